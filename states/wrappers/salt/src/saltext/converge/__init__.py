@@ -1,0 +1,3 @@
+"""Salt's door to the converge command."""
+
+__version__ = "@VERSION@"

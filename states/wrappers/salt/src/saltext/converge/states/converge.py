@@ -1,0 +1,96 @@
+"""
+Virtual environments that are what their declaration says.
+
+.. code-block:: yaml
+
+    /etc/converge/keystone.toml:
+      file.managed:
+        - source: salt://keystone/keystone.toml
+      converge.applied:
+        - secrets: {WHEELS: "sdb://vault/wheels"}
+        - require: [{file: /etc/converge/keystone.toml}]
+
+    keystone:
+      service.running:
+        - watch: [{converge: /etc/converge/keystone.toml}]
+
+With ``test=True`` the result is ``None`` exactly when the real run would change something,
+and the changes are those of the real run. A declaration of several environments
+gets a line of its own in the output for each.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+__virtualname__ = "converge"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _changes(resource):
+    """Package by package, as Salt's own package states say it."""
+    return {
+        change["attribute"].removeprefix("package."): {"old": change["before"] or "", "new": change["after"] or ""}
+        for change in resource["changes"]
+    }
+
+
+def _result(failed, changed):
+    if failed:
+        return False
+    return None if changed and __opts__["test"] else True
+
+
+def _line(resource):
+    """One resource as a line of its own in the output."""
+    address, error = resource["address"], resource.get("error")
+    failed = resource["outcome"] in ("failed", "skipped")
+    changes = _changes(resource) if not failed or __opts__["test"] else {}
+    comment = error["message"] if error else resource.get("reason") or resource["outcome"]
+    return {
+        "name": address,
+        "changes": changes,
+        "result": _result(failed, bool(changes)),
+        "comment": comment,
+        "low": {"name": resource.get("path") or address, "state": "converge", "__id__": address, "fun": "applied"},
+    }
+
+
+def applied(
+    name, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60,
+    secrets=None, user=None, cwd=None, executable="converge",
+):  # fmt: skip
+    """
+    Make the environments be what the declaration says.
+
+    name
+        The declaration on the minion, if neither files nor declaration is given.
+
+    files, declaration, only, upgrade, prune, lock_timeout, secrets, user, cwd, executable
+        As for the execution module's :py:func:`plan <salt.modules.converge.plan>`.
+    """
+    answer = {"name": name, "result": False, "changes": {}, "comment": ""}
+    run = __salt__["converge.plan" if __opts__["test"] else "converge.apply"]
+    try:
+        document = run(
+            files if files or declaration else [name], declaration=declaration, only=only, upgrade=upgrade,
+            prune=prune, lock_timeout=lock_timeout, secrets=secrets, user=user, cwd=cwd, executable=executable,
+        )  # fmt: skip
+    except CommandExecutionError as error:
+        answer["comment"] = str(error)
+        return answer
+    lines = [_line(resource) for resource in document["resources"]]
+    answer["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
+    answer["result"] = _result(document["failed"] or document["exit"]["code"] not in (0, 2), document["changed"])
+    errors = [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
+    answer["comment"] = "\n".join([document["comment"], *errors])
+    if len(lines) > 1:
+        answer["sub_state_run"] = lines
+    return answer
+
+
+def mod_watch(name, sfun=None, **options):
+    """Something watched has changed: look again, with the same outcome as a run of its own."""
+    keys = ("files", "declaration", "only", "upgrade", "prune", "lock_timeout", "secrets", "user", "cwd", "executable")
+    return applied(name, **{key: options[key] for key in keys if key in options})
