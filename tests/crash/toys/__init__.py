@@ -1,0 +1,1 @@
+"""Small publishers, one that can be trusted and many that cannot."""
