@@ -164,7 +164,7 @@ def command(module, engine):
     argv = [engine, "plan" if module.check_mode else "apply", *(options["files"] or ["-"])]
     argv += ["--json", "--quiet", "--lock-timeout", str(options["lock_timeout"])]
     argv += ["--jobs", str(options["jobs"])] if options["jobs"] else []
-    argv += ["--only", *options["only"]] if options["only"] else []
+    argv += ["--only=" + address for address in options["only"]]
     if options["upgrade"]:
         argv.append("--upgrade" if "*" in options["upgrade"] else "--upgrade=" + ",".join(options["upgrade"]))
     return argv + (["--prune"] if options["prune"] else [])
@@ -201,11 +201,13 @@ def diff(resource):
 
 
 def complaints(answer):
-    """What went wrong, with the remedy, one line a resource."""
-    for resource in answer["resources"]:
-        error = resource.get("error")
+    """What went wrong, with the remedy, one line each."""
+    for problem in answer.get("problems") or ():
+        yield "%(file)s:%(line)s: %(message)s" % problem
+    for where in [answer, *answer["resources"]]:
+        error = where.get("error")
         if error:
-            yield ": ".join(part for part in (resource["address"], error["message"], error.get("hint")) if part)
+            yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
 
 
 def main():

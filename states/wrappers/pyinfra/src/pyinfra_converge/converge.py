@@ -7,16 +7,18 @@ from pyinfra_converge.facts import REMEDY, Input, Plan, command, understood
 
 
 def _tell(target, document):
-    """One line for each thing that changes and one for each that fails, under the host's name."""
-    for resource in document["resources"]:
-        for change in resource["changes"]:
+    """One line for each thing that changes and one for each that is wrong, under the host's name."""
+    for problem in document.get("problems") or ():
+        logger.error("{}{file}:{line}: {message}".format(target.print_prefix, **problem))
+    for where in [document, *document["resources"]]:
+        start = target.print_prefix + (where["address"] + ": " if "address" in where else "")
+        for change in where.get("changes", ()):
             what = change["attribute"].removeprefix("package.")
             old, new = change["before"] or "absent", change["after"] or "absent"
-            logger.info("{}{}: {} {} -> {}".format(target.print_prefix, resource["address"], what, old, new))
-        error = resource.get("error")
+            logger.info("{}{} {} -> {}".format(start, what, old, new))
+        error = where.get("error")
         if error:
-            text = "{}{}: {} {}".format(target.print_prefix, resource["address"], error["message"], error.get("hint") or "")
-            logger.error(text)
+            logger.error("{}{} {}".format(start, error["message"], error.get("hint") or ""))
 
 
 # pyinfra passes these two by their names and takes the returned bool for the outcome.
@@ -58,7 +60,7 @@ def applied(
         raise OperationError("Each secret must be a HiddenValue, or pyinfra prints it")
     options = ["--lock-timeout", str(lock_timeout)] + (["--prune"] if prune else [])
     options += ["--upgrade" + ("" if upgrade is True else "=" + ",".join(upgrade))] if upgrade else []
-    options += ["--only", *only] if only else []
+    options += ["--only=" + address for address in only or []]
     stdin = Input(secrets, declaration)
     plan = host.get_fact(Plan, files, sorted(secrets), options, executable, _stdin=stdin)
     if plan is None and state.is_executing:

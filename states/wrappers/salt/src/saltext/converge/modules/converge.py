@@ -49,7 +49,7 @@ def _run(
     if not __salt__["cmd.which"](executable):
         raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
     argv = [executable, verb, *(_list(files) or ["-"]), "--json", "--quiet"]
-    argv += ["--only", *_list(only)] if only else []
+    argv += ["--only=" + address for address in _list(only)]
     if verb != "check":
         argv += ["--lock-timeout", str(lock_timeout)]
         argv += ["--prune"] if prune else []

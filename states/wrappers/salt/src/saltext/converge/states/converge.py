@@ -42,16 +42,21 @@ def _result(failed, changed):
     return None if changed and __opts__["test"] else True
 
 
+def _words(error):
+    """An error with its remedy."""
+    return ": ".join(part for part in (error["message"], error.get("hint")) if part)
+
+
 def _line(resource):
     """One resource as a line of its own in the output."""
     address, error = resource["address"], resource.get("error")
     failed = resource["outcome"] in ("failed", "skipped")
-    changes = _changes(resource) if not failed or __opts__["test"] else {}
-    comment = error["message"] if error else resource.get("reason") or resource["outcome"]
+    changes = _changes(resource) if not failed else {}
+    comment = _words(error) if error else resource.get("reason") or resource["outcome"]
     return {
         "name": address,
         "changes": changes,
-        "result": _result(failed, bool(changes)),
+        "result": _result(failed, resource["outcome"] == "would-change"),
         "comment": comment,
         "low": {"name": resource.get("path") or address, "state": "converge", "__id__": address, "fun": "applied"},
     }
@@ -83,7 +88,9 @@ def applied(
     lines = [_line(resource) for resource in document["resources"]]
     answer["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
     answer["result"] = _result(document["failed"] or document["exit"]["code"] not in (0, 2), document["changed"])
-    errors = [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
+    errors = ["{file}:{line}: {message}".format(**problem) for problem in document.get("problems") or ()]
+    errors += [_words(document["error"])] if document.get("error") else []
+    errors += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
     answer["comment"] = "\n".join([document["comment"], *errors])
     if len(lines) > 1:
         answer["sub_state_run"] = lines

@@ -1,0 +1,104 @@
+"""The engine, the written wrappers and the real tools, for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from states.wrappers import PLACES, write
+from tests.support.index import Index
+from tests.wrappers.callers.caller import Place, clean_environment
+from tests.wrappers.environments import REPOSITORY, NotHere, environment
+from tests.wrappers.world import PASSWORD, World, make_world
+
+VERSION = "0.1.0"
+_missing: set[str] = set()
+
+_LAUNCHER = """\
+#!{python} -I
+import runpy, sys
+sys.path.insert(0, {repository!r})
+sys.argv[0] = "converge"
+runpy.run_module("states", run_name="__main__", alter_sys=True)
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here, so that a quick run can leave it out by one word."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.wrappers)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what could not be proved on this machine."""
+    for why in sorted(_missing):
+        terminalreporter.section("WRAPPERS NOT PROVED HERE", sep="!", red=True)
+        terminalreporter.line(why)
+
+
+def unavailable(why: str) -> None:
+    """Skip the test, loudly; with CONVERGE_WRAPPERS_REQUIRED set, fail instead."""
+    _missing.add(why)
+    if os.environ.get("CONVERGE_WRAPPERS_REQUIRED"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], Path]:
+    """Return the `bin` folder of a tool by its key, or skip loudly."""
+
+    def find(key: str) -> Path:
+        try:
+            return environment(key)
+        except NotHere as why:
+            unavailable(str(why))
+            raise
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of this working tree, under a name that a wrapper can be given."""
+    launcher = tmp_path_factory.mktemp("engine") / "converge"
+    launcher.write_text(_LAUNCHER.format(python=sys.executable, repository=str(REPOSITORY)))
+    launcher.chmod(0o755)
+    launcher.parent.chmod(0o755)
+    return launcher
+
+
+@pytest.fixture(scope="session")
+def wrappers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with each wrapper written out below its tool's name."""
+    folder = tmp_path_factory.mktemp("wrappers")
+    for name in PLACES:
+        write(name, folder / name, VERSION)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, engine: Path, wrappers: Path) -> Callable[[str], Place]:
+    """Return a place of its own for a tool, with nothing of this machine's configuration."""
+
+    def make(name: str) -> Place:
+        folder = tmp_path / name
+        folder.mkdir()
+        environ = clean_environment(tmp_path, engine.parent)
+        return Place(folder=folder, engine=engine, wrapper=wrappers / name, environ=environ)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """What there is to install, and an index that wants a password."""
+    folder = tmp_path_factory.mktemp("world")
+    with Index(folder / "wheels", auth=("deploy", PASSWORD)) as index:
+        yield make_world(folder, index)
