@@ -45,7 +45,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     cwd: Path = Path("/")
     stdin: int | None = None
-    """Descriptors for the three streams; None means the null device."""
+    """Descriptors for the three streams; None means nothing to read, and output kept."""
     stdout: int | None = None
     stderr: int | None = None
     umask: int = 0o022

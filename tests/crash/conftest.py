@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import cage, disks
+from . import cage, disks, product
 from .plan import Plan
 from .rows import Record, Row
 
@@ -77,6 +77,12 @@ def _need(request: pytest.FixtureRequest, layer: str) -> None:
 def caged(request: pytest.FixtureRequest) -> None:
     """Skips, loudly, where processes cannot be supervised."""
     _need(request, "crash points")
+
+
+@pytest.fixture(scope="session")
+def runnable() -> None:
+    """Fails, rather than skips, where the command itself does not start."""
+    assert product.missing() is None, product.missing()
 
 
 @pytest.fixture(scope="session")

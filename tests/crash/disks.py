@@ -50,6 +50,11 @@ def refused(kind: str) -> str | None:
         shutil.rmtree(folder)
 
 
+def unmount(at: Path) -> None:
+    """Unmount what is mounted at ``at``. Raises CalledProcessError."""
+    _run("umount", str(at))
+
+
 def _run(*argv: str) -> None:
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     environment = {**os.environ, "PATH": path, "LC_ALL": "C"}
@@ -79,7 +84,7 @@ class Disk:
         try:
             yield device
         finally:
-            _run("umount", str(at))
+            unmount(at)
             _wait_until_free(device, self.image)
 
     def copy(self, to: Path) -> Disk:

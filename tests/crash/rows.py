@@ -34,8 +34,8 @@ class Row:
 
     @property
     def broken(self) -> int:
-        """How many points have at least one violation."""
-        return len({violation.point for violation in self.violations})
+        """How many points have at least one violation that is due to the fault."""
+        return len({violation.point for violation in self.violations} - {-1})
 
     def __str__(self) -> str:
         head = f"{self.scene} × {self.fault}: {self.run}/{self.total} run, {self.broken} violated"

@@ -29,6 +29,8 @@ class Scene:
     """What is wrong with the published path at this very moment; None if nothing is."""
     roots: Callable[[Path], Sequence[Path]] = lambda home: (home,)
     """Only calls below these are points."""
+    expected: Sequence[int] = (0,)
+    """How the command ends when nothing goes wrong."""
     done: Callable[[Path], Sequence[str]] = lambda _home: ()
     """After a power cut behind a command that reported success: what of it is not there."""
 

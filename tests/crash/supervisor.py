@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import cage, seccomp
@@ -58,6 +58,9 @@ class Outcome:
     timed_out: bool = False
     calls: list[Call] = field(default_factory=list)
     """Every counted call that was allowed to run, in order."""
+    stdout: str = ""
+    stderr: str = ""
+    """What was printed, where the command names no descriptors of its own."""
 
 
 class Tree:
@@ -96,14 +99,25 @@ def run(
     Only calls on a path at or below one of ``roots`` are counted and decided (None: all).
     ``writes`` adds the calls that write bytes. Raises CageFailed.
     """
-    outer, reports = cage.start(command, writes=writes)
+    printed = [os.memfd_create(name) for name in ("stdout", "stderr")]
+    stdout = printed[0] if command.stdout is None else command.stdout
+    stderr = printed[1] if command.stderr is None else command.stderr
+    outer, reports = cage.start(replace(command, stdout=stdout, stderr=stderr), writes=writes)
     session = _Session(reports, decide, None if roots is None else [*map(os.path.realpath, roots)])
     try:
         session.serve(time.monotonic() + limit)
     finally:
         session.end()
         os.waitpid(outer, 0)
-    return session.outcome
+        outcome = session.outcome
+        outcome.stdout, outcome.stderr = map(_text, printed)
+    return outcome
+
+
+def _text(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read().decode(errors="replace")
 
 
 class _Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from . import rows, workers
 from .faults import Fault, can_meet
 from .rows import Row, Violation
 from .scene import Scene, Stage
-from .supervisor import Outcome, run
+from .supervisor import run
 
 Choice = Callable[[int], Sequence[int]]
 """Which of ``n`` points to run."""
@@ -44,8 +44,10 @@ def sweep(
     """
     stage = Stage(folder, fs)
     own = fs is not None
-    counting = workers.spawn(lambda: [str(_count(scene, stage, kind))], own_mounts=own)
-    row = Row(scene=scene.name, fault=kind, total=int(workers.collect(counting)[0]))
+    counting = workers.spawn(lambda: _count(scene, stage, kind), own_mounts=own)
+    total, *without_fault = workers.collect(counting)
+    row = Row(scene=scene.name, fault=kind, total=int(total))
+    row.violations += [Violation(point=-1, call="no fault", text=text) for text in without_fault]
     points = list(choose(row.total))
     crew = crew if own else 1
     shares = [(str(number), points[number::crew]) for number in range(crew)]
@@ -58,19 +60,16 @@ def sweep(
     return row
 
 
-def undisturbed(scene: Scene, stage: Stage) -> Outcome:
-    """One run of the scene's command, logged, with nothing going wrong."""
-    with stage.fresh(scene, "log"):
-        home = stage.home
-        outcome = run(scene.command(home), roots=scene.roots(home), writes=True)
-    if outcome.code != 0:
-        raise AssertionError(f"{scene.name}: the undisturbed run ended with {outcome.code}")
-    return outcome
-
-
-def _count(scene: Scene, stage: Stage, kind: str) -> int:
+def _count(scene: Scene, stage: Stage, kind: str) -> Iterable[str]:
+    """How many points there are, and what the judgement says though nothing was struck."""
+    home = stage.home
     stage.prepare(scene)
-    return sum(can_meet(kind, call) for call in undisturbed(scene, stage).calls)
+    with stage.fresh(scene, "log"):
+        outcome = run(scene.command(home), roots=scene.roots(home), writes=True)
+        if outcome.code not in scene.expected:
+            raise AssertionError(f"{scene.name}: the undisturbed run ended with {outcome.code}")
+        yield str(sum(can_meet(kind, call) for call in outcome.calls))
+        yield from scene.check(home, outcome)
 
 
 def _share(scene: Scene, stage: Stage, kind: str, name: str, points: Sequence[int]) -> workers.Job:
