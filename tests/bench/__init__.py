@@ -1,0 +1,1 @@
+"""Benchmarks: ours and its peers on the same input, in one run."""

@@ -1,0 +1,182 @@
+"""The benchmarks themselves: one function each, listed in `BENCHMARKS`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.bench import ours
+from tests.bench.inputs import SERVICES
+from tests.bench.measure import Case, argv
+from tests.bench.ours import CONVERGE
+from tests.bench.peers import ansible, pip, salt, uv
+from tests.bench.setting import Setting
+from tests.bench.targets import Benchmark, memory, ratio, start_up
+
+BARE = "python -I -c pass"
+STATS = "lstat of every file"
+
+
+def no_op_1(setting: Setting) -> Benchmark:
+    """One environment: what it costs to be there at all."""
+    services = ["keystone"]
+    declared = ours.declare(setting, "noop-1", services)
+    no_op = ours.no_op(setting, declared)  # builds it, which the stats need
+    python = os.path.realpath(setting.python)
+    return Benchmark(
+        title="No-op over one environment",
+        cases=[
+            no_op,
+            ours.no_op(setting, declared, "check", "converge check"),
+            uv.no_op(setting, services, uv.REQUIREMENTS),
+            uv.no_op(setting, services, uv.PYLOCK),
+            Case(name=BARE, commands=[[python, "-I", "-c", "pass"]]),
+            Case(name=STATS, commands=[argv(python, "-I", *_lstats(setting, declared.venvs))]),
+        ],
+        targets=[
+            start_up(CONVERGE, BARE, STATS, 4.0),
+            ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
+            ratio(CONVERGE, uv.PYLOCK, 1.0),
+        ],
+    )
+
+
+def no_op_10(setting: Setting) -> Benchmark:
+    """Ten environments, against everyone."""
+    services = ["keystone"] * 10
+    cases = [
+        ours.no_op(setting, ours.declare(setting, "noop-10", services)),
+        uv.no_op(setting, services, uv.REQUIREMENTS),
+        uv.no_op(setting, services, uv.PYLOCK),
+    ]
+    if "pip" in setting.peers:
+        cases.append(pip.no_op(setting, services))
+    if "ansible" in setting.peers:
+        cases.append(ansible.no_op(setting, services))
+    if "salt" in setting.peers:
+        cases.append(salt.no_op(setting, services))
+    return Benchmark(
+        title="No-op over ten environments",
+        cases=cases,
+        targets=[
+            ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
+            ratio(CONVERGE, uv.PYLOCK, 1.0),
+            ratio(CONVERGE, ansible.NAME, 1 / 30),
+            ratio(CONVERGE, salt.NAME, 1 / 30),
+        ],
+    )
+
+
+def no_op_services(setting: Setting) -> Benchmark:
+    """Ten different environments, so that nothing can be shared between them."""
+    services = list(SERVICES)
+    return Benchmark(
+        title="No-op over ten different environments",
+        cases=[
+            ours.no_op(setting, ours.declare(setting, "noop-services", services)),
+            uv.no_op(setting, services, uv.REQUIREMENTS),
+            uv.no_op(setting, services, uv.PYLOCK),
+        ],
+        targets=[ratio(CONVERGE, uv.REQUIREMENTS, 1.0), ratio(CONVERGE, uv.PYLOCK, 1.0)],
+    )
+
+
+def no_op_100(setting: Setting) -> Benchmark:
+    """Take a hundred environments: memory, and whether time grows faster than their number."""
+    services = ["keystone"] * 100
+    ten = f"{CONVERGE}, 10 of them"
+    return Benchmark(
+        title="No-op over a hundred environments",
+        cases=[
+            ours.no_op(setting, ours.declare(setting, "noop-100", services)),
+            ours.no_op(setting, ours.declare(setting, "noop-10", services[:10]), name=ten),
+            uv.no_op(setting, services, uv.REQUIREMENTS),
+            uv.no_op(setting, services, uv.PYLOCK),
+        ],
+        targets=[
+            memory(CONVERGE, 150),
+            ratio(CONVERGE, ten, 10.0),
+            ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
+            ratio(CONVERGE, uv.PYLOCK, 1.0),
+        ],
+    )
+
+
+def cold_1(setting: Setting) -> Benchmark:
+    """One environment from nothing, the download cache warm."""
+    cases = [
+        ours.cold(setting, ours.declare(setting, "cold-1", ["keystone"])),
+        uv.cold(setting, ["keystone"]),
+    ]
+    if "pip" in setting.peers:
+        cases.append(pip.cold(setting, "keystone"))
+    if "ansible" in setting.peers:
+        cases.append(ansible.cold(setting, "keystone"))
+    if "salt" in setting.peers:
+        cases.append(salt.cold(setting, "keystone"))
+    return Benchmark(
+        title="One environment built cold",
+        cases=cases,
+        targets=[
+            ratio(CONVERGE, uv.PYLOCK, 1.3),
+            ratio(CONVERGE, pip.NAME, 1 / 10),
+            ratio(CONVERGE, ansible.NAME, 1 / 10),
+            ratio(CONVERGE, salt.NAME, 1 / 10),
+        ],
+    )
+
+
+def cold_10(setting: Setting) -> Benchmark:
+    """Ten different environments from nothing, the download cache warm."""
+    services = list(SERVICES)
+    return Benchmark(
+        title="Ten different environments built cold",
+        cases=[
+            ours.cold(setting, ours.declare(setting, "cold-10", services)),
+            uv.cold(setting, services),
+        ],
+        targets=[ratio(CONVERGE, uv.PYLOCK, 1.0)],
+    )
+
+
+def update_1(setting: Setting) -> Benchmark:
+    """One package of an environment changes."""
+    older = ours.declare(setting, "update-older", ["keystone-older"], venvs="update")
+    newer = ours.declare(setting, "update-newer", ["keystone"], venvs="update")
+    update, cold = f"{CONVERGE}, one package updated", f"{CONVERGE}, built cold"
+    return Benchmark(
+        title="One package updated",
+        cases=[ours.update(setting, older, newer, update), ours.cold(setting, newer, cold)],
+        targets=[ratio(update, cold, 0.5)],
+    )
+
+
+BENCHMARKS: Mapping[str, Callable[[Setting], Benchmark]] = {
+    "noop-1": no_op_1,
+    "noop-10": no_op_10,
+    "noop-services": no_op_services,
+    "noop-100": no_op_100,
+    "cold-1": cold_1,
+    "cold-10": cold_10,
+    "update-1": update_1,
+}
+
+
+def _lstats(setting: Setting, folder: Path) -> list[Path]:
+    """Return a script that calls `lstat` on all that lies below `folder`, and its list of paths."""
+    paths = [
+        os.path.join(parent, name)
+        for parent, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    ]
+    listed = setting.make_folder("stats") / "paths.json"
+    listed.write_text(json.dumps(paths))
+    script = listed.with_name("stats.py")
+    script.write_text(
+        "import json, os, sys\n"
+        "with open(sys.argv[1]) as file:\n    paths = json.load(file)\n"
+        "for path in paths:\n    os.lstat(path)\n"
+    )
+    return [script, listed]

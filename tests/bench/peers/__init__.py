@@ -1,0 +1,1 @@
+"""What people use today, doing the same jobs."""
