@@ -1,0 +1,199 @@
+"""The loop: observe, compare, bring about, observe again.
+
+Plan, apply, check and the recovery after a crash are this one loop; they differ only
+in the `Run` that is handed in, which either foretells a difference or brings it about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from engine import progress
+from engine.diff import Change, Diff, compare
+from engine.errors import ConvergeError, NotConverged, from_os_error
+from engine.lock import holding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.diff import Action
+    from engine.kind import Kind, Resource, State
+
+Outcome = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one resource ended."""
+
+    resource: Resource
+    outcome: Outcome
+    action: Action = "none"
+    changes: tuple[Change, ...] = ()
+    state: State | None = None
+    """As observed at the end; in a dry run as predicted."""
+    error: ConvergeError | None = None
+    because: str = ""
+    """For a skipped one: the address of the failure that it is the victim of."""
+
+
+class Run(Protocol):
+    """What happens to a difference."""
+
+    def bring_about(
+        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
+    ) -> Result:
+        """Return the result for a resource that differs, or raise a `ConvergeError`."""
+
+    def leave(self, kind: Kind, resource: Resource) -> None:
+        """Take note of a resource that is as it should be."""
+
+
+class Foretell:
+    """A dry run: the difference is told, and the desired state taken for granted."""
+
+    def bring_about(
+        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
+    ) -> Result:
+        """Say what would change."""
+        return Result(
+            resource=resource,
+            outcome="would-change",
+            action=diff.action,
+            changes=diff.changes,
+            state=diff.desired,
+        )
+
+    def leave(self, kind: Kind, resource: Resource) -> None:
+        """Write nothing."""
+
+
+class BringAbout:
+    """The real run. Waits at most `lock_timeout` seconds for another engine."""
+
+    def __init__(self, lock_timeout: float) -> None:
+        self.lock_timeout = lock_timeout
+
+    def bring_about(
+        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
+    ) -> Result:
+        """Apply under the lock, to what is there by then, and look again."""
+        with holding(kind.lock(resource.spec), self.lock_timeout):
+            diff = difference(kind, resource, needed)
+            if not diff:
+                return Result(resource=resource, outcome="unchanged", state=diff.observed)
+            kind.apply(resource.spec, diff)
+            after = difference(kind, resource, needed)
+        if after:
+            names = ", ".join(change.attribute for change in after.changes[:5])
+            raise NotConverged(
+                f"applied, yet it still differs in {names}",
+                hint="something else writes there too, or the kind is at fault; run the plan again",
+            )
+        return Result(
+            resource=resource,
+            outcome="changed",
+            action=diff.action,
+            changes=_as_happened(diff.changes, after.observed),
+            state=after.observed,
+        )
+
+    def leave(self, kind: Kind, resource: Resource) -> None:
+        """Let the kind refresh its notes."""
+        kind.remember(resource.spec)
+
+
+def difference(
+    kind: Kind,
+    resource: Resource,
+    needed: Mapping[str, State | None],
+    observed: State | None | Literal["unknown"] = "unknown",
+) -> Diff:
+    """Observe one resource, unless that was just done, and compare."""
+    spec = resource.spec
+    if observed == "unknown":
+        observed = kind.observe(spec)
+    return compare(
+        observed,
+        kind.desire(spec, observed, needed),
+        fixed=kind.fixed,
+        asked=kind.asked,
+        explain=lambda change: kind.explain(spec, change),
+    )
+
+
+def converge(
+    order: tuple[Resource, ...], kinds: Mapping[str, Kind], run: Run, jobs: int = 1
+) -> tuple[Result, ...]:
+    """Run the loop over all resources; independent ones up to `jobs` at a time.
+
+    `order` must be topological. The results come in that order, whatever `jobs` is.
+    """
+    done: dict[str, Result] = {}
+    rest = []
+    for resource in order:
+        result = _glance(resource, kinds[resource.kind], run, done)
+        if result is None:
+            rest.append(resource)
+        else:
+            done[resource.address] = result
+    if rest:
+        # The import costs milliseconds that a run with nothing to do need not pay.
+        from engine.parallel import walk
+
+        walk(rest, done, lambda resource: visit(resource, kinds, run, done), jobs)
+    return tuple(done[resource.address] for resource in order)
+
+
+def _glance(resource: Resource, kind: Kind, run: Run, done: Mapping[str, Result]) -> Result | None:
+    """Settle a resource that is as it should be, and is known to be without asking the world."""
+    if any(need not in done for need in resource.needs):
+        return None
+    try:
+        observed = kind.observe(resource.spec)
+        if kind.asks(resource.spec, observed):
+            return None
+        needed = {need: done[need].state for need in resource.needs}
+        if difference(kind, resource, needed, observed):
+            return None
+        run.leave(kind, resource)
+    except (ConvergeError, OSError):
+        # The visit meets the same error again, and reports it.
+        return None
+    return Result(resource=resource, outcome="unchanged", state=observed)
+
+
+def visit(
+    resource: Resource, kinds: Mapping[str, Kind], run: Run, done: Mapping[str, Result]
+) -> Result:
+    """Bring one resource about, once all that it needs has ended."""
+    for need in resource.needs:
+        ended = done[need]
+        if ended.outcome in ("failed", "skipped"):
+            cause = ended.because or need
+            return Result(resource=resource, outcome="skipped", because=cause)
+    kind = kinds[resource.kind]
+    needed = {need: done[need].state for need in resource.needs}
+    with progress.task(resource.address):
+        try:
+            diff = difference(kind, resource, needed)
+            if not diff:
+                run.leave(kind, resource)
+                return Result(resource=resource, outcome="unchanged", state=diff.observed)
+            return run.bring_about(kind, resource, needed, diff)
+        except ConvergeError as error:
+            return Result(resource=resource, outcome="failed", error=error)
+        except OSError as error:
+            return Result(resource=resource, outcome="failed", error=from_os_error(error))
+
+
+def _as_happened(changes: tuple[Change, ...], observed: State | None) -> tuple[Change, ...]:
+    """Fill in what a plan could not know, such as the name of a new generation."""
+    state = observed or {}
+    return tuple(
+        replace(change, after=state.get(change.attribute, change.after))
+        if change.after is not None
+        else change
+        for change in changes
+    )

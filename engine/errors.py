@@ -1,0 +1,115 @@
+"""What can go wrong, each with the exit code and the words that callers see."""
+
+from __future__ import annotations
+
+import errno
+
+
+class ConvergeError(Exception):
+    """One clear message, with a remedy where there is one.
+
+    `output` holds the last lines of a tool's own output, verbatim but redacted.
+    """
+
+    code = 1
+    name = "failed"
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str | None = None, output: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.output = output
+
+
+class UsageError(ConvergeError):
+    """The command line is wrong."""
+
+    code, name = 64, "usage"
+
+
+class InputMissing(ConvergeError):
+    """A file that the command line names is not there."""
+
+    code, name = 66, "no-input"
+
+
+class Unavailable(ConvergeError):
+    """An index or the network cannot be reached."""
+
+    code, name, retryable = 69, "unavailable", True
+
+
+class CannotCreate(ConvergeError):
+    """No room: the disk, a quota or the inodes are used up."""
+
+    code, name, retryable = 73, "disk-full", True
+
+
+class InputOutputError(ConvergeError):
+    """The file system failed or is read-only."""
+
+    code, name = 74, "io"
+
+
+class Busy(ConvergeError):
+    """Somebody else holds the lock, past the time we were told to wait."""
+
+    code, name, retryable = 75, "busy", True
+
+
+class Forbidden(ConvergeError):
+    """No permission, or an ownership that makes the work unsafe."""
+
+    code, name = 77, "no-permission"
+
+
+class StalePlan(ConvergeError):
+    """A saved plan no longer says what would be done."""
+
+    code, name = 80, "stale-plan"
+
+
+class IntegrityError(ConvergeError):
+    """Content is not what its hash says."""
+
+    code, name = 81, "integrity"
+
+
+class Interrupted(ConvergeError):
+    """A signal asked us to stop; nothing half-done is visible."""
+
+    code, name, retryable = 130, "interrupted", True
+
+    def __init__(self, message: str, *, signal: int = 2) -> None:
+        super().__init__(message)
+        self.code = 128 + signal
+
+
+class NotConverged(ConvergeError):
+    """Applied, and observed again, and still different: a faulty kind or a rival writer."""
+
+    name = "not-converged"
+
+
+_BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
+    errno.ENOSPC: (CannotCreate, "free some space; what was live before is untouched"),
+    errno.EDQUOT: (CannotCreate, "raise the quota; what was live before is untouched"),
+    errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
+    errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
+    errno.EMFILE: (InputOutputError, "raise the limit of open files (`ulimit -n`)"),
+    errno.ENFILE: (InputOutputError, "the system is out of file handles"),
+    errno.EACCES: (Forbidden, "run as a user who may write there"),
+    errno.EPERM: (Forbidden, "run as a user who may do that"),
+}
+
+
+def from_os_error(error: OSError) -> ConvergeError:
+    """Turn an `OSError` into the error that names its class, its path and a remedy."""
+    kind, hint = _BY_ERRNO.get(error.errno or 0, (ConvergeError, None))
+    where = f": `{_text(error.filename)}`" if error.filename else ""
+    return kind(f"{(error.strerror or str(error)).lower()}{where}", hint=hint)
+
+
+def _text(name: object) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)

@@ -1,0 +1,149 @@
+"""Resources in one stable order after what they need; a cycle as a closed path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from engine.problems import Key, Problem
+from engine.validation import key_of, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import networkx
+
+    from engine.declaration import Declared
+    from engine.kind import Kind, Resource
+
+
+def arrange(declared: Declared, kinds: Mapping[str, Kind]) -> tuple[Resource, ...]:
+    """Return the resources in an order where each comes after its needs.
+
+    Ties keep the order of the text. Raises `DeclarationError` for needs that name
+    nothing, for cycles, and for two resources that lay claim to one path.
+    """
+    import networkx
+
+    by_address = {one.address: one for one in declared.resources}
+    problems = [*_dangling(declared), *_overlaps(declared, kinds)]
+    graph = graph_of(declared.resources)
+    if not problems and not networkx.is_directed_acyclic_graph(graph):
+        problems.append(_cycle(by_address, graph))
+    if problems:
+        raise declared.error(*problems)
+    rank = {address: index for index, address in enumerate(by_address)}
+    order = networkx.lexicographical_topological_sort(graph, key=rank.__getitem__)
+    return tuple(by_address[address] for address in order)
+
+
+def graph_of(resources: tuple[Resource, ...]) -> networkx.DiGraph[str]:
+    """Return the graph of addresses; an edge leads from a need to what needs it."""
+    import networkx
+
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    graph.add_nodes_from(one.address for one in resources)
+    graph.add_edges_from((need, one.address) for one in resources for need in one.needs)
+    return graph
+
+
+def closure(resources: tuple[Resource, ...], wanted: set[str]) -> tuple[Resource, ...]:
+    """Return the wanted resources and all that they need, in the given (topological) order."""
+    keep = set(wanted)
+    for one in reversed(resources):
+        if one.address in keep:
+            keep.update(one.needs)
+    return tuple(one for one in resources if one.address in keep)
+
+
+def _dangling(declared: Declared) -> list[Problem]:
+    known = [one.address for one in declared.resources]
+    problems = []
+    for one in declared.resources:
+        for need in one.needs:
+            if need not in known:
+                problems.append(
+                    Problem(
+                        file=one.file,
+                        key=_edge_key(one, need),
+                        message=f"`{one.address}` needs `{need}`, which is not declared",
+                        hint=suggest(need, known) or "declare it, or leave the need out",
+                    )
+                )
+    return problems
+
+
+def _overlaps(declared: Declared, kinds: Mapping[str, Kind]) -> list[Problem]:
+    """Find two claims on one path, or on a path and something inside it."""
+    claims = sorted(
+        ((os.path.join(path, ""), one) for one in declared.resources
+         for path in kinds[one.kind].claims(one.spec)),
+        key=lambda claim: claim[0],
+    )  # fmt: skip
+    problems = []
+    outer = None
+    for path, one in claims:
+        # Sorted, all that lies inside a path follows it at once.
+        if outer is None or not path.startswith(outer[0]):
+            outer = path, one
+        elif one is not outer[1]:
+            problems.append(_overlap(path, one, *outer))
+    return problems
+
+
+def _overlap(path: str, one: Resource, outer: str, other: Resource) -> Problem:
+    relation = "is also that of" if outer == path else "lies inside that of"
+    return Problem(
+        file=one.file,
+        key=(one.kind, one.name, "path"),
+        message=f"the path of `{one.address}` {relation} `{other.address}`",
+        hint=f"`{path.rstrip('/')}` and `{outer.rstrip('/')}`: give each a path of its own",
+        notes=((other.file, (other.kind, other.name, "path")),),
+    )
+
+
+def _cycle(by_address: Mapping[str, Resource], graph: networkx.DiGraph[str]) -> Problem:
+    """Describe the shortest cycle as a closed path, with the place of each edge."""
+    rank = {address: index for index, address in enumerate(by_address)}
+    # Edges lead from a need to what needs it; people read "needs" the other way round.
+    cycle = list(reversed(_shortest_cycle(graph, rank)))
+    start = cycle.index(min(cycle, key=rank.__getitem__))
+    cycle = cycle[start:] + cycle[:start]
+    pairs = list(zip(cycle, cycle[1:] + cycle[:1], strict=True))
+    edges = [(by_address[one].file, _edge_key(by_address[one], need)) for one, need in pairs]
+    return Problem(
+        file=edges[0][0],
+        key=edges[0][1],
+        message=f"these wait for each other: {' → '.join([*cycle, cycle[0]])}",
+        hint="drop one of these needs",
+        notes=tuple(edges[1:]),
+    )
+
+
+def _shortest_cycle(graph: networkx.DiGraph[str], rank: Mapping[str, int]) -> list[str]:
+    import networkx
+
+    for length in range(1, len(graph) + 1):
+        cycles = list(networkx.simple_cycles(graph, length_bound=length))
+        if cycles:
+            return min(cycles, key=lambda cycle: sorted(rank[one] for one in cycle))
+    raise AssertionError("asked for a cycle of a graph that has none")
+
+
+def _edge_key(one: Resource, need: str) -> Key:
+    """Find the key that makes a resource need another: in `needs`, or the one that implies it."""
+    where = (one.kind, one.name)
+    for field in sorted(fields(one.spec), key=lambda field: field.name != "needs"):
+        value = getattr(one.spec, field.name)
+        if isinstance(value, str) and _names(value, need):
+            return (*where, key_of(field.name))
+        if isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, str) and _names(item, need):
+                    return (*where, key_of(field.name), index)
+    return where
+
+
+def _names(value: str, need: str) -> bool:
+    return value == need or value.startswith(f"{need}:")

@@ -1,0 +1,65 @@
+"""Who holds a lock: asked of the kernel, since a note could be stale. Linux only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from pathlib import Path
+
+
+def describe(locked: os.stat_result) -> str:
+    """Name the processes that hold or inherited a lock on the file with this stat."""
+    pids = _lockers(locked) or _openers(locked)
+    if not pids:
+        return "a process that cannot be seen from here"
+    return "; ".join(_person(pid) for pid in pids[:3])
+
+
+def _lockers(locked: os.stat_result) -> list[int]:
+    """Read /proc/locks (see proc(5)): `N: FLOCK ADVISORY WRITE pid major:minor:inode …`."""
+    wanted = f"{os.major(locked.st_dev):02x}:{os.minor(locked.st_dev):02x}:{locked.st_ino}"
+    pids = []
+    for line in _lines("/proc/locks"):
+        fields = line.split()
+        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == wanted:
+            pid = int(fields[4])
+            if pid > 0 and Path(f"/proc/{pid}").exists():
+                pids.append(pid)
+    return pids
+
+
+def _openers(locked: os.stat_result) -> list[int]:
+    """Find who inherited the lock after the one who took it has died."""
+    pids = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                opened = [entry.stat() for entry in (process / "fd").iterdir()]
+            except OSError:
+                continue
+            if any(os.path.samestat(one, locked) for one in opened):
+                pids.append(int(process.name))
+    return pids
+
+
+def _person(pid: int) -> str:
+    process = Path(f"/proc/{pid}")
+    try:
+        uid = process.stat().st_uid
+        command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(process.stat().st_ctime))
+    except OSError:
+        return f"pid {pid}"
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return f"pid {pid} of {user} since {since} (`{command.strip()[:120]}`)"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,98 @@
+"""The contract between the loop and a class of resources.
+
+A *kind* turns one table of the declaration, its *spec*, into two flat maps of
+strings: what is there and what was asked. Everything else, comparing, ordering,
+locking, reporting, is the engine's and is the same for every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.diff import Change, Diff
+    from engine.source import Source
+
+State = Mapping[str, str]
+"""A resource as a flat map, attribute to value. Absent is `None`, never an empty map."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One declared piece: what it is called, what was asked of it, and what it waits for."""
+
+    kind: str
+    name: str
+    spec: Any
+    """An instance of the kind's `spec` class."""
+    needs: tuple[str, ...] = ()
+    """Addresses of what must be there first, declared and implied, without repeats."""
+    file: str = ""
+    """The file that declares it, or `<stdin>`."""
+
+    @property
+    def address(self) -> str:
+        """`kind.name`, unique in a declaration, opaque to callers."""
+        return f"{self.kind}.{self.name}"
+
+
+class Kind(Protocol):
+    """What a class of resources must be able to say and do.
+
+    `observe` and `desire` write nothing; `apply` may be killed anywhere and is then
+    simply called again. No method runs code of the thing that it looks at.
+    """
+
+    spec: type[Any]
+    """A frozen dataclass whose fields are the keys of the TOML table, with `_` for `-`."""
+    fixed: frozenset[str]
+    """Attributes that cannot change in place: a difference means `replace`."""
+    asked: frozenset[str]
+    """Attributes that only a new declaration changes: when none of them differs, what
+    was there has drifted and the action is `repair`."""
+
+    def complete(self, spec: Any, source: Source) -> Any:
+        """Return the spec with paths made absolute and named files read through `source`.
+
+        Problems are told to `source`, all of them; nothing is raised for bad input.
+        """
+
+    def claims(self, spec: Any) -> Iterable[str]:
+        """Yield the absolute paths that are this resource's alone, with all below them."""
+
+    def needs(self, spec: Any) -> Iterable[str]:
+        """Yield the addresses that the spec itself implies."""
+
+    def absent(self, spec: Any) -> Any | None:
+        """Return the spec that asks for removal, or `None` where nothing is to be removed."""
+
+    def observe(self, spec: Any) -> State | None:
+        """Say what is there, as cheaply as can be without being wrong."""
+
+    def asks(self, spec: Any, observed: State | None) -> bool:
+        """Say whether `desire` would have to ask the world (an index, an interpreter)."""
+
+    def desire(
+        self, spec: Any, observed: State | None, needed: Mapping[str, State | None]
+    ) -> State | None:
+        """Say what should be there; an observed value that satisfies a range is echoed.
+
+        `needed` holds the state of each direct need: as observed after applying it, or
+        as predicted in a dry run. Asked twice in one run, the answer is the same.
+        """
+
+    def explain(self, spec: Any, change: Change) -> str:
+        """Say in a few words why an attribute is to change; may be empty."""
+
+    def lock(self, spec: Any) -> str | None:
+        """Return the file to hold while applying, made if missing; `None` for no lock."""
+
+    def apply(self, spec: Any, diff: Diff) -> None:
+        """Bring the difference about, or raise a `ConvergeError`."""
+
+    def remember(self, spec: Any) -> None:
+        """Refresh our own notes about an unchanged resource; most often does nothing."""

@@ -1,0 +1,80 @@
+"""What each file declared when it was last applied, so that a vanished name is noticed.
+
+A hint, no more: what is really there is observed, and nothing is removed because it
+stands here. Entries hold just what asks for removal, so no secret can get in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from engine.files import sha256, write_durably
+from engine.kind import Resource
+from engine.loading import STDIN, freeze, thaw
+
+if TYPE_CHECKING:
+    from engine.loading import Composition, Text
+
+
+def vanished(
+    texts: tuple[Text, ...],
+    resources: tuple[Resource, ...],
+    composition: Composition,
+    state: str,
+) -> tuple[Resource, ...]:
+    """Return, as resources to be absent, what these files once declared and no longer do.
+
+    Only what is still there, and whose path nobody else has claimed by now.
+    """
+    declared = {one.address for one in resources}
+    claimed = {claim for one in resources for claim in composition.kinds[one.kind].claims(one.spec)}
+    gone = []
+    for text in texts:
+        for entry in _entries(_place(text.file, state)):
+            try:
+                one = thaw(entry, composition)
+                kind = composition.kinds[one.kind]
+                free = claimed.isdisjoint(kind.claims(one.spec))
+                if one.address not in declared and free and kind.observe(one.spec) is not None:
+                    gone.append(one)
+            except (KeyError, TypeError, AttributeError):
+                continue  # an entry of another version
+    return tuple(gone)
+
+
+def note(
+    texts: tuple[Text, ...],
+    resources: tuple[Resource, ...],
+    kept: tuple[Resource, ...],
+    composition: Composition,
+    state: str,
+) -> None:
+    """Write down what is declared now, and what vanished but was `kept`; only if it differs."""
+    for text in texts:
+        if text.file == STDIN:
+            continue
+        entries = []
+        for one in (*resources, *kept):
+            removal = composition.kinds[one.kind].absent(one.spec)
+            if one.file == text.file and removal is not None:
+                bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
+                entries.append(freeze(bare))
+        place = _place(text.file, state)
+        whole = json.dumps({"file": text.file, "resources": entries})
+        if json.loads(whole)["resources"] != _entries(place):
+            os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            write_durably(place, whole.encode(), 0o600)
+
+
+def _place(file: str, state: str) -> str:
+    return os.path.join(state, "ledger", f"{sha256(file.encode())[:32]}.json")
+
+
+def _entries(place: str) -> list[dict[str, Any]]:
+    try:
+        with open(place, encoding="utf-8") as stream:
+            return list(json.load(stream)["resources"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,163 @@
+"""From the files that were named to resources in order, remembered while nothing changed.
+
+Reading a declaration is pure, so its outcome is kept under the digests of all that was
+read. The note is JSON; anything odd about it means computing afresh. A miss is the only
+door to the libraries that parse, check and order, which cost more to import than a run
+with nothing to do takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from engine import __version__
+from engine.errors import InputMissing
+from engine.files import sha256, write_durably
+from engine.kind import Resource
+from engine.source import still_true
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.kind import Kind
+    from engine.source import Notes
+
+STDIN = "<stdin>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One file of a declaration. `file` is absolute, or `<stdin>`."""
+
+    file: str
+    folder: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """What the composition root hands to the engine."""
+
+    kinds: Mapping[str, Kind]
+    default: str
+    """The kind that a `[defaults]` table speaks of."""
+
+
+def read_texts(names: Sequence[str]) -> tuple[Text, ...]:
+    """Read what the command line names: files, folders (every `*.toml`, sorted), or `-`."""
+    texts: dict[str, Text] = {}
+    for name in names:
+        for path in _expand(name):
+            text = _read(path)
+            texts.setdefault(text.file, text)
+    return tuple(texts.values())
+
+
+def load(texts: tuple[Text, ...], composition: Composition, cache: str) -> tuple[Resource, ...]:
+    """Return the declared resources in the order in which they can be brought about.
+
+    Raises `DeclarationError` with every problem at once.
+    """
+    note = os.path.join(cache, "declarations", f"{_key(texts, composition)}.json")
+    resources = _recall(note, composition)
+    if resources is not None:
+        return resources
+    from engine.declaration import declare
+    from engine.graph import arrange
+
+    declared = declare(texts, composition)
+    order = arrange(declared, composition.kinds)
+    if not declared.notes.secret:
+        _keep(note, order, declared.notes)
+    return order
+
+
+def _expand(name: str) -> list[str]:
+    if name == "-" or not os.path.isdir(name):
+        return [name]
+    found = sorted(one for one in os.listdir(name) if one.endswith(".toml"))
+    if not found:
+        raise InputMissing(
+            f"no `*.toml` in the folder `{name}`", hint="`converge init` writes a first one"
+        )
+    return [os.path.join(name, one) for one in found]
+
+
+def _read(path: str) -> Text:
+    if path == "-":
+        return Text(file=STDIN, folder=os.getcwd(), content=sys.stdin.read())
+    try:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            content = stream.read()
+    except FileNotFoundError:
+        raise InputMissing(
+            f"no such file: `{path}`", hint="`converge init` writes a first declaration"
+        ) from None
+    file = os.path.abspath(path)
+    return Text(file=file, folder=os.path.dirname(file), content=content)
+
+
+def _key(texts: tuple[Text, ...], composition: Composition) -> str:
+    shape = {
+        name: [field.name for field in fields(kind.spec)]
+        for name, kind in composition.kinds.items()
+    }
+    contents = [(one.file, one.folder, one.content) for one in texts]
+    whole = json.dumps([__version__, shape, contents])
+    return sha256(whole.encode("utf-8", "surrogatepass"))
+
+
+def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
+    try:
+        with open(note, encoding="utf-8") as stream:
+            kept = json.load(stream)
+        if not still_true(kept["files"], kept["trees"]):
+            return None
+        return tuple(thaw(one, composition) for one in kept["resources"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A note may be missing, torn, or of another shape: then it is as if there were none.
+        return None
+
+
+def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
+    resources = [freeze(one) for one in order]
+    kept = {"files": notes.files, "trees": notes.trees, "resources": resources}
+    try:
+        os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
+        write_durably(note, json.dumps(kept).encode(), 0o600)
+    except OSError:
+        return  # only speed is lost
+
+
+def freeze(resource: Resource) -> dict[str, Any]:
+    """Return a resource as a value that JSON can hold; specs are flat."""
+    spec = {field.name: getattr(resource.spec, field.name) for field in fields(resource.spec)}
+    return {
+        "kind": resource.kind,
+        "name": resource.name,
+        "spec": spec,
+        "needs": resource.needs,
+        "file": resource.file,
+    }
+
+
+def thaw(kept: dict[str, Any], composition: Composition) -> Resource:
+    """Make a resource again of what `freeze` returned; raises on any other shape."""
+    make = composition.kinds[kept["kind"]].spec
+    spec = {name: _tuples(value) for name, value in kept["spec"].items()}
+    return Resource(
+        kind=kept["kind"],
+        name=kept["name"],
+        spec=make(**spec),
+        needs=tuple(kept["needs"]),
+        file=kept["file"],
+    )
+
+
+def _tuples(value: Any) -> Any:
+    """Give arrays back the type that specs hold: JSON has no tuples."""
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -1,0 +1,154 @@
+"""Where in a TOML text each key and value stands.
+
+Only asked when there is something to complain of, about text that a real parser has
+already accepted: so this follows the grammar of https://toml.io/en/v1.0.0 without
+checking it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engine.problems import Key
+
+_SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL
+)
+_ATOM = re.compile(r"[^,\]}#\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one line. Lines and columns count from 1, columns in characters."""
+
+    line: int
+    column: int
+    width: int
+
+
+def locate(text: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
+    """Return the spans of all keys and of all values, by the path that leads to them."""
+    scanner = _Scanner(text)
+    scanner.document()
+    return scanner.keys, scanner.values
+
+
+def at_offset(text: str, start: int, end: int) -> Span:
+    """Return the span from one character offset to another, cut at the end of the line."""
+    line = text.count("\n", 0, start) + 1
+    begin = text.rfind("\n", 0, start) + 1
+    stop = text.find("\n", start)
+    end = min(end, len(text) if stop < 0 else stop)
+    return Span(line, start - begin + 1, max(1, end - start))
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.keys: dict[Key, Span] = {}
+        self.values: dict[Key, Span] = {}
+        self.arrays: dict[Key, int] = {}
+
+    def document(self) -> None:
+        table: Key = ()
+        self.blank()
+        while self.at < len(self.text):
+            if self.text[self.at] == "[":
+                table = self.header()
+            else:
+                self.assignment(table)
+            self.blank()
+
+    def header(self) -> Key:
+        """Read `[a.b]` or `[[a.b]]` and return the path of the table that it opens."""
+        many = self.text.startswith("[[", self.at)
+        self.at += 2 if many else 1
+        path = self.path(())
+        self.at = self.text.index("]", self.at) + (2 if many else 1)
+        if many:
+            index = self.arrays.get(path, 0)
+            self.arrays[path] = index + 1
+            path = (*path, index)
+        elif path in self.arrays:
+            path = (*path, self.arrays[path] - 1)
+        return path
+
+    def assignment(self, table: Key) -> None:
+        path = self.path(table)
+        self.at = self.text.index("=", self.at) + 1
+        self.value(path)
+
+    def path(self, base: Key) -> Key:
+        """Read a dotted key; each part is remembered where it is first named."""
+        while True:
+            self.blank()
+            start = self.at
+            base = (*base, self.part())
+            self.keys.setdefault(base, at_offset(self.text, start, self.at))
+            self.blank()
+            if self.text[self.at] != ".":
+                return base
+            self.at += 1
+
+    def part(self) -> str:
+        quoted = _STRING.match(self.text, self.at)
+        if quoted:
+            self.at = quoted.end()
+            return _unquote(quoted.group())
+        bare = _BARE.match(self.text, self.at)
+        assert bare is not None  # the parser has accepted this text
+        self.at = bare.end()
+        return bare.group()
+
+    def value(self, path: Key) -> None:
+        self.blank()
+        start = self.at
+        opening = self.text[self.at]
+        if opening == "[":
+            self.array(path)
+        elif opening == "{":
+            self.inline(path)
+        else:
+            match = _STRING.match(self.text, self.at) or _ATOM.match(self.text, self.at)
+            assert match is not None  # the parser has accepted this text
+            self.at = match.end()
+        end = start + len(self.text[start : self.at].rstrip())
+        self.values[path] = at_offset(self.text, start, end)
+
+    def array(self, path: Key) -> None:
+        self.at += 1
+        index = 0
+        while self.more("]"):
+            self.value((*path, index))
+            index += 1
+
+    def inline(self, path: Key) -> None:
+        self.at += 1
+        while self.more("}"):
+            self.assignment(path)
+
+    def more(self, closing: str) -> bool:
+        """Step over a comma or the closing bracket; tell whether another element follows."""
+        self.blank()
+        if self.text[self.at] == ",":
+            self.at += 1
+            self.blank()
+        if self.text[self.at] != closing:
+            return True
+        self.at += 1
+        return False
+
+    def blank(self) -> None:
+        match = _SPACE.match(self.text, self.at)
+        assert match is not None  # it matches the empty string
+        self.at = match.end()
+
+
+def _unquote(literal: str) -> str:
+    import tomli
+
+    return str(tomli.loads(f"v = {literal}")["v"])

@@ -1,0 +1,106 @@
+"""One engine at a time on one thing, by the kernel's own lock.
+
+`flock` belongs to the open file: it ends with the last process that has it open, so a
+child that outlives a killed engine still keeps others out, and nothing is ever stale.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from engine import progress
+from engine.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_held: ContextVar[tuple[int, ...]] = ContextVar("held", default=())
+
+
+def inherited() -> tuple[int, ...]:
+    """Return the descriptors that children started now must keep open."""
+    return _held.get()
+
+
+@contextmanager
+def holding(path: str | None, timeout: float) -> Iterator[None]:
+    """Hold the lock on `path`; wait up to `timeout` seconds, then raise `Busy`."""
+    if path is None:
+        yield
+        return
+    descriptor = _acquire(path, timeout)
+    token = _held.set((*_held.get(), descriptor))
+    try:
+        yield
+    finally:
+        _held.reset(token)
+        os.close(descriptor)
+
+
+def is_held(path: str) -> bool:
+    """Tell whether somebody holds the lock right now.
+
+    A file that is not there is not held; one that we may not open is taken for free.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _acquire(path: str, timeout: float) -> int:
+    deadline = time.monotonic() + timeout
+    told = False
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _still_there(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                raise _busy(path, holder, timeout) from None
+            if not told:
+                progress.step(f"waiting for the lock, held by {_holder(descriptor)}")
+                told = True
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        time.sleep(0.05)
+
+
+def _still_there(descriptor: int, path: str) -> bool:
+    """Tell whether what we locked is what others will find: it may have been replaced."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _busy(path: str, holder: str, timeout: float) -> Busy:
+    return Busy(
+        f"`{path}` is locked by {holder}",
+        hint=f"waited {timeout:g} s; wait for it to end, or raise `--lock-timeout`",
+    )
+
+
+def _holder(descriptor: int) -> str:
+    """Describe who holds the lock: pid, user, since when, command; from /proc alone."""
+    from engine.holder import describe
+
+    return describe(os.fstat(descriptor))

@@ -1,0 +1,116 @@
+"""Options that several verbs share, and what follows from them."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from engine.errors import UsageError
+from engine.settings import Settings, places
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.kind import Resource
+
+
+def files(parser: ArgumentParser) -> None:
+    """Which declaration, and which part of it."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="TOML file, folder, or -")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="only this resource and what it needs; may be repeated, may hold * and ?",
+    )
+
+
+def output(parser: ArgumentParser) -> None:
+    """How to tell."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--verbose", action="store_true", help="all changes, and the tools' words")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def running(parser: ArgumentParser) -> None:
+    """How to run the loop."""
+    parser.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count() or 1, help="resources side by side"
+    )
+    parser.add_argument(
+        "--upgrade",
+        action="append",
+        metavar="NAME,…",
+        help="choose versions anew, of all or of these: --upgrade or --upgrade=NAME,NAME",
+    )
+    parser.add_argument("--prune", action="store_true", help="remove what is no longer declared")
+    parser.add_argument(
+        "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"
+    )
+
+
+def waiting(parser: ArgumentParser) -> None:
+    """How long to wait for another engine."""
+    parser.add_argument(
+        "--lock-timeout", type=float, default=60.0, metavar="S", help="seconds to wait (60)"
+    )
+
+
+def settings(arguments: Namespace) -> Settings:
+    """Return the settings that these arguments and the surroundings amount to."""
+    cache, state = places()
+    asked = getattr(arguments, "upgrade", None)
+    names = None if asked is None else frozenset(n for one in asked for n in one.split(",") if n)
+    if asked is not None and "" in asked:
+        names = frozenset()
+    return Settings(cache=cache, state=state, upgrade=names)
+
+
+def wanted(order: tuple[Resource, ...], patterns: list[str]) -> tuple[Resource, ...]:
+    """Return the resources that the patterns name and all that those need."""
+    if not patterns:
+        return order
+    from engine.graph import closure
+
+    addresses = [one.address for one in order]
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matching = [one for one in addresses if one == pattern or fnmatch.fnmatchcase(one, pattern)]
+        if not matching:
+            from engine.validation import suggest
+
+            raise UsageError(
+                f"`--only {pattern}` names nothing that is declared",
+                hint=suggest(pattern, addresses) or f"declared are {', '.join(addresses)}",
+            )
+        chosen.update(matching)
+    return closure(order, chosen)
+
+
+def wants_colour(words: list[str], stream: TextIO) -> bool:
+    """Decide on colour: the option, then NO_COLOR, then FORCE_COLOR, then who reads."""
+    for index, word in enumerate(words):
+        choice = words[index + 1] if word == "--color" and index + 1 < len(words) else ""
+        choice = word.removeprefix("--color=") if word.startswith("--color=") else choice
+        if choice in ("always", "never"):
+            return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def _positive(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"must be a whole number above 0, found `{text}`")
+    return int(text)
+
+
+def colour_of(arguments: Namespace) -> bool:
+    """Decide on colour for standard output."""
+    return wants_colour([f"--color={arguments.color}"], sys.stdout)

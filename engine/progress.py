@@ -1,0 +1,73 @@
+"""What a long run says of itself, on standard error, while it works.
+
+Kinds call `step`; the loop opens a `task` around each resource. Who listens is set
+once by the command; with no listener nothing is said.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from engine import stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Reporter:
+    """Listens and does nothing; subclasses show what they care for."""
+
+    def begun(self, address: str) -> None:
+        """A resource is being worked on."""
+
+    def step(self, address: str, text: str) -> None:
+        """It has come to another step, named in a few words."""
+
+    def detail(self, address: str, text: str) -> None:
+        """A tool wrote a line of its own."""
+
+    def ended(self, address: str) -> None:
+        """The work on a resource has ended, one way or the other."""
+
+    def close(self) -> None:
+        """The run is over: leave the terminal as it was found."""
+
+
+_reporter = Reporter()
+_address: ContextVar[str] = ContextVar("address", default="")
+
+
+def listen(reporter: Reporter) -> None:
+    """Send all that follows to this reporter."""
+    global _reporter  # one terminal, one listener
+    _reporter = reporter
+
+
+@contextmanager
+def task(address: str) -> Iterator[None]:
+    """Attribute what is said inside to one resource."""
+    token = _address.set(address)
+    _reporter.begun(address)
+    try:
+        yield
+    finally:
+        _reporter.ended(address)
+        _address.reset(token)
+
+
+def step(text: str) -> None:
+    """Say what the current resource has come to; a safe point to stop at."""
+    stop.safe_point()
+    _reporter.step(_address.get(), text)
+
+
+def detail(text: str) -> None:
+    """Pass on one line of a tool's output."""
+    _reporter.detail(_address.get(), text)
+
+
+def close() -> None:
+    """Let the listener leave the terminal as it was found."""
+    _reporter.close()

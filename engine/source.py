@@ -1,0 +1,140 @@
+"""The files behind a declaration, read in one place so that the memo knows them all."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from engine.files import sha256
+from engine.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.problems import Key
+
+Origin = tuple[str, "Key"]
+"""A file, and a table in it."""
+
+ABSENT = "absent"
+_NOT_SOURCE = (
+    ".git", ".hg", "__pycache__", "*.egg-info", "build", "dist", ".tox", ".nox", ".venv",
+    ".mypy_cache", ".ruff_cache", ".pytest_cache", "*.pyc",
+)  # fmt: skip
+"""What building or testing a source tree leaves in it: no part of what it is."""
+
+
+class Source:
+    """What one table of a declaration may ask of the world around it.
+
+    Everything that is read is noted, so that a remembered declaration can be told from
+    one whose files have changed. Problems are collected, never raised.
+    """
+
+    def __init__(
+        self, file: str, folder: str, table: Key, origins: Mapping[str, Origin], notes: Notes
+    ) -> None:
+        self.file = file
+        self.folder = folder
+        """Relative paths are relative to this one: the folder of the declaring file."""
+        self.table = table
+        self.origins = origins
+        """For keys that come from a table of defaults: where that stands."""
+        self.notes = notes
+
+    def path(self, text: str) -> str:
+        """Return the absolute, normal form of a path as it stands in the declaration."""
+        return os.path.normpath(os.path.join(self.folder, text))
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file; `None` where there is none."""
+        return self.notes.read(path)
+
+    def tree(self, path: str) -> str:
+        """Return a digest of all source files below a folder."""
+        return self.notes.tree(path)
+
+    def holds_secret(self) -> None:
+        """Tell that a password stands in this table: nothing of it must be kept on disk."""
+        self.notes.secret = True
+
+    def problem(self, key: tuple[str | int, ...], message: str, hint: str = "") -> None:
+        """Tell of something wrong at a key of this table."""
+        first = str(key[0]) if key else ""
+        file, table = self.origins.get(first, (self.file, self.table))
+        self.notes.complain(file, (*table, *key), message, hint)
+
+
+class Notes:
+    """All that was read for one declaration, with digests, and all that was wrong."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.trees: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self.secret = False
+        """Whether a password stands in the text: then nothing of it is kept on disk."""
+
+    def complain(self, file: str, key: Key, message: str, hint: str = "") -> None:
+        """Note a problem; the same one is noted once, however many inherit it."""
+        problem = Problem(file=file, key=key, message=message, hint=hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def read(self, path: str) -> str | None:
+        """Read and note one file."""
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            self.files[path] = ABSENT
+            return None
+        self.files[path] = sha256(data)
+        return data.decode("utf-8", "replace")
+
+    def tree(self, path: str) -> str:
+        """Read and note one folder of source files."""
+        self.trees[path] = tree_digest(path)
+        return self.trees[path]
+
+
+def still_true(files: dict[str, str], trees: dict[str, str]) -> bool:
+    """Tell whether noted files and trees have the content that they had."""
+    return all(_file_digest(path) == digest for path, digest in files.items()) and all(
+        tree_digest(path) == digest for path, digest in trees.items()
+    )
+
+
+def tree_digest(path: str) -> str:
+    """Return a digest of the names, kinds and contents below a folder, or of one file.
+
+    What a build or a test run leaves behind is left out, as is all of version control.
+    """
+    if not os.path.isdir(path):
+        return _file_digest(path)
+    total = hashlib.sha256()
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if _is_source(name))
+        for name in sorted(filter(_is_source, names)):
+            whole = os.path.join(folder, name)
+            mode = os.lstat(whole).st_mode
+            content = os.readlink(whole) if stat.S_ISLNK(mode) else _file_digest(whole)
+            executable = "x" if mode & 0o111 else "-"
+            line = f"{os.path.relpath(whole, path)}\0{executable}\0{content}\n"
+            total.update(os.fsencode(line))
+    return total.hexdigest()
+
+
+def _is_source(name: str) -> bool:
+    return not any(fnmatch.fnmatchcase(name, pattern) for pattern in _NOT_SOURCE)
+
+
+def _file_digest(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            return sha256(stream.read())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return ABSENT

@@ -1,0 +1,44 @@
+"""Stopping when asked: at the next safe point, with nothing half-done to be seen.
+
+A second signal ends the process at once, which is as safe: what counts is decided by
+one rename, and the next run clears up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from engine.errors import Interrupted
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_asked = 0
+
+
+def listen() -> None:
+    """Take SIGINT, SIGTERM and SIGHUP as requests to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _ask)
+
+
+def asked() -> int:
+    """Return the signal that asked us to stop, or 0."""
+    return _asked
+
+
+def safe_point() -> None:
+    """Raise `Interrupted` if we were asked to stop."""
+    if _asked:
+        name = signal.Signals(_asked).name
+        raise Interrupted(f"stopped by {name} before anything of it was visible", signal=_asked)
+
+
+def _ask(number: int, _frame: FrameType | None) -> None:
+    global _asked  # a process is asked to stop once
+    if _asked:
+        os._exit(128 + number)
+    _asked = number

@@ -1,0 +1,60 @@
+"""From the bytes of one file to a document: TOML, or JSON where it begins with a brace."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from engine.problems import Problem
+
+if TYPE_CHECKING:
+    from engine.loading import Text
+    from engine.source import Notes
+
+_PLACED = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
+
+
+def parse(text: Text, notes: Notes) -> dict[str, Any]:
+    """Parse one text; a syntax error is told to `notes`, and the document is then empty."""
+    try:
+        text.content.encode()
+        if is_json(text.content):
+            return dict(json.loads(text.content))
+        import tomli
+
+        return tomli.loads(text.content.replace("\r\n", "\n"))
+    except UnicodeEncodeError as error:
+        problem = _placed(text, "not UTF-8", text.content.count("\n", 0, error.start) + 1, 1)
+    except json.JSONDecodeError as error:
+        problem = _placed(text, error.msg, error.lineno, error.colno)
+    except RecursionError:
+        problem = _placed(text, "nested too deeply", 1, 1)
+    except ValueError as error:
+        problem = _toml_error(text, str(error))
+    notes.problems.append(problem)
+    return {}
+
+
+def is_json(content: str) -> bool:
+    """Tell JSON from TOML: no TOML document begins with a brace."""
+    return content.lstrip().startswith("{")
+
+
+def _toml_error(text: Text, message: str) -> Problem:
+    placed = _PLACED.fullmatch(message)
+    if placed:
+        return _placed(text, placed[1], int(placed[2]), int(placed[3]))
+    lines = text.content.rstrip("\n").split("\n")
+    return _placed(
+        text,
+        message.replace(" (at end of document)", ", at the end"),
+        len(lines),
+        len(lines[-1]) + 1,
+    )
+
+
+def _placed(text: Text, message: str, line: int, column: int) -> Problem:
+    words = message[:1].lower() + message[1:]
+    form = "JSON" if is_json(text.content) else "TOML"
+    return Problem(file=text.file, message=f"not valid {form}: {words}", line=line, column=column)

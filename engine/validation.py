@@ -1,0 +1,92 @@
+"""One table against the spec of its kind, by pydantic, with words for people."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+from dataclasses import fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import TypeAdapter
+
+    from engine.kind import Kind
+    from engine.source import Source
+
+_WORDS = {
+    "missing": "the key `{key}` is missing",
+    "string_type": "`{key}` must be a string",
+    "bool_type": "`{key}` must be true or false",
+    "int_type": "`{key}` must be a whole number",
+    "int_from_float": "`{key}` must be a whole number",
+    "tuple_type": '`{key}` must be an array, as in `["…"]`',
+    "dict_type": "`{key}` must be a table",
+    "literal_error": "`{key}` must be {expected}",
+    "string_too_short": "`{key}` must not be empty",
+}
+"""pydantic's error types (its documentation, "Validation errors") in the words of a TOML file."""
+
+
+def key_of(name: str) -> str:
+    """Return the TOML key of a spec's field."""
+    return name.replace("_", "-")
+
+
+def keys_of(kind: Kind) -> list[str]:
+    """Return all keys that a table of this kind may have; derived fields have none."""
+    return [key_of(one.name) for one in fields(kind.spec) if not one.metadata.get("derived")]
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return a question that offers the known word most like this one; empty if none is."""
+    folded = {one.replace("-", "").rstrip("s"): one for one in known}
+    plain = word.lower().replace("_", "").replace("-", "").rstrip("s")
+    near = difflib.get_close_matches(plain, folded, n=1, cutoff=0.7)
+    return f"did you mean `{folded[near[0]]}`?" if near else ""
+
+
+@lru_cache(maxsize=None)
+def adapter(spec: type[Any]) -> TypeAdapter[Any]:
+    """Return pydantic's view of a spec, made once."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(spec)
+
+
+def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
+    """Parse a table into the kind's spec; `None` and told problems where it does not fit.
+
+    Strict, and by way of JSON, where an array may become a tuple: no string is taken for
+    a number, nor the other way round.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return adapter(kind.spec).validate_json(json.dumps(table, default=_date), strict=True)
+    except ValidationError as error:
+        for one in error.errors(include_url=False):
+            key = tuple(one["loc"])
+            words = _WORDS.get(one["type"], "`{key}`: " + one["msg"][:1].lower() + one["msg"][1:])
+            shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+            expected = (one.get("ctx") or {}).get("expected", "")
+            message = words.format(key=shown.lstrip("."), expected=expected)
+            source.problem(key[:-1] if one["type"] == "missing" else key, message, _found(one))
+        return None
+
+
+def _found(error: Any) -> str:
+    if error["type"] == "missing":
+        return ""
+    value = json.dumps(error["input"], ensure_ascii=False, default=str)
+    return f"found {value if len(value) < 60 else value[:57] + '…'}"
+
+
+def _date(value: object) -> str:
+    """TOML has dates; where one is wanted, its text will do."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,138 @@
+"""The verbs that need no kind's own knowledge: plan, apply, check, graph, schema, version."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from engine import FORMAT_VERSION, __version__, options, stop
+from engine.converge import BringAbout, Foretell
+from engine.session import execute
+from engine.verb import Verb
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.report import Report
+    from engine.verb import Compose
+
+
+def _plan_options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.running(parser)
+    options.output(parser)
+    parser.add_argument("--out", metavar="PLAN", help="also save the plan, for `apply --plan`")
+
+
+def _plan(arguments: Namespace, compose: Compose) -> int:
+    document = execute("plan", arguments, compose(options.settings(arguments)), Foretell())
+    if arguments.out:
+        from engine.saved import save
+
+        save(arguments.out, document)
+    return _show(document, arguments)
+
+
+def _apply_options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.running(parser)
+    options.output(parser)
+    parser.add_argument("--dry-run", action="store_true", help="the same as `converge plan`")
+    parser.add_argument("--plan", metavar="PLAN", help="do exactly this saved plan, or refuse")
+    options.waiting(parser)
+
+
+def _apply(arguments: Namespace, compose: Compose) -> int:
+    composition = compose(options.settings(arguments))
+    if arguments.dry_run:
+        return _show(execute("plan", arguments, composition, Foretell()), arguments)
+    # What we make must not depend on who calls; kinds set stricter modes themselves.
+    os.umask(0o022)
+    stop.listen()
+    if arguments.plan:
+        from engine.saved import confirm
+
+        confirm(arguments.plan, execute("plan", arguments, composition, Foretell()))
+    run = BringAbout(arguments.lock_timeout)
+    return _show(execute("apply", arguments, composition, run), arguments)
+
+
+def _check_options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.output(parser)
+    parser.set_defaults(jobs=1, prune=False, detailed_exitcode=False)
+
+
+def _check(arguments: Namespace, compose: Compose) -> int:
+    document = execute("check", arguments, compose(options.settings(arguments)), Foretell())
+    return _show(document, arguments)
+
+
+def _show(document: Report, arguments: Namespace) -> int:
+    if arguments.json:
+        from engine.report import to_json
+
+        sys.stdout.write(to_json(document))
+    else:
+        from engine.render import Paint, text
+
+        paint = Paint(options.colour_of(arguments))
+        sys.stdout.write(text(document, paint, everything=arguments.verbose))
+    return document.exit.code
+
+
+def _graph_options(parser: ArgumentParser) -> None:
+    from engine.draw import FORMS
+
+    options.files(parser)
+    parser.add_argument("--format", choices=FORMS, default="text")
+
+
+def _graph(arguments: Namespace, compose: Compose) -> int:
+    from engine.draw import draw
+    from engine.loading import load, read_texts
+
+    where = options.settings(arguments)
+    order = load(read_texts(arguments.files), compose(where), where.cache)
+    sys.stdout.write(draw(options.wanted(order, arguments.only), arguments.format))
+    return 0
+
+
+def _schema_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "of", nargs="?", choices=("declaration", "output"), default="declaration",
+        help="of a declaration, for editors, or of what `--json` prints",
+    )  # fmt: skip
+
+
+def _schema(arguments: Namespace, compose: Compose) -> int:
+    from engine.schema import of_declaration, of_output
+
+    if arguments.of == "output":
+        schema = of_output()
+    else:
+        schema = of_declaration(compose(options.settings(arguments)))
+    sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _version_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true")
+
+
+def _version(arguments: Namespace, compose: Compose) -> int:
+    facts = {"version": __version__, "format_version": FORMAT_VERSION}
+    print(json.dumps(facts) if arguments.json else __version__)
+    return 0
+
+
+VERBS = (
+    Verb(name="plan", summary="say what would be done, and do nothing", options=_plan_options, run=_plan),
+    Verb(name="apply", summary="bring it about", options=_apply_options, run=_apply),
+    Verb(name="check", summary="0 as declared, 2 drift, 1 error: for guards", options=_check_options, run=_check),
+    Verb(name="graph", summary="print the graph: text, DOT or Mermaid", options=_graph_options, run=_graph),
+    Verb(name="schema", summary="print a JSON Schema", options=_schema_options, run=_schema),
+    Verb(name="version", summary="print the version", options=_version_options, run=_version),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The kinds: Python virtual environments, and what is declared around them."""

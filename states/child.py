@@ -1,0 +1,114 @@
+"""Child processes: an environment made from nothing, output passed on, stopped when asked."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine import lock, progress, stop
+from states.credentials import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PASSED = (
+    "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""How the network is reached is a fact of the host, not a choice of the declaration."""
+_SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended; `output` is standard output and error together, redacted."""
+
+    status: int
+    output: str
+
+    def last_lines(self, count: int = 20) -> str:
+        """Return the end of the output."""
+        return "\n".join(self.output.splitlines()[-count:])
+
+
+def environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment that owes nothing to ours but how the network is reached."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    plain = {
+        "PATH": _SAFE_PATH,
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    }
+    return {**plain, **passed, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    timeout: float | None = None,
+) -> Ended:
+    """Run a child to its end; each of its lines is told as progress.
+
+    It inherits the locks that we hold, so that it excludes others even should we be killed.
+    Raises `Interrupted` if we are asked to stop, after ending the child and its own children.
+    """
+    process = subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=lock.inherited(),
+        start_new_session=True,
+    )
+    try:
+        output = _listen(process, timeout)
+    except BaseException:
+        _end(process)
+        raise
+    return Ended(process.wait(), output)
+
+
+def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
+    assert process.stdout is not None  # it was asked for
+    descriptor = process.stdout.fileno()
+    told, pending, waited = [], b"", 0.0
+    with process.stdout:
+        while True:
+            ready, _, _ = select.select([descriptor], [], [], 0.2)
+            stop.safe_point()
+            if not ready:
+                waited += 0.2
+                if timeout is not None and waited >= timeout:
+                    raise subprocess.TimeoutExpired(process.args, timeout)
+                continue
+            block = os.read(descriptor, 65536)
+            *lines, pending = (pending + block).split(b"\n")
+            if not block:
+                lines = [pending]
+            for line in lines:
+                text = redacted(line.decode("utf-8", "replace").rstrip())
+                if text:
+                    told.append(text)
+                    progress.detail(text)
+            if not block:
+                return "\n".join(told)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue

@@ -1,0 +1,158 @@
+"""The kind `link`: a symlink to something inside a venv, swapped by one rename."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from engine.errors import ConvergeError
+from engine.files import flush_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.diff import Change, Diff
+    from engine.kind import State
+    from engine.source import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One symlink; the name of the table is its path."""
+
+    __pydantic_config__ = {
+        "extra": "forbid",
+        "alias_generator": lambda name: name.replace("_", "-"),
+    }  # noqa: RUF012
+
+    to: str = field(
+        default="",
+        metadata={"description": "What it leads to: `venv.NAME:path/inside`, or an absolute path."},
+    )
+    needs: tuple[str, ...] = field(
+        default=(), metadata={"description": "Addresses of what must be there first."}
+    )
+    state: Literal["present", "absent"] = field(
+        default="present", metadata={"description": "Whether it should be there."}
+    )
+    path: str = field(default="", metadata={"derived": True})
+    """The name of the table, absolute."""
+
+
+class LinkKind:
+    """Makes symlinks lead where their specs say."""
+
+    spec = Link
+    fixed: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
+
+    def complete(self, spec: Link, source: Source) -> Link:
+        """Take the path from the table's name."""
+        name = str(source.table[-1])
+        path = source.path(name)
+        if not os.path.basename(path) or not path.isprintable():
+            source.problem((), f"`{name}` is no path for a link")
+        if spec.state == "present" and not spec.to:
+            source.problem((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
+        to = spec.to
+        address, _, inside = to.partition(":")
+        if to and not to.startswith("venv."):
+            to = source.path(to)
+        elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
+            source.problem(
+                ("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"'
+            )
+        return replace(spec, path=path, to=to)
+
+    def claims(self, spec: Link) -> Iterable[str]:
+        """A link owns its own name, in the real folder."""
+        parent, name = os.path.split(spec.path)
+        return (os.path.join(os.path.realpath(parent), name),)
+
+    def needs(self, spec: Link) -> Iterable[str]:
+        """A link into a venv waits for it."""
+        return (spec.to.partition(":")[0],) if spec.to.startswith("venv.") else ()
+
+    def absent(self, spec: Link) -> Link | None:
+        """Ask for removal."""
+        return None if spec.state == "absent" else Link(path=spec.path, state="absent")
+
+    def observe(self, spec: Link) -> State | None:
+        """Read where it leads, and whether anything is there."""
+        try:
+            found = os.lstat(spec.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISLNK(found.st_mode):
+            return {"to": "not a link"}
+        there = "there" if os.path.exists(spec.path) else "nothing"
+        return {"to": os.readlink(spec.path), "target": there}
+
+    def asks(self, spec: Link, observed: State | None) -> bool:
+        """Everything is on the disk."""
+        return False
+
+    def desire(
+        self, spec: Link, observed: State | None, needed: Mapping[str, State | None]
+    ) -> State | None:
+        """Say where it should lead."""
+        if observed is not None and observed["to"] == "not a link":
+            raise ConvergeError(
+                f"`{spec.path}` is there, and is no symlink",
+                hint="move it away; converge replaces nothing that it did not make",
+            )
+        if spec.state == "absent":
+            return None
+        return {"to": _target(spec, needed), "target": "there"}
+
+    def explain(self, spec: Link, change: Change) -> str:
+        """Say why."""
+        if change.attribute == "target":
+            return "what it leads to is not there"
+        return "it leads elsewhere" if change.before else ""
+
+    def lock(self, spec: Link) -> str | None:
+        """A rename needs no lock."""
+        return None
+
+    def apply(self, spec: Link, diff: Diff) -> None:
+        """Put the link in place of what is there, in one rename."""
+        folder, name = os.path.split(spec.path)
+        if diff.desired is None:
+            os.unlink(spec.path)
+            flush_folder(folder)
+            return
+        target = diff.desired["to"]
+        if not os.path.exists(os.path.join(folder, target)):
+            raise ConvergeError(
+                f"`{spec.path}` would lead to `{target}`, where nothing is",
+                hint="a package may have dropped this script; look into the venv's `bin`",
+            )
+        os.makedirs(folder, exist_ok=True)
+        for left in os.listdir(folder):
+            if left.startswith(f".{name}.next-"):
+                os.unlink(os.path.join(folder, left))  # an interrupted run left it
+        aside = os.path.join(folder, f".{name}.next-{secrets.token_hex(4)}")
+        os.symlink(target, aside)
+        os.rename(aside, spec.path)
+        flush_folder(folder)
+
+    def remember(self, spec: Link) -> None:
+        """There is nothing to remember."""
+
+
+def _target(spec: Link, needed: Mapping[str, State | None]) -> str:
+    """Return the path inside the venv's published one, so that the link survives a switch."""
+    address, _, inside = spec.to.partition(":")
+    if not inside:
+        return spec.to
+    state = needed[address]
+    if state is None:
+        raise ConvergeError(
+            f"`{spec.path}` leads into `{address}`, which is declared absent",
+            hint='declare the link `state = "absent"` too',
+        )
+    return os.path.join(state["path"], inside)

@@ -1,0 +1,212 @@
+"""Interpreters: finding one that a request names, and telling later if it is still that one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ConvergeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from python_discovery import PythonInfo
+
+_NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
+_USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """A base interpreter as it was when it was looked at."""
+
+    executable: str
+    """Absolute, of the installation itself, never of an environment made from one."""
+    version: str
+    """As in `3.11.7`."""
+    watched: Mapping[str, tuple[int, ...]]
+    """Stat of each file whose content tells an upgrade: path to (size, mtime ns, inode)."""
+    digest: str
+    """SHA-256 over the content of the watched files."""
+
+    def __str__(self) -> str:
+        """Return the form that plans show."""
+        return f"{self.version} {self.executable}"
+
+    def minor(self) -> str:
+        """Return `3.11` for `3.11.7`."""
+        return ".".join(self.version.split(".")[:2])
+
+    def condition(self) -> str:
+        """Say what has become of it: empty for nothing, without running anything."""
+        stats = {path: _stat(path) for path in self.watched}
+        if not all(stats.values()):
+            return f"missing {self.executable}"
+        same = all(tuple(was) == stats[path] for path, was in self.watched.items())
+        if same or _digest(self.watched) == self.digest:
+            return ""
+        return f"changed {self.executable}"
+
+
+def to_json(python: Python) -> dict[str, Any]:
+    """Return the form that receipts hold."""
+    return {
+        "executable": python.executable,
+        "version": python.version,
+        "watched": {path: list(stat) for path, stat in python.watched.items()},
+        "digest": python.digest,
+    }
+
+
+def from_json(kept: Mapping[str, Any]) -> Python:
+    """Read the form that receipts hold; raises `KeyError` or `TypeError` on any other."""
+    return Python(
+        executable=str(kept["executable"]),
+        version=str(kept["version"]),
+        watched={path: tuple(stat) for path, stat in kept["watched"].items()},
+        digest=str(kept["digest"]),
+    )
+
+
+def satisfies(python: Python, request: str) -> bool:
+    """Tell whether an interpreter is one that the request asks for."""
+    if os.path.isabs(request):
+        return _resolved(request) == python.executable
+    return _specifier(request).contains(python.version, prereleases=True)
+
+
+def find(request: str) -> Python:
+    """Find the interpreter for a version, a range, or an absolute path.
+
+    Searched are PATH, the usual places, and the versions of pyenv; the first one that
+    satisfies an exact request wins, the newest one a range. Raises `ConvergeError`.
+    """
+    info = _query(request) if os.path.isabs(request) else _search(request)
+    if info is None:
+        raise ConvergeError(
+            f'no interpreter found for `python = "{request}"`',
+            hint="install it, or name one by its absolute path; searched were PATH, "
+            + ", ".join(_USUAL),
+        )
+    return described(info)
+
+
+def information(python: Python) -> PythonInfo:
+    """Return all that the interpreter says of itself; runs it, isolated, once a run."""
+    info = _query(python.executable)
+    if info is None:
+        raise ConvergeError(
+            f"the interpreter `{python.executable}` does not run",
+            hint="repair or reinstall it, or name another one with `python`",
+        )
+    return info
+
+
+def described(info: PythonInfo) -> Python:
+    """Return what we remember of an interpreter."""
+    executable = _resolved(str(info.system_executable))
+    watched = [executable, os.path.join(str(info.system_stdlib), "os.py")]
+    variables = info.sysconfig_vars
+    if variables.get("Py_ENABLE_SHARED"):
+        watched.append(os.path.join(str(variables["LIBDIR"]), str(variables["INSTSONAME"])))
+    stats = {path: stat for path in watched if (stat := _stat(path))}
+    return Python(
+        executable=executable,
+        version=_version(info),
+        watched=stats,
+        digest=_digest(stats),
+    )
+
+
+def valid_request(request: str) -> bool:
+    """Tell whether a request is a version, a range of versions, or an absolute path."""
+    if os.path.isabs(request):
+        return True
+    from packaging.specifiers import InvalidSpecifier
+
+    try:
+        _specifier(request)
+    except InvalidSpecifier:
+        return False
+    return bool(request)
+
+
+def _specifier(request: str) -> Any:
+    from packaging.specifiers import SpecifierSet
+
+    exact = re.fullmatch(r"\d+(\.\d+)*", request)
+    if exact:
+        return SpecifierSet(f"=={request}.*" if request.count(".") < 2 else f"=={request}")
+    return SpecifierSet(request)
+
+
+def _search(request: str) -> PythonInfo | None:
+    specifier = _specifier(request)
+    exact = re.fullmatch(r"\d+(\.\d+)*", request)
+    best = None
+    for path in _candidates():
+        info = _query(path)
+        if info is None or not specifier.contains(_version(info), prereleases=True):
+            continue
+        if exact:
+            return info
+        if best is None or info.version_info > best.version_info:
+            best = info
+    return best
+
+
+def _candidates() -> Iterator[str]:
+    """Yield each interpreter once, in the order in which a shell would find them."""
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    versions = os.path.join(pyenv, "versions")
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), *_USUAL]
+    if os.path.isdir(versions):
+        folders += [os.path.join(versions, one, "bin") for one in sorted(os.listdir(versions))]
+    seen = set()
+    for folder in folders:
+        if not os.path.isabs(folder) or not os.path.isdir(folder) or "/shims" in folder:
+            continue  # a shim is another program that looks for one
+        for name in sorted(filter(_NAME.fullmatch, os.listdir(folder)), key=len):
+            path = os.path.join(folder, name)
+            real = os.path.realpath(path)
+            if real not in seen and os.access(real, os.X_OK):
+                seen.add(real)
+                yield path
+
+
+def _query(path: str) -> PythonInfo | None:
+    from python_discovery import PythonInfo
+
+    safe = {"PATH": os.defpath, "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
+    if not os.access(path, os.X_OK):
+        return None
+    return PythonInfo.from_exe(path, None, raise_on_error=False, env=safe)
+
+
+def _resolved(path: str) -> str:
+    """Return the installation's executable with links resolved: `python3` may be repointed."""
+    return os.path.realpath(path)
+
+
+def _version(info: PythonInfo) -> str:
+    return ".".join(str(part) for part in info.version_info[:3])
+
+
+def _stat(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _digest(watched: Mapping[str, object]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(watched):
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()

@@ -1,0 +1,148 @@
+"""Calling uv: with nothing taken from the surroundings, and its complaints made clear."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from engine.errors import (
+    CannotCreate,
+    ConvergeError,
+    Forbidden,
+    InputOutputError,
+    IntegrityError,
+    Unavailable,
+)
+from states import child
+from states.credentials import revealed
+from states.workplace import writable
+
+if TYPE_CHECKING:
+    from states.venv.spec import Venv
+
+_COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
+    (
+        r"No space left on device|os error 28|Disk quota exceeded",
+        CannotCreate,
+        "the disk is full",
+        "free some space; what was live before is untouched",
+    ),
+    (
+        r"[Hh]ash mismatch",
+        IntegrityError,
+        "a download does not have the hash that was locked",
+        "do not install it; ask who published it, or lock again with `--upgrade`",
+    ),
+    (
+        r"401 Unauthorized|403 Forbidden|[Mm]issing credentials",
+        Unavailable,
+        "the index refuses us",
+        "check the credentials that `index-url` or `netrc` name",
+    ),
+    (
+        r"dns error|[Cc]onnection refused|error sending request|[Nn]etwork is unreachable"
+        r"|timed out|tcp connect error|50\d (?:Bad|Service|Gateway|Internal)|[Ff]ailed to fetch"
+        r"|network connectivity is disabled|Could not connect",
+        Unavailable,
+        "an index cannot be reached",
+        "check the network and `index-url`; nothing was changed, so just run it again",
+    ),
+    (
+        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:failed|not found|: No such file)|command '[^']*(?:gcc|cc)' failed"
+        r"|No such file or directory: '[^']*(?:gcc|cc)'|unable to find (?:gcc|cc)",
+        ConvergeError,
+        "a package has no wheel for this interpreter, and no compiler is here to build it",
+        "install the compiler and headers it names, or offer a wheel by `find-links`",
+    ),
+    (
+        r"Failed to build|[Bb]uild backend|metadata generation",
+        ConvergeError,
+        "a package could not be built from source",
+        "see its own words above; `build-constraints` pins what builds it, `find-links` offers wheels",
+    ),
+    (
+        r"No solution found|[Bb]ecause .* (?:depends on|requires)|unsatisfiable",
+        ConvergeError,
+        "no set of versions satisfies all requirements",
+        "loosen a requirement, or name the one that is to win in `overrides`",
+    ),
+    (
+        r"Read-only file system|os error 30",
+        InputOutputError,
+        "the file system is read-only",
+        "mount it writable",
+    ),
+    (
+        r"Permission denied|os error 13",
+        Forbidden,
+        "permission denied",
+        "run as a user who may write there",
+    ),
+)  # fmt: skip
+"""What uv's words amount to; the first that matches counts."""
+
+
+def call(
+    arguments: list[str], *, work: str, cache: str, doing: str, spec: Venv | None = None
+) -> None:
+    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to."""
+    extra = {
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "UV_SYSTEM_CERTS": "1",
+        "NO_COLOR": "1",
+        "UV_LINK_MODE": "copy",
+        "GIT_TERMINAL_PROMPT": "0",
+        **(index_environment(spec) if spec else {}),
+    }
+    private = os.path.join(cache, "uv")
+    if writable(private):
+        extra["UV_CACHE_DIR"] = private
+    else:
+        extra["UV_NO_CACHE"] = "1"
+    env = child.environment(work, extra)
+    ended = child.run([_program(), *arguments], env=env, cwd=work)
+    if ended.status != 0:
+        raise complaint(ended, doing)
+
+
+def index_environment(spec: Venv) -> dict[str, str]:
+    """Return the variables that tell uv of indexes: a URL may hold a password, so no argv."""
+    env = {}
+    if spec.index_url:
+        env["UV_DEFAULT_INDEX"] = revealed(spec.index_url)
+    if spec.extra_index_url:
+        env["UV_INDEX"] = " ".join(revealed(one) for one in spec.extra_index_url)
+    if spec.netrc:
+        env["NETRC"] = spec.netrc
+    return env
+
+
+def index_arguments(spec: Venv) -> list[str]:
+    """Return the arguments that say where distributions come from, but for indexes."""
+    arguments = []
+    for one in spec.find_links:
+        arguments += ["--find-links", one]
+    if spec.no_index:
+        arguments.append("--no-index")
+    if spec.exclude_newer:
+        arguments += ["--exclude-newer", spec.exclude_newer]
+    return arguments
+
+
+def complaint(ended: child.Ended, doing: str) -> ConvergeError:
+    """Turn uv's words into one message with a cause, its last lines, and a remedy."""
+    for pattern, kind, cause, hint in _COMPLAINTS:
+        if re.search(pattern, ended.output):
+            return kind(f"{doing}: {cause}", hint=hint, output=ended.last_lines())
+    return ConvergeError(
+        f"{doing}: uv failed with status {ended.status}", output=ended.last_lines()
+    )
+
+
+def _program() -> str:
+    from uv import find_uv_bin
+
+    return str(find_uv_bin())

@@ -1,0 +1,104 @@
+"""The empty environment, by virtualenv, and the two files of ours in it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from engine.errors import ConvergeError
+from states import child
+from states.venv.wheels import site_packages
+
+if TYPE_CHECKING:
+    from states.python import Python
+
+_one_at_a_time = threading.Lock()
+"""virtualenv keeps state in its modules."""
+
+PIN = '''\
+"""Ties a process to the generation it was started from. Made by converge.
+
+Reached through the published symlink, an interpreter would look modules up through it
+for as long as it runs, and after a switch find those of another generation. Here all
+paths are made to lead to this generation itself. The open file with its shared lock
+tells that somebody runs from here; it survives a fork and ends with the last process.
+Bytecode was compiled when this was made; more of it would be files nobody checked.
+"""
+
+import os
+import sys
+
+
+def _pin():
+    root = os.path.realpath(sys.prefix)
+    if not os.path.realpath(__file__).startswith(root + os.sep):
+        return None
+    through = sys.prefix
+    if through != root:
+        for index, path in enumerate(sys.path):
+            if path.startswith(through + os.sep):
+                sys.path[index] = root + path[len(through):]
+        if sys.executable and sys.executable.startswith(through + os.sep):
+            sys.executable = root + sys.executable[len(through):]
+        sys.prefix = sys.exec_prefix = root
+    sys.dont_write_bytecode = True
+    try:
+        import fcntl
+
+        lease = os.open(root + "/.converge/lease", os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return None
+    return lease
+
+
+_lease = _pin()
+'''
+PIN_FILES = {"_converge_pin.py": PIN, "zzz_converge_pin.pth": "import _converge_pin\n"}
+"""Processed last of all `.pth` files, so that what others add is pinned too."""
+
+
+def create(root: str, python: Python, name: str, cache: str, *, system_site_packages: bool) -> None:
+    """Make an empty environment in the (existing, empty) folder and prove that it is one."""
+    from virtualenv import session_via_cli
+
+    arguments = [root, "--python", python.executable, "--no-seed", "--no-periodic-update"]
+    arguments += ["--app-data", os.path.join(cache, "virtualenv"), "--no-vcs-ignore"]
+    arguments += ["--prompt", name, "--symlinks", "--creator", "builtin"]
+    if system_site_packages:
+        arguments.append("--system-site-packages")
+    surroundings = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
+    with _one_at_a_time:
+        try:
+            session_via_cli(arguments, setup_logging=False, env=surroundings).run()
+        except (RuntimeError, SystemExit) as error:
+            raise ConvergeError(
+                f"virtualenv cannot make an environment with {python}: {error}",
+                hint="is this interpreter complete, and of a version that virtualenv supports?",
+            ) from error
+    for site in site_packages(root):
+        for file, content in PIN_FILES.items():
+            with open(os.path.join(root, site, file), "w", encoding="utf-8") as stream:
+                stream.write(content)
+
+
+def prove(root: str, python: Python, work: str) -> None:
+    """Raise unless the interpreter in a folder runs, and runs there and not in its base.
+
+    An installer that was given a broken environment installs into the base interpreter.
+    Asked while it is still empty, so no package's code can run.
+    """
+    config = os.path.join(root, "pyvenv.cfg")
+    program = "import sys; print(sys.prefix); print(sys.base_prefix)"
+    ended = child.run(
+        [f"{root}/bin/python", "-I", "-c", program], env=child.environment(work), cwd=work
+    )
+    prefixes = ended.output.splitlines()
+    proved = ended.status == 0 and len(prefixes) == 2 and prefixes[0] != prefixes[1]
+    if not os.path.isfile(config) or not proved or not os.path.samefile(prefixes[0], root):
+        raise ConvergeError(
+            f"what virtualenv made with {python} is no environment of its own",
+            hint="nothing was installed; try the interpreter by hand",
+            output=ended.last_lines(),
+        )

@@ -1,0 +1,92 @@
+"""Which interpreter, and which versions: remembered in the generation, or chosen anew."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.files import sha256
+from states import python as pythons
+from states.venv import receipt as receipts
+from states.venv.store import generations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.settings import Settings
+    from states.python import Python
+    from states.venv.observation import View
+    from states.venv.receipt import Package, Receipt
+    from states.venv.spec import Venv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a venv is to be made of."""
+
+    request: str
+    """What the interpreter was asked by."""
+    python: Python
+    lock: str
+    packages: tuple[Package, ...]
+
+
+def answered(spec: Venv, view: View, upgrade: frozenset[str] | None) -> bool:
+    """Tell whether what is there answers every question: no index and no search are needed."""
+    receipt = view.receipt
+    if receipt is None or upgrade is not None or receipt.inputs != spec.inputs:
+        return False
+    if receipt.python.condition() or receipts.lock_text(view.root, receipt) is None:
+        return False
+    declared = spec.python.startswith("interpreter.")
+    return declared or _same_request(spec.python, receipt)
+
+
+def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
+    """Choose an interpreter and versions; asks an index only where memory has no answer."""
+    receipt = view.receipt
+    if receipt is not None and not receipt.python.condition() and _same_request(request, receipt):
+        python = receipt.python
+    else:
+        python = pythons.find(request)
+    if settings.upgrade is None:
+        for known in _known(view):
+            if known.inputs == spec.inputs and known.python.minor() == python.minor():
+                lock = receipts.lock_text(known.path, known)
+                if lock is not None:
+                    return Choice(request=request, python=python, lock=lock, packages=known.packages)
+    from states.venv.resolution import narrowed
+    from states.venv.resolving import resolve
+
+    if spec.lock:
+        with open(spec.lock, encoding="utf-8") as stream:
+            origins = dict(one.split("\0") for one in spec.origins)
+            made = narrowed(stream.read(), python, os.path.dirname(spec.lock), origins)
+    else:
+        previous = receipts.lock_text(view.root, receipt) if receipt else None
+        made = resolve(spec, python, previous, settings)
+    return Choice(request=request, python=python, lock=made.lock, packages=made.packages)
+
+
+def settings_digest(spec: Venv) -> str:
+    """Return a short digest of what shapes the content besides packages and interpreter."""
+    shape = [spec.persistent, spec.ignore, spec.system_packages]
+    return sha256(json.dumps(shape).encode())[:16]
+
+
+def _known(view: View) -> Iterator[Receipt]:
+    """Yield the receipts that may remember, the likeliest first."""
+    if view.receipt is not None:
+        yield view.receipt
+    for identifier in reversed(generations(view.store)):
+        one = receipts.read(view.store.generation(identifier))
+        if one is not None:
+            yield one
+
+
+def _same_request(request: str, receipt: Receipt) -> bool:
+    if request == receipt.request:
+        return True
+    return pythons.satisfies(receipt.python, request)

@@ -1,0 +1,216 @@
+"""Checking a `[venv.*]` table beyond its types, and reading all the files that it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.files import sha256
+from states import python, credentials
+from states.venv.requirements import Line, is_url, read_lines
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from engine.source import Source
+    from states.venv.spec import Venv
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_MODE = re.compile(r"0?[0-7]{3}")
+_SYSTEM = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run",
+           "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # fmt: skip
+
+
+def complete(spec: Venv, source: Source) -> Venv:
+    """Return the spec with absolute paths and the digest of its inputs."""
+    _check_names(spec, source)
+    spec = replace(
+        spec,
+        path=_path(spec, source),
+        requirements=tuple(_place(one, source) for one in spec.requirements),
+        constraints=tuple(_place(one, source) for one in spec.constraints),
+        build_constraints=tuple(_place(one, source) for one in spec.build_constraints),
+        find_links=tuple(_place(one, source) for one in spec.find_links),
+        packages=_requirements(spec.packages, "packages", source),
+        overrides=_requirements(spec.overrides, "overrides", source),
+        lock=source.path(spec.lock) if spec.lock else "",
+        netrc=source.path(spec.netrc) if spec.netrc else "",
+        index_url=_index(spec.index_url, ("index-url",), source),
+        extra_index_url=tuple(
+            _index(one, ("extra-index-url", n), source) for n, one in enumerate(spec.extra_index_url)
+        ),
+    )
+    if spec.state == "absent":
+        return spec
+    lines = _all_lines(spec, source)
+    origins = _origins(spec, lines, source)
+    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, source))
+
+
+def _check_names(spec: Venv, source: Source) -> None:
+    name = str(source.table[-1])
+    if not _NAME.fullmatch(name):
+        source.problem((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
+    if not _MODE.fullmatch(spec.mode):
+        source.problem(("mode",), f"`{spec.mode}` is no mode", 'write it in octal, as in "0755"')
+    if not spec.python.startswith("interpreter.") and not python.valid_request(spec.python):
+        hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
+        source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
+    if spec.keep < 0:
+        source.problem(("keep",), "`keep` must not be negative")
+    for key in ("persistent", "ignore"):
+        for index, one in enumerate(getattr(spec, key)):
+            if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
+                hint = 'write it relative to the venv, as in "etc/keystone"'
+                source.problem((key, index), f"`{one}` is no path inside the venv", hint)
+    for index, one in enumerate(spec.smoke):
+        try:
+            empty = not shlex.split(one)
+        except ValueError as error:
+            empty = True
+            source.problem(("smoke", index), f"cannot be split into words: {error}")
+        if empty and not one.strip():
+            source.problem(("smoke", index), "an empty command")
+
+
+def _path(spec: Venv, source: Source) -> str:
+    path = source.path(spec.path)
+    odd = [c for c in path if not c.isprintable()]
+    if not spec.path.strip() or odd:
+        source.problem(("path",), f"{spec.path!r} is no path")
+    elif path in _SYSTEM:
+        source.problem(("path",), f"`{path}` belongs to the system", "name a folder of its own below it")
+    return path
+
+
+def _place(name: str, source: Source) -> str:
+    return name if is_url(name) else source.path(name)
+
+
+def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
+    """Check an index; a password in it must not be kept anywhere."""
+    if url.startswith("file:") and not url.startswith("file://"):
+        return "file:" + source.path(url.removeprefix("file:"))
+    if url and not url.startswith("env:") and not is_url(url):
+        source.problem(key, f"`{credentials.redacted(url)}` is no URL", "or name it: `env:NAME`, `file:PATH`")
+    if credentials.redacted(url) != url:
+        source.holds_secret()
+    return url
+
+
+def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str, ...]:
+    """Check PEP 508 requirements; those with a relative path get an absolute one."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    good = []
+    for index, text in enumerate(texts):
+        if not text.strip():
+            continue  # generated lists have them
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            first = str(error).splitlines()[0]
+            hint = "write it as PEP 508 does: `name`, `name>=1.2`, `name[extra]`, `name @ URL`"
+            source.problem((key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint)
+            continue
+        if requirement.url and not is_url(requirement.url):
+            requirement.url = f"file://{source.path(requirement.url)}"
+        if requirement.url and credentials.redacted(requirement.url) != requirement.url:
+            source.holds_secret()
+        good.append(str(requirement))
+    return tuple(good)
+
+
+def _all_lines(spec: Venv, source: Source) -> list[Line]:
+    """Return the lines of all local files; of a URL only that it is named."""
+    lines = []
+    for key, names in (
+        ("requirements", spec.requirements),
+        ("constraints", spec.constraints),
+        ("build-constraints", spec.build_constraints),
+    ):
+        for index, name in enumerate(names):
+
+            def missing(file: str, by: Line | None, key: str = key, index: int = index) -> None:
+                where = f", named in `{by.file}` line {by.number}" if by else ""
+                source.problem((key, index), f"no such file: `{file}`{where}")
+
+            def read(file: str) -> str | None:
+                return file if is_url(file) else source.read(file)
+
+            for line in read_lines(name, read, missing, constraint=key != "requirements"):
+                lines.append(line)
+                _check_line(line, key, index, source)
+    return lines
+
+
+def _check_line(line: Line, key: str, index: int, source: Source) -> None:
+    from packaging.requirements import InvalidRequirement
+
+    if re.match(r"(-e|--editable)\b", line.text):
+        source.problem(
+            (key, index),
+            f"`{line.file}` line {line.number}: an editable install cannot be sealed",
+            "write `name @ file:///path`: it is installed as a copy, and changes are noticed",
+        )
+        return
+    try:
+        line.requirement()
+    except InvalidRequirement as error:
+        first = str(error).splitlines()[0]
+        source.problem((key, index), f"`{line.file}` line {line.number}: `{line.text}` is no requirement: {first}")
+
+
+def _origins(spec: Venv, lines: list[Line], source: Source) -> tuple[str, ...]:
+    """Digest each local project or file that is asked for directly."""
+    from packaging.requirements import Requirement
+
+    urls = [Requirement(text).url for text in (*spec.packages, *spec.overrides)]
+    for line in lines:
+        requirement = None if line.text.startswith("-") else _quiet(line)
+        urls.append(requirement.url if requirement else None)
+    paths = {url.removeprefix("file://").partition("#")[0] for url in urls if url and url.startswith("file://")}
+    found = []
+    for path in sorted(paths):
+        digest = source.tree(path)
+        if digest == "absent":
+            source.problem(("packages",), f"no such project or file: `{path}`")
+        found.append(f"{path}\0{digest}")
+    return tuple(found)
+
+
+def _quiet(line: Line) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement
+
+    try:
+        return line.requirement()
+    except InvalidRequirement:
+        return None
+
+
+def _digest(spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source) -> str:
+    """Return the digest of what versions follow from: the same inputs, the same versions."""
+    lock = source.read(spec.lock) if spec.lock else ""
+    if lock is None:
+        hint = "`converge lock` writes it; or leave `lock` out"
+        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
+    whole = {
+        "packages": sorted(spec.packages),
+        "overrides": sorted(spec.overrides),
+        "lines": [[line.constraint, line.text] for line in lines],
+        "build-constraints": spec.build_constraints,
+        "indexes": [credentials.redacted(one) for one in (spec.index_url, *spec.extra_index_url)],
+        "find-links": spec.find_links,
+        "no-index": spec.no_index,
+        "exclude-newer": spec.exclude_newer,
+        "origins": origins,
+        "lock": sha256((lock or "").encode()),
+    }
+    if spec.lock:
+        # A lock is all that counts; what it was made from may differ from host to host.
+        whole = {"lock": whole["lock"], "origins": origins}
+    return sha256(json.dumps(whole, sort_keys=True).encode())

@@ -1,0 +1,138 @@
+"""What exactly differs between a generation and its seal; asked only when something does."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from states.venv import seal as seals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from states.venv.receipt import Receipt
+    from states.venv.seal import Entry, Seal
+
+
+def damage(
+    root: str, seal: Seal, ignore: tuple[str, ...], *, every_byte: bool = False
+) -> dict[str, str]:
+    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5` …
+
+    With `every_byte` nothing is trusted to memory and every file is hashed.
+    """
+    memory = {} if every_byte else seals.remembered(root)
+    wrong = {}
+    for path, sealed in seal.items():
+        trouble = _trouble(root, path, sealed, memory.get(path))
+        if trouble:
+            wrong[path] = trouble
+    for path, _ in seals.walk(root):
+        if path not in seal and not ignored(path, ignore):
+            wrong[path] = "unexpected"
+    return wrong
+
+
+def ignored(path: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a pattern names this path; `**` crosses folders as `*` does."""
+    return any(fnmatch.fnmatchcase(path, pattern.replace("**", "*")) for pattern in patterns)
+
+
+def loose_folders(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders in which ignored things may come and go.
+
+    Their times say nothing, so what is in them is compared name by name.
+    """
+    folders = {os.path.dirname(path) or "." for path in paths if ignored(path, patterns)}
+    for pattern in patterns:
+        fixed = os.path.dirname(pattern.split("*")[0].split("?")[0].split("[")[0])
+        folders.add(fixed or ".")
+    return tuple(sorted(folders))
+
+
+def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str) -> dict[str, str]:
+    """Return the attributes that this damage amounts to.
+
+    A package whose metadata is gone is missing as a whole; one that brought metadata of
+    its own is there in another version, or was not asked for. Other damage is told file
+    by file.
+    """
+    found: dict[str, str] = {f"package.{one.name}": one.identity() for one in receipt.packages}
+    gone = {
+        seal[path].package
+        for path, trouble in wrong.items()
+        if trouble == "missing" and path in seal and path.endswith(".dist-info/METADATA")
+    }
+    for name in gone - {""}:
+        found.pop(f"package.{name}", None)
+    strays, theirs = _strays(wrong, root)
+    found.update({f"package.{name}": version for name, version in strays.items()})
+    covered = gone | set(strays)
+    for path, trouble in wrong.items():
+        package = seal[path].package if path in seal else ""
+        if (package and package in covered) or path in theirs:
+            continue
+        found[f"file.{path}"] = trouble
+    return found
+
+
+def _trouble(root: str, path: str, sealed: Entry, memory: tuple[int, ...] | None) -> str:
+    whole = os.path.join(root, path)
+    try:
+        now = os.lstat(whole)
+        if sealed.kind != "d" and memory == seals.look(whole):
+            return ""
+        if _kind(now.st_mode) != sealed.kind:
+            return "another kind of file"
+        if sealed.kind != "l" and stat.S_IMODE(now.st_mode) != sealed.mode:
+            return f"mode {stat.S_IMODE(now.st_mode):04o}"
+        if (now.st_uid, now.st_gid) != (sealed.uid, sealed.gid):
+            return f"owner {now.st_uid}:{now.st_gid}"
+        if sealed.kind == "d":
+            return ""
+        if sealed.kind == "f" and now.st_size != sealed.size:
+            return "edited"
+        content = seals.entry(root, path).content
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        return "missing"
+    return "" if content == sealed.content else "edited"
+
+
+def _kind(mode: int) -> str:
+    for letter, test in (("f", stat.S_ISREG), ("d", stat.S_ISDIR), ("l", stat.S_ISLNK)):
+        if test(mode):
+            return letter
+    return "o"
+
+
+def _strays(wrong: Mapping[str, str], root: str) -> tuple[dict[str, str], set[str]]:
+    """Find packages that somebody installed by hand: their versions, and all their files."""
+    from states.venv.wheels import metadata_name, record_paths
+
+    versions: dict[str, str] = {}
+    theirs: set[str] = set()
+    for path, trouble in wrong.items():
+        folder, name = os.path.split(path)
+        if trouble != "unexpected" or name != "METADATA" or not folder.endswith(".dist-info"):
+            continue
+        package, version = metadata_name(os.path.join(root, path))
+        if package:
+            versions[package] = version
+            theirs |= record_paths(root, folder)
+    # The folders that only hold their files go with them, and so does their bytecode.
+    folders = {path for path in wrong if wrong[path] == "unexpected"} - theirs
+    for path in sorted(folders, key=len, reverse=True):
+        inside = [one for one in wrong if one.startswith(f"{path}/")]
+        cached = "/__pycache__/" in path and _source_of(path) in theirs
+        if cached or (inside and all(one in theirs for one in inside)):
+            theirs.add(path)
+    return versions, theirs
+
+
+def _source_of(path: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{os.path.dirname(folder)}/{name.split('.')[0]}.py"

@@ -1,0 +1,135 @@
+"""Taking packages from generations that are already here, checked while they are copied.
+
+The cost of a change then grows with the change: what stays, stays compiled. A file that
+is not what its seal says is not taken; the installer then brings the whole package anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING
+
+from engine import progress
+from engine.files import sha256
+from states.venv import seal as seals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from states.python import Python
+    from states.venv.observation import View
+    from states.venv.receipt import Package
+    from states.venv.seal import Entry
+
+_SHEBANG_LIMIT = 127
+"""What Linux reads of a `#!` line (binfmt_script.c)."""
+
+
+def take(
+    root: str, wanted: tuple[Package, ...], python: Python, views: Iterable[View]
+) -> tuple[dict[str, Package], dict[str, str]]:
+    """Copy what can be had; return the packages by name, and the SHA-256 of each copied path."""
+    taken: dict[str, Package] = {}
+    digests: dict[str, str] = {}
+    for view in views:
+        receipt = view.receipt
+        if receipt is None or receipt.python.digest != python.digest or receipt.path != view.root:
+            continue
+        have = {one.name: one for one in receipt.packages}
+        useful = [one for one in wanted if one.name not in taken and _same(one, have.get(one.name))]
+        seal = seals.load(view.root, receipt.seal) if useful else None
+        if seal is None:
+            continue
+        progress.step(f"taking {len(useful)} packages from {receipt.generation}")
+        files: dict[str, list[str]] = {}
+        for path, entry in seal.items():
+            if entry.kind == "f" and entry.package:
+                files.setdefault(entry.package, []).append(path)
+        made: set[str] = set()
+        for one in useful:
+            copied = _copy(view.root, root, files.get(one.name, []), seal, made)
+            if copied:
+                digests.update(copied)
+                taken[one.name] = have[one.name]
+    return taken, digests
+
+
+def _same(wanted: Package, have: Package | None) -> bool:
+    return (
+        have is not None
+        and bool(wanted.content)
+        and wanted.content == have.content
+        and wanted.origin == have.origin
+        and wanted.version in ("", have.version)
+    )
+
+
+def _copy(
+    source: str, target: str, paths: list[str], seal: dict[str, Entry], made: set[str]
+) -> dict[str, str]:
+    """Copy one package; on any doubt remove what was copied of it and return nothing."""
+    copied: dict[str, str] = {}
+    rewritten: dict[str, bytes] = {}
+    try:
+        for path in sorted(paths):
+            data = _read(f"{source}/{path}")
+            if sha256(data) != seal[path].content:
+                raise ValueError(path)
+            if path.startswith("bin/") and source.encode() in data[:4096]:
+                data = rewritten[path] = _moved(data, source, target)
+            if path.endswith(".dist-info/RECORD") and rewritten:
+                data = _recorded(path, data, rewritten)
+            _write(f"{target}/{path}", data, seal[path].mode, made)
+            copied[path] = sha256(data) if path in rewritten or path.endswith("/RECORD") else seal[path].content
+    except (OSError, ValueError):
+        for path in copied:
+            os.unlink(f"{target}/{path}")
+        return {}
+    return copied
+
+
+def _moved(data: bytes, source: str, target: str) -> bytes:
+    """Return a script that names the other generation's interpreter."""
+    head, newline, rest = data.partition(b"\n")
+    head = head.replace(source.encode(), target.encode())
+    if head.startswith(b"#!") and len(head) > _SHEBANG_LIMIT:
+        raise ValueError("the interpreter's path is too long for a script's first line")
+    # Where the path is too long for that, a shell line below it names the interpreter.
+    return head + newline + rest[:4096].replace(source.encode(), target.encode()) + rest[4096:]
+
+
+def _recorded(record: str, data: bytes, rewritten: dict[str, bytes]) -> bytes:
+    """Return a RECORD with the rows of rewritten scripts brought up to date."""
+    site = os.path.dirname(os.path.dirname(record))
+    rows = data.split(b"\n")
+    for path, content in rewritten.items():
+        name = os.path.relpath(path, site).encode()
+        value = base64.urlsafe_b64encode(bytes.fromhex(sha256(content))).rstrip(b"=")
+        for index, row in enumerate(rows):
+            if row.startswith((name + b",", b'"' + name + b'",')):
+                rows[index] = b"%s,sha256=%s,%d" % (name, value, len(content))
+    return b"\n".join(rows)
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            return stream.readall()
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: str, data: bytes, mode: int, made: set[str]) -> None:
+    folder = os.path.dirname(path)
+    if folder not in made:
+        os.makedirs(folder, exist_ok=True)
+        made.add(folder)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)

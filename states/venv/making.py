@@ -1,0 +1,226 @@
+"""Bringing a venv about: build aside, check, flush, receipt, and one rename.
+
+Whatever happens before the rename is invisible; whatever is left of it after a kill has
+no receipt, counts for nothing, and is removed by the next run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine import __version__, progress
+from engine.files import flush_file_system, flush_folder, sha256
+from states.venv import bytecode, donors, receipt as receipts, seal as seals
+from states.venv.bare import create, prove
+from states.venv.choice import settings_digest
+from states.venv.damage import ignored, loose_folders
+from states.venv.extras import keep_persistent, link_system_packages, own
+from states.venv.inspection import Damaged, bare_digests, inspect
+from states.venv.installing import changed_meanwhile, forget, install
+from states.venv.observation import sealed_well
+from states.venv.receipt import Receipt
+from states.venv.retiring import retire
+from states.venv.smoke import smoke
+from states.venv.store import (
+    LEASE,
+    NOTES,
+    current,
+    discard,
+    generations,
+    leftovers,
+    new_id,
+    publish,
+    withdraw,
+)
+from states.workplace import workplace
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+    from states.venv.choice import Choice
+    from states.venv.inspection import Inspection
+    from states.venv.observation import View
+    from states.venv.spec import Venv
+    from states.venv.store import Store
+
+
+def make(
+    spec: Venv, store: Store, chosen: Choice, settings: Settings, views: tuple[View, ...]
+) -> Choice:
+    """Publish a generation that is what was chosen; return the choice with versions filled in.
+
+    The lock of the store must be held.
+    """
+    recover(store)
+    receipt = _at_hand(spec, store, chosen)
+    if receipt is None:
+        with workplace(settings.cache) as work:
+            receipt = _built(spec, store, chosen, settings, views, work)
+    progress.step("publishing")
+    publish(store, receipt.generation)
+    retire(store, spec.keep)
+    return replace(chosen, packages=receipt.packages)
+
+
+def remove(store: Store) -> None:
+    """Take a venv away: first the name, then what it led to."""
+    recover(store)
+    withdraw(store)
+    parent, name = os.path.split(store.root)
+    aside = os.path.join(parent, f"{name}.trash")
+    os.rename(store.root, aside)
+    flush_folder(parent)
+    import shutil
+
+    shutil.rmtree(aside)
+
+
+def recover(store: Store) -> None:
+    """Remove what an interrupted run left; asks nobody, and may itself be interrupted."""
+    for relative in leftovers(store):
+        progress.step(f"removing {relative}, left by an interrupted run")
+        discard(store, relative)
+
+
+def _at_hand(spec: Venv, store: Store, chosen: Choice) -> Receipt | None:
+    """Find a finished generation that is just what is wanted, and still what its seal says."""
+    for identifier in reversed(generations(store)):
+        receipt = receipts.read(store.generation(identifier))
+        if receipt is None or not _fits(receipt, spec, chosen):
+            continue
+        if sealed_well(store, receipt, spec.ignore):
+            return receipt
+    return None
+
+
+def _fits(receipt: Receipt, spec: Venv, chosen: Choice) -> bool:
+    have = {(one.name, one.origin, one.content) for one in receipt.packages}
+    want = {(one.name, one.origin, one.content) for one in chosen.packages}
+    return (
+        have == want
+        and receipt.inputs == spec.inputs
+        and receipt.python.digest == chosen.python.digest
+        and receipt.system_site_packages == spec.system_site_packages
+        and receipt.settings == settings_digest(spec)
+        and (receipt.owner, receipt.group, receipt.mode) == (spec.owner, spec.group, spec.mode)
+    )
+
+
+def _built(
+    spec: Venv,
+    store: Store,
+    chosen: Choice,
+    settings: Settings,
+    views: tuple[View, ...],
+    work: str,
+) -> Receipt:
+    """Build a generation; where content proves wrong, once more from scratch, fetched anew."""
+    try:
+        return _build(spec, store, chosen, settings, views, work)
+    except Damaged as damaged:
+        progress.step(f"{damaged.message}; fetching anew")
+        forget(damaged.packages, settings, work)
+        recover(store)
+        return _build(spec, store, chosen, settings, (), work)
+    except BaseException:
+        # A full disk must not stay full because of us.
+        recover(store)
+        raise
+
+
+def _build(
+    spec: Venv,
+    store: Store,
+    chosen: Choice,
+    settings: Settings,
+    views: tuple[View, ...],
+    work: str,
+) -> Receipt:
+    identifier = new_id(store)
+    root = store.generation(identifier)
+    progress.step(f"making generation {identifier}")
+    os.mkdir(root, 0o700)
+    name = os.path.basename(store.published)
+    create(root, chosen.python, name, settings.cache, system_site_packages=spec.system_site_packages)
+    prove(root, chosen.python, work)
+    bare = bare_digests(root)
+    taken, digests = donors.take(root, chosen.packages, chosen.python, views)
+    missing = [one.name for one in chosen.packages if one.name not in taken]
+    install(root, spec, chosen, missing, settings, work)
+    progress.step("checking every file")
+    found = inspect(root, chosen.packages, bare, digests, _anchors(views))
+    changed_meanwhile(spec)
+    bytecode.compile_all(root, found.sources, work)
+    link_system_packages(root, spec, chosen.python, work)
+    keep_persistent(root, spec, store)
+    receipt = _sealed(root, spec, chosen, found, identifier)
+    smoke(root, spec, chosen.python, work)
+    return receipt
+
+
+def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier: str) -> Receipt:
+    """Seal a generation and write its receipt, flushed in that order."""
+    progress.step("sealing")
+    os.mkdir(f"{root}/{NOTES}", 0o755)
+    with open(f"{root}/{LEASE}", "wb"):
+        pass
+    own(root, spec)
+    paths = [path for path, _ in seals.walk(root) if not ignored(path, spec.ignore)]
+    owners = found.owners
+    seal = {path: seals.entry(root, path, _owner(path, owners), found.digests.get(path)) for path in paths}
+    seal["."] = seals.entry(root, ".")
+    dumped = seals.dump(seal)
+    loose = loose_folders(paths, spec.ignore) if spec.ignore else ()
+    steady = [path for path in seal if path not in loose]
+    for name, data in (
+        ("seal.json", dumped),
+        ("pylock.toml", chosen.lock.encode()),
+        ("stats", seals.stats(root, steady)),
+    ):
+        with open(f"{root}/{NOTES}/{name}", "wb") as stream:
+            stream.write(data)
+    flush_file_system(root)
+    receipt = Receipt(
+        generation=identifier,
+        path=root,
+        created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        engine=__version__,
+        declared=os.path.basename(spec.path),
+        inputs=spec.inputs,
+        settings=settings_digest(spec),
+        request=chosen.request,
+        python=chosen.python,
+        system_site_packages=spec.system_site_packages,
+        owner=spec.owner,
+        group=spec.group,
+        mode=spec.mode,
+        packages=found.packages,
+        lock=sha256(chosen.lock.encode()),
+        seal=sha256(dumped),
+        loose=loose,
+    )
+    receipts.write(receipt, root)
+    flush_folder(root)
+    flush_folder(os.path.dirname(root))
+    return receipt
+
+
+def _owner(path: str, owners: dict[str, str]) -> str:
+    from states.venv.inspection import source_of
+
+    if path in owners:
+        return owners[path]
+    return owners.get(source_of(path), "") if path.endswith(".pyc") else ""
+
+
+def _anchors(views: tuple[View, ...]) -> dict[str, str]:
+    """Return the RECORD digests that earlier generations vouch for, of wheels only."""
+    return {
+        f"{one.name} {one.content}": one.record
+        for view in views
+        if view.receipt is not None
+        for one in view.receipt.packages
+        if one.wheel
+    }

@@ -1,0 +1,167 @@
+"""Looking at a venv: reads only, starts nothing, and runs no code of what it looks at."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.lock import is_held
+from states.venv import receipt as receipts
+from states.venv import seal as seals
+from states.venv.store import (
+    LEASE,
+    NOTES,
+    Store,
+    current,
+    generations,
+    leftovers,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from engine.kind import State
+    from states.venv.receipt import Receipt
+    from states.venv.spec import Venv
+
+PUBLISHED = "published"
+FOREIGN = "foreign"
+_OURS = {"receipt.json", "seal.json", "stats", "pylock.toml", os.path.basename(LEASE), "pinned"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One look at a venv."""
+
+    store: Store
+    state: State | None
+    receipt: Receipt | None = None
+    """Of the published generation, or of the newest one where nothing is published."""
+    stale: bool = False
+    """Whether the content is as sealed though the memory of stats is not."""
+
+    @property
+    def root(self) -> str:
+        """The folder of the generation that was looked at."""
+        return self.store.generation(self.receipt.generation) if self.receipt else ""
+
+
+def look(spec: Venv) -> View:
+    """Look at the venv that a spec names."""
+    store = store_of(spec.path)
+    where, identifier = _published(store)
+    if where == FOREIGN:
+        return View(store=store, state={"path": FOREIGN})
+    rest = {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
+    receipt = _receipt(store, identifier)
+    if receipt is None:
+        if where == "missing" and not rest:
+            return View(store=store, state=None)
+        return View(store=store, state={"path": where, **rest})
+    if where == PUBLISHED:
+        # The path itself stands for "it leads where it should".
+        where = spec.path if receipt.generation == identifier else "half-made"
+    content, stale = _content(store.generation(receipt.generation), receipt, spec)
+    state = {"path": where, **_facts(receipt), **content, **rest}
+    return View(store=store, state=state, receipt=receipt, stale=stale)
+
+
+def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
+    """Tell whether a generation is still what its receipt says."""
+    if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
+        return False
+    return not _damage(receipt.path, receipt, ignore)
+
+
+def _published(store: Store) -> tuple[str, str | None]:
+    """Say what is at the path, and which generation it leads to."""
+    try:
+        found = os.lstat(store.published)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing", None
+    if stat.S_ISLNK(found.st_mode):
+        identifier = current(store)
+        if identifier is None:
+            target = os.readlink(store.published)
+            known = os.path.isdir(store.generations)
+            return (f"symlink to {target}" if known else FOREIGN), None
+        there = os.path.isdir(store.generation(identifier))
+        return (PUBLISHED if there else "dangling"), identifier
+    if stat.S_ISDIR(found.st_mode) and not os.listdir(store.published):
+        return "empty folder", None
+    return FOREIGN, None
+
+
+def _receipt(store: Store, identifier: str | None) -> Receipt | None:
+    """Return the receipt of this generation, or of the newest one that has a whole one."""
+    if identifier is not None:
+        receipt = receipts.read(store.generation(identifier))
+        if receipt is not None:
+            return receipt
+    for one in reversed(generations(store)):
+        receipt = receipts.read(store.generation(one))
+        if receipt is not None:
+            return receipt
+    return None
+
+
+def _facts(receipt: Receipt) -> dict[str, str]:
+    artifacts = artifacts_of(receipt.packages)
+    return {
+        "generation": receipt.generation,
+        "python": receipt.python.condition() or str(receipt.python),
+        "system-site-packages": str(receipt.system_site_packages).lower(),
+        "settings": receipt.settings,
+        "artifacts": artifacts,
+        "owner": receipt.owner,
+        "group": receipt.group,
+        "mode": receipt.mode,
+    }
+
+
+def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
+    """Return a short digest of the content of all packages: version alone is no identity."""
+    from engine.files import sha256
+
+    rows = sorted(f"{one.name} {one.content}" for one in packages if not one.origin)
+    return sha256("\n".join(rows).encode())[:16]
+
+
+def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
+    """Return what the files amount to: packages, and each deviation from the seal."""
+    plain = {f"package.{one.name}": one.identity() for one in receipt.packages}
+    notes = {
+        f"file.{NOTES}/{name}": "unexpected" for name in _names(f"{root}/{NOTES}") if name not in _OURS
+    }
+    if receipt.path != root:
+        return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
+    if seals.untouched(root) and not receipt.loose:
+        return {**plain, **notes}, False
+    from states.venv.damage import by_package
+
+    seal = seals.load(root, receipt.seal)
+    if seal is None:
+        return {**plain, **notes, f"file.{NOTES}/seal.json": "edited"}, False
+    wrong = _damage(root, receipt, spec.ignore)
+    if not wrong:
+        return {**plain, **notes}, not receipt.loose
+    return {**by_package(wrong, seal, receipt, root), **notes}, False
+
+
+def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> dict[str, str]:
+    if seals.untouched(root) and not receipt.loose:
+        return {}
+    from states.venv.damage import damage
+
+    seal = seals.load(root, receipt.seal)
+    if seal is None:
+        return {f"{NOTES}/seal.json": "edited"}
+    return damage(root, seal, ignore)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

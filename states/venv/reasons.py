@@ -1,0 +1,56 @@
+"""Why an attribute of a venv is to change, in a few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.diff import Change
+    from states.venv.choice import Choice
+    from states.venv.observation import View
+    from states.venv.spec import Venv
+
+
+def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None) -> str:
+    """Explain one change."""
+    name = change.attribute
+    if view is None or view.state is None:
+        return ""
+    if name.startswith("package."):
+        return _package(name.removeprefix("package."), change, view)
+    if name.startswith("file."):
+        return "its content is not as sealed" if change.before == "edited" else "not as sealed"
+    if name.startswith("leftover."):
+        return "an interrupted run left it"
+    return {
+        "path": "the path does not lead to it",
+        "moved": "its scripts carry the path that it was made at",
+        "python": _python(change),
+        "settings": "the declaration changed",
+        "artifacts": "other content is locked",
+        "system-site-packages": "the declaration changed",
+        "owner": "the declaration changed",
+        "group": "the declaration changed",
+        "mode": "the declaration changed",
+    }.get(name, "")
+
+
+def _package(name: str, change: Change, view: View) -> str:
+    installed = view.receipt is not None and any(one.name == name for one in view.receipt.packages)
+    sealed = next((one.identity() for one in view.receipt.packages if one.name == name), None) if view.receipt else None
+    if change.before is None:
+        return "it is gone" if installed else "newly required"
+    if change.after is None:
+        return "nothing requires it any more" if installed else "not asked for"
+    if sealed != change.before:
+        return "somebody else installed that"
+    return "another version was chosen"
+
+
+def _python(change: Change) -> str:
+    before = change.before or ""
+    if before.startswith("missing"):
+        return "its interpreter is gone"
+    if before.startswith("changed"):
+        return "its interpreter was replaced"
+    return "another interpreter is asked for"

@@ -1,0 +1,120 @@
+"""The proof inside a generation that it was finished, and what it was made of.
+
+`.converge/receipt.json` is written last. It carries a checksum of itself, so a torn one
+counts as none, and the digests of its neighbours: the seal and the resolution.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.files import sha256, write_durably
+from states import python
+from states.venv.store import NOTES, RECEIPT
+
+if TYPE_CHECKING:
+    from states.python import Python
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One installed package: version, where from, and which content."""
+
+    name: str
+    """Normalised, as PEP 503 says."""
+    version: str
+    """Empty while a local project was not built yet."""
+    origin: str = ""
+    """Where it came from, if not from an index: a URL without credentials."""
+    content: str = ""
+    """`sha256:…` of the file, the commit, or the digest of the source tree."""
+    wheel: bool = False
+    """Whether it came as a wheel, so that the same content is installed each time."""
+    record: str = ""
+    """SHA-256 of its RECORD's own rows, as first installed; tells a poisoned cache later."""
+
+    def identity(self) -> str:
+        """Return the form that plans show: a version, and the origin of a direct reference."""
+        if not self.origin:
+            return self.version
+        short = self.content.rpartition(":")[2][:12]
+        return f"{self.version or '?'} @ {self.origin}" + (f"#{short}" if short else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one generation is."""
+
+    generation: str
+    path: str
+    """Absolute path of the generation: its scripts carry it, so it is valid only there."""
+    created: str
+    """UTC, ISO 8601; for people, never for decisions."""
+    engine: str
+    declared: str
+    """Address of the resource, for people."""
+    inputs: str
+    """What the versions followed from; see `Venv.inputs`."""
+    settings: str
+    """Digest of what else shapes the content; see `build.settings_digest`."""
+    request: str
+    """What the interpreter was asked by: a version, a range, or a path."""
+    python: Python
+    system_site_packages: bool
+    owner: str
+    group: str
+    mode: str
+    packages: tuple[Package, ...]
+    lock: str
+    """SHA-256 of the resolution beside it."""
+    seal: str
+    """SHA-256 of the seal beside it."""
+    loose: tuple[str, ...] = field(default=())
+    """Folders that hold ignored things: what is in them is compared name by name."""
+
+
+def write(receipt: Receipt, root: str) -> None:
+    """Write a receipt into a generation's folder, durably."""
+    body = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    body["python"] = python.to_json(receipt.python)
+    body["packages"] = [
+        {name: getattr(one, name) for name in Package.__slots__} for one in receipt.packages
+    ]
+    text = json.dumps({"format": _FORMAT, **body}, sort_keys=True)
+    write_durably(f"{root}/{RECEIPT}", f"{sha256(text.encode())}\n{text}\n".encode())
+
+
+def read(root: str) -> Receipt | None:
+    """Read a generation's receipt; `None` if it is missing, torn or of another format."""
+    try:
+        with open(f"{root}/{RECEIPT}", encoding="utf-8") as stream:
+            checksum, _, text = stream.read().partition("\n")
+        text = text.removesuffix("\n")
+        if sha256(text.encode()) != checksum:
+            return None
+        return _receipt(json.loads(text))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def lock_text(root: str, receipt: Receipt) -> str | None:
+    """Return the resolution kept in a generation; `None` if it is not what the receipt says."""
+    try:
+        with open(f"{root}/{NOTES}/pylock.toml", encoding="utf-8") as stream:
+            text = stream.read()
+    except (OSError, ValueError):
+        return None
+    return text if sha256(text.encode()) == receipt.lock else None
+
+
+def _receipt(body: dict[str, Any]) -> Receipt | None:
+    if body.pop("format") != _FORMAT:
+        return None
+    body["python"] = python.from_json(body["python"])
+    body["packages"] = tuple(Package(**one) for one in body["packages"])
+    body["loose"] = tuple(body["loose"])
+    return Receipt(**body)

@@ -1,0 +1,146 @@
+"""Exact versions with hashes: asked of uv, read from a lock, reduced to what is installed.
+
+The form is PEP 751's `pylock.toml`. What is kept names one file for each package, so an
+installer has nothing left to choose: given a choice, uv would for instance prefer an
+index's sdist, whose hash it knows, to a wheel in a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ConvergeError, IntegrityError
+from states import python as pythons
+from states.credentials import redacted
+from states.venv.receipt import Package
+from states.venv.wheels import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.tags import Tag
+    from python_discovery import PythonInfo
+
+    from states.python import Python
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What is to be installed: the lock that says so, and its packages by name."""
+
+    lock: str
+    packages: tuple[Package, ...]
+
+
+def narrowed(text: str, python: Python, base: str, origins: Mapping[str, str]) -> Resolution:
+    """Reduce a lock to the one file of each package that this interpreter takes.
+
+    `base` is the folder that relative paths in the lock are relative to; `origins` has
+    the digest of each local project. Raises `ConvergeError` for a lock that cannot be
+    used, and `IntegrityError` for a file without a SHA-256.
+    """
+    import tomli
+    import tomli_w
+    from packaging.pylock import Pylock, PylockValidationError, PylockSelectError
+
+    document = tomli.loads(text)
+    info = pythons.information(python)
+    try:
+        lock = Pylock.from_dict(document)
+        chosen = list(lock.select(environment=dict(info.marker_environment), tags=tags(info)))
+    except (PylockValidationError, PylockSelectError) as error:
+        raise ConvergeError(
+            f"the lock cannot be used with Python {python.version}: {error}",
+            hint="`converge lock` makes one for this interpreter",
+        ) from None
+    entries = {normalised(one["name"]): one for one in document.get("packages", ())}
+    kept, packages = [], []
+    for package, artifact in chosen:
+        entry = _reduced(entries[str(package.name)], artifact, base)
+        kept.append(entry)
+        packages.append(_package(entry, origins))
+    whole = {"lock-version": "1.0", "created-by": "converge", "packages": kept}
+    ordered = tuple(sorted(packages, key=lambda one: one.name))
+    return Resolution(lock=tomli_w.dumps(whole), packages=ordered)
+
+
+def tags(info: PythonInfo) -> list[Tag]:
+    """Return the wheel tags that an interpreter takes, best first."""
+    from packaging.tags import compatible_tags, cpython_tags, platform_tags, sys_tags
+
+    if info.implementation != "CPython":
+        return list(sys_tags())
+    version = (info.version_info.major, info.version_info.minor)
+    plain = f"cp{version[0]}{version[1]}"
+    abi = plain + ("t" if info.free_threaded else "")
+    platforms = list(platform_tags())
+    own = cpython_tags(version, abis=[abi], platforms=platforms)
+    return [*own, *compatible_tags(version, interpreter=plain, platforms=platforms)]
+
+
+def _reduced(entry: Mapping[str, Any], artifact: object, base: str) -> dict[str, Any]:
+    """Return a lock's entry with nothing but what tells the chosen file."""
+    from packaging.pylock import PackageSdist, PackageWheel
+
+    kept = {key: entry[key] for key in ("name", "version") if key in entry}
+    if isinstance(artifact, PackageWheel):
+        wanted = dict(artifact.hashes)
+        wheel = next(one for one in entry["wheels"] if dict(one["hashes"]) == wanted)
+        kept["wheels"] = [_file(wheel, base)]
+    elif isinstance(artifact, PackageSdist):
+        kept["sdist"] = _file(entry["sdist"], base)
+    else:
+        key = next(key for key in ("vcs", "directory", "archive") if key in entry)
+        kept[key] = _file(entry[key], base)
+    return kept
+
+
+def _file(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
+    wanted = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
+              "hashes")  # fmt: skip
+    kept = {key: entry[key] for key in wanted if key in entry}
+    if "path" in kept:
+        kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))
+    if "url" in kept:
+        kept["url"] = redacted(kept["url"]).replace("****@", "")
+    return kept
+
+
+def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
+    name, version = normalised(entry["name"]), str(entry.get("version", ""))
+    if "vcs" in entry:
+        vcs = entry["vcs"]
+        place = vcs.get("url") or f"file://{vcs.get('path')}"
+        origin = f"{vcs['type']}+{place}@{vcs['commit-id'][:12]}"
+        return Package(name=name, version=version, origin=origin, content=vcs["commit-id"])
+    if "directory" in entry:
+        path = entry["directory"]["path"]
+        content = origins.get(path, "")
+        return Package(name=name, version=version or _static_version(path), origin=f"file://{path}", content=content)
+    file = entry.get("archive") or entry.get("sdist") or entry["wheels"][0]
+    digest = file.get("hashes", {}).get("sha256")
+    if not digest:
+        raise IntegrityError(
+            f"the lock has no SHA-256 for {name} {version}",
+            hint="`converge lock` writes one that has; md5 and the like do not count",
+        )
+    origin = ""
+    if "archive" in entry:
+        origin = file.get("url") or f"file://{file['path']}"
+    wheel = "wheels" in entry or str(origin).endswith(".whl")
+    return Package(
+        name=name, version=version, origin=origin, content=f"sha256:{digest}", wheel=wheel
+    )
+
+
+def _static_version(path: str) -> str:
+    """Return the version that a project declares without being built; empty if it does not."""
+    import tomli
+
+    try:
+        with open(os.path.join(path, "pyproject.toml"), "rb") as stream:
+            return str(tomli.load(stream).get("project", {}).get("version", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""

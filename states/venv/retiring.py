@@ -1,0 +1,50 @@
+"""Removing generations that nobody needs any more."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from engine import progress
+from states.venv.store import LEASE, NOTES, current, discard, generations
+
+if TYPE_CHECKING:
+    from states.venv.store import Store
+
+
+def retire(store: Store, keep: int) -> list[str]:
+    """Remove all but the newest `keep` former generations; return what was removed.
+
+    Never the published one, a pinned one, or one that a process still runs from.
+    """
+    live = current(store)
+    former = [one for one in generations(store) if one != live]
+    removed = []
+    for one in former[: max(0, len(former) - keep)]:
+        if is_pinned(store, one) or in_use(store.generation(one)):
+            continue
+        progress.step(f"removing generation {one}")
+        discard(store, f"generations/{one}")
+        removed.append(one)
+    return removed
+
+
+def is_pinned(store: Store, identifier: str) -> bool:
+    """Tell whether somebody asked for a generation to be kept."""
+    return os.path.lexists(f"{store.generation(identifier)}/{NOTES}/pinned")
+
+
+def in_use(root: str) -> bool:
+    """Tell whether a process runs from a generation: it holds a shared lock on the lease."""
+    try:
+        lease = os.open(f"{root}/{LEASE}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lease)
+    return False

@@ -1,0 +1,168 @@
+"""Every file of a generation, as it was when it was finished.
+
+The seal itself (`seal.json`) holds path, kind, mode, owner, size and SHA-256 of each
+entry. Beside it lies `stats`, a mere memory of how each entry's stat looked, made for
+speed: while that agrees, nothing has been touched since, for whatever touches a file or
+adds a name to a folder moves a ctime. Where it disagrees, content decides: a venv that
+was restored from a backup has not drifted.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import stat
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from engine.files import sha256
+from states.venv.store import NOTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_fields = attrgetter(
+    "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
+)
+_WIDTH = 7
+AS_SEALED = "as sealed"
+"""What a plan says a damaged file is to become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sealed file, folder or symlink. `content` is a SHA-256, a target, or empty."""
+
+    kind: str
+    """`f`, `d` or `l`."""
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    content: str
+    package: str
+    """The package that brought it; empty for what belongs to the environment."""
+
+
+Seal = dict[str, Entry]
+"""Entries by path, relative to the generation; the generation's own folder is `.`."""
+
+
+def dump(seal: Mapping[str, Entry]) -> bytes:
+    """Return the bytes of `seal.json`: one row an entry, sorted by path."""
+    rows = [
+        [path, e.kind, e.mode, e.uid, e.gid, e.size, e.content, e.package]
+        for path, e in sorted(seal.items())
+    ]
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def load(root: str, digest: str) -> Seal | None:
+    """Read the seal of a generation; `None` if it is not what its receipt says."""
+    try:
+        with open(f"{root}/{NOTES}/seal.json", "rb") as stream:
+            data = stream.read()
+    except OSError:
+        return None
+    if sha256(data) != digest:
+        return None
+    return {row[0]: Entry(*row[1:]) for row in json.loads(data)}
+
+
+def stats(root: str, paths: Iterable[str]) -> bytes:
+    """Return the bytes of `stats`.
+
+    The length of the names in 8 bytes, the names joined by NUL, and seven numbers for
+    each of them: native 64-bit integers, good only on the machine that wrote them.
+    """
+    names = [os.fsencode(path) for path in paths]
+    joined = b"\0".join(names)
+    return len(joined).to_bytes(8, "little") + joined + _look(root, names)
+
+
+def untouched(root: str) -> bool:
+    """Tell whether nothing was touched since `stats` was written: the whole of a no-op."""
+    try:
+        names, numbers = _read_stats(root)
+        return len(names) > 1 and _look(root, names) == numbers
+    except (OSError, OverflowError):
+        return False
+
+
+def remembered(root: str) -> dict[str, tuple[int, ...]]:
+    """Return what `stats` says of each path; empty if it cannot be read."""
+    try:
+        names, numbers = _read_stats(root)
+        values = array.array("q")
+        values.frombytes(numbers)
+    except (OSError, ValueError):
+        return {}
+    if len(values) != len(names) * _WIDTH:
+        return {}
+    return {
+        os.fsdecode(name): tuple(values[index * _WIDTH : (index + 1) * _WIDTH])
+        for index, name in enumerate(names)
+    }
+
+
+def _read_stats(root: str) -> tuple[list[bytes], bytes]:
+    with open(f"{root}/{NOTES}/stats", "rb") as stream:
+        data = stream.read()
+    end = 8 + int.from_bytes(data[:8], "little")
+    return data[8:end].split(b"\0"), data[end:]
+
+
+def look(path: str) -> tuple[int, ...]:
+    """Return the numbers of one path, as `stats` holds them."""
+    return tuple(_fields(os.lstat(path)))
+
+
+def _look(root: str, paths: list[bytes]) -> bytes:
+    """Return the numbers of all paths; raises `OSError` if one is missing."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Relative to an open folder, the kernel has less to walk.
+        found = (os.stat(path, dir_fd=folder, follow_symlinks=False) for path in paths)
+        return array.array("q", chain.from_iterable(map(_fields, found))).tobytes()
+    finally:
+        os.close(folder)
+
+
+def entry(root: str, path: str, package: str = "", content: str | None = None) -> Entry:
+    """Describe one path as it is now; `content` saves hashing what was just hashed."""
+    whole = os.path.join(root, path)
+    found = os.lstat(whole)
+    if stat.S_ISLNK(found.st_mode):
+        kind, inside, size = "l", os.readlink(whole), 0
+    elif stat.S_ISDIR(found.st_mode):
+        kind, inside, size = "d", "", 0
+    elif stat.S_ISREG(found.st_mode):
+        kind, inside, size = "f", content or file_digest(whole), found.st_size
+    else:
+        kind, inside, size = "o", "", 0
+    mode = stat.S_IMODE(found.st_mode)
+    return Entry(kind, mode, found.st_uid, found.st_gid, size, inside, package)
+
+
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb", buffering=0) as stream:
+        return sha256(stream.read())
+
+
+def walk(root: str) -> Iterable[tuple[str, Any]]:
+    """Yield the relative path and the directory entry of all below a folder, but our notes."""
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        with os.scandir(os.path.join(root, prefix)) as entries:
+            for one in entries:
+                path = prefix + one.name
+                if path == NOTES:
+                    continue
+                yield path, one
+                if one.is_dir(follow_symlinks=False):
+                    pending.append(path + "/")

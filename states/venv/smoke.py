@@ -1,0 +1,44 @@
+"""Trying a finished generation before anybody else does."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from engine import progress
+from engine.errors import ConvergeError
+from states import child
+
+if TYPE_CHECKING:
+    from states.python import Python
+    from states.venv.spec import Venv
+
+_SECONDS = 120.0
+
+
+def smoke(root: str, spec: Venv, python: Python, work: str) -> None:
+    """Start the interpreter, and run the commands that the declaration asks for."""
+    progress.step("trying it")
+    plain = ["python -I -c 'import sys'"]
+    env = child.environment(work, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root})
+    for command in (*plain, *spec.smoke):
+        words = shlex.split(command)
+        inside = f"{root}/bin/{words[0]}"
+        argv = [inside if os.path.exists(inside) else words[0], *words[1:]]
+        try:
+            ended = child.run(argv, env=env, cwd=work, timeout=_SECONDS)
+        except FileNotFoundError:
+            raise ConvergeError(
+                f"`{command}` cannot be tried: there is no `{words[0]}`",
+                hint="name a script of one of the packages, or take it out of `smoke`",
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise ConvergeError(f"`{command}` did not end within {_SECONDS:g} s") from None
+        if ended.status != 0:
+            raise ConvergeError(
+                f"`{command}` failed with status {ended.status} in the new generation",
+                hint="the former one stays live; nothing was published",
+                output=ended.last_lines(),
+            )

@@ -1,0 +1,187 @@
+"""Where a venv lives: the published symlink, and the hidden store beside it.
+
+    PATH                      → .NAME/generations/ID, relative
+    .NAME/lock                held by the one engine that works here
+    .NAME/generations/ID/     a generation; counts for nothing without its receipt
+    .NAME/persistent/         folders that live on across generations
+    .NAME/trash-…, next-…     what is being removed, what is being put in place
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+
+from engine.errors import Forbidden
+from engine.files import exchange, flush_folder
+
+NOTES = ".converge"
+"""The folder inside a generation that holds what we know of it."""
+RECEIPT = f"{NOTES}/receipt.json"
+LEASE = f"{NOTES}/lease"
+_ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The places of one venv; all of them follow from the path that is published."""
+
+    published: str
+    root: str
+
+    @property
+    def generations(self) -> str:
+        """The folder of all generations."""
+        return f"{self.root}/generations"
+
+    @property
+    def lock(self) -> str:
+        """The file whose lock makes one engine at a time."""
+        return f"{self.root}/lock"
+
+    @property
+    def persistent(self) -> str:
+        """The folder of what lives on across generations."""
+        return f"{self.root}/persistent"
+
+    def generation(self, identifier: str) -> str:
+        """Return the folder of one generation."""
+        return f"{self.generations}/{identifier}"
+
+
+def store_of(path: str) -> Store:
+    """Return the store of a path, the same one by whichever name its folder is reached."""
+    parent, name = os.path.split(path)
+    parent = os.path.realpath(parent)
+    return Store(os.path.join(parent, name), os.path.join(parent, f".{name}"))
+
+
+def current(store: Store) -> str | None:
+    """Return the id of the generation that is published; `None` for none of ours."""
+    try:
+        target = os.readlink(store.published)
+    except OSError:
+        return None
+    folder, identifier = os.path.split(target)
+    ours = (os.path.relpath(store.generations, os.path.dirname(store.published)), store.generations)
+    return identifier if folder in ours and _ID.fullmatch(identifier) else None
+
+
+def generations(store: Store) -> list[str]:
+    """Return the ids of all finished generations, oldest first."""
+    return [one for one in _entries(store) if _finished(store, one)]
+
+
+def leftovers(store: Store) -> list[str]:
+    """Return the paths of what an interrupted run left, relative to the store."""
+    found = [f"generations/{one}" for one in _entries(store) if not _finished(store, one)]
+    found += [name for name in _listed(store.root) if name.startswith(("trash-", "next-", ".next-"))]
+    return found
+
+
+def new_id(store: Store) -> str:
+    """Return an id that was never used and never will be again; ids sort by age.
+
+    No clock: a number above all others, and chance, so that a path is not reused even
+    when every generation has gone. Installers remember paths.
+    """
+    numbers = [int(match[1]) for one in _listed(store.generations) if (match := _ID.fullmatch(one))]
+    return f"{max(numbers, default=0) + 1:06d}-{secrets.token_hex(4)}"
+
+
+def prepare(store: Store) -> None:
+    """Make the store's folders; refuse parents that let others replace what is in them."""
+    parent = os.path.dirname(store.root)
+    os.makedirs(parent, mode=0o755, exist_ok=True)
+    if os.geteuid() == 0:
+        _refuse_unsafe(parent)
+    for folder in (store.root, store.generations):
+        try:
+            os.mkdir(folder, 0o755)
+            os.chmod(folder, 0o755)
+        except FileExistsError:
+            if os.path.islink(folder) or not os.path.isdir(folder):
+                raise Forbidden(
+                    f"`{folder}` is in the way: it is not a folder",
+                    hint="move it away; converge keeps its generations there",
+                ) from None
+    flush_folder(parent)
+
+
+def publish(store: Store, identifier: str) -> None:
+    """Make a generation the live one: the only commit point, one rename."""
+    aside = f"{store.root}/next-{secrets.token_hex(4)}"
+    parent = os.path.dirname(store.published)
+    os.symlink(os.path.relpath(store.generation(identifier), parent), aside)
+    if _is_folder(store.published):
+        # Only asked for where that folder is empty or was given to us.
+        exchange(aside, store.published)
+        os.rename(aside, f"{store.root}/foreign-{secrets.token_hex(4)}")
+    else:
+        os.rename(aside, store.published)
+    flush_folder(parent)
+    flush_folder(store.root)
+
+
+def withdraw(store: Store) -> None:
+    """Take the published symlink away, if it is ours."""
+    if current(store) is not None:
+        os.unlink(store.published)
+        flush_folder(os.path.dirname(store.published))
+
+
+def discard(store: Store, relative: str) -> None:
+    """Remove something of the store: renamed first, so that it counts as trash at once."""
+    path = f"{store.root}/{relative}"
+    if not os.path.basename(relative).startswith("trash-"):
+        trash = f"{store.root}/trash-{secrets.token_hex(4)}"
+        os.rename(path, trash)
+        path = trash
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def _finished(store: Store, identifier: str) -> bool:
+    return os.path.lexists(f"{store.generation(identifier)}/{RECEIPT}")
+
+
+def _entries(store: Store) -> list[str]:
+    return sorted(_listed(store.generations), key=lambda one: (len(one), one))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _refuse_unsafe(parent: str) -> None:
+    """Refuse, as root, a path that somebody else could exchange under our hands."""
+    allowed = {0, os.geteuid()}
+    path = parent
+    while True:
+        found = os.stat(path)
+        writable = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if found.st_uid not in allowed or writable:
+            what = "is writable for others" if writable else f"belongs to uid {found.st_uid}"
+            raise Forbidden(
+                f"unsafe: `{path}` {what}, who could replace what root puts below it",
+                hint=f"`chown root {path}` and `chmod go-w {path}`, or choose another path",
+            )
+        if path == "/":
+            return
+        path = os.path.dirname(path)
