@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,7 +24,6 @@ def no_op_1(setting: Setting) -> Benchmark:
     services = ["keystone"]
     declared = ours.declare(setting, "noop-1", services)
     no_op = ours.no_op(setting, declared)  # builds it, which the stats need
-    python = os.path.realpath(setting.python)
     return Benchmark(
         title="No-op over one environment",
         cases=[
@@ -32,8 +31,10 @@ def no_op_1(setting: Setting) -> Benchmark:
             ours.no_op(setting, declared, "check", "converge check"),
             uv.no_op(setting, services, uv.REQUIREMENTS),
             uv.no_op(setting, services, uv.PYLOCK),
-            Case(name=BARE, commands=[[python, "-I", "-c", "pass"]]),
-            Case(name=STATS, commands=[argv(python, "-I", *_lstats(setting, declared.venvs))]),
+            Case(name=BARE, commands=[argv(sys.executable, "-I", "-c", "pass")]),
+            Case(
+                name=STATS, commands=[argv(sys.executable, "-I", *_lstats(setting, declared.venvs))]
+            ),
         ],
         targets=[
             start_up(CONVERGE, BARE, STATS, 4.0),
@@ -171,12 +172,12 @@ def _lstats(setting: Setting, folder: Path) -> list[Path]:
         for parent, folders, files in os.walk(folder)
         for name in (*folders, *files)
     ]
-    listed = setting.make_folder("stats") / "paths.json"
-    listed.write_text(json.dumps(paths))
+    listed = setting.make_folder("stats") / "paths"
+    listed.write_text("\0".join(paths))
     script = listed.with_name("stats.py")
     script.write_text(
-        "import json, os, sys\n"
-        "with open(sys.argv[1]) as file:\n    paths = json.load(file)\n"
+        "import os, sys\n"
+        "with open(sys.argv[1]) as file:\n    paths = file.read().split('\\0')\n"
         "for path in paths:\n    os.lstat(path)\n"
     )
     return [script, listed]
