@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from engine import __version__, progress
 from engine.errors import ConvergeError, UsageError, from_os_error
 from engine.verbs import VERBS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
+    from engine.shapes import ProblemReport
     from engine.verb import Compose, Verb
 
 _ABOUT = """\
@@ -26,6 +28,13 @@ Makes what a TOML declaration says, and nothing else, be so.
 `converge VERB --help` tells more. FILE is a TOML file, a folder (every `*.toml` in it),
 or `-` for standard input (TOML or JSON).
 """
+
+
+class _Help(argparse.HelpFormatter):
+    """Of a fixed width: asking the terminal costs an import on every run."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=96)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,7 +88,12 @@ def _dispatch(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int
 
         hint = suggest(words[0], verbs) or f"verbs are {', '.join(verbs)}"
         raise UsageError(f"unknown verb `{words[0]}`", hint=hint)
-    parser = _Parser(prog=f"converge {verb.name}", description=verb.summary, allow_abbrev=False)
+    parser = _Parser(
+        prog=f"converge {verb.name}",
+        description=verb.summary,
+        allow_abbrev=False,
+        formatter_class=_Help,
+    )
     verb.options(parser)
     # A bare `--upgrade` must not swallow the file that follows it.
     arguments = ["--upgrade=" if word == "--upgrade" else word for word in words[1:]]
@@ -92,18 +106,22 @@ def _dispatch(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int
 def _tell(command: str, error: ConvergeError, words: list[str], as_json: bool) -> int:
     from engine.options import wants_colour
     from engine.problems import DeclarationError
-    from engine.render import Paint, error_text, problems_text
+    from engine.render import Paint, error_text
     from engine.report import failure, to_json
 
+    code = 1 if command == "check" else error.code
     paint = Paint(wants_colour(words, sys.stderr))
+    problems: list[ProblemReport] = []
     if isinstance(error, DeclarationError):
+        from engine.excerpts import problem_reports, problems_text
+
+        problems = problem_reports(error)
         sys.stderr.write(problems_text(error, paint))
     else:
         sys.stderr.write(error_text(error, paint))
-    code = 1 if command == "check" else error.code
     if as_json:
         try:
-            sys.stdout.write(to_json(failure(command, error)))
+            sys.stdout.write(to_json(failure(command, error, code, problems)))
             sys.stdout.flush()
         except BrokenPipeError:
             _mute_stdout()

@@ -6,24 +6,26 @@ in the `Run` that is handed in, which either foretells a difference or brings it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
-
 from engine import progress
 from engine.diff import Change, Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
 from engine.lock import holding
+from engine.value import replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal, TypeAlias
 
     from engine.diff import Action
-    from engine.kind import Kind, Resource, State
+    from engine.kind import Kind, State
+    from engine.resource import Resource
 
-Outcome = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
+    Outcome: TypeAlias = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
+    Needed: TypeAlias = Mapping[str, State | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Result:
     """How one resource ended."""
 
@@ -32,30 +34,29 @@ class Result:
     action: Action = "none"
     changes: tuple[Change, ...] = ()
     state: State | None = None
-    """As observed at the end; in a dry run as predicted."""
+    """As it is at the end; in a dry run as predicted. What others go by."""
+    observed: State | None = None
+    """As it was last seen."""
     error: ConvergeError | None = None
     because: str = ""
     """For a skipped one: the address of the failure that it is the victim of."""
 
 
-class Run(Protocol):
+class Run:
     """What happens to a difference."""
 
-    def bring_about(
-        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
-    ) -> Result:
+    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Return the result for a resource that differs, or raise a `ConvergeError`."""
+        raise NotImplementedError
 
     def leave(self, kind: Kind, resource: Resource) -> None:
         """Take note of a resource that is as it should be."""
 
 
-class Foretell:
+class Foretell(Run):
     """A dry run: the difference is told, and the desired state taken for granted."""
 
-    def bring_about(
-        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
-    ) -> Result:
+    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Say what would change."""
         return Result(
             resource=resource,
@@ -63,26 +64,25 @@ class Foretell:
             action=diff.action,
             changes=diff.changes,
             state=diff.desired,
+            observed=diff.observed,
         )
 
     def leave(self, kind: Kind, resource: Resource) -> None:
         """Write nothing."""
 
 
-class BringAbout:
+class BringAbout(Run):
     """The real run. Waits at most `lock_timeout` seconds for another engine."""
 
     def __init__(self, lock_timeout: float) -> None:
         self.lock_timeout = lock_timeout
 
-    def bring_about(
-        self, kind: Kind, resource: Resource, needed: Mapping[str, State | None], diff: Diff
-    ) -> Result:
+    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Apply under the lock, to what is there by then, and look again."""
         with holding(kind.lock(resource.spec), self.lock_timeout):
             diff = difference(kind, resource, needed)
             if not diff:
-                return Result(resource=resource, outcome="unchanged", state=diff.observed)
+                return _unchanged(resource, diff.observed)
             kind.apply(resource.spec, diff)
             after = difference(kind, resource, needed)
         if after:
@@ -97,6 +97,7 @@ class BringAbout:
             action=diff.action,
             changes=_as_happened(diff.changes, after.observed),
             state=after.observed,
+            observed=after.observed,
         )
 
     def leave(self, kind: Kind, resource: Resource) -> None:
@@ -107,8 +108,8 @@ class BringAbout:
 def difference(
     kind: Kind,
     resource: Resource,
-    needed: Mapping[str, State | None],
-    observed: State | None | Literal["unknown"] = "unknown",
+    needed: Needed,
+    observed: Literal["unknown"] | State | None = "unknown",
 ) -> Diff:
     """Observe one resource, unless that was just done, and compare."""
     spec = resource.spec
@@ -161,7 +162,7 @@ def _glance(resource: Resource, kind: Kind, run: Run, done: Mapping[str, Result]
     except (ConvergeError, OSError):
         # The visit meets the same error again, and reports it.
         return None
-    return Result(resource=resource, outcome="unchanged", state=observed)
+    return _unchanged(resource, observed)
 
 
 def visit(
@@ -180,12 +181,16 @@ def visit(
             diff = difference(kind, resource, needed)
             if not diff:
                 run.leave(kind, resource)
-                return Result(resource=resource, outcome="unchanged", state=diff.observed)
+                return _unchanged(resource, diff.observed)
             return run.bring_about(kind, resource, needed, diff)
         except ConvergeError as error:
             return Result(resource=resource, outcome="failed", error=error)
         except OSError as error:
             return Result(resource=resource, outcome="failed", error=from_os_error(error))
+
+
+def _unchanged(resource: Resource, observed: State | None) -> Result:
+    return Result(resource=resource, outcome="unchanged", state=observed, observed=observed)
 
 
 def _as_happened(changes: tuple[Change, ...], observed: State | None) -> tuple[Change, ...]:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 from engine import syntax
-from engine.kind import Resource
 from engine.problems import DeclarationError, Key, Problem
-from engine.source import Notes, Origin, Source
+from engine.resource import Resource
+from engine.source import Notes, Source
 from engine.validation import keys_of, suggest, validate
+from engine.value import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, TypeAlias
 
     from engine.loading import Composition, Text
+    from engine.source import Origin
+
+    Defaults: TypeAlias = dict[str, tuple[Any, Origin]]
+    """A value for each key, and where it stands."""
 
 DEFAULTS = "defaults"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Declared:
     """All resources of a declaration, in the order of the text, and what was read for them."""
 
@@ -66,10 +70,6 @@ def _add(resource: Resource, resources: dict[str, Resource], notes: Notes) -> No
         )
 
 
-Defaults = dict[str, tuple[Any, Origin]]
-"""A value for each key, and where it stands."""
-
-
 def _defaults(
     documents: list[tuple[Text, dict[str, Any]]], composition: Composition, notes: Notes
 ) -> dict[str, Defaults]:
@@ -84,13 +84,13 @@ def _defaults(
         if not isinstance(table, dict):
             notes.complain(text.file, (DEFAULTS,), "must be a table, as in `[defaults]`")
             continue
-        for key, value in table.items():
+        for key, content in table.items():
             if key not in known:
                 _unknown_key(text.file, (DEFAULTS, key), known, notes)
                 continue
             here = gathered.setdefault(text.folder, {})
-            other, (file, _) = here.setdefault(key, (value, (text.file, (DEFAULTS,))))
-            if other != value:
+            other, (file, _) = here.setdefault(key, (content, (text.file, (DEFAULTS,))))
+            if other != content:
                 notes.complain(
                     text.file,
                     (DEFAULTS, key),
@@ -142,8 +142,8 @@ def _resource(
         _unknown_key(text.file, (kind_name, name, key), known, notes)
     inherited = {key: one for key, one in defaults.items() if key not in table}
     origins: Mapping[str, Origin] = {key: origin for key, (_, origin) in inherited.items()}
-    whole = {key: value for key, (value, _) in inherited.items()}
-    whole.update({key: value for key, value in table.items() if key in known})
+    whole = {key: content for key, (content, _) in inherited.items()}
+    whole.update({key: content for key, content in table.items() if key in known})
     source = Source(text.file, text.folder, (kind_name, name), origins, notes)
     spec = validate(kind, whole, source)
     if spec is None:

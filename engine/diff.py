@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from engine.value import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Literal, TypeAlias
 
     from engine.kind import State
 
-Action = Literal["none", "create", "update", "replace", "repair", "delete"]
+    Action: TypeAlias = Literal["none", "create", "update", "replace", "repair", "delete"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Change:
     """One attribute that differs. `None` stands for absent."""
 
@@ -23,7 +24,7 @@ class Change:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Diff:
     """All that differs in one resource, and what that amounts to."""
 

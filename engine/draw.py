@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.kind import Resource
+    from engine.resource import Resource
 
 FORMS = ("text", "dot", "mermaid")
 

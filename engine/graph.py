@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
-from typing import TYPE_CHECKING
 
 from engine.problems import Key, Problem
 from engine.validation import key_of, suggest
+from engine.value import fields
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import networkx
 
     from engine.declaration import Declared
-    from engine.kind import Kind, Resource
+    from engine.kind import Kind
+    from engine.resource import Resource
 
 
 def arrange(declared: Declared, kinds: Mapping[str, Kind]) -> tuple[Resource, ...]:
@@ -134,14 +135,14 @@ def _shortest_cycle(graph: networkx.DiGraph[str], rank: Mapping[str, int]) -> li
 def _edge_key(one: Resource, need: str) -> Key:
     """Find the key that makes a resource need another: in `needs`, or the one that implies it."""
     where = (one.kind, one.name)
-    for field in sorted(fields(one.spec), key=lambda field: field.name != "needs"):
-        value = getattr(one.spec, field.name)
+    for name in sorted(fields(one.spec), key=lambda name: name != "needs"):
+        value = getattr(one.spec, name)
         if isinstance(value, str) and _names(value, need):
-            return (*where, key_of(field.name))
+            return (*where, key_of(name))
         if isinstance(value, tuple):
             for index, item in enumerate(value):
                 if isinstance(item, str) and _names(item, need):
-                    return (*where, key_of(field.name), index)
+                    return (*where, key_of(name), index)
     return where
 
 

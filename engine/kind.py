@@ -3,41 +3,20 @@
 A *kind* turns one table of the declaration, its *spec*, into two flat maps of
 strings: what is there and what was asked. Everything else, comparing, ordering,
 locking, reporting, is the engine's and is the same for every kind.
+
+Only type checkers import this file: a kind is whatever has these names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from engine.diff import Change, Diff
+from engine.source import Source
 
-    from engine.diff import Change, Diff
-    from engine.source import Source
-
-State = Mapping[str, str]
+State: TypeAlias = Mapping[str, str]
 """A resource as a flat map, attribute to value. Absent is `None`, never an empty map."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
-    """One declared piece: what it is called, what was asked of it, and what it waits for."""
-
-    kind: str
-    name: str
-    spec: Any
-    """An instance of the kind's `spec` class."""
-    needs: tuple[str, ...] = ()
-    """Addresses of what must be there first, declared and implied, without repeats."""
-    file: str = ""
-    """The file that declares it, or `<stdin>`."""
-
-    @property
-    def address(self) -> str:
-        """`kind.name`, unique in a declaration, opaque to callers."""
-        return f"{self.kind}.{self.name}"
 
 
 class Kind(Protocol):
@@ -48,7 +27,7 @@ class Kind(Protocol):
     """
 
     spec: type[Any]
-    """A frozen dataclass whose fields are the keys of the TOML table, with `_` for `-`."""
+    """A value (`engine.value`) whose fields are the keys of the TOML table, with `_` for `-`."""
     fixed: frozenset[str]
     """Attributes that cannot change in place: a difference means `replace`."""
     asked: frozenset[str]

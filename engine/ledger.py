@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
 
 from engine.files import sha256, write_durably
-from engine.kind import Resource
 from engine.loading import STDIN, freeze, thaw
+from engine.resource import Resource
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from engine.loading import Composition, Text
 
 

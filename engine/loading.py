@@ -11,17 +11,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
 
 from engine import __version__
 from engine.errors import InputMissing
 from engine.files import sha256, write_durably
-from engine.kind import Resource
+from engine.resource import Resource
 from engine.source import still_true
+from engine.value import fields, items, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from engine.kind import Kind
     from engine.source import Notes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 STDIN = "<stdin>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Text:
     """One file of a declaration. `file` is absolute, or `<stdin>`."""
 
@@ -38,7 +39,7 @@ class Text:
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Composition:
     """What the composition root hands to the engine."""
 
@@ -102,10 +103,7 @@ def _read(path: str) -> Text:
 
 
 def _key(texts: tuple[Text, ...], composition: Composition) -> str:
-    shape = {
-        name: [field.name for field in fields(kind.spec)]
-        for name, kind in composition.kinds.items()
-    }
+    shape = {name: list(fields(kind.spec)) for name, kind in composition.kinds.items()}
     contents = [(one.file, one.folder, one.content) for one in texts]
     whole = json.dumps([__version__, shape, contents])
     return sha256(whole.encode("utf-8", "surrogatepass"))
@@ -135,7 +133,7 @@ def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
 
 def freeze(resource: Resource) -> dict[str, Any]:
     """Return a resource as a value that JSON can hold; specs are flat."""
-    spec = {field.name: getattr(resource.spec, field.name) for field in fields(resource.spec)}
+    spec = dict(items(resource.spec))
     return {
         "kind": resource.kind,
         "name": resource.name,

@@ -8,9 +8,9 @@ checking it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from engine.problems import Key
+from engine.value import value
 
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -20,7 +20,7 @@ _STRING = re.compile(
 _ATOM = re.compile(r"[^,\]}#\r\n]+")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Span:
     """A stretch of one line. Lines and columns count from 1, columns in characters."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import fnmatch
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import UsageError
 from engine.settings import Settings, places
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from typing import TextIO
 
-    from engine.kind import Resource
+    from engine.resource import Resource
 
 
 def files(parser: ArgumentParser) -> None:

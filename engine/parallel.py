@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextvars
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.converge import Result
-    from engine.kind import Resource
+    from engine.resource import Resource
 
 
 def walk(

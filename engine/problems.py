@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.errors import ConvergeError
+from engine.value import value
 
 Key = tuple[str | int, ...]
 """Where in a document: table names and keys, and indexes into arrays."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Problem:
     """One thing that is wrong. Lines and columns count from 1; 0 means unknown."""
 

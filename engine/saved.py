@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from engine.errors import InputMissing, StalePlan
 from engine.files import write_durably
 from engine.report import to_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.report import Report
+    from engine.shapes import Report
 
 
 def save(path: str, document: Report) -> None:
@@ -31,8 +31,8 @@ def confirm(path: str, now: Report) -> None:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise InputMissing(f"not a saved plan: `{path}`") from None
-    if digest != now.digest:
+    if digest != now["digest"]:
         raise StalePlan(
-            f"the saved plan {digest} is no longer true: now it would be {now.digest}",
+            f"the saved plan {digest} is no longer true: now it would be {now['digest']}",
             hint="nothing was done; make a new plan and look at it",
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from engine.validation import table_of
 
-from engine.validation import adapter
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from engine.loading import Composition
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -18,9 +19,7 @@ def of_declaration(composition: Composition) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
     for name, kind in composition.kinds.items():
-        shape = adapter(kind.spec).json_schema(ref_template="#/definitions/{model}")
-        definitions.update(shape.pop("$defs", {}))
-        definitions[name] = shape
+        definitions[name] = table_of(kind.spec).model_json_schema()
         properties[name] = {
             "type": "object",
             "description": f"Resources of the kind `{name}`, by name.",
@@ -42,12 +41,10 @@ def of_declaration(composition: Composition) -> dict[str, Any]:
 
 def of_output() -> dict[str, Any]:
     """Return the schema of the document that `--json` prints."""
-    from engine.report import Report
+    from pydantic import TypeAdapter
 
-    shape = adapter(Report).json_schema(ref_template="#/definitions/{model}")
+    from engine.shapes import Report
+
+    shape = TypeAdapter(Report).json_schema(ref_template="#/definitions/{model}")
     definitions = shape.pop("$defs", {})
-    exit_ = definitions["ExitReport"]
-    # `class` is a word of Python's own, so the field has another name.
-    exit_["properties"]["class"] = exit_["properties"].pop("klass")
-    exit_["required"] = ["class" if name == "klass" else name for name in exit_["required"]]
     return {"$schema": _DRAFT, **shape, "title": "converge report", "definitions": definitions}

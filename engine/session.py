@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine import ledger, options, progress
 from engine.converge import BringAbout, converge
 from engine.loading import load, read_texts
 from engine.report import report
 from engine.terminal import reporter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from engine.converge import Run
-    from engine.kind import Resource
     from engine.loading import Composition
-    from engine.report import Report
+    from engine.resource import Resource
+    from engine.shapes import Report
 
 
 def execute(command: str, arguments: Namespace, composition: Composition, run: Run) -> Report:

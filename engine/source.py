@@ -6,11 +6,11 @@ import fnmatch
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from engine.files import sha256
 from engine.problems import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

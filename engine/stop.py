@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from engine.errors import Interrupted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 

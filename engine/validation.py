@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 import difflib
 import json
-from dataclasses import fields
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from engine.value import REQUIRED, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydantic import TypeAdapter
+    from pydantic import BaseModel
 
     from engine.kind import Kind
     from engine.source import Source
@@ -38,7 +38,7 @@ def key_of(name: str) -> str:
 
 def keys_of(kind: Kind) -> list[str]:
     """Return all keys that a table of this kind may have; derived fields have none."""
-    return [key_of(one.name) for one in fields(kind.spec) if not one.metadata.get("derived")]
+    return [key_of(name) for name, field in fields(kind.spec).items() if not field.derived]
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -49,12 +49,24 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{folded[near[0]]}`?" if near else ""
 
 
-@lru_cache(maxsize=None)
-def adapter(spec: type[Any]) -> TypeAdapter[Any]:
-    """Return pydantic's view of a spec, made once."""
-    from pydantic import TypeAdapter
+def table_of(spec: type[Any]) -> type[BaseModel]:
+    """Return pydantic's model of the table that a spec is made from."""
+    from pydantic import BaseModel, ConfigDict, Field, create_model
 
-    return TypeAdapter(spec)
+    # Specs name these for type checkers only; see `engine.value` for why.
+    words: dict[str, Any] = {"Literal": Literal, "Any": Any}
+    hints = get_type_hints(spec, localns=words)
+    columns: dict[str, Any] = {}
+    for name, field in fields(spec).items():
+        if not field.derived:
+            default = ... if field.default is REQUIRED else field.default
+            columns[name] = (hints[name], Field(default, description=field.description))
+    config = ConfigDict(extra="forbid", strict=True, alias_generator=key_of)
+    model: type[BaseModel] = create_model(
+        spec.__name__, __config__=config, __doc__=spec.__doc__, **columns
+    )
+    assert issubclass(model, BaseModel)
+    return model
 
 
 def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
@@ -66,16 +78,23 @@ def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
     from pydantic import ValidationError
 
     try:
-        return adapter(kind.spec).validate_json(json.dumps(table, default=_date), strict=True)
+        model = table_of(kind.spec).model_validate_json(json.dumps(table, default=_date))
+        return kind.spec(**dict(model))
     except ValidationError as error:
         for one in error.errors(include_url=False):
-            key = tuple(one["loc"])
-            words = _WORDS.get(one["type"], "`{key}`: " + one["msg"][:1].lower() + one["msg"][1:])
-            shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-            expected = (one.get("ctx") or {}).get("expected", "")
-            message = words.format(key=shown.lstrip("."), expected=expected)
-            source.problem(key[:-1] if one["type"] == "missing" else key, message, _found(one))
+            _complain(one, source)
         return None
+
+
+def _complain(error: Any, source: Source) -> None:
+    key = tuple(error["loc"])
+    words = _WORDS.get(error["type"])
+    if words is None:
+        words = "`{key}`: " + error["msg"][:1].lower() + error["msg"][1:]
+    shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    expected = (error.get("ctx") or {}).get("expected", "")
+    message = words.format(key=shown.lstrip("."), expected=expected)
+    source.problem(key[:-1] if error["type"] == "missing" else key, message, _found(error))
 
 
 def _found(error: Any) -> str:

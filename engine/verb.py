@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from engine.value import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     """The composition root: makes the kinds for one run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verb:
     """One verb. `run` gets the parsed arguments and the composition root; returns the exit code."""
 

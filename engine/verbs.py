@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from engine import FORMAT_VERSION, __version__, options, stop
 from engine.converge import BringAbout, Foretell
 from engine.session import execute
 from engine.verb import Verb
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from engine.report import Report
+    from engine.shapes import Report
     from engine.verb import Compose
 
 
@@ -80,7 +80,7 @@ def _show(document: Report, arguments: Namespace) -> int:
 
         paint = Paint(options.colour_of(arguments))
         sys.stdout.write(text(document, paint, everything=arguments.verbose))
-    return document.exit.code
+    return document["exit"]["code"]
 
 
 def _graph_options(parser: ArgumentParser) -> None:
@@ -129,10 +129,10 @@ def _version(arguments: Namespace, compose: Compose) -> int:
 
 
 VERBS = (
-    Verb(name="plan", summary="say what would be done, and do nothing", options=_plan_options, run=_plan),
-    Verb(name="apply", summary="bring it about", options=_apply_options, run=_apply),
-    Verb(name="check", summary="0 as declared, 2 drift, 1 error: for guards", options=_check_options, run=_check),
-    Verb(name="graph", summary="print the graph: text, DOT or Mermaid", options=_graph_options, run=_graph),
-    Verb(name="schema", summary="print a JSON Schema", options=_schema_options, run=_schema),
-    Verb(name="version", summary="print the version", options=_version_options, run=_version),
-)  # fmt: skip
+    Verb("plan", "say what would be done, and do nothing", _plan_options, _plan),
+    Verb("apply", "bring it about", _apply_options, _apply),
+    Verb("check", "0 as declared, 2 drift, 1 error: for guards", _check_options, _check),
+    Verb("graph", "print the graph: text, DOT or Mermaid", _graph_options, _graph),
+    Verb("schema", "print a JSON Schema", _schema_options, _schema),
+    Verb("version", "print the version", _version_options, _version),
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from engine.cli import main as run
 from engine.loading import Composition
@@ -12,6 +11,7 @@ from states.interpreter import InterpreterKind
 from states.link import LinkKind
 from states.venv.kind import VenvKind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
 

@@ -6,12 +6,12 @@ import os
 import select
 import signal
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine import lock, progress, stop
+from engine.value import value
 from states.credentials import redacted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ _PASSED = (
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     """How a child ended; `output` is standard output and error together, redacted."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import ConvergeError
 from engine.files import sha256, write_durably
+from engine.value import derived, key, replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -25,26 +25,18 @@ if TYPE_CHECKING:
     from engine.source import Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """One command, as a list of words; no shell is involved."""
 
-    __pydantic_config__ = {
-        "extra": "forbid",
-        "alias_generator": lambda name: name.replace("_", "-"),
-    }  # noqa: RUF012
-
-    argv: tuple[str, ...] = field(metadata={"description": "The program and its arguments."})
-    on_change: tuple[str, ...] = field(
-        default=(),
-        metadata={"description": "Run when any of these has changed since it last succeeded."},
+    argv: tuple[str, ...] = key("The program and its arguments.")
+    on_change: tuple[str, ...] = key(
+        "Run when any of these has changed since it last succeeded.", default=()
     )
-    needs: tuple[str, ...] = field(
-        default=(), metadata={"description": "Addresses of what must be there first."}
-    )
-    cwd: str = field(default="/", metadata={"description": "The folder to run it in."})
-    timeout: int = field(default=300, metadata={"description": "Seconds it may take."})
-    name: str = field(default="", metadata={"derived": True})
+    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
+    cwd: str = key("The folder to run it in.", default="/")
+    timeout: int = key("Seconds it may take.", default=300)
+    name: str = derived(default="")
     """Tells two equal commands apart: the declaring file and the table's name."""
 
 

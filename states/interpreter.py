@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from engine.files import sha256, write_durably
+from engine.value import key, replace, value
 from states import python as pythons
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -21,21 +21,12 @@ if TYPE_CHECKING:
     from states.python import Python
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Interpreter:
     """One interpreter that must be there."""
 
-    __pydantic_config__ = {
-        "extra": "forbid",
-        "alias_generator": lambda name: name.replace("_", "-"),
-    }  # noqa: RUF012
-
-    python: str = field(
-        metadata={"description": "A version, a range such as `>=3.11,<3.13`, or an absolute path."}
-    )
-    needs: tuple[str, ...] = field(
-        default=(), metadata={"description": "Addresses of what must be there first."}
-    )
+    python: str = key("A version, a range such as `>=3.11,<3.13`, or an absolute path.")
+    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
 
 
 class InterpreterKind:

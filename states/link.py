@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
 
 from engine.errors import ConvergeError
 from engine.files import flush_folder
+from engine.value import derived, key, replace, value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Literal
 
     from engine.diff import Change, Diff
     from engine.kind import State
     from engine.source import Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Link:
     """One symlink; the name of the table is its path."""
 
-    __pydantic_config__ = {
-        "extra": "forbid",
-        "alias_generator": lambda name: name.replace("_", "-"),
-    }  # noqa: RUF012
-
-    to: str = field(
-        default="",
-        metadata={"description": "What it leads to: `venv.NAME:path/inside`, or an absolute path."},
-    )
-    needs: tuple[str, ...] = field(
-        default=(), metadata={"description": "Addresses of what must be there first."}
-    )
-    state: Literal["present", "absent"] = field(
-        default="present", metadata={"description": "Whether it should be there."}
-    )
-    path: str = field(default="", metadata={"derived": True})
+    to: str = key("What it leads to: `venv.NAME:path/inside`, or an absolute path.", default="")
+    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
+    state: Literal["present", "absent"] = key("Whether it should be there.", default="present")
+    path: str = derived(default="")
     """The name of the table, absolute."""
 
 
@@ -58,7 +46,7 @@ class LinkKind:
         if spec.state == "present" and not spec.to:
             source.problem((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
         to = spec.to
-        address, _, inside = to.partition(":")
+        _, _, inside = to.partition(":")
         if to and not to.startswith("venv."):
             to = source.path(to)
         elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
@@ -135,7 +123,7 @@ class LinkKind:
         for left in os.listdir(folder):
             if left.startswith(f".{name}.next-"):
                 os.unlink(os.path.join(folder, left))  # an interrupted run left it
-        aside = os.path.join(folder, f".{name}.next-{secrets.token_hex(4)}")
+        aside = os.path.join(folder, f".{name}.next-{os.urandom(4).hex()}")
         os.symlink(target, aside)
         os.rename(aside, spec.path)
         flush_folder(folder)

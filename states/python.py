@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConvergeError
+from engine.value import value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from python_discovery import PythonInfo
 
@@ -19,7 +20,7 @@ _NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Python:
     """A base interpreter as it was when it was looked at."""
 
@@ -75,7 +76,7 @@ def satisfies(python: Python, request: str) -> bool:
     """Tell whether an interpreter is one that the request asks for."""
     if os.path.isabs(request):
         return _resolved(request) == python.executable
-    return _specifier(request).contains(python.version, prereleases=True)
+    return bool(_specifier(request).contains(python.version, prereleases=True))
 
 
 def find(request: str) -> Python:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from engine.errors import (
     CannotCreate,
@@ -18,6 +17,7 @@ from states import child
 from states.credentials import revealed
 from states.workplace import writable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.spec import Venv
 
@@ -49,7 +49,8 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "check the network and `index-url`; nothing was changed, so just run it again",
     ),
     (
-        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:failed|not found|: No such file)|command '[^']*(?:gcc|cc)' failed"
+        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:failed|not found|: No such file)"
+        r"|command '[^']*(?:gcc|cc)' failed"
         r"|No such file or directory: '[^']*(?:gcc|cc)'|unable to find (?:gcc|cc)",
         ConvergeError,
         "a package has no wheel for this interpreter, and no compiler is here to build it",
@@ -59,7 +60,7 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"Failed to build|[Bb]uild backend|metadata generation",
         ConvergeError,
         "a package could not be built from source",
-        "see its own words above; `build-constraints` pins what builds it, `find-links` offers wheels",
+        "see its words; `build-constraints` pins what builds it, `find-links` offers wheels",
     ),
     (
         r"No solution found|[Bb]ecause .* (?:depends on|requires)|unsatisfiable",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from states import child
 from states.venv.wheels import site_packages
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.python import Python
 

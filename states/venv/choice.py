@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from engine.value import value
 
 from engine.files import sha256
 from states import python as pythons
 from states.venv import receipt as receipts
 from states.venv.store import generations
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Choice:
     """What a venv is to be made of."""
 

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shlex
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from engine.value import replace
 
 from engine.files import sha256
 from states import python, credentials
 from states.venv.requirements import Line, is_url, read_lines
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 

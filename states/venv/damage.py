@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from states.venv import seal as seals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

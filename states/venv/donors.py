@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.files import sha256
 from states.venv import seal as seals
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import stat
-from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from states import child
 from states.venv import seal as seals
 from states.venv.wheels import site_packages
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.python import Python
     from states.venv.spec import Venv

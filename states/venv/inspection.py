@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from engine.errors import IntegrityError
 from engine.files import sha256
 from states.venv import seal as seals
 from states.venv.wheels import dist_infos, metadata_name, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

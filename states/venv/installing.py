@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import IntegrityError
 from states import uv
 from states.venv.resolving import build_constraints
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.choice import Choice

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from states.venv.observation import FOREIGN, View, artifacts_of, look
@@ -11,6 +10,7 @@ from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
 from states.venv.store import prepare, store_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

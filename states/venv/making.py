@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from engine.value import replace
 
 from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
@@ -37,6 +36,7 @@ from states.venv.store import (
 )
 from states.workplace import workplace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.choice import Choice

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from engine.value import replace
 
 from engine.errors import Busy
 from engine.files import sha256, write_durably
@@ -13,6 +12,7 @@ from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.store import NOTES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.choice import Choice
     from states.venv.observation import View

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from engine.value import value
 
 from engine.lock import is_held
 from states.venv import receipt as receipts
@@ -20,6 +19,7 @@ from states.venv.store import (
     store_of,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.kind import State
     from states.venv.receipt import Receipt
@@ -30,7 +30,7 @@ FOREIGN = "foreign"
 _OURS = {"receipt.json", "seal.json", "stats", "pylock.toml", os.path.basename(LEASE), "pinned"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class View:
     """One look at a venv."""
 

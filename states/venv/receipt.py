@@ -7,20 +7,21 @@ counts as none, and the digests of its neighbours: the seal and the resolution.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from engine.value import items, value
 
 from engine.files import sha256, write_durably
 from states import python
 from states.venv.store import NOTES, RECEIPT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from states.python import Python
 
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Package:
     """One installed package: version, where from, and which content."""
 
@@ -45,7 +46,7 @@ class Package:
         return f"{self.version or '?'} @ {self.origin}" + (f"#{short}" if short else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Receipt:
     """What one generation is."""
 
@@ -73,17 +74,15 @@ class Receipt:
     """SHA-256 of the resolution beside it."""
     seal: str
     """SHA-256 of the seal beside it."""
-    loose: tuple[str, ...] = field(default=())
+    loose: tuple[str, ...] = ()
     """Folders that hold ignored things: what is in them is compared name by name."""
 
 
 def write(receipt: Receipt, root: str) -> None:
     """Write a receipt into a generation's folder, durably."""
-    body = {name: getattr(receipt, name) for name in Receipt.__slots__}
+    body = dict(items(receipt))
     body["python"] = python.to_json(receipt.python)
-    body["packages"] = [
-        {name: getattr(one, name) for name in Package.__slots__} for one in receipt.packages
-    ]
+    body["packages"] = [dict(items(one)) for one in receipt.packages]
     text = json.dumps({"format": _FORMAT, **body}, sort_keys=True)
     write_durably(f"{root}/{RECEIPT}", f"{sha256(text.encode())}\n{text}\n".encode())
 

@@ -8,8 +8,7 @@ index's sdist, whose hash it knows, to a wheel in a folder.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from engine.value import value
 
 from engine.errors import ConvergeError, IntegrityError
 from states import python as pythons
@@ -17,16 +16,19 @@ from states.credentials import redacted
 from states.venv.receipt import Package
 from states.venv.wheels import normalised
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from collections.abc import Mapping
 
+    from packaging.markers import Environment
     from packaging.tags import Tag
     from python_discovery import PythonInfo
 
     from states.python import Python
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resolution:
     """What is to be installed: the lock that says so, and its packages by name."""
 
@@ -41,6 +43,8 @@ def narrowed(text: str, python: Python, base: str, origins: Mapping[str, str]) -
     the digest of each local project. Raises `ConvergeError` for a lock that cannot be
     used, and `IntegrityError` for a file without a SHA-256.
     """
+    from typing import cast
+
     import tomli
     import tomli_w
     from packaging.pylock import Pylock, PylockValidationError, PylockSelectError
@@ -49,7 +53,8 @@ def narrowed(text: str, python: Python, base: str, origins: Mapping[str, str]) -
     info = pythons.information(python)
     try:
         lock = Pylock.from_dict(document)
-        chosen = list(lock.select(environment=dict(info.marker_environment), tags=tags(info)))
+        surroundings = cast("Environment", dict(info.marker_environment))
+        chosen = list(lock.select(environment=surroundings, tags=tags(info)))
     except (PylockValidationError, PylockSelectError) as error:
         raise ConvergeError(
             f"the lock cannot be used with Python {python.version}: {error}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import ConvergeError, Unavailable
@@ -12,6 +11,7 @@ from states.venv.requirements import Line, is_url, own_pins, read_lines, without
 from states.venv.resolution import Resolution, narrowed
 from states.workplace import workplace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
 
 from engine import progress
 from states.venv.store import LEASE, NOTES, current, discard, generations
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.store import Store
 

@@ -13,15 +13,16 @@ import array
 import json
 import os
 import stat
-from dataclasses import dataclass
+from engine.value import value
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
 
 from engine.files import sha256
 from states.venv.store import NOTES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from collections.abc import Iterable, Mapping
 
 _fields = attrgetter(
@@ -32,7 +33,7 @@ AS_SEALED = "as sealed"
 """What a plan says a damaged file is to become."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One sealed file, folder or symlink. `content` is a SHA-256, a target, or empty."""
 

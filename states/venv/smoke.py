@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import ConvergeError
 from states import child
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.python import Python
     from states.venv.spec import Venv

@@ -2,57 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from engine.value import derived, key, value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 
-def _key(description: str, default: Any = (), **more: Any) -> Any:
-    """Make a field that the JSON Schema describes; pydantic reads the metadata."""
-    return field(default=default, metadata={"description": description, **more})
-
-
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Venv:
     """One virtual environment. Paths are absolute once the spec is complete."""
 
-    __pydantic_config__ = {"extra": "forbid", "alias_generator": _kebab}  # noqa: RUF012
+    path: str = key("Where it is found; becomes a symlink to the live generation.")
+    python: str = key("A version, a range such as `>=3.11,<3.13`, an absolute path, or `interpreter.NAME`.", default="3")
+    packages: tuple[str, ...] = key("Requirements, as PEP 508 writes them.", default=())
+    requirements: tuple[str, ...] = key("Requirement files.", default=())
+    constraints: tuple[str, ...] = key("Constraint files or URLs: they bound versions.", default=())
+    overrides: tuple[str, ...] = key("Requirements that win over whatever else asks.", default=())
+    build_constraints: tuple[str, ...] = key("Constraint files for what builds from source.", default=())
+    lock: str = key("A PEP 751 lock file: then exactly this is installed.", default="")
+    index_url: str = key("The index; or `env:NAME` or `file:PATH` that holds its URL.", default="")
+    extra_index_url: tuple[str, ...] = key("Further indexes, searched first; as `index-url`.", default=())
+    netrc: str = key("A netrc file with the credentials of indexes.", default="")
+    find_links: tuple[str, ...] = key("Folders or pages with distribution files.", default=())
+    no_index: bool = key("Look into `find-links` only.", default=False)
+    exclude_newer: str = key("Ignore what was uploaded after this date.", default="")
+    persistent: tuple[str, ...] = key("Folders inside that live on across generations.", default=())
+    ignore: tuple[str, ...] = key("Patterns of paths inside whose content is nobody's business.", default=())
+    system_site_packages: bool = key("Let it see the interpreter's own packages.", default=False)
+    system_packages: tuple[str, ...] = key("Modules of the interpreter's, linked in.", default=())
+    owner: str = key("User that owns all files; empty for who runs converge.", default="")
+    group: str = key("Group of all files.", default="")
+    mode: str = key("Permissions of the environment's folder, in octal.", default="0755")
+    smoke: tuple[str, ...] = key("Commands that must succeed before it is published.", default=())
+    keep: int = key("So many former generations are kept for rollback.", default=1)
+    adopt: bool = key("Take over a folder of another tool's making at the path.", default=False)
+    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
+    state: Literal["present", "absent"] = key("Whether it should be there.", default="present")
 
-    path: str = field(
-        metadata={"description": "Where it is found; becomes a symlink to the live generation."}
-    )
-    python: str = _key(
-        "A version, a range such as `>=3.11,<3.13`, an absolute path, or `interpreter.NAME`.", "3"
-    )
-    packages: tuple[str, ...] = _key("Requirements, as PEP 508 writes them.")
-    requirements: tuple[str, ...] = _key("Requirement files.")
-    constraints: tuple[str, ...] = _key("Constraint files or URLs: they bound versions.")
-    overrides: tuple[str, ...] = _key("Requirements that win over whatever else asks.")
-    build_constraints: tuple[str, ...] = _key("Constraint files for what builds from source.")
-    lock: str = _key("A PEP 751 lock file: then exactly this is installed.", "")
-    index_url: str = _key("The index; or `env:NAME` or `file:PATH` that holds its URL.", "")
-    extra_index_url: tuple[str, ...] = _key("Further indexes, searched first; as `index-url`.")
-    netrc: str = _key("A netrc file with the credentials of indexes.", "")
-    find_links: tuple[str, ...] = _key("Folders or pages with distribution files.")
-    no_index: bool = _key("Look into `find-links` only.", default=False)
-    exclude_newer: str = _key("Ignore what was uploaded after this date.", "")
-    persistent: tuple[str, ...] = _key("Folders inside that live on across generations.")
-    ignore: tuple[str, ...] = _key("Patterns of paths inside whose content is nobody's business.")
-    system_site_packages: bool = _key("Let it see the interpreter's own packages.", default=False)
-    system_packages: tuple[str, ...] = _key("Modules of the interpreter's, linked in.")
-    owner: str = _key("User that owns all files; empty for who runs converge.", "")
-    group: str = _key("Group of all files.", "")
-    mode: str = _key("Permissions of the environment's folder, in octal.", "0755")
-    smoke: tuple[str, ...] = _key("Commands that must succeed before it is published.")
-    keep: int = _key("So many former generations are kept for rollback.", 1)
-    adopt: bool = _key("Take over a folder of another tool's making at the path.", default=False)
-    needs: tuple[str, ...] = _key("Addresses of what must be there first.")
-    state: Literal["present", "absent"] = _key("Whether it should be there.", "present")
-
-    inputs: str = field(default="", metadata={"derived": True})
+    inputs: str = derived(default="")
     """Digest of all that versions follow from, but the interpreter."""
-    origins: tuple[str, ...] = field(default=(), metadata={"derived": True})
+    origins: tuple[str, ...] = derived(default=())
     """For each local project or wheel that is asked for: its path, NUL, its digest."""

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
 import stat
-from dataclasses import dataclass
+from engine.value import value
 
 from engine.errors import Forbidden
 from engine.files import exchange, flush_folder
@@ -26,7 +24,7 @@ LEASE = f"{NOTES}/lease"
 _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Store:
     """The places of one venv; all of them follow from the path that is published."""
 
@@ -90,7 +88,7 @@ def new_id(store: Store) -> str:
     when every generation has gone. Installers remember paths.
     """
     numbers = [int(match[1]) for one in _listed(store.generations) if (match := _ID.fullmatch(one))]
-    return f"{max(numbers, default=0) + 1:06d}-{secrets.token_hex(4)}"
+    return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
 
 
 def prepare(store: Store) -> None:
@@ -114,13 +112,13 @@ def prepare(store: Store) -> None:
 
 def publish(store: Store, identifier: str) -> None:
     """Make a generation the live one: the only commit point, one rename."""
-    aside = f"{store.root}/next-{secrets.token_hex(4)}"
+    aside = f"{store.root}/next-{_chance()}"
     parent = os.path.dirname(store.published)
     os.symlink(os.path.relpath(store.generation(identifier), parent), aside)
     if _is_folder(store.published):
         # Only asked for where that folder is empty or was given to us.
         exchange(aside, store.published)
-        os.rename(aside, f"{store.root}/foreign-{secrets.token_hex(4)}")
+        os.rename(aside, f"{store.root}/foreign-{_chance()}")
     else:
         os.rename(aside, store.published)
     flush_folder(parent)
@@ -138,13 +136,20 @@ def discard(store: Store, relative: str) -> None:
     """Remove something of the store: renamed first, so that it counts as trash at once."""
     path = f"{store.root}/{relative}"
     if not os.path.basename(relative).startswith("trash-"):
-        trash = f"{store.root}/trash-{secrets.token_hex(4)}"
+        trash = f"{store.root}/trash-{_chance()}"
         os.rename(path, trash)
         path = trash
     if _is_folder(path):
+        # Imported here: a run with nothing to do discards nothing.
+        import shutil
+
         shutil.rmtree(path)
     else:
         os.unlink(path)
+
+
+def _chance() -> str:
+    return os.urandom(4).hex()
 
 
 def _finished(store: Store, identifier: str) -> bool:

@@ -1,0 +1,94 @@
+"""What is wrong with a declaration, each with its line and a caret below the place."""
+
+from __future__ import annotations
+
+from engine.locate import locate
+from engine.render import printable
+from engine.syntax import is_json
+from engine.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.problems import DeclarationError, Key, Problem
+    from engine.render import Paint
+    from engine.shapes import ProblemReport
+
+
+def problems_text(error: DeclarationError, paint: Paint) -> str:
+    """Return all problems of a declaration, each with its line and a caret."""
+    blocks = [_problem(one, error.texts, paint) for one in placed(error)]
+    return "\n".join(blocks) + f"\n{error.message}\n"
+
+
+def placed(error: DeclarationError) -> list[Problem]:
+    """Return the problems with their lines and columns looked up, in the order of the text."""
+    found = []
+    for one in error.problems:
+        line, column = one.line, one.column
+        if not line:
+            line, column, _ = place(error.texts, one.file, one.key, one.message)
+        found.append(replace(one, line=line, column=column))
+    files = list(error.texts)
+    return sorted(found, key=lambda one: (files.index(one.file), one.line, one.column))
+
+
+def place(texts: dict[str, str], file: str, key: Key, message: str = "") -> tuple[int, int, int]:
+    """Return line, column and width of a key in a file, or of the nearest thing around it.
+
+    An element of an array is shown itself; else the key for an unknown one, the value otherwise.
+    """
+    content = texts.get(file, "")
+    if is_json(content) or not content:
+        return 0, 0, 1
+    keys, values = locate(content.replace("\r\n", "\n"))
+    of_key = message.startswith(("unknown", "must be a table", "must hold"))
+    while key:
+        order = (keys, values) if of_key else (values, keys)
+        for spans in order:
+            if key in spans:
+                span = spans[key]
+                return span.line, span.column, span.width
+        key = key[:-1]
+    return 0, 0, 1
+
+
+def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
+    where = f"{one.file}:{one.line}:{one.column}" if one.line else one.file
+    lines = [f"{where}: {paint('error', 'error')}: {printable(one.message)}"]
+    if not one.line and one.key:
+        lines.append(f"    at {'.'.join(str(part) for part in one.key)}")
+    width = 1
+    if one.key:
+        width = place(texts, one.file, one.key, one.message)[2]
+    lines += _excerpt(texts.get(one.file, ""), one.line, one.column, width)
+    for file, key in one.notes:
+        line, column, span = place(texts, file, key)
+        lines.append(f"  {file}:{line}:{column}:")
+        lines += _excerpt(texts.get(file, ""), line, column, span)
+    if one.hint:
+        lines.append(f"  hint: {printable(one.hint)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _excerpt(content: str, line: int, column: int, width: int) -> list[str]:
+    rows = content.split("\n")
+    if not 0 < line <= len(rows):
+        return []
+    row = rows[line - 1].rstrip("\r").replace("\t", " ")
+    gutter = f"{line:5} | "
+    carets = " " * (len(gutter) - 2) + "| " + " " * (column - 1) + "^" * max(1, width)
+    return [gutter + printable(row), carets]
+
+
+def problem_reports(error: DeclarationError) -> list[ProblemReport]:
+    """Return the problems in the form that `--json` prints."""
+    return [
+        {
+            "file": one.file,
+            "line": one.line,
+            "column": one.column,
+            "message": one.message,
+            "hint": one.hint,
+        }
+        for one in placed(error)
+    ]
