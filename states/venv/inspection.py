@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine.errors import IntegrityError
 from engine.files import sha256
+from engine.value import replace
 from states.venv import seal as seals
 from states.venv.wheels import dist_infos, metadata_name, record
 
