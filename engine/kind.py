@@ -75,3 +75,9 @@ class Kind(Protocol):
 
     def remember(self, spec: Any) -> None:
         """Refresh our own notes about an unchanged resource; most often does nothing."""
+
+    def remarks(self, spec: Any) -> Iterable[str]:
+        """Yield what somebody should know though nothing is to be done about it.
+
+        Asked at the end of a run, of what was observed last.
+        """

@@ -58,23 +58,32 @@ def read_texts(names: Sequence[str]) -> tuple[Text, ...]:
     return tuple(texts.values())
 
 
-def load(texts: tuple[Text, ...], composition: Composition, cache: str) -> tuple[Resource, ...]:
+def load(
+    texts: tuple[Text, ...], composition: Composition, cache: str | None
+) -> tuple[Resource, ...]:
     """Return the declared resources in the order in which they can be brought about.
 
-    Raises `DeclarationError` with every problem at once.
+    Without a `cache` nothing is remembered. Raises `DeclarationError` with every problem
+    at once.
     """
+    if cache is None:
+        return _fresh(texts, composition)[0]
     note = os.path.join(cache, "declarations", f"{_key(texts, composition)}.json")
     resources = _recall(note, composition)
     if resources is not None:
         return resources
+    order, notes = _fresh(texts, composition)
+    if not notes.secret:
+        _keep(note, order, notes)
+    return order
+
+
+def _fresh(texts: tuple[Text, ...], composition: Composition) -> tuple[tuple[Resource, ...], Notes]:
     from engine.declaration import declare
     from engine.graph import arrange
 
     declared = declare(texts, composition)
-    order = arrange(declared, composition.kinds)
-    if not declared.notes.secret:
-        _keep(note, order, declared.notes)
-    return order
+    return arrange(declared, composition.kinds), declared.notes
 
 
 def _expand(name: str) -> list[str]:

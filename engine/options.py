@@ -42,15 +42,20 @@ def running(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=_positive, default=os.cpu_count() or 1, help="resources side by side"
     )
+    upgrading(parser)
+    parser.add_argument("--prune", action="store_true", help="remove what is no longer declared")
+    parser.add_argument(
+        "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"
+    )
+
+
+def upgrading(parser: ArgumentParser) -> None:
+    """Which remembered choices to forget."""
     parser.add_argument(
         "--upgrade",
         action="append",
         metavar="NAME,…",
         help="choose versions anew, of all or of these: --upgrade or --upgrade=NAME,NAME",
-    )
-    parser.add_argument("--prune", action="store_true", help="remove what is no longer declared")
-    parser.add_argument(
-        "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def execute(command: str, arguments: Namespace, composition: Composition, run: Run) -> Report:
     """Load, arrange, run the loop, and report; raises what stops the run as a whole."""
-    progress.listen(reporter(quiet=arguments.quiet, verbose=arguments.verbose))
+    listen(arguments)
     where = options.settings(arguments)
     texts = read_texts(arguments.files)
     declared = load(texts, composition, where.cache)
@@ -38,8 +38,16 @@ def execute(command: str, arguments: Namespace, composition: Composition, run: R
         results,
         composition.kinds,
         detailed=arguments.detailed_exitcode,
-        notes=() if pruned else tuple(_vanished(one) for one in kept),
+        notes=[
+            *(remark for one in order for remark in composition.kinds[one.kind].remarks(one.spec)),
+            *(_vanished(one) for one in kept),
+        ],
     )
+
+
+def listen(arguments: Namespace) -> None:
+    """Choose who hears of progress, by what the arguments ask for."""
+    progress.listen(reporter(quiet=arguments.quiet, verbose=arguments.verbose))
 
 
 def _vanished(one: Resource) -> str:

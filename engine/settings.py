@@ -17,6 +17,8 @@ class Settings:
     """Folder for notes that must outlive a restart; losing them costs only speed."""
     upgrade: frozenset[str] | None = None
     """Names for which remembered choices are forgotten; empty means all of them."""
+    locking: bool = False
+    """Whether lock files are being made: then they need not be there yet, and count for nothing."""
 
 
 def places() -> tuple[str, str]:

@@ -6,7 +6,10 @@ type checkers and by the schema only: the report itself is made of plain diction
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+# The standard library's own will do from Python 3.12 on.
+from typing_extensions import TypedDict
 
 Outcome = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
 Action = Literal["none", "create", "update", "replace", "repair", "delete"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 else:
 
-    def dataclass_transform(**_options):  # noqa: ANN003, ANN201
+    def dataclass_transform(**_options):
         """Only type checkers care."""
         return lambda decorator: decorator
 

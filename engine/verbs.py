@@ -32,7 +32,7 @@ def _plan(arguments: Namespace, compose: Compose) -> int:
         from engine.saved import save
 
         save(arguments.out, document)
-    return _show(document, arguments)
+    return show(document, arguments)
 
 
 def _apply_options(parser: ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def _apply_options(parser: ArgumentParser) -> None:
 def _apply(arguments: Namespace, compose: Compose) -> int:
     composition = compose(options.settings(arguments))
     if arguments.dry_run:
-        return _show(execute("plan", arguments, composition, Foretell()), arguments)
+        return show(execute("plan", arguments, composition, Foretell()), arguments)
     # What we make must not depend on who calls; kinds set stricter modes themselves.
     os.umask(0o022)
     stop.listen()
@@ -56,7 +56,7 @@ def _apply(arguments: Namespace, compose: Compose) -> int:
 
         confirm(arguments.plan, execute("plan", arguments, composition, Foretell()))
     run = BringAbout(arguments.lock_timeout)
-    return _show(execute("apply", arguments, composition, run), arguments)
+    return show(execute("apply", arguments, composition, run), arguments)
 
 
 def _check_options(parser: ArgumentParser) -> None:
@@ -67,10 +67,11 @@ def _check_options(parser: ArgumentParser) -> None:
 
 def _check(arguments: Namespace, compose: Compose) -> int:
     document = execute("check", arguments, compose(options.settings(arguments)), Foretell())
-    return _show(document, arguments)
+    return show(document, arguments)
 
 
-def _show(document: Report, arguments: Namespace) -> int:
+def show(document: Report, arguments: Namespace) -> int:
+    """Print a report as the arguments ask for it, and return its exit code."""
     if arguments.json:
         from engine.report import to_json
 

@@ -6,10 +6,12 @@ import sys
 
 from engine.cli import main as run
 from engine.loading import Composition
+from engine.verbs import VERBS
 from states.command import CommandKind
 from states.interpreter import InterpreterKind
 from states.link import LinkKind
 from states.venv.kind import VenvKind
+from states.verbs import verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ def compose(settings: Settings) -> Composition:
 
 def main() -> int:
     """Run the command."""
-    return run(compose)
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    # The verbs of a run with nothing to do are the engine's: others are not imported for it.
+    extra = () if any(word == verb.name for verb in VERBS) else verbs(word)
+    return run(compose, extra)
 
 
 if __name__ == "__main__":

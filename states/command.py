@@ -135,6 +135,10 @@ class CommandKind:
             )
         write_durably(self._note(spec), json.dumps(dict(diff.desired or {})).encode(), 0o600)
 
+    def remarks(self, spec: Command) -> Iterable[str]:
+        """There is nothing to say."""
+        return ()
+
     def remember(self, spec: Command) -> None:
         """There is nothing to remember."""
 

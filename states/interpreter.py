@@ -98,6 +98,10 @@ class InterpreterKind:
         whole = json.dumps(pythons.to_json(found))
         write_durably(self._note(spec), whole.encode(), 0o600)
 
+    def remarks(self, spec: Interpreter) -> Iterable[str]:
+        """There is nothing to say."""
+        return ()
+
     def remember(self, spec: Interpreter) -> None:
         """There is nothing to remember."""
 

@@ -128,6 +128,10 @@ class LinkKind:
         os.rename(aside, spec.path)
         flush_folder(folder)
 
+    def remarks(self, spec: Link) -> Iterable[str]:
+        """There is nothing to say."""
+        return ()
+
     def remember(self, spec: Link) -> None:
         """There is nothing to remember."""
 

@@ -92,7 +92,7 @@ def prove(root: str, python: Python, work: str) -> None:
     config = os.path.join(root, "pyvenv.cfg")
     program = "import sys; print(sys.prefix); print(sys.base_prefix)"
     ended = child.run(
-        [f"{root}/bin/python", "-I", "-c", program], env=child.environment(work), cwd=work
+        [f"{root}/bin/python", "-I", "-B", "-c", program], env=child.environment(work), cwd=work
     )
     prefixes = ended.output.splitlines()
     proved = ended.status == 0 and len(prefixes) == 2 and prefixes[0] != prefixes[1]

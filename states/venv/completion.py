@@ -25,11 +25,15 @@ _SYSTEM = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc
            "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # fmt: skip
 
 
-def complete(spec: Venv, source: Source) -> Venv:
-    """Return the spec with absolute paths and the digest of its inputs."""
+def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
+    """Return the spec with absolute paths and the digest of its inputs.
+
+    When `locking`, its lock file is about to be made and need not be there.
+    """
     _check_names(spec, source)
     spec = replace(
         spec,
+        declared=f"{source.file} {'.'.join(str(part) for part in source.table)}",
         path=_path(spec, source),
         requirements=tuple(_place(one, source) for one in spec.requirements),
         constraints=tuple(_place(one, source) for one in spec.constraints),
@@ -48,7 +52,7 @@ def complete(spec: Venv, source: Source) -> Venv:
         return spec
     lines = _all_lines(spec, source)
     origins = _origins(spec, lines, source)
-    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, source))
+    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, source, locking))
 
 
 def _check_names(spec: Venv, source: Source) -> None:
@@ -192,9 +196,11 @@ def _quiet(line: Line) -> Requirement | None:
         return None
 
 
-def _digest(spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source) -> str:
+def _digest(
+    spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source, locking: bool
+) -> str:
     """Return the digest of what versions follow from: the same inputs, the same versions."""
-    lock = source.read(spec.lock) if spec.lock else ""
+    lock = source.read(spec.lock) if spec.lock and not locking else ""
     if lock is None:
         hint = "`converge lock` writes it; or leave `lock` out"
         source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
@@ -210,7 +216,7 @@ def _digest(spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Sou
         "origins": origins,
         "lock": sha256((lock or "").encode()),
     }
-    if spec.lock:
+    if spec.lock and not locking:
         # A lock is all that counts; what it was made from may differ from host to host.
         whole = {"lock": whole["lock"], "origins": origins}
     return sha256(json.dumps(whole, sort_keys=True).encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import suppress
 
 from engine import progress
 from engine.files import sha256
@@ -71,6 +72,7 @@ def _copy(
     """Copy one package; on any doubt remove what was copied of it and return nothing."""
     copied: dict[str, str] = {}
     rewritten: dict[str, bytes] = {}
+    begun: list[str] = []
     try:
         for path in sorted(paths):
             data = _read(f"{source}/{path}")
@@ -80,13 +82,30 @@ def _copy(
                 data = rewritten[path] = _moved(data, source, target)
             if path.endswith(".dist-info/RECORD") and rewritten:
                 data = _recorded(path, data, rewritten)
+            begun.append(path)
             _write(f"{target}/{path}", data, seal[path].mode, made)
             copied[path] = sha256(data) if path in rewritten or path.endswith("/RECORD") else seal[path].content
     except (OSError, ValueError):
-        for path in copied:
-            os.unlink(f"{target}/{path}")
+        _undo(target, begun, made)
         return {}
     return copied
+
+
+def _undo(target: str, begun: list[str], made: set[str]) -> None:
+    """Remove copies, and the folders that held nothing else.
+
+    An installer takes a package for installed whose `dist-info` is there, though empty.
+    """
+    folders = set()
+    for path in begun:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{target}/{path}")
+        while path := os.path.dirname(path):
+            folders.add(f"{target}/{path}")
+    for folder in sorted(folders, key=len, reverse=True):
+        with suppress(OSError):
+            os.rmdir(folder)
+            made.discard(folder)
 
 
 def _moved(data: bytes, source: str, target: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import ConvergeError
+from states.venv.hold import holds
 from states.venv.observation import FOREIGN, View, artifacts_of, look
 from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from engine.source import Source
     from states.python import Python
     from states.venv.choice import Choice
+    from states.venv.receipt import Receipt
 
 NEW = "new"
 """Stands for the generation that a plan cannot name yet."""
@@ -43,7 +45,7 @@ class VenvKind:
         # Imported here: a remembered declaration is complete already.
         from states.venv.completion import complete
 
-        return complete(spec, source)
+        return complete(spec, source, locking=self.settings.locking)
 
     def claims(self, spec: Venv) -> Iterable[str]:
         """A venv owns its path."""
@@ -67,7 +69,7 @@ class VenvKind:
         """Versions must be chosen, or an interpreter looked for."""
         from states.venv.choice import answered
 
-        if spec.state == "absent":
+        if spec.state == "absent" or self._held(spec):
             return False
         return not answered(spec, self.views[spec.path], self.settings.upgrade)
 
@@ -84,6 +86,8 @@ class VenvKind:
             )
         if spec.state == "absent":
             return None
+        if observed is not None and self._held(spec):
+            return _untouched(spec, observed)
         view = self.views[spec.path]
         request = _request(spec, needed)
         chosen = self.choices.get(spec.path)
@@ -123,9 +127,12 @@ class VenvKind:
 
     def apply(self, spec: Venv, diff: Diff) -> None:
         """Build aside, switch once; or remove."""
-        from states.venv.making import make, remove
+        from states.venv.making import make, recover, remove
 
         view = self.views[spec.path]
+        if self._held(spec):
+            recover(view.store)
+            return
         if diff.desired is None:
             remove(view.store)
             return
@@ -137,12 +144,43 @@ class VenvKind:
     def remember(self, spec: Venv) -> None:
         """Refresh the receipt and the memory of stats, where either is out of date."""
         view, chosen = self.views[spec.path], self.choices.get(spec.path)
-        if view.receipt is None or chosen is None:
+        if view.receipt is None or chosen is None or self._held(spec):
             return
         if view.stale or view.receipt.inputs != spec.inputs or view.receipt.request != chosen.request:
             from states.venv.memory import refresh
 
             refresh(spec, view, chosen)
+
+    def remarks(self, spec: Venv) -> Iterable[str]:
+        """Tell of a rollback that still holds."""
+        if spec.path in self.views and self._held(spec):
+            name = spec.declared.rpartition(".")[2]
+            yield (
+                f"`{spec.path}` is held at generation {self._receipt(spec).generation}, to which "
+                f"it was rolled back; change its declaration, or `converge rollback "
+                f"FILE {name} --release`, to go on"
+            )
+
+    def _held(self, spec: Venv) -> bool:
+        view = self.views[spec.path]
+        return view.receipt is not None and holds(view.store, spec, view.receipt.generation)
+
+    def _receipt(self, spec: Venv) -> Receipt:
+        receipt = self.views[spec.path].receipt
+        assert receipt is not None  # only asked of a venv that has one
+        return receipt
+
+
+def _untouched(spec: Venv, observed: State) -> State:
+    """Ask of a held venv to stay as it is; it is not built anew from a wish that was rejected."""
+    trouble = [name for name in observed if name.startswith("file.")]
+    if trouble:
+        raise ConvergeError(
+            f"the held generation of `{spec.path}` is damaged: {trouble[0].removeprefix('file.')}",
+            hint="roll back to another one, or release it: `converge rollback --help`",
+        )
+    rest = {name: value for name, value in observed.items() if not name.startswith("leftover.")}
+    return {**rest, "path": spec.path}
 
 
 def _generation(desired: State, observed: State) -> str:

@@ -21,7 +21,7 @@ from states.venv.inspection import Damaged, bare_digests, inspect
 from states.venv.installing import changed_meanwhile, forget, install
 from states.venv.observation import sealed_well
 from states.venv.receipt import Receipt
-from states.venv.retiring import retire
+from states.venv.retiring import retirable, retire
 from states.venv.smoke import smoke
 from states.venv.store import (
     LEASE,
@@ -60,7 +60,7 @@ def make(
             receipt = _built(spec, store, chosen, settings, views, work)
     progress.step("publishing")
     publish(store, receipt.generation)
-    retire(store, spec.keep)
+    retire(store, retirable(store, spec.keep))
     return replace(chosen, packages=receipt.packages)
 
 
@@ -187,7 +187,7 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier
         path=root,
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         engine=__version__,
-        declared=os.path.basename(spec.path),
+        declared=spec.declared,
         inputs=spec.inputs,
         settings=settings_digest(spec),
         request=chosen.request,

@@ -27,7 +27,7 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
         "moved": "its scripts carry the path that it was made at",
         "python": _python(change),
         "settings": "the declaration changed",
-        "artifacts": "other content is locked",
+        "artifacts": _artifacts(view, chosen),
         "system-site-packages": "the declaration changed",
         "owner": "the declaration changed",
         "group": "the declaration changed",
@@ -45,6 +45,15 @@ def _package(name: str, change: Change, view: View) -> str:
     if sealed != change.before:
         return "somebody else installed that"
     return "another version was chosen"
+
+
+def _artifacts(view: View, chosen: Choice | None) -> str:
+    """Speak up only where no package's own change says it already."""
+    if view.receipt is None or chosen is None:
+        return ""
+    have = {one.name: one.identity() for one in view.receipt.packages}
+    want = {one.name: one.identity() for one in chosen.packages}
+    return "other content is locked for the same versions" if have == want else ""
 
 
 def _python(change: Change) -> str:

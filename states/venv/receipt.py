@@ -57,7 +57,7 @@ class Receipt:
     """UTC, ISO 8601; for people, never for decisions."""
     engine: str
     declared: str
-    """Address of the resource, for people."""
+    """The file and the address that declared it, for people."""
     inputs: str
     """What the versions followed from; see `Venv.inputs`."""
     settings: str

@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from engine import progress
+from states.venv import usage
 from states.venv.store import LEASE, NOTES, current, discard, generations
 
 TYPE_CHECKING = False
@@ -13,21 +14,25 @@ if TYPE_CHECKING:
     from states.venv.store import Store
 
 
-def retire(store: Store, keep: int) -> list[str]:
-    """Remove all but the newest `keep` former generations; return what was removed.
+def retirable(store: Store, keep: int) -> list[str]:
+    """Return the former generations that may go: all but the newest `keep` of them.
 
     Never the published one, a pinned one, or one that a process still runs from.
     """
     live = current(store)
     former = [one for one in generations(store) if one != live]
-    removed = []
-    for one in former[: max(0, len(former) - keep)]:
-        if is_pinned(store, one) or in_use(store.generation(one)):
-            continue
+    return [
+        one
+        for one in former[: max(0, len(former) - keep)]
+        if not is_pinned(store, one) and not in_use(store.generation(one))
+    ]
+
+
+def retire(store: Store, identifiers: list[str]) -> None:
+    """Remove generations; the lock of the store must be held."""
+    for one in identifiers:
         progress.step(f"removing generation {one}")
         discard(store, f"generations/{one}")
-        removed.append(one)
-    return removed
 
 
 def is_pinned(store: Store, identifier: str) -> bool:
@@ -36,7 +41,9 @@ def is_pinned(store: Store, identifier: str) -> bool:
 
 
 def in_use(root: str) -> bool:
-    """Tell whether a process runs from a generation: it holds a shared lock on the lease."""
+    """Tell whether a process runs from a generation: by its lease, or by what /proc tells."""
+    if usage.processes(root):
+        return True
     try:
         lease = os.open(f"{root}/{LEASE}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -44,3 +44,5 @@ class Venv:
     """Digest of all that versions follow from, but the interpreter."""
     origins: tuple[str, ...] = derived(default=())
     """For each local project or wheel that is asked for: its path, NUL, its digest."""
+    declared: str = derived(default="")
+    """The file and the address that declare it, for people."""

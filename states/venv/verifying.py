@@ -1,0 +1,105 @@
+"""Verifying generations: nothing is trusted to memory, every byte is read.
+
+Each deviation is told in the letters of `rpm -V`: S size, M mode, 5 content, U user,
+G group, L target of a link, T kind of file; or `missing`, or `unexpected`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+from states.venv import receipt as receipts
+from states.venv import seal as seals
+from states.venv.damage import ignored
+from states.venv.store import current, generations
+from states.venv.wheels import dist_infos, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from engine.resource import Resource
+    from states.venv.seal import Entry, Seal
+    from states.venv.store import Store
+
+
+def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Iterator[dict[str, Any]]:
+    """Yield a report on the published generation, or on every one of a store."""
+    live = current(store)
+    for identifier in generations(store):
+        if every or identifier == live:
+            found, count, error = _verify(store.generation(identifier), resource.spec.ignore, jobs)
+            yield {
+                "address": resource.address,
+                "path": resource.spec.path,
+                "generation": identifier,
+                "published": identifier == live,
+                "files": count,
+                "damage": [{"path": path, "aspects": found[path]} for path in sorted(found)],
+                "error": error,
+            }
+
+
+def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, str], int, str]:
+    receipt = receipts.read(root)
+    if receipt is None:
+        return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
+    seal = seals.load(root, receipt.seal)
+    if seal is None:
+        return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
+    paths = sorted(seal)
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        # Reading and hashing release the interpreter's lock.
+        aspects = pool.map(lambda path: _aspects(root, path, seal[path]), paths, chunksize=64)
+        found = {path: letters for path, letters in zip(paths, aspects, strict=True) if letters}
+    for path, _ in seals.walk(root):
+        if path not in seal and not ignored(path, ignore):
+            found[path] = "unexpected"
+    if receipts.lock_text(root, receipt) is None:
+        found[".converge/pylock.toml"] = "..5......"
+    found.update(_against_records(root, seal, found))
+    return found, len(seal), ""
+
+
+def _aspects(root: str, path: str, sealed: Entry) -> str:
+    whole = os.path.join(root, path)
+    try:
+        now = os.lstat(whole)
+        entry = seals.entry(root, path)
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        return "missing"
+    differs = {
+        "S": sealed.kind == "f" and entry.size != sealed.size,
+        "M": sealed.kind != "l" and stat.S_IMODE(now.st_mode) != sealed.mode,
+        "5": sealed.kind == "f" and entry.content != sealed.content,
+        "L": sealed.kind == "l" and entry.content != sealed.content,
+        "U": now.st_uid != sealed.uid,
+        "G": now.st_gid != sealed.gid,
+        "T": entry.kind != sealed.kind,
+    }
+    letters = "".join(letter if wrong else "." for letter, wrong in differs.items())
+    return letters if any(differs.values()) else ""
+
+
+def _against_records(root: str, seal: Seal, found: dict[str, str]) -> dict[str, str]:
+    """Compare the seal with each RECORD that is itself as sealed."""
+    claims: dict[str, set[str]] = {}
+    for dist_info in dist_infos(root):
+        if f"{dist_info}/RECORD" in found:
+            continue
+        try:
+            for path, digest in record(root, dist_info):
+                if digest:
+                    claims.setdefault(path, set()).add(digest)
+        except (OSError, ValueError):
+            found[f"{dist_info}/RECORD"] = "missing"
+    return {
+        path: "not as in RECORD"
+        for path, digests in claims.items()
+        if path not in found and path in seal and seal[path].kind == "f" and seal[path].content not in digests
+    }

@@ -1,0 +1,62 @@
+"""`converge adopt`: take over a folder that another tool made, in one exchange."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from engine import options, stop
+from engine.converge import BringAbout, converge
+from engine.errors import ConvergeError
+from engine.loading import load, read_texts
+from engine.value import replace
+from engine.verb import Verb
+from engine.verbs import show
+from states.venv.store import store_of
+from states.verbs.selection import named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs=1, metavar="FILE")
+    parser.add_argument("name", metavar="NAME", help="which venv")
+    options.waiting(parser)
+    options.output(parser)
+
+
+def _adopt(arguments: Namespace, compose: Compose) -> int:
+    from engine.report import report
+    from engine.session import listen
+
+    stop.listen()
+    os.umask(0o022)
+    listen(arguments)
+    where = options.settings(arguments)
+    composition = compose(where)
+    one = named(arguments, lambda _settings: composition)
+    path = one.spec.path
+    if os.path.islink(path) or not os.path.isdir(path):
+        raise ConvergeError(
+            f"`{path}` is no folder, so there is nothing to adopt",
+            hint="`converge apply` makes what is not there",
+        )
+    order = load(read_texts(arguments.files), composition, where.cache)
+    wanted = options.wanted(order, [one.address])
+    taking = tuple(
+        replace(each, spec=replace(each.spec, adopt=True)) if each.address == one.address else each
+        for each in wanted
+    )
+    run = BringAbout(arguments.lock_timeout)
+    results = converge(taking, composition.kinds, run)
+    status = show(report("adopt", results, composition.kinds), arguments)
+    if status == 0 and not arguments.json:
+        sys.stdout.write(f"what was there lies in {store_of(path).root}/foreign-*\n")
+    return status
+
+
+VERB = Verb("adopt", "replace a folder of another tool's making", _options, _adopt)

@@ -1,0 +1,84 @@
+"""`converge gc`: remove former generations that nobody needs any more."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+
+from engine import options
+from engine.errors import UsageError
+from engine.lock import holding
+from engine.verb import Verb
+from states.venv import receipt as receipts
+from states.venv.making import recover
+from states.venv.retiring import retirable, retire
+from states.venv.store import store_of
+from states.verbs.selection import venvs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+    from states.venv.store import Store
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    parser.add_argument("--keep", type=int, metavar="N", help="former ones to keep of each venv")
+    parser.add_argument("--older-than", metavar="AGE", help="only those older, as in 12h, 30d, 8w")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
+    options.waiting(parser)
+    options.output(parser)
+
+
+def _gc(arguments: Namespace, compose: Compose) -> int:
+    oldest = _seconds(arguments.older_than) if arguments.older_than else 0
+    removed: dict[str, list[str]] = {}
+    for one in venvs(arguments, compose):
+        store = store_of(one.spec.path)
+        if not os.path.isdir(store.root):
+            continue
+        keep = one.spec.keep if arguments.keep is None else arguments.keep
+        if arguments.dry_run:
+            names = [name for name in retirable(store, keep) if _age(store, name) >= oldest]
+        else:
+            with holding(store.lock, arguments.lock_timeout):
+                recover(store)
+                names = [name for name in retirable(store, keep) if _age(store, name) >= oldest]
+                retire(store, names)
+        removed[one.address] = names
+    if arguments.json:
+        whole = {"format_version": "1.0", "dry_run": arguments.dry_run, "removed": removed}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        return 0
+    word = "would be removed" if arguments.dry_run else "removed"
+    for address, names in removed.items():
+        for name in names:
+            sys.stdout.write(f"- {address} {name} {word}\n")
+    if not any(removed.values()):
+        sys.stdout.write("nothing to remove\n")
+    return 0
+
+
+def _age(store: Store, identifier: str) -> float:
+    """Return how many seconds ago a generation was made, as its receipt says; a torn one is old."""
+    receipt = receipts.read(store.generation(identifier))
+    if receipt is None:
+        return float("inf")
+    made = datetime.datetime.strptime(receipt.created, "%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    return (now - made).total_seconds()
+
+
+def _seconds(text: str) -> int:
+    if not text[:-1].isdigit() or text[-1] not in _UNITS:
+        raise UsageError(f"`{text}` is no age", hint="write it as 90m, 12h, 30d or 8w")
+    return int(text[:-1]) * _UNITS[text[-1]]
+
+
+VERB = Verb("gc", "remove former generations nobody needs", _options, _gc)

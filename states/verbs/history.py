@@ -1,0 +1,92 @@
+"""`converge history`: what changed from generation to generation."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from engine import options
+from engine.verb import Verb
+from states.venv import hold
+from states.venv import receipt as receipts
+from states.venv.retiring import in_use, is_pinned
+from states.venv.store import current, generations, store_of
+from states.verbs.selection import named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+    from engine.verb import Compose
+    from states.venv.receipt import Receipt
+    from states.venv.store import Store
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs=1, metavar="FILE")
+    parser.add_argument("name", metavar="NAME", help="which venv")
+    options.output(parser)
+
+
+def _history(arguments: Namespace, compose: Compose) -> int:
+    one = named(arguments, compose)
+    rows = _rows(store_of(one.spec.path))
+    if arguments.json:
+        whole = {"format_version": "1.0", "address": one.address, "generations": rows}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        return 0
+    for row in reversed(rows):
+        marks = [mark for mark in ("live", "held", "pinned", "in_use") if row[mark]]
+        shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
+        sys.stdout.write(f"{row['generation']}  {row['created']}  {row['declared']}{shown}\n")
+        for change in row["changes"]:
+            sys.stdout.write(f"    {change}\n")
+    if not rows:
+        sys.stdout.write(f"{one.address} was not made yet\n")
+    return 0
+
+
+def _rows(store: Store) -> list[dict[str, Any]]:
+    held = hold.read(store)
+    rows = []
+    before: Receipt | None = None
+    for identifier in generations(store):
+        receipt = receipts.read(store.generation(identifier))
+        if receipt is None:
+            continue
+        rows.append(
+            {
+                "generation": identifier,
+                "created": receipt.created,
+                "declared": receipt.declared,
+                "live": identifier == current(store),
+                "held": bool(held and held.generation == identifier),
+                "pinned": is_pinned(store, identifier),
+                "in_use": in_use(store.generation(identifier)),
+                "changes": _changes(before, receipt),
+            }
+        )
+        before = receipt
+    return rows
+
+
+def _changes(before: Receipt | None, after: Receipt) -> list[str]:
+    if before is None:
+        return [f"first one here: {len(after.packages)} packages, Python {after.python.version}"]
+    have = {one.name: one.identity() for one in before.packages}
+    want = {one.name: one.identity() for one in after.packages}
+    lines = []
+    if str(before.python) != str(after.python):
+        lines.append(f"~ python {before.python} → {after.python}")
+    for name in sorted(have.keys() | want.keys()):
+        if name not in have:
+            lines.append(f"+ {name} {want[name]}")
+        elif name not in want:
+            lines.append(f"- {name} {have[name]}")
+        elif have[name] != want[name]:
+            lines.append(f"~ {name} {have[name]} → {want[name]}")
+    return lines or ["the same packages, made anew"]
+
+
+VERB = Verb("history", "what changed from generation to generation", _options, _history)

@@ -1,0 +1,54 @@
+"""`converge init`: a first declaration, and the schema that editors read."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from engine import options
+from engine.errors import UsageError
+from engine.schema import of_declaration
+from engine.verb import Verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+
+_SCHEMA = "converge.schema.json"
+_FIRST = f"""\
+#:schema ./{_SCHEMA}
+
+[defaults]
+python = "3"                       # a version, a range, or an absolute path
+
+[venv.example]
+path = "venvs/example"             # relative to this file
+packages = ["httpx[cli]"]          # as PEP 508 writes them
+
+[link."bin/httpx"]
+to = "venv.example:bin/httpx"
+"""
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", default="converge.toml", metavar="FILE")
+
+
+def _init(arguments: Namespace, compose: Compose) -> int:
+    path = arguments.file
+    schema = os.path.join(os.path.dirname(path), _SCHEMA)
+    if os.path.lexists(path):
+        raise UsageError(f"`{path}` is there already", hint="name another file")
+    with open(schema, "w", encoding="utf-8") as stream:
+        json.dump(of_declaration(compose(options.settings(arguments))), stream, indent=2)
+        stream.write("\n")
+    with open(path, "x", encoding="utf-8") as stream:
+        stream.write(_FIRST)
+    sys.stdout.write(f"wrote {path} and {schema}; next: converge plan {path}\n")
+    return 0
+
+
+VERB = Verb("init", "write a first declaration", _options, _init)

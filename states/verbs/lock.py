@@ -1,0 +1,63 @@
+"""`converge lock`: exact versions with hashes in a file, for a whole fleet."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from engine import options, progress
+from engine.files import write_durably
+from engine.session import listen
+from engine.value import replace
+from engine.verb import Verb
+from states.verbs.selection import venvs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.resource import Resource
+    from engine.settings import Settings
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.upgrading(parser)
+    options.output(parser)
+
+
+def _lock(arguments: Namespace, compose: Compose) -> int:
+    listen(arguments)
+    where = replace(options.settings(arguments), locking=True)
+    for one in venvs(arguments, lambda _settings: compose(where), remember=False):
+        with progress.task(one.address):
+            path, changed = _write(one, where)
+        sys.stdout.write(f"{'~' if changed else ' '} {one.address}  {path}\n")
+        if not one.spec.lock:
+            name = os.path.basename(path)
+            sys.stdout.write(f'    to use it, add to [{one.address}]:  lock = "{name}"\n')
+    return 0
+
+
+def _write(one: Resource, where: Settings) -> tuple[str, bool]:
+    """Resolve one venv and write its lock, if that says anything new."""
+    from states import python as pythons
+    from states.venv.resolving import compiled
+    from states.workplace import workplace
+
+    folder = os.path.dirname(one.file) if os.path.isabs(one.file) else os.getcwd()
+    path = one.spec.lock or os.path.join(folder, f"{one.name}.pylock.toml")
+    previous = None
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as stream:
+            previous = stream.read()
+    with workplace(where.cache) as work:
+        text = compiled(one.spec, pythons.find(one.spec.python), previous, where, work)
+    if text == previous:
+        return path, False
+    write_durably(path, text.encode())
+    return path, True
+
+
+VERB = Verb("lock", "write a PEP 751 lock file for each venv", _options, _lock)

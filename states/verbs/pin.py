@@ -1,0 +1,53 @@
+"""`converge pin`: keep a generation, whatever is collected."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from engine import options
+from engine.errors import ConvergeError, UsageError
+from engine.files import flush_folder
+from engine.lock import holding
+from engine.verb import Verb
+from states.venv.store import NOTES, current, generations, store_of
+from states.verbs.selection import named
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs=1, metavar="FILE")
+    parser.add_argument("name", metavar="NAME", help="which venv")
+    parser.add_argument("generation", nargs="?", metavar="ID", help="the live one by default")
+    parser.add_argument("--remove", action="store_true", help="take the pin away")
+    options.waiting(parser)
+
+
+def _pin(arguments: Namespace, compose: Compose) -> int:
+    one = named(arguments, compose)
+    store = store_of(one.spec.path)
+    wanted = arguments.generation or current(store)
+    if wanted is None:
+        raise ConvergeError(f"{one.address} has no live generation to pin")
+    if wanted not in generations(store):
+        known = ", ".join(generations(store))
+        raise UsageError(f"there is no generation `{wanted}`", hint=f"there are {known}")
+    pin = f"{store.generation(wanted)}/{NOTES}/pinned"
+    with holding(store.lock, arguments.lock_timeout):
+        # A symlink needs no room, so it can be made on a full disk.
+        if arguments.remove and os.path.lexists(pin):
+            os.unlink(pin)
+        elif not arguments.remove and not os.path.lexists(pin):
+            os.symlink("pinned", pin)
+        flush_folder(os.path.dirname(pin))
+    words = "may be collected again" if arguments.remove else "is kept until the pin is removed"
+    sys.stdout.write(f"{one.address} {wanted} {words}\n")
+    return 0
+
+
+VERB = Verb("pin", "keep a generation whatever is collected", _options, _pin)

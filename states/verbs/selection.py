@@ -1,0 +1,38 @@
+"""Which venvs a verb is about: those of a declaration, or some of them by name."""
+
+from __future__ import annotations
+
+from engine import options
+from engine.errors import UsageError
+from engine.loading import load, read_texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from engine.resource import Resource
+    from engine.verb import Compose
+
+
+def venvs(arguments: Namespace, compose: Compose, *, remember: bool = True) -> list[Resource]:
+    """Return the venvs that the arguments are about, in the order of the declaration."""
+    where = options.settings(arguments)
+    cache = where.cache if remember else None
+    order = load(read_texts(arguments.files), compose(where), cache)
+    wanted = options.wanted(order, getattr(arguments, "only", []))
+    return [one for one in wanted if one.kind == "venv" and one.spec.state == "present"]
+
+
+def named(arguments: Namespace, compose: Compose) -> Resource:
+    """Return the one venv that the argument `name` names, with or without its kind."""
+    found = venvs(arguments, compose)
+    for one in found:
+        if arguments.name in (one.name, one.address):
+            return one
+    from engine.validation import suggest
+
+    names = [one.name for one in found]
+    raise UsageError(
+        f"`{arguments.name}` is no declared venv",
+        hint=suggest(arguments.name, names) or f"declared are {', '.join(names) or 'none'}",
+    )

@@ -1,0 +1,109 @@
+"""`converge status`: one line a venv, read-only."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+
+from engine import options
+from engine.verb import Verb
+from states.venv import usage, verified
+from states.venv.observation import look
+from states.venv.retiring import is_pinned
+from states.venv.store import current, generations
+from states.verbs.selection import venvs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+    from engine.resource import Resource
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.output(parser)
+
+
+def _status(arguments: Namespace, compose: Compose) -> int:
+    where = options.settings(arguments)
+    rows = [_row(one, where.state) for one in venvs(arguments, compose)]
+    if arguments.json:
+        sys.stdout.write(json.dumps({"format_version": "1.0", "venvs": rows}, indent=1) + "\n")
+        return 0
+    width = max((len(row["address"]) for row in rows), default=0)
+    for row in rows:
+        sys.stdout.write(_line(row, width) + "\n")
+        for generation, pids in row["old_generations_in_use"].items():
+            listed = ", ".join(str(pid) for pid in pids)
+            sys.stdout.write(f"{'':{width}}  still running from {generation}: pid {listed}\n")
+    return 0
+
+
+def _row(resource: Resource, state: str) -> dict[str, Any]:
+    view = look(resource.spec)
+    receipt = view.receipt
+    live = current(view.store)
+    drift = [
+        f"{name} {value}"
+        for name, value in (view.state or {}).items()
+        if name.startswith(("file.", "leftover.", "moved"))
+    ]
+    if view.state is not None and view.state["path"] != resource.spec.path:
+        drift.append(f"path {view.state['path']}")
+    if receipt is not None and receipt.python.condition():
+        drift.append(f"python {receipt.python.condition()}")
+    if receipt is not None and receipt.inputs != resource.spec.inputs:
+        drift.append("declaration changed since")
+    former = [one for one in generations(view.store) if one != live]
+    running = {one: usage.processes(view.store.generation(one)) for one in former}
+    return {
+        "address": resource.address,
+        "path": resource.spec.path,
+        "present": view.state is not None,
+        "generation": receipt.generation if receipt else None,
+        "created": receipt.created if receipt else None,
+        "packages": len(receipt.packages) if receipt else 0,
+        "python": receipt.python.version if receipt else None,
+        "verified": verified.when(state, receipt.path) if receipt else None,
+        "pinned": bool(live and is_pinned(view.store, live)),
+        "drift": drift,
+        "old_generations_in_use": {one: pids for one, pids in running.items() if pids},
+    }
+
+
+def _line(row: dict[str, Any], width: int) -> str:
+    head = f"{row['address']:{width}}"
+    if not row["present"]:
+        return f"{head}  not there yet"
+    if row["generation"] is None:
+        return f"{head}  {'; '.join(row['drift']) or 'not made by converge'}"
+    checked = f"verified {_ago(row['verified'])}" if row["verified"] else "not verified since"
+    drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "as sealed"
+    pinned = "  pinned" if row["pinned"] else ""
+    return (
+        f"{head}  {row['generation']}  made {_ago(row['created'])}  Python {row['python']}  "
+        f"{row['packages']} packages  {checked}  {drift}{pinned}"
+    )
+
+
+def _summed(drift: list[str]) -> str:
+    return drift[0] + (f" and {len(drift) - 1} more" if len(drift) > 1 else "")
+
+
+def _ago(moment: str) -> str:
+    """Return how long ago a UTC moment was, for people."""
+    then = datetime.datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    seconds = int((now - then).total_seconds())
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if abs(seconds) >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count != 1 else ''} ago"
+    return "just now"
+
+
+VERB = Verb("status", "one line a venv: generation, age, packages, drift", _options, _status)

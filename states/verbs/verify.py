@@ -1,0 +1,72 @@
+"""`converge verify`: every byte against the seal, and the seal against the wheels' RECORDs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from engine import options
+from engine.verb import Verb
+from states.venv import verified
+from states.venv.store import generations, store_of
+from states.venv.verifying import verify
+from states.verbs.selection import venvs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    options.files(parser)
+    options.output(parser)
+    parser.add_argument("--all", action="store_true", help="former generations too")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="files side by side")
+
+
+def _verify(arguments: Namespace, compose: Compose) -> int:
+    where = options.settings(arguments)
+    reports = []
+    for one in venvs(arguments, compose):
+        store = store_of(one.spec.path)
+        for report in verify(one, store, arguments.jobs, every=arguments.all):
+            reports.append(report)
+            if not report["damage"] and not report["error"]:
+                verified.note(where.state, store.generation(str(report["generation"])))
+        if not generations(store):
+            reports.append(
+                {
+                    "address": one.address,
+                    "path": one.spec.path,
+                    "generation": None,
+                    "files": 0,
+                    "damage": [],
+                    "error": "there is nothing to verify: it was not made yet",
+                }
+            )
+    failed = any(report["error"] for report in reports)
+    damaged = any(report["damage"] for report in reports)
+    code = 1 if failed else 2 if damaged else 0
+    if arguments.json:
+        whole = {"format_version": "1.0", "generations": reports, "exit": {"code": code}}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        return code
+    for report in reports:
+        name = f"{report['address']} {report['generation'] or ''}".rstrip()
+        if report["error"]:
+            sys.stdout.write(f"✗ {name}: {report['error']}\n")
+        elif report["damage"]:
+            sys.stdout.write(f"! {name}: {len(report['damage'])} of {report['files']} differ\n")
+            for item in report["damage"]:
+                sys.stdout.write(f"  {item['aspects']}  {item['path']}\n")
+        else:
+            sys.stdout.write(f"  {name}: {report['files']} files as sealed\n")
+    return code
+
+
+VERB = Verb(
+    "verify", "hash every file against its seal: 0 whole, 2 damage, 1 error", _options, _verify
+)
