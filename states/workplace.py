@@ -16,14 +16,27 @@ if TYPE_CHECKING:
 @contextmanager
 def workplace(cache: str) -> Iterator[str]:
     """Make a folder below the cache, or elsewhere where the cache cannot be written."""
-    folder = _make(cache)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    above = os.path.join(cache, "work")
+    if writable(above):
+        folder, lock = _locked(above)
+    else:
+        folder, lock = tempfile.mkdtemp(prefix="converge-"), None
     try:
         yield folder
     finally:
-        os.close(descriptor)
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+@contextmanager
+def workplace_in(folder: str) -> Iterator[str]:
+    """Make a folder in one whose leftovers somebody else removes, and which is locked."""
+    made = tempfile.mkdtemp(prefix="next-", dir=folder)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def writable(folder: str) -> bool:
@@ -33,27 +46,33 @@ def writable(folder: str) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _make(cache: str) -> str:
-    above = os.path.join(cache, "work")
-    if not writable(above):
-        return tempfile.mkdtemp(prefix="converge-")
-    for name in os.listdir(above):
-        _sweep(os.path.join(above, name))
-    return tempfile.mkdtemp(prefix="run-", dir=above)
+def _locked(above: str) -> tuple[str, int]:
+    """Make a folder that is ours as long as we live, and remove those whose makers do not.
+
+    Making and locking are one step for others: they hold the lock of the folder above.
+    """
+    gate = os.open(above, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        for name in os.listdir(above):
+            _sweep(os.path.join(above, name))
+        folder = tempfile.mkdtemp(prefix="run-", dir=above)
+        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder, lock
+    finally:
+        os.close(gate)
 
 
 def _sweep(path: str) -> None:
-    """Remove the folder of a run that no longer lives: nobody holds it locked."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # One that was made this instant is not locked yet.
-        if os.listdir(path):
-            shutil.rmtree(path, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
     except OSError:
-        return
+        return  # somebody works there
     finally:
-        os.close(descriptor)
+        os.close(lock)

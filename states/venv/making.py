@@ -34,7 +34,7 @@ from states.venv.store import (
     publish,
     withdraw,
 )
-from states.workplace import workplace
+from states.workplace import workplace_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def make(
     recover(store)
     receipt = _at_hand(spec, store, chosen)
     if receipt is None:
-        with workplace(settings.cache) as work:
+        with workplace_in(store.root) as work:
             receipt = _built(spec, store, chosen, settings, views, work)
     progress.step("publishing")
     publish(store, receipt.generation)
@@ -122,12 +122,19 @@ def _built(
     except Damaged as damaged:
         progress.step(f"{damaged.message}; fetching anew")
         forget(damaged.packages, settings, work)
-        recover(store)
+        _abandon(store)
         return _build(spec, store, chosen, settings, (), work)
     except BaseException:
         # A full disk must not stay full because of us.
-        recover(store)
+        _abandon(store)
         raise
+
+
+def _abandon(store: Store) -> None:
+    """Remove the unfinished generation; the folder that we work in stays."""
+    for relative in leftovers(store):
+        if relative.startswith("generations/"):
+            discard(store, relative)
 
 
 def _build(
