@@ -7,7 +7,7 @@ import os
 import sys
 
 from engine import __version__, progress
-from engine.errors import ConvergeError, UsageError, from_os_error
+from engine.errors import Bug, ConvergeError, UsageError, from_os_error
 from engine.verbs import VERBS
 
 TYPE_CHECKING = False
@@ -69,8 +69,8 @@ def main(
         import traceback
 
         traceback.print_exc()
-        print("error: this is a bug in converge; please report it with the above", file=sys.stderr)
-        return 70
+        bug = Bug("this is a bug in converge; please report it with its traceback")
+        return _tell(command, bug, words, as_json)
     return code
 
 

@@ -138,8 +138,9 @@ def _resource(
     """Turn one table into a resource; what is wrong with it goes to `notes`."""
     kind = composition.kinds[kind_name]
     known = keys_of(kind)
-    for key in table.keys() - known:
-        _unknown_key(text.file, (kind_name, name, key), known, notes)
+    for key in table:
+        if key not in known:
+            _unknown_key(text.file, (kind_name, name, key), known, notes)
     inherited = {key: one for key, one in defaults.items() if key not in table}
     origins: Mapping[str, Origin] = {key: origin for key, (_, origin) in inherited.items()}
     whole = {key: content for key, (content, _) in inherited.items()}

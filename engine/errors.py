@@ -64,6 +64,12 @@ class Forbidden(ConvergeError):
     code, name = 77, "no-permission"
 
 
+class Bug(ConvergeError):
+    """Anything that is not foreseen; its traceback stands on standard error."""
+
+    code, name = 70, "bug"
+
+
 class StalePlan(ConvergeError):
     """A saved plan no longer says what would be done."""
 

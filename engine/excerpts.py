@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from engine.locate import locate
 from engine.render import printable
 from engine.syntax import is_json
@@ -9,9 +11,13 @@ from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engine.locate import Span
     from engine.problems import DeclarationError, Key, Problem
     from engine.render import Paint
     from engine.shapes import ProblemReport
+
+_WIDEST = 120
+"""So much of a line is shown on either side of a place."""
 
 
 def problems_text(error: DeclarationError, paint: Paint) -> str:
@@ -40,7 +46,7 @@ def place(texts: dict[str, str], file: str, key: Key, message: str = "") -> tupl
     content = texts.get(file, "")
     if is_json(content) or not content:
         return 0, 0, 1
-    keys, values = locate(content.replace("\r\n", "\n"))
+    keys, values = _located(content)
     of_key = message.startswith(("unknown", "must be a table", "must hold"))
     while key:
         order = (keys, values) if of_key else (values, keys)
@@ -50,6 +56,15 @@ def place(texts: dict[str, str], file: str, key: Key, message: str = "") -> tupl
                 return span.line, span.column, span.width
         key = key[:-1]
     return 0, 0, 1
+
+
+@lru_cache(maxsize=8)
+def _located(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
+    """Look through a text once, however much is wrong with it."""
+    try:
+        return locate(content.replace("\r\n", "\n"))
+    except RecursionError:
+        return {}, {}  # nested as deeply as the parser could just bear
 
 
 def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
@@ -75,9 +90,14 @@ def _excerpt(content: str, line: int, column: int, width: int) -> list[str]:
     if not 0 < line <= len(rows):
         return []
     row = rows[line - 1].rstrip("\r").replace("\t", " ")
+    start = max(0, column - 1 - _WIDEST // 2)
+    before = ("…" if start else "") + printable(row[start : column - 1])
+    place = printable(row[column - 1 : column - 1 + width][:_WIDEST])
+    after = row[column - 1 + width :]
+    cut = "…" if len(after) > _WIDEST or width > _WIDEST else ""
     gutter = f"{line:5} | "
-    carets = " " * (len(gutter) - 2) + "| " + " " * (column - 1) + "^" * max(1, width)
-    return [gutter + printable(row), carets]
+    carets = " " * (len(gutter) - 2) + "| " + " " * len(before) + "^" * max(1, len(place))
+    return [gutter + before + place + printable(after[:_WIDEST]) + cut, carets]
 
 
 def problem_reports(error: DeclarationError) -> list[ProblemReport]:

@@ -99,7 +99,9 @@ def _expand(name: str) -> list[str]:
 
 def _read(path: str) -> Text:
     if path == "-":
-        return Text(file=STDIN, folder=os.getcwd(), content=sys.stdin.read())
+        # The bytes, since how text would be decoded depends on who calls.
+        content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
+        return Text(file=STDIN, folder=os.getcwd(), content=content)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             content = stream.read()

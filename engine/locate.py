@@ -12,6 +12,10 @@ import re
 from engine.problems import Key
 from engine.value import value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
@@ -52,6 +56,9 @@ class _Scanner:
         self.keys: dict[Key, Span] = {}
         self.values: dict[Key, Span] = {}
         self.arrays: dict[Key, int] = {}
+        """For each array of tables, the index of the element that was begun last."""
+        self.named = Span(1, 1, 1)
+        """Where the part of a key stands that was read last."""
 
     def document(self) -> None:
         table: Key = ()
@@ -67,32 +74,34 @@ class _Scanner:
         """Read `[a.b]` or `[[a.b]]` and return the path of the table that it opens."""
         many = self.text.startswith("[[", self.at)
         self.at += 2 if many else 1
-        path = self.path(())
+        path = self.path((), self.arrays)
         self.at = self.text.index("]", self.at) + (2 if many else 1)
         if many:
-            index = self.arrays.get(path, 0)
-            self.arrays[path] = index + 1
-            path = (*path, index)
-        elif path in self.arrays:
-            path = (*path, self.arrays[path] - 1)
-        return path
+            self.arrays[path] = self.arrays.get(path, -1) + 1
+            self.keys[_element(path, self.arrays)] = self.named
+        return _element(path, self.arrays)
 
     def assignment(self, table: Key) -> None:
         path = self.path(table)
         self.at = self.text.index("=", self.at) + 1
         self.value(path)
 
-    def path(self, base: Key) -> Key:
-        """Read a dotted key; each part is remembered where it is first named."""
+    def path(self, base: Key, arrays: Mapping[Key, int] | None = None) -> Key:
+        """Read a dotted key; each part is remembered where it is first named.
+
+        What a part names in `arrays` is the last element that was begun so far.
+        """
         while True:
             self.blank()
             start = self.at
             base = (*base, self.part())
-            self.keys.setdefault(base, at_offset(self.text, start, self.at))
+            self.named = at_offset(self.text, start, self.at)
+            self.keys.setdefault(base, self.named)
             self.blank()
             if self.text[self.at] != ".":
                 return base
             self.at += 1
+            base = _element(base, arrays or {})
 
     def part(self) -> str:
         quoted = _STRING.match(self.text, self.at)
@@ -146,6 +155,10 @@ class _Scanner:
         match = _SPACE.match(self.text, self.at)
         assert match is not None  # it matches the empty string
         self.at = match.end()
+
+
+def _element(path: Key, arrays: Mapping[Key, int]) -> Key:
+    return (*path, arrays[path]) if path in arrays else path
 
 
 def _unquote(literal: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 
 from engine.problems import Problem
+from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ def parse(text: Text, notes: Notes) -> dict[str, Any]:
     try:
         text.content.encode()
         if is_json(text.content):
-            return dict(json.loads(text.content))
+            document = dict(json.loads(text.content))
+            json.dumps(document, ensure_ascii=False).encode()
+            return document
         import tomli
 
         return tomli.loads(text.content.replace("\r\n", "\n"))
     except UnicodeEncodeError as error:
-        problem = _placed(text, "not UTF-8", text.content.count("\n", 0, error.start) + 1, 1)
+        problem = _not_unicode(text, error)
     except json.JSONDecodeError as error:
         problem = _placed(text, error.msg, error.lineno, error.colno)
     except RecursionError:
@@ -41,6 +44,15 @@ def parse(text: Text, notes: Notes) -> dict[str, Any]:
 def is_json(content: str) -> bool:
     """Tell JSON from TOML: no TOML document begins with a brace."""
     return content.lstrip().startswith("{")
+
+
+def _not_unicode(text: Text, error: UnicodeEncodeError) -> Problem:
+    if error.object != text.content:
+        words = "half a character (a lone surrogate) stands in a text"
+        return replace(_placed(text, words, 1, 1), line=0, column=0)
+    line = text.content.count("\n", 0, error.start) + 1
+    column = error.start - text.content.rfind("\n", 0, error.start)
+    return _placed(text, "not UTF-8", line, column)
 
 
 def _toml_error(text: Text, message: str) -> Problem:

@@ -1,33 +1,104 @@
-"""Bytecode for all sources of a generation, made once, by its own interpreter."""
+"""Bytecode for all sources of a generation, made by its own interpreter, or remembered.
+
+Compiling is what building a venv costs most. Since bytecode here follows from the source,
+its path inside the venv and the interpreter alone (`compiler.py`), what was compiled once
+is kept in the cache under the digest of these, with a digest of its own: an entry that is
+torn or was edited counts as none.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from engine import progress
 from engine.errors import CannotCreate, ConvergeError
+from engine.files import sha256
 from states import child
+from states.venv.inspection import cached
+from states.workplace import writable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+    from states.python import Python
+
+_DIGEST = 64
+"""The length of a hexadecimal SHA-256."""
 
 
-def compile_all(root: str, sources: Iterable[str], work: str) -> None:
-    """Compile sources (relative paths) that are there, side by side on all processors."""
-    listed = sorted(one for one in sources if "\n" not in one)
-    if not listed:
-        return
-    progress.step(f"compiling {len(listed)} files")
-    count = min(os.cpu_count() or 1, 1 + len(listed) // 50)
-    shares = [listed[index::count] for index in range(count)]
+class Bytecode:
+    """What is remembered for one interpreter."""
+
+    def __init__(self, cache: str, python: Python) -> None:
+        self.folder = os.path.join(cache, "bytecode", python.digest[:32])
+
+    def recall(self, root: str, source: str, digest: str) -> str | None:
+        """Put the bytecode of a source in place; return its SHA-256, or `None` for unknown."""
+        try:
+            with open(self._place(source, digest), "rb") as stream:
+                kept = stream.read()
+        except OSError:
+            return None
+        own, content = kept[:_DIGEST], kept[_DIGEST:]
+        found = sha256(content)
+        if own.decode("ascii", "replace") != found:
+            return None
+        target = f"{root}/{cached(source, root)}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "xb") as stream:
+            stream.write(content)
+        return found
+
+    def keep(self, root: str, source: str, digest: str) -> None:
+        """Remember the bytecode of a source that was just compiled; losing it costs only time."""
+        place = self._place(source, digest)
+        with suppress(OSError):
+            with open(f"{root}/{cached(source, root)}", "rb") as stream:
+                content = stream.read()
+            os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            aside = f"{place}.{os.getpid()}"
+            with open(aside, "wb") as stream:
+                stream.write(sha256(content).encode() + content)
+            os.rename(aside, place)
+
+    def _place(self, source: str, digest: str) -> str:
+        key = sha256(f"{digest} {source}".encode("utf-8", "surrogateescape"))
+        return os.path.join(self.folder, key[:2], key[2:])
+
+
+def compile_all(
+    root: str, sources: Mapping[str, str], python: Python, cache: str, work: str
+) -> dict[str, str]:
+    """Compile sources, given with their digests; return digests of bytecode where known."""
+    known: dict[str, str] = {}
+    memory = Bytecode(cache, python)
+    for source, digest in sources.items():
+        found = memory.recall(root, source, digest)
+        if found is not None:
+            known[cached(source, root)] = found
+    rest = [one for one in sorted(sources) if cached(one, root) not in known and "\n" not in one]
+    if rest:
+        progress.step(f"compiling {len(rest)} files")
+        _compile_side_by_side(root, rest, work)
+        if writable(memory.folder):
+            for source in rest:
+                memory.keep(root, source, sources[source])
+    return known
+
+
+def _compile_side_by_side(root: str, sources: list[str], work: str) -> None:
+    """Compile on all processors, each with an interpreter of its own."""
+    count = min(os.cpu_count() or 1, 1 + len(sources) // 50)
     with ThreadPoolExecutor(max_workers=count) as pool:
-        import contextvars
-
         jobs = [
-            pool.submit(contextvars.copy_context().run, _compile, root, share, work, index)
-            for index, share in enumerate(shares)
+            pool.submit(
+                contextvars.copy_context().run, _compile, root, sources[index::count], work, index
+            )
+            for index in range(count)
         ]
         for job in jobs:
             job.result()

@@ -41,8 +41,8 @@ class Inspection:
     owners: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     packages: tuple[Package, ...] = ()
-    sources: list[str] = field(default_factory=list)
-    """Python sources that have no bytecode yet."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Python sources that have no bytecode yet, with their digests."""
 
 
 def inspect(
@@ -166,7 +166,7 @@ def _check_rest(
         elif path not in found.owners:
             problems.append(("", f"`{path}` is in no RECORD"))
         if path.endswith(".py") and cached(path, root) not in found.digests:
-            found.sources.append(path)
+            found.sources[path] = found.digests.get(path, "")
     problems += [("", f"`{path}` of the environment is gone") for path in bare if path not in seen]
 
 

@@ -159,7 +159,9 @@ def _build(
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)
-    bytecode.compile_all(root, found.sources, work)
+    found.digests.update(
+        bytecode.compile_all(root, found.sources, chosen.python, settings.cache, work)
+    )
     link_system_packages(root, spec, chosen.python, work)
     keep_persistent(root, spec, store)
     receipt = _sealed(root, spec, chosen, found, identifier)
