@@ -19,12 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_held: ContextVar[tuple[int, ...]] = ContextVar("held", default=())
+_held: ContextVar[tuple[tuple[str, int], ...]] = ContextVar("held", default=())
+"""The locks of this thread of work: paths and descriptors."""
 
 
 def inherited() -> tuple[int, ...]:
     """Return the descriptors that children started now must keep open."""
-    return _held.get()
+    return tuple(descriptor for _, descriptor in _held.get())
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def holding(path: str | None, timeout: float) -> Iterator[None]:
         yield
         return
     descriptor = _acquire(path, timeout)
-    token = _held.set((*_held.get(), descriptor))
+    token = _held.set((*_held.get(), (path, descriptor)))
     try:
         yield
     finally:
@@ -43,10 +44,12 @@ def holding(path: str | None, timeout: float) -> Iterator[None]:
 
 
 def is_held(path: str) -> bool:
-    """Tell whether somebody holds the lock right now.
+    """Tell whether somebody else holds the lock right now.
 
     A file that is not there is not held; one that we may not open is taken for free.
     """
+    if any(path == held for held, _ in _held.get()):
+        return False
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):

@@ -1,4 +1,4 @@
-"""The empty environment, by virtualenv, and the two files of ours in it."""
+"""The empty environment, by virtualenv, and the few files of ours in it."""
 
 from __future__ import annotations
 
@@ -55,8 +55,13 @@ def _pin():
 
 _lease = _pin()
 '''
-PIN_FILES = {"_converge_pin.py": PIN, "zzz_converge_pin.pth": "import _converge_pin\n"}
-"""Processed last of all `.pth` files, so that what others add is pinned too."""
+PIN_FILES = {
+    "_converge_pin.py": PIN,
+    "000_converge_pin.pth": "import sys; sys.dont_write_bytecode = True\n",
+    "zzz_converge_pin.pth": "import _converge_pin\n",
+}
+"""Processed first and last of all `.pth` files: what these import is not written, as under
+`-O` it would be, and what they add is pinned too."""
 
 
 def create(root: str, python: Python, name: str, cache: str, *, system_site_packages: bool) -> None:

@@ -29,8 +29,11 @@ def damage(
         trouble = _trouble(root, path, sealed, memory.get(path))
         if trouble:
             wrong[path] = trouble
-    for path, _ in seals.walk(root):
-        if path not in seal and not ignored(path, ignore):
+    leading = _leading(ignore)
+    for path, one in seals.walk(root):
+        if path in seal or ignored(path, ignore):
+            continue
+        if path not in leading or not one.is_dir(follow_symlinks=False):
             wrong[path] = "unexpected"
     return wrong
 
@@ -46,10 +49,23 @@ def loose_folders(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, .
     Their times say nothing, so what is in them is compared name by name.
     """
     folders = {os.path.dirname(path) or "." for path in paths if ignored(path, patterns)}
+    return tuple(sorted(folders | {_fixed(pattern) or "." for pattern in patterns}))
+
+
+def _fixed(pattern: str) -> str:
+    """Return the folder that all paths of a pattern lie below."""
+    return os.path.dirname(pattern.split("*")[0].split("?")[0].split("[")[0])
+
+
+def _leading(patterns: Iterable[str]) -> set[str]:
+    """Return the folders that lead to what is ignored: whoever writes there makes them too."""
+    folders = set()
     for pattern in patterns:
-        fixed = os.path.dirname(pattern.split("*")[0].split("?")[0].split("[")[0])
-        folders.add(fixed or ".")
-    return tuple(sorted(folders))
+        path = _fixed(pattern)
+        while path:
+            folders.add(path)
+            path = os.path.dirname(path)
+    return folders
 
 
 def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
 from engine.value import replace
 
 from engine import __version__, progress
@@ -66,15 +67,10 @@ def make(
 
 def remove(store: Store) -> None:
     """Take a venv away: first the name, then what it led to."""
-    recover(store)
     withdraw(store)
-    parent, name = os.path.split(store.root)
-    aside = os.path.join(parent, f"{name}.trash")
-    os.rename(store.root, aside)
-    flush_folder(parent)
-    import shutil
-
-    shutil.rmtree(aside)
+    # Killed in here, what is left of the store is still to be removed, and the next run does.
+    shutil.rmtree(store.root)
+    flush_folder(os.path.dirname(store.root))
 
 
 def recover(store: Store) -> None:

@@ -56,7 +56,9 @@ def look(spec: Venv) -> View:
     rest = {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
     receipt = _receipt(store, identifier)
     if receipt is None:
-        if where == "missing" and not rest:
+        wanted = spec.state == "present"
+        if where == "missing" and (wanted or not os.path.isdir(store.root)):
+            # What a killed creation left is cleared by the next one: nothing is there yet.
             return View(store=store, state=None)
         return View(store=store, state={"path": where, **rest})
     if where == PUBLISHED:
@@ -71,7 +73,7 @@ def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool
     """Tell whether a generation is still what its receipt says."""
     if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
         return False
-    return not _damage(receipt.path, receipt, ignore)
+    return not _strays(receipt.path) and not _damage(receipt.path, receipt, ignore)
 
 
 def _published(store: Store) -> tuple[str, str | None]:
@@ -131,9 +133,7 @@ def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
 def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
     """Return what the files amount to: packages, and each deviation from the seal."""
     plain = {f"package.{one.name}": one.identity() for one in receipt.packages}
-    notes = {
-        f"file.{NOTES}/{name}": "unexpected" for name in _names(f"{root}/{NOTES}") if name not in _OURS
-    }
+    notes = {f"file.{NOTES}/{name}": "unexpected" for name in _strays(root)}
     if receipt.path != root:
         return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
     if seals.untouched(root) and not receipt.loose:
@@ -160,8 +160,9 @@ def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> dict[str, s
     return damage(root, seal, ignore)
 
 
-def _names(folder: str) -> list[str]:
+def _strays(root: str) -> list[str]:
+    """Return the names among our notes that are none of ours."""
     try:
-        return os.listdir(folder)
+        return [name for name in os.listdir(f"{root}/{NOTES}") if name not in _OURS]
     except OSError:
         return []

@@ -4,6 +4,7 @@
     .NAME/lock                held by the one engine that works here
     .NAME/generations/ID/     a generation; counts for nothing without its receipt
     .NAME/persistent/         folders that live on across generations
+    .NAME/foreign-…           a folder of another tool's making that was replaced
     .NAME/trash-…, next-…     what is being removed, what is being put in place
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from engine.value import value
 
 from engine.errors import Forbidden
@@ -77,7 +79,10 @@ def generations(store: Store) -> list[str]:
 def leftovers(store: Store) -> list[str]:
     """Return the paths of what an interrupted run left, relative to the store."""
     found = [f"generations/{one}" for one in _entries(store) if not _finished(store, one)]
-    found += [name for name in _listed(store.root) if name.startswith(("trash-", "next-", ".next-"))]
+    for name in _listed(store.root):
+        unused = name.startswith("foreign-") and os.path.islink(f"{store.root}/{name}")
+        if unused or name.startswith(("trash-", "next-", ".next-")):
+            found.append(name)
     return found
 
 
@@ -112,13 +117,15 @@ def prepare(store: Store) -> None:
 
 def publish(store: Store, identifier: str) -> None:
     """Make a generation the live one: the only commit point, one rename."""
-    aside = f"{store.root}/next-{_chance()}"
     parent = os.path.dirname(store.published)
+    # A folder is only there if it is empty, or was given to us: it is kept, under this name.
+    folder = _is_folder(store.published)
+    aside = f"{store.root}/{'foreign' if folder else 'next'}-{_chance()}"
     os.symlink(os.path.relpath(store.generation(identifier), parent), aside)
-    if _is_folder(store.published):
-        # Only asked for where that folder is empty or was given to us.
+    if folder:
         exchange(aside, store.published)
-        os.rename(aside, f"{store.root}/foreign-{_chance()}")
+        with suppress(OSError):
+            os.rmdir(aside)  # nothing was in it
     else:
         os.rename(aside, store.published)
     flush_folder(parent)
