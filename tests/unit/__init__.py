@@ -1,0 +1,1 @@
+"""The engine meets only a toy kind here."""

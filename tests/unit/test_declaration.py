@@ -1,0 +1,203 @@
+"""Declarations that cannot be used: all that is wrong, each with its place and a way out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tomli
+
+from engine.excerpts import placed, problems_text
+from engine.problems import DeclarationError
+from engine.render import Paint
+from tests.unit.desk import Desk
+
+CASES = tomli.loads((Path(__file__).parent / "cases" / "declaration.toml").read_text())["case"]
+
+
+def refused(desk: Desk, *names: str) -> DeclarationError:
+    with pytest.raises(DeclarationError) as caught:
+        desk.load(*names)
+    return caught.value
+
+
+def said(desk: Desk, *names: str) -> list[tuple[str, int, int, str, str]]:
+    return [
+        (Path(one.file).name, one.line, one.column, one.message, one.hint)
+        for one in placed(refused(desk, *names))
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_every_problem_is_told_with_its_place_and_a_way_out(desk: Desk, case) -> None:
+    desk.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["given"])
+    here = str(desk.folder)
+    expected = [tuple(row[:2] + [text.replace("{here}", here) for text in row[2:]])
+                for row in case["said"]]  # fmt: skip
+    assert [one[1:] for one in said(desk)] == expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_same_goes_for_the_command_which_exits_65_and_starts_nothing(desk: Desk, case) -> None:
+    desk.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["given"])
+    done = desk.run("apply", "--json")
+    assert done.code == 65
+    assert [[one["line"], one["column"]] for one in done.report["problems"]] == [
+        row[:2] for row in case["said"]
+    ]
+    assert done.report["comment"].endswith("in the declaration; nothing was started")
+    assert [one.name for one in desk.folder.iterdir()] == ["notes.toml"]
+
+
+def test_one_name_in_two_files_is_declared_twice(desk: Desk) -> None:
+    desk.declare('[note.a]\npath = "a"\n', "one.toml")
+    desk.declare('\n[note.a]\npath = "b"\n', "two.toml")
+    hint = f"the other one is in `{desk.folder}/one.toml`; rename one of them"
+    assert said(desk, "one.toml", "two.toml") == [
+        ("two.toml", 2, 7, "`note.a` is declared twice", hint)
+    ]
+
+
+def test_problems_of_several_files_come_file_by_file(desk: Desk) -> None:
+    desk.declare('[note.b]\n[note.a]\npath = "a"\nx=1\n', "one.toml")
+    desk.declare("[page.a]\nx=1\n", "two.toml")
+    assert [one[:3] for one in said(desk, "two.toml", "one.toml")] == [
+        ("two.toml", 1, 7),
+        ("two.toml", 2, 1),
+        ("one.toml", 1, 7),
+        ("one.toml", 4, 1),
+    ]
+
+
+def test_defaults_hold_for_all_files_of_their_folder_and_for_no_other(desk: Desk) -> None:
+    desk.declare('[defaults]\ncolour = "blue"\n', "one/defaults.toml")
+    desk.declare('[note.a]\npath = "a"\n[note.b]\npath = "b"\ncolour = "red"\n', "one/notes.toml")
+    desk.declare('[note.c]\npath = "c"\n', "two/notes.toml")
+    colours = {one.name: one.spec.colour for one in desk.load("one", "two")}
+    assert colours == {"a": "blue", "b": "red", "c": "red"}
+
+
+def test_defaults_are_for_one_kind_only(desk: Desk) -> None:
+    desk.declare('[defaults]\ncolour = "blue"\n[page.a]\npath = "a"\n')
+    assert desk.load()[0].spec.colour == "red"
+
+
+def test_a_relative_path_among_defaults_is_relative_to_their_folder(desk: Desk) -> None:
+    desk.declare("hello", "one/text.txt")
+    desk.declare('[defaults]\nread-from = "text.txt"\n', "one/a.toml")
+    desk.declare('[note.a]\npath = "a"\n', "one/b.toml")
+    assert desk.load("one")[0].spec.text == "hello"
+
+
+def test_two_default_values_of_one_key_in_a_folder_are_a_problem(desk: Desk) -> None:
+    desk.declare("[defaults]\npages = 1\nsigned = true\n", "one.toml")
+    desk.declare("[defaults]\nsigned = true\npages = 2\n", "two.toml")
+    hint = f"`{desk.folder}/one.toml` sets another one, and defaults hold for a whole folder"
+    assert said(desk, "one.toml", "two.toml") == [
+        ("two.toml", 3, 9, "`pages` has two default values", hint)
+    ]
+
+
+def test_a_wrong_default_of_another_file_is_told_in_that_file(desk: Desk) -> None:
+    desk.declare("[defaults]\ntags = ['Tea']\n", "a.toml")
+    desk.declare('[note.a]\npath = "a"\n', "b.toml")
+    assert said(desk, ".") == [("a.toml", 2, 9, "`Tea` is no tag", "use small letters")]
+
+
+def test_an_excerpt_shows_the_line_with_carets_below_the_place(desk: Desk) -> None:
+    file = desk.declare('[note.a]\npath = "a"\n\tpages = "many"  # so many\n')
+    text = problems_text(refused(desk), Paint(on=False))
+    assert text == (
+        f"{file}:3:10: error: `pages` must be a whole number\n"
+        '    3 |  pages = "many"  # so many\n'
+        "      |          ^^^^^^\n"
+        '  hint: found "many"\n'
+        "\n1 problem in the declaration; nothing was started\n"
+    )
+
+
+def test_a_caret_stands_below_its_place_though_the_line_cannot_be_shown_as_it_is(
+    desk: Desk,
+) -> None:
+    desk.declare('note = { a = { path = "\u200b\u202e", pages = "x" } }\n')
+    _, row, carets, *_ = problems_text(refused(desk), Paint(on=False)).splitlines()
+    assert row[carets.index("^") : carets.rindex("^") + 1] == '"x"'
+    assert r"\u200b\u202e" in row
+
+
+def test_json_is_told_by_the_way_that_leads_there(desk: Desk) -> None:
+    desk.declare('{"note": {"a": {"path": "a", "tags": ["x", "Y"]}}}')
+    text = problems_text(refused(desk), Paint(on=False))
+    assert text.splitlines()[:2] == [
+        f"{desk.folder}/notes.toml: error: `Y` is no tag",
+        "    at note.a.tags.1",
+    ]
+
+
+@pytest.mark.parametrize("form", ["toml", "json"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_a_declaration_comes_by_standard_input_too(desk: Desk, form: str, bom: bytes) -> None:
+    given = (
+        '[note."ä"]\npath = "{0}"\n' if form == "toml" else '{{"note": {{"ä": {{"path": "{0}"}}}}}}'
+    )
+    text = given.format(desk.folder / "x")
+    done = desk.run("apply", "--json", "-", stdin=bom + text.encode())
+    assert done.outcomes() == {"note.ä": "changed"}
+    assert desk.says("x") is not None
+
+
+def test_problems_of_standard_input_are_placed_there(desk: Desk) -> None:
+    done = desk.run("plan", "-", stdin='\r\n[note.a]\r\npath = "a"\r\nx = 1\r\n')
+    assert done.code == 65
+    assert done.err.startswith("<stdin>:4:1: error: unknown key `x`")
+
+
+def test_standard_input_that_is_not_utf_8_is_told_as_that(desk: Desk) -> None:
+    done = desk.run("plan", "-", stdin=b"[note.a]\npath = '\xff'\n")
+    assert (done.code, done.err.splitlines()[0]) == (
+        65,
+        "<stdin>:2:9: error: not valid TOML: not UTF-8",
+    )
+
+
+@pytest.mark.parametrize("depth", [150, 300, 400, 450, 480, 490, 500, 600, 5000, 100_000])
+@pytest.mark.parametrize("form", ["arrays", "inline tables", "json"])
+def test_what_is_nested_too_deeply_is_a_problem_and_no_crash(
+    desk: Desk, depth: int, form: str
+) -> None:
+    if form == "json":
+        deep: str = '{"note": {"a": {"path": "a", "tags": ' + "[" * depth + "]" * depth + "}}}"
+    elif form == "arrays":
+        deep = '[note.a]\npath = "a"\ntags = ' + "[" * depth + "]" * depth + "\n"
+    else:
+        deep = '[note.a]\npath = "a"\ntags = ' + "{a = " * depth + "1" + "}" * depth + "\n"
+    desk.declare(deep)
+    done = desk.run("plan", "--json")
+    assert done.code == 65
+    assert len(done.report["problems"]) >= 1
+    assert len(done.err) < 10_000
+
+
+def test_dates_are_taken_as_texts_where_a_text_is_wanted(desk: Desk) -> None:
+    desk.declare('[note.a]\npath = "a"\ntext = 2024-05-06T07:08:09Z\n')
+    assert desk.load()[0].spec.text == "2024-05-06T07:08:09+00:00"
+
+
+def test_json_and_toml_that_say_the_same_mean_the_same(desk: Desk) -> None:
+    table = {"a": {"path": "a", "tags": ["x"], "pages": 3}, "b": {"path": "b", "copies": "note.a"}}
+    desk.declare(json.dumps({"note": table}), "one.toml")
+    desk.declare(
+        '[note.a]\npath = "a"\ntags = ["x"]\npages = 3\n[note.b]\npath = "b"\ncopies = "note.a"\n',
+        "two.toml",
+    )
+    one, two = (
+        [(r.address, r.spec, r.needs) for r in desk.load(n)] for n in ("one.toml", "two.toml")
+    )
+    assert one == two
+
+
+def test_an_empty_declaration_declares_nothing(desk: Desk) -> None:
+    desk.declare("# nothing yet\n")
+    assert desk.load() == ()
+    assert desk.run("apply", "--json").report["comment"] == "nothing to do: 0 as declared"

@@ -1,0 +1,68 @@
+"""Two states become one action and its changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.diff import Change, Diff, compare
+
+FIXED = frozenset({"colour"})
+ASKED = frozenset({"colour", "text"})
+
+
+@pytest.mark.parametrize(
+    ("observed", "desired", "action"),
+    [
+        (None, None, "none"),
+        ({}, {}, "none"),
+        ({"text": "a"}, {"text": "a"}, "none"),
+        (None, {}, "create"),
+        (None, {"text": "a"}, "create"),
+        ({}, None, "delete"),
+        ({"colour": "red"}, None, "delete"),
+        ({"text": "a"}, {"text": "b"}, "update"),
+        ({"text": "a"}, {"text": "a", "colour": "red"}, "replace"),
+        ({"text": "a", "colour": "red"}, {"text": "b", "colour": "blue"}, "replace"),
+        ({"text": "a", "stain": "tea"}, {"text": "a"}, "repair"),
+        ({"text": "a", "stain": "tea"}, {"text": "b"}, "update"),
+        ({"stain": "tea"}, {"stain": "coffee"}, "repair"),
+    ],
+)
+def test_what_differs_decides_on_the_action(observed, desired, action) -> None:
+    assert compare(observed, desired, fixed=FIXED, asked=ASKED).action == action
+
+
+def test_without_asked_attributes_every_difference_is_an_update() -> None:
+    assert compare({"stain": "tea"}, {}).action == "update"
+
+
+def test_changes_come_in_the_order_of_their_names_with_none_for_absent() -> None:
+    diff = compare({"b": "1", "c": "2", "z": "0"}, {"a": "3", "c": "4", "z": "0"})
+    assert diff.changes == (
+        Change(attribute="a", before=None, after="3"),
+        Change(attribute="b", before="1", after=None),
+        Change(attribute="c", before="2", after="4"),
+    )
+
+
+def test_an_empty_value_is_not_an_absent_one() -> None:
+    assert compare({"a": ""}, {}).changes == (Change(attribute="a", before="", after=None),)
+
+
+def test_each_change_carries_the_reason_that_its_kind_gives() -> None:
+    diff = compare({"a": "1"}, {"a": "2", "b": "3"}, explain=lambda c: f"because of {c.attribute}")
+    assert [one.reason for one in diff.changes] == ["because of a", "because of b"]
+
+
+def test_nothing_is_explained_where_nothing_differs() -> None:
+    def explain(change: Change) -> str:
+        raise AssertionError(change)
+
+    assert not compare({"a": "1"}, {"a": "1"}, explain=explain)
+
+
+def test_a_diff_holds_both_states_and_is_true_when_there_is_work() -> None:
+    diff = compare({"a": "1"}, None)
+    assert isinstance(diff, Diff)
+    assert diff
+    assert (diff.observed, diff.desired) == ({"a": "1"}, None)

@@ -1,0 +1,113 @@
+"""Values cannot change, and are equal where their fields are."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.value import derived, fields, items, key, replace, value
+
+
+@value
+class Point:
+    """Somewhere."""
+
+    x: int
+    y: int = 0
+
+    @property
+    def sum(self) -> int:
+        return self.x + self.y
+
+
+@value
+class Place:
+    """Somewhere else."""
+
+    x: int
+    y: int = 0
+
+
+@value
+class Declared:
+    """With keys."""
+
+    name: str = key("What it is called.")
+    size: int = key("How large.", default=3)
+    digest: str = derived(default="")
+
+
+def test_fields_are_given_by_position_or_by_name() -> None:
+    assert Point(1, 2) == Point(x=1, y=2) == Point(1, y=2)
+    assert Point(1) == Point(1, 0)
+
+
+def test_values_of_two_classes_are_never_equal() -> None:
+    assert Point(1, 2) != Place(1, 2)
+    assert Point(1, 2) != (1, 2)
+
+
+def test_equal_values_have_equal_hashes() -> None:
+    assert len({Point(1, 2), Point(1, 2), Point(2, 1)}) == 2
+
+
+@pytest.mark.parametrize("name", ["x", "y", "z"])
+def test_no_field_can_be_set_nor_any_added(name: str) -> None:
+    point = Point(1)
+    with pytest.raises(AttributeError, match=f"Point.{name} cannot be changed"):
+        setattr(point, name, 5)
+    assert point == Point(1)
+
+
+def test_no_field_can_be_deleted() -> None:
+    point = Point(1)
+    with pytest.raises(AttributeError):
+        del point.x
+    assert point.x == 1
+
+
+def test_a_value_has_no_room_for_anything_else() -> None:
+    assert not hasattr(Point(1), "__dict__")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Point(), "Point lacks `x`"),
+        (lambda: Point(y=1), "Point lacks `x`"),
+        (lambda: Point(1, 2, 3), "so many fields"),
+        (lambda: Point(1, z=3), "has no z"),
+        (lambda: Point(1, x=3), "has no x"),
+    ],
+)
+def test_a_missing_or_unknown_field_is_an_error(make, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        make()
+
+
+def test_replace_changes_a_copy() -> None:
+    before = Point(1, 2)
+    assert replace(before, y=5) == Point(1, 5)
+    assert before == Point(1, 2)
+
+
+def test_replace_refuses_what_is_no_field() -> None:
+    with pytest.raises(TypeError):
+        replace(Point(1), z=1)
+
+
+def test_fields_tell_keys_from_what_follows_from_them() -> None:
+    found = fields(Declared)
+    assert list(found) == ["name", "size", "digest"]
+    assert [one.derived for one in found.values()] == [False, False, True]
+    assert found["name"].description == "What it is called."
+    assert Declared("a") == Declared(name="a", size=3, digest="")
+
+
+def test_items_and_repr_name_every_field() -> None:
+    assert dict(items(Point(1, 2))) == {"x": 1, "y": 2}
+    assert repr(Point(1, 2)) == "Point(x=1, y=2)"
+
+
+def test_methods_and_the_docstring_stay() -> None:
+    assert Point(1, 2).sum == 3
+    assert Point.__doc__ == "Somewhere."
