@@ -10,7 +10,7 @@ from engine import progress
 from engine.diff import Change, Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
 from engine.lock import holding
-from engine.value import replace, value
+from engine.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class BringAbout(Run):
             resource=resource,
             outcome="changed",
             action=diff.action,
-            changes=_as_happened(diff.changes, after.observed),
+            changes=diff.changes,
             state=after.observed,
             observed=after.observed,
         )
@@ -191,14 +191,3 @@ def visit(
 
 def _unchanged(resource: Resource, observed: State | None) -> Result:
     return Result(resource=resource, outcome="unchanged", state=observed, observed=observed)
-
-
-def _as_happened(changes: tuple[Change, ...], observed: State | None) -> tuple[Change, ...]:
-    """Fill in what a plan could not know, such as the name of a new generation."""
-    state = observed or {}
-    return tuple(
-        replace(change, after=state.get(change.attribute, change.after))
-        if change.after is not None
-        else change
-        for change in changes
-    )

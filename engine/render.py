@@ -86,10 +86,17 @@ def _changes(one: ResourceReport, paint: Paint, everything: bool) -> list[str]:
     lines = []
     for group in (others, packages):
         shown = group if everything else group[:_MOST]
-        lines += [_change(change, one["reason"], paint) for change in shown]
+        lines += [_change(_as_happened(change, one), one["reason"], paint) for change in shown]
         if len(group) > len(shown):
             lines.append(f"    … and {len(group) - len(shown)} more (`--verbose` shows all)")
     return lines
+
+
+def _as_happened(change: ChangeReport, one: ResourceReport) -> ChangeReport:
+    """Fill in what a plan could not know, such as the name of something new."""
+    if one["outcome"] != "changed" or one["observed"] is None or change["after"] is None:
+        return change
+    return {**change, "after": one["observed"].get(change["attribute"], change["after"])}
 
 
 def _change(one: ChangeReport, told: str, paint: Paint) -> str:

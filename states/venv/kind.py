@@ -6,7 +6,7 @@ import os
 
 from engine.errors import ConvergeError
 from states.venv.hold import holds
-from states.venv.observation import FOREIGN, View, artifacts_of, look
+from states.venv.observation import FOREIGN, View, artifacts_of, look, owners
 from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
 from states.venv.store import prepare, store_of
@@ -100,8 +100,7 @@ class VenvKind:
             "system-site-packages": str(spec.system_site_packages).lower(),
             "settings": choices.settings_digest(spec),
             "artifacts": artifacts_of(chosen.packages),
-            "owner": spec.owner,
-            "group": spec.group,
+            **owners(spec.owner, spec.group),
             "mode": spec.mode,
             **{f"package.{one.name}": one.identity() for one in chosen.packages},
         }

@@ -116,10 +116,14 @@ def _facts(receipt: Receipt) -> dict[str, str]:
         "system-site-packages": str(receipt.system_site_packages).lower(),
         "settings": receipt.settings,
         "artifacts": artifacts,
-        "owner": receipt.owner,
-        "group": receipt.group,
+        **owners(receipt.owner, receipt.group),
         "mode": receipt.mode,
     }
+
+
+def owners(owner: str, group: str) -> dict[str, str]:
+    """Return the attributes for an owner and a group, where they are declared."""
+    return {name: word for name, word in (("owner", owner), ("group", group)) if word}
 
 
 def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None) -> str:
     """Explain one change."""
     name = change.attribute
-    if view is None or view.state is None:
+    if view is None or view.state is None or spec.state == "absent":
+        return ""
+    if view.receipt is None and name not in ("path",) and not name.startswith("leftover."):
         return ""
     if name.startswith("package."):
         return _package(name.removeprefix("package."), change, view)
