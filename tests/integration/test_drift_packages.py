@@ -1,0 +1,108 @@
+"""A package of another version, missing, or not asked for, is seen and put right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host, changes, reasons
+from tests.support.index import Index
+
+
+def by_hand(host: Host, *words: str) -> None:
+    """Change the live generation with an installer, as an operator in a hurry does."""
+    subprocess.run(
+        [find_uv_bin(), "pip", *words, "--quiet", "--python", host.generation / "bin/python"],
+        env={"PATH": os.defpath, "HOME": str(host.folder), "UV_NO_CACHE": "1"},
+        check=True,
+    )
+    (host.generation / ".lock").unlink()  # uv's own
+
+
+def test_another_version_installed_by_hand_is_put_back(live: Host) -> None:
+    by_hand(live, "install", "--no-index", "--find-links", str(live.wheels), "beta==2.0")
+
+    plan = live.converges()
+
+    assert plan["action"] == "repair"
+    assert changes(plan)["package.beta"] == ("2.0", "1.0")
+    assert reasons(plan)["package.beta"] == "somebody else installed that"
+    assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
+
+
+def test_a_package_that_nobody_asked_for_is_taken_away(live: Host) -> None:
+    by_hand(live, "install", "--no-index", "--find-links", str(live.wheels), "gamma")
+
+    plan = live.converges()
+
+    assert plan["action"] == "repair"
+    assert changes(plan)["package.gamma"] == ("3.0", None)
+    assert reasons(plan)["package.gamma"] == "not asked for"
+    assert set(changes(plan)) == {"package.gamma", "generation"}
+    assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
+
+
+def test_a_package_removed_by_hand_comes_back(live: Host) -> None:
+    by_hand(live, "uninstall", "beta")
+
+    plan = live.converges()
+
+    assert plan["action"] == "repair"
+    assert changes(plan)["package.beta"] == (None, "1.0")
+    assert reasons(plan)["package.beta"] == "it is gone"
+    assert live.python_says("import beta; print(beta.__version__)") == "1.0"
+
+
+def test_missing_metadata_is_a_missing_package(live: Host) -> None:
+    shutil.rmtree(live.site / "beta-1.0.dist-info")
+
+    plan = live.converges()
+
+    assert changes(plan)["package.beta"] == (None, "1.0")
+    assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
+
+
+def test_a_missing_record_is_drift_though_all_runs(live: Host) -> None:
+    (live.site / "beta-1.0.dist-info/RECORD").unlink()
+
+    plan = live.converges()
+
+    (path,) = set(changes(plan)) - {"generation"}
+    assert path.endswith("site-packages/beta-1.0.dist-info/RECORD")
+    assert changes(plan)[path] == ("missing", "as sealed")
+
+
+def test_a_repair_needs_no_index_for_what_was_downloaded_before(host: Host, index: Index) -> None:
+    stock(index.directory)
+    host.declare(["alpha", "beta<2"], find_links=[], no_index=False, index_url=index.url)
+    host.applied()
+    index.close()
+    (host.site / "beta/__init__.py").unlink()
+
+    host.applied()
+
+    assert host.python_says("import beta; print(beta.__version__)") == "1.0"
+
+
+def test_a_repair_does_not_fetch_anew_what_the_cache_has(live: Host) -> None:
+    (live.site / "beta/__init__.py").unlink()
+
+    assert "fetching anew" not in live.applied("--verbose").err
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_as_many_former_generations_stay_as_keep_says(stocked: Host, kept: int) -> None:
+    stocked.declare(["beta"], keep=kept)
+    stocked.applied()
+    for _ in range(3):
+        Path(stocked.site / "stray.py").write_text("")
+        stocked.applied()
+
+    assert len(stocked.generations()) == kept + 1
+    assert stocked.generation.name == stocked.generations()[-1]
