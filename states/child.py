@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 
 from engine import lock, progress, stop
 from engine.value import value
@@ -80,29 +81,33 @@ def run(
 
 
 def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
+    """Pass lines on until the child has ended, though what it started may live on."""
     assert process.stdout is not None  # it was asked for
     descriptor = process.stdout.fileno()
-    told, pending, waited = [], b"", 0.0
+    deadline = None if timeout is None else time.monotonic() + timeout
+    told: list[str] = []
+    pending = b""
     with process.stdout:
         while True:
-            ready, _, _ = select.select([descriptor], [], [], 0.2)
             stop.safe_point()
-            if not ready:
-                waited += 0.2
-                if timeout is not None and waited >= timeout:
-                    raise subprocess.TimeoutExpired(process.args, timeout)
-                continue
-            block = os.read(descriptor, 65536)
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(process.args, timeout or 0)
+            ended = process.poll() is not None
+            ready, _, _ = select.select([descriptor], [], [], 0 if ended else 0.2)
+            block = os.read(descriptor, 65536) if ready else b""
             *lines, pending = (pending + block).split(b"\n")
-            if not block:
-                lines = [pending]
-            for line in lines:
-                text = redacted(line.decode("utf-8", "replace").rstrip())
-                if text:
-                    told.append(text)
-                    progress.detail(text)
-            if not block:
+            _tell(lines, told)
+            if (ready and not block) or (ended and not ready):
+                _tell([pending], told)
                 return "\n".join(told)
+
+
+def _tell(lines: list[bytes], told: list[str]) -> None:
+    for line in lines:
+        text = redacted(line.decode("utf-8", "replace").rstrip())
+        if text:
+            told.append(text)
+            progress.detail(text)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
