@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 
@@ -54,6 +55,9 @@ def main(
     verbs = {verb.name: verb for verb in (*VERBS, *extra)}
     as_json = "--json" in words
     command = words[0] if words else ""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale that lacks a character, or a path that is no text, is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(words, verbs, compose)
         sys.stdout.flush()

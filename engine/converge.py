@@ -6,7 +6,7 @@ in the `Run` that is handed in, which either foretells a difference or brings it
 
 from __future__ import annotations
 
-from engine import progress
+from engine import progress, stop
 from engine.diff import Change, Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
 from engine.lock import holding
@@ -178,6 +178,8 @@ def visit(
     needed = {need: done[need].state for need in resource.needs}
     with progress.task(resource.address):
         try:
+            # Who was asked to stop begins nothing more.
+            stop.safe_point()
             diff = difference(kind, resource, needed)
             if not diff:
                 run.leave(kind, resource)

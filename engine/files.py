@@ -21,11 +21,12 @@ def sha256(data: bytes) -> str:
 def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
-    Whoever reads sees the old content or the new. The aside name begins with `.next-`.
+    Whoever reads sees the old content or the new. The aside name begins with `.next-`, and
+    is nobody else's: threads of ours may write the same file.
     """
     folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".next-{name}-{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    aside = os.path.join(folder, f".next-{name}-{os.urandom(4).hex()}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
         write_all(descriptor, data)

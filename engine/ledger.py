@@ -41,7 +41,7 @@ def vanished(
                 free = claimed.isdisjoint(kind.claims(one.spec))
                 if one.address not in declared and free and kind.observe(one.spec) is not None:
                     gone.append(one)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, AttributeError, ValueError):
                 continue  # an entry of another version
     return tuple(gone)
 
@@ -78,5 +78,5 @@ def _entries(place: str) -> list[dict[str, Any]]:
     try:
         with open(place, encoding="utf-8") as stream:
             return list(json.load(stream)["resources"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []

@@ -1,9 +1,9 @@
 """From the files that were named to resources in order, remembered while nothing changed.
 
 Reading a declaration is pure, so its outcome is kept under the digests of all that was
-read. The note is JSON; anything odd about it means computing afresh. A miss is the only
-door to the libraries that parse, check and order, which cost more to import than a run
-with nothing to do takes.
+read. The note is JSON below a checksum; anything odd about it means computing afresh. A
+miss is the only door to the libraries that parse, check and order, which cost more to
+import than a run with nothing to do takes.
 """
 
 from __future__ import annotations
@@ -122,13 +122,16 @@ def _key(texts: tuple[Text, ...], composition: Composition) -> str:
 
 def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
     try:
-        with open(note, encoding="utf-8") as stream:
-            kept = json.load(stream)
+        with open(note, "rb") as stream:
+            checksum, _, whole = stream.read().partition(b"\n")
+        if sha256(whole).encode() != checksum:
+            return None
+        kept = json.loads(whole)
         if not still_true(kept["files"], kept["trees"]):
             return None
         return tuple(thaw(one, composition) for one in kept["resources"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # A note may be missing, torn, or of another shape: then it is as if there were none.
+        # A note may be missing, or of another shape: then it is as if there were none.
         return None
 
 
@@ -137,7 +140,8 @@ def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
     kept = {"files": notes.files, "trees": notes.trees, "resources": resources}
     try:
         os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
-        write_durably(note, json.dumps(kept).encode(), 0o600)
+        whole = json.dumps(kept).encode()
+        write_durably(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
     except OSError:
         return  # only speed is lost
 

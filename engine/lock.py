@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from engine import progress
+from engine import progress, stop
 from engine.errors import Busy
 
 TYPE_CHECKING = False
@@ -85,6 +85,7 @@ def _acquire(path: str, timeout: float) -> int:
             raise
         os.close(descriptor)
         time.sleep(0.05)
+        stop.safe_point()
 
 
 def _still_there(descriptor: int, path: str) -> bool:

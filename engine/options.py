@@ -62,7 +62,7 @@ def upgrading(parser: ArgumentParser) -> None:
 def waiting(parser: ArgumentParser) -> None:
     """How long to wait for another engine."""
     parser.add_argument(
-        "--lock-timeout", type=float, default=60.0, metavar="S", help="seconds to wait (60)"
+        "--lock-timeout", type=_seconds, default=60.0, metavar="S", help="seconds to wait (60)"
     )
 
 
@@ -115,6 +115,18 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ArgumentTypeError(f"must be a whole number above 0, found `{text}`")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    from argparse import ArgumentTypeError
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not seconds >= 0:
+        raise ArgumentTypeError(f"must be a number of seconds, found `{text}`")
+    return seconds
 
 
 def colour_of(arguments: Namespace) -> bool:

@@ -51,8 +51,8 @@ def error_text(error: ConvergeError, paint: Paint) -> str:
 
 
 def printable(words: str) -> str:
-    """Return text that cannot move the cursor nor change the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in words)
+    """Return text on one line that cannot move the cursor nor change the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
 
 
 def _resource(one: ResourceReport, paint: Paint, everything: bool) -> str:

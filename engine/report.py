@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from engine import FORMAT_VERSION
+from engine.errors import Interrupted
 from engine.files import sha256
 
 TYPE_CHECKING = False
@@ -143,6 +144,8 @@ def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bo
     if not errors:
         drift = command == "check" and changed
         return {"code": 2 if drift else 0, "class": "drift" if drift else "ok", "retryable": False}
+    # Who was asked to stop says so, whatever else went wrong.
+    errors = [one for one in errors if one.name == Interrupted.name] or errors
     # One class of failure is told by its own code; a mixture is just a failure.
     same = len({error.code for error in errors}) == 1 and command != "check"
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine import ledger, options, progress
+from engine import ledger, options, progress, stop
 from engine.converge import BringAbout, converge
 from engine.loading import load, read_texts
 from engine.report import report
@@ -22,6 +22,7 @@ def execute(command: str, arguments: Namespace, composition: Composition, run: R
     """Load, arrange, run the loop, and report; raises what stops the run as a whole."""
     listen(arguments)
     where = options.settings(arguments)
+    stop.listen()
     texts = read_texts(arguments.files)
     declared = load(texts, composition, where.cache)
     gone = ledger.vanished(texts, declared, composition, where.state)

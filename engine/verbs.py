@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from engine import FORMAT_VERSION, __version__, options, stop
+from engine import FORMAT_VERSION, __version__, options
 from engine.converge import BringAbout, Foretell
 from engine.session import execute
 from engine.verb import Verb
@@ -50,7 +50,6 @@ def _apply(arguments: Namespace, compose: Compose) -> int:
         return show(execute("plan", arguments, composition, Foretell()), arguments)
     # What we make must not depend on who calls; kinds set stricter modes themselves.
     os.umask(0o022)
-    stop.listen()
     if arguments.plan:
         from engine.saved import confirm
 

@@ -56,10 +56,12 @@ def run(
     env: Mapping[str, str],
     cwd: str,
     timeout: float | None = None,
+    locks: bool = True,
 ) -> Ended:
     """Run a child to its end; each of its lines is told as progress.
 
-    It inherits the locks that we hold, so that it excludes others even should we be killed.
+    It inherits the locks that we hold, so that it excludes others even should we be killed;
+    not so one that may leave a service running, which would hold them for ever.
     Raises `Interrupted` if we are asked to stop, after ending the child and its own children.
     """
     process = subprocess.Popen(
@@ -69,7 +71,7 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=lock.inherited(),
+        pass_fds=lock.inherited() if locks else (),
         start_new_session=True,
     )
     try:

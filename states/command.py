@@ -117,7 +117,7 @@ class CommandKind:
         progress.step(f"running {spec.argv[0]}")
         env = child.environment("/", {"HOME": os.path.expanduser("~")})
         try:
-            ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout)
+            ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False)
         except FileNotFoundError as error:
             raise ConvergeError(
                 f"cannot run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`",

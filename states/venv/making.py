@@ -22,11 +22,12 @@ from states.venv.inspection import Damaged, bare_digests, inspect
 from states.venv.installing import changed_meanwhile, forget, install
 from states.venv.observation import sealed_well
 from states.venv.receipt import Receipt
-from states.venv.retiring import retirable, retire
+from states.venv.retiring import quarantine, retirable, retire
 from states.venv.smoke import smoke
 from states.venv.store import (
     LEASE,
     NOTES,
+    current,
     current,
     discard,
     generations,
@@ -60,9 +61,19 @@ def make(
         with workplace_in(store.root) as work:
             receipt = _built(spec, store, chosen, settings, views, work)
     progress.step("publishing")
+    _put_aside_if_damaged(store, spec, receipt.generation)
     publish(store, receipt.generation)
     retire(store, retirable(store, spec.keep))
     return replace(chosen, packages=receipt.packages)
+
+
+def _put_aside_if_damaged(store: Store, spec: Venv, successor: str) -> None:
+    """Mark the live generation where it is replaced for not being what its seal says."""
+    live = current(store)
+    if live is not None and live != successor:
+        receipt = receipts.read(store.generation(live))
+        if receipt is not None and not sealed_well(store, receipt, spec.ignore):
+            quarantine(store, live)
 
 
 def remove(store: Store) -> None:

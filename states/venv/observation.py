@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"
 FOREIGN = "foreign"
-_OURS = {"receipt.json", "seal.json", "stats", "pylock.toml", os.path.basename(LEASE), "pinned"}
+_OURS = {"receipt.json", "seal.json", "stats", "pylock.toml", os.path.basename(LEASE), "pinned",
+         "quarantined"}  # fmt: skip
 
 
 @value

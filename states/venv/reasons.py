@@ -21,7 +21,7 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
     if name.startswith("package."):
         return _package(name.removeprefix("package."), change, view)
     if name.startswith("file."):
-        return "its content is not as sealed" if change.before == "edited" else "not as sealed"
+        return "nobody asked for it" if change.before == "unexpected" else "not as sealed"
     if name.startswith("leftover."):
         return "an interrupted run left it"
     return {

@@ -14,25 +14,42 @@ if TYPE_CHECKING:
     from states.venv.store import Store
 
 
-def retirable(store: Store, keep: int) -> list[str]:
-    """Return the former generations that may go: all but the newest `keep` of them.
+def retirable(store: Store, keep: int, *, quarantined: bool = False) -> list[str]:
+    """Return the former generations that may go: all but the newest `keep` whole ones.
 
-    Never the published one, a pinned one, or one that a process still runs from.
+    Never the published one, a pinned one, or one that a process still runs from. Of the
+    damaged ones, which were replaced, the newest stays in quarantine unless it is asked
+    for too: something that damages a venv again and again must not fill the disk.
     """
     live = current(store)
     former = [one for one in generations(store) if one != live]
+    whole = [one for one in former if not is_quarantined(store, one)]
+    damaged = [one for one in former if one not in whole]
+    going = {*whole[: max(0, len(whole) - keep)], *(damaged if quarantined else damaged[:-1])}
     return [
         one
-        for one in former[: max(0, len(former) - keep)]
-        if not is_pinned(store, one) and not in_use(store.generation(one))
+        for one in former
+        if one in going and not is_pinned(store, one) and not in_use(store.generation(one))
     ]
 
 
 def retire(store: Store, identifiers: list[str]) -> None:
     """Remove generations; the lock of the store must be held."""
     for one in identifiers:
-        progress.step(f"removing generation {one}")
+        progress.detail(f"removing generation {one}")
         discard(store, f"generations/{one}")
+
+
+def quarantine(store: Store, identifier: str) -> None:
+    """Mark a damaged generation, so that it is kept for whoever wants to know what happened."""
+    mark = f"{store.generation(identifier)}/{NOTES}/quarantined"
+    if not os.path.lexists(mark):
+        os.symlink("quarantined", mark)  # needs no room on a full disk
+
+
+def is_quarantined(store: Store, identifier: str) -> bool:
+    """Tell whether a generation was replaced because it was damaged."""
+    return os.path.lexists(f"{store.generation(identifier)}/{NOTES}/quarantined")
 
 
 def is_pinned(store: Store, identifier: str) -> bool:

@@ -14,7 +14,8 @@ def verbs(name: str) -> Sequence[Verb]:
     from importlib import import_module
 
     modules = (
-        "status", "verify", "lock", "rollback", "history", "gc", "pin", "adopt", "init", "wrapper",
+        "status", "verify", "lock", "rollback", "history", "gc", "pin", "adopt", "init", "selftest",
+        "wrapper",
     )  # fmt: skip
     wanted = (name,) if name in modules else modules
     return [import_module(f"states.verbs.{one}").VERB for one in wanted]

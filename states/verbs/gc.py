@@ -45,13 +45,12 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
             continue
         keep = one.spec.keep if arguments.keep is None else arguments.keep
         if arguments.dry_run:
-            names = [name for name in retirable(store, keep) if _age(store, name) >= oldest]
-        else:
-            with holding(store.lock, arguments.lock_timeout):
-                recover(store)
-                names = [name for name in retirable(store, keep) if _age(store, name) >= oldest]
-                retire(store, names)
-        removed[one.address] = names
+            removed[one.address] = _going(store, keep, oldest)
+            continue
+        with holding(store.lock, arguments.lock_timeout):
+            recover(store)
+            removed[one.address] = _going(store, keep, oldest)
+            retire(store, removed[one.address])
     if arguments.json:
         whole = {"format_version": "1.0", "dry_run": arguments.dry_run, "removed": removed}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
@@ -63,6 +62,11 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
     if not any(removed.values()):
         sys.stdout.write("nothing to remove\n")
     return 0
+
+
+def _going(store: Store, keep: int, oldest: int) -> list[str]:
+    going = retirable(store, keep, quarantined=True)
+    return [one for one in going if _age(store, one) >= oldest]
 
 
 def _age(store: Store, identifier: str) -> float:

@@ -9,7 +9,7 @@ from engine import options
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
-from states.venv.retiring import in_use, is_pinned
+from states.venv.retiring import in_use, is_pinned, is_quarantined
 from states.venv.store import current, generations, store_of
 from states.verbs.selection import named
 
@@ -37,7 +37,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
         return 0
     for row in reversed(rows):
-        marks = [mark for mark in ("live", "held", "pinned", "in_use") if row[mark]]
+        marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
         shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
         sys.stdout.write(f"{row['generation']}  {row['created']}  {row['declared']}{shown}\n")
         for change in row["changes"]:
@@ -63,6 +63,7 @@ def _rows(store: Store) -> list[dict[str, Any]]:
                 "live": identifier == current(store),
                 "held": bool(held and held.generation == identifier),
                 "pinned": is_pinned(store, identifier),
+                "quarantined": is_quarantined(store, identifier),
                 "in_use": in_use(store.generation(identifier)),
                 "changes": _changes(before, receipt),
             }

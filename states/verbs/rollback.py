@@ -12,6 +12,7 @@ from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
 from states.venv.observation import sealed_well
+from states.venv.retiring import is_quarantined
 from states.venv.store import current, generations, publish, store_of
 from states.verbs.selection import named
 
@@ -64,13 +65,13 @@ def _target(arguments: Namespace, store: Store, live: str | None) -> str:
             f"`--to {arguments.to}` names {'no' if not matching else 'more than one'} generation",
             hint=f"there are {', '.join(generations(store)) or 'none'}",
         )
-    before = [one for one in former if live is None or one < live]
-    if not before:
-        raise ConvergeError(
-            "there is no former generation to go back to",
-            hint="`keep` in the declaration says how many are kept",
-        )
-    return before[-1]
+    for one in reversed([one for one in former if live is None or one < live]):
+        if not is_quarantined(store, one):
+            return one
+    raise ConvergeError(
+        "there is no former generation to go back to",
+        hint="`keep` in the declaration says how many are kept",
+    )
 
 
 def _check(store: Store, target: str, spec: Venv) -> None:

@@ -1,0 +1,48 @@
+"""`converge selftest`: whether a file system keeps what the promises need."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from engine.errors import InputMissing
+from engine.verb import Verb
+from states.selftest import checks, sweep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.verb import Compose
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--dir", required=True, type=Path, help="a folder on that file system")
+    parser.add_argument("--points", type=int, default=12, help="kills to try (12)")
+
+
+def _selftest(arguments: Namespace, compose: Compose) -> int:
+    if not arguments.dir.is_dir():
+        raise InputMissing(f"no such folder: `{arguments.dir}`")
+    room = Path(tempfile.mkdtemp(prefix="converge-selftest-", dir=arguments.dir.resolve()))
+    try:
+        failed = 0
+        for name, trouble in checks(room):
+            failed += bool(trouble)
+            print(f"{'✗' if trouble else ' '} {name}{': ' + trouble if trouble else ''}")
+        for trouble in sweep(room, arguments.points, _tell):
+            failed += 1
+            print(f"✗ {trouble}")
+        print("Selftest: " + (f"{failed} failed" if failed else "all promises hold here") + ".")
+        return 1 if failed else 0
+    finally:
+        shutil.rmtree(room)
+
+
+def _tell(done: int, total: int) -> None:
+    print(f"  kill {done} of {total}", file=sys.stderr)
+
+
+VERB = Verb("selftest", "try a file system: rename, flush, lock, kills", _options, _selftest)
