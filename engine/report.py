@@ -14,6 +14,7 @@ from engine.files import sha256
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from engine.converge import Result
     from engine.errors import ConvergeError
@@ -75,9 +76,10 @@ def failure(
     }
 
 
-def to_json(document: Report) -> str:
-    """Return the document as JSON."""
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON, in the form and the version that all verbs share."""
+    whole = {"format_version": FORMAT_VERSION, **document}
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 
 def digest(resources: Sequence[ResourceReport]) -> str:
@@ -159,7 +161,7 @@ def _comment(command: str, summary: Mapping[str, int]) -> str:
     done = {"create": "created", "update": "updated", "replace": "replaced", "repair": "repaired",
             "delete": "deleted"}  # fmt: skip
     parts = [
-        f"{summary[action]} {done[action] if command == 'apply' else 'to ' + action}"
+        f"{summary[action]} {done[action] if command in ('apply', 'adopt') else 'to ' + action}"
         for action in ACTIONS
         if summary[action]
     ]

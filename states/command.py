@@ -115,7 +115,7 @@ class CommandKind:
         from states import child
 
         progress.step(f"running {spec.argv[0]}")
-        env = child.environment("/", {"HOME": os.path.expanduser("~")})
+        env = child.environment(os.path.expanduser("~"), {"TMPDIR": "/tmp"})
         try:
             ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False)
         except FileNotFoundError as error:

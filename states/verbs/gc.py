@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from engine import options
+from engine import FORMAT_VERSION, options
 from engine.errors import UsageError
 from engine.lock import holding
 from engine.verb import Verb
@@ -52,7 +52,7 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
             removed[one.address] = _going(store, keep, oldest)
             retire(store, removed[one.address])
     if arguments.json:
-        whole = {"format_version": "1.0", "dry_run": arguments.dry_run, "removed": removed}
+        whole = {"format_version": FORMAT_VERSION, "dry_run": arguments.dry_run, "removed": removed}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
         return 0
     word = "would be removed" if arguments.dry_run else "removed"

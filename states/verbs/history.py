@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from engine import options
+from engine import FORMAT_VERSION, options
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
@@ -33,7 +33,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     rows = _rows(store_of(one.spec.path))
     if arguments.json:
-        whole = {"format_version": "1.0", "address": one.address, "generations": rows}
+        whole = {"format_version": FORMAT_VERSION, "address": one.address, "generations": rows}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
         return 0
     for row in reversed(rows):

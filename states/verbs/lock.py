@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
-from engine import options, progress
+from engine import FORMAT_VERSION, options, progress
 from engine.files import write_durably
 from engine.session import listen
 from engine.value import replace
@@ -30,13 +31,19 @@ def _options(parser: ArgumentParser) -> None:
 def _lock(arguments: Namespace, compose: Compose) -> int:
     listen(arguments)
     where = replace(options.settings(arguments), locking=True)
+    written = []
     for one in venvs(arguments, lambda _settings: compose(where), remember=False):
         with progress.task(one.address):
             path, changed = _write(one, where)
-        sys.stdout.write(f"{'~' if changed else ' '} {one.address}  {path}\n")
-        if not one.spec.lock:
-            name = os.path.basename(path)
-            sys.stdout.write(f'    to use it, add to [{one.address}]:  lock = "{name}"\n')
+        written.append({"address": one.address, "path": path, "changed": changed})
+        if not arguments.json:
+            sys.stdout.write(f"{'~' if changed else ' '} {one.address}  {path}\n")
+            if not one.spec.lock:
+                name = os.path.basename(path)
+                sys.stdout.write(f'    to use it, add to [{one.address}]:  lock = "{name}"\n')
+    if arguments.json:
+        whole = {"format_version": FORMAT_VERSION, "locks": written}
+        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
     return 0
 
 

@@ -8,6 +8,7 @@ import sys
 from engine import options
 from engine.errors import ConvergeError, UsageError
 from engine.lock import holding
+from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
@@ -38,20 +39,27 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
     with holding(store.lock if os.path.isdir(store.root) else None, arguments.lock_timeout):
-        if arguments.release:
-            words = "released" if hold.release(store) else "was not held"
-            sys.stdout.write(f"{one.address} {words}; the next apply does what is declared\n")
-            return 0
         live = current(store)
-        target = _target(arguments, store, live)
-        _check(store, target, one.spec)
-        hold.put(store, hold.Hold(target, hold.wish(one.spec)))
-        publish(store, target)
-    sys.stdout.write(
-        f"{one.address} is back at {target}, from {live}\n"
-        f"  it is held there until its declaration changes, or until\n"
-        f"  converge rollback {arguments.files[0]} {one.name} --release\n"
-    )
+        if arguments.release:
+            changed, target = hold.release(store), live
+        else:
+            changed, target = True, _target(arguments, store, live)
+            _check(store, target, one.spec)
+            hold.put(store, hold.Hold(target, hold.wish(one.spec)))
+            publish(store, target)
+    if arguments.json:
+        whole = {"address": one.address, "from": live, "generation": target}
+        whole |= {"held": not arguments.release, "changed": changed}
+        sys.stdout.write(to_json(whole))
+    elif arguments.release:
+        words = "released" if changed else "was not held"
+        sys.stdout.write(f"{one.address} {words}; the next apply does what is declared\n")
+    else:
+        sys.stdout.write(
+            f"{one.address} is back at {target}, from {live}\n"
+            f"  it is held there until its declaration changes, or until\n"
+            f"  converge rollback {arguments.files[0]} {one.name} --release\n"
+        )
     return 0
 
 

@@ -6,7 +6,7 @@ import datetime
 import json
 import sys
 
-from engine import options
+from engine import FORMAT_VERSION, options
 from engine.verb import Verb
 from states.venv import usage, verified
 from states.venv.observation import look
@@ -32,7 +32,9 @@ def _status(arguments: Namespace, compose: Compose) -> int:
     where = options.settings(arguments)
     rows = [_row(one, where.state) for one in venvs(arguments, compose)]
     if arguments.json:
-        sys.stdout.write(json.dumps({"format_version": "1.0", "venvs": rows}, indent=1) + "\n")
+        sys.stdout.write(
+            json.dumps({"format_version": FORMAT_VERSION, "venvs": rows}, indent=1) + "\n"
+        )
         return 0
     width = max((len(row["address"]) for row in rows), default=0)
     for row in rows:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from engine import options
+from engine import FORMAT_VERSION, options
 from engine.verb import Verb
 from states.venv import verified
 from states.venv.store import generations, store_of
@@ -51,7 +51,7 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
     damaged = any(report["damage"] for report in reports)
     code = 1 if failed else 2 if damaged else 0
     if arguments.json:
-        whole = {"format_version": "1.0", "generations": reports, "exit": {"code": code}}
+        whole = {"format_version": FORMAT_VERSION, "generations": reports, "exit": {"code": code}}
         sys.stdout.write(json.dumps(whole, indent=1) + "\n")
         return code
     for report in reports:

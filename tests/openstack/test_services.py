@@ -30,7 +30,7 @@ SCRIPTS = {
     "glance": "glance-manage",
     "placement": "placement-manage",
     "nova": "nova-manage",
-    "neutron": "neutron-db-manage",
+    "neutron": "neutron-rpc-server",
 }
 
 
