@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import sys
 
-from engine import FORMAT_VERSION, options
+from engine import options
 from engine.errors import UsageError
 from engine.lock import holding
+from engine.report import to_json
 from engine.verb import Verb
 from states.venv import receipt as receipts
 from states.venv.making import recover
@@ -52,8 +52,7 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
             removed[one.address] = _going(store, keep, oldest)
             retire(store, removed[one.address])
     if arguments.json:
-        whole = {"format_version": FORMAT_VERSION, "dry_run": arguments.dry_run, "removed": removed}
-        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        sys.stdout.write(to_json({"dry_run": arguments.dry_run, "removed": removed}))
         return 0
     word = "would be removed" if arguments.dry_run else "removed"
     for address, names in removed.items():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
-from engine import FORMAT_VERSION, options
+from engine import options
+from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
@@ -33,8 +33,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     rows = _rows(store_of(one.spec.path))
     if arguments.json:
-        whole = {"format_version": FORMAT_VERSION, "address": one.address, "generations": rows}
-        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        sys.stdout.write(to_json({"address": one.address, "generations": rows}))
         return 0
     for row in reversed(rows):
         marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from engine import FORMAT_VERSION, options, progress
+from engine import options, progress
 from engine.files import write_durably
+from engine.report import to_json
 from engine.session import listen
 from engine.value import replace
 from engine.verb import Verb
@@ -42,8 +42,7 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
                 name = os.path.basename(path)
                 sys.stdout.write(f'    to use it, add to [{one.address}]:  lock = "{name}"\n')
     if arguments.json:
-        whole = {"format_version": FORMAT_VERSION, "locks": written}
-        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        sys.stdout.write(to_json({"locks": written}))
     return 0
 
 

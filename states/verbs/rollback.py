@@ -48,9 +48,8 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
             hold.put(store, hold.Hold(target, hold.wish(one.spec)))
             publish(store, target)
     if arguments.json:
-        whole = {"address": one.address, "from": live, "generation": target}
-        whole |= {"held": not arguments.release, "changed": changed}
-        sys.stdout.write(to_json(whole))
+        said = {"address": one.address, "from": live, "generation": target, "changed": changed}
+        sys.stdout.write(to_json({**said, "held": not arguments.release}))
     elif arguments.release:
         words = "released" if changed else "was not held"
         sys.stdout.write(f"{one.address} {words}; the next apply does what is declared\n")

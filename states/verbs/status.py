@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 
-from engine import FORMAT_VERSION, options
+from engine import options
+from engine.report import to_json
 from engine.verb import Verb
 from states.venv import usage, verified
 from states.venv.observation import look
@@ -32,9 +32,7 @@ def _status(arguments: Namespace, compose: Compose) -> int:
     where = options.settings(arguments)
     rows = [_row(one, where.state) for one in venvs(arguments, compose)]
     if arguments.json:
-        sys.stdout.write(
-            json.dumps({"format_version": FORMAT_VERSION, "venvs": rows}, indent=1) + "\n"
-        )
+        sys.stdout.write(to_json({"venvs": rows}))
         return 0
     width = max((len(row["address"]) for row in rows), default=0)
     for row in rows:

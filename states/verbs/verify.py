@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from engine import FORMAT_VERSION, options
+from engine import options
+from engine.report import to_json
 from engine.verb import Verb
 from states.venv import verified
 from states.venv.store import generations, store_of
@@ -51,8 +51,7 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
     damaged = any(report["damage"] for report in reports)
     code = 1 if failed else 2 if damaged else 0
     if arguments.json:
-        whole = {"format_version": FORMAT_VERSION, "generations": reports, "exit": {"code": code}}
-        sys.stdout.write(json.dumps(whole, indent=1) + "\n")
+        sys.stdout.write(to_json({"generations": reports, "exit": {"code": code}}))
         return code
     for report in reports:
         name = f"{report['address']} {report['generation'] or ''}".rstrip()
