@@ -12,6 +12,7 @@ from tests.bench.measure import Case, argv
 from tests.bench.setting import Setting
 
 CONVERGE = "converge"
+ONLY_DOWNLOADS = "converge, only downloads cached"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +48,21 @@ def no_op(setting: Setting, declared: Declared, verb: str = "apply", name: str =
     return Case(name=name, commands=[argv(*setting.converge, verb, *options, declared.file)])
 
 
-def cold(setting: Setting, declared: Declared, name: str = CONVERGE) -> Case:
-    """Build everything from nothing, the download cache warm."""
-    return _changing(setting, declared, lambda: _clean(setting, declared), name)
+def cold(setting: Setting, declared: Declared) -> Case:
+    """Build everything from nothing, with all that the cache remembers of earlier builds."""
+    return _changing(setting, declared, lambda: _clean(setting, declared), CONVERGE)
+
+
+def colder(setting: Setting, declared: Declared) -> Case:
+    """Build everything from nothing, when no more than the downloads is remembered."""
+
+    def start() -> None:
+        _clean(setting, declared)
+        cache = Path(setting.environment["CONVERGE_CACHE_DIR"])
+        for folder in set(cache.iterdir()) - {cache / "uv"}:
+            shutil.rmtree(folder)
+
+    return _changing(setting, declared, start, ONLY_DOWNLOADS)
 
 
 def update(setting: Setting, before: Declared, after: Declared, name: str) -> Case:

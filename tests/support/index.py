@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import final
 from urllib.parse import unquote, urlsplit
 
 from tests.support.metadata import normalised
@@ -36,6 +37,7 @@ class _Answer:
     headers: dict[str, str]
 
 
+@final
 class Index:
     """Serves the wheels and source distributions in a folder, as it is at each request.
 
@@ -198,7 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def credentials(self) -> tuple[str, str] | None:
         scheme, _, rest = self.headers.get("Authorization", "").partition(" ")
@@ -207,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         user, _, password = base64.b64decode(rest).decode().partition(":")
         return user, password
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Say nothing on stderr: `Index.requests` has it."""
 
 

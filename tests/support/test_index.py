@@ -89,8 +89,8 @@ def test_a_replaced_file_is_refused(index: Index, tmp_path: Path, install_with_u
     wheel = make_wheel(index.directory, "gamma", "1")
     other = make_wheel(tmp_path, "gamma", "1", files={"evil.py": ""})
     index.replaced[wheel.name] = other.read_bytes()
+    pins = with_hashes(("gamma==1", wheel))
     with pytest.raises(subprocess.CalledProcessError) as refusal:
-        pins = with_hashes(("gamma==1", wheel))
         install_with_uv(pins, "--require-hashes", "--index-url", index.url)
     assert "Hash mismatch" in refusal.value.stderr
 
