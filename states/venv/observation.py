@@ -87,7 +87,7 @@ def _published(store: Store) -> tuple[str, str | None]:
         identifier = current(store)
         if identifier is None:
             target = os.readlink(store.published)
-            known = os.path.isdir(store.generations)
+            known = bool(generations(store))
             return (f"symlink to {target}" if known else FOREIGN), None
         there = os.path.isdir(store.generation(identifier))
         return (PUBLISHED if there else "dangling"), identifier

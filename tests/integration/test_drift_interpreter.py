@@ -1,0 +1,110 @@
+"""An interpreter that was upgraded, moved or removed, or is asked to be another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.integration.host import MINOR, Host, changes, reasons
+from tests.integration.interpreters import private_interpreter, upgrade
+
+
+def with_own_interpreter(host: Host) -> Path:
+    executable = private_interpreter(host.folder / "opt/python")
+    host.python = str(executable)
+    host.declare(["alpha", "beta<2"])
+    host.applied()
+    return executable
+
+
+def test_an_upgraded_interpreter_gets_a_new_generation(stocked: Host) -> None:
+    executable = with_own_interpreter(stocked)
+    upgrade(executable)
+
+    plan = stocked.converges()
+
+    assert plan["action"] == "replace"
+    before, after = changes(plan)["python"]
+    assert before == f"changed {executable}"
+    assert after is not None
+    assert after.endswith(f" {executable}")
+    assert reasons(plan)["python"] == "its interpreter was replaced"
+    assert set(changes(plan)) == {"python", "generation"}
+
+
+def test_an_interpreter_reinstalled_as_it_was_is_no_drift(stocked: Host) -> None:
+    executable = with_own_interpreter(stocked)
+    copy = executable.with_name("copy")
+    shutil.copy(executable, copy)
+    copy.rename(executable)
+
+    stocked.settled()
+
+
+def test_a_moved_interpreter_is_found_again_where_the_path_leads(stocked: Host) -> None:
+    private_interpreter(stocked.folder / "opt/python")
+    stocked.env = {"PATH": f"{stocked.folder}/opt/python/bin:{stocked.folder}/opt/moved/bin"}
+    stocked.declare(["alpha", "beta<2"], python=MINOR.removeprefix("python"))
+    stocked.applied()
+    (stocked.folder / "opt/python").rename(stocked.folder / "opt/moved")
+
+    plan = stocked.converges()
+
+    assert plan["action"] == "replace"
+    before, after = changes(plan)["python"]
+    assert before == f"missing {stocked.folder}/opt/python/bin/{MINOR}"
+    assert after is not None
+    assert after.endswith(f"{stocked.folder}/opt/moved/bin/{MINOR}")
+    assert stocked.script("alpha") == "alpha 1.1"
+
+
+def test_a_removed_interpreter_that_was_named_by_path_is_a_clear_failure(stocked: Host) -> None:
+    executable = with_own_interpreter(stocked)
+    live = stocked.generation
+    shutil.rmtree(stocked.folder / "opt")
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    assert str(executable) in failed.first["error"]["message"]
+    assert failed.first["error"]["hint"].startswith("install it")
+    assert stocked.generation == live
+
+
+def test_the_same_versions_stay_when_a_patch_release_comes(stocked: Host) -> None:
+    """The memory of versions holds for an interpreter's minor release."""
+    executable = with_own_interpreter(stocked)
+    upgrade(executable)
+    shutil.rmtree(stocked.wheels)
+    stocked.wheels.mkdir()
+
+    plan = stocked.plan().first
+
+    assert plan["action"] == "replace"
+    assert not [name for name in changes(plan) if name.startswith("package.")]
+
+
+def test_another_interpreter_asked_for_is_a_replacement(stocked: Host) -> None:
+    stocked.declare(["alpha", "beta<2"])
+    stocked.applied()
+    other = private_interpreter(stocked.folder / "opt/python")
+    stocked.declare(["alpha", "beta<2"], python=str(other))
+
+    plan = stocked.converges()
+
+    assert plan["action"] == "replace"
+    assert reasons(plan)["python"] == "another interpreter is asked for"
+    assert (stocked.generation / "bin/python").resolve() == other
+
+
+def test_system_site_packages_asked_for_later_is_a_replacement(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    stocked.declare(["beta<2"], system_site_packages=True)
+
+    plan = stocked.converges()
+
+    assert plan["action"] == "replace"
+    assert changes(plan)["system-site-packages"] == ("false", "true")
+    config = (stocked.generation / "pyvenv.cfg").read_text()
+    assert "include-system-site-packages = true" in config
