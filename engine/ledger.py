@@ -58,11 +58,13 @@ def note(
         if text.file == STDIN:
             continue
         entries = []
-        for one in (*resources, *kept):
+        for one in resources:
             removal = composition.kinds[one.kind].absent(one.spec)
             if one.file == text.file and removal is not None:
                 bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
                 entries.append(freeze(bare))
+        # These ask for removal already.
+        entries += [freeze(one) for one in kept if one.file == text.file]
         place = _place(text.file, state)
         whole = json.dumps({"file": text.file, "resources": entries})
         if json.loads(whole)["resources"] != _entries(place):

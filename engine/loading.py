@@ -105,7 +105,7 @@ def _read(path: str) -> Text:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             content = stream.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputMissing(
             f"no such file: `{path}`", hint="`converge init` writes a first declaration"
         ) from None
@@ -130,7 +130,7 @@ def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
         if not still_true(kept["files"], kept["trees"]):
             return None
         return tuple(thaw(one, composition) for one in kept["resources"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # A note may be missing, or of another shape: then it is as if there were none.
         return None
 

@@ -196,7 +196,7 @@ def _diff(kind: NoteKind, spec: Note) -> Any:
     return compare(None, kind.desire(spec, None, {}))
 
 
-def test_a_result_says_what_became_of_a_value_that_no_plan_could_know(tmp_path: Path) -> None:
+def test_apply_tells_the_changes_of_its_plan_and_the_state_that_came_of_it(tmp_path: Path) -> None:
     class Numbered(NoteKind):
         """Gives each note a number that is known only once it is there."""
 
@@ -213,18 +213,16 @@ def test_a_result_says_what_became_of_a_value_that_no_plan_could_know(tmp_path: 
     order = (Resource(kind="note", name="a", spec=Note(path=str(tmp_path / "a"))),)
     (planned,) = converge(order, {"note": Numbered()}, Foretell())
     (applied,) = converge(order, {"note": Numbered()}, BringAbout(0))
-    assert _after(planned)["number"] == "new"
-    assert _after(applied)["number"] == "17"
-    assert applied.outcome == "changed"
-
-
-def _after(result: Result) -> dict[str, str | None]:
-    return {one.attribute: one.after for one in result.changes}
+    assert applied.changes == planned.changes
+    assert planned.state is not None
+    assert applied.state is not None
+    assert (planned.state["number"], applied.state["number"]) == ("new", "17")
+    assert applied.observed == applied.state
 
 
 def test_independent_resources_really_run_side_by_side(table: Table) -> None:
     meeting = threading.Barrier(3, timeout=30)
-    kind = NoteKind(trouble=lambda spec: _meet(meeting))
+    kind = NoteKind(trouble=lambda _spec: _meet(meeting))
     order = tuple(table.note(name) for name in "abc")
     done = converge(order, {"note": kind}, BringAbout(0), jobs=3)
     assert {one.outcome for one in done} == {"changed"}

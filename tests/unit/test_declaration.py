@@ -138,10 +138,10 @@ def test_json_is_told_by_the_way_that_leads_there(desk: Desk) -> None:
 @pytest.mark.parametrize("form", ["toml", "json"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_a_declaration_comes_by_standard_input_too(desk: Desk, form: str, bom: bytes) -> None:
-    given = (
-        '[note."ä"]\npath = "{0}"\n' if form == "toml" else '{{"note": {{"ä": {{"path": "{0}"}}}}}}'
-    )
-    text = given.format(desk.folder / "x")
+    path = desk.folder / "x"
+    text = f'[note."ä"]\npath = "{path}"\n'
+    if form == "json":
+        text = json.dumps({"note": {"ä": {"path": str(path)}}}, ensure_ascii=False)
     done = desk.run("apply", "--json", "-", stdin=bom + text.encode())
     assert done.outcomes() == {"note.ä": "changed"}
     assert desk.says("x") is not None
@@ -155,10 +155,8 @@ def test_problems_of_standard_input_are_placed_there(desk: Desk) -> None:
 
 def test_standard_input_that_is_not_utf_8_is_told_as_that(desk: Desk) -> None:
     done = desk.run("plan", "-", stdin=b"[note.a]\npath = '\xff'\n")
-    assert (done.code, done.err.splitlines()[0]) == (
-        65,
-        "<stdin>:2:9: error: not valid TOML: not UTF-8",
-    )
+    assert done.code == 65
+    assert done.err.startswith("<stdin>:2:9: error: not valid TOML: not UTF-8\n")
 
 
 @pytest.mark.parametrize("depth", [150, 300, 400, 450, 480, 490, 500, 600, 5000, 100_000])
@@ -191,10 +189,11 @@ def test_json_and_toml_that_say_the_same_mean_the_same(desk: Desk) -> None:
         '[note.a]\npath = "a"\ntags = ["x"]\npages = 3\n[note.b]\npath = "b"\ncopies = "note.a"\n',
         "two.toml",
     )
-    one, two = (
-        [(r.address, r.spec, r.needs) for r in desk.load(n)] for n in ("one.toml", "two.toml")
-    )
-    assert one == two
+    assert meaning(desk, "one.toml") == meaning(desk, "two.toml")
+
+
+def meaning(desk: Desk, name: str) -> list[object]:
+    return [(one.address, one.spec, one.needs) for one in desk.load(name)]
 
 
 def test_an_empty_declaration_declares_nothing(desk: Desk) -> None:

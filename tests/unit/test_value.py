@@ -72,7 +72,7 @@ def test_a_value_has_no_room_for_anything_else() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Point(), "Point lacks `x`"),
+        (Point, "Point lacks `x`"),
         (lambda: Point(y=1), "Point lacks `x`"),
         (lambda: Point(1, 2, 3), "so many fields"),
         (lambda: Point(1, z=3), "has no z"),

@@ -41,8 +41,8 @@ class NoteKind:
 
     def __init__(
         self,
-        trouble: Callable[[Note], None] = lambda spec: None,
-        blind: Callable[[Note], None] = lambda spec: None,
+        trouble: Callable[[Note], None] = lambda _spec: None,
+        blind: Callable[[Note], None] = lambda _spec: None,
         locked: bool = False,
     ) -> None:
         self.trouble = trouble

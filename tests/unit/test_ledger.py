@@ -1,0 +1,142 @@
+"""Names that vanish from a declaration are told of, and removed only when that is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConvergeError
+from tests.unit.desk import Desk
+from tests.unit.toy import Note, composition
+
+
+@pytest.fixture
+def vanished(desk: Desk) -> Desk:
+    """`note.b` was applied, and is declared no longer."""
+    desk.notes("a", "b")
+    assert desk.run("apply").code == 0
+    desk.notes("a")
+    return desk
+
+
+def told(desk: Desk) -> str:
+    return (
+        f"`note.b` is no longer declared in `{desk.folder}/notes.toml` but still there; "
+        "`--prune` removes it"
+    )
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "check"])
+def test_a_vanished_name_is_told_of_and_left_alone(vanished: Desk, verb: str) -> None:
+    for _ in range(2):
+        done = vanished.run(verb, "--json")
+        assert (done.code, done.report["changed"]) == (0, False)
+        assert done.report["notes"] == [told(vanished)]
+    assert vanished.says("b") is not None
+
+
+def test_prune_plans_and_makes_its_removal(vanished: Desk) -> None:
+    planned = vanished.run("plan", "--json", "--prune")
+    assert planned.actions() == {"note.b": "delete", "note.a": "none"}
+    assert vanished.says("b") is not None
+    applied = vanished.run("apply", "--json", "--prune")
+    assert applied.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
+    assert vanished.says("b") is None
+    assert vanished.run("apply", "--json", "--prune").report["resources"][0]["address"] == "note.a"
+    assert vanished.run("plan", "--json").report["notes"] == []
+
+
+def test_prune_does_not_go_with_only(vanished: Desk) -> None:
+    done = vanished.run("apply", "--json", "--prune", "--only", "note.a")
+    assert done.outcomes() == {"note.a": "unchanged"}
+    assert vanished.says("b") is not None
+
+
+def test_what_is_gone_already_is_not_told_of(vanished: Desk) -> None:
+    (vanished.folder / "b").unlink()
+    assert vanished.run("plan", "--json").report["notes"] == []
+
+
+def test_what_another_resource_has_taken_over_has_not_vanished(vanished: Desk) -> None:
+    vanished.declare('[note.new]\npath = "b"\ntext = "b"\n')
+    done = vanished.run("apply", "--json", "--prune")
+    assert vanished.says("b") is not None
+    assert set(done.outcomes()) == {"note.new", "note.a"}
+
+
+def test_a_name_that_comes_back_has_not_vanished(vanished: Desk) -> None:
+    vanished.run("apply")
+    vanished.notes("a", "b")
+    assert vanished.run("apply", "--json", "--prune").report["notes"] == []
+    assert vanished.says("b") is not None
+
+
+def test_a_removal_that_failed_is_told_of_again(vanished: Desk) -> None:
+    def trouble(spec: Note) -> None:
+        raise ConvergeError("nailed down")
+
+    vanished.composition = lambda: composition(trouble=trouble)
+    done = vanished.run("apply", "--json", "--prune")
+    assert done.outcomes()["note.b"] == "failed"
+    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+
+
+def test_what_was_planned_but_never_applied_leaves_no_trace(desk: Desk, places) -> None:
+    desk.notes("a", "b")
+    desk.run("plan")
+    desk.run("check")
+    assert not places[1].exists()
+
+
+def test_a_declaration_by_standard_input_vanishes_with_it(desk: Desk, places) -> None:
+    desk.run("apply", "-", stdin=f'[note.a]\npath = "{desk.folder}/a"\n')
+    assert not (places[1] / "ledger").exists()
+
+
+def test_a_second_run_does_not_write_the_ledger_again(vanished: Desk, places) -> None:
+    vanished.run("apply")
+    (entry,) = (places[1] / "ledger").iterdir()
+    before = entry.stat()
+    vanished.run("apply")
+    assert entry.stat() == before
+
+
+def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) -> None:
+    desk.notes("a", a='password = "sesame"')
+    desk.run("apply")
+    (entry,) = (places[1] / "ledger").iterdir()
+    kept = entry.read_text()
+    assert "sesame" not in kept
+    assert json.loads(kept)["resources"][0]["spec"]["state"] == "absent"
+    assert entry.stat().st_mode & 0o777 == 0o600
+
+
+def odd_ledgers(kept: str) -> dict[str, str]:
+    entry = json.loads(kept)["resources"][0]
+    return {
+        "empty": "",
+        "torn": kept[: len(kept) // 2],
+        "zeros": "\0" * len(kept),
+        "no object": "[]",
+        "resources that are none": '{"resources": 3}',
+        "entries that are none": '{"resources": [1, "x", null, []]}',
+        "an unknown kind": json.dumps({"resources": [{**entry, "kind": "zebra"}]}),
+        "a spec that is none": json.dumps({"resources": [{**entry, "spec": 3}]}),
+        "a path that is none": json.dumps({"resources": [{**entry, "spec": {"path": 3}}]}),
+        "a path that cannot be": json.dumps({"resources": [{**entry, "spec": {"path": "/a\0b"}}]}),
+        "nested": "[" * 100_000,
+    }
+
+
+@pytest.mark.parametrize("how", odd_ledgers('{"resources": [{}]}'))
+@pytest.mark.parametrize("prune", [[], ["--prune"]])
+def test_a_torn_or_odd_ledger_costs_only_the_hint(
+    vanished: Desk, places: tuple[Path, Path], how: str, prune: list[str]
+) -> None:
+    (entry,) = (places[1] / "ledger").iterdir()
+    entry.write_text(odd_ledgers(entry.read_text())[how])
+    done = vanished.run("apply", "--json", *prune)
+    assert (done.code, done.outcomes()) == (0, {"note.a": "unchanged"})
+    assert vanished.says("b") is not None

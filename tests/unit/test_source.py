@@ -1,0 +1,111 @@
+"""Digests of files and source folders: of what they are, and not of what work leaves there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.source import ABSENT, Notes, Source, still_true, tree_digest
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    (tree / "deep").mkdir(parents=True)
+    (tree / "one.py").write_text("1")
+    (tree / "deep" / "two.py").write_text("2")
+    (tree / "link").symlink_to("one.py")
+    return tree
+
+
+def test_the_same_tree_elsewhere_has_the_same_digest(tree: Path, tmp_path: Path) -> None:
+    before = tree_digest(str(tree))
+    tree.rename(tmp_path / "moved")
+    assert tree_digest(str(tmp_path / "moved")) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: (tree / "one.py").write_text("3"),
+        lambda tree: (tree / "one.py").rename(tree / "uno.py"),
+        lambda tree: (tree / "deep" / "two.py").chmod(0o755),
+        lambda tree: (tree / "deep" / "new").touch(),
+        lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("deep/two.py")),
+        lambda tree: ((tree / "link").unlink(), (tree / "link").write_text("1")),
+    ],
+)
+def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -> None:
+    before = tree_digest(str(tree))
+    change(tree)
+    assert tree_digest(str(tree)) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: os.utime(tree / "one.py", (1, 1)),
+        lambda tree: (tree / "one.py").chmod(0o600),
+        lambda tree: (tree / "code.pyc").touch(),
+        lambda tree: (tree / "deep" / "build").mkdir(),
+        lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()),
+    ],
+)
+def test_times_and_leavings_are_no_change(tree: Path, change) -> None:
+    before = tree_digest(str(tree))
+    change(tree)
+    assert tree_digest(str(tree)) == before
+
+
+def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
+    for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
+        (tmp_path / name).mkdir()
+        for file, content in files.items():
+            (tmp_path / name / file).write_text(content)
+    assert len({tree_digest(str(tmp_path / name)) for name in "xyz"}) == 3
+
+
+def test_names_that_are_no_text_are_names_all_the_same(tmp_path: Path) -> None:
+    before = tree_digest(str(tmp_path))
+    (tmp_path / os.fsdecode(b"caf\xe9")).touch()
+    assert tree_digest(str(tmp_path)) != before
+
+
+def test_a_file_is_a_tree_of_one_and_nothing_is_absent(tree: Path) -> None:
+    digest = tree_digest(str(tree / "one.py"))
+    (tree / "one.py").write_text("other")
+    assert tree_digest(str(tree / "one.py")) != digest
+    assert tree_digest(str(tree / "gone")) == ABSENT
+
+
+def test_notes_hold_true_until_something_that_was_read_changes(tree: Path) -> None:
+    notes = Notes()
+    assert notes.read(str(tree / "one.py")) == "1"
+    assert notes.read(str(tree / "gone")) is None
+    notes.tree(str(tree / "deep"))
+    assert still_true(notes.files, notes.trees)
+    (tree / "gone").touch()
+    assert not still_true(notes.files, notes.trees)
+
+
+def test_a_path_is_relative_to_the_folder_of_the_declaration() -> None:
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    assert [source.path(p) for p in ("b", "../b", "/b/", "./b/../c")] == [
+        "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
+    ]  # fmt: skip
+
+
+def test_a_problem_of_an_inherited_key_is_told_where_it_is_inherited_from() -> None:
+    notes = Notes()
+    origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), origins, notes)
+    source.problem(("tags", 0), "no tag")
+    source.problem(("text",), "no text", "write one")
+    source.problem((), "nothing at all")
+    assert [(one.file, one.key, one.hint) for one in notes.problems] == [
+        ("/etc/x/defaults.toml", ("defaults", "tags", 0), ""),
+        ("/etc/x/a.toml", ("note", "a", "text"), "write one"),
+        ("/etc/x/a.toml", ("note", "a"), ""),
+    ]
