@@ -66,7 +66,10 @@ def tool() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of this working tree, under a name that a wrapper can be given."""
+    """The command of this working tree, or the one that CONVERGE_COMMAND names."""
+    named = os.environ.get("CONVERGE_COMMAND")
+    if named:
+        return Path(named)
     launcher = tmp_path_factory.mktemp("engine") / "converge"
     launcher.write_text(_LAUNCHER.format(python=sys.executable, repository=str(REPOSITORY)))
     launcher.chmod(0o755)

@@ -58,7 +58,8 @@ def _begin(plain: Place, world: World, root: Path) -> None:
     venvs = {key: _complete(key, table, world, root) for key, table in first.items()}
     words = [plain.engine, "apply", "-", "--json", "--quiet"]
     done = plain.run(words, give=json.dumps({"venv": venvs}))
-    assert done.returncode == 0, done.stdout + done.stderr
+    errors = [one["error"] for one in json.loads(done.stdout)["resources"] if one["error"]]
+    assert not errors, errors
     for row in rows():
         if row.meddling:
             getattr(meddling, row.meddling)(root / row.id)

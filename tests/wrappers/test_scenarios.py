@@ -138,7 +138,9 @@ def test_nothing_of_the_callers_environment_reaches_an_environment(
 
 
 def test_nothing_belongs_to_someone_else(run: tuple[Caller, Replay]) -> None:
-    """Every file below the environments belongs to who ran the tool."""
+    """Every file of a live environment belongs to who ran the tool."""
     _, seen = run
-    strangers = [path for path in seen.root.rglob("*") if path.lstat().st_uid != os.geteuid()]
-    assert strangers == []
+    venvs = [venv.resolve() for venv in seen.root.iterdir() if venv.is_symlink()]
+    every = [path for venv in venvs for path in venv.rglob("*")]
+    assert every
+    assert [path for path in every if path.lstat().st_uid != os.geteuid()] == []

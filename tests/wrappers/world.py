@@ -12,7 +12,9 @@ from tests.support.wheels import make_git_project, make_project, make_wheel
 from tests.wrappers.interpreters import interpreter
 
 PASSWORD = "s3cret-canary"
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON = str(Path(sys.base_prefix, "bin", f"python{_VERSION}"))
+"""The Python under this one, which every environment is made from unless a scenario says other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +43,8 @@ class World:
 
 def other_python() -> str:
     """Return another Python than the one the tests run on, or this one if there is none."""
-    others = [version for version in ("3.12", "3.10", "3.13", "3.9") if version != PYTHON]
-    return next((version for version in others if interpreter(version)), PYTHON)
+    others = [version for version in ("3.12", "3.10", "3.13", "3.9") if version != _VERSION]
+    return next((str(found) for found in map(interpreter, others) if found), PYTHON)
 
 
 def make_wheels(wheels: Path) -> None:

@@ -77,7 +77,7 @@ def _changed(document: dict[str, Any], *, dry: bool) -> set[str]:
 
 def _told(name: str, changed: bool, log: str) -> Told:
     lines = re.findall(rf"venv\.{re.escape(name)}: (.*)", log)
-    moves = [re.fullmatch(r"(\S+) (\S+) -> (\S+)\s*", line) for line in lines]
+    moves = [re.fullmatch(r"(\S+) (.*) -> (.*?)\s*", line) for line in lines]
     changes = frozenset(
         change(move[1], *("" if side == "absent" else side for side in (move[2], move[3])))
         for move in moves

@@ -161,8 +161,8 @@ REMEDY = "Install it with the role converge.python.engine, or name it by `execut
 def command(module, engine):
     """The argv of one run; nothing secret is in it."""
     options = module.params
-    argv = [engine, "plan" if module.check_mode else "apply", *(options["files"] or ["-"])]
-    argv += ["--json", "--quiet", "--lock-timeout", str(options["lock_timeout"])]
+    argv = [engine, "plan" if module.check_mode else "apply", *(options["files"] or ["-"]), "--json", "--quiet"]
+    argv += [] if module.check_mode else ["--lock-timeout", str(options["lock_timeout"])]
     argv += ["--jobs", str(options["jobs"])] if options["jobs"] else []
     argv += ["--only=" + address for address in options["only"]]
     if options["upgrade"]:

@@ -58,7 +58,7 @@ def applied(
         raise OperationError("Give either files or a declaration")
     if not all(isinstance(value, HiddenValue) for value in secrets.values()):
         raise OperationError("Each secret must be a HiddenValue, or pyinfra prints it")
-    options = ["--lock-timeout", str(lock_timeout)] + (["--prune"] if prune else [])
+    options = ["--prune"] if prune else []
     options += ["--upgrade" + ("" if upgrade is True else "=" + ",".join(upgrade))] if upgrade else []
     options += ["--only=" + address for address in only or []]
     stdin = Input(secrets, declaration)
@@ -70,7 +70,7 @@ def applied(
         return
     elif plan and not state.is_executing:
         _tell(host, plan)
-    line = command("apply", files, secrets, options, executable)
+    line = command("apply", files, secrets, [*options, "--lock-timeout", str(lock_timeout)], executable)
     arguments = host.current_op_global_arguments or {}
     connection = {key: arguments[key] for key in CONNECTOR_ARGUMENT_KEYS if key in arguments and key != "_stdin"}
     yield FunctionCommand(_apply, (line, stdin, connection), {})

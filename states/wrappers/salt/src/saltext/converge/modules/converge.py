@@ -29,13 +29,19 @@ def _list(value):
     return value.split(",") if isinstance(value, str) else list(value or [])
 
 
+def _pillar(key):
+    try:
+        return __salt__["pillar.get"](key, unmask=True)
+    except TypeError:  # Salt before 3008, which masks nothing
+        return __salt__["pillar.get"](key)
+
+
 def _environment(secrets):
     """Values for the engine's environment, looked up so late that no state file or job shows them."""
     found = {}
     for name, where in (secrets or {}).items():
-        sdb = where.startswith("sdb://")
-        found[name] = __salt__["sdb.get"](where) if sdb else __salt__["pillar.get"](where)
-        if not isinstance(found[name], str) or found[name] == where:
+        found[name] = __salt__["sdb.get"](where) if where.startswith("sdb://") else _pillar(where)
+        if not isinstance(found[name], str) or found[name] in ("", where):
             raise CommandExecutionError("The secret {} is not to be found at {}".format(name, where))
     return found
 
@@ -50,8 +56,8 @@ def _run(
         raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
     argv = [executable, verb, *(_list(files) or ["-"]), "--json", "--quiet"]
     argv += ["--only=" + address for address in _list(only)]
+    argv += ["--lock-timeout", str(lock_timeout)] if verb == "apply" else []
     if verb != "check":
-        argv += ["--lock-timeout", str(lock_timeout)]
         argv += ["--prune"] if prune else []
         if upgrade:
             argv.append("--upgrade" if upgrade is True else "--upgrade=" + ",".join(_list(upgrade)))

@@ -1,0 +1,2 @@
+converge:
+  wheels: https://deploy:s3cret@wheels.example/simple/

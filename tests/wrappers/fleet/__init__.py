@@ -1,0 +1,1 @@
+"""Several hosts on one machine: the rollouts that Ansible and Salt do with the wrappers."""

@@ -1,0 +1,70 @@
+"""One fleet for all tests of this folder: it takes a while to come up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.wrappers.callers.caller import Place, clean_environment
+from tests.wrappers.conftest import unavailable
+from tests.wrappers.fleet.network import Host, Network, network, possible
+from tests.wrappers.fleet.rollout import declare, make_release
+from tests.wrappers.fleet.services import WheelServer, make_keys, serve_wheels
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs several hosts."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.fleet)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """The hosts, the wheel server, and how to make a release known."""
+
+    net: Network
+    server: WheelServer
+    place: Place
+    """Where declarations and locks are written, as a repository of them."""
+    key: Path
+
+    @property
+    def hosts(self) -> list[Host]:
+        """Those that are rolled out to."""
+        return self.net.hosts
+
+    def declare(self, version: str) -> tuple[Path, Path]:
+        """Write a release's declaration and lock; return both."""
+        return declare(self.place, self.server, version)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, engine: Path, wrappers: Path) -> Iterator[Fleet]:
+    """Three hosts, a controller with nginx, and wheels of two releases."""
+    why = possible()
+    if why:
+        unavailable(why)
+    make_release(tmp_path / "wheels")
+    folder = tmp_path / "declared"
+    folder.mkdir()
+    environ = clean_environment(tmp_path, engine.parent)
+    place = Place(folder=folder, engine=engine, wrapper=wrappers, environ=environ)
+    with network(tmp_path / "disks", 3) as net:
+        server = serve_wheels(net, tmp_path / "wheels")
+        yield Fleet(net=net, server=server, place=place, key=make_keys(net))
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Return how to say a measured figure, which is printed and kept in the report of the run."""
+
+    def say(name: str, value: object) -> None:
+        request.node.user_properties.append((name, value))
+        print(f"MEASURED {name}: {value}")
+
+    return say

@@ -1,0 +1,76 @@
+"""What is rolled out: one declaration and one lock, the same for every host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tests.support.wheels import make_wheel
+from tests.wrappers.callers.caller import Place
+from tests.wrappers.fleet.network import Host
+from tests.wrappers.fleet.services import WheelServer
+from tests.wrappers.world import PYTHON
+
+_MEGABYTE = 1 << 20
+
+
+def make_release(wheels: Path) -> None:
+    """Write wheels of two releases; `heavy` is so large that a slow host is caught fetching it."""
+    for version in ("1.0", "2.0"):
+        make_wheel(wheels, "app", version, requires=["heavy"], console_scripts={"app": "app:run"})
+    make_wheel(wheels, "heavy", "1.0", files={"heavy/data.bin": bytes(range(256)) * (8 * _MEGABYTE // 256)})
+
+
+def declare(place: Place, server: WheelServer, version: str) -> tuple[Path, Path]:
+    """Write the declaration of a release, and let the command lock it; return both files."""
+    declared = place.folder / "app.toml"
+    table = {
+        "path": "/srv/venvs/app",
+        "python": PYTHON,
+        "packages": [f"app=={version}"],
+        "find-links": [server.url],
+        "no-index": True,
+    }
+    loose = place.folder / "loose.toml"
+    loose.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in table.items()))
+    words = ["ip", "netns", "exec", server.controller.namespace, place.engine, "lock", loose]
+    done = place.run([*words, "--upgrade"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    [lock] = place.folder.glob("*pylock*.toml")
+    locked = {key: table[key] for key in ("path", "python")} | {"lock": f"/srv/etc/{lock.name}"}
+    declared.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in locked.items()))
+    return declared, lock
+
+
+def _line(key: str, value: object) -> str:
+    return f"{key} = {json.dumps(value)}\n"
+
+
+def live(host: Host) -> Path | None:
+    """Return the live generation on the host's disk, as seen from here."""
+    link = host.disk / "venvs" / "app"
+    if not link.is_symlink():
+        return None
+    target = link.readlink()
+    inside = target if not target.is_absolute() else Path("venvs", target.relative_to("/srv/venvs"))
+    return link.parent / inside if not target.is_absolute() else host.disk / inside
+
+
+def content(host: Host) -> str:
+    """Return a digest of everything that is installed on the host, names and bytes."""
+    generation = live(host)
+    assert generation is not None, f"{host.name} has no environment"
+    [packages] = generation.glob("lib/python*/site-packages")
+    whole = hashlib.sha256()
+    for path in sorted(packages.rglob("*")):
+        # Bytecode and RECORDs of scripts carry the generation's own path.
+        if path.is_file() and path.suffix != ".pyc" and path.name not in ("RECORD", "direct_url.json"):
+            whole.update(str(path.relative_to(packages)).encode() + path.read_bytes())
+    return whole.hexdigest()
+
+
+def restarts(host: Host) -> int:
+    """Return how often the service was restarted on the host."""
+    log = host.disk / "restarts"
+    return len(log.read_text().splitlines()) if log.exists() else 0

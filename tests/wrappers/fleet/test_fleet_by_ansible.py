@@ -1,0 +1,189 @@
+"""Ansible over ssh: three hosts at once, one of them killed in the middle, then the controller."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wrappers.fleet.conftest import Fleet
+from tests.wrappers.fleet.network import Host, until
+from tests.wrappers.fleet.rollout import content, live, restarts
+from tests.wrappers.fleet.services import start_sshd
+
+Said = dict[str, dict[str, int]]
+
+
+class Controller:
+    """The machine that runs `ansible-playbook`."""
+
+    def __init__(self, fleet: Fleet, programs: Path) -> None:
+        """Write inventory and settings; start sshd on every host."""
+        self.fleet = fleet
+        self.programs = programs
+        self.folder = fleet.net.controller.disk
+        for host in fleet.hosts:
+            start_sshd(host, fleet.key)
+        common = {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(fleet.key),
+            "ansible_python_interpreter": str(programs / "python"),
+            "ansible_remote_tmp": "/srv/tmp",
+        }
+        hosts = {host.name: {"ansible_host": host.address} for host in fleet.hosts}
+        inventory = {"all": {"vars": common, "hosts": hosts}}
+        (self.folder / "inventory.json").write_text(json.dumps(inventory))
+        (self.folder / "inventory.yml").write_text(json.dumps(inventory))
+        (self.folder / "ansible.cfg").write_text(
+            f"[defaults]\nhost_key_checking = False\nforks = 3\ntimeout = 10\n"
+            f"local_tmp = {self.folder / 'tmp'}\ncollections_path = {fleet.place.wrapper / 'ansible'}\n"
+            "[ssh_connection]\nssh_args = -o ControlMaster=no -o UserKnownHostsFile=/dev/null "
+            "-o ServerAliveInterval=1 -o ServerAliveCountMax=3\n"
+        )
+
+    def write(self, declared: Path, lock: Path) -> None:
+        """Write the playbook of a release."""
+        copies = [{"ansible.builtin.copy": {"src": str(file), "dest": f"/srv/etc/{file.name}"}} for file in (declared, lock)]
+        module = {"files": f"/srv/etc/{declared.name}", "executable": str(self.fleet.place.engine)}
+        play: dict[str, Any] = {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [
+                {"ansible.builtin.file": {"path": "/srv/etc", "state": "directory"}},
+                *copies,
+                {"converge.python.venv": module, "notify": "restart"},
+            ],
+            "handlers": [{"name": "restart", "ansible.builtin.shell": "echo restarted >> /srv/restarts"}],
+        }
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start the play."""
+        words: list[str | Path] = [self.programs / "ansible-playbook", "-i", "/srv/inventory.yml"]
+        # The report of every host, which Ansible writes at the end of a play.
+        return self.fleet.net.controller.start(
+            [*words, "/srv/play.yml", *options],
+            ANSIBLE_CONFIG="/srv/ansible.cfg",
+            ANSIBLE_NOCOLOR="1",
+            HOME="/srv",
+            PATH=os.environ["PATH"] + ":/usr/sbin",
+        )
+
+    def play(self, *options: str) -> tuple[int, Said]:
+        """Run the play; return the exit code and the recap."""
+        log = self.folder / "log"
+        before = log.stat().st_size if log.exists() else 0
+        code = self.start(*options).wait()
+        return code, _recap(log.read_bytes()[before:].decode())
+
+
+def _recap(output: str) -> Said:
+    """Read the last lines of a play: `host1 : ok=4 changed=2 …`."""
+    said: Said = {}
+    for line in output.partition("PLAY RECAP")[2].splitlines()[1:]:
+        host, colon, counts = line.partition(" : ")
+        if colon:
+            said[host.strip()] = {k: int(v) for k, v in (pair.split("=") for pair in counts.split())}
+    assert said, output
+    return said
+
+
+@pytest.fixture
+def controller(fleet: Fleet, tool: Callable[[str], Path]) -> Controller:
+    """Ansible 2.21 in the controller's namespace."""
+    return Controller(fleet, tool("ansible-2.21"))
+
+
+def _fetching(host: Host, version: str = "") -> bool:
+    """Say whether the host is in the middle of building something."""
+    store = host.disk / "venvs" / ".app"
+    return store.exists() and any(store.glob("generations/*"))
+
+
+def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothing(
+    fleet: Fleet, controller: Controller, record: Callable[[str, object], None]
+) -> None:
+    """Three hosts at once from one lock; then no host is changed and no byte is served."""
+    controller.write(*fleet.declare("1.0"))
+    fleet.server.forget()
+    code, foretold = controller.play("--check")
+    code, said = controller.play()
+    assert code == 0
+    assert len({content(host) for host in fleet.hosts}) == 1
+    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
+    requests, sent = fleet.server.served()
+    for host in fleet.hosts:
+        record(f"rollout of {host.name}: requests, bytes", (requests[host.address], sent[host.address]))
+        assert requests[host.address] > 0
+    fleet.server.forget()
+    code, said = controller.play()
+    assert code == 0
+    assert [said[host.name]["changed"] for host in fleet.hosts] == [0, 0, 0]
+    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
+    requests, sent = fleet.server.served()
+    record("no-op of three hosts: requests, bytes", (requests.total(), sent.total()))
+    assert requests.total() == 0
+
+
+def test_a_host_that_dies_in_the_middle_is_made_equal_by_the_next_run(
+    fleet: Fleet, controller: Controller
+) -> None:
+    """The others finish and stay as they are; their handlers do not fire again."""
+    controller.write(*fleet.declare("1.0"))
+    first, victim, last = fleet.hosts
+    fleet.server.slow_down(victim)
+    running = controller.start()
+    until("the victim builds and the others are done", lambda: _fetching(victim) and bool(live(first) and live(last)))
+    victim.switch_off()
+    assert running.wait() != 0
+    assert live(victim) is None
+    fleet.server.slow_down(None)
+    start_sshd(victim, fleet.key)
+    fleet.server.forget()
+    code, said = controller.play()
+    assert code == 0
+    assert said[first.name]["changed"] == said[last.name]["changed"] == 0
+    assert len({content(host) for host in fleet.hosts}) == 1
+    assert [restarts(host) for host in fleet.hosts if host is not victim].count(0) == 0
+    assert restarts(victim) == 1
+    assert set(fleet.server.served()[0]) <= {victim.address}
+    assert [counts["changed"] for counts in controller.play()[1].values()] == [0, 0, 0]
+
+
+def test_a_controller_that_dies_in_the_middle_leaves_hosts_that_the_next_run_makes_equal(
+    fleet: Fleet, controller: Controller
+) -> None:
+    """Whatever a host was doing, it is on the old or the new release, and then on the new one."""
+    controller.write(*fleet.declare("1.0"))
+    assert controller.play()[0] == 0
+    old = content(fleet.hosts[0])
+    controller.write(*fleet.declare("2.0"))
+    running = controller.start()
+    until("a host builds the new release", lambda: any(_builds_second(host) for host in fleet.hosts))
+    for pid in [pid for pid in fleet.net.controller.processes() if _is_ansible(pid)]:
+        os.kill(pid, signal.SIGKILL)
+    assert running.wait() != 0
+    for host in fleet.hosts:
+        assert live(host) is not None
+    code, _ = controller.play()
+    assert code == 0
+    [new] = {content(host) for host in fleet.hosts}
+    assert new != old
+    assert [counts["changed"] for counts in controller.play()[1].values()] == [0, 0, 0]
+
+
+def _builds_second(host: Host) -> bool:
+    return len(list((host.disk / "venvs" / ".app").glob("generations/*"))) > 1
+
+
+def _is_ansible(pid: int) -> bool:
+    try:
+        return b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

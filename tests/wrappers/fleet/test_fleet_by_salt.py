@@ -1,0 +1,155 @@
+"""A real salt-master with three minions: the same rollout, and a minion killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.wrappers.fleet.conftest import Fleet
+from tests.wrappers.fleet.network import Host, until
+from tests.wrappers.fleet.rollout import content, live, restarts
+
+Answers = dict[str, dict[str, dict[str, Any]]]
+
+
+class Master:
+    """The machine that runs `salt-master` and `salt`."""
+
+    def __init__(self, fleet: Fleet, programs: Path) -> None:
+        """Start the master, then a minion on every host, and wait until all answer."""
+        self.fleet = fleet
+        self.programs = programs
+        self.disk = fleet.net.controller.disk
+        self.tree = self.disk / "states"
+        shutil.copytree(fleet.place.wrapper / "salt", self.tree)
+        _configure(self.disk, "master", self._settings())
+        fleet.net.controller.start([programs / "salt-master", "-c", "/srv/etc"])
+        for host in fleet.hosts:
+            self.start_minion(host)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "interface": self.fleet.net.controller.address,
+            "auto_accept": True,
+            "file_roots": {"base": ["/srv/states"]},
+            "worker_threads": 3,
+            "user": "root",
+        }
+
+    def start_minion(self, host: Host) -> None:
+        """Start the minion, also after its host was switched off."""
+        settings = {"master": self.fleet.net.controller.address, "id": host.name, "user": "root"}
+        _configure(host.disk, "minion", settings)
+        host.start(
+            [self.programs / "salt-minion", "-c", "/srv/etc"],
+            CONVERGE_STATE_DIR="/srv/state",
+            CONVERGE_CACHE_DIR="/srv/cache",
+        )
+        until(f"{host.name} answers", lambda: bool(self.call("test.ping", target=host.name)), 180)
+
+    def call(self, function: str, *arguments: str, target: str = "*") -> dict[str, Any]:
+        """Call a function on minions; return their answers by name."""
+        words = [self.programs / "salt", "-c", "/srv/etc", "--out=json", "--static", "-t", "120"]
+        try:
+            said = self.fleet.net.controller.run([*words, target, function, *arguments])
+        except RuntimeError as error:
+            said = str(error)
+        found: dict[str, Any] = {}
+        for start in (at for at, letter in enumerate(said) if letter == "{"):
+            try:
+                found = json.JSONDecoder().raw_decode(said[start:])[0]
+                break
+            except ValueError:
+                continue
+        return {name: answer for name, answer in found.items() if answer not in (False, None, "")}
+
+    def write(self, declared: Path, lock: Path) -> None:
+        """Put a release into the tree that the master serves."""
+        for file in (declared, lock):
+            shutil.copy(file, self.tree / file.name)
+        files = {
+            f"/srv/etc/{file.name}": {"file.managed": [{"source": f"salt://{file.name}"}]}
+            for file in (lock, declared)
+        }
+        toml = f"/srv/etc/{declared.name}"
+        engine = {"executable": str(self.fleet.place.engine)}
+        applied = {"app": {"converge.applied": [{"files": [toml]}, engine, {"watch": [{"file": toml}]}]}}
+        restart = [{"name": "echo restarted >> /srv/restarts"}, {"watch": [{"converge": "app"}]}]
+        states = {**files, **applied, "restart": {"cmd.wait": restart}}
+        (self.tree / "app.sls").write_text("#!json\n" + json.dumps(states))
+
+    def roll_out(self, *options: str, target: str = "*") -> Answers:
+        """Apply the state on every minion that is there."""
+        return self.call("state.apply", "app", *options, target=target)
+
+
+def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
+    folder = disk / "etc"
+    folder.mkdir(exist_ok=True)
+    common = {"root_dir": "/srv", "log_file": f"/srv/{kind}.log", "pki_dir": f"/srv/pki/{kind}", "sock_dir": f"/run/{kind}"}
+    (folder / kind).write_text(json.dumps(settings | common))
+
+
+def _changes(answer: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the changes of the environment's own state."""
+    return next(said["changes"] for tag, said in answer.items() if tag.startswith("converge_|-app"))
+
+
+@pytest.fixture
+def master(fleet: Fleet, tool: Callable[[str], Path]) -> Master:
+    """A master and three minions, all with the modules."""
+    master = Master(fleet, tool("salt"))
+    synced = master.call("saltutil.sync_all")
+    assert set(synced) == {host.name for host in fleet.hosts}, synced
+    return master
+
+
+def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
+    fleet: Fleet, master: Master, record: Callable[[str, object], None]
+) -> None:
+    """Foretold, begun, one host killed, run again: all equal, and watches fired once a host."""
+    master.write(*fleet.declare("1.0"))
+    foretold = master.roll_out("test=True")
+    assert {name: bool(_changes(answer)) for name, answer in foretold.items()} == {
+        host.name: True for host in fleet.hosts
+    }
+    first, victim, last = fleet.hosts
+    fleet.server.forget()
+    fleet.server.slow_down(victim)
+    words = [master.programs / "salt", "-c", "/srv/etc", "--async", "*", "state.apply", "app"]
+    fleet.net.controller.run(words)
+    until(
+        "the victim builds and the others are done",
+        lambda: _fetching(victim) and restarts(first) == restarts(last) == 1,
+        240,
+    )
+    victim.switch_off()
+    assert live(victim) is None
+    fleet.server.slow_down(None)
+    requests, sent = fleet.server.served()
+    record(f"rollout of {first.name} by Salt: requests, bytes", (requests[first.address], sent[first.address]))
+    master.start_minion(victim)
+    again = master.roll_out()
+    assert {name: bool(_changes(answer)) for name, answer in again.items()} == {
+        first.name: False,
+        victim.name: True,
+        last.name: False,
+    }
+    assert len({content(host) for host in fleet.hosts}) == 1
+    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
+    fleet.server.forget()
+    assert not any(_changes(answer) for answer in master.roll_out().values())
+    requests, sent = fleet.server.served()
+    record("no-op of three minions: requests, bytes", (requests.total(), sent.total()))
+    assert requests.total() == 0
+
+
+def _fetching(host: Host) -> bool:
+    store = host.disk / "venvs" / ".app"
+    return store.exists() and any(store.glob("generations/*"))
