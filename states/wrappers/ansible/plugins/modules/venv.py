@@ -208,6 +208,7 @@ def complaints(answer):
         error = where.get("error")
         if error:
             yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
+            yield error.get("output") or ""
 
 
 def main():
@@ -243,7 +244,7 @@ def main():
     if module._diff:
         result["diff"] = [diff(resource) for resource in answer["resources"] if resource["changes"]]
     if answer["failed"] or code not in (0, 2):
-        result["msg"] = "\n".join([answer["comment"], *complaints(answer)])
+        result["msg"] = "\n".join([answer["comment"], *complaints(answer)]).strip()
         module.fail_json(**result)
     module.exit_json(**result)
 

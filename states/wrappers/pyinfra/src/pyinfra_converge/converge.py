@@ -18,7 +18,8 @@ def _tell(target, document):
             logger.info("{}{} {} -> {}".format(start, what, old, new))
         error = where.get("error")
         if error:
-            logger.error("{}{} {}".format(start, error["message"], error.get("hint") or ""))
+            words = (error["message"], error.get("output"), error.get("hint"))
+            logger.error("{}{}".format(start, "\n".join(word for word in words if word)))
 
 
 # pyinfra passes these two by their names and takes the returned bool for the outcome.

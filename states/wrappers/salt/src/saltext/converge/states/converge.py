@@ -43,8 +43,8 @@ def _result(failed, changed):
 
 
 def _words(error):
-    """An error with its remedy."""
-    return ": ".join(part for part in (error["message"], error.get("hint")) if part)
+    """An error with what the tools said, and its remedy."""
+    return "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
 
 
 def _line(resource):
@@ -64,7 +64,7 @@ def _line(resource):
 
 def applied(
     name, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60,
-    secrets=None, user=None, cwd=None, executable="converge",
+    secrets=None, user=None, cwd=None, executable="converge", **unknown
 ):  # fmt: skip
     """
     Make the environments be what the declaration says.
@@ -76,6 +76,11 @@ def applied(
         As for the execution module's :py:func:`plan <salt.modules.converge.plan>`.
     """
     answer = {"name": name, "result": False, "changes": {}, "comment": ""}
+    # Without `**unknown` Salt would drop the whole run for a typing error in one state.
+    unknown = sorted(key for key in unknown if not key.startswith("__"))
+    if unknown:
+        answer["comment"] = "There is no option {}".format(", ".join(unknown))
+        return answer
     run = __salt__["converge.plan" if __opts__["test"] else "converge.apply"]
     try:
         document = run(
