@@ -115,8 +115,10 @@ def _read(path: str) -> Text:
 
 def _key(texts: tuple[Text, ...], composition: Composition) -> str:
     shape = {name: list(fields(kind.spec)) for name, kind in composition.kinds.items()}
+    # Reinstalled in place, the same version may read a declaration another way.
+    installed = os.stat(os.path.dirname(__file__)).st_mtime_ns
     contents = [(one.file, one.folder, one.content) for one in texts]
-    whole = json.dumps([__version__, shape, contents])
+    whole = json.dumps([__version__, installed, shape, contents])
     return sha256(whole.encode("utf-8", "surrogatepass"))
 
 

@@ -200,10 +200,7 @@ def _digest(
     spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source, locking: bool
 ) -> str:
     """Return the digest of what versions follow from: the same inputs, the same versions."""
-    lock = source.read(spec.lock) if spec.lock and not locking else ""
-    if lock is None:
-        hint = "`converge lock` writes it; or leave `lock` out"
-        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
+    lock = _lock(spec, source) if spec.lock and not locking else ""
     whole = {
         "packages": sorted(spec.packages),
         "overrides": sorted(spec.overrides),
@@ -214,9 +211,28 @@ def _digest(
         "no-index": spec.no_index,
         "exclude-newer": spec.exclude_newer,
         "origins": origins,
-        "lock": sha256((lock or "").encode()),
+        "lock": sha256(lock.encode()),
     }
     if spec.lock and not locking:
         # A lock is all that counts; what it was made from may differ from host to host.
         whole = {"lock": whole["lock"], "origins": origins}
     return sha256(json.dumps(whole, sort_keys=True).encode())
+
+
+def _lock(spec: Venv, source: Source) -> str:
+    """Return the text of the lock, checked as far as that needs no interpreter."""
+    import tomli
+    from packaging.pylock import Pylock, PylockValidationError
+
+    text = source.read(spec.lock)
+    if text is None:
+        hint = "`converge lock` writes it; or leave `lock` out"
+        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
+        return ""
+    try:
+        Pylock.from_dict(tomli.loads(text))
+    except (tomli.TOMLDecodeError, PylockValidationError) as error:
+        words = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        hint = "`converge lock` writes one; or is this a requirement file? name it in `requirements`"
+        source.problem(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
+    return text

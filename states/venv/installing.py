@@ -28,8 +28,7 @@ def install(
         stream.write(chosen.lock)
     arguments = ["pip", "sync", lock, "--python", f"{root}/bin/python", "--link-mode", "copy"]
     arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
-    if spec.build_constraints:
-        arguments += ["--build-constraints", build_constraints(spec, work)]
+    arguments += build_constraints(spec, work)
     for one in chosen.packages:
         # uv takes a local project's build from its cache though a source file has changed.
         if one.origin.startswith("file://") and not one.content.startswith("sha256:"):

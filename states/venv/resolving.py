@@ -39,13 +39,17 @@ def compiled(
     bounds = [*[one for one in asked if one.constraint], *bounds]
     asked = [one for one in asked if not one.constraint]
     output = os.path.join(work, "pylock.toml")
-    if previous is not None and settings.upgrade != frozenset():
+    if previous is not None and settings.upgrade != frozenset() and _parses(previous):
         _write(output, [previous])
     arguments = ["pip", "compile", _write(f"{work}/asked.in", _texts(asked)), "--output-file", output]
     arguments += ["--format", "pylock.toml", "--python", python.executable, "--no-header"]
-    arguments += ["--constraints", _write(f"{work}/constraints.txt", _texts(without(bounds, pins)))]
-    arguments += ["--overrides", _write(f"{work}/overrides.txt", spec.overrides)]
-    arguments += ["--build-constraints", build_constraints(spec, work)]
+    for option, texts in (
+        ("--constraints", _texts(without(bounds, pins))),
+        ("--overrides", spec.overrides),
+    ):
+        if texts:
+            arguments += [option, _write(f"{work}/{option.strip('-')}.txt", texts)]
+    arguments += build_constraints(spec, work)
     for name in sorted(settings.upgrade or ()):
         arguments += ["--upgrade-package", name]
     arguments += uv.index_arguments(spec)
@@ -54,9 +58,23 @@ def compiled(
         return stream.read()
 
 
-def build_constraints(spec: Venv, work: str) -> str:
-    """Write what bounds the tools that build from source; return the file."""
-    return _write(f"{work}/build.txt", _texts(_lines(spec.build_constraints, True)))
+def build_constraints(spec: Venv, work: str) -> list[str]:
+    """Return the arguments that bound the tools which build from source."""
+    if not spec.build_constraints:
+        return []
+    lines = _lines(spec.build_constraints, True)
+    return ["--build-constraints", _write(f"{work}/build.txt", _texts(lines))]
+
+
+def _parses(text: str) -> bool:
+    """Tell whether what was locked before can be read at all; if not, it binds nobody."""
+    import tomli
+
+    try:
+        tomli.loads(text)
+    except tomli.TOMLDecodeError:
+        return False
+    return True
 
 
 def _own(packages: Iterable[str]) -> list[Line]:
