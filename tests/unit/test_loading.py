@@ -135,7 +135,7 @@ def _other(note: bytes, **keys: object) -> bytes:
 
 
 ODD: dict[str, Callable[[bytes], bytes]] = {
-    "empty": lambda note: b"",
+    "empty": lambda _note: b"",
     "half of it": lambda note: note[: len(note) // 2],
     "all but a byte": lambda note: note[:-1],
     "zeros": lambda note: b"\0" * len(note),
@@ -144,8 +144,8 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "a path changed": lambda note: note.replace(b"desk/a", b"desk/z"),
     "not UTF-8": lambda note: b"\xff\xfe" + note,
     "two of them": lambda note: note + note,
-    "no object": lambda note: _sealed(b"[1]"),
-    "nested": lambda note: _sealed(b"[" * 100_000),
+    "no object": lambda _note: _sealed(b"[1]"),
+    "nested": lambda _note: _sealed(b"[" * 100_000),
     "no resources": lambda note: _other(note, resources=None),
     "an unknown kind": lambda note: _other(note, resources=[{"kind": "x", "spec": {}}]),
     "an unknown field": lambda note: _other(
@@ -235,7 +235,7 @@ def test_a_file_that_is_not_there_is_told_as_that(desk: Desk, name: str) -> None
 
 
 def test_a_folder_without_a_declaration_is_told_as_that(desk: Desk) -> None:
-    with pytest.raises(InputMissing, match="no `\\*.toml` in the folder"):
+    with pytest.raises(InputMissing, match=r"no `\*.toml` in the folder"):
         read_texts([str(desk.folder)])
 
 

@@ -1,0 +1,100 @@
+"""Files are replaced as a whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.files import exchange, flush_file_system, flush_folder, write_durably
+
+
+def test_a_file_is_there_with_content_and_mode(tmp_path: Path) -> None:
+    write_durably(str(tmp_path / "a"), b"hello", 0o640)
+    assert (tmp_path / "a").read_bytes() == b"hello"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_mode_is_what_was_asked_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_durably(str(tmp_path / "a"), b"", 0o644)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_replaced_file_is_another_one_and_its_hard_links_keep_the_old(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    write_durably(str(tmp_path / "a"), b"new")
+    assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("new", "old")
+
+
+def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("old")
+    (tmp_path / "a").symlink_to("there")
+    write_durably(str(tmp_path / "a"), b"new")
+    assert (tmp_path / "there").read_text() == "old"
+    assert not (tmp_path / "a").is_symlink()
+
+
+def test_what_cannot_be_written_leaves_the_old_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(TypeError):
+        write_durably(str(tmp_path / "a"), "no bytes")  # type: ignore[arg-type]
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_durably(str(tmp_path / "a"), b"new")
+
+
+def test_many_threads_that_write_one_file_leave_one_of_them_whole(tmp_path: Path) -> None:
+    start, wrong = threading.Barrier(8), []
+
+    def write(letter: str) -> None:
+        start.wait()
+        try:
+            for _ in range(10):
+                write_durably(str(tmp_path / "a"), letter.encode() * 10_000)
+        except OSError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in "abcdefgh"]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert wrong == []
+    assert len(set((tmp_path / "a").read_text())) == 1
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_two_names_are_swapped_in_one_step(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere")
+    exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
+    assert os.readlink(tmp_path / "folder") == "elsewhere"
+    assert (tmp_path / "link").is_dir()
+
+
+def test_a_swap_with_what_is_not_there_is_an_error_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(FileNotFoundError) as caught:
+        exchange(str(tmp_path / "a"), str(tmp_path / "gone"))
+    assert caught.value.filename == str(tmp_path / "a")
+
+
+def test_flushing_asks_for_what_is_there(tmp_path: Path) -> None:
+    flush_folder(str(tmp_path))
+    flush_file_system(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        flush_folder(str(tmp_path / "gone"))
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        flush_folder(str(tmp_path / "file"))

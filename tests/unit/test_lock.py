@@ -1,0 +1,210 @@
+"""One engine at a time, decided by the kernel, and told apart by name."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import progress
+from engine.errors import Busy
+from engine.lock import holding, inherited, is_held
+from tests.support.command import ROOT
+from tests.unit.desk import Desk
+from tests.unit.toy import composition
+
+HOLD = """
+import subprocess, sys, os
+from engine.lock import holding, inherited
+with holding(sys.argv[1], 0):
+    if "child" in sys.argv:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; print('held', flush=True); sys.stdin.read()"],
+            pass_fds=inherited(), stdin=0,
+        )
+        child.wait()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Holder:
+    """Another process that holds a lock until it is let go."""
+
+    def __init__(self, path: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(path), *words],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "held\n"
+
+    def let_go(self) -> None:
+        """End it, and whatever it started: all of them read from one pipe."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
+
+
+@pytest.fixture
+def holder(lock: Path):
+    held = Holder(lock)
+    yield held
+    held.let_go()
+
+
+def test_a_lock_that_is_held_elsewhere_is_refused_by_name(lock: Path, holder: Holder) -> None:
+    with pytest.raises(Busy) as caught, holding(str(lock), 0):
+        raise AssertionError("two of us hold it")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    said = re.escape(f"`{lock}` is locked by pid {holder.process.pid} of {user} since ")
+    assert re.match(said + r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(`\S+ -c ", caught.value.message)
+    assert caught.value.hint is not None
+    assert "--lock-timeout" in caught.value.hint
+    assert (caught.value.code, caught.value.retryable) == (75, True)
+
+
+def test_whoever_waits_gets_it_once_it_is_let_go(lock: Path) -> None:
+    held = Holder(lock)
+    waiting: list[str] = []
+
+    class Listener(progress.Reporter):
+        def step(self, address: str, text: str) -> None:
+            waiting.append(text)
+            held.let_go()
+
+    progress.listen(Listener())
+    try:
+        with holding(str(lock), 60):
+            assert held.process.returncode == 0
+    finally:
+        progress.listen(progress.Reporter())
+    assert waiting == [f"waiting for the lock, held by {waiting[0].partition('held by ')[2]}"]
+    assert f"pid {held.process.pid} of" in waiting[0]
+
+
+def test_a_child_keeps_the_lock_after_its_parent_was_killed(lock: Path) -> None:
+    held = Holder(lock, "child")
+    held.process.kill()
+    held.process.wait(30)
+    try:
+        assert is_held(str(lock))
+        with pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught, holding(str(lock), 0):
+            raise AssertionError("two of us hold it")
+        assert f"pid {held.process.pid} " not in caught.value.message
+    finally:
+        assert held.process.stdin is not None
+        held.process.stdin.close()
+    with holding(str(lock), 30):
+        assert len(inherited()) == 1
+
+
+def test_a_lock_ends_with_whoever_held_it_however_that_ended(lock: Path) -> None:
+    held = Holder(lock)
+    held.process.kill()
+    held.process.wait(30)
+    assert not is_held(str(lock))
+    with holding(str(lock), 0):
+        pass
+
+
+def test_a_lock_is_let_go_when_the_work_fails(lock: Path) -> None:
+    with pytest.raises(ZeroDivisionError), holding(str(lock), 0):
+        raise ZeroDivisionError
+    assert inherited() == ()
+    assert not is_held(str(lock))
+
+
+def test_two_locks_are_both_inherited(tmp_path: Path) -> None:
+    with holding(str(tmp_path / "a"), 0), holding(str(tmp_path / "b"), 0):
+        assert len(inherited()) == 2
+        assert [os.fstat(one).st_ino for one in inherited()] == [
+            (tmp_path / name).stat().st_ino for name in "ab"
+        ]
+
+
+def test_no_lock_is_no_lock(tmp_path: Path) -> None:
+    with holding(None, 0):
+        assert inherited() == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_of_our_own_is_not_held_by_another(lock: Path) -> None:
+    with holding(str(lock), 0):
+        assert not is_held(str(lock))
+
+
+def test_asking_whether_it_is_held_makes_nothing(lock: Path) -> None:
+    assert not is_held(str(lock))
+    assert not lock.exists()
+
+
+def test_a_lock_file_that_was_replaced_is_not_the_lock(lock: Path) -> None:
+    """Who holds a file that others no longer find holds nothing."""
+    with holding(str(lock), 0):
+        lock.unlink()
+        with holding(str(lock), 0):
+            assert os.fstat(inherited()[-1]).st_ino == lock.stat().st_ino
+
+
+def test_a_symlink_in_the_place_of_the_lock_is_not_followed(lock: Path, tmp_path: Path) -> None:
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic"), holding(str(lock), 0):
+        raise AssertionError
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_command_exits_75_and_touches_nothing(desk: Desk) -> None:
+    desk.notes("a", "b")
+    desk.composition = lambda: composition(locked=True)
+    held = Holder(desk.folder / "a.lock")
+    try:
+        done = desk.run("apply", "--json", "--lock-timeout", "0", "--only", "note.a")
+        assert (done.code, done.report["exit"]["retryable"]) == (75, True)
+        assert f"pid {held.process.pid} " in done.of("note.a")["error"]["message"]
+        assert desk.says("a") is None
+        assert desk.run("plan").code == 0, "a plan waits for nobody"
+    finally:
+        held.let_go()
+    assert desk.run("apply", "--lock-timeout", "0").code == 0
+
+
+def test_two_runs_at_once_end_as_one_after_the_other(desk: Desk) -> None:
+    """Each writes its own text over and over; what is there in the end is one of them, whole."""
+    from engine.converge import BringAbout, converge
+
+    desk.declare('[note.a]\npath = "a"\ntext = "first"\n', "first.toml")
+    desk.declare('[note.a]\npath = "a"\ntext = "second"\n', "second.toml")
+    pids = []
+    for name in ("first.toml", "second.toml"):
+        pid = os.fork()
+        if pid == 0:
+            kinds = composition(locked=True).kinds
+            ended = [converge(desk.load(name), kinds, BringAbout(60)) for _ in range(20)]
+            os._exit(any(one.outcome == "failed" for (one,) in ended))
+        pids.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
+    said = desk.says("a")
+    assert said is not None
+    assert said["text"] in ("first", "second")
+
+
+def test_waiting_ends_at_the_deadline(lock: Path, holder: Holder) -> None:
+    before = time.monotonic()
+    with pytest.raises(Busy, match="locked by"), holding(str(lock), 0.2):
+        raise AssertionError
+    assert time.monotonic() - before >= 0.2
