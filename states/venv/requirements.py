@@ -13,7 +13,7 @@ from engine.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from packaging.requirements import Requirement
 
@@ -98,11 +98,10 @@ def _logical(content: str) -> Iterator[tuple[int, str]]:
             parts.append(_COMMENT.sub("", row[:-1]))
             continue
         parts.append(_COMMENT.sub("", row))
-        text = " ".join(part.strip() for part in parts if part.strip())
-        if text:
+        if text := "".join(parts).strip():
             yield start, text
         start, parts = 0, []
-    if text := " ".join(part.strip() for part in parts if part.strip()):
+    if text := "".join(parts).strip():
         yield start, text
 
 
@@ -136,6 +135,17 @@ def own_pins(lines: list[Line]) -> set[str]:
             if requirement.url or exact:
                 names.add(str(canonicalize_name(requirement.name)))
     return names
+
+
+def overridden(texts: Iterable[str]) -> set[str]:
+    """Return the normalised names that overrides speak of.
+
+    Installers apply a constraint to an override too; here the override is to win.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    return {str(canonicalize_name(Requirement(text).name)) for text in texts}
 
 
 def without(lines: list[Line], names: set[str]) -> list[Line]:

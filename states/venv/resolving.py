@@ -7,7 +7,7 @@ import os
 from engine import progress
 from engine.errors import ConvergeError, Unavailable
 from states import uv
-from states.venv.requirements import Line, is_url, own_pins, read_lines, without
+from states.venv.requirements import Line, is_url, overridden, own_pins, read_lines, without
 from states.venv.resolution import Resolution, narrowed
 from states.workplace import workplace
 
@@ -35,7 +35,7 @@ def compiled(
     progress.step("resolving versions")
     asked, bounds = _lines(spec.requirements, False), _lines(spec.constraints, True)
     asked = [*_own(spec.packages), *asked]
-    pins = own_pins(asked)
+    pins = own_pins(asked) | overridden(spec.overrides)
     bounds = [*[one for one in asked if one.constraint], *bounds]
     asked = [one for one in asked if not one.constraint]
     output = os.path.join(work, "pylock.toml")

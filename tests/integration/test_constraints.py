@@ -1,0 +1,169 @@
+"""Constraints, overrides and requirement files, as OpenStack and pip write them."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.host import Host, changes
+from tests.support.wheels import make_sdist, make_wheel
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    for version in ("1.0", "2.0", "3.0"):
+        make_wheel(folder, "service", version, requires=["library", "old; python_version<'3'"])
+        make_wheel(folder, "library", version)
+    make_wheel(folder, "other", "1.0")
+    return folder
+
+
+@pytest.fixture
+def site(host: Host, wheels: Path) -> Host:
+    """A host that declares relative to that folder."""
+    host.wheels.symlink_to(wheels)
+    return host
+
+
+def installed(host: Host, **keys: object) -> dict[str, str]:
+    """Converge a service under what is asked; return what came."""
+    packages = keys.pop("packages", ["service"])
+    assert isinstance(packages, list)
+    host.declare(packages, **keys)
+    planned = host.plan()
+    assert planned.code == 0, planned.err
+    return {
+        name.removeprefix("package."): str(after)
+        for name, (_, after) in changes(planned.first).items()
+        if name.startswith("package.")
+    }
+
+
+def test_identity_pins_bound_versions(site: Host) -> None:
+    site.write("library===1.0\nother===1.0\n", "upper.txt")
+
+    assert installed(site, constraints=["upper.txt"]) == {"service": "3.0", "library": "1.0"}
+
+
+def test_the_pin_of_the_service_itself_is_left_out_where_it_is_asked_for_exactly(
+    site: Host,
+) -> None:
+    site.write("service===1.0\nlibrary===2.0\n", "upper.txt")
+    keys = {"constraints": ["upper.txt"], "packages": ["service==3.0"]}
+
+    assert installed(site, **keys) == {"service": "3.0", "library": "2.0"}
+
+
+def test_the_pin_of_the_service_itself_counts_where_no_version_is_asked_for(site: Host) -> None:
+    site.write("service===1.0\n", "upper.txt")
+
+    assert installed(site, constraints=["upper.txt"])["service"] == "1.0"
+
+
+def test_a_name_twice_under_different_markers_is_the_one_that_holds(site: Host) -> None:
+    site.write("library===1.0;python_version<'3'\nlibrary===2.0;python_version>='3'\n", "upper.txt")
+
+    assert installed(site, constraints=["upper.txt"])["library"] == "2.0"
+
+
+def test_requirement_files_nest(site: Host) -> None:
+    site.write("-r deep/more.txt\n", "asked.txt")
+    site.write("-c ../bounds.txt\nother # for the tests\nlib\\\nrary\n", "deep/more.txt")
+    site.write("library<2\n", "bounds.txt")
+
+    found = installed(site, packages=[], requirements=["asked.txt"])
+
+    assert found == {"other": "1.0", "library": "1.0"}
+
+
+def test_an_edit_of_a_nested_file_is_noticed(site: Host) -> None:
+    site.write("-r deep/more.txt\n", "asked.txt")
+    site.write("library<2\n", "deep/more.txt")
+    site.declare([], requirements=["asked.txt"])
+    site.applied()
+    site.write("library<3\nother\n", "deep/more.txt")
+
+    assert changes(site.converges())["package.other"] == (None, "1.0")
+
+
+def test_a_comment_added_to_a_file_changes_nothing(site: Host) -> None:
+    site.write("library<2\n", "asked.txt")
+    site.declare([], requirements=["asked.txt"])
+    site.applied()
+    site.write("# by hand\nlibrary<2  # old\n\n", "asked.txt")
+
+    assert not site.plan().report["changed"]
+
+
+def test_an_override_wins_over_what_contradicts_it(site: Host) -> None:
+    site.write("library===1.0\n", "upper.txt")
+    keys = {"packages": ["service", "library>=2"], "constraints": ["upper.txt"]}
+    site.declare(keys["packages"], constraints=keys["constraints"])
+    refused = site.plan()
+    assert refused.code == 1
+    assert "no set of versions" in refused.first["error"]["message"]
+
+    assert installed(site, **keys, overrides=["library==2.0"])["library"] == "2.0"
+
+
+def test_build_constraints_bound_what_builds(host: Host) -> None:
+    make_sdist(host.wheels, "source", "1.0", build_requires=["builder"])
+    make_wheel(host.wheels, "builder", "1.0")
+    # What a wrong choice runs into.
+    make_wheel(host.wheels, "builder", "2.0", requires=["no-such-thing"])
+    host.write("builder<2\n", "build.txt")
+    host.declare(["source"], build_constraints=["build.txt"])
+
+    host.converges()
+
+    assert host.versions() == {"source": "1.0"}
+
+
+@pytest.fixture
+def page(host: Host) -> Iterator[tuple[str, list[str]]]:
+    """A folder behind a URL, and the paths that were asked for."""
+    (host.folder / "public").mkdir()
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            asked.append(self.path)
+
+    handler = functools.partial(Handler, directory=str(host.folder / "public"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_constraints_behind_a_url_are_fetched_once(site: Host, page: tuple[str, list[str]]) -> None:
+    url, asked = page
+    site.write("-c more.txt\n", "public/upper.txt")
+    site.write("library===2.0\n", "public/more.txt")
+    site.declare(["service"], constraints=[f"{url}/upper.txt"])
+    site.applied()
+    assert asked[:2] == ["/upper.txt", "/more.txt"]
+    asked.clear()
+
+    site.settled()
+
+    assert asked == []
+    assert site.versions()["library"] == "2.0"
+
+
+def test_constraints_behind_a_url_that_is_gone_are_a_clear_failure(
+    site: Host, page: tuple[str, list[str]]
+) -> None:
+    url, _ = page
+    site.declare(["service"], constraints=[f"{url}/nothing.txt"])
+
+    failed = site.apply()
+
+    assert failed.code == 69
+    assert f"`{url}/nothing.txt` cannot be had: 404" in failed.first["error"]["message"]

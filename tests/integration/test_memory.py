@@ -1,0 +1,157 @@
+"""Versions are chosen once for the same inputs, and again only when asked."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host, changes, reasons
+from tests.support.index import Index
+from tests.support.wheels import make_wheel
+
+
+@pytest.fixture
+def served(host: Host, index: Index) -> Host:
+    """A host with an environment from an index."""
+    stock(index.directory)
+    declare(host, index, ["alpha<1.1", "beta<2"])
+    host.applied()
+    return host
+
+
+def declare(host: Host, index: Index, packages: list[str], **keys: object) -> None:
+    host.declare(packages, find_links=[], no_index=False, index_url=index.url, **keys)
+
+
+def release(index: Index) -> None:
+    """Publish newer versions of all that is there."""
+    make_wheel(index.directory, "alpha", "1.0.9", requires=["beta"])
+    make_wheel(index.directory, "beta", "1.9")
+
+
+def test_the_same_inputs_mean_the_same_versions_though_there_are_newer_ones(
+    served: Host, index: Index
+) -> None:
+    release(index)
+    asked = len(index.requests)
+
+    served.settled()
+
+    assert len(index.requests) == asked
+
+
+def test_a_lost_environment_comes_back_in_the_same_versions_without_an_index(
+    served: Host, index: Index
+) -> None:
+    release(index)
+    index.close()
+    shutil.rmtree(served.site / "beta")
+    (served.site / "alpha/__init__.py").unlink()
+
+    served.converges()
+
+    assert served.versions() == {"alpha": "1.0", "beta": "1.0"}
+
+
+def test_upgrade_chooses_all_anew(served: Host, index: Index) -> None:
+    release(index)
+
+    plan = served.converges("--upgrade")
+
+    assert plan["action"] == "update"
+    assert changes(plan)["package.alpha"] == ("1.0", "1.0.9")
+    assert changes(plan)["package.beta"] == ("1.0", "1.9")
+    assert reasons(plan)["package.beta"] == "another version was chosen"
+
+
+def test_upgrade_of_one_name_keeps_the_others(served: Host, index: Index) -> None:
+    release(index)
+
+    plan = served.converges("--upgrade=Beta")
+
+    assert {name for name in changes(plan) if name.startswith("package.")} == {"package.beta"}
+    assert served.versions() == {"alpha": "1.0", "beta": "1.9"}
+
+
+def test_an_upgrade_that_finds_nothing_newer_changes_nothing(served: Host) -> None:
+    before = served.generation
+
+    assert not served.applied("--upgrade").report["changed"]
+    assert served.generation == before
+
+
+def test_adding_a_package_keeps_the_others(served: Host, index: Index) -> None:
+    release(index)
+    declare(served, index, ["alpha<1.1", "beta<2", "gamma"])
+
+    plan = served.converges()
+
+    assert changes(plan)["package.gamma"] == (None, "3.0")
+    assert reasons(plan)["package.gamma"] == "newly required"
+    assert served.versions() == {"alpha": "1.0", "beta": "1.0", "gamma": "3.0"}
+
+
+def test_removing_a_package_takes_what_only_it_needed(served: Host, index: Index) -> None:
+    declare(served, index, ["gamma"])
+    served.applied()
+    declare(served, index, ["alpha<1.1"])
+
+    plan = served.converges()
+
+    assert changes(plan)["package.gamma"] == ("3.0", None)
+    assert reasons(plan)["package.gamma"] == "nothing requires it any more"
+
+
+def test_a_reordered_declaration_asks_nobody(served: Host, index: Index) -> None:
+    index.close()
+    declare(served, index, ["beta<2", "alpha<1.1"])
+
+    served.settled()
+
+
+def test_a_looser_requirement_that_is_still_met_changes_nothing(served: Host, index: Index) -> None:
+    release(index)
+    declare(served, index, ["alpha", "beta"])
+
+    assert not served.applied().report["changed"]
+    index.close()
+    served.settled()
+
+
+def test_a_yanked_version_that_is_installed_stays(served: Host, index: Index) -> None:
+    index.yanked["beta-1.0-py3-none-any.whl"] = "broken"
+
+    served.settled()
+
+
+def test_going_back_to_a_former_declaration_asks_nobody(served: Host, index: Index) -> None:
+    declare(served, index, ["gamma"])
+    served.applied()
+    index.close()
+    declare(served, index, ["alpha<1.1", "beta<2"])
+
+    served.converges()
+
+    assert served.versions() == {"alpha": "1.0", "beta": "1.0"}
+    assert served.script("alpha") == "alpha 1.0"
+
+
+def test_the_date_of_exclude_newer_bounds_what_is_chosen(host: Host, index: Index) -> None:
+    stock(index.directory)
+    index.uploaded["beta-2.0-py3-none-any.whl"] = "2024-06-01T00:00:00Z"
+    declare(host, index, ["beta"], exclude_newer="2024-01-01")
+    host.applied()
+    assert host.versions() == {"beta": "1.0"}
+
+    declare(host, index, ["beta"], exclude_newer="2025-01-01")
+    host.applied("--upgrade")
+    assert host.versions() == {"beta": "2.0"}
+
+
+def test_what_was_resolved_is_kept_with_hashes(served: Host) -> None:
+    kept = (served.generation / ".converge/pylock.toml").read_text()
+
+    assert 'name = "beta"' in kept
+    assert kept.count("sha256 = ") == 2
