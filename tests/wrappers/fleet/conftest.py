@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,11 @@ def fleet(tmp_path: Path, engine: Path, wrappers: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Return how to say a measured figure, which is printed and kept in the report of the run."""
+    """Return how to say a measured figure, kept with the report of the run, and in the file CONVERGE_MEASURED names."""
 
     def say(name: str, value: object) -> None:
         request.node.user_properties.append((name, value))
-        print(f"MEASURED {name}: {value}")
+        with Path(os.environ.get("CONVERGE_MEASURED", os.devnull)).open("a") as figures:
+            figures.write(f"{name}: {value}\n")
 
     return say
