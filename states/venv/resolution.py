@@ -60,10 +60,11 @@ def narrowed(text: str, python: Python, base: str, origins: Mapping[str, str]) -
             f"the lock cannot be used with Python {python.version}: {error}",
             hint="`converge lock` makes one for this interpreter",
         ) from None
-    entries = {normalised(one["name"]): one for one in document.get("packages", ())}
+    # Found by place: a lock for many platforms may name a package twice.
+    places = {id(package): place for place, package in enumerate(lock.packages)}
     kept, packages = [], []
     for package, artifact in chosen:
-        entry = _reduced(entries[str(package.name)], artifact, base)
+        entry = _reduced(document["packages"][places[id(package)]], artifact, base)
         kept.append(entry)
         packages.append(_package(entry, origins))
     whole = {"lock-version": "1.0", "created-by": "converge", "packages": kept}

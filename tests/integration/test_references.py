@@ -1,0 +1,154 @@
+"""A package that is named by where it lies is what it was only while its content is the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.host import Host, changes
+from tests.support.index import Index
+from tests.support.wheels import make_git_project, make_project, make_sdist, make_wheel
+
+
+def say(text: str) -> dict[str, str]:
+    return {"src/tool/__init__.py": f"WORD = {text!r}\n"}
+
+
+def word(host: Host) -> str:
+    return host.python_says("import tool; print(tool.WORD)")
+
+
+def test_another_commit_of_the_same_version_is_a_change(host: Host) -> None:
+    project = make_git_project(host.folder / "src", "tool", "1.0", files=say("old"))
+    first = project.head
+    second = project.commit(say("new"))
+    host.declare([f"tool @ {project.url}@{first}"])
+    host.applied()
+    assert word(host) == "old"
+    host.declare([f"tool @ {project.url}@{second}"])
+
+    plan = host.converges()
+
+    assert plan["action"] == "update"
+    before, after = changes(plan)["package.tool"]
+    assert before == f"1.0 @ {project.url}@{first[:12]}#{first[:12]}"
+    assert after is not None
+    assert after.endswith(f"#{second[:12]}")
+    assert word(host) == "new"
+
+
+def test_a_branch_is_resolved_once_and_again_when_asked(host: Host) -> None:
+    project = make_git_project(host.folder / "src", "tool", "1.0", files=say("old"))
+    host.declare([f"tool @ {project.url}@main"])
+    host.applied()
+    project.commit(say("new"))
+
+    host.settled()
+    assert word(host) == "old"
+
+    plan = host.converges("--upgrade=tool")
+    assert f"#{project.head[:12]}" in str(changes(plan)["package.tool"][1])
+    assert word(host) == "new"
+
+
+def test_a_tag_names_a_commit(host: Host) -> None:
+    project = make_git_project(host.folder / "src", "tool", "1.0", files=say("old"))
+    project.tag("stable")
+    project.commit(say("new"))
+    host.declare([f"tool @ {project.url}@stable"])
+
+    host.converges()
+
+    assert word(host) == "old"
+
+
+def test_a_project_in_a_subdirectory_of_a_repository(host: Host) -> None:
+    project = make_git_project(host.folder / "src", "other", "1.0")
+    make_project(project.path, "tool", "1.0", files=say("deep"))
+    project.commit()
+    host.declare([f"tool @ {project.url}#subdirectory=tool"])
+
+    host.converges()
+
+    assert word(host) == "deep"
+
+
+def test_an_unchanged_local_directory_is_no_change_and_a_changed_one_is(host: Host) -> None:
+    make_project(host.folder, "tool", "1.0", files=say("old"))
+    host.declare(["tool @ ./tool"])
+    host.converges()
+    (host.folder / "tool/build").mkdir()
+    (host.folder / "tool/src/tool/__pycache__").mkdir()
+    host.settled()
+    make_project(host.folder, "tool", "1.0", files=say("new"))
+
+    plan = host.converges()
+
+    assert plan["action"] == "update"
+    assert word(host) == "new"
+
+
+def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host) -> None:
+    make_project(host.folder, "tool", "1.0", files=say("old"))
+    host.declare([f"tool @ file://{host.folder}/tool"])
+    host.applied()
+    (host.folder / "tool/src/tool/__init__.py").write_text("WORD = 'new'\n")
+
+    host.converges()
+
+    assert word(host) == "new"
+
+
+def test_a_local_wheel_replaced_by_another_of_the_same_version_is_a_change(host: Host) -> None:
+    wheel = make_wheel(host.folder, "tool", "1.0", files={"tool/__init__.py": "WORD = 'old'\n"})
+    host.declare([f"tool @ {wheel.as_uri()}"])
+    host.converges()
+    make_wheel(host.folder, "tool", "1.0", files={"tool/__init__.py": "WORD = 'new'\n"})
+
+    plan = host.converges()
+
+    assert "package.tool" in changes(plan)
+    assert word(host) == "new"
+
+
+def test_a_wheel_of_the_same_version_with_other_content_is_a_change_when_asked(
+    host: Host,
+) -> None:
+    """A rebuilt wheel in a folder: the version says nothing, the hash does."""
+    make_wheel(host.wheels, "tool", "1.0", files={"tool/__init__.py": "WORD = 'old'\n"})
+    host.declare(["tool"])
+    host.applied()
+    make_wheel(host.wheels, "tool", "1.0", files={"tool/__init__.py": "WORD = 'new'\n"})
+
+    plan = host.converges("--upgrade")
+
+    assert "artifacts" in changes(plan)
+    assert word(host) == "new"
+
+
+def test_a_wheel_in_a_folder_wins_over_the_source_on_an_index(host: Host, index: Index) -> None:
+    make_sdist(index.directory, "tool", "1.0", build_fails="no compiler")
+    make_wheel(host.wheels, "tool", "1.0", files={"tool/__init__.py": "WORD = 'wheel'\n"})
+    host.declare(["tool"], no_index=False, index_url=index.url)
+
+    host.converges()
+
+    assert word(host) == "wheel"
+
+
+def test_a_missing_commit_is_named(host: Host) -> None:
+    project = make_git_project(host.folder / "src", "tool", "1.0", files=say("old"))
+    missing = "0123456789" * 4
+    host.declare([f"tool @ {project.url}@{missing}"])
+
+    failed = host.apply()
+
+    assert failed.code != 0
+    assert missing in failed.first["error"]["output"]
+    assert not host.venv.exists()
+
+
+@pytest.mark.parametrize("name", ["no/such/project", "no-such-1.0-py3-none-any.whl"])
+def test_a_local_reference_to_nothing_is_a_wrong_declaration(host: Host, name: str) -> None:
+    host.declare([f"tool @ {name}"])
+
+    assert host.plan().code == 65
