@@ -27,11 +27,15 @@ _RESERVED = ("pyvenv.cfg", "bin/python", "bin/activate", ".converge")
 
 
 class Damaged(IntegrityError):
-    """Packages were not installed as their RECORDs say; `packages` are their names."""
+    """Packages were not installed as their RECORDs say.
+
+    `packages` are their names; it is empty where it may be any of them.
+    """
 
     def __init__(self, message: str, packages: Iterable[str], hint: str) -> None:
         super().__init__(message, hint=hint)
-        self.packages = sorted(set(packages) - {""})
+        names = sorted(set(packages))
+        self.packages = [] if "" in names else names
 
 
 @dataclass(slots=True)
@@ -111,7 +115,8 @@ def _check_claims(
     """Compare each file that a RECORD lists; where two list it, one of them must be right."""
     for path, claimants in claims.items():
         whole = os.path.join(root, path)
-        digest = found.digests.get(path)
+        # What was hashed while it was copied may since have been replaced by another claimant.
+        digest = found.digests.get(path) if len(claimants) == 1 else None
         try:
             if digest is None:
                 if not stat.S_ISREG(os.lstat(whole).st_mode):

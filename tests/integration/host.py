@@ -71,6 +71,8 @@ class Host:
     folder: Path
     cache: Path
     python: str = PYTHON
+    program: str = sys.executable
+    """The interpreter that runs the command."""
     env: dict[str, str] = field(default_factory=dict)
     """Added to the command's surroundings, which are made from nothing otherwise."""
 
@@ -148,7 +150,7 @@ class Host:
 
     def command(self, *words: str) -> list[str]:
         """Return the words that call the command."""
-        return [sys.executable, "-m", "states", *words]
+        return [self.program, "-m", "states", *words]
 
     def run(
         self,

@@ -39,9 +39,10 @@ def upgrade(executable: Path) -> None:
 
 
 def fingerprint(prefix: Path) -> dict[str, tuple[int, int]]:
-    """Return size and modification time of all files below a folder."""
+    """Return size and modification time of all files below a folder, but bytecode."""
     found = {}
-    for folder, _, names in os.walk(prefix):
+    for folder, folders, names in os.walk(prefix):
+        folders[:] = [one for one in folders if one != "__pycache__"]
         for name in names:
             path = os.path.join(folder, name)
             stat = os.lstat(path)

@@ -1,0 +1,109 @@
+"""The download cache is believed no more than any other folder."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host
+from tests.support.index import Index
+from tests.support.wheels import record_row
+
+POISON = '__version__ = "poisoned"\n'
+
+
+@pytest.fixture
+def cached(host: Host, index: Index) -> Host:
+    """A host with a cache of its own that holds `beta`."""
+    stock(index.directory)
+    host.cache = host.folder / "cache"
+    host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
+    host.applied()
+    return host
+
+
+def unpacked(host: Host, name: str) -> Path:
+    """Return a file of `beta` as the installer keeps it unpacked."""
+    (found,) = host.cache.rglob(name)
+    return found
+
+
+def version(host: Host) -> str:
+    return host.python_says("import beta; print(beta.__version__)")
+
+
+def test_the_cache_is_nobody_elses(cached: Host) -> None:
+    for folder in (cached.cache / "uv", cached.cache / "work", cached.folder / "state"):
+        if folder.exists():
+            assert stat.S_IMODE(folder.stat().st_mode) & 0o022 == 0
+
+
+def test_an_edit_in_an_environment_does_not_reach_the_cache(cached: Host) -> None:
+    """As it would with hard links."""
+    with (cached.site / "beta/__init__.py").open("a") as stream:
+        stream.write("poisoned = True\n")
+
+    cached.converges()
+
+    assert "poisoned" not in unpacked(cached, "beta/__init__.py").read_text()
+    assert "poisoned" not in (cached.site / "beta/__init__.py").read_text()
+
+
+def test_a_poisoned_file_is_found_out_and_fetched_anew(cached: Host) -> None:
+    unpacked(cached, "beta/__init__.py").write_text(POISON)
+    (cached.site / "beta/__init__.py").unlink()
+
+    done = cached.applied()
+
+    assert "fetching anew" in done.err
+    assert version(cached) == "1.0"
+    cached.settled()
+
+
+def test_a_file_poisoned_with_its_record_is_found_out_by_who_knew_it(cached: Host) -> None:
+    module, record = (
+        unpacked(cached, "beta/__init__.py"),
+        unpacked(cached, "beta-1.0.dist-info/RECORD"),
+    )
+    old = record_row(module.read_text())
+    module.write_text(POISON)
+    record.write_text(record.read_text().replace(old, record_row(POISON)))
+    (cached.site / "beta/__init__.py").unlink()
+
+    done = cached.applied()
+
+    assert "fetching anew" in done.err
+    assert version(cached) == "1.0"
+
+
+def test_a_file_planted_in_the_cache_is_found_out(cached: Host) -> None:
+    unpacked(cached, "beta/__init__.py").with_name("planted.py").write_text("")
+    (cached.site / "beta/__init__.py").unlink()
+
+    assert "fetching anew" in cached.applied().err
+    assert not (cached.site / "beta/planted.py").exists()
+
+
+def test_poison_that_cannot_be_replaced_is_an_error(cached: Host, index: Index) -> None:
+    unpacked(cached, "beta/__init__.py").write_text(POISON)
+    (cached.site / "beta/__init__.py").unlink()
+    index.close()
+
+    failed = cached.apply()
+
+    assert failed.code in (69, 81)
+    assert len(cached.generations()) == 1
+
+
+def test_a_lost_cache_costs_only_time(cached: Host) -> None:
+    shutil.rmtree(cached.cache)
+    shutil.rmtree(cached.folder / "state", ignore_errors=True)
+
+    cached.settled()
+    (cached.site / "beta/__init__.py").unlink()
+    cached.converges()
+    assert version(cached) == "1.0"

@@ -1,0 +1,195 @@
+"""What goes wrong below becomes one clear message, and what was live stays live."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host, Run
+from tests.integration.rooms import read_only, room, small_disk
+from tests.support.index import Index
+from tests.support.wheels import make_sdist, make_wheel
+
+
+def refused(host: Host, run: Run, code: int, message: str, *, hint: str, output: str = "") -> None:
+    """Insist on how a run failed: its class, its words, and that nothing of it is left."""
+    assert run.code == code, run.out + run.err
+    error = run.first["error"]
+    assert error["code"] == code
+    assert message in error["message"]
+    assert hint in (error["hint"] or "")
+    assert output in error["output"]
+    assert "Traceback" not in run.err
+    assert len(host.generations()) == 1
+    assert not list(host.store.glob("trash-*"))
+
+
+@pytest.fixture
+def running(live: Host) -> Iterator[Host]:
+    """An environment that answers before and after, whatever fails meanwhile."""
+    assert live.script("alpha") == "alpha 1.1"
+    yield live
+    assert live.script("alpha") == "alpha 1.1"
+
+
+def test_an_index_that_refuses_connections_is_unavailable(running: Host, index: Index) -> None:
+    index.close()
+    running.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
+
+    failed = running.apply()
+
+    hint = "check the network"
+    refused(running, failed, 69, "an index cannot be reached", hint=hint, output="gamma")
+    assert failed.report["exit"] == {"code": 69, "class": "unavailable", "retryable": True}
+
+
+def test_an_index_that_wants_a_password_is_unavailable(running: Host, index: Index) -> None:
+    index.auth = ("user", "secret")
+    running.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
+
+    refused(running, running.apply(), 69, "the index refuses us", hint="netrc")
+
+
+def test_a_version_that_does_not_exist_is_named(running: Host) -> None:
+    running.declare(["beta==9"])
+
+    message, hint = "no set of versions satisfies all requirements", "overrides"
+    refused(running, running.apply(), 1, message, hint=hint, output="beta==9")
+
+
+def test_a_package_that_does_not_exist_is_named(running: Host) -> None:
+    running.declare(["no-such-package"])
+
+    refused(running, running.apply(), 1, "choosing versions", hint="", output="no-such-package")
+
+
+def test_contradicting_requirements_are_named(running: Host) -> None:
+    make_wheel(running.wheels, "delta", "1.0", requires=["beta>=2"])
+    running.declare(["beta<2", "delta"])
+
+    message = "no set of versions satisfies all requirements"
+    refused(running, running.apply(), 1, message, hint="overrides", output="delta")
+
+
+def test_a_source_that_needs_a_compiler_says_so(running: Host) -> None:
+    words = "error: command 'gcc' failed: No such file or directory\n"
+    make_sdist(running.wheels, "native", "1.0", build_fails=words)
+    running.declare(["native"])
+
+    refused(
+        running, running.apply(), 1, "no compiler is here", hint="headers", output="command 'gcc'"
+    )
+
+
+def test_a_source_that_does_not_build_says_so(running: Host) -> None:
+    make_sdist(running.wheels, "wrong", "1.0", build_fails="SyntaxError in setup.py\n")
+    running.declare(["wrong"])
+
+    message = "a package could not be built from source"
+    refused(running, running.apply(), 1, message, hint="find-links", output="SyntaxError in")
+
+
+def test_no_interpreter_says_where_was_looked(running: Host) -> None:
+    running.declare(["beta"], python=">=3.99")
+
+    message = 'no interpreter found for `python = ">=3.99"`'
+    refused(running, running.apply(), 1, message, hint="searched were PATH")
+
+
+def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:
+    running.declare(["gamma"])
+    with (running.store / "lock").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        failed = running.apply("--lock-timeout", "0.1")
+
+    refused(running, failed, 75, f"is locked by pid {os.getpid()}", hint="--lock-timeout")
+    assert failed.report["exit"]["retryable"]
+
+
+def test_one_failure_leaves_the_others_alone(running: Host) -> None:
+    other = '[venv.other]\npath = "venvs/other"\npackages = ["gamma"]\nfind-links = ["wheels"]\n'
+    other += f'no-index = true\npython = "{running.python}"\n'
+    victim = '[link."bin/app"]\nto = "venv.app:bin/alpha"\n'
+    running.declare(["no-such-package"], more=other + victim)
+
+    done = running.apply()
+
+    assert done.code == 1
+    assert done.resource("venv.other")["outcome"] == "changed"
+    assert done.resource("link.bin/app")["outcome"] == "skipped"
+    assert done.resource("link.bin/app")["because"] == "venv.app"
+    assert done.report["summary"]["failed"] == 1
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_else(stocked: Host) -> None:
+    make_wheel(stocked.wheels, "big", "1.0", files={"big/data.bin": os.urandom(6 << 20)})
+    disk = stocked.folder / "venvs"
+    disk.mkdir()
+    with room(small_disk(disk, "4m"), stocked.folder) as inside:
+        stocked.declare(["beta"])
+        stocked.applied(prefix=inside)
+        free = _free(inside, disk)
+        stocked.declare(["big"])
+
+        failed = stocked.apply(prefix=inside)
+
+        assert failed.code == 73, failed.out + failed.err
+        assert failed.report["exit"]["class"] == "disk-full"
+        assert "free some space" in failed.first["error"]["hint"]
+        assert _free(inside, disk) == free
+        stocked.declare(["beta"])
+        assert not stocked.apply(prefix=inside).report["changed"]
+
+
+def test_a_read_only_disk_is_named(live: Host) -> None:
+    live.declare(["gamma"])
+    with room(read_only(live.folder / "venvs"), live.folder) as inside:
+        failed = live.apply(prefix=inside)
+
+    assert failed.code == 74, failed.out
+    assert "read-only" in failed.first["error"]["message"]
+    assert failed.first["error"]["hint"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
+def test_a_folder_that_others_may_write_is_unsafe_for_root(stocked: Host) -> None:
+    (stocked.folder / "venvs").mkdir()
+    (stocked.folder / "venvs").chmod(0o777)
+    stocked.declare(["beta"])
+
+    failed = stocked.apply()
+
+    assert failed.code == 77
+    assert failed.first["error"]["message"].startswith(f"unsafe: `{stocked.folder}/venvs`")
+    assert f"chmod go-w {stocked.folder}/venvs" in failed.first["error"]["hint"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
+def test_a_folder_that_another_owns_is_unsafe_for_root(stocked: Host) -> None:
+    (stocked.folder / "venvs").mkdir()
+    os.chown(stocked.folder / "venvs", 65534, 65534)
+    stocked.declare(["beta"])
+
+    assert stocked.apply().code == 77
+
+
+def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Index) -> None:
+    stock(index.directory)
+    index.statuses["/simple/beta/"] = 500
+    host.declare(["beta"], find_links=[], no_index=False, index_url=index.url)
+
+    failed = host.apply()
+
+    assert failed.code == 69
+    assert "500" in failed.first["error"]["output"]
+
+
+def _free(inside: list[str], disk: Path) -> int:
+    words = [*inside, "stat", "--file-system", "--format=%f", str(disk)]
+    return int(subprocess.run(words, capture_output=True, check=True).stdout)
