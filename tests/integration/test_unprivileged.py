@@ -1,0 +1,89 @@
+"""A user without privileges converges what is theirs, and is told about the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host
+from tests.integration.rooms import NOBODY
+
+BECOME = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+DROP = [*BECOME, "sh", "-c", 'exec "$@"', "sh"]
+
+
+@pytest.fixture
+def theirs() -> Iterator[Host]:
+    """A host whose folder belongs to nobody, with an interpreter that nobody may run."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    python = _python_for_nobody()
+    folder = Path(tempfile.mkdtemp(prefix="unprivileged-"))
+    try:
+        folder.chmod(0o755)
+        host = Host(folder=folder, cache=folder / "cache", python=python, program=python)
+        libraries = [one for one in sys.path if one.endswith("site-packages")]
+        here = host.environment()["PYTHONPATH"]
+        host.env = {"PYTHONPATH": os.pathsep.join([here, *libraries])}
+        stock(host.wheels)
+        (folder / "home").mkdir()
+        for one in (folder, *folder.rglob("*")):
+            os.chown(one, NOBODY, NOBODY)
+        yield host
+    finally:
+        shutil.rmtree(folder)
+
+
+def _python_for_nobody() -> str:
+    program = "import pydantic, virtualenv, uv; uv.find_uv_bin()"
+    libraries = os.pathsep.join(one for one in sys.path if one.endswith("site-packages"))
+    for python in map(os.path.realpath, (sys.executable, "/usr/bin/python3")):
+        if not os.path.exists(python):
+            continue
+        env = {"PYTHONPATH": libraries, "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([*DROP, python, "-c", program], env=env, cwd="/", check=False)
+        if done.returncode == 0:
+            return python
+    pytest.skip("no interpreter here may be run by another user")
+
+
+def test_their_own_environment_converges(theirs: Host) -> None:
+    theirs.declare(["alpha", "beta<2"])
+
+    done = theirs.apply(prefix=DROP)
+
+    assert done.code == 0, done.out + done.err
+    assert theirs.script("alpha") == "alpha 1.1"
+    assert {one.lstat().st_uid for one in theirs.store.rglob("*")} == {NOBODY}
+    assert not theirs.apply(prefix=DROP).report["changed"]
+
+
+def test_a_folder_that_is_not_theirs_is_refused_by_name(theirs: Host) -> None:
+    (theirs.folder / "venvs").mkdir()
+    theirs.declare(["beta"])
+
+    failed = theirs.apply(prefix=DROP)
+
+    assert failed.code == 77, failed.out
+    assert failed.report["exit"]["class"] == "no-permission"
+    assert str(theirs.folder / "venvs") in failed.first["error"]["message"]
+    assert list((theirs.folder / "venvs").iterdir()) == []
+
+
+def test_looking_at_what_root_made_needs_no_more_than_reading(theirs: Host) -> None:
+    os.chown(theirs.folder, 0, 0)
+    theirs.declare(["beta"])
+    theirs.applied()
+    cache = {"CONVERGE_CACHE_DIR": str(theirs.folder / "home/cache")}
+
+    looked = theirs.check(prefix=DROP, env=cache)
+
+    assert looked.code == 0, looked.out
