@@ -132,9 +132,10 @@ def converge(
     `order` must be topological. The results come in that order, whatever `jobs` is.
     """
     done: dict[str, Result] = {}
+    seen: dict[str, State | None] = {}
     rest = []
     for resource in order:
-        result = _glance(resource, kinds[resource.kind], run, done)
+        result = _glance(resource, kinds[resource.kind], run, done, seen)
         if result is None:
             rest.append(resource)
         else:
@@ -143,16 +144,25 @@ def converge(
         # The import costs milliseconds that a run with nothing to do need not pay.
         from engine.parallel import walk
 
-        walk(rest, done, lambda resource: visit(resource, kinds, run, done), jobs)
+        walk(rest, done, lambda resource: visit(resource, kinds, run, done, seen), jobs)
     return tuple(done[resource.address] for resource in order)
 
 
-def _glance(resource: Resource, kind: Kind, run: Run, done: Mapping[str, Result]) -> Result | None:
-    """Settle a resource that is as it should be, and is known to be without asking the world."""
+def _glance(
+    resource: Resource,
+    kind: Kind,
+    run: Run,
+    done: Mapping[str, Result],
+    seen: dict[str, State | None],
+) -> Result | None:
+    """Settle a resource that is as it should be, and is known to be without asking the world.
+
+    What was observed of another one is noted in `seen`.
+    """
     if any(need not in done for need in resource.needs):
         return None
     try:
-        observed = kind.observe(resource.spec)
+        observed = seen[resource.address] = kind.observe(resource.spec)
         if kind.asks(resource.spec, observed):
             return None
         needed = {need: done[need].state for need in resource.needs}
@@ -166,7 +176,11 @@ def _glance(resource: Resource, kind: Kind, run: Run, done: Mapping[str, Result]
 
 
 def visit(
-    resource: Resource, kinds: Mapping[str, Kind], run: Run, done: Mapping[str, Result]
+    resource: Resource,
+    kinds: Mapping[str, Kind],
+    run: Run,
+    done: Mapping[str, Result],
+    seen: Mapping[str, State | None],
 ) -> Result:
     """Bring one resource about, once all that it needs has ended."""
     for need in resource.needs:
@@ -180,7 +194,7 @@ def visit(
         try:
             # Who was asked to stop begins nothing more.
             stop.safe_point()
-            diff = difference(kind, resource, needed)
+            diff = difference(kind, resource, needed, seen.get(resource.address, "unknown"))
             if not diff:
                 run.leave(kind, resource)
                 return _unchanged(resource, diff.observed)

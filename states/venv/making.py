@@ -53,27 +53,20 @@ def make(
 ) -> Choice:
     """Publish a generation that is what was chosen; return the choice with versions filled in.
 
+    `views` are those of this venv, first, and of others that packages may be taken from.
     The lock of the store must be held.
     """
     recover(store)
-    receipt = _at_hand(spec, store, chosen)
+    receipt = _at_hand(spec, views[0], chosen)
     if receipt is None:
         with workplace_in(store.root) as work:
             receipt = _built(spec, store, chosen, settings, views, work)
     progress.step("publishing")
-    _put_aside_if_damaged(store, spec, receipt.generation)
+    if views[0].damaged and views[0].receipt and views[0].receipt != receipt:
+        quarantine(store, views[0].receipt.generation)
     publish(store, receipt.generation)
     retire(store, retirable(store, spec.keep))
     return replace(chosen, packages=receipt.packages)
-
-
-def _put_aside_if_damaged(store: Store, spec: Venv, successor: str) -> None:
-    """Mark the live generation where it is replaced for not being what its seal says."""
-    live = current(store)
-    if live is not None and live != successor:
-        receipt = receipts.read(store.generation(live))
-        if receipt is not None and not sealed_well(store, receipt, spec.ignore):
-            quarantine(store, live)
 
 
 def remove(store: Store) -> None:
@@ -91,13 +84,16 @@ def recover(store: Store) -> None:
         discard(store, relative)
 
 
-def _at_hand(spec: Venv, store: Store, chosen: Choice) -> Receipt | None:
+def _at_hand(spec: Venv, view: View, chosen: Choice) -> Receipt | None:
     """Find a finished generation that is just what is wanted, and still what its seal says."""
+    store = view.store
     for identifier in reversed(generations(store)):
         receipt = receipts.read(store.generation(identifier))
         if receipt is None or not _fits(receipt, spec, chosen):
             continue
-        if sealed_well(store, receipt, spec.ignore):
+        looked_at = view.receipt is not None and view.receipt.generation == identifier
+        whole = not view.damaged if looked_at else sealed_well(store, receipt, spec.ignore)
+        if whole:
             return receipt
     return None
 
@@ -125,12 +121,14 @@ def _built(
 ) -> Receipt:
     """Build a generation; where content proves wrong, once more from scratch, fetched anew."""
     try:
-        return _build(spec, store, chosen, settings, views, work)
-    except Damaged as damaged:
-        progress.step(f"{damaged.message}; fetching anew")
-        forget(damaged.packages, settings, work)
-        _abandon(store)
-        return _build(spec, store, chosen, settings, (), work)
+        try:
+            return _build(spec, store, chosen, settings, views, work)
+        except Damaged as damaged:
+            progress.step(f"{damaged.message}; fetching anew")
+            doubtful = damaged.packages or [one.name for one in chosen.packages]
+            forget(doubtful, settings, work)
+            _abandon(store)
+            return _build(spec, store, chosen, settings, (), work)
     except BaseException:
         # A full disk must not stay full because of us.
         _abandon(store)
@@ -162,7 +160,11 @@ def _build(
     bare = bare_digests(root)
     taken, digests = donors.take(root, chosen.packages, chosen.python, views)
     missing = [one.name for one in chosen.packages if one.name not in taken]
+    notes = f"{root}/{NOTES}"
+    with open(notes, "xb"):
+        pass  # a plain file, in which no package can put a receipt of its own making
     install(root, spec, chosen, missing, settings, work)
+    os.unlink(notes)
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)

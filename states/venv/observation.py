@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.kind import State
     from states.venv.receipt import Receipt
+    from states.venv.seal import Seal
     from states.venv.spec import Venv
 
 PUBLISHED = "published"
@@ -41,6 +42,16 @@ class View:
     """Of the published generation, or of the newest one where nothing is published."""
     stale: bool = False
     """Whether the content is as sealed though the memory of stats is not."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the generation is not what its seal says, or cannot run where it is."""
+        if self.receipt is None or self.state is None:
+            return False
+        sealed = {f"package.{one.name}": one.identity() for one in self.receipt.packages}
+        told = ("file.", "package.", "moved")
+        have = {name: value for name, value in self.state.items() if name.startswith(told)}
+        return have != sealed or bool(self.receipt.python.condition())
 
     @property
     def root(self) -> str:
@@ -131,7 +142,7 @@ def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
     """Return a short digest of the content of all packages: version alone is no identity."""
     from engine.files import sha256
 
-    rows = sorted(f"{one.name} {one.content}" for one in packages if not one.origin)
+    rows = sorted(f"{one.name} {one.content}" for one in packages)
     return sha256("\n".join(rows).encode())[:16]
 
 
@@ -141,28 +152,27 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     notes = {f"file.{NOTES}/{name}": "unexpected" for name in _strays(root)}
     if receipt.path != root:
         return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
-    if seals.untouched(root) and not receipt.loose:
-        return {**plain, **notes}, False
+    wrong, seal = _damage(root, receipt, spec.ignore)
+    if not wrong:
+        return {**plain, **notes}, bool(seal) and not receipt.loose
+    if not seal:
+        broken = {f"file.{path}": trouble for path, trouble in wrong.items()}
+        return {**plain, **notes, **broken}, False
     from states.venv.damage import by_package
 
-    seal = seals.load(root, receipt.seal)
-    if seal is None:
-        return {**plain, **notes, f"file.{NOTES}/seal.json": "edited"}, False
-    wrong = _damage(root, receipt, spec.ignore)
-    if not wrong:
-        return {**plain, **notes}, not receipt.loose
     return {**by_package(wrong, seal, receipt, root), **notes}, False
 
 
-def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> dict[str, str]:
+def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> tuple[dict[str, str], Seal]:
+    """Return what differs, and the seal if it had to be asked."""
     if seals.untouched(root) and not receipt.loose:
-        return {}
+        return {}, {}
     from states.venv.damage import damage
 
     seal = seals.load(root, receipt.seal)
     if seal is None:
-        return {f"{NOTES}/seal.json": "edited"}
-    return damage(root, seal, ignore)
+        return {f"{NOTES}/seal.json": "edited"}, {}
+    return damage(root, seal, ignore), seal
 
 
 def _strays(root: str) -> list[str]:

@@ -13,7 +13,7 @@ import array
 import json
 import os
 import stat
-from engine.value import value
+from collections import namedtuple
 from itertools import chain
 from operator import attrgetter
 
@@ -33,20 +33,12 @@ AS_SEALED = "as sealed"
 """What a plan says a damaged file is to become."""
 
 
-@value
-class Entry:
-    """One sealed file, folder or symlink. `content` is a SHA-256, a target, or empty."""
+Entry = namedtuple("Entry", "kind mode uid gid size content package")
+"""One sealed file, folder or symlink. There are ten thousand of them in a venv.
 
-    kind: str
-    """`f`, `d` or `l`."""
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    content: str
-    package: str
-    """The package that brought it; empty for what belongs to the environment."""
-
+`kind` is `f`, `d` or `l`; `content` a SHA-256, a link's target, or empty; `package` the
+one that brought it, empty for what belongs to the environment.
+"""
 
 Seal = dict[str, Entry]
 """Entries by path, relative to the generation; the generation's own folder is `.`."""
@@ -55,8 +47,7 @@ Seal = dict[str, Entry]
 def dump(seal: Mapping[str, Entry]) -> bytes:
     """Return the bytes of `seal.json`: one row an entry, sorted by path."""
     rows = [
-        [path, e.kind, e.mode, e.uid, e.gid, e.size, e.content, e.package]
-        for path, e in sorted(seal.items())
+        [path, *entry] for path, entry in sorted(seal.items())
     ]
     return json.dumps(rows, separators=(",", ":")).encode()
 
@@ -70,7 +61,7 @@ def load(root: str, digest: str) -> Seal | None:
         return None
     if sha256(data) != digest:
         return None
-    return {row[0]: Entry(*row[1:]) for row in json.loads(data)}
+    return {row[0]: Entry._make(row[1:]) for row in json.loads(data)}
 
 
 def stats(root: str, paths: Iterable[str]) -> bytes:
