@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,12 @@ def test_other_toml_on_a_page_can_be_parsed(block: Block) -> None:
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_an_example_is_accepted(
-    file: Path, places: object, capsys: pytest.CaptureFixture[str]
+    file: Path, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(compose, argv=["graph", str(file)]) == 0, capsys.readouterr().err
+    folder = tmp_path / "example"
+    shutil.copytree(file.parent, folder, ignore=shutil.ignore_patterns("demo"))
+    _lay_out(folder, tomli.loads(file.read_text()))
+    assert main(compose, argv=["graph", str(folder / file.name)]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block", every("json"), ids=str)
