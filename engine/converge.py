@@ -144,6 +144,7 @@ def converge(
         # The import costs milliseconds that a run with nothing to do need not pay.
         from engine.parallel import walk
 
+        progress.open_()
         walk(rest, done, lambda resource: visit(resource, kinds, run, done, seen), jobs)
     return tuple(done[resource.address] for resource in order)
 

@@ -22,10 +22,16 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
     Whoever reads sees the old content or the new. The aside name begins with `.next-`, and
-    is nobody else's: threads of ours may write the same file.
+    is nobody else's: threads of ours may write the same file. What a killed process left
+    of the same file goes.
     """
     folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".next-{name}-{os.urandom(4).hex()}")
+    prefix = f".next-{name}-"
+    for left in os.listdir(folder):
+        maker = left.removeprefix(prefix).partition("-")[0]
+        if left.startswith(prefix) and not os.path.exists(f"/proc/{maker}"):
+            os.unlink(os.path.join(folder, left))
+    aside = os.path.join(folder, f"{prefix}{os.getpid()}-{os.urandom(4).hex()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)

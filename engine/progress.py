@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class Reporter:
     """Listens and does nothing; subclasses show what they care for."""
 
+    def opened(self) -> None:
+        """There is work to do; said once, before any of it."""
+
     def begun(self, address: str) -> None:
         """A resource is being worked on."""
 
@@ -43,6 +46,11 @@ def listen(reporter: Reporter) -> None:
     """Send all that follows to this reporter."""
     global _reporter  # one terminal, one listener
     _reporter = reporter
+
+
+def open_() -> None:
+    """Say that there is work to do."""
+    _reporter.opened()
 
 
 @contextmanager

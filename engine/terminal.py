@@ -100,11 +100,14 @@ class LazyLive(Reporter):
     def __init__(self) -> None:
         self.live: Live | None = None
 
+    def opened(self) -> None:
+        """Make the display."""
+        self.live = Live()
+
     def begun(self, address: str) -> None:
-        """Make the display, and show the resource."""
-        if self.live is None:
-            self.live = Live()
-        self.live.begun(address)
+        """Pass on."""
+        if self.live is not None:
+            self.live.begun(address)
 
     def step(self, address: str, text: str) -> None:
         """Pass on."""

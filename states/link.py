@@ -100,7 +100,7 @@ class LinkKind:
         """Say why."""
         if change.attribute == "target":
             return "what it leads to is not there"
-        return "it leads elsewhere" if change.before else ""
+        return "it leads elsewhere" if change.before and change.after else ""
 
     def lock(self, spec: Link) -> str | None:
         """A rename needs no lock."""

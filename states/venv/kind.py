@@ -7,6 +7,7 @@ import os
 from engine.errors import ConvergeError
 from states.venv.hold import holds
 from states.venv.observation import FOREIGN, View, artifacts_of, look, owners
+from states.venv.receipt import lock_text
 from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
 from states.venv.store import prepare, store_of
@@ -145,7 +146,8 @@ class VenvKind:
         view, chosen = self.views[spec.path], self.choices.get(spec.path)
         if view.receipt is None or chosen is None or self._held(spec):
             return
-        if view.stale or view.receipt.inputs != spec.inputs or view.receipt.request != chosen.request:
+        same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, chosen.request)
+        if view.stale or not same or lock_text(view.root, view.receipt) is None:
             from states.venv.memory import refresh
 
             refresh(spec, view, chosen)

@@ -30,7 +30,7 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
             paths = list(seals.remembered(view.root))
             write_durably(f"{view.root}/{NOTES}/stats", seals.stats(view.root, paths))
         lock = chosen.lock.encode()
-        if sha256(lock) != view.receipt.lock:
+        if receipts.lock_text(view.root, view.receipt) != chosen.lock:
             write_durably(f"{view.root}/{NOTES}/pylock.toml", lock)
         receipt = replace(
             view.receipt, inputs=spec.inputs, request=chosen.request, lock=sha256(lock)

@@ -32,6 +32,7 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
     listen(arguments)
     where = replace(options.settings(arguments), locking=True)
     written = []
+    progress.open_()
     for one in venvs(arguments, lambda _settings: compose(where), remember=False):
         with progress.task(one.address):
             path, changed = _write(one, where)

@@ -1,0 +1,187 @@
+"""The command line: words in, an exit code out, and nothing that looks like drift by mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import __version__
+from tests.support.command import Converge
+from tests.unit.desk import Desk
+from tests.unit.toy import Note, composition
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan"],
+        ["aply", "x.toml"],
+        ["plan", "--bogus", "x.toml"],
+        ["plan", "--js", "x.toml"],
+        ["plan", "--jobs", "0", "x.toml"],
+        ["plan", "--jobs", "many", "x.toml"],
+        ["plan", "--jobs", "²", "x.toml"],
+        ["plan", "--jobs", "-1", "x.toml"],
+        ["apply", "--lock-timeout", "soon", "x.toml"],
+        ["apply", "--lock-timeout", "nan", "x.toml"],
+        ["apply", "--lock-timeout=-1", "x.toml"],
+        ["apply", "--color", "pink", "x.toml"],
+        ["apply", "--only"],
+        ["schema", "everything"],
+        ["graph", "--format", "png", "x.toml"],
+        ["version", "x"],
+    ],
+)
+def test_wrong_usage_exits_64_and_never_2(desk: Desk, words: list[str]) -> None:
+    done = desk.say(*words)
+    assert (done.code, done.out) == (64, "")
+    assert done.err.startswith("error: ")
+
+
+def test_an_unknown_verb_is_told_with_the_one_it_may_have_meant(desk: Desk) -> None:
+    assert "unknown verb `aply`\n  hint: did you mean `apply`?" in desk.say("aply").err
+    assert "hint: verbs are plan, apply, check" in desk.say("zebra").err
+
+
+def test_wrong_usage_is_told_in_json_where_json_was_asked_for(desk: Desk) -> None:
+    done = desk.say("plan", "--json", "--bogus", "x.toml")
+    assert (done.code, done.report["exit"]["class"]) == (64, "usage")
+    assert "--bogus" in done.report["error"]["message"]
+
+
+def test_a_guard_that_is_called_wrongly_is_an_error_and_no_drift(desk: Desk) -> None:
+    done = desk.say("check", "--json", "--prune", "x.toml")
+    assert (done.code, done.report["exit"]["class"]) == (1, "usage")
+
+
+def test_a_missing_file_exits_66(desk: Desk) -> None:
+    done = desk.say("apply", "--json", str(desk.folder / "gone.toml"))
+    assert (done.code, done.report["exit"]["class"]) == (66, "no-input")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_every_verb(desk: Desk, words: list[str]) -> None:
+    done = desk.say(*words)
+    assert done.code == 0
+    for verb in ("plan", "apply", "check", "graph", "schema", "version"):
+        assert f"\n  {verb} " in done.out
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "check", "graph", "schema", "version"])
+def test_every_verb_has_help_of_its_own(desk: Desk, verb: str) -> None:
+    done = desk.say(verb, "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"usage: converge {verb}")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]])
+def test_the_version_is_told(desk: Desk, words: list[str]) -> None:
+    assert desk.say(*words).out == f"{__version__}\n"
+
+
+def test_only_takes_a_resource_and_what_it_needs(desk: Desk) -> None:
+    desk.notes("a", "b", "c", b='needs = ["note.a"]')
+    assert desk.run("apply", "--json", "--only", "note.b").outcomes() == {
+        "note.a": "changed",
+        "note.b": "changed",
+    }
+    assert desk.says("c") is None
+
+
+def test_only_takes_patterns_and_may_be_repeated(desk: Desk) -> None:
+    desk.notes("aa", "ab", "b", "c")
+    done = desk.run("plan", "--json", "--only", "note.a*", "--only", "note.c")
+    assert list(done.outcomes()) == ["note.aa", "note.ab", "note.c"]
+
+
+def test_only_what_is_declared_can_be_chosen(desk: Desk) -> None:
+    desk.notes("first", "b")
+    done = desk.run("plan", "--only", "note.frist")
+    assert done.code == 64
+    assert "hint: did you mean `note.first`?" in done.err
+    assert "hint: declared are note.first, note.b" in desk.run("plan", "--only", "zzz").err
+
+
+def test_dry_run_is_plan(desk: Desk) -> None:
+    desk.notes("a", "b")
+    planned, dry = desk.run("plan", "--json"), desk.run("apply", "--dry-run", "--json")
+    assert planned.report == dry.report
+    assert desk.says("a") is None
+
+
+def test_upgrade_does_not_swallow_the_file_that_follows(desk: Desk) -> None:
+    desk.notes("a")
+    file = str(desk.folder / "notes.toml")
+    assert desk.say("plan", "--upgrade", file).code == 0
+    assert desk.say("plan", "--upgrade=x,y", file).code == 0
+
+
+def test_a_bug_is_told_with_its_traceback_and_exits_70(desk: Desk) -> None:
+    desk.notes("a")
+
+    def trouble(spec: Note) -> None:
+        raise ZeroDivisionError(spec.path)
+
+    desk.composition = lambda: composition(trouble=trouble)
+    done = desk.run("apply")
+    assert (done.code, done.out) == (70, "")
+    assert "ZeroDivisionError" in done.err
+    assert done.err.splitlines()[-1].startswith(
+        "error: this is a bug in converge; please report it"
+    )
+
+
+def test_the_result_is_on_stdout_and_the_progress_on_stderr(desk: Desk) -> None:
+    desk.notes("a")
+    done = desk.run("apply", "--json", "--verbose")
+    assert done.report["changed"]
+    done = desk.run("apply")
+    assert (done.out, done.err) == ("Apply: nothing to do: 1 as declared.\n", "")
+
+
+def test_who_stops_reading_is_no_failure(converge: Converge, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.touch()
+    file = tmp_path / "links.toml"
+    file.write_text("".join(f'[link."{tmp_path}/l{n}"]\nto = "{target}"\n' for n in range(40)))
+    converge.home.mkdir()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        converge.argv("apply", "--json", file),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=converge.environment(),
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "l39").is_symlink()
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_locale_without_the_characters_is_no_failure(
+    converge: Converge, tmp_path: Path, words: list[str]
+) -> None:
+    file = tmp_path / "links.toml"
+    (tmp_path / "l").symlink_to(os.fsdecode(b"caf\xe9"))
+    file.write_text(f'[link."{tmp_path}/l"]\nto = "{tmp_path}/zürich"\n')
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = subprocess.run(
+            converge.argv("plan", *words, file),
+            capture_output=True,
+            env=converge.environment({"PYTHONIOENCODING": encoding}),
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"rich" in done.stdout
+
+
+def test_the_command_and_the_module_are_one(converge: Converge) -> None:
+    assert converge("version").out == f"{__version__}\n"
+    assert sys.executable == converge.python

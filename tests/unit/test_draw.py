@@ -1,0 +1,64 @@
+"""The graph as text, DOT and Mermaid."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.desk import Desk
+
+
+@pytest.fixture
+def drawn(desk: Desk) -> Desk:
+    desk.declare(
+        '[note."say \\"hi\\""]\npath = "a"\n'
+        '[note.b]\npath = "b"\ncopies = \'note.say "hi"\'\n'
+        '[page.c]\npath = "c"\nneeds = ["note.b", \'note.say "hi"\']\n'
+    )
+    return desk
+
+
+def test_as_text(drawn: Desk) -> None:
+    assert drawn.run("graph").out == (
+        'note.say "hi"\n'
+        "note.b\n"
+        '  └─ needs note.say "hi"\n'
+        "page.c\n"
+        "  ├─ needs note.b\n"
+        '  └─ needs note.say "hi"\n'
+    )
+
+
+def test_as_dot(drawn: Desk) -> None:
+    assert drawn.run("graph", "--format", "dot").out == (
+        "digraph converge {\n"
+        "  rankdir=LR;\n"
+        '  "note.say \\"hi\\"";\n'
+        '  "note.b";\n'
+        '  "page.c";\n'
+        '  "note.say \\"hi\\"" -> "note.b";\n'
+        '  "note.b" -> "page.c";\n'
+        '  "note.say \\"hi\\"" -> "page.c";\n'
+        "}\n"
+    )
+
+
+def test_as_mermaid(drawn: Desk) -> None:
+    assert drawn.run("graph", "--format", "mermaid").out == (
+        "flowchart LR\n"
+        '  n0["note.say #quot;hi#quot;"]\n'
+        '  n1["note.b"]\n'
+        '  n2["page.c"]\n'
+        "  n0 --> n1\n"
+        "  n1 --> n2\n"
+        "  n0 --> n2\n"
+    )
+
+
+def test_only_a_part_of_it(drawn: Desk) -> None:
+    assert "page.c" not in drawn.run("graph", "--only", "note.b").out
+
+
+def test_a_graph_of_nothing(desk: Desk) -> None:
+    desk.declare("")
+    assert desk.run("graph").out == ""
+    assert desk.run("graph", "--format", "mermaid").out == "flowchart LR\n"

@@ -1,0 +1,61 @@
+"""A saved plan is done exactly, or refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.desk import Desk
+
+
+@pytest.fixture
+def planned(desk: Desk) -> Desk:
+    desk.notes("a", "b")
+    assert desk.run("plan", "--out", str(desk.folder / "plan.json")).code == 0
+    return desk
+
+
+def apply(desk: Desk, *words: str):
+    return desk.run("apply", "--json", "--plan", str(desk.folder / "plan.json"), *words)
+
+
+def test_a_plan_that_is_still_true_is_done(planned: Desk) -> None:
+    assert apply(planned).outcomes() == {"note.a": "changed", "note.b": "changed"}
+
+
+def test_a_saved_plan_is_what_json_prints(planned: Desk) -> None:
+    saved = json.loads((planned.folder / "plan.json").read_text())
+    assert saved == planned.run("plan", "--json").report
+
+
+@pytest.mark.parametrize("change", ["the declaration", "the world", "which part", "all done"])
+def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change: str) -> None:
+    words = []
+    if change == "the declaration":
+        planned.notes("a", "b", b="pages = 2")
+    if change == "the world":
+        (planned.folder / "a").write_text("tea")
+    if change == "which part":
+        words = ["--only", "note.a"]
+    if change == "all done":
+        planned.run("apply")
+    before = {one.name: one.read_bytes() for one in planned.folder.iterdir()}
+    done = apply(planned, *words)
+    assert (done.code, done.report["exit"]["class"]) == (80, "stale-plan")
+    assert {one.name: one.read_bytes() for one in planned.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff"])
+def test_what_is_no_plan_is_refused_and_nothing_is_done(planned: Desk, content: str | None) -> None:
+    path = planned.folder / "plan.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content.encode("latin-1"))
+    assert apply(planned).code == 66
+    assert planned.says("a") is None
+
+
+def test_a_plan_that_cannot_be_saved_is_an_error(desk: Desk) -> None:
+    desk.notes("a")
+    assert desk.run("plan", "--out", str(desk.folder / "gone" / "plan.json")).code != 0

@@ -1,0 +1,172 @@
+"""Progress: plain lines, a live display on a terminal, or nothing; never in the way of the work."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr
+
+import pytest
+
+from engine import progress
+from engine.terminal import LazyLive, Lines, reporter
+from tests.support.command import ROOT
+from tests.unit.desk import Desk, as_it_was
+from tests.unit.toy import Note, composition
+
+
+@pytest.fixture
+def talking(desk: Desk) -> Desk:
+    desk.notes("a", "b")
+
+    def trouble(spec: Note) -> None:
+        progress.step(f"writing {os.path.basename(spec.path)}\x1b[2J")
+        progress.detail("the pen scratches\r")
+
+    desk.composition = lambda: composition(trouble=trouble)
+    return desk
+
+
+def test_each_step_is_a_line_with_its_resource(talking: Desk) -> None:
+    assert talking.run("apply", "--jobs", "1").err == (
+        "note.a: writing a\\x1b[2J\nnote.b: writing b\\x1b[2J\n"
+    )
+
+
+def test_verbose_passes_on_the_tools_own_words(talking: Desk) -> None:
+    err = talking.run("apply", "--jobs", "1", "--verbose").err
+    assert err.splitlines()[:2] == ["note.a: writing a\\x1b[2J", "note.a:   the pen scratches\\r"]
+
+
+def test_quiet_says_nothing(talking: Desk) -> None:
+    assert talking.run("apply", "--quiet").err == ""
+
+
+def test_nothing_to_do_says_nothing(talking: Desk) -> None:
+    talking.run("apply")
+    assert talking.run("apply", "--verbose").err == ""
+
+
+def test_nobody_listening_any_more_does_not_stop_the_work(talking: Desk) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    lines = Lines(verbose=True)
+    with redirect_stderr(Gone()):
+        lines.step("note.a", "writing")
+        lines.detail("note.a", "scratching")
+
+
+def test_what_is_said_belongs_to_the_resource_it_is_said_in() -> None:
+    heard: list[tuple[str, ...]] = []
+
+    class Listener(progress.Reporter):
+        def begun(self, address: str) -> None:
+            heard.append(("begun", address))
+
+        def step(self, address: str, text: str) -> None:
+            heard.append((address, text))
+
+        def ended(self, address: str) -> None:
+            heard.append(("ended", address))
+
+    with as_it_was():
+        progress.listen(Listener())
+        with pytest.raises(ZeroDivisionError), progress.task("note.a"):
+            _fail_after(lambda: progress.step("one"))
+        progress.step("two")
+    assert heard == [("begun", "note.a"), ("note.a", "one"), ("ended", "note.a"), ("", "two")]
+
+
+def _fail_after(work: Callable[[], None]) -> None:
+    work()
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("quiet", "verbose", "terminal", "kind"),
+    [
+        (True, False, True, progress.Reporter),
+        (True, True, False, progress.Reporter),
+        (False, False, False, Lines),
+        (False, True, True, Lines),
+        (False, False, True, LazyLive),
+    ],
+)
+def test_who_looks_decides_on_the_form(quiet, verbose, terminal, kind) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    with redirect_stderr(stream):
+        assert type(reporter(quiet=quiet, verbose=verbose)) is kind
+
+
+def on_a_terminal(desk: Desk, *words: str) -> tuple[int, str]:
+    """Run the command with a terminal of its own as standard error; return what it showed."""
+    ours, theirs = pty.openpty()
+    program = (
+        "import sys; from engine import progress; from engine.cli import main\n"
+        "from tests.unit.toy import composition\n"
+        "def trouble(spec):\n"
+        "    progress.step('sharpening')\n"
+        "    progress.detail('the [red]knife[/red] \\x1b[2J')\n"
+        "code = main(lambda s: composition(trouble=trouble))\n"
+        "sys.exit(code)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words, str(desk.folder / "notes.toml")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    shown = b""
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            block = os.read(ours, 65536)
+        except OSError:
+            break
+        if not block:
+            break
+        shown += block
+    os.close(ours)
+    return process.wait(60), shown.decode()
+
+
+def test_a_terminal_shows_each_resource_and_is_left_as_it_was_found(desk: Desk) -> None:
+    desk.notes("a", "b")
+    code, shown = on_a_terminal(desk, "apply")
+    assert code == 0
+    assert "note.a" in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") >= 1, "the cursor comes back"
+    assert "\x1b[2J" not in shown, "a tool cannot clear the screen"
+
+
+def test_a_terminal_shows_nothing_where_nothing_is_to_be_done(desk: Desk) -> None:
+    desk.notes("a")
+    desk.run("apply")
+    assert on_a_terminal(desk, "apply") == (0, "")
+
+
+def test_a_markup_in_a_tools_words_is_shown_and_not_obeyed() -> None:
+    live = LazyLive()
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        live.step("note.a", "before it has begun")
+        live.opened()
+        live.begun("note.a")
+        live.detail("note.a", "[red]knife[/red] \x1b[2J")
+        assert live.live is not None
+        (task,) = live.live.progress.tasks
+        assert task.description == r"[red]knife[/red] \x1b[2J"
+        live.ended("note.a")
+        assert live.live.progress.tasks == []
+        live.close()
+    assert not re.search(r"\x1b\[2J", stream.getvalue())
