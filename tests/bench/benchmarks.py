@@ -38,8 +38,8 @@ def no_op_1(setting: Setting) -> Benchmark:
         ],
         targets=[
             start_up(CONVERGE, BARE, STATS, 4.0),
-            ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
-            ratio(CONVERGE, uv.PYLOCK, 1.0),
+            ratio(CONVERGE, uv.REQUIREMENTS),
+            ratio(CONVERGE, uv.PYLOCK),
         ],
     )
 

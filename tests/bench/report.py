@@ -67,10 +67,15 @@ def section(result: Mapping[str, Any]) -> str:
     if result["targets"]:
         lines += ["", "| | measured | at most | |", "|---|---|---|---|"]
     for target in result["targets"]:
-        met = "met" if target["value"] <= target["at_most"] else "**missed**"
-        figures = f"{target['value']:.3g} | {target['at_most']:.3g}"
-        lines.append(f"| {target['what']} | {figures} | {met} |")
+        lines.append(_verdict(**target))
     return "\n".join(lines)
+
+
+def _verdict(what: str, value: float, at_most: float | None) -> str:
+    if at_most is None:
+        return f"| {what} | {value:.3g} | | |"
+    met = "met" if value <= at_most else "**missed**"
+    return f"| {what} | {value:.3g} | {at_most:.3g} | {met} |"
 
 
 def _time(seconds: float) -> str:

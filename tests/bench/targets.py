@@ -15,7 +15,8 @@ class Target:
     """A figure drawn from the samples and the most it may be."""
 
     what: str
-    at_most: float
+    at_most: float | None
+    """None where nothing is asked: the figure is only told."""
     value: Callable[[Samples], float]
     needs: frozenset[str]
     """The cases it is drawn from; without one of them there is no figure."""
@@ -30,7 +31,7 @@ class Benchmark:
     targets: Sequence[Target]
 
 
-def ratio(case: str, peer: str, at_most: float) -> Target:
+def ratio(case: str, peer: str, at_most: float | None = None) -> Target:
     """Return the target that `case` takes at most `at_most` times as long as `peer`."""
     return Target(
         what=f"{case} ÷ {peer}",
