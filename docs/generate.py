@@ -26,7 +26,7 @@ from states.__main__ import compose
 from states.verbs import verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.verb import Verb
 
@@ -178,7 +178,7 @@ def _same(have: set[str], told: set[str], what: str) -> None:
         raise SystemExit(f"the templates and the code differ in the {what}: {have ^ told}")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(
         f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in lines

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli
@@ -41,7 +42,7 @@ def _lay_out(folder: Path, declaration: dict[str, object]) -> None:
                 (folder / local[1]).mkdir(parents=True, exist_ok=True)
 
 
-def _venvs(declaration: dict[str, object]) -> list[dict[str, list[str]]]:
+def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:
     tables = declaration.get("venv", {})
     defaults = declaration.get("defaults", {})
     assert isinstance(tables, dict)
