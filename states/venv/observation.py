@@ -85,7 +85,7 @@ def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool
     """Tell whether a generation is still what its receipt says."""
     if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
         return False
-    return not _strays(receipt.path) and not _damage(receipt.path, receipt, ignore)
+    return not _strays(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
 
 
 def _published(store: Store) -> tuple[str, str | None]:
