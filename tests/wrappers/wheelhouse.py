@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 from tests.wrappers.environments import REPOSITORY, NotHere, cache_folder, environment
 

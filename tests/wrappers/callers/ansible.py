@@ -26,7 +26,8 @@ class Ansible:
         """Run one play on this machine; return the exit code and all that was printed."""
         inventory = self.place.folder / "inventory"
         inventory.write_text(
-            f"here ansible_connection=local ansible_python_interpreter={self.python}\n"
+            f"here ansible_connection=local ansible_python_interpreter={self.python} "
+            f"ansible_async_dir={self.place.folder / 'async'}\n"
         )
         book = self.place.folder / "play.json"
         book.write_text(json.dumps([{"hosts": "here", "gather_facts": False, **play}]))

@@ -49,13 +49,16 @@ class Controller:
 
     def write(self, declared: Path, lock: Path) -> None:
         """Write the playbook of a release."""
-        copies = [{"ansible.builtin.copy": {"src": str(file), "dest": f"/srv/etc/{file.name}"}} for file in (declared, lock)]
+        copies: list[dict[str, Any]] = [
+            {"ansible.builtin.copy": {"src": str(file), "dest": f"/srv/etc/{file.name}"}, "tags": "declare"}
+            for file in (declared, lock)
+        ]
         module = {"files": f"/srv/etc/{declared.name}", "executable": str(self.fleet.place.engine)}
         play: dict[str, Any] = {
             "hosts": "all",
             "gather_facts": False,
             "tasks": [
-                {"ansible.builtin.file": {"path": "/srv/etc", "state": "directory"}},
+                {"ansible.builtin.file": {"path": "/srv/etc", "state": "directory"}, "tags": "declare"},
                 *copies,
                 {"converge.python.venv": module, "notify": "restart"},
             ],
@@ -112,9 +115,12 @@ def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothi
     """Three hosts at once from one lock; then no host is changed and no byte is served."""
     controller.write(*fleet.declare("1.0"))
     fleet.server.forget()
+    # A dry run reads what is on the host, so the declaration must be there.
+    assert controller.play("--tags", "declare")[0] == 0
     code, foretold = controller.play("--check")
+    assert (code, [foretold[host.name]["changed"] for host in fleet.hosts]) == (0, [1, 1, 1])
     code, said = controller.play()
-    assert code == 0
+    assert (code, [said[host.name]["changed"] for host in fleet.hosts]) == (0, [2, 2, 2])
     assert len({content(host) for host in fleet.hosts}) == 1
     assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
     requests, sent = fleet.server.served()

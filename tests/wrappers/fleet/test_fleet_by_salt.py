@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +80,8 @@ class Master:
         engine = {"executable": str(self.fleet.place.engine)}
         applied = {"app": {"converge.applied": [{"files": [toml]}, engine, {"watch": [{"file": toml}]}]}}
         restart = [{"name": "echo restarted >> /srv/restarts"}, {"watch": [{"converge": "app"}]}]
-        states = {**files, **applied, "restart": {"cmd.wait": restart}}
+        states = {"include": ["files"], **applied, "restart": {"cmd.wait": restart}}
+        (self.tree / "files.sls").write_text("#!json\n" + json.dumps(files))
         (self.tree / "app.sls").write_text("#!json\n" + json.dumps(states))
 
     def roll_out(self, *options: str, target: str = "*") -> Answers:
@@ -92,7 +92,14 @@ class Master:
 def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
     folder = disk / "etc"
     folder.mkdir(exist_ok=True)
-    common = {"root_dir": "/srv", "log_file": f"/srv/{kind}.log", "pki_dir": f"/srv/pki/{kind}", "sock_dir": f"/run/{kind}"}
+    # What must not outlive a power cut is in /run, as on a real host.
+    common = {
+        "root_dir": "/srv",
+        "log_file": f"/srv/{kind}.log",
+        "pki_dir": f"/srv/pki/{kind}",
+        "sock_dir": f"/run/{kind}",
+        "pidfile": f"/run/{kind}.pid",
+    }
     (folder / kind).write_text(json.dumps(settings | common))
 
 
@@ -115,6 +122,8 @@ def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
 ) -> None:
     """Foretold, begun, one host killed, run again: all equal, and watches fired once a host."""
     master.write(*fleet.declare("1.0"))
+    # A dry run reads what is on the minion, so the declaration must be there.
+    assert len(master.call("state.apply", "files")) == len(fleet.hosts)
     foretold = master.roll_out("test=True")
     assert {name: bool(_changes(answer)) for name, answer in foretold.items()} == {
         host.name: True for host in fleet.hosts
