@@ -63,7 +63,7 @@ def no_op_10(setting: Setting) -> Benchmark:
         cases=cases,
         targets=[
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
-            ratio(CONVERGE, uv.PYLOCK, 1.0),
+            ratio(CONVERGE, uv.PYLOCK),
             ratio(CONVERGE, ansible.NAME, 1 / 30),
             ratio(CONVERGE, salt.NAME, 1 / 30),
         ],
@@ -80,7 +80,7 @@ def no_op_services(setting: Setting) -> Benchmark:
             uv.no_op(setting, services, uv.REQUIREMENTS),
             uv.no_op(setting, services, uv.PYLOCK),
         ],
-        targets=[ratio(CONVERGE, uv.REQUIREMENTS, 1.0), ratio(CONVERGE, uv.PYLOCK, 1.0)],
+        targets=[ratio(CONVERGE, uv.REQUIREMENTS, 1.0), ratio(CONVERGE, uv.PYLOCK)],
     )
 
 
@@ -100,7 +100,7 @@ def no_op_100(setting: Setting) -> Benchmark:
             memory(CONVERGE, 150),
             ratio(CONVERGE, ten, 10.0),
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
-            ratio(CONVERGE, uv.PYLOCK, 1.0),
+            ratio(CONVERGE, uv.PYLOCK),
         ],
     )
 
