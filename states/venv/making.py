@@ -192,13 +192,13 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier
     dumped = seals.dump(seal)
     loose = loose_folders(paths, spec.ignore) if spec.ignore else ()
     steady = [path for path in seal if path not in loose]
-    for name, data in (
-        ("seal.json", dumped),
-        ("pylock.toml", chosen.lock.encode()),
-        ("stats", seals.stats(root, steady)),
-    ):
+    for name, data in (("seal.json", dumped), ("pylock.toml", chosen.lock.encode())):
         with open(f"{root}/{NOTES}/{name}", "wb") as stream:
             stream.write(data)
+    # The seal itself is watched as what it seals is.
+    watched = seals.stats(root, [*steady, f"{NOTES}/seal.json"])
+    with open(f"{root}/{NOTES}/stats", "wb") as stream:
+        stream.write(watched)
     flush_file_system(root)
     receipt = Receipt(
         generation=identifier,
