@@ -191,14 +191,11 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier
     seal["."] = seals.entry(root, ".")
     dumped = seals.dump(seal)
     loose = loose_folders(paths, spec.ignore) if spec.ignore else ()
-    steady = [path for path in seal if path not in loose]
     for name, data in (("seal.json", dumped), ("pylock.toml", chosen.lock.encode())):
         with open(f"{root}/{NOTES}/{name}", "wb") as stream:
             stream.write(data)
-    # The seal itself is watched as what it seals is.
-    watched = seals.stats(root, [*steady, f"{NOTES}/seal.json"])
     with open(f"{root}/{NOTES}/stats", "wb") as stream:
-        stream.write(watched)
+        stream.write(seals.stats(root, seals.watched(seal, loose)))
     flush_file_system(root)
     receipt = Receipt(
         generation=identifier,

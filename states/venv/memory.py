@@ -27,8 +27,9 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
     assert view.receipt is not None  # an unchanged venv has one
     with suppress(OSError, Busy), holding(view.store.lock, 0):
         if view.stale:
-            paths = list(seals.remembered(view.root))
-            write_durably(f"{view.root}/{NOTES}/stats", seals.stats(view.root, paths))
+            seal = seals.load(view.root, view.receipt.seal) or {}
+            watched = seals.watched(seal, view.receipt.loose)
+            write_durably(f"{view.root}/{NOTES}/stats", seals.stats(view.root, watched))
         lock = chosen.lock.encode()
         if receipts.lock_text(view.root, view.receipt) != chosen.lock:
             write_durably(f"{view.root}/{NOTES}/pylock.toml", lock)

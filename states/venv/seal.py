@@ -64,6 +64,12 @@ def load(root: str, digest: str) -> Seal | None:
     return {row[0]: Entry._make(row[1:]) for row in json.loads(data)}
 
 
+def watched(seal: Iterable[str], loose: Iterable[str]) -> list[str]:
+    """Return the paths whose stat is remembered: all but loose folders, and the seal itself."""
+    skipped = set(loose)
+    return [*(path for path in seal if path not in skipped), f"{NOTES}/seal.json"]
+
+
 def stats(root: str, paths: Iterable[str]) -> bytes:
     """Return the bytes of `stats`.
 
