@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,22 @@ from tests.wrappers.world import PASSWORD, World, make_world
 
 VERSION = "0.1.0"
 _missing: set[str] = set()
+_left_out: list[str] = []
+
+_LONG = (
+    "[ansible-2.19",
+    "test_scenarios.py::*[pyinfra",
+    "test_scenarios.py::*[dsc",
+    "test_secrets.py::*[ansible",
+    "test_secrets.py::*[salt",
+    "test_secrets.py::*[pyinfra",
+    "test_documents.py::test_the_commands*[ansible",
+    "test_documents.py::test_the_commands*[salt",
+    "test_documents.py::test_the_commands*[fleet",
+    "test_ansible_test.py",
+    "test_salt.py",
+)
+"""What is marked with the fleet, since the rest shall be done in three minutes on two processors."""
 
 _LAUNCHER = """\
 #!{python} -I
@@ -33,10 +49,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.wrappers)
+            if any(_matches(item.nodeid, pattern) for pattern in _LONG):
+                item.add_marker(pytest.mark.fleet)
+
+
+def _matches(nodeid: str, pattern: str) -> bool:
+    """Say whether the parts of the pattern stand in the name in their order."""
+    for part in pattern.split("*"):
+        _, found, nodeid = nodeid.partition(part)
+        if not found:
+            return False
+    return True
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember what was left out."""
+    here = Path(__file__).parent
+    _left_out.extend(item.nodeid for item in items if here in item.path.parents)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what could not be proved on this machine."""
+    """Say loudly what could not be proved on this machine, and what was not asked for."""
+    if _left_out:
+        words = f"{len(_left_out)} tests of the wrappers were left out; `pytest -m wrappers` runs all"
+        terminalreporter.section(words, sep="!", yellow=True)
     for why in sorted(_missing):
         terminalreporter.section("WRAPPERS NOT PROVED HERE", sep="!", red=True)
         terminalreporter.line(why)
