@@ -100,9 +100,27 @@ def test_a_repair_does_not_fetch_anew_what_the_cache_has(live: Host) -> None:
 def test_as_many_former_generations_stay_as_keep_says(stocked: Host, kept: int) -> None:
     stocked.declare(["beta"], keep=kept)
     stocked.applied()
-    for _ in range(3):
-        Path(stocked.site / "stray.py").write_text("")
+    for mode in ("0750", "0711", "0700"):
+        stocked.declare(["beta"], keep=kept, mode=mode)
         stocked.applied()
 
     assert len(stocked.generations()) == kept + 1
     assert stocked.generation.name == stocked.generations()[-1]
+
+
+def test_of_damaged_generations_the_newest_stays_in_quarantine_and_ousts_no_whole_one(
+    stocked: Host,
+) -> None:
+    stocked.declare(["beta"], keep=1)
+    stocked.applied()
+    stocked.declare(["beta"], keep=1, mode="0750")
+    stocked.applied()
+    whole = stocked.generations()[0]
+    for _ in range(3):
+        Path(stocked.site / "stray.py").write_text("")
+        stocked.applied()
+
+    first, quarantined, live = stocked.generations()
+    assert first == whole
+    assert os.path.lexists(f"{stocked.generation.parent}/{quarantined}/.converge/quarantined")
+    assert live == stocked.generation.name
