@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import time
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ctypes
+    from collections.abc import Iterator
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -21,29 +25,46 @@ def sha256(data: bytes) -> str:
 def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
-    Whoever reads sees the old content or the new. The aside name begins with `.next-`, and
-    is nobody else's: threads of ours may write the same file. What a killed process left
-    of the same file goes.
+    Whoever reads sees the old content or the new. One writer at a time has a folder, so
+    that the aside name can be a fixed one, and what a killed writer left is used again.
     """
     folder, name = os.path.split(path)
-    prefix = f".next-{name}-"
-    for left in os.listdir(folder):
-        maker = left.removeprefix(prefix).partition("-")[0]
-        if left.startswith(prefix) and not os.path.exists(f"/proc/{maker}"):
-            os.unlink(os.path.join(folder, left))
-    aside = os.path.join(folder, f"{prefix}{os.getpid()}-{os.urandom(4).hex()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    aside = os.path.join(folder, f".next-{name}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _sole_writer(folder) as above:
+        descriptor = os.open(aside, flags, mode)
+        try:
+            os.fchmod(descriptor, mode)
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        except BaseException:
+            os.unlink(aside)
+            raise
+        finally:
+            os.close(descriptor)
+        os.rename(aside, path)
+        os.fsync(above)
+
+
+@contextmanager
+def _sole_writer(folder: str) -> Iterator[int]:
+    """Lock a folder and yield its descriptor; raises `BlockingIOError` after five seconds.
+
+    Bounded, since whoever may read a folder may lock it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fchmod(descriptor, mode)
-        write_all(descriptor, data)
-        os.fsync(descriptor)
-    except BaseException:
-        os.unlink(aside)
-        raise
+        for attempt in range(500):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if attempt == 499:
+                    raise BlockingIOError(error.errno, error.strerror, folder) from None
+                time.sleep(0.01)
+        yield descriptor
     finally:
         os.close(descriptor)
-    os.rename(aside, path)
-    flush_folder(folder)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
