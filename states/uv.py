@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from engine import progress
 from engine.errors import (
     CannotCreate,
     ConvergeError,
@@ -13,12 +14,14 @@ from engine.errors import (
     IntegrityError,
     Unavailable,
 )
-from states import child
+from states import child, unflushed
 from states.credentials import revealed
 from states.workplace import writable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from states.venv.spec import Venv
 
 _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
@@ -27,6 +30,13 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         CannotCreate,
         "the disk is full",
         "free some space; what was live before is untouched",
+    ),
+    (
+        r"[Ff]ailed to deserialize|[Bb]roken cache|cache entry|unexpected end of file"
+        r"|Invalid hash digest|[Ii]nvalid [Zz]ip|Failed to extract|[Ff]ailed to read metadata",
+        IntegrityError,
+        "a download, or what was kept of it, is damaged",
+        "the download cache was cleared already: see what the index serves",
     ),
     (
         r"[Hh]ash mismatch",
@@ -85,9 +95,36 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
 
 
 def call(
-    arguments: list[str], *, work: str, cache: str, doing: str, spec: Venv | None = None
+    arguments: list[str],
+    *,
+    work: str,
+    cache: str,
+    doing: str,
+    spec: Venv | None = None,
+    fetched: Sequence[str] = (),
 ) -> None:
-    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to."""
+    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to.
+
+    Where it finds content damaged, that may be what its cache made of it: so the packages
+    that are `fetched`, all if none is named, are dropped from there, and it is called again.
+    """
+    ended = _run(arguments, work, cache, spec)
+    if ended.status != 0 and isinstance(complaint(ended, doing), IntegrityError):
+        forget(fetched, work=work, cache=cache)
+        ended = _run(arguments, work, cache, spec)
+    if ended.status != 0:
+        raise complaint(ended, doing)
+
+
+def forget(packages: Sequence[str], *, work: str, cache: str) -> None:
+    """Have uv drop packages, or all if none is named, from its cache."""
+    progress.step("clearing the download cache")
+    ended = _run(["cache", "clean", *packages], work, cache, None)
+    if ended.status != 0:
+        raise complaint(ended, "clearing the download cache")
+
+
+def _run(arguments: list[str], work: str, cache: str, spec: Venv | None) -> child.Ended:
     extra = {
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -98,15 +135,14 @@ def call(
         "GIT_TERMINAL_PROMPT": "0",
         **(index_environment(spec) if spec else {}),
     }
+    argv = [_program(), *arguments]
     private = os.path.join(cache, "uv")
-    if writable(private):
-        extra["UV_CACHE_DIR"] = private
-    else:
-        extra["UV_NO_CACHE"] = "1"
-    env = child.environment(work, extra)
-    ended = child.run([_program(), *arguments], env=env, cwd=work)
-    if ended.status != 0:
-        raise complaint(ended, doing)
+    if not writable(private):
+        env = child.environment(work, {**extra, "UV_NO_CACHE": "1"})
+        return child.run(argv, env=env, cwd=work)
+    env = child.environment(work, {**extra, "UV_CACHE_DIR": private})
+    with unflushed.used(private):
+        return child.run(argv, env=env, cwd=work)
 
 
 def index_environment(spec: Venv) -> dict[str, str]:

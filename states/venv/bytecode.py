@@ -2,20 +2,22 @@
 
 Compiling is what building a venv costs most. Since bytecode here follows from the source,
 its path inside the venv and the interpreter alone (`compiler.py`), what was compiled once
-is kept in the cache under the digest of these, with a digest of its own: an entry that is
-torn or was edited counts as none.
+is kept in the cache under the digest of these. A cache may be shared, copied and restored,
+and what it holds runs: so each entry is signed (RFC 2104) with a key from the state folder,
+and one that is torn, forged or another host's counts as none.
 """
 
 from __future__ import annotations
 
 import contextvars
+import hmac
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from engine import progress
 from engine.errors import CannotCreate, ConvergeError
-from engine.files import sha256
+from engine.files import sha256, write_durably
 from states import child
 from states.venv.inspection import cached
 from states.workplace import writable
@@ -24,58 +26,81 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from engine.settings import Settings
     from states.python import Python
 
-_DIGEST = 64
-"""The length of a hexadecimal SHA-256."""
+_SIZE = 32
+"""Of a key and of a signature, in bytes: those of SHA-256."""
 
 
 class Bytecode:
     """What is remembered for one interpreter."""
 
-    def __init__(self, cache: str, python: Python) -> None:
-        self.folder = os.path.join(cache, "bytecode", python.digest[:32])
+    def __init__(self, settings: Settings, python: Python) -> None:
+        self.folder = os.path.join(settings.cache, "bytecode", python.digest[:32])
+        self._key = hmac.digest(_key(settings.state), python.digest.encode(), "sha256")
 
     def recall(self, root: str, source: str, digest: str) -> str | None:
         """Put the bytecode of a source in place; return its SHA-256, or `None` for unknown."""
+        name = _name(source, digest)
         try:
-            with open(self._place(source, digest), "rb") as stream:
+            with open(self._place(name), "rb") as stream:
                 kept = stream.read()
         except OSError:
             return None
-        own, content = kept[:_DIGEST], kept[_DIGEST:]
-        found = sha256(content)
-        if own.decode("ascii", "replace") != found:
+        signature, content = kept[:_SIZE], kept[_SIZE:]
+        if not hmac.compare_digest(signature, self._sign(name, content)):
             return None
         target = f"{root}/{cached(source, root)}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "xb") as stream:
             stream.write(content)
-        return found
+        return sha256(content)
 
     def keep(self, root: str, source: str, digest: str) -> None:
         """Remember the bytecode of a source that was just compiled; losing it costs only time."""
-        place = self._place(source, digest)
+        name = _name(source, digest)
+        place = self._place(name)
         with suppress(OSError):
             with open(f"{root}/{cached(source, root)}", "rb") as stream:
                 content = stream.read()
             os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-            aside = f"{place}.{os.getpid()}"
-            with open(aside, "wb") as stream:
-                stream.write(sha256(content).encode() + content)
-            os.rename(aside, place)
+            with open(place, "wb") as stream:
+                stream.write(self._sign(name, content) + content)
 
-    def _place(self, source: str, digest: str) -> str:
-        key = sha256(f"{digest} {source}".encode("utf-8", "surrogateescape"))
-        return os.path.join(self.folder, key[:2], key[2:])
+    def _place(self, name: str) -> str:
+        return os.path.join(self.folder, name[:2], name[2:])
+
+    def _sign(self, name: str, content: bytes) -> bytes:
+        """Sign bytecode together with its name, so that no entry can stand in for another."""
+        return hmac.digest(self._key, name.encode() + content, "sha256")
+
+
+def _name(source: str, digest: str) -> str:
+    return sha256(f"{digest} {source}".encode("utf-8", "surrogateescape"))
+
+
+def _key(state: str) -> bytes:
+    """Return the key of this host and user, made when first needed; losing it costs only time."""
+    place = os.path.join(state, "bytecode.key")
+    with suppress(OSError):
+        with open(place, "rb") as stream:
+            key = stream.read()
+        if len(key) == _SIZE:
+            return key
+    key = os.urandom(_SIZE)
+    with suppress(OSError):
+        os.makedirs(state, mode=0o700, exist_ok=True)
+        write_durably(place, key, 0o600)
+    return key
 
 
 def compile_all(
-    root: str, sources: Mapping[str, str], python: Python, cache: str, work: str
+    root: str, sources: Mapping[str, str], python: Python, settings: Settings, work: str
 ) -> dict[str, str]:
     """Compile sources, given with their digests; return digests of bytecode where known."""
     known: dict[str, str] = {}
-    memory = Bytecode(cache, python)
+    memory = Bytecode(settings, python)
     for source, digest in sources.items():
         found = memory.recall(root, source, digest)
         if found is not None:

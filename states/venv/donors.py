@@ -42,7 +42,7 @@ def take(
         seal = seals.load(view.root, receipt.seal) if useful else None
         if seal is None:
             continue
-        progress.step(f"taking {len(useful)} packages from {receipt.generation}")
+        progress.step(f"taking from {receipt.generation} what is the same: {len(useful)}")
         files: dict[str, list[str]] = {}
         for path, entry in seal.items():
             if entry.kind == "f" and entry.package:

@@ -34,17 +34,17 @@ def install(
         if one.origin.startswith("file://") and not one.content.startswith("sha256:"):
             arguments += ["--refresh-package", one.name]
     arguments += uv.index_arguments(spec)
-    uv.call(arguments, work=work, cache=settings.cache, doing="installing", spec=spec)
+    uv.call(
+        arguments,
+        work=work,
+        cache=settings.cache,
+        doing="installing",
+        spec=spec,
+        fetched=missing,
+    )
     lockfile = os.path.join(root, ".lock")
     if os.path.lexists(lockfile):
         os.unlink(lockfile)  # uv's own, of no more use, and writable for everybody
-
-
-def forget(packages: list[str], settings: Settings, work: str) -> None:
-    """Have uv drop packages from its download cache, so that they are fetched anew."""
-    if packages:
-        arguments = ["cache", "clean", *packages]
-        uv.call(arguments, work=work, cache=settings.cache, doing="clearing the download cache")
 
 
 def changed_meanwhile(spec: Venv) -> None:

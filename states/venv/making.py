@@ -9,17 +9,18 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from engine.value import replace
 
 from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
+from engine.value import replace
+from states import uv
 from states.venv import bytecode, donors, receipt as receipts, seal as seals
 from states.venv.bare import create, prove
 from states.venv.choice import settings_digest
 from states.venv.damage import ignored, loose_folders
 from states.venv.extras import keep_persistent, link_system_packages, own
 from states.venv.inspection import Damaged, bare_digests, inspect
-from states.venv.installing import changed_meanwhile, forget, install
+from states.venv.installing import changed_meanwhile, install
 from states.venv.observation import sealed_well
 from states.venv.receipt import Receipt
 from states.venv.retiring import quarantine, retirable, retire
@@ -27,8 +28,6 @@ from states.venv.smoke import smoke
 from states.venv.store import (
     LEASE,
     NOTES,
-    current,
-    current,
     discard,
     generations,
     leftovers,
@@ -126,7 +125,8 @@ def _built(
         except Damaged as damaged:
             progress.step(f"{damaged.message}; fetching anew")
             doubtful = damaged.packages or [one.name for one in chosen.packages]
-            forget(doubtful, settings, work)
+            if doubtful:
+                uv.forget(doubtful, work=work, cache=settings.cache)
             _abandon(store)
             return _build(spec, store, chosen, settings, (), work)
     except BaseException:
@@ -169,25 +169,32 @@ def _build(
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)
     found.digests.update(
-        bytecode.compile_all(root, found.sources, chosen.python, settings.cache, work)
+        bytecode.compile_all(root, found.sources, chosen.python, settings, work)
     )
     link_system_packages(root, spec, chosen.python, work)
     keep_persistent(root, spec, store)
-    receipt = _sealed(root, spec, chosen, found, identifier)
+    receipt = _sealed(root, spec, chosen, found)
+    # Before the receipt: what does not pass must not be there, finished, for the next run.
     smoke(root, spec, chosen.python, work)
+    flush_file_system(root)
+    receipts.write(receipt, root)
+    flush_folder(root)
+    flush_folder(os.path.dirname(root))
     return receipt
 
 
-def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier: str) -> Receipt:
-    """Seal a generation and write its receipt, flushed in that order."""
+def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection) -> Receipt:
+    """Note the state of every file, as it shall stay, and return what is to be its receipt."""
     progress.step("sealing")
     os.mkdir(f"{root}/{NOTES}", 0o755)
     with open(f"{root}/{LEASE}", "wb"):
         pass
     own(root, spec)
     paths = [path for path, _ in seals.walk(root) if not ignored(path, spec.ignore)]
-    owners = found.owners
-    seal = {path: seals.entry(root, path, _owner(path, owners), found.digests.get(path)) for path in paths}
+    seal = {
+        path: seals.entry(root, path, _owner(path, found.owners), found.digests.get(path))
+        for path in paths
+    }
     seal["."] = seals.entry(root, ".")
     dumped = seals.dump(seal)
     loose = loose_folders(paths, spec.ignore) if spec.ignore else ()
@@ -196,9 +203,8 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier
             stream.write(data)
     with open(f"{root}/{NOTES}/stats", "wb") as stream:
         stream.write(seals.stats(root, seals.watched(seal, loose)))
-    flush_file_system(root)
-    receipt = Receipt(
-        generation=identifier,
+    return Receipt(
+        generation=os.path.basename(root),
         path=root,
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         engine=__version__,
@@ -216,10 +222,6 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection, identifier
         seal=sha256(dumped),
         loose=loose,
     )
-    receipts.write(receipt, root)
-    flush_folder(root)
-    flush_folder(os.path.dirname(root))
-    return receipt
 
 
 def _owner(path: str, owners: dict[str, str]) -> str:

@@ -107,3 +107,32 @@ def test_a_lost_cache_costs_only_time(cached: Host) -> None:
     (cached.site / "beta/__init__.py").unlink()
     cached.converges()
     assert version(cached) == "1.0"
+
+
+def test_what_was_being_fetched_when_the_power_went_is_not_believed(cached: Host) -> None:
+    """A torn METADATA would make the installer choose other versions, or none."""
+    metadata = unpacked(cached, "beta-*.dist-info/METADATA")
+    marks = cached.cache / "uv-unflushed"
+    assert not list(marks.iterdir())
+    (marks / "00000000-0000-0000-0000-000000000000-0a0b0c0d").touch()
+    metadata.write_text("")
+    (cached.site / "beta/__init__.py").unlink()
+
+    cached.converges()
+
+    assert unpacked(cached, "beta-*.dist-info/METADATA").read_text()
+    assert not list(marks.iterdir())
+
+
+def test_a_killed_run_alone_costs_the_cache_nothing(cached: Host) -> None:
+    """What it had written is still in memory, whole."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    mark = cached.cache / "uv-unflushed" / f"{boot}-0a0b0c0d"
+    mark.touch()
+    before = unpacked(cached, "beta/__init__.py").stat().st_ino
+    (cached.site / "beta/__init__.py").unlink()
+
+    cached.converges()
+
+    assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
+    assert not mark.exists()

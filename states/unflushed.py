@@ -1,0 +1,79 @@
+"""A cache whose user flushes nothing is emptied after a power cut, which may have torn it.
+
+While it is used, and until what was written is flushed, a mark with the kernel's boot id
+(random(4)) lies beside it. A mark of another boot is there only because the power went.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import contextmanager, suppress
+
+from engine.files import flush_file_system
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@contextmanager
+def used(cache: str) -> Iterator[None]:
+    """Mark a cache as being written, having emptied it if it cannot be trusted."""
+    marks = f"{cache}-unflushed"
+    os.makedirs(marks, mode=0o700, exist_ok=True)
+    boot = _boot()
+    with _alone(marks) as folder:
+        if any(not name.startswith(boot) for name in os.listdir(marks)):
+            shutil.rmtree(cache, ignore_errors=True)
+            flush_file_system(marks)
+            _unmark(marks)
+        descriptor = _mark(f"{marks}/{boot}-{os.urandom(4).hex()}")
+        os.fsync(folder)
+    try:
+        yield
+    finally:
+        # Where flushing fails the mark stays: what was written is not believed after a reboot.
+        with suppress(OSError), _alone(marks):
+            flush_file_system(marks)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            _unmark(marks)
+        os.close(descriptor)
+
+
+def _boot() -> str:
+    with open(_BOOT_ID, encoding="ascii") as stream:
+        return stream.read().strip()
+
+
+def _mark(path: str) -> int:
+    """Make a mark that is locked as long as its maker lives."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _unmark(marks: str) -> None:
+    """Remove the marks that nobody holds: what their makers wrote was just flushed, or is gone."""
+    for name in os.listdir(marks):
+        path = f"{marks}/{name}"
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,174 @@
+"""Commands run when what they watch has changed since they last succeeded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.host import Host, changes, reasons
+
+COMMAND = """
+[command.restart]
+argv = ["{script}"]
+on-change = ["venv.app"]
+"""
+
+
+@pytest.fixture
+def watched(stocked: Host) -> Host:
+    """A host with a command that counts its runs; it fails while `broken` is there."""
+    script = stocked.write(
+        f"#!/bin/sh\ncd {stocked.folder}\n"
+        "if [ -e broken ]; then echo cannot do it; exit 3; fi\necho run >> runs\n",
+        "restart",
+    )
+    script.chmod(0o755)
+    declare(stocked, ["beta<2"])
+    return stocked
+
+
+def declare(host: Host, packages: list[str]) -> None:
+    host.declare(packages, more=COMMAND.format(script=host.folder / "restart"))
+
+
+def runs(host: Host) -> int:
+    file = host.folder / "runs"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def test_it_runs_once_for_each_change(watched: Host) -> None:
+    watched.applied()
+    assert runs(watched) == 1
+    watched.settled()
+    assert runs(watched) == 1
+    declare(watched, ["beta==2.0"])
+
+    plan = watched.plan().resource("command.restart")
+    watched.applied()
+
+    assert plan["action"] == "update"
+    assert reasons(plan)["for.venv.app"] == "venv.app changed since it last succeeded"
+    assert runs(watched) == 2
+    watched.settled()
+
+
+def test_a_repair_is_a_change_too(watched: Host) -> None:
+    watched.applied()
+    (watched.site / "beta/__init__.py").write_text("")
+
+    watched.applied()
+
+    assert runs(watched) == 2
+
+
+def test_planning_runs_nothing(watched: Host) -> None:
+    watched.plan()
+    watched.check()
+
+    assert runs(watched) == 0
+
+
+def test_a_failed_one_is_told_and_tried_again(watched: Host) -> None:
+    (watched.folder / "broken").touch()
+
+    failed = watched.apply()
+
+    assert failed.code == 1
+    assert failed.resource("venv.app")["outcome"] == "changed"
+    error = failed.resource("command.restart")["error"]
+    assert "failed with status 3" in error["message"]
+    assert error["output"] == "cannot do it"
+    assert watched.check().code == 2
+
+    (watched.folder / "broken").unlink()
+    again = watched.applied()
+
+    assert again.resource("venv.app")["outcome"] == "unchanged"
+    assert again.resource("command.restart")["outcome"] == "changed"
+    assert runs(watched) == 1
+    watched.settled()
+
+
+def test_a_kill_between_the_switch_and_the_command_does_not_lose_it(watched: Host) -> None:
+    watched.applied()
+    declare(watched, ["beta==2.0"])
+    before = watched.generation
+    os.mkfifo(watched.folder / "gate")
+    script = watched.folder / "restart"
+    content = script.read_text()
+    script.write_text(content.replace("echo run", "read line < gate\necho run"))
+    engine = subprocess.Popen(
+        watched.command("apply", "converge.toml"),
+        env=watched.environment(),
+        cwd=watched.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    child = _child_at(engine.pid, script)
+    assert watched.generation != before
+    engine.kill()
+    engine.wait()
+    os.kill(child, signal.SIGKILL)
+    script.write_text(content)
+    assert runs(watched) == 1
+
+    done = watched.applied()
+
+    assert done.resource("venv.app")["outcome"] == "unchanged"
+    assert done.resource("command.restart")["outcome"] == "changed"
+    assert runs(watched) == 2
+    watched.settled()
+
+
+def test_a_lost_note_costs_one_more_run(watched: Host) -> None:
+    watched.applied()
+    for note in (watched.folder / "state/commands").glob("*.json"):
+        note.unlink()
+
+    plan = watched.plan().resource("command.restart")
+    assert plan["action"] == "create"
+    assert "for.venv.app" in changes(plan)
+    watched.applied()
+
+    assert runs(watched) == 2
+
+
+def test_one_that_takes_too_long_is_ended(stocked: Host) -> None:
+    slow = '[command.slow]\nargv = ["sleep", "600"]\ntimeout = 1\n'
+    stocked.declare(["beta"], more=slow)
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    message = failed.resource("command.slow")["error"]["message"]
+    assert message == "`sleep` did not end within 1 s"
+
+
+def test_one_that_is_not_there_is_named(stocked: Host) -> None:
+    stocked.declare(["beta"], more='[command.none]\nargv = ["/no/such/program"]\n')
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    assert "/no/such/program" in failed.resource("command.none")["error"]["message"]
+
+
+def _child_at(parent: int, script: Path) -> int:
+    """Wait until a process below `parent` runs the script; return its id."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+                status = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if bytes(script) in words and int(status[1]) == parent:
+                return int(name)
+        time.sleep(0.02)
+    raise AssertionError("the command was never started")

@@ -1,0 +1,93 @@
+"""Links into an environment are swapped whole, and say when they lead nowhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from tests.integration.host import Host, changes
+from tests.support.wheels import make_wheel
+
+LINK = '[link."bin/alpha"]\nto = "venv.app:bin/alpha"\n'
+
+
+@pytest.fixture
+def linked(stocked: Host) -> Host:
+    (stocked.folder / "bin").mkdir()
+    stocked.declare(["alpha"], more=LINK)
+    stocked.applied()
+    return stocked
+
+
+def test_it_leads_through_the_published_path(linked: Host) -> None:
+    assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
+    done = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+    assert done.stdout == "alpha 1.1\n"
+
+
+def test_an_upgrade_leaves_it_alone(linked: Host) -> None:
+    linked.declare(["alpha==1.0"], more=LINK)
+
+    done = linked.applied()
+
+    assert done.resource("venv.app")["outcome"] == "changed"
+    assert done.resource("link.bin/alpha")["outcome"] == "unchanged"
+    done_by = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+    assert done_by.stdout == "alpha 1.0\n"
+
+
+@pytest.mark.parametrize("how", ["removed", "redirected"])
+def test_one_that_was_meddled_with_is_put_back(linked: Host, how: str) -> None:
+    (linked.folder / "bin/alpha").unlink()
+    if how == "redirected":
+        (linked.folder / "bin/alpha").symlink_to("/bin/true")
+
+    planned = linked.plan().resource("link.bin/alpha")
+    linked.applied()
+
+    assert planned["outcome"] == "would-change"
+    assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
+    linked.settled()
+
+
+def test_a_file_in_its_place_is_refused(linked: Host) -> None:
+    (linked.folder / "bin/alpha").unlink()
+    (linked.folder / "bin/alpha").write_text("mine")
+
+    failed = linked.apply()
+
+    assert failed.code == 1
+    assert "is no symlink" in failed.resource("link.bin/alpha")["error"]["message"]
+    assert (linked.folder / "bin/alpha").read_text() == "mine"
+
+
+def test_a_script_that_an_upgrade_lost_is_a_clear_failure(linked: Host) -> None:
+    make_wheel(linked.wheels, "alpha", "2.0")
+    linked.declare(["alpha==2.0"], more=LINK)
+
+    failed = linked.apply()
+
+    assert failed.code == 1
+    assert failed.resource("venv.app")["outcome"] == "changed"
+    link = failed.resource("link.bin/alpha")
+    assert link["outcome"] == "failed"
+    assert f"{linked.venv}/bin/alpha" in link["error"]["message"]
+
+
+def test_one_declared_absent_goes(linked: Host) -> None:
+    linked.declare(["alpha"], more='[link."bin/alpha"]\nstate = "absent"\n')
+
+    assert linked.applied().resource("link.bin/alpha")["action"] == "delete"
+    assert not (linked.folder / "bin/alpha").is_symlink()
+    linked.settled()
+
+
+def test_its_plan_names_what_it_would_lead_to(stocked: Host) -> None:
+    (stocked.folder / "bin").mkdir()
+    stocked.declare(["alpha"], more=LINK)
+
+    planned = stocked.plan().resource("link.bin/alpha")
+
+    assert changes(planned)["to"] == (None, f"{stocked.venv}/bin/alpha")

@@ -1,0 +1,97 @@
+"""Folders that live on across generations, and modules of the distribution's."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.integration.host import Host, changes
+from tests.integration.interpreters import private_interpreter
+from tests.support.wheels import make_wheel
+
+
+@pytest.fixture
+def configured(host: Host) -> Host:
+    """A host with a service that brings a configuration."""
+    for version in ("1.0", "2.0"):
+        data = {"data/etc/service/service.conf": f"shipped = {version}\n"}
+        make_wheel(host.wheels, "service", version, data=data)
+    host.declare(["service==1.0"], persistent=["etc/service"])
+    host.converges()
+    return host
+
+
+def test_its_first_content_is_what_the_packages_brought(configured: Host) -> None:
+    assert (configured.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
+    assert configured.python_says("import service; print(service.__version__)") == "1.0"
+
+
+def test_what_is_written_there_is_no_drift_and_survives_an_upgrade(configured: Host) -> None:
+    folder = configured.venv / "etc/service"
+    (folder / "service.conf").write_text("mine\n")
+    (folder / "more.conf").write_text("more\n")
+    configured.settled()
+    configured.declare(["service==2.0"], persistent=["etc/service"])
+
+    configured.converges()
+
+    assert (folder / "service.conf").read_text() == "mine\n"
+    assert (folder / "more.conf").read_text() == "more\n"
+    assert configured.python_says("import service; print(service.__version__)") == "2.0"
+
+
+def test_it_is_the_same_folder_for_every_generation(configured: Host) -> None:
+    before = os.stat(configured.venv / "etc/service")
+    (configured.site / "stray.py").write_text("")
+    configured.converges()
+
+    assert os.path.samestat(before, os.stat(configured.venv / "etc/service"))
+
+
+def test_a_folder_made_persistent_later_is_an_update(configured: Host) -> None:
+    configured.declare(["service==1.0"], persistent=["etc/service", "var/lib/service"])
+
+    plan = configured.converges()
+
+    assert plan["action"] == "update"
+    assert (configured.venv / "var/lib/service").is_dir()
+
+
+def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> None:
+    link = configured.generation / "etc/service"
+    link.unlink()
+    link.symlink_to("/etc")
+
+    plan = configured.converges()
+
+    assert changes(plan)["file.etc/service"] == ("edited", "as sealed")
+    assert (configured.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
+
+
+def test_a_module_of_the_distribution_is_linked_in(stocked: Host) -> None:
+    python = private_interpreter(stocked.folder / "opt/python")
+    system = python.parents[1] / "lib" / python.name / "site-packages"
+    (system / "libthing").mkdir()
+    (system / "libthing/__init__.py").write_text("word = 'system'\n")
+    (system / "libthingmod.py").write_text("")
+    (system / "other.py").write_text("")
+    stocked.python = str(python)
+    stocked.declare(["beta"], system_packages=["libthing"])
+
+    stocked.converges()
+
+    assert stocked.python_says("import libthing; print(libthing.word)") == "system"
+    assert (stocked.site / "libthing").is_symlink()
+    assert not (stocked.site / "other.py").exists()
+    assert not (stocked.site / "libthingmod.py").exists()
+
+
+def test_a_module_that_the_distribution_lacks_is_named(stocked: Host) -> None:
+    stocked.declare(["beta"], system_packages=["no_such_module"])
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    assert "no module `no_such_module`" in failed.first["error"]["message"]
+    assert not stocked.venv.exists()

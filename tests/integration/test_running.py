@@ -1,0 +1,128 @@
+"""A process keeps the generation that it was started from, for as long as it runs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.host import Host
+from tests.support.wheels import make_wheel
+
+SERVICE = """\
+import sys
+def main():
+    import service
+    for line in sys.stdin:
+        exec(line)
+        sys.stdout.flush()
+"""
+
+
+@pytest.fixture
+def serving(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
+    """A service of version 1.0 that runs, by its published path, and does what it is told."""
+    for version in ("1.0", "2.0", "3.0"):
+        files = {
+            "service/__init__.py": f"__version__ = {version!r}\n",
+            "service/run.py": SERVICE,
+            "service/late.py": f"when = {version!r}\n",
+        }
+        scripts = {"service": "service.run:main"}
+        make_wheel(host.wheels, "service", version, files=files, console_scripts=scripts)
+    host.declare(["service==1.0"], keep=0)
+    host.applied()
+    process = subprocess.Popen(
+        [host.venv / "bin/python", "-c", "from service.run import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert tell(process, "print(service.__version__)") == "1.0"
+    yield host, process
+    process.kill()
+    process.communicate()
+
+
+def tell(process: subprocess.Popen[str], line: str) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"import service; {line}\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def upgrade(host: Host, version: str) -> None:
+    host.declare([f"service=={version}"], keep=0)
+    host.applied()
+
+
+def test_it_never_imports_half_of_each(serving: tuple[Host, subprocess.Popen[str]]) -> None:
+    host, process = serving
+
+    upgrade(host, "2.0")
+
+    assert tell(process, "import service.late; print(service.late.when)") == "1.0"
+    assert host.python_says("import service.late; print(service.late.when)") == "2.0"
+
+
+def test_a_child_that_it_starts_is_of_the_same_generation(
+    serving: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    host, process = serving
+    upgrade(host, "2.0")
+    line = (
+        "import subprocess; print(subprocess.run([__import__('sys').executable, '-c', "
+        "'import service; print(service.__version__)'], capture_output=True, text=True)"
+        ".stdout.strip())"
+    )
+
+    assert tell(process, line) == "1.0"
+
+
+def test_its_generation_stays_until_it_ends(
+    serving: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    host, process = serving
+    old = host.generation.name
+    upgrade(host, "2.0")
+    upgrade(host, "3.0")
+    assert old in host.generations()
+    assert len(host.generations()) == 2
+
+    process.kill()
+    process.wait()
+    upgrade(host, "2.0")
+
+    assert len(host.generations()) == 1
+    assert old not in host.generations()
+
+
+def test_its_generation_stays_when_the_environment_is_repaired(
+    serving: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    host, process = serving
+    (host.site / "stray.py").write_text("")
+
+    host.applied()
+
+    assert tell(process, "import service.late; print(service.late.when)") == "1.0"
+
+
+def test_a_forked_child_holds_it_too(serving: tuple[Host, subprocess.Popen[str]]) -> None:
+    host, process = serving
+    old = host.generation.name
+    line = "import subprocess; print(subprocess.Popen(['sleep', '600'], close_fds=False).pid)"
+    tell(process, line)
+    child = int(tell(process, "import os, time; print(os.fork() or (time.sleep(600), 0)[1])"))
+    process.kill()
+    process.wait()
+
+    upgrade(host, "2.0")
+
+    kept = old in host.generations()
+    subprocess.run(["kill", "-9", str(child)], check=True)
+    assert kept

@@ -1,0 +1,52 @@
+"""A generation is tried before anybody uses it."""
+
+from __future__ import annotations
+
+from tests.integration.host import Host
+
+
+def test_what_passes_is_published(stocked: Host) -> None:
+    stocked.declare(["alpha"], smoke=["alpha", "python -c 'import beta'"])
+
+    stocked.converges()
+
+
+def test_what_fails_is_not_published_now_or_by_the_next_run(live: Host) -> None:
+    before = live.generation
+    live.declare(["alpha", "beta==2.0"], smoke=["python -c 'import no_such_module'"])
+
+    first, second = live.apply(), live.apply()
+
+    for failed in (first, second):
+        assert failed.code == 1
+        assert "failed with status 1 in the new generation" in failed.first["error"]["message"]
+        assert "no_such_module" in failed.first["error"]["output"]
+    assert live.generation == before
+    assert live.generations() == [before.name]
+    assert live.script("alpha") == "alpha 1.1"
+
+
+def test_a_command_that_is_not_there_is_named(live: Host) -> None:
+    live.declare(["alpha", "beta==2.0"], smoke=["no-such-command --version"])
+
+    failed = live.apply()
+
+    assert failed.code == 1
+    assert "there is no `no-such-command`" in failed.first["error"]["message"]
+    assert "name a script" in failed.first["error"]["hint"]
+
+
+def test_another_test_for_the_same_content_builds_nothing(live: Host) -> None:
+    before = live.generation
+    live.declare(["alpha", "beta<2"], smoke=["alpha"])
+
+    assert not live.applied().report["changed"]
+    assert live.generation == before
+
+
+def test_it_runs_without_the_callers_surroundings(stocked: Host) -> None:
+    program = "import os, sys; sys.exit('CANARY' in os.environ)"
+    stocked.env = {"CANARY": "1"}
+    stocked.declare(["alpha"], smoke=[f'python -c "{program}"'])
+
+    stocked.applied()
