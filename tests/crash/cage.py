@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,10 @@ class Command:
     """Let processes that outlive the command run to their own end instead of killing them."""
     before: Sequence[tuple[str, str, str, str]] = ()
     """Mounts made for this command only: source, target, type, options of mount(2)."""
+
+
+BOOT: Final[ContextVar[Path | None]] = ContextVar("BOOT", default=None)
+"""A file with what a cage is told is the kernel's boot id, where the power is said to have gone."""
 
 
 def unshare(flags: int) -> None:
@@ -175,6 +180,9 @@ def _first(command: Command, report: socket.socket, writes: bool) -> None:
     except OSError as problem:
         if problem.errno != errno.EPERM:
             raise
+    boot = BOOT.get()
+    if boot is not None:
+        mount(str(boot), "/proc/sys/kernel/random/boot_id", "", _BIND)
     main = os.fork()
     if main == 0:
         _guarded(report, lambda: _become(command, report, writes))

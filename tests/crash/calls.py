@@ -27,6 +27,7 @@ class Call:
     as opening what exists, making a folder that is there, or removing what is not."""
     paths: tuple[str, ...]
     pid: int
+    """Of the thread; ``leader`` tells its process."""
 
     def __str__(self) -> str:
         return f"#{self.number} {self.name} {' '.join(self.paths)}".rstrip()
@@ -110,3 +111,9 @@ def _text(pid: int, address: int) -> bytes:
 
 def _below(paths: Sequence[str], roots: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root + "/") for path in paths for root in roots)
+
+
+def leader(thread: int) -> int:
+    """The process that a thread belongs to."""
+    with open(f"/proc/{thread}/status", encoding="ascii", errors="replace") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))

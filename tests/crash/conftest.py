@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of this folder; unknown when the folder was not named on the command line."""
     group = parser.getgroup("crash")
     group.addoption("--full-sweep", action="store_true", help="run every point, not a sample")
+    group.addoption("--most-points", type=int, default=0, metavar="N", help="of each row")
     group.addoption("--crash-record", metavar="FILE", help="where to write the counts, as JSON")
 
 
@@ -60,7 +61,10 @@ def record(request: pytest.FixtureRequest) -> Record:
 @pytest.fixture(scope="session")
 def plan(request: pytest.FixtureRequest) -> Plan:
     """How much to run."""
-    return Plan(full=bool(request.config.getoption("--full-sweep", default=False)))
+    option = request.config.getoption
+    return Plan(
+        full=bool(option("--full-sweep", default=False)), most=option("--most-points", default=0)
+    )
 
 
 def _need(request: pytest.FixtureRequest, layer: str) -> None:

@@ -45,7 +45,7 @@ def refused(kind: str) -> str | None:
             return None
     except (subprocess.CalledProcessError, OSError) as problem:
         told = getattr(problem, "stderr", None) or str(problem)
-        return f"loop mount of {kind} refused: {str(told).strip()}"
+        return f"loop mount of {kind} refused: {str(told).strip().splitlines()[0]}"
     finally:
         shutil.rmtree(folder)
 
@@ -130,11 +130,12 @@ def _copy_range(source: int, target: int, start: int, end: int) -> None:
 
 
 def _device(at: Path) -> str:
+    found = ""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
         if fields[4] == str(at):
-            number = fields[2]
-    return Path(f"/sys/dev/block/{number}").resolve().name
+            found = Path(f"/sys/dev/block/{fields[2]}").resolve().name
+    return found
 
 
 def _wait_until_free(device: str, image: Path) -> None:

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from .calls import Call, memory
+from .calls import Call, leader, memory
 from .seccomp import LIBC
 from .supervisor import Answer, Fail, Go, Kill, Tree
 from .syscalls import numbers
@@ -107,7 +107,7 @@ def _write_half(tree: Tree) -> None:
     descriptor, address, size = notice.arguments[:3]
     half = memory(notice.pid, address, size // 2)
     with_number = ctypes.c_int(struct.unpack("=i", struct.pack("=Q", descriptor)[:4])[0])
-    process = LIBC.syscall(_PIDFD_OPEN, notice.pid, 0)
+    process = LIBC.syscall(_PIDFD_OPEN, leader(notice.pid), 0)
     if process < 0:
         raise OSError(ctypes.get_errno(), "pidfd_open")
     twin = LIBC.syscall(_PIDFD_GETFD, process, with_number, 0)

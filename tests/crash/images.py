@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from . import rows, workers
+from . import cage, rows, workers
 from .calls import Call
 from .disks import Disk, activity, still_copy
 from .rows import Row, Violation
@@ -96,6 +97,9 @@ def _judge(
     scene: Scene, stage: Stage, number: int, cut: Cut, outcome: Outcome
 ) -> Iterable[Violation]:
     home = stage.home
+    boot = home.parent / "boot_id"
+    boot.write_text(f"{uuid.uuid4()}\n")
+    cage.BOOT.set(boot)
     with cut.disk.mounted(home):
         wrong = [f"after the power cut: {seen}" for seen in [scene.look(home)] if seen]
         if cut.reported:

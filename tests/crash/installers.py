@@ -29,7 +29,7 @@ def uv() -> str | None:
 def wheels(folder: Path) -> None:
     """Two versions of two packages, each with a module, some files and a script."""
     for name in PACKAGES:
-        for version in ("1.0", "2.0"):
+        for version in ("1.0", "2.0", "3.0"):
             files = {f"{name}/part{n}.py": f"VALUE = '{version}.{n}'\n" * 40 for n in range(4)}
             script = {name: f"{name}:main"}
             files[f"{name}/__init__.py"] = (

@@ -1,4 +1,4 @@
-"""The judgement after a fault: what an operator may expect of the next two runs."""
+"""The judgement after a fault: what an operator may expect of the next runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import product
+from .cage import Command
 from .supervisor import Outcome, run
 
 _BUG = 70
@@ -17,9 +18,13 @@ class Judge:
     """What must be so in the end."""
 
     version: str = product.NEW
+    """What is published then; empty for nothing."""
     generations: int = 2
-    verified: bool = True
-    """Whether ``verify`` must find nothing wrong."""
+    """How many there may be."""
+    between: Sequence[str] = ()
+    """What may be published after the next plain apply, if the command was another one."""
+    repeat: Callable[[Path], Command] | None = None
+    """The command again, if it was no apply: for who saw it interrupted."""
     extra: Callable[[Path], Sequence[str]] = lambda _home: ()
     """Further things that must be so."""
 
@@ -31,18 +36,31 @@ class Judge:
         again = run(product.command(home, "apply"))
         if again.code != 0:
             return [*wrong, f"the next apply ended with {again.code}: {product.said(again)}"]
-        wrong += [f"after the next apply: {text}" for text in self.done(home)]
+        wrong += [f"after the next apply: {text}" for text in self._next(home)]
         wrong += idle(home)
-        if self.verified:
-            verified = run(product.command(home, "verify"))
-            if verified.code != 0:
-                wrong.append(f"verify ended with {verified.code}: {product.said(verified)}")
+        verified = run(product.command(home, "verify"))
+        if verified.code != 0:
+            wrong.append(f"verify ended with {verified.code}: {product.said(verified)}")
         return wrong + product.leftovers(home, generations=self.generations)
 
     def done(self, home: Path) -> Sequence[str]:
-        """What is not as declared."""
-        seen = product.look(home, [self.version])
+        """What is not as it must be in the end."""
+        return self._found(home, [self.version])
+
+    def _found(self, home: Path, versions: Sequence[str]) -> Sequence[str]:
+        seen = product.look(home, versions, absent="" in versions)
         return [*([seen] if seen else []), *self.extra(home)]
+
+    def _next(self, home: Path) -> Sequence[str]:
+        if self.repeat is None:
+            return self.done(home)
+        seen = product.look(home, [self.version, *self.between])
+        if seen or not self.done(home):
+            return [seen] if seen else []
+        outcome = run(self.repeat(home))
+        if outcome.code != 0:
+            return [f"the command again ended with {outcome.code}: {product.said(outcome)}"]
+        return self.done(home)
 
 
 def _struck(outcome: Outcome) -> list[str]:

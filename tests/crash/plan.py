@@ -1,4 +1,4 @@
-"""How much of a sweep is run: a fixed sample for every change, all of it on demand."""
+"""How much of a sweep is run: a fixed sample for every change, more or all of it on demand."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from .sweep import Choice, every_point, sample
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``full`` runs every point of everything."""
+    """``full`` runs every fault on every scene, at every point or at ``most`` points of each."""
 
     full: bool
+    most: int = 0
 
     def points(self, first: int = 4, last: int = 6, others: int = 10) -> Choice:
-        """The choice for one scene and fault."""
-        return every_point if self.full else sample(first, last, others)
+        """The choice for one scene and fault; the numbers are for the sample."""
+        if not self.full:
+            return sample(first, last, others)
+        if not self.most:
+            return every_point
+        return sample(self.most // 8, self.most // 3, self.most - self.most // 8 - self.most // 3)

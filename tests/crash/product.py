@@ -17,11 +17,11 @@ from .cage import Command
 from .installers import PACKAGES, wheels
 from .supervisor import Outcome, run
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-"""Where the packages under test are imported from."""
+ROOT: Final = Path(os.environ.get("CONVERGE_UNDER_TEST") or Path(__file__).resolve().parents[2])
+"""Where the packages under test are imported from; the variable names another build of them."""
 
 NOTES: Final = ".converge"
-OLD, NEW = "1.0", "2.0"
+OLD, NEW, NEXT = "1.0", "2.0", "3.0"
 TOUCHES: Final = "touch"
 PRINT: Final = (
     f"import {', '.join(PACKAGES)}; print({', '.join(p + '.__version__' for p in PACKAGES)})"
@@ -65,9 +65,10 @@ def environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def command(home: Path, verb: str, *options: str, **more: object) -> Command:
-    """One run of the command on the declaration."""
+def command(home: Path, verb: str, *options: str, of: str = "", **more: object) -> Command:
+    """One run of the command on the declaration, or on the venv ``of`` it."""
     argv = [sys.executable, "-P", "-m", "states", verb, *options, str(file(home))]
+    argv += [of] if of else []
     base = Command(argv=argv, writable=[home], cwd=home, env=environment(home))
     return replace(base, **more)  # type: ignore[arg-type]
 
@@ -104,27 +105,46 @@ def interpreter() -> str:
     return os.path.realpath(sys.executable)
 
 
-def apply(home: Path, *options: str) -> Outcome:
-    """A plain apply, which must succeed: for set-ups."""
-    outcome = run(command(home, "apply", *options))
-    assert outcome.code == 0, f"apply ended with {outcome.code}\n{outcome.stdout}{outcome.stderr}"
+def succeed(home: Path, verb: str, *options: str, of: str = "") -> Outcome:
+    """A run that must succeed: for set-ups."""
+    outcome = run(command(home, verb, *options, of=of))
+    assert outcome.code == 0, f"{verb} ended with {outcome.code}\n{outcome.stdout}{outcome.stderr}"
     return outcome
+
+
+def apply(home: Path, version: str = "", **more: str) -> Outcome:
+    """A plain apply, of that version if given, which must succeed."""
+    if version:
+        declare(home, version, **more)
+    return succeed(home, "apply")
 
 
 def look(home: Path, allowed: Sequence[str], *, absent: bool = False) -> str | None:
     """What is wrong with the published path now: it is used, as a service would."""
-    path = published(home)
-    if absent and not os.path.lexists(path):
+    if absent and not os.path.lexists(published(home)):
         return None
+    told = _use(home)
+    return None if told in [" ".join([one] * len(PACKAGES)) for one in allowed] else told
+
+
+def version(home: Path) -> str:
+    """The version that is published; empty for none at all."""
+    if not os.path.lexists(published(home)):
+        return ""
+    told = _use(home).split()
+    return told[0] if len(told) == len(PACKAGES) and len({*told}) == 1 else " ".join(told)
+
+
+def _use(home: Path) -> str:
+    """What a program of the venv prints, or how it fails."""
     try:
-        argv = [str(path / "bin" / "python"), "-I", "-B", "-c", PRINT]
+        argv = [str(published(home) / "bin" / "python"), "-I", "-B", "-c", PRINT]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     except OSError as problem:
         return f"{problem}"
-    told = done.stdout.strip()
-    if done.returncode == 0 and told in [" ".join([v] * len(PACKAGES)) for v in allowed]:
-        return None
-    return f"exit {done.returncode}, printed {told!r}, {done.stderr.strip()[-200:]}"
+    if done.returncode == 0:
+        return done.stdout.strip()
+    return f"exit {done.returncode}, printed {done.stdout!r}, {done.stderr.strip()[-200:]}"
 
 
 def leftovers(home: Path, *, generations: int = 2) -> list[str]:
@@ -135,8 +155,8 @@ def leftovers(home: Path, *, generations: int = 2) -> list[str]:
     wrong += [f"left over: {g.name}" for g in built if not (g / NOTES / "receipt.json").exists()]
     if len(built) > generations:
         wrong.append(f"left over: {len(built)} generations")
-    asides = [*file(home).parent.glob(".next-*"), *(home / "srv").glob(".next-*")]
-    return wrong + [f"left over: {path.name}" for path in asides]
+    asides = [*home.rglob(".next-*"), *home.rglob(".*.next-*"), *home.rglob(".*.trash")]
+    return wrong + [f"left over: {path.relative_to(home)}" for path in sorted({*asides})]
 
 
 def said(outcome: Outcome) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import cage, seccomp
-from .calls import Call, describe
+from .calls import Call, describe, leader
 
 ANSWER_LIMIT = 300.0
 """Seconds after which a command that still runs is killed and reported as timed out."""
@@ -72,6 +72,10 @@ class Tree:
         """Pid of the command itself; its children have others."""
         self.notice: seccomp.Notice | None = None
         """The call being decided, for decisions that read its arguments."""
+
+    def by_child(self, call: Call) -> bool:
+        """Whether another process than the command itself makes this call."""
+        return leader(call.pid) != self.main
 
     def signal_main(self, number: int) -> None:
         """Send a signal to the command alone; its children run on."""

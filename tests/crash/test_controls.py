@@ -113,7 +113,7 @@ def rival_of_an_orphan(toy: str, home: Path) -> list[int]:
     codes: list[int] = []
 
     def decide(call: Call, tree: Tree) -> Answer:
-        if call.pid != tree.main and not codes:
+        if not codes and tree.by_child(call):
             tree.signal_main(9)
             rival = toy_scenes.command(toy, home, toy_scenes.OLD)
             codes.append(subprocess.run(rival.argv, check=False).returncode)

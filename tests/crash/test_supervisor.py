@@ -86,6 +86,18 @@ def test_a_torn_write_leaves_half_of_it(workspace: Path) -> None:
     assert (workspace / "a").read_text() == "1234"
 
 
+def test_a_torn_write_of_a_thread_leaves_half_of_it_too(workspace: Path) -> None:
+    text = "import threading; open('a', 'wb', 0).close()\n"
+    text += "t = threading.Thread(target=lambda: open('a', 'wb', 0).write(b'12345678'))\n"
+    command = Command(
+        argv=[sys.executable, "-S", "-c", text + "t.start(); t.join()"],
+        writable=[workspace],
+        cwd=workspace,
+    )
+    run(command, roots=[workspace], decide=Fault(kind="torn", at=0), writes=True)
+    assert (workspace / "a").read_bytes() == b"1234"
+
+
 def test_a_signal_reaches_the_command_at_its_call(workspace: Path) -> None:
     fault = Fault(kind="SIGTERM", at=0)
     outcome = run(shell(workspace, "mkdir a; mkdir b"), roots=[workspace], decide=fault)
