@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from engine.value import value
 
 from engine.files import sha256
+from engine.value import value
 from states import python as pythons
 from states.venv import receipt as receipts
 from states.venv.store import generations
@@ -56,7 +56,9 @@ def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
             if known.inputs == spec.inputs and known.python.minor() == python.minor():
                 lock = receipts.lock_text(known.path, known)
                 if lock is not None:
-                    return Choice(request=request, python=python, lock=lock, packages=known.packages)
+                    return Choice(
+                        request=request, python=python, lock=lock, packages=known.packages
+                    )
     from states.venv.resolution import narrowed
     from states.venv.resolving import resolve
 

@@ -24,7 +24,13 @@ def main(root, listing):
                     doraise=True,
                     invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
                 )
-            except (py_compile.PyCompileError, SyntaxError, ValueError, UnicodeError, RecursionError):
+            except (
+                py_compile.PyCompileError,
+                SyntaxError,
+                ValueError,
+                UnicodeError,
+                RecursionError,
+            ):
                 continue
 
 

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import shlex
-from engine.value import replace
 
 from engine.files import sha256
-from states import python, credentials
+from engine.value import replace
+from states import credentials, python
+from states.venv import lockfile
 from states.venv.requirements import Line, is_url, read_lines
 
 TYPE_CHECKING = False
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
-_SYSTEM = {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run",
-           "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"}  # fmt: skip
+_SYSTEM = {
+    *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run"),
+    *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
+}
 
 
 def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
@@ -45,7 +48,8 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
         netrc=source.path(spec.netrc) if spec.netrc else "",
         index_url=_index(spec.index_url, ("index-url",), source),
         extra_index_url=tuple(
-            _index(one, ("extra-index-url", n), source) for n, one in enumerate(spec.extra_index_url)
+            _index(one, ("extra-index-url", n), source)
+            for n, one in enumerate(spec.extra_index_url)
         ),
     )
     if spec.state == "absent":
@@ -71,6 +75,10 @@ def _check_names(spec: Venv, source: Source) -> None:
             if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
                 hint = 'write it relative to the venv, as in "etc/keystone"'
                 source.problem((key, index), f"`{one}` is no path inside the venv", hint)
+    _check_smoke(spec, source)
+
+
+def _check_smoke(spec: Venv, source: Source) -> None:
     for index, one in enumerate(spec.smoke):
         try:
             empty = not shlex.split(one)
@@ -87,7 +95,9 @@ def _path(spec: Venv, source: Source) -> str:
     if not spec.path.strip() or odd:
         source.problem(("path",), f"{spec.path!r} is no path")
     elif path in _SYSTEM:
-        source.problem(("path",), f"`{path}` belongs to the system", "name a folder of its own below it")
+        source.problem(
+            ("path",), f"`{path}` belongs to the system", "name a folder of its own below it"
+        )
     return path
 
 
@@ -100,7 +110,9 @@ def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
     if url.startswith("file:") and not url.startswith("file://"):
         return "file:" + source.path(url.removeprefix("file:"))
     if url and not url.startswith("env:") and not is_url(url):
-        source.problem(key, f"`{credentials.redacted(url)}` is no URL", "or name it: `env:NAME`, `file:PATH`")
+        source.problem(
+            key, f"`{credentials.redacted(url)}` is no URL", "or name it: `env:NAME`, `file:PATH`"
+        )
     if credentials.redacted(url) != url:
         source.holds_secret()
     return url
@@ -119,7 +131,9 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
         except InvalidRequirement as error:
             first = str(error).splitlines()[0]
             hint = "write it as PEP 508 does: `name`, `name>=1.2`, `name[extra]`, `name @ URL`"
-            source.problem((key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint)
+            source.problem(
+                (key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint
+            )
             continue
         if requirement.url and not is_url(requirement.url):
             requirement.url = f"file://{source.path(requirement.url)}"
@@ -166,7 +180,10 @@ def _check_line(line: Line, key: str, index: int, source: Source) -> None:
         line.requirement()
     except InvalidRequirement as error:
         first = str(error).splitlines()[0]
-        source.problem((key, index), f"`{line.file}` line {line.number}: `{line.text}` is no requirement: {first}")
+        source.problem(
+            (key, index),
+            f"`{line.file}` line {line.number}: `{line.text}` is no requirement: {first}",
+        )
 
 
 def _origins(spec: Venv, lines: list[Line], source: Source) -> tuple[str, ...]:
@@ -177,7 +194,11 @@ def _origins(spec: Venv, lines: list[Line], source: Source) -> tuple[str, ...]:
     for line in lines:
         requirement = None if line.text.startswith("-") else _quiet(line)
         urls.append(requirement.url if requirement else None)
-    paths = {url.removeprefix("file://").partition("#")[0] for url in urls if url and url.startswith("file://")}
+    paths = {
+        url.removeprefix("file://").partition("#")[0]
+        for url in urls
+        if url and url.startswith("file://")
+    }
     found = []
     for path in sorted(paths):
         digest = source.tree(path)
@@ -200,7 +221,7 @@ def _digest(
     spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source, locking: bool
 ) -> str:
     """Return the digest of what versions follow from: the same inputs, the same versions."""
-    lock = _lock(spec, source) if spec.lock and not locking else ""
+    lock = lockfile.read(spec, lines, source) if spec.lock and not locking else ""
     whole = {
         "packages": sorted(spec.packages),
         "overrides": sorted(spec.overrides),
@@ -217,22 +238,3 @@ def _digest(
         # A lock is all that counts; what it was made from may differ from host to host.
         whole = {"lock": whole["lock"], "origins": origins}
     return sha256(json.dumps(whole, sort_keys=True).encode())
-
-
-def _lock(spec: Venv, source: Source) -> str:
-    """Return the text of the lock, checked as far as that needs no interpreter."""
-    import tomli
-    from packaging.pylock import Pylock, PylockValidationError
-
-    text = source.read(spec.lock)
-    if text is None:
-        hint = "`converge lock` writes it; or leave `lock` out"
-        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
-        return ""
-    try:
-        Pylock.from_dict(tomli.loads(text))
-    except (tomli.TOMLDecodeError, PylockValidationError) as error:
-        words = f"{str(error)[:1].lower()}{str(error)[1:]}"
-        hint = "`converge lock` writes one; or is this a requirement file? name it in `requirements`"
-        source.problem(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
-    return text

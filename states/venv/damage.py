@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def damage(
     root: str, seal: Seal, ignore: tuple[str, ...], *, every_byte: bool = False
 ) -> dict[str, str]:
-    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5` …
+    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5`.
 
     With `every_byte` nothing is trusted to memory and every file is hashed.
     """

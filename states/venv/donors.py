@@ -84,7 +84,11 @@ def _copy(
                 data = _recorded(path, data, rewritten)
             begun.append(path)
             _write(f"{target}/{path}", data, seal[path].mode, made)
-            copied[path] = sha256(data) if path in rewritten or path.endswith("/RECORD") else seal[path].content
+            copied[path] = (
+                sha256(data)
+                if path in rewritten or path.endswith("/RECORD")
+                else seal[path].content
+            )
     except (OSError, ValueError):
         _undo(target, begun, made)
         return {}

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from states.venv.receipt import Package
 
-_VOLATILE = ("/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json", "/uv_cache.json", "/uv_build.json")
+_VOLATILE = (
+    "/RECORD",
+    "/INSTALLER",
+    "/REQUESTED",
+    "/direct_url.json",
+    "/uv_cache.json",
+    "/uv_build.json",
+)
 """What the installer itself writes into a dist-info folder."""
 _RESERVED = ("pyvenv.cfg", "bin/python", "bin/activate", ".converge")
 
@@ -192,7 +199,9 @@ def _record_digest(rows: list[tuple[str, str]]) -> str:
     inside = (
         f"{path} {digest}"
         for path, digest in rows
-        if not path.startswith("bin/") and not path.endswith(_VOLATILE) and not path.endswith(".pyc")
+        if not path.startswith("bin/")
+        and not path.endswith(_VOLATILE)
+        and not path.endswith(".pyc")
     )
     return sha256("\n".join(sorted(inside)).encode())
 

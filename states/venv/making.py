@@ -14,7 +14,9 @@ from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
 from engine.value import replace
 from states import uv
-from states.venv import bytecode, donors, receipt as receipts, seal as seals
+from states.venv import bytecode, donors
+from states.venv import receipt as receipts
+from states.venv import seal as seals
 from states.venv.bare import create, prove
 from states.venv.choice import settings_digest
 from states.venv.damage import ignored, loose_folders
@@ -155,7 +157,9 @@ def _build(
     progress.step(f"making generation {identifier}")
     os.mkdir(root, 0o700)
     name = os.path.basename(store.published)
-    create(root, chosen.python, name, settings.cache, system_site_packages=spec.system_site_packages)
+    create(
+        root, chosen.python, name, settings.cache, system_site_packages=spec.system_site_packages
+    )
     prove(root, chosen.python, work)
     bare = bare_digests(root)
     taken, digests = donors.take(root, chosen.packages, chosen.python, views)
@@ -168,14 +172,12 @@ def _build(
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)
-    found.digests.update(
-        bytecode.compile_all(root, found.sources, chosen.python, settings, work)
-    )
+    found.digests.update(bytecode.compile_all(root, found.sources, chosen.python, settings, work))
     link_system_packages(root, spec, chosen.python, work)
     keep_persistent(root, spec, store)
     receipt = _sealed(root, spec, chosen, found)
     # Before the receipt: what does not pass must not be there, finished, for the next run.
-    smoke(root, spec, chosen.python, work)
+    smoke(root, spec, work)
     flush_file_system(root)
     receipts.write(receipt, root)
     flush_folder(root)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from engine.value import replace
 
 from engine.errors import Busy
 from engine.files import sha256, write_durably
 from engine.lock import holding
+from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.store import NOTES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def refresh(spec: Venv, view: View, chosen: Choice) -> None:
-    """Remember what was asked this time, and how stats look now; skipped where that is not possible.
+    """Remember what was asked this time, and how stats look now, where that is possible.
 
     A torn update costs a resolution or a hashing, nothing else.
     """

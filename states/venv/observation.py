@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from engine.value import value
 
 from engine.lock import is_held
+from engine.value import value
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.store import (
@@ -65,7 +65,9 @@ def look(spec: Venv) -> View:
     where, identifier = _published(store)
     if where == FOREIGN:
         return View(store=store, state={"path": FOREIGN})
-    rest = {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
+    rest = (
+        {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
+    )
     receipt = _receipt(store, identifier)
     if receipt is None:
         wanted = spec.state == "present"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.diff import Change
@@ -39,7 +38,11 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
 
 def _package(name: str, change: Change, view: View) -> str:
     installed = view.receipt is not None and any(one.name == name for one in view.receipt.packages)
-    sealed = next((one.identity() for one in view.receipt.packages if one.name == name), None) if view.receipt else None
+    sealed = (
+        next((one.identity() for one in view.receipt.packages if one.name == name), None)
+        if view.receipt
+        else None
+    )
     if change.before is None:
         return "it is gone" if installed else "newly required"
     if change.after is None:

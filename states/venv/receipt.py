@@ -7,15 +7,16 @@ counts as none, and the digests of its neighbours: the seal and the resolution.
 from __future__ import annotations
 
 import json
-from engine.value import items, value
 
 from engine.files import sha256, write_durably
+from engine.value import items, value
 from states import python
 from states.venv.store import NOTES, RECEIPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
     from states.python import Python
 
 _FORMAT = 1

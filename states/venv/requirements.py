@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+
 from engine.value import value
 
 TYPE_CHECKING = False
@@ -131,7 +132,10 @@ def own_pins(lines: list[Line]) -> set[str]:
     for line in lines:
         requirement = line.requirement()
         if requirement is not None and not line.constraint:
-            exact = any(one.operator in ("==", "===") and not one.version.endswith(".*") for one in requirement.specifier)
+            exact = any(
+                one.operator in ("==", "===") and not one.version.endswith(".*")
+                for one in requirement.specifier
+            )
             if requirement.url or exact:
                 names.add(str(canonicalize_name(requirement.name)))
     return names

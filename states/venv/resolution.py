@@ -8,9 +8,9 @@ index's sdist, whose hash it knows, to a wheel in a folder.
 from __future__ import annotations
 
 import os
-from engine.value import value
 
 from engine.errors import ConvergeError, IntegrityError
+from engine.value import value
 from states import python as pythons
 from states.credentials import redacted
 from states.venv.receipt import Package
@@ -18,8 +18,8 @@ from states.venv.wheels import normalised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Mapping
+    from typing import Any
 
     from packaging.markers import Environment
     from packaging.tags import Tag
@@ -47,7 +47,7 @@ def narrowed(text: str, python: Python, base: str, origins: Mapping[str, str]) -
 
     import tomli
     import tomli_w
-    from packaging.pylock import Pylock, PylockValidationError, PylockSelectError
+    from packaging.pylock import Pylock, PylockSelectError, PylockValidationError
 
     document = tomli.loads(text)
     info = pythons.information(python)
@@ -124,7 +124,12 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
     if "directory" in entry:
         path = entry["directory"]["path"]
         content = origins.get(path, "")
-        return Package(name=name, version=version or _static_version(path), origin=f"file://{path}", content=content)
+        return Package(
+            name=name,
+            version=version or _static_version(path),
+            origin=f"file://{path}",
+            content=content,
+        )
     file = entry.get("archive") or entry.get("sdist") or entry["wheels"][0]
     digest = file.get("hashes", {}).get("sha256")
     if not digest:

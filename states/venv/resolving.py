@@ -41,7 +41,13 @@ def compiled(
     output = os.path.join(work, "pylock.toml")
     if previous is not None and settings.upgrade != frozenset() and _parses(previous):
         _write(output, [previous])
-    arguments = ["pip", "compile", _write(f"{work}/asked.in", _texts(asked)), "--output-file", output]
+    arguments = [
+        "pip",
+        "compile",
+        _write(f"{work}/asked.in", _texts(asked)),
+        "--output-file",
+        output,
+    ]
     arguments += ["--format", "pylock.toml", "--python", python.executable, "--no-header"]
     for option, texts in (
         ("--constraints", _texts(without(bounds, pins))),

@@ -22,8 +22,8 @@ from states.venv.store import NOTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 _fields = attrgetter(
     "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
@@ -33,7 +33,7 @@ AS_SEALED = "as sealed"
 """What a plan says a damaged file is to become."""
 
 
-Entry = namedtuple("Entry", "kind mode uid gid size content package")
+Entry = namedtuple("Entry", "kind mode uid gid size content package")  # noqa: PYI024 - no typing
 """One sealed file, folder or symlink. There are ten thousand of them in a venv.
 
 `kind` is `f`, `d` or `l`; `content` a SHA-256, a link's target, or empty; `package` the
@@ -46,9 +46,7 @@ Seal = dict[str, Entry]
 
 def dump(seal: Mapping[str, Entry]) -> bytes:
     """Return the bytes of `seal.json`: one row an entry, sorted by path."""
-    rows = [
-        [path, *entry] for path, entry in sorted(seal.items())
-    ]
+    rows = [[path, *entry] for path, entry in sorted(seal.items())]
     return json.dumps(rows, separators=(",", ":")).encode()
 
 

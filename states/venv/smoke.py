@@ -12,13 +12,12 @@ from states import child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.python import Python
     from states.venv.spec import Venv
 
 _SECONDS = 120.0
 
 
-def smoke(root: str, spec: Venv, python: Python, work: str) -> None:
+def smoke(root: str, spec: Venv, work: str) -> None:
     """Start the interpreter, and run the commands that the declaration asks for."""
     progress.step("trying it")
     plain = ["python -I -c 'import sys'"]

@@ -14,21 +14,30 @@ class Venv:
     """One virtual environment. Paths are absolute once the spec is complete."""
 
     path: str = key("Where it is found; becomes a symlink to the live generation.")
-    python: str = key("A version, a range such as `>=3.11,<3.13`, an absolute path, or `interpreter.NAME`.", default="3")
+    python: str = key(
+        "A version, a range such as `>=3.11,<3.13`, an absolute path, or `interpreter.NAME`.",
+        default="3",
+    )
     packages: tuple[str, ...] = key("Requirements, as PEP 508 writes them.", default=())
     requirements: tuple[str, ...] = key("Requirement files.", default=())
     constraints: tuple[str, ...] = key("Constraint files or URLs: they bound versions.", default=())
     overrides: tuple[str, ...] = key("Requirements that win over whatever else asks.", default=())
-    build_constraints: tuple[str, ...] = key("Constraint files for what builds from source.", default=())
+    build_constraints: tuple[str, ...] = key(
+        "Constraint files for what builds from source.", default=()
+    )
     lock: str = key("A PEP 751 lock file: then exactly this is installed.", default="")
     index_url: str = key("The index; or `env:NAME` or `file:PATH` that holds its URL.", default="")
-    extra_index_url: tuple[str, ...] = key("Further indexes, searched first; as `index-url`.", default=())
+    extra_index_url: tuple[str, ...] = key(
+        "Further indexes, searched first; as `index-url`.", default=()
+    )
     netrc: str = key("A netrc file with the credentials of indexes.", default="")
     find_links: tuple[str, ...] = key("Folders or pages with distribution files.", default=())
     no_index: bool = key("Look into `find-links` only.", default=False)
     exclude_newer: str = key("Ignore what was uploaded after this date.", default="")
     persistent: tuple[str, ...] = key("Folders inside that live on across generations.", default=())
-    ignore: tuple[str, ...] = key("Patterns of paths inside whose content is nobody's business.", default=())
+    ignore: tuple[str, ...] = key(
+        "Patterns of paths inside whose content is nobody's business.", default=()
+    )
     system_site_packages: bool = key("Let it see the interpreter's own packages.", default=False)
     system_packages: tuple[str, ...] = key("Modules of the interpreter's, linked in.", default=())
     owner: str = key("User that owns all files; empty for who runs converge.", default="")

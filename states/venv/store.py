@@ -1,11 +1,11 @@
 """Where a venv lives: the published symlink, and the hidden store beside it.
 
-    PATH                      → .NAME/generations/ID, relative
-    .NAME/lock                held by the one engine that works here
-    .NAME/generations/ID/     a generation; counts for nothing without its receipt
-    .NAME/persistent/         folders that live on across generations
-    .NAME/foreign-…           a folder of another tool's making that was replaced
-    .NAME/trash-…, next-…     what is being removed, what is being put in place
+PATH                      → .NAME/generations/ID, relative
+.NAME/lock                held by the one engine that works here
+.NAME/generations/ID/     a generation; counts for nothing without its receipt
+.NAME/persistent/         folders that live on across generations
+.NAME/foreign-…           a folder of another tool's making that was replaced
+.NAME/trash-…, next-…     what is being removed, what is being put in place
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import os
 import re
 import stat
 from contextlib import suppress
-from engine.value import value
 
 from engine.errors import Forbidden
 from engine.files import exchange, flush_folder
+from engine.value import value
 
 NOTES = ".converge"
 """The folder inside a generation that holds what we know of it."""

@@ -101,5 +101,8 @@ def _against_records(root: str, seal: Seal, found: dict[str, str]) -> dict[str, 
     return {
         path: "not as in RECORD"
         for path, digests in claims.items()
-        if path not in found and path in seal and seal[path].kind == "f" and seal[path].content not in digests
+        if path not in found
+        and path in seal
+        and seal[path].kind == "f"
+        and seal[path].content not in digests
     }

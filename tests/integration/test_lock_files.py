@@ -150,3 +150,23 @@ def test_a_wheel_served_with_other_content_than_was_resolved_is_refused(
     assert failed.code == 81
     assert failed.first["error"]["code"] == 81
     assert not host.venv.exists()
+
+
+def test_a_lock_that_is_older_than_the_declaration_is_refused(stocked: Host) -> None:
+    stocked.declare(["alpha==1.0", "beta<2"], lock="pylock.toml")
+    assert stocked.run("lock", "converge.toml").code == 0
+    stocked.applied()
+    stocked.write("gamma\n", "more.txt")
+    stocked.declare(
+        ["Alpha==1.1", "beta<2", "never; python_version < '3'"],
+        lock="pylock.toml",
+        requirements=["more.txt"],
+    )
+
+    refused = stocked.plan()
+
+    assert refused.code == 65
+    assert "was made from other requirements: it lacks `Alpha==1.1`, `gamma`" in refused.err
+    assert stocked.run("lock", "converge.toml").code == 0
+    stocked.converges()
+    assert stocked.versions() == {"alpha": "1.1", "beta": "1.0", "gamma": "3.0"}

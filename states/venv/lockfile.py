@@ -1,0 +1,85 @@
+"""A lock that a declaration names: that it is one, and was made from what is declared."""
+
+from __future__ import annotations
+
+from states.venv.requirements import overridden
+from states.venv.wheels import normalised
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from packaging.pylock import Package, Pylock
+    from packaging.requirements import Requirement
+
+    from engine.source import Source
+    from states.venv.requirements import Line
+    from states.venv.spec import Venv
+
+
+def read(spec: Venv, lines: list[Line], source: Source) -> str:
+    """Return the text of a spec's lock, checked as far as that needs no interpreter."""
+    text = source.read(spec.lock)
+    if text is None:
+        hint = "`converge lock` writes it; or leave `lock` out"
+        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
+        return ""
+    lock = _parsed(text, spec, source)
+    if lock is not None:
+        _check(lock, spec, lines, source)
+    return text
+
+
+def _parsed(text: str, spec: Venv, source: Source) -> Pylock | None:
+    import tomli
+    from packaging.pylock import Pylock, PylockValidationError
+
+    try:
+        return Pylock.from_dict(tomli.loads(text))
+    except (tomli.TOMLDecodeError, PylockValidationError) as error:
+        words = f"{str(error)[:1].lower()}{str(error)[1:]}"
+        hint = (
+            "`converge lock` writes one; or is this a requirement file? name it in `requirements`"
+        )
+        source.problem(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
+        return None
+
+
+def _check(lock: Pylock, spec: Venv, lines: list[Line], source: Source) -> None:
+    """Complain of what is declared and not locked: the lock is older than the declaration."""
+    there: dict[str, list[Package]] = {}
+    for package in lock.packages:
+        there.setdefault(package.name, []).append(package)
+    beyond = overridden(spec.overrides)
+    lacking = []
+    for one in _declared(spec, lines):
+        name = normalised(one.name)
+        # Whether a marker applies depends on the interpreter, which nobody has chosen yet.
+        if one.marker is None and name not in beyond and not _fits(one, there.get(name, [])):
+            lacking.append(f"`{one}`")
+    if lacking:
+        source.problem(
+            ("lock",),
+            f"`{spec.lock}` was made from other requirements: it lacks {', '.join(lacking)}",
+            "`converge lock` makes it anew",
+        )
+
+
+def _declared(spec: Venv, lines: Iterable[Line]) -> Iterator[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    yield from (Requirement(text) for text in spec.packages)
+    for line in lines:
+        try:
+            requirement = None if line.constraint else line.requirement()
+        except InvalidRequirement:
+            continue  # complained of elsewhere
+        if requirement is not None:
+            yield requirement
+
+
+def _fits(requirement: Requirement, packages: Iterable[Package]) -> bool:
+    return any(
+        one.version is None or requirement.specifier.contains(one.version, prereleases=True)
+        for one in packages
+    )
