@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 
 from engine import __version__
-from engine.errors import InputMissing
+from engine.errors import Forbidden, InputMissing
 from engine.files import sha256, write_durably
 from engine.resource import Resource
 from engine.source import still_true
@@ -104,6 +105,7 @@ def _read(path: str) -> Text:
         return Text(file=STDIN, folder=os.getcwd(), content=content)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            _refuse_unsafe(path, os.fstat(stream.fileno()))
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise InputMissing(
@@ -111,6 +113,15 @@ def _read(path: str) -> Text:
         ) from None
     file = os.path.abspath(path)
     return Text(file=file, folder=os.path.dirname(file), content=content)
+
+
+def _refuse_unsafe(path: str, found: os.stat_result) -> None:
+    """Refuse, as root, a declaration by which anybody could have root run a command."""
+    if os.geteuid() == 0 and stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IWOTH:
+        raise Forbidden(
+            f"unsafe: anybody can write `{path}`, which says what root installs and runs",
+            hint=f"`chmod o-w {path}`, once you have seen what it says",
+        )
 
 
 def _key(texts: tuple[Text, ...], composition: Composition) -> str:

@@ -248,6 +248,17 @@ def test_what_comes_by_standard_input_is_relative_to_the_working_folder(
     assert STDIN == "<stdin>"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="others may have their own files as they like")
+def test_root_takes_no_declaration_that_anybody_can_write(desk: Desk) -> None:
+    path = desk.notes("a")
+    path.chmod(0o666)
+    refused = desk.say("apply", str(path))
+    assert refused.code == 77
+    assert "anybody can write" in refused.err and f"chmod o-w {path}" in refused.err
+    path.chmod(0o664)
+    assert desk.say("apply", str(path)).code == 0
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_told_as_that(desk: Desk) -> None:
     desk.notes("a").chmod(0)
