@@ -172,7 +172,7 @@ def _build(
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)
-    found.digests.update(bytecode.compile_all(root, found.sources, chosen.python, settings, work))
+    found.digests.update(bytecode.compile_all(root, found, chosen.python, settings, work))
     link_system_packages(root, spec, chosen.python, work)
     keep_persistent(root, spec, store)
     receipt = _sealed(root, spec, chosen, found)

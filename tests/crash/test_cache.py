@@ -56,8 +56,8 @@ def test_bytecode_forged_in_the_cache_does_not_run(workspace: Path) -> None:
     genuine = bytecode(workspace)
     kept = [path for path in (workspace / "cache" / "bytecode").rglob("*") if path.is_file()]
     for path in kept:
-        forged = path.read_bytes()[64:].replace(f"{NEW}.1".encode(), b"6.6.1")
-        path.write_bytes(hashlib.sha256(forged).hexdigest().encode() + forged)
+        forged = path.read_bytes()[32:].replace(f"{NEW}.1".encode(), b"6.6.1")
+        path.write_bytes(hashlib.sha256(path.name.encode() + forged).digest() + forged)
     scenarios.damage(workspace)
     assert run(product.command(workspace, "apply")).code == 0
     assert bytecode(workspace) == genuine
