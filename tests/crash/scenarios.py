@@ -170,7 +170,9 @@ def command() -> Scene:
     """A command follows each change of the venv: it may run twice, never not at all."""
 
     def note(home: Path) -> str:
-        words = ["/bin/sh", "-c", f"readlink {product.published(home)} >> {home}/ran"]
+        # What a command does is its own to flush, before it says that it is done.
+        script = f"readlink {product.published(home)} >> {home}/ran && sync {home}/ran"
+        words = ["/bin/sh", "-c", script]
         listed = ", ".join(f'"{word}"' for word in words)
         return f'[command.note]\nargv = [{listed}]\non-change = ["venv.app"]\n'
 
