@@ -42,6 +42,8 @@ one that brought it, empty for what belongs to the environment.
 
 Seal = dict[str, Entry]
 """Entries by path, relative to the generation; the generation's own folder is `.`."""
+_Group = tuple[bytes, list[bytes]]
+"""A folder, relative to the generation, and names relative to it."""
 
 
 def dump(seal: Mapping[str, Entry]) -> bytes:
@@ -71,44 +73,60 @@ def watched(seal: Iterable[str], loose: Iterable[str]) -> list[str]:
 def stats(root: str, paths: Iterable[str]) -> bytes:
     """Return the bytes of `stats`.
 
-    The length of the names in 8 bytes, the names joined by NUL, and seven numbers for
-    each of them: native 64-bit integers, good only on the machine that wrote them.
+    The length of the names in 8 bytes; the names, those below one folder together, in which
+    nearly all lie: the folder, the names in it, all joined by NUL, and two NULs before the
+    next folder; and seven numbers for each name: native 64-bit integers, good only on the
+    machine that wrote them.
     """
-    names = [os.fsencode(path) for path in paths]
-    joined = b"\0".join(names)
-    return len(joined).to_bytes(8, "little") + joined + _look(root, names)
+    groups = _grouped(paths)
+    joined = b"\0\0".join(b"\0".join((folder, *names)) for folder, names in groups)
+    return len(joined).to_bytes(8, "little") + joined + _look(root, groups)
 
 
 def untouched(root: str) -> bool:
     """Tell whether nothing was touched since `stats` was written: the whole of a no-op."""
     try:
-        names, numbers = _read_stats(root)
-        return len(names) > 1 and _look(root, names) == numbers
-    except (OSError, OverflowError):
+        groups, numbers = _read_stats(root)
+        return len(groups) > 1 and _look(root, groups) == numbers
+    except (OSError, ValueError, OverflowError):
         return False
 
 
 def remembered(root: str) -> dict[str, tuple[int, ...]]:
     """Return what `stats` says of each path; empty if it cannot be read."""
     try:
-        names, numbers = _read_stats(root)
+        groups, numbers = _read_stats(root)
         values = array.array("q")
         values.frombytes(numbers)
     except (OSError, ValueError):
         return {}
-    if len(values) != len(names) * _WIDTH:
+    paths = [
+        os.path.normpath(os.path.join(folder, name)) for folder, names in groups for name in names
+    ]
+    if len(values) != len(paths) * _WIDTH:
         return {}
     return {
-        os.fsdecode(name): tuple(values[index * _WIDTH : (index + 1) * _WIDTH])
-        for index, name in enumerate(names)
+        os.fsdecode(path): tuple(values[index * _WIDTH : (index + 1) * _WIDTH])
+        for index, path in enumerate(paths)
     }
 
 
-def _read_stats(root: str) -> tuple[list[bytes], bytes]:
+def _grouped(paths: Iterable[str]) -> list[_Group]:
+    """Part what lies in `site-packages` from the rest."""
+    names = [os.fsencode(path) for path in paths]
+    site = next((name for name in names if name.endswith(b"/site-packages")), b".") + b"/"
+    return [
+        (b".", [name for name in names if not name.startswith(site)]),
+        (site[:-1], [name[len(site) :] for name in names if name.startswith(site)]),
+    ]
+
+
+def _read_stats(root: str) -> tuple[list[_Group], bytes]:
     with open(f"{root}/{NOTES}/stats", "rb") as stream:
         data = stream.read()
     end = 8 + int.from_bytes(data[:8], "little")
-    return data[8:end].split(b"\0"), data[end:]
+    parts = [part.split(b"\0") for part in data[8:end].split(b"\0\0")]
+    return [(folder, names) for folder, *names in parts], data[end:]
 
 
 def look(path: str) -> tuple[int, ...]:
@@ -116,15 +134,18 @@ def look(path: str) -> tuple[int, ...]:
     return tuple(_fields(os.lstat(path)))
 
 
-def _look(root: str, paths: list[bytes]) -> bytes:
-    """Return the numbers of all paths; raises `OSError` if one is missing."""
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Relative to an open folder, the kernel has less to walk.
-        found = (os.stat(path, dir_fd=folder, follow_symlinks=False) for path in paths)
-        return array.array("q", chain.from_iterable(map(_fields, found))).tobytes()
-    finally:
-        os.close(folder)
+def _look(root: str, groups: Iterable[_Group]) -> bytes:
+    """Return the numbers of all names; raises `OSError` if one is missing."""
+    numbers = array.array("q")
+    for folder, names in groups:
+        base = os.open(os.path.join(os.fsencode(root), folder), os.O_PATH | os.O_CLOEXEC)
+        try:
+            # Relative to an open folder, the kernel has less to walk.
+            found = (os.stat(name, dir_fd=base, follow_symlinks=False) for name in names)
+            numbers.extend(chain.from_iterable(map(_fields, found)))
+        finally:
+            os.close(base)
+    return numbers.tobytes()
 
 
 def entry(root: str, path: str, package: str = "", content: str | None = None) -> Entry:

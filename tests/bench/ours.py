@@ -85,7 +85,11 @@ def _apply(setting: Setting, declared: Declared) -> None:
 
 
 def _clean(setting: Setting, declared: Declared) -> None:
-    """Forget everything but the caches."""
-    shutil.rmtree(declared.venvs, ignore_errors=True)
-    shutil.rmtree(setting.environment["CONVERGE_STATE_DIR"], ignore_errors=True)
+    """Forget everything but the caches, and the key with which what they hold is signed."""
+    if declared.venvs.exists():
+        shutil.rmtree(declared.venvs)
+    state = Path(setting.environment["CONVERGE_STATE_DIR"])
+    for folder in state.iterdir() if state.exists() else ():
+        if folder.is_dir():
+            shutil.rmtree(folder)
     declared.venvs.mkdir(parents=True)
