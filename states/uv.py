@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 from engine import progress
 from engine.errors import (
@@ -53,7 +54,7 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
     (
         r"dns error|[Cc]onnection refused|error sending request|[Nn]etwork is unreachable"
         r"|timed out|tcp connect error|50\d (?:Bad|Service|Gateway|Internal)|[Ff]ailed to fetch"
-        r"|network connectivity is disabled|Could not connect",
+        r"|[Nn]etwork connectivity is disabled|Could not connect",
         Unavailable,
         "an index cannot be reached",
         "check the network and `index-url`; nothing was changed, so just run it again",
@@ -92,6 +93,9 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
     ),
 )  # fmt: skip
 """What uv's words amount to; the first that matches counts."""
+_finding = threading.Lock()
+_OF_THE_DISK = (CannotCreate, InputOutputError, Forbidden)
+"""What comes of writing: then a part may be installed already, and asking again is no use."""
 
 
 def call(
@@ -102,18 +106,27 @@ def call(
     doing: str,
     spec: Venv | None = None,
     fetched: Sequence[str] = (),
+    pinned: bool = False,
 ) -> None:
     """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to.
 
-    Where it finds content damaged, that may be what its cache made of it: so the packages
-    that are `fetched`, all if none is named, are dropped from there, and it is called again.
+    Where all is `pinned` by hash, what its cache holds is as good as what an index would
+    send, and no index is asked before that proves not to do. Where content
+    proves damaged, that may be what the cache made of it: so the packages that are
+    `fetched`, all if none is named, are dropped from there, and it is called again.
     """
-    ended = _run(arguments, work, cache, spec)
-    if ended.status != 0 and isinstance(complaint(ended, doing), IntegrityError):
+    ended = _run([*arguments, "--offline"] if pinned else arguments, work, cache, spec)
+    if pinned and ended.status != 0 and not _amounts_to(_OF_THE_DISK, ended):
+        ended = _run(arguments, work, cache, spec)
+    if _amounts_to((IntegrityError,), ended):
         forget(fetched, work=work, cache=cache)
         ended = _run(arguments, work, cache, spec)
     if ended.status != 0:
         raise complaint(ended, doing)
+
+
+def _amounts_to(kinds: tuple[type[ConvergeError], ...], ended: child.Ended) -> bool:
+    return ended.status != 0 and isinstance(complaint(ended, ""), kinds)
 
 
 def forget(packages: Sequence[str], *, work: str, cache: str) -> None:
@@ -182,4 +195,6 @@ def complaint(ended: child.Ended, doing: str) -> ConvergeError:
 def _program() -> str:
     from uv import find_uv_bin
 
-    return str(find_uv_bin())
+    # It asks `sysconfig`, whose answers are made by whoever asks first: others get half of them.
+    with _finding:
+        return str(find_uv_bin())

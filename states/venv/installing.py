@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.choice import Choice
+    from states.venv.receipt import Package
     from states.venv.spec import Venv
 
 
@@ -29,10 +30,10 @@ def install(
     arguments = ["pip", "sync", lock, "--python", f"{root}/bin/python", "--link-mode", "copy"]
     arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
     arguments += build_constraints(spec, work)
-    for one in chosen.packages:
-        # uv takes a local project's build from its cache though a source file has changed.
-        if one.origin.startswith("file://") and not one.content.startswith("sha256:"):
-            arguments += ["--refresh-package", one.name]
+    # uv takes a local project's build from its cache though a source file has changed.
+    local = [one.name for one in chosen.packages if _is_project(one)]
+    for name in local:
+        arguments += ["--refresh-package", name]
     arguments += uv.index_arguments(spec)
     uv.call(
         arguments,
@@ -41,10 +42,15 @@ def install(
         doing="installing",
         spec=spec,
         fetched=missing,
+        pinned=not local,
     )
     lockfile = os.path.join(root, ".lock")
     if os.path.lexists(lockfile):
         os.unlink(lockfile)  # uv's own, of no more use, and writable for everybody
+
+
+def _is_project(package: Package) -> bool:
+    return package.origin.startswith("file://") and not package.content.startswith("sha256:")
 
 
 def changed_meanwhile(spec: Venv) -> None:

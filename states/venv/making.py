@@ -14,7 +14,7 @@ from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
 from engine.value import replace
 from states import uv
-from states.venv import bytecode, donors
+from states.venv import bytecode, donors, room
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.bare import create, prove
@@ -105,6 +105,7 @@ def _fits(receipt: Receipt, spec: Venv, chosen: Choice) -> bool:
     return (
         have == want
         and receipt.inputs == spec.inputs
+        and receipt.python.executable == chosen.python.executable
         and receipt.python.digest == chosen.python.digest
         and receipt.system_site_packages == spec.system_site_packages
         and receipt.settings == settings_digest(spec)
@@ -131,9 +132,12 @@ def _built(
                 uv.forget(doubtful, work=work, cache=settings.cache)
             _abandon(store)
             return _build(spec, store, chosen, settings, (), work)
-    except BaseException:
+    except BaseException as error:
         # A full disk must not stay full because of us.
         _abandon(store)
+        full = room.full(error, store, chosen, settings, views)
+        if full is not None:
+            raise full from error
         raise
 
 

@@ -105,7 +105,7 @@ def _reduced(entry: Mapping[str, Any], artifact: object, base: str) -> dict[str,
 
 def _file(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
     wanted = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
-              "hashes")  # fmt: skip
+              "size", "hashes")  # fmt: skip
     kept = {key: entry[key] for key in wanted if key in entry}
     if "path" in kept:
         kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))

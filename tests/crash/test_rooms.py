@@ -56,6 +56,8 @@ def _climb(home: Path, room: Room, size: int) -> Iterator[str]:
         if tried.code != 0:
             if "no space" not in (tried.stdout + tried.stderr).lower():
                 yield f"does not say that the disk is full: {tried.stdout + tried.stderr!r}"
+            if " free and needs about " not in tried.stdout:
+                yield f"does not say how much is missing: {tried.stdout!r}"
             product.declare(home, OLD)
             yield from judge.Judge(version=OLD)(home, tried)
 

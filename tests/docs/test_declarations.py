@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tomli
+import tomli_w
 
 from engine.cli import main
 from states.__main__ import compose
@@ -36,7 +37,9 @@ def _lay_out(folder: Path, declaration: dict[str, object]) -> None:
                     (folder / name).touch()
         if lock := table.get("lock"):
             (folder / lock).parent.mkdir(parents=True, exist_ok=True)
-            (folder / lock).write_text('lock-version = "1.0"\ncreated-by = "x"\npackages = []\n')
+            packages = [{"name": one, "directory": {"path": "."}} for one in table.get("packages", ())]
+            held = {"lock-version": "1.0", "created-by": "x", "packages": packages}
+            (folder / lock).write_text(tomli_w.dumps(held))
         for requirement in table.get("packages", ()):
             if local := re.search(r"@ (\.[^;\s]*)", requirement):
                 (folder / local[1]).mkdir(parents=True, exist_ok=True)

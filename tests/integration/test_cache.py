@@ -136,3 +136,18 @@ def test_a_killed_run_alone_costs_the_cache_nothing(cached: Host) -> None:
 
     assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
     assert not mark.exists()
+
+
+def test_what_the_cache_holds_is_not_asked_for_again(host: Host, index: Index) -> None:
+    """Though the index says that it has to be asked again: it is pinned by its hash."""
+    stock(index.directory)
+    index.freshness = {"Cache-Control": "no-cache"}
+    host.cache = host.folder / "cache"
+    host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
+    host.applied()
+    index.requests.clear()
+    (host.site / "beta/__init__.py").unlink()
+
+    host.converges()
+
+    assert index.paths() == []

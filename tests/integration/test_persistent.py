@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -71,8 +73,11 @@ def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> Non
 
 def test_a_module_of_the_distribution_is_linked_in(stocked: Host) -> None:
     python = private_interpreter(stocked.folder / "opt/python")
-    system = python.parents[1] / "lib" / python.name / "site-packages"
-    (system / "libthing").mkdir()
+    # Debian's has its own idea of where that is.
+    ask = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
+    system = Path(subprocess.run(ask, capture_output=True, text=True).stdout.strip())
+    assert system.is_relative_to(stocked.folder)
+    (system / "libthing").mkdir(parents=True)
     (system / "libthing/__init__.py").write_text("word = 'system'\n")
     (system / "libthingmod.py").write_text("")
     (system / "other.py").write_text("")

@@ -115,8 +115,6 @@ def test_its_generation_stays_when_the_environment_is_repaired(
 def test_a_forked_child_holds_it_too(serving: tuple[Host, subprocess.Popen[str]]) -> None:
     host, process = serving
     old = host.generation.name
-    line = "import subprocess; print(subprocess.Popen(['sleep', '600'], close_fds=False).pid)"
-    tell(process, line)
     child = int(tell(process, "import os, time; print(os.fork() or (time.sleep(600), 0)[1])"))
     process.kill()
     process.wait()

@@ -64,6 +64,7 @@ class Index:
         self.uploaded: dict[str, str] = {}
         """{file name: upload time}; without one a file is from 2020-01-01T00:00:00Z."""
         self.html_only = False
+        self.freshness = FOREVER
         """Serve neither JSON nor separate metadata, as a plain folder of links does."""
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -176,7 +177,7 @@ class Index:
                 return _refusal(404)
             body = wheel.metadata
         kind = "application/octet-stream"
-        return _Answer(status=200, content_type=kind, body=body, headers=FOREVER)
+        return _Answer(status=200, content_type=kind, body=body, headers=self.freshness)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -150,7 +151,7 @@ def salt(setting: Setting) -> list[tuple[str, str, Act]]:
         str(setting.venvs / name): {
             "virtualenv.managed": [
                 {"requirements": str(setting.requirements)},
-                {"venv_bin": "virtualenv"},
+                {"venv_bin": str(Path(sys.executable).with_name("virtualenv"))},
                 {"python": PYTHON},
             ]
         }

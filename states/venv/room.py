@@ -1,0 +1,114 @@
+"""How much room a generation needs, and how much is missing: said when a disk is full."""
+
+from __future__ import annotations
+
+import os
+
+from engine.errors import CannotCreate, from_os_error
+from states.venv import seal as seals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from engine.settings import Settings
+    from states.venv.choice import Choice
+    from states.venv.observation import View
+    from states.venv.store import Store
+
+_UNPACKED = 7
+"""Bytes on the disk, bytecode included, for one of a wheel: keystone's 98 wheels of 25 MB
+take 178 MB."""
+_BLOCK = 4096
+_MIB = 1 << 20
+
+
+def full(
+    error: BaseException,
+    store: Store,
+    chosen: Choice,
+    settings: Settings,
+    views: Iterable[View],
+) -> CannotCreate | None:
+    """Return an error that says how much is missing, if it is for want of room."""
+    known = from_os_error(error) if isinstance(error, OSError) else error
+    if not isinstance(known, CannotCreate):
+        return None
+    needed = _needed(chosen, views)
+    figures = [
+        _figures(folder, bytes_needed, files)
+        for folder, (bytes_needed, files) in _places(store, settings, needed).items()
+    ]
+    hint = f"free some space: {'; '.join(figures)}; what was live before is untouched"
+    return CannotCreate(known.message, hint=hint, output=known.output)
+
+
+def _places(
+    store: Store, settings: Settings, needed: tuple[int, int]
+) -> dict[str, tuple[int, int]]:
+    """Return what is needed where; a cache on another disk needs about as much again."""
+    places = {store.root: needed}
+    if os.stat(settings.cache).st_dev != os.stat(store.root).st_dev:
+        places[settings.cache] = needed
+    return places
+
+
+def _figures(folder: str, size: int, files: int) -> str:
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    words = f"`{folder}` has {_mib(free)} free and needs about {_mib(size)}"
+    words = words if size else f"`{folder}` has {_mib(free)} free"
+    if size > free:
+        words += f": {_mib(size - free)} are missing"
+    if found.f_files and found.f_favail < files:
+        words += f"; it has room for {found.f_favail} files and needs it for about {files}"
+    return words
+
+
+def _mib(size: int) -> str:
+    return f"{size / _MIB:.1f} MiB"
+
+
+def _needed(chosen: Choice, views: Iterable[View]) -> tuple[int, int]:
+    """Estimate bytes and files: of packages that are there by these, of others by the wheels."""
+    known: dict[tuple[str, str], list[int]] = {}
+    for view in views:
+        if view.receipt is None:
+            continue
+        sealed: dict[str, list[int]] = {}
+        for entry in (seals.load(view.root, view.receipt.seal) or {}).values():
+            sealed.setdefault(entry.package, []).append(-(-int(entry.size) // _BLOCK) * _BLOCK)
+        for one in view.receipt.packages:
+            known.setdefault((one.name, one.content), sealed.get(one.name, []))
+    size, files = 0, 0
+    wheels = _wheels(chosen.lock)
+    for one in chosen.packages:
+        there = known.get((one.name, one.content))
+        if there is None:
+            size += wheels.get(one.name, 0) * _UNPACKED
+        else:
+            size, files = size + sum(there), files + len(there)
+    return size, files
+
+
+def _wheels(lock: str) -> dict[str, int]:
+    """Return the sizes of distributions by package, as far as they are known."""
+    import tomli
+
+    sizes = {}
+    for package in tomli.loads(lock).get("packages", []):
+        offered = [*package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})]
+        sizes[package["name"]] = max(_size(one) for one in offered)
+    return sizes
+
+
+def _size(distribution: Mapping[str, Any]) -> int:
+    """Return what the lock says, or how large a local file is."""
+    if "size" in distribution:
+        return int(distribution["size"])
+    path = distribution.get("path") or distribution.get("url", "").removeprefix("file://")
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
