@@ -44,7 +44,8 @@ def test_a_recovery_may_itself_be_killed(
 ) -> None:
     if not plan.full:
         pytest.skip("recoveries are killed in the full sweep")
-    row = sweep(scene, "kill", workspace, choose=sample(20, 20, 15), fs=any_disk)
+    choose = plan.points() if plan.most else sample(20, 20, 15)
+    row = sweep(scene, "kill", workspace, choose=choose, fs=any_disk)
     keep.append(row)
     assert not row.violations, str(row)
 
