@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from engine.errors import CannotCreate, from_os_error
 from states.venv import seal as seals
@@ -49,8 +50,9 @@ def _places(
 ) -> dict[str, tuple[int, int]]:
     """Return what is needed where; a cache on another disk needs about as much again."""
     places = {store.root: needed}
-    if os.stat(settings.cache).st_dev != os.stat(store.root).st_dev:
-        places[settings.cache] = needed
+    with suppress(FileNotFoundError):
+        if os.stat(settings.cache).st_dev != os.stat(store.root).st_dev:
+            places[settings.cache] = needed
     return places
 
 
