@@ -1,4 +1,4 @@
-"""From TOML (or JSON) text to resources, or to one error that lists every problem."""
+"""From TOML (or JSON) text to resources, with every problem that was found on the way."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ DEFAULTS = "defaults"
 
 @value
 class Declared:
-    """All resources of a declaration, in the order of the text, and what was read for them."""
+    """All sound resources of a declaration, in the order of the text, and what was read."""
 
     resources: tuple[Resource, ...]
+    addresses: frozenset[str]
+    """Those of unsound ones too: to need one of these is no further mistake."""
+    readable: bool
+    """Whether every text could be parsed, so that no address can be missing."""
     texts: dict[str, str]
     """The content of each file."""
     notes: Notes
@@ -38,25 +42,27 @@ class Declared:
 
 
 def declare(texts: tuple[Text, ...], composition: Composition) -> Declared:
-    """Parse, check and complete every resource; raises `DeclarationError`."""
+    """Parse, check and complete every resource; what is wrong stands in the notes."""
     notes = Notes()
     documents = [(text, syntax.parse(text, notes)) for text in texts]
+    readable = not notes.problems
     defaults = _defaults(documents, composition, notes)
     resources: dict[str, Resource] = {}
+    addresses = set()
     for text, document in documents:
         for kind, name, table in _tables(text, document, composition, notes):
+            addresses.add(f"{kind}.{name}")
             mine = defaults.get(text.folder, {}) if kind == composition.default else {}
             resource = _resource(text, kind, name, table, mine, composition, notes)
             if resource is not None:
                 _add(resource, resources, notes)
-    declared = Declared(
+    return Declared(
         resources=tuple(resources.values()),
+        addresses=frozenset(addresses),
+        readable=readable,
         texts={text.file: text.content for text in texts},
         notes=notes,
     )
-    if notes.problems:
-        raise declared.error(*notes.problems)
-    return declared
 
 
 def _add(resource: Resource, resources: dict[str, Resource], notes: Notes) -> None:

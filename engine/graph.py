@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 def arrange(declared: Declared, kinds: Mapping[str, Kind]) -> tuple[Resource, ...]:
     """Return the resources in an order where each comes after its needs.
 
-    Ties keep the order of the text. Raises `DeclarationError` for needs that name
-    nothing, for cycles, and for two resources that lay claim to one path.
+    Ties keep the order of the text. Raises `DeclarationError` for all that was found wrong
+    before, for needs that name nothing, for a cycle, and for two resources that lay claim
+    to one path.
     """
     import networkx
 
     by_address = {one.address: one for one in declared.resources}
-    problems = [*_dangling(declared), *_overlaps(declared, kinds)]
+    problems = [*declared.notes.problems, *_dangling(declared), *_overlaps(declared, kinds)]
     graph = graph_of(declared.resources)
-    if not problems and not networkx.is_directed_acyclic_graph(graph):
+    if not networkx.is_directed_acyclic_graph(graph):
         problems.append(_cycle(by_address, graph))
     if problems:
         raise declared.error(*problems)
@@ -59,7 +60,9 @@ def closure(resources: tuple[Resource, ...], wanted: set[str]) -> tuple[Resource
 
 
 def _dangling(declared: Declared) -> list[Problem]:
-    known = [one.address for one in declared.resources]
+    if not declared.readable:
+        return []
+    known = sorted(declared.addresses)
     problems = []
     for one in declared.resources:
         for need in one.needs:

@@ -78,9 +78,12 @@ def _changes(one: ResourceReport, paint: Paint, everything: bool) -> list[str]:
     """Show packages last, only so many of each group, and nothing that says nothing."""
     changes = one["changes"]
     if not everything:
+        # What becomes the path stands above.
+        told = {one["path"], None, ""}
         changes = [
-            c for c in changes if c["attribute"] not in _INNER and (c["before"] or c["after"])
-        ]
+            c for c in changes
+            if c["attribute"] not in _INNER and (c["before"] or c["after"] not in told)
+        ]  # fmt: skip
     packages = [c for c in changes if c["attribute"].startswith("package.")]
     others = [c for c in changes if not c["attribute"].startswith("package.")]
     lines = []

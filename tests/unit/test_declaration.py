@@ -50,6 +50,27 @@ def test_the_same_goes_for_the_command_which_exits_65_and_starts_nothing(desk: D
     assert [one.name for one in desk.folder.iterdir()] == ["notes.toml"]
 
 
+def test_what_is_wrong_between_tables_is_told_beside_what_is_wrong_inside_them(desk: Desk) -> None:
+    desk.declare(
+        '[note.a]\npath = "a"\ncolr = "red"\n'  # unsound, and yet there to be needed
+        '[note.b]\npath = "b"\nneeds = ["note.a", "note.nobody"]\n'
+        '[note.c]\npath = "c"\nneeds = ["note.d"]\n'
+        '[note.d]\npath = "c"\nneeds = ["note.c"]\n'
+    )
+    told = [message for *_, message, _ in said(desk)]
+    assert len(told) == 4
+    assert told[0].startswith("unknown key `colr`")
+    assert "`note.b` needs `note.nobody`, which is not declared" in told
+    assert "the path of `note.d` is also that of `note.c`" in told
+    assert "these wait for each other: note.c → note.d → note.c" in told
+
+
+def test_a_text_that_cannot_be_parsed_may_declare_what_others_need(desk: Desk) -> None:
+    desk.declare("[note.a\n", "one.toml")
+    desk.declare('[note.b]\npath = "b"\nneeds = ["note.a"]\n', "two.toml")
+    assert [name for name, *_ in said(desk, "one.toml", "two.toml")] == ["one.toml"]
+
+
 def test_one_name_in_two_files_is_declared_twice(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\n', "one.toml")
     desk.declare('\n[note.a]\npath = "b"\n', "two.toml")
