@@ -54,7 +54,7 @@ def _cases(home: Path, plan: Plan) -> list[tuple[Path, str, int]]:
     for path in remembered(home):
         size = path.stat().st_size
         inside = list(range(size))
-        if not plan.full:
+        if not plan.full or plan.most:
             seed = int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16)
             inside = random.Random(seed).sample(inside, min(1, size))
         cases.append((path.relative_to(home), "missing", 0))
