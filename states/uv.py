@@ -94,47 +94,21 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
 )  # fmt: skip
 """What uv's words amount to; the first that matches counts."""
 _finding = threading.Lock()
-_OF_THE_DISK = (CannotCreate, InputOutputError, Forbidden)
-"""What comes of writing: then a part may be installed already, and asking again is no use."""
 
 
 def call(
-    arguments: list[str],
-    *,
-    work: str,
-    cache: str,
-    doing: str,
-    spec: Venv | None = None,
-    fetched: Sequence[str] = (),
-    pinned: bool = False,
+    arguments: list[str], *, work: str, cache: str, doing: str, spec: Venv | None = None
 ) -> None:
-    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to.
-
-    Where all is `pinned` by hash, what its cache holds is as good as what an index would
-    send, and no index is asked before that proves not to do. Where content
-    proves damaged, that may be what the cache made of it: so the packages that are
-    `fetched`, all if none is named, are dropped from there, and it is called again.
-    """
-    ended = _run([*arguments, "--offline"] if pinned else arguments, work, cache, spec)
-    if pinned and ended.status != 0 and not _amounts_to(_OF_THE_DISK, ended):
-        ended = _run(arguments, work, cache, spec)
-    if _amounts_to((IntegrityError,), ended):
-        forget(fetched, work=work, cache=cache)
-        ended = _run(arguments, work, cache, spec)
+    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to."""
+    ended = _run(arguments, work, cache, spec)
     if ended.status != 0:
         raise complaint(ended, doing)
-
-
-def _amounts_to(kinds: tuple[type[ConvergeError], ...], ended: child.Ended) -> bool:
-    return ended.status != 0 and isinstance(complaint(ended, ""), kinds)
 
 
 def forget(packages: Sequence[str], *, work: str, cache: str) -> None:
     """Have uv drop packages, or all if none is named, from its cache."""
     progress.step("clearing the download cache")
-    ended = _run(["cache", "clean", *packages], work, cache, None)
-    if ended.status != 0:
-        raise complaint(ended, "clearing the download cache")
+    call(["cache", "clean", *packages], work=work, cache=cache, doing="clearing the download cache")
 
 
 def _run(arguments: list[str], work: str, cache: str, spec: Venv | None) -> child.Ended:

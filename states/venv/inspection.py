@@ -39,8 +39,10 @@ class Damaged(IntegrityError):
     `packages` are their names; it is empty where it may be any of them.
     """
 
-    def __init__(self, message: str, packages: Iterable[str], hint: str) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, packages: Iterable[str], hint: str | None, output: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, output=output)
         names = sorted(set(packages))
         self.packages = [] if "" in names else names
 

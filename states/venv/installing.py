@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from engine import progress
-from engine.errors import IntegrityError
+from engine.errors import ConvergeError, IntegrityError
 from states import uv
+from states.venv.inspection import Damaged
 from states.venv.resolving import build_constraints
+from states.venv.wheels import dist_infos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,18 +37,44 @@ def install(
     for name in local:
         arguments += ["--refresh-package", name]
     arguments += uv.index_arguments(spec)
-    uv.call(
-        arguments,
-        work=work,
-        cache=settings.cache,
-        doing="installing",
-        spec=spec,
-        fetched=missing,
-        pinned=not local,
-    )
+    _call(arguments, root, spec, settings, work, cached=not local)
     lockfile = os.path.join(root, ".lock")
     if os.path.lexists(lockfile):
         os.unlink(lockfile)  # uv's own, of no more use, and writable for everybody
+
+
+def _call(
+    arguments: list[str],
+    root: str,
+    spec: Venv,
+    settings: Settings,
+    work: str,
+    *,
+    cached: bool,
+) -> None:
+    """Call uv, first without the network: what is pinned by hash is as good from its cache.
+
+    Never a second time into a target in which the first has begun: uv takes a package for
+    installed whose `dist-info` is there, whatever became of its files.
+    """
+    before = list(dist_infos(root))
+    for more in [["--offline"], []] if cached else [[]]:
+        try:
+            uv.call(
+                [*arguments, *more],
+                work=work,
+                cache=settings.cache,
+                doing="installing",
+                spec=spec,
+            )
+            return
+        except ConvergeError as error:
+            if more and list(dist_infos(root)) == before:
+                continue
+            if isinstance(error, IntegrityError):
+                # Of the others, too, nobody knows what the cache has made.
+                raise Damaged(error.message, [""], error.hint, error.output) from error
+            raise
 
 
 def _is_project(package: Package) -> bool:

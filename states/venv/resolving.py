@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from engine import progress
-from engine.errors import ConvergeError, Unavailable
+from engine.errors import ConvergeError, IntegrityError, Unavailable
 from states import uv
 from states.venv.requirements import Line, is_url, overridden, own_pins, read_lines, without
 from states.venv.resolution import Resolution, narrowed
@@ -59,7 +59,12 @@ def compiled(
     for name in sorted(settings.upgrade or ()):
         arguments += ["--upgrade-package", name]
     arguments += uv.index_arguments(spec)
-    uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
+    try:
+        uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
+    except IntegrityError:
+        # That may be what the cache has made of it.
+        uv.forget((), work=work, cache=settings.cache)
+        uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
     with open(output, encoding="utf-8") as stream:
         return stream.read()
 
