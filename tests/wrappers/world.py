@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.interpreters import private_interpreter
 from tests.support.index import Index
 from tests.support.wheels import make_git_project, make_project, make_wheel
 from tests.wrappers.interpreters import interpreter
@@ -41,10 +42,11 @@ class World:
         return value
 
 
-def other_python() -> str:
-    """Return another Python than the one the tests run on, or this one if there is none."""
+def other_python(folder: Path) -> str:
+    """Return another Python than the one the tests run on: of another version, or a copy."""
     others = [version for version in ("3.12", "3.10", "3.13", "3.9") if version != _VERSION]
-    return next((str(found) for found in map(interpreter, others) if found), PYTHON)
+    found = next(filter(None, map(interpreter, others)), None)
+    return str(found or private_interpreter(folder / "other", PYTHON))
 
 
 def make_wheels(wheels: Path) -> None:
@@ -74,7 +76,7 @@ def make_world(folder: Path, index: Index) -> World:
         "git": project.url,
         "old": old,
         "new": new,
-        "other": other_python(),
+        "other": other_python(folder),
         "index": index.url_with_password,
     }
     return World(folder=folder, index=index, names=names)
