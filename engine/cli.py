@@ -8,7 +8,7 @@ import os
 import sys
 
 from engine import __version__, progress
-from engine.errors import Bug, ConvergeError, UsageError, from_os_error
+from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
 from engine.verbs import VERBS
 
 TYPE_CHECKING = False
@@ -65,6 +65,10 @@ def main(
         # Whoever read our output has gone; the work is done all the same.
         _mute_stdout()
         return 0
+    except KeyboardInterrupt:
+        # Verbs whose work takes long listen for signals; in the others this is as safe.
+        stopped = Interrupted("stopped by SIGINT; just run it again")
+        return _tell(command, stopped, words, as_json)
     except ConvergeError as error:
         return _tell(command, error, words, as_json)
     except OSError as error:

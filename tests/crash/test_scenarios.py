@@ -33,6 +33,8 @@ def test_the_next_run_puts_right_what_was_interrupted(
         pytest.skip(f"{kind} is struck in the full sweep")
     choose = plan.points(*QUICK.get(kind, (0, 0, 0)))
     row = sweep(scene, kind, workspace, choose=choose, fs=any_disk)
+    if not row.total:
+        pytest.skip(f"{scene.name} makes no call at which {kind} can strike")
     keep.append(row)
     assert row.run > 0
     assert not row.violations, str(row)

@@ -135,6 +135,19 @@ def test_a_bug_is_told_with_its_traceback_and_exits_70(desk: Desk) -> None:
     )
 
 
+def test_an_interrupt_that_nobody_listens_for_is_told_without_a_traceback(desk: Desk) -> None:
+    desk.notes("a")
+
+    def trouble(_spec: Note) -> None:
+        raise KeyboardInterrupt
+
+    desk.composition = lambda: composition(trouble=trouble)
+    done = desk.run("apply")
+    assert (done.code, done.out) == (130, "")
+    assert done.err.splitlines()[-1] == "error: stopped by SIGINT; just run it again"
+    assert "Traceback" not in done.err
+
+
 def test_the_result_is_on_stdout_and_the_progress_on_stderr(desk: Desk) -> None:
     desk.notes("a")
     done = desk.run("apply", "--json", "--verbose")
