@@ -18,6 +18,10 @@ changes files, made by the command or by any process it started; at each, the fa
 the state afterwards is judged: the published path is looked at right away, the next plain run must
 succeed, the one after must change nothing, nothing may be left over. A *power image* is the
 disk as it was at a call, without what was not yet flushed.
+
+*Run* is how many of them were struck: a sample, where it is less than their number. *toy correct*
+is a publisher of a few lines that does it right, a control of the harness; its broken brothers
+must be caught, and are left out here.
 """
 
 
