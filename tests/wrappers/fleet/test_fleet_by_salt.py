@@ -45,6 +45,8 @@ class Master:
         """Start the minion, also after its host was switched off."""
         settings = {"master": self.fleet.net.controller.address, "id": host.name, "user": "root"}
         _configure(host.disk, "minion", settings)
+        # No /run outlives a power cut: a minion whose process id is still there is taken for alive.
+        shutil.rmtree(host.disk / "run", ignore_errors=True)
         host.start(
             [self.programs / "salt-minion", "-c", "/srv/etc"],
             CONVERGE_STATE_DIR="/srv/state",
@@ -92,7 +94,8 @@ class Master:
 def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
     folder = disk / "etc"
     folder.mkdir(exist_ok=True)
-    # What must not outlive a power cut is in /run, as on a real host.
+    # Salt puts what it is to find in /run below `root_dir`, on the disk, where `salt` and its
+    # master share it.
     common = {
         "root_dir": "/srv",
         "log_file": f"/srv/{kind}.log",
