@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 def compile_all(
     root: str, found: Inspection, python: Python, settings: Settings, work: str
 ) -> dict[str, str]:
-    """Compile the sources that were found; return digests of bytecode where known."""
+    """Put bytecode beside the sources that were found; return its digests."""
     packs = Packs(settings, python)
-    known: dict[str, str] = {}
+    digests: dict[str, str] = {}
     rest: list[dict[str, str]] = []
     for package in _by_package(found.sources, found.owners):
         recalled = packs.recall(root, package)
         if recalled is None:
             rest.append(package)
         else:
-            known.update(recalled)
+            digests.update(recalled)
     if rest:
-        sources = sorted(source for package in rest for source in package if "\n" not in source)
+        sources = [source for package in rest for source in package if "\n" not in source]
         progress.step(f"compiling {len(sources)} files")
         _compile_side_by_side(root, sources, work)
         for package in rest:
-            packs.keep(root, package)
-    return known
+            digests.update(packs.keep(root, package))
+    return digests
 
 
 def _by_package(sources: Mapping[str, str], owners: Mapping[str, str]) -> list[dict[str, str]]:
@@ -55,10 +55,12 @@ def _by_package(sources: Mapping[str, str], owners: Mapping[str, str]) -> list[d
 def _compile_side_by_side(root: str, sources: list[str], work: str) -> None:
     """Compile on all processors, each with an interpreter of its own."""
     count = min(os.cpu_count() or 1, 1 + len(sources) // 50)
+    # Dealt out from the largest to the smallest, so that all end at about the same time.
+    dealt = sorted(sources, key=lambda source: (-os.path.getsize(f"{root}/{source}"), source))
     with ThreadPoolExecutor(max_workers=count) as pool:
         jobs = [
             pool.submit(
-                contextvars.copy_context().run, _compile, root, sources[index::count], work, index
+                contextvars.copy_context().run, _compile, root, dealt[index::count], work, index
             )
             for index in range(count)
         ]

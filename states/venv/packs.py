@@ -60,18 +60,23 @@ class Packs:
                 digests[target] = sha256(content)
         return digests
 
-    def keep(self, root: str, package: Mapping[str, str]) -> None:
-        """Remember what was just compiled; losing it costs only time."""
+    def keep(self, root: str, package: Mapping[str, str]) -> dict[str, str]:
+        """Remember what was just compiled; losing it costs only time. Return its digests."""
         name = _name(package)
         parts = []
+        digests = {}
         for source in sorted(package):
-            content = _read(f"{root}/{cached(source, root)}")
+            target = cached(source, root)
+            content = _read(f"{root}/{target}")
+            if content is not None:
+                digests[target] = sha256(content)
             parts.append(_LENGTH.pack(_NONE if content is None else len(content)))
             parts.append(content or b"")
         packed = b"".join(parts)
         if writable(self._folder):
             with suppress(OSError), open(os.path.join(self._folder, name), "wb") as stream:
                 stream.write(self._sign(name, packed) + packed)
+        return digests
 
     def _sign(self, name: str, packed: bytes) -> bytes:
         """Sign a pack together with its name, so that none can stand in for another."""
