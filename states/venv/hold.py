@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @value
 class Hold:
-    """Which generation is held, and against which wish."""
+    """What is held, a generation or a foreign folder, and against which wish."""
 
     generation: str
     against: str
@@ -59,10 +59,10 @@ def release(store: Store) -> bool:
     return True
 
 
-def holds(store: Store, spec: Venv, generation: str) -> bool:
-    """Tell whether a published generation is held against what this spec wishes for."""
+def holds(store: Store, spec: Venv, live: str) -> bool:
+    """Tell whether what is live is held against what this spec wishes for."""
     hold = read(store)
-    return hold is not None and hold.generation == generation and hold.against == wish(spec)
+    return hold is not None and hold.generation == live and hold.against == wish(spec)
 
 
 def _note(store: Store) -> str:

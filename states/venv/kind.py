@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from engine.source import Source
     from states.python import Python
     from states.venv.choice import Choice
-    from states.venv.receipt import Receipt
 
 NEW = "new"
 """Stands for the generation that a plan cannot name yet."""
@@ -80,14 +79,15 @@ class VenvKind:
         """Say what the venv should be: the declared, with the versions that were chosen."""
         from states.venv import choice as choices
 
-        if observed is not None and observed.get("path") == FOREIGN and not spec.adopt:
+        held = observed is not None and self._held(spec)
+        if observed is not None and observed.get("path") == FOREIGN and not (spec.adopt or held):
             raise ConvergeError(
                 f"`{spec.path}` holds something that converge did not make",
                 hint="move it away, or set `adopt = true` to have it put aside and replaced",
             )
         if spec.state == "absent":
             return None
-        if observed is not None and self._held(spec):
+        if observed is not None and held:
             return _untouched(spec, observed)
         view = self.views[spec.path]
         request = _request(spec, needed)
@@ -156,20 +156,17 @@ class VenvKind:
         """Tell of a rollback that still holds."""
         if spec.path in self.views and self._held(spec):
             name = spec.declared.rpartition(".")[2]
+            live = self.views[spec.path].live
+            where = "the folder that was adopted" if live == FOREIGN else f"generation {live}"
             yield (
-                f"`{spec.path}` is held at generation {self._receipt(spec).generation}, to which "
+                f"`{spec.path}` is held at {where}, to which "
                 f"it was rolled back; change its declaration, or `converge rollback "
                 f"FILE {name} --release`, to go on"
             )
 
     def _held(self, spec: Venv) -> bool:
         view = self.views[spec.path]
-        return view.receipt is not None and holds(view.store, spec, view.receipt.generation)
-
-    def _receipt(self, spec: Venv) -> Receipt:
-        receipt = self.views[spec.path].receipt
-        assert receipt is not None  # only asked of a venv that has one
-        return receipt
+        return bool(view.live) and holds(view.store, spec, view.live)
 
 
 def _untouched(spec: Venv, observed: State) -> State:
@@ -181,7 +178,7 @@ def _untouched(spec: Venv, observed: State) -> State:
             hint="roll back to another one, or release it: `converge rollback --help`",
         )
     rest = {name: value for name, value in observed.items() if not name.startswith("leftover.")}
-    return {**rest, "path": spec.path}
+    return rest if observed["path"] == FOREIGN else {**rest, "path": spec.path}
 
 
 def _generation(desired: State, observed: State) -> str:

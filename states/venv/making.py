@@ -14,7 +14,7 @@ from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
 from engine.value import replace
 from states import uv
-from states.venv import bytecode, donors, room
+from states.venv import bytecode, donors, hold, room
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.bare import create, prove
@@ -66,6 +66,7 @@ def make(
     if views[0].damaged and views[0].receipt and views[0].receipt != receipt:
         quarantine(store, views[0].receipt.generation)
     publish(store, receipt.generation)
+    hold.release(store)
     retire(store, retirable(store, spec.keep))
     return replace(chosen, packages=receipt.packages)
 

@@ -54,6 +54,13 @@ class View:
         return have != sealed or bool(self.receipt.python.condition())
 
     @property
+    def live(self) -> str:
+        """The generation that was looked at, or that the folder is foreign; empty for none."""
+        if self.receipt is not None:
+            return self.receipt.generation
+        return FOREIGN if self.state == {"path": FOREIGN} else ""
+
+    @property
     def root(self) -> str:
         """The folder of the generation that was looked at."""
         return self.store.generation(self.receipt.generation) if self.receipt else ""

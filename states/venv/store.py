@@ -76,6 +76,12 @@ def generations(store: Store) -> list[str]:
     return [one for one in _entries(store) if _finished(store, one)]
 
 
+def foreign(store: Store) -> list[str]:
+    """Return the names of the folders of another tool's making that are kept."""
+    kept = [name for name in _listed(store.root) if name.startswith("foreign-")]
+    return [name for name in kept if _is_folder(f"{store.root}/{name}")]
+
+
 def leftovers(store: Store) -> list[str]:
     """Return the paths of what an interrupted run left, relative to the store."""
     found = [f"generations/{one}" for one in _entries(store) if not _finished(store, one)]
@@ -129,6 +135,19 @@ def publish(store: Store, identifier: str) -> None:
     else:
         os.rename(aside, store.published)
     flush_folder(parent)
+    flush_folder(store.root)
+
+
+def give_back(store: Store, name: str) -> None:
+    """Put a kept folder of another tool's making where it was: one rename."""
+    kept = f"{store.root}/{name}"
+    if os.path.lexists(store.published):
+        exchange(kept, store.published)
+        if os.path.islink(kept):
+            os.unlink(kept)
+    else:
+        os.rename(kept, store.published)
+    flush_folder(os.path.dirname(store.published))
     flush_folder(store.root)
 
 

@@ -9,9 +9,11 @@ from engine import options, stop
 from engine.converge import BringAbout, converge
 from engine.errors import ConvergeError
 from engine.loading import load, read_texts
+from engine.lock import holding
 from engine.value import replace
 from engine.verb import Verb
 from engine.verbs import show
+from states.venv import hold
 from states.venv.store import store_of
 from states.verbs.selection import named
 
@@ -45,6 +47,9 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
             f"`{path}` is no folder, so there is nothing to adopt",
             hint="`converge apply` makes what is not there",
         )
+    store = store_of(path)
+    with holding(store.lock if os.path.isdir(store.root) else None, arguments.lock_timeout):
+        hold.release(store)  # who adopts again what was given back wants it no longer held
     order = load(read_texts(arguments.files), composition, where.cache)
     wanted = options.wanted(order, [one.address])
     taking = tuple(
@@ -55,7 +60,7 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     results = converge(taking, composition.kinds, run)
     status = show(report("adopt", results, composition.kinds), arguments)
     if status == 0 and not arguments.json:
-        sys.stdout.write(f"what was there lies in {store_of(path).root}/foreign-*\n")
+        sys.stdout.write(f"what was there lies in {store.root}/foreign-*\n")
     return status
 
 

@@ -10,7 +10,7 @@ from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
 from states.venv.retiring import in_use, is_pinned, is_quarantined
-from states.venv.store import current, generations, store_of
+from states.venv.store import current, foreign, generations, store_of
 from states.verbs.selection import named
 
 TYPE_CHECKING = False
@@ -31,9 +31,10 @@ def _options(parser: ArgumentParser) -> None:
 
 def _history(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
-    rows = _rows(store_of(one.spec.path))
+    store = store_of(one.spec.path)
+    rows, kept = _rows(store), foreign(store)
     if arguments.json:
-        sys.stdout.write(to_json({"address": one.address, "generations": rows}))
+        sys.stdout.write(to_json({"address": one.address, "generations": rows, "foreign": kept}))
         return 0
     for row in reversed(rows):
         marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
@@ -41,6 +42,8 @@ def _history(arguments: Namespace, compose: Compose) -> int:
         sys.stdout.write(f"{row['generation']}  {row['created']}  {row['declared']}{shown}\n")
         for change in row["changes"]:
             sys.stdout.write(f"    {change}\n")
+    for name in kept:
+        sys.stdout.write(f"{name}  what was there before it was adopted\n")
     if not rows:
         sys.stdout.write(f"{one.address} was not made yet\n")
     return 0

@@ -1,4 +1,4 @@
-"""`converge rollback`: make a former generation the live one; offline, at once."""
+"""`converge rollback`: make what was live before live again; offline, at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
-from states.venv.observation import sealed_well
+from states.venv.observation import FOREIGN, sealed_well
 from states.venv.retiring import is_quarantined
-from states.venv.store import current, generations, publish, store_of
+from states.venv.store import current, foreign, generations, give_back, publish, store_of
 from states.verbs.selection import named
 
 TYPE_CHECKING = False
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs=1, metavar="FILE")
     parser.add_argument("name", metavar="NAME", help="which venv")
-    parser.add_argument("--to", metavar="ID", help="which generation; the one before by default")
+    parser.add_argument(
+        "--to", metavar="ID", help="which generation, or adopted folder; the one before by default"
+    )
     parser.add_argument("--release", action="store_true", help="let apply go on from here")
     options.waiting(parser)
     options.output(parser)
@@ -44,9 +46,7 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
             changed, target = hold.release(store), live
         else:
             changed, target = True, _target(arguments, store, live)
-            _check(store, target, one.spec)
-            hold.put(store, hold.Hold(target, hold.wish(one.spec)))
-            publish(store, target)
+            _go_back(store, target, one.spec)
     if arguments.json:
         said = {"address": one.address, "from": live, "generation": target, "changed": changed}
         sys.stdout.write(to_json({**said, "held": not arguments.release}))
@@ -55,26 +55,42 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
         sys.stdout.write(f"{one.address} {words}; the next apply does what is declared\n")
     else:
         sys.stdout.write(
-            f"{one.address} is back at {target}, from {live}\n"
+            f"{one.address} is back at {target}, from {live or 'what was there'}\n"
             f"  it is held there until its declaration changes, or until\n"
             f"  converge rollback {arguments.files[0]} {one.name} --release\n"
         )
     return 0
 
 
+def _go_back(store: Store, target: str, spec: Venv) -> None:
+    """Hold, then switch: should we be killed between, what is held but not live is nothing."""
+    against = hold.wish(spec)
+    if target in foreign(store):
+        hold.put(store, hold.Hold(FOREIGN, against))
+        give_back(store, target)
+    else:
+        _check(store, target, spec)
+        hold.put(store, hold.Hold(target, against))
+        publish(store, target)
+
+
 def _target(arguments: Namespace, store: Store, live: str | None) -> str:
-    former = [one for one in generations(store) if one != live]
+    kept = foreign(store)
     if arguments.to:
-        matching = [one for one in generations(store) if one.startswith(arguments.to)]
+        every = [*kept, *generations(store)]
+        matching = [one for one in every if one.startswith(arguments.to)]
         if len(matching) == 1:
             return matching[0]
         raise UsageError(
             f"`--to {arguments.to}` names {'no' if not matching else 'more than one'} generation",
-            hint=f"there are {', '.join(generations(store)) or 'none'}",
+            hint=f"there are {', '.join(every) or 'none'}",
         )
-    for one in reversed([one for one in former if live is None or one < live]):
+    former = [one for one in generations(store) if live is None or one < live]
+    for one in reversed(former):
         if not is_quarantined(store, one):
             return one
+    if len(kept) == 1 and not former:
+        return kept[0]
     raise ConvergeError(
         "there is no former generation to go back to",
         hint="`keep` in the declaration says how many are kept",

@@ -9,7 +9,7 @@ from engine import options
 from engine.report import to_json
 from engine.verb import Verb
 from states.venv import verified
-from states.venv.store import generations, store_of
+from states.venv.store import current, generations, store_of
 from states.venv.verifying import verify
 from states.verbs.selection import venvs
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.verb import Compose
+    from states.venv.store import Store
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -36,7 +37,8 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
             reports.append(report)
             if not report["damage"] and not report["error"]:
                 verified.note(where.state, store.generation(str(report["generation"])))
-        if not generations(store):
+        error = _not_live(store)
+        if error:
             reports.append(
                 {
                     "address": one.address,
@@ -44,7 +46,7 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
                     "generation": None,
                     "files": 0,
                     "damage": [],
-                    "error": "there is nothing to verify: it was not made yet",
+                    "error": error,
                 }
             )
     failed = any(report["error"] for report in reports)
@@ -64,6 +66,16 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
         else:
             sys.stdout.write(f"  {name}: {report['files']} files as sealed\n")
     return code
+
+
+def _not_live(store: Store) -> str:
+    """Say why there is no live generation to verify; empty if there is one."""
+    made = generations(store)
+    if not made:
+        return "there is nothing to verify: it was not made yet"
+    if current(store) not in made:
+        return f"`{store.published}` does not lead to a generation: `converge plan` says more"
+    return ""
 
 
 VERB = Verb(

@@ -23,6 +23,8 @@ class Judge:
     """How many there may be."""
     between: Sequence[str] = ()
     """What may be published after the next plain apply, if the command was another one."""
+    verified: int = 0
+    """How ``verify`` ends then: 1 where no generation is live."""
     repeat: Callable[[Path], Command] | None = None
     """The command again, if it was no apply: for who saw it interrupted."""
     extra: Callable[[Path], Sequence[str]] = lambda _home: ()
@@ -39,7 +41,7 @@ class Judge:
         wrong += [f"after the next apply: {text}" for text in self._next(home)]
         wrong += idle(home)
         verified = run(product.command(home, "verify"))
-        if verified.code != 0:
+        if verified.code != self.verified:
             wrong.append(f"verify ended with {verified.code}: {product.said(verified)}")
         return wrong + product.leftovers(home, generations=self.generations)
 

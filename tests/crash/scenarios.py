@@ -119,20 +119,35 @@ def gc() -> Scene:
 
 def adopt() -> Scene:
     """A venv of another tool's making is taken over."""
+    return _scene("adopt", _foreign, Judge())
+
+
+def give_back() -> Scene:
+    """What was adopted is put back where it was."""
 
     def setup(home: Path) -> None:
-        python = str(product.published(home) / "bin" / "python")
-        bare = [sys.executable, "-m", "venv", "--without-pip", str(product.published(home))]
-        subprocess.run(bare, check=True)
-        tool = uv()
-        assert tool is not None
-        wanted = [f"{name}=={OLD}" for name in PACKAGES]
-        install = [tool, "pip", "install", "-q", "--no-cache", "--no-index", "--python", python]
-        found = ["--find-links", str(home / "wheels"), *wanted]
-        subprocess.run([*install, *found], check=True)
-        product.declare(home, NEW, venv="adopt = true")
+        _foreign(home)
+        product.apply(home)
 
-    return _scene("adopt", setup, Judge())
+    def command(home: Path) -> Command:
+        return product.command(home, "rollback", of="app")
+
+    judge = Judge(version=OLD, generations=1, between=(NEW,), repeat=command, verified=1)
+    return _scene("give back", setup, judge)
+
+
+def _foreign(home: Path) -> None:
+    """A venv of another tool's making, that a declaration wants to take over."""
+    python = str(product.published(home) / "bin" / "python")
+    bare = [sys.executable, "-m", "venv", "--without-pip", str(product.published(home))]
+    subprocess.run(bare, check=True)
+    tool = uv()
+    assert tool is not None
+    wanted = [f"{name}=={OLD}" for name in PACKAGES]
+    install = [tool, "pip", "install", "-q", "--no-cache", "--no-index", "--python", python]
+    found = ["--find-links", str(home / "wheels"), *wanted]
+    subprocess.run([*install, *found], check=True)
+    product.declare(home, NEW, venv="adopt = true")
 
 
 def link() -> Scene:
@@ -215,7 +230,8 @@ def recovery(kind: str, at: int) -> Scene:
 
 
 SCENES = (
-    *(create(), update(), repair(), rollback(), gc(), adopt(), link(), command(), remove()),
+    *(create(), update(), repair(), rollback(), gc(), adopt(), give_back()),
+    *(link(), command(), remove()),
     recovery("kill", 250),
 )
 RECOVERIES = tuple(recovery("kill", at) for at in range(20, 380, 40))

@@ -1,0 +1,117 @@
+"""A folder that was adopted can be had back, and stays until somebody says otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from .host import Host
+
+NAME = "converge.toml"
+
+
+@pytest.fixture
+def adopted(stocked: Host) -> Host:
+    """A host whose venv took the place of a folder of another tool's making."""
+    stocked.declare(["beta"], adopt=True)
+    stocked.venv.mkdir(parents=True)
+    (stocked.venv / "precious").write_text("mine")
+    stocked.applied()
+    return stocked
+
+
+def given_back(host: Host) -> bool:
+    """Whether the path is the folder of old again."""
+    return not host.venv.is_symlink() and (host.venv / "precious").read_text() == "mine"
+
+
+def test_a_first_rollback_gives_back_what_was_adopted(adopted: Host) -> None:
+    done = adopted.run("rollback", NAME, "app")
+
+    assert done.code == 0, done.err
+    assert given_back(adopted)
+    assert not list(adopted.store.glob("foreign-*"))
+
+
+def test_what_was_given_back_is_held_though_the_declaration_says_adopt(adopted: Host) -> None:
+    adopted.run("rollback", NAME, "app")
+
+    done = adopted.applied()
+
+    assert not done.report["changed"]
+    assert "held at the folder that was adopted" in done.err + done.out
+    assert given_back(adopted)
+    assert adopted.check().code == 0
+
+
+def test_a_release_lets_it_be_adopted_again(adopted: Host) -> None:
+    adopted.run("rollback", NAME, "app")
+    adopted.run("rollback", NAME, "app", "--release")
+
+    adopted.converges()
+
+    assert adopted.venv.is_symlink()
+
+
+def test_another_wish_ends_the_hold(adopted: Host) -> None:
+    adopted.run("rollback", NAME, "app")
+    adopted.declare(["alpha"], adopt=True)
+
+    adopted.converges()
+
+    assert adopted.venv.is_symlink()
+
+
+def test_the_verb_adopts_what_is_held(adopted: Host) -> None:
+    adopted.run("rollback", NAME, "app")
+
+    done = adopted.run("adopt", NAME, "app")
+
+    assert done.code == 0, done.err
+    assert adopted.venv.is_symlink()
+    assert not adopted.apply().report["changed"]
+
+
+def test_it_is_named_by_history_and_can_be_asked_for(adopted: Host) -> None:
+    (kept,) = json.loads(adopted.run("history", NAME, "app", "--json").out)["foreign"]
+    adopted.declare(["alpha"], adopt=True)
+    adopted.applied()
+
+    before = adopted.run("rollback", NAME, "app")
+    back = adopted.run("rollback", NAME, "app", "--to", kept)
+
+    assert "is back at 000001-" in before.out
+    assert back.code == 0, back.err
+    assert given_back(adopted)
+
+
+def test_from_there_a_rollback_goes_to_the_newest_generation(adopted: Host) -> None:
+    live = os.path.basename(adopted.generation)
+    adopted.run("rollback", NAME, "app")
+
+    adopted.run("rollback", NAME, "app")
+
+    assert os.path.basename(adopted.generation) == live
+    (kept,) = adopted.store.glob("foreign-*")
+    assert (kept / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("wrong", ["missing", "foreign", "elsewhere"])
+def test_verify_does_not_pass_over_a_path_that_leads_to_no_generation(
+    stocked: Host, wrong: str
+) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    stocked.venv.unlink()
+    if wrong == "foreign":
+        stocked.venv.mkdir()
+        (stocked.venv / "precious").write_text("mine")
+    elif wrong == "elsewhere":
+        stocked.venv.symlink_to("/usr")
+
+    done = stocked.run("verify", NAME)
+
+    assert done.code == 1
+    assert "does not lead to a generation" in done.out
