@@ -79,7 +79,7 @@ class BringAbout(Run):
 
     def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Apply under the lock, to what is there by then, and look again."""
-        with holding(kind.lock(resource.spec), self.lock_timeout):
+        with holding(lambda: kind.lock(resource.spec), self.lock_timeout):
             diff = difference(kind, resource, needed)
             if not diff:
                 return _unchanged(resource, diff.observed)

@@ -17,7 +17,7 @@ from engine.errors import Busy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _held: ContextVar[tuple[tuple[str, int], ...]] = ContextVar("held", default=())
 """The locks of this thread of work: paths and descriptors."""
@@ -29,18 +29,22 @@ def inherited() -> tuple[int, ...]:
 
 
 @contextmanager
-def holding(path: str | None, timeout: float) -> Iterator[None]:
-    """Hold the lock on `path`; wait up to `timeout` seconds, then raise `Busy`."""
-    if path is None:
+def holding(find: Callable[[], str | None], timeout: float) -> Iterator[None]:
+    """Hold the lock on the file that `find` names, if any.
+
+    Waits up to `timeout` seconds, then raises `Busy`. Who held it may have removed it, with
+    the folder that it is in: then `find` is asked again.
+    """
+    held = _acquire(find, timeout)
+    if held is None:
         yield
         return
-    descriptor = _acquire(path, timeout)
-    token = _held.set((*_held.get(), (path, descriptor)))
+    token = _held.set((*_held.get(), held))
     try:
         yield
     finally:
         _held.reset(token)
-        os.close(descriptor)
+        os.close(held[1])
 
 
 def is_held(path: str) -> bool:
@@ -63,15 +67,20 @@ def is_held(path: str) -> bool:
     return False
 
 
-def _acquire(path: str, timeout: float) -> int:
+def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] | None:
     deadline = time.monotonic() + timeout
     told = False
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    path = find()
+    while path is not None:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            path = find()
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _still_there(descriptor, path):
-                return descriptor
+                return path, descriptor
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 holder = _holder(descriptor)
@@ -86,6 +95,7 @@ def _acquire(path: str, timeout: float) -> int:
         os.close(descriptor)
         time.sleep(0.05)
         stop.safe_point()
+    return None
 
 
 def _still_there(descriptor: int, path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from engine.errors import ConvergeError
 from engine.files import flush_folder
@@ -90,7 +91,7 @@ class LinkKind:
         if observed is not None and observed["to"] == "not a link":
             raise ConvergeError(
                 f"`{spec.path}` is there, and is no symlink",
-                hint="move it away; converge replaces nothing that it did not make",
+                hint="move it away; converge replaces symlinks, and nothing else",
             )
         if spec.state == "absent":
             return None
@@ -103,7 +104,7 @@ class LinkKind:
         return "it leads elsewhere" if change.before and change.after else ""
 
     def lock(self, spec: Link) -> str | None:
-        """A rename needs no lock."""
+        """A rename needs no lock: of two, one comes last."""
         return None
 
     def apply(self, spec: Link, diff: Diff) -> None:
@@ -122,10 +123,10 @@ class LinkKind:
         os.makedirs(folder, exist_ok=True)
         for left in os.listdir(folder):
             if left.startswith(f".{name}.next-"):
-                os.unlink(os.path.join(folder, left))  # an interrupted run left it
-        aside = os.path.join(folder, f".{name}.next-{os.urandom(4).hex()}")
-        os.symlink(target, aside)
-        os.rename(aside, spec.path)
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, left))  # an interrupted run left it
+        while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
+            pass  # another engine took what we had put aside for left over
         flush_folder(folder)
 
     def remarks(self, spec: Link) -> Iterable[str]:
@@ -136,11 +137,22 @@ class LinkKind:
         """There is nothing to remember."""
 
 
+def _put(target: str, path: str, aside: str) -> bool:
+    """Make a symlink and give it its name in one rename; tell whether it was still there."""
+    aside += os.urandom(4).hex()
+    os.symlink(target, aside)
+    try:
+        os.rename(aside, path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _target(spec: Link, needed: Mapping[str, State | None]) -> str:
     """Return the path inside the venv's published one, so that the link survives a switch."""
-    address, _, inside = spec.to.partition(":")
-    if not inside:
+    if not spec.to.startswith("venv."):
         return spec.to
+    address, _, inside = spec.to.partition(":")
     state = needed[address]
     if state is None:
         raise ConvergeError(

@@ -27,8 +27,9 @@ def used(cache: str) -> Iterator[None]:
     os.makedirs(marks, mode=0o700, exist_ok=True)
     boot = _boot()
     with _alone(marks) as folder:
-        if any(not name.startswith(boot) for name in os.listdir(marks)):
-            shutil.rmtree(cache, ignore_errors=True)
+        if any(not name.startswith(boot) for name in _abandoned(marks)):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(cache)
             flush_file_system(marks)
             _unmark(marks)
         descriptor = _mark(f"{marks}/{boot}-{os.urandom(4).hex()}")
@@ -58,15 +59,22 @@ def _mark(path: str) -> int:
 
 def _unmark(marks: str) -> None:
     """Remove the marks that nobody holds: what their makers wrote was just flushed, or is gone."""
+    for name in _abandoned(marks):
+        os.unlink(f"{marks}/{name}")
+
+
+def _abandoned(marks: str) -> list[str]:
+    """Return the marks whose makers live no more, on this host or on one that shares the cache."""
+    found = []
     for name in os.listdir(marks):
-        path = f"{marks}/{name}"
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(f"{marks}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             with suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(path)
+                found.append(name)
         finally:
             os.close(descriptor)
+    return found
 
 
 @contextmanager

@@ -27,9 +27,9 @@ class Hold:
 
 def wish(spec: Venv) -> str:
     """Return a short digest of what a spec wishes for: a hold ends when that changes."""
-    shape = (spec.inputs, spec.python, spec.system_site_packages, spec.persistent,
-             spec.system_packages)  # fmt: skip
-    return sha256(repr(shape).encode())[:16]
+    content = (spec.inputs, spec.python, spec.system_site_packages, spec.system_packages)
+    rest = (spec.persistent, spec.owner, spec.group, spec.mode, spec.ignore, spec.smoke)
+    return sha256(repr((content, rest)).encode())[:16]
 
 
 def read(store: Store) -> Hold | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from engine.errors import ConvergeError
 from states.venv.hold import holds
 from states.venv.observation import FOREIGN, View, artifacts_of, look, owners
 from states.venv.receipt import lock_text
 from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
-from states.venv.store import prepare, store_of
+from states.venv.store import lock_of, prepare, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +46,9 @@ class VenvKind:
         return complete(spec, source, locking=self.settings.locking)
 
     def claims(self, spec: Venv) -> Iterable[str]:
-        """A venv owns its path."""
-        return (store_of(spec.path).published,)
+        """A venv owns its path, and the store beside it."""
+        store = store_of(spec.path)
+        return (store.published, store.root)
 
     def needs(self, spec: Venv) -> Iterable[str]:
         """A venv may be made from a declared interpreter."""
@@ -122,8 +121,8 @@ class VenvKind:
         """Lock the store, made if missing."""
         store = store_of(spec.path)
         if spec.state == "present":
-            prepare(store)
-        return store.lock if os.path.isdir(store.root) else None
+            prepare(store, spec.path)
+        return lock_of(store)
 
     def apply(self, spec: Venv, diff: Diff) -> None:
         """Build aside, switch once; or remove."""
@@ -136,7 +135,8 @@ class VenvKind:
         if diff.desired is None:
             remove(view.store)
             return
-        donors = tuple(one for one in self.views.values() if one.receipt is not None)
+        # A copy at once: other venvs are looked at meanwhile.
+        donors = tuple(one for one in list(self.views.values()) if one.receipt is not None)
         self.choices[spec.path] = make(
             spec, view.store, self.choices[spec.path], self.settings, (view, *donors)
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 
 from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
@@ -30,6 +29,7 @@ from states.venv.smoke import smoke
 from states.venv.store import (
     LEASE,
     NOTES,
+    demolish,
     discard,
     generations,
     leftovers,
@@ -75,8 +75,7 @@ def remove(store: Store) -> None:
     """Take a venv away: first the name, then what it led to."""
     withdraw(store)
     # Killed in here, what is left of the store is still to be removed, and the next run does.
-    shutil.rmtree(store.root)
-    flush_folder(os.path.dirname(store.root))
+    demolish(store)
 
 
 def recover(store: Store) -> None:
@@ -160,7 +159,7 @@ def _build(
     identifier = new_id(store)
     root = store.generation(identifier)
     progress.step(f"making generation {identifier}")
-    os.mkdir(root, 0o700)
+    os.makedirs(root, 0o700)  # an engine that was just removing the store may have been first
     name = os.path.basename(store.published)
     create(
         root, chosen.python, name, settings.cache, system_site_packages=spec.system_site_packages

@@ -10,7 +10,7 @@ from engine.lock import holding
 from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
-from states.venv.store import NOTES
+from states.venv.store import NOTES, lock_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
     A torn update costs a resolution or a hashing, nothing else.
     """
     assert view.receipt is not None  # an unchanged venv has one
-    with suppress(OSError, Busy), holding(view.store.lock, 0):
+    with suppress(OSError, Busy), holding(lambda: lock_of(view.store), 0):
         if view.stale:
             seal = seals.load(view.root, view.receipt.seal) or {}
             watched = seals.watched(seal, view.receipt.loose)

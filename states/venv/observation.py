@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from engine.lock import is_held
 from engine.value import value
@@ -122,6 +123,9 @@ def _receipt(store: Store, identifier: str | None) -> Receipt | None:
         receipt = receipts.read(store.generation(identifier))
         if receipt is not None:
             return receipt
+        with suppress(FileNotFoundError):
+            # Whoever may not look must not take it for half-made: this raises `PermissionError`.
+            os.listdir(f"{store.generation(identifier)}/{NOTES}")
     for one in reversed(generations(store)):
         receipt = receipts.read(store.generation(one))
         if receipt is not None:

@@ -19,6 +19,10 @@ from engine.errors import Forbidden
 from engine.files import exchange, flush_folder
 from engine.value import value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 NOTES = ".converge"
 """The folder inside a generation that holds what we know of it."""
 RECEIPT = f"{NOTES}/receipt.json"
@@ -102,22 +106,26 @@ def new_id(store: Store) -> str:
     return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
 
 
-def prepare(store: Store) -> None:
-    """Make the store's folders; refuse parents that let others replace what is in them."""
+def lock_of(store: Store) -> str | None:
+    """Return the file that is locked; `None` where there is no store."""
+    return store.lock if os.path.isdir(store.root) else None
+
+
+def prepare(store: Store, path: str) -> None:
+    """Make the store's folders, for a venv that is declared to be at `path`.
+
+    Refuses what lets others replace what is in them.
+    """
     parent = os.path.dirname(store.root)
-    os.makedirs(parent, mode=0o755, exist_ok=True)
     if os.geteuid() == 0:
-        _refuse_unsafe(parent)
+        _refuse_unsafe(os.path.dirname(path))
+    os.makedirs(parent, mode=0o755, exist_ok=True)
     for folder in (store.root, store.generations):
         try:
             os.mkdir(folder, 0o755)
             os.chmod(folder, 0o755)
         except FileExistsError:
-            if os.path.islink(folder) or not os.path.isdir(folder):
-                raise Forbidden(
-                    f"`{folder}` is in the way: it is not a folder",
-                    hint="move it away; converge keeps its generations there",
-                ) from None
+            _refuse_strange(folder)
     flush_folder(parent)
 
 
@@ -158,6 +166,18 @@ def withdraw(store: Store) -> None:
         flush_folder(os.path.dirname(store.published))
 
 
+def demolish(store: Store) -> None:
+    """Remove the store, the lock last: until then, whoever wants to make one waits for us."""
+    for name in os.listdir(store.root):
+        if name != os.path.basename(store.lock):
+            _remove(f"{store.root}/{name}")
+    os.unlink(store.lock)
+    # Another engine that waited may have begun anew in the folder, which is then its own.
+    with suppress(OSError):
+        os.rmdir(store.root)
+    flush_folder(os.path.dirname(store.root))
+
+
 def discard(store: Store, relative: str) -> None:
     """Remove something of the store: renamed first, so that it counts as trash at once."""
     path = f"{store.root}/{relative}"
@@ -165,8 +185,12 @@ def discard(store: Store, relative: str) -> None:
         trash = f"{store.root}/trash-{_chance()}"
         os.rename(path, trash)
         path = trash
+    _remove(path)
+
+
+def _remove(path: str) -> None:
     if _is_folder(path):
-        # Imported here: a run with nothing to do discards nothing.
+        # Imported here: a run with nothing to do removes nothing.
         import shutil
 
         shutil.rmtree(path)
@@ -200,19 +224,52 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _refuse_unsafe(parent: str) -> None:
-    """Refuse, as root, a path that somebody else could exchange under our hands."""
-    allowed = {0, os.geteuid()}
-    path = parent
+def _refuse_unsafe(path: str) -> None:
+    """Refuse, as root, a path that somebody else could exchange under our hands.
+
+    Looks at each folder and symlink by the way, and at what they lead to; what is not there
+    yet is made by us.
+    """
+    for place in sorted({*_upwards(path), *_upwards(os.path.realpath(path))}):
+        with suppress(FileNotFoundError):
+            found = os.lstat(place)
+            what = _unsafe(found, sticky_is_safe=True)
+            if what:
+                raise Forbidden(
+                    f"unsafe: `{place}` {what}, who could replace what root puts below it",
+                    hint=f"`chown root {place}` and `chmod go-w {place}`, or choose another path",
+                )
+
+
+def _refuse_strange(folder: str) -> None:
+    """Refuse a folder of the store that is none, or that others may write to."""
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        raise Forbidden(
+            f"`{folder}` is in the way: it is not a folder",
+            hint="move it away; converge keeps its generations there",
+        )
+    what = _unsafe(found, sticky_is_safe=False)
+    if what:
+        raise Forbidden(
+            f"unsafe: `{folder}` {what}, who could replace what is published",
+            hint="move it away, or give it to who runs converge; its generations are kept there",
+        )
+
+
+def _unsafe(found: os.stat_result, *, sticky_is_safe: bool) -> str:
+    """Say who else may change a folder or a symlink; empty for nobody."""
+    if found.st_uid not in {0, os.geteuid()}:
+        return f"belongs to uid {found.st_uid}"
+    sticky = sticky_is_safe and found.st_mode & stat.S_ISVTX
+    if found.st_mode & 0o022 and not sticky and not stat.S_ISLNK(found.st_mode):
+        return "is writable for others"
+    return ""
+
+
+def _upwards(path: str) -> Iterator[str]:
     while True:
-        found = os.stat(path)
-        writable = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
-        if found.st_uid not in allowed or writable:
-            what = "is writable for others" if writable else f"belongs to uid {found.st_uid}"
-            raise Forbidden(
-                f"unsafe: `{path}` {what}, who could replace what root puts below it",
-                hint=f"`chown root {path}` and `chmod go-w {path}`, or choose another path",
-            )
+        yield path
         if path == "/":
             return
         path = os.path.dirname(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 from engine import options, stop
 from engine.converge import BringAbout, converge
@@ -14,7 +15,7 @@ from engine.value import replace
 from engine.verb import Verb
 from engine.verbs import show
 from states.venv import hold
-from states.venv.store import store_of
+from states.venv.store import lock_of, store_of
 from states.verbs.selection import named
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
             hint="`converge apply` makes what is not there",
         )
     store = store_of(path)
-    with holding(store.lock if os.path.isdir(store.root) else None, arguments.lock_timeout):
+    with holding(partial(lock_of, store), arguments.lock_timeout):
         hold.release(store)  # who adopts again what was given back wants it no longer held
     order = load(read_texts(arguments.files), composition, where.cache)
     wanted = options.wanted(order, [one.address])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import sys
+from functools import partial
 
 from engine import options
 from engine.errors import UsageError
@@ -14,7 +15,7 @@ from engine.verb import Verb
 from states.venv import receipt as receipts
 from states.venv.making import recover
 from states.venv.retiring import retirable, retire
-from states.venv.store import store_of
+from states.venv.store import lock_of, store_of
 from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
         if arguments.dry_run:
             removed[one.address] = _going(store, keep, oldest)
             continue
-        with holding(store.lock, arguments.lock_timeout):
+        with holding(partial(lock_of, store), arguments.lock_timeout):
             recover(store)
             removed[one.address] = _going(store, keep, oldest)
             retire(store, removed[one.address])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 from engine import options
 from engine.errors import ConvergeError, UsageError
 from engine.files import flush_folder
 from engine.lock import holding
 from engine.verb import Verb
-from states.venv.store import NOTES, current, generations, store_of
+from states.venv.store import NOTES, current, generations, lock_of, store_of
 from states.verbs.selection import named
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         known = ", ".join(generations(store))
         raise UsageError(f"there is no generation `{wanted}`", hint=f"there are {known}")
     pin = f"{store.generation(wanted)}/{NOTES}/pinned"
-    with holding(store.lock, arguments.lock_timeout):
+    with holding(partial(lock_of, store), arguments.lock_timeout):
         # A symlink needs no room, so it can be made on a full disk.
         if arguments.remove and os.path.lexists(pin):
             os.unlink(pin)

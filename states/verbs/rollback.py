@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from functools import partial
 
 from engine import options
 from engine.errors import ConvergeError, UsageError
@@ -12,9 +12,9 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
-from states.venv.observation import FOREIGN, sealed_well
+from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
-from states.venv.store import current, foreign, generations, give_back, publish, store_of
+from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
 from states.verbs.selection import named
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def _options(parser: ArgumentParser) -> None:
 def _rollback(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
-    with holding(store.lock if os.path.isdir(store.root) else None, arguments.lock_timeout):
+    with holding(partial(lock_of, store), arguments.lock_timeout):
         live = current(store)
         if arguments.release:
             changed, target = hold.release(store), live
@@ -65,6 +65,12 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
 def _go_back(store: Store, target: str, spec: Venv) -> None:
     """Hold, then switch: should we be killed between, what is held but not live is nothing."""
     against = hold.wish(spec)
+    held = hold.read(store)
+    if look(spec).live == FOREIGN and not (held and held.generation == FOREIGN):
+        raise ConvergeError(
+            f"`{store.published}` holds something that converge did not make; nothing was done",
+            hint="move it away first",
+        )
     if target in foreign(store):
         hold.put(store, hold.Hold(FOREIGN, against))
         give_back(store, target)

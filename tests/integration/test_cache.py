@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import stat
 from pathlib import Path
@@ -136,6 +137,20 @@ def test_a_killed_run_alone_costs_the_cache_nothing(cached: Host) -> None:
 
     assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
     assert not mark.exists()
+
+
+def test_a_cache_that_another_host_is_writing_is_left_to_it(cached: Host) -> None:
+    """Its mark is of another boot, too, but its maker lives."""
+    mark = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+    before = unpacked(cached, "beta/__init__.py").stat().st_ino
+    (cached.site / "beta/__init__.py").unlink()
+
+    with mark.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        cached.converges()
+
+        assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
+        assert mark.exists()
 
 
 def test_what_the_cache_holds_is_not_asked_for_again(host: Host, index: Index) -> None:

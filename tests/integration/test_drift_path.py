@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,32 @@ def test_two_names_for_one_place_are_refused(stocked: Host) -> None:
     stocked.declare(["beta"], more='[venv.twin]\npath = "by-another-name/app"')
 
     assert stocked.plan().code == 65
+
+
+def test_a_path_that_is_the_store_of_another_is_refused(stocked: Host) -> None:
+    stocked.declare(["beta"], more='[venv.twin]\npath = "venvs/.app"')
+
+    refused = stocked.plan()
+
+    assert refused.code == 65
+    assert "venvs/.app" in refused.out
+
+
+def test_one_engine_may_remove_what_another_makes(stocked: Host) -> None:
+    """Whoever comes second waits for the first, and does what is asked of it."""
+    stocked.declare(["beta"])
+    text = (stocked.folder / "converge.toml").read_text()
+    stocked.write(text + 'state = "absent"\n', "absent.toml")
+    stocked.applied()
+
+    for _ in range(4):
+        ended = []
+        words = (["apply", "absent.toml"], ["apply", "converge.toml"], ["apply", "absent.toml"])
+        with ThreadPoolExecutor() as pool:
+            ended = list(pool.map(lambda one: stocked.run(*one), words))
+
+        assert [one.code for one in ended] == [0, 0, 0], [one.out + one.err for one in ended]
+        stocked.applied()
 
 
 def test_owner_group_and_mode_are_part_of_the_state(stocked: Host) -> None:

@@ -179,6 +179,35 @@ def test_a_folder_that_another_owns_is_unsafe_for_root(stocked: Host) -> None:
     assert stocked.apply().code == 77
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
+def test_a_store_that_another_made_beforehand_is_unsafe(stocked: Host) -> None:
+    """As anybody can in a folder like `/tmp`."""
+    (stocked.store / "generations").mkdir(parents=True)
+    (stocked.folder / "venvs").chmod(0o1777)
+    for folder in (stocked.store, stocked.store / "generations"):
+        os.chown(folder, 65534, 65534)
+    stocked.declare(["beta"])
+
+    failed = stocked.apply()
+
+    assert failed.code == 77
+    assert f"`{stocked.store}` belongs to uid 65534" in failed.first["error"]["message"]
+    assert list((stocked.store / "generations").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
+def test_a_symlink_of_another_on_the_way_is_unsafe_for_root(stocked: Host) -> None:
+    (stocked.folder / "real").mkdir()
+    (stocked.folder / "venvs").symlink_to("real")
+    os.lchown(stocked.folder / "venvs", 65534, 65534)
+    stocked.declare(["beta"])
+
+    failed = stocked.apply()
+
+    assert failed.code == 77
+    assert f"`{stocked.folder}/venvs` belongs to uid 65534" in failed.first["error"]["message"]
+
+
 def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Index) -> None:
     stock(index.directory)
     index.statuses["/simple/beta/"] = 500

@@ -1,4 +1,4 @@
-"""A folder that was adopted can be had back, and stays until somebody says otherwise."""
+"""What was live before can be had back, also an adopted folder, and stays until it is released."""
 
 from __future__ import annotations
 
@@ -96,6 +96,33 @@ def test_from_there_a_rollback_goes_to_the_newest_generation(adopted: Host) -> N
     assert os.path.basename(adopted.generation) == live
     (kept,) = adopted.store.glob("foreign-*")
     assert (kept / "precious").read_text() == "mine"
+
+
+def test_a_rollback_does_not_put_itself_in_the_place_of_what_another_made(stocked: Host) -> None:
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    stocked.venv.unlink()
+    stocked.venv.write_text("precious")
+
+    refused = stocked.run("rollback", NAME, "app", "--to", "000001")
+
+    assert refused.code == 1
+    assert "did not make" in refused.err
+    assert stocked.venv.read_text() == "precious"
+
+
+def test_a_changed_mode_is_another_wish_too(stocked: Host) -> None:
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    stocked.run("rollback", NAME, "app")
+    stocked.declare(["beta==2.0"], mode="0700")
+
+    stocked.converges()
+
+    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert stocked.generation.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("wrong", ["missing", "foreign", "elsewhere"])

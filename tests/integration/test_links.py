@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,6 +51,28 @@ def test_one_that_was_meddled_with_is_put_back(linked: Host, how: str) -> None:
     assert planned["outcome"] == "would-change"
     assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
     linked.settled()
+
+
+def test_a_colon_in_an_absolute_path_is_only_a_colon(host: Host) -> None:
+    (host.folder / "a:b").write_text("")
+    host.write(f'[link."here"]\nto = "{host.folder}/a:b"\n')
+
+    host.applied()
+
+    assert os.readlink(host.folder / "here") == f"{host.folder}/a:b"
+
+
+def test_engines_side_by_side_do_not_take_each_others_links_away(host: Host) -> None:
+    (host.folder / "there").mkdir()
+    host.write(f'[link."here"]\nto = "{host.folder}/there"\n')
+
+    for _ in range(3):
+        (host.folder / "here").unlink(missing_ok=True)
+        with ThreadPoolExecutor() as pool:
+            ended = list(pool.map(lambda _: host.apply(), range(4)))
+
+        assert [one.code for one in ended] == [0] * 4, [one.out for one in ended]
+        assert sorted(one.name for one in host.folder.glob(".here*")) == []
 
 
 def test_a_file_in_its_place_is_refused(linked: Host) -> None:

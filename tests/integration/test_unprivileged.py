@@ -78,6 +78,19 @@ def test_a_folder_that_is_not_theirs_is_refused_by_name(theirs: Host) -> None:
     assert list((theirs.folder / "venvs").iterdir()) == []
 
 
+def test_what_they_may_not_look_at_is_not_taken_for_damaged(theirs: Host) -> None:
+    os.chown(theirs.folder, 0, 0)
+    theirs.declare(["beta"], mode="0700")
+    theirs.applied()
+    cache = {"CONVERGE_CACHE_DIR": str(theirs.folder / "home/cache")}
+
+    looked = theirs.check(prefix=DROP, env=cache)
+
+    assert looked.code == 1
+    assert looked.first["error"]["code"] == 77
+    assert "permission" in looked.first["error"]["message"]
+
+
 def test_looking_at_what_root_made_needs_no_more_than_reading(theirs: Host) -> None:
     os.chown(theirs.folder, 0, 0)
     theirs.declare(["beta"])

@@ -22,7 +22,7 @@ from tests.unit.toy import composition
 HOLD = """
 import subprocess, sys, os
 from engine.lock import holding, inherited
-with holding(sys.argv[1], 0):
+with holding(lambda: sys.argv[1], 0):
     if "child" in sys.argv:
         child = subprocess.Popen(
             [sys.executable, "-c", "import sys; print('held', flush=True); sys.stdin.read()"],
@@ -68,7 +68,7 @@ def holder(lock: Path):
 
 
 def test_a_lock_that_is_held_elsewhere_is_refused_by_name(lock: Path, holder: Holder) -> None:
-    with pytest.raises(Busy) as caught, holding(str(lock), 0):
+    with pytest.raises(Busy) as caught, holding(lambda: str(lock), 0):
         raise AssertionError("two of us hold it")
     user = pwd.getpwuid(os.getuid()).pw_name
     said = re.escape(f"`{lock}` is locked by pid {holder.process.pid} of {user} since ")
@@ -89,7 +89,7 @@ def test_whoever_waits_gets_it_once_it_is_let_go(lock: Path) -> None:
 
     progress.listen(Listener())
     try:
-        with holding(str(lock), 60):
+        with holding(lambda: str(lock), 60):
             assert held.process.returncode == 0
     finally:
         progress.listen(progress.Reporter())
@@ -103,13 +103,13 @@ def test_a_child_keeps_the_lock_after_its_parent_was_killed(lock: Path) -> None:
     held.process.wait(30)
     try:
         assert is_held(str(lock))
-        with pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught, holding(str(lock), 0):
+        with pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught, holding(lambda: str(lock), 0):
             raise AssertionError("two of us hold it")
         assert f"pid {held.process.pid} " not in caught.value.message
     finally:
         assert held.process.stdin is not None
         held.process.stdin.close()
-    with holding(str(lock), 30):
+    with holding(lambda: str(lock), 30):
         assert len(inherited()) == 1
 
 
@@ -118,19 +118,19 @@ def test_a_lock_ends_with_whoever_held_it_however_that_ended(lock: Path) -> None
     held.process.kill()
     held.process.wait(30)
     assert not is_held(str(lock))
-    with holding(str(lock), 0):
+    with holding(lambda: str(lock), 0):
         pass
 
 
 def test_a_lock_is_let_go_when_the_work_fails(lock: Path) -> None:
-    with pytest.raises(ZeroDivisionError), holding(str(lock), 0):
+    with pytest.raises(ZeroDivisionError), holding(lambda: str(lock), 0):
         raise ZeroDivisionError
     assert inherited() == ()
     assert not is_held(str(lock))
 
 
 def test_two_locks_are_both_inherited(tmp_path: Path) -> None:
-    with holding(str(tmp_path / "a"), 0), holding(str(tmp_path / "b"), 0):
+    with holding(lambda: str(tmp_path / "a"), 0), holding(lambda: str(tmp_path / "b"), 0):
         assert len(inherited()) == 2
         assert [os.fstat(one).st_ino for one in inherited()] == [
             (tmp_path / name).stat().st_ino for name in "ab"
@@ -138,13 +138,13 @@ def test_two_locks_are_both_inherited(tmp_path: Path) -> None:
 
 
 def test_no_lock_is_no_lock(tmp_path: Path) -> None:
-    with holding(None, 0):
+    with holding(lambda: None, 0):
         assert inherited() == ()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_of_our_own_is_not_held_by_another(lock: Path) -> None:
-    with holding(str(lock), 0):
+    with holding(lambda: str(lock), 0):
         assert not is_held(str(lock))
 
 
@@ -155,15 +155,15 @@ def test_asking_whether_it_is_held_makes_nothing(lock: Path) -> None:
 
 def test_a_lock_file_that_was_replaced_is_not_the_lock(lock: Path) -> None:
     """Who holds a file that others no longer find holds nothing."""
-    with holding(str(lock), 0):
+    with holding(lambda: str(lock), 0):
         lock.unlink()
-        with holding(str(lock), 0):
+        with holding(lambda: str(lock), 0):
             assert os.fstat(inherited()[-1]).st_ino == lock.stat().st_ino
 
 
 def test_a_symlink_in_the_place_of_the_lock_is_not_followed(lock: Path, tmp_path: Path) -> None:
     lock.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), holding(str(lock), 0):
+    with pytest.raises(OSError, match="symbolic"), holding(lambda: str(lock), 0):
         raise AssertionError
     assert not (tmp_path / "elsewhere").exists()
 
@@ -205,6 +205,6 @@ def test_two_runs_at_once_end_as_one_after_the_other(desk: Desk) -> None:
 
 def test_waiting_ends_at_the_deadline(lock: Path, holder: Holder) -> None:
     before = time.monotonic()
-    with pytest.raises(Busy, match="locked by"), holding(str(lock), 0.2):
+    with pytest.raises(Busy, match="locked by"), holding(lambda: str(lock), 0.2):
         raise AssertionError
     assert time.monotonic() - before >= 0.2
