@@ -9,6 +9,8 @@ from contextlib import suppress
 from engine.errors import ConvergeError
 from engine.files import flush_folder
 from engine.value import derived, key, replace, value
+from states.venv.kind import NEW
+from states.venv.store import store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +97,10 @@ class LinkKind:
             )
         if spec.state == "absent":
             return None
-        return {"to": _target(spec, needed), "target": "there"}
+        target = _target(spec, needed)
+        if observed is not None and observed["to"] == target and _mended(spec, needed):
+            return {"to": target, "target": observed["target"]}
+        return {"to": target, "target": "there"}
 
     def explain(self, spec: Link, change: Change) -> str:
         """Say why."""
@@ -135,6 +140,17 @@ class LinkKind:
 
     def remember(self, spec: Link) -> None:
         """There is nothing to remember."""
+
+
+def _mended(spec: Link, needed: Mapping[str, State | None]) -> bool:
+    """Tell whether what it leads to is, or may be, in the generation that is or will be live."""
+    if not spec.to.startswith("venv."):
+        return False
+    address, _, inside = spec.to.partition(":")
+    state = needed[address] or {}
+    generation = state.get("generation", "")
+    folder = store_of(state.get("path", "")).generation(generation)
+    return generation == NEW or os.path.lexists(os.path.join(folder, inside))
 
 
 def _put(target: str, path: str, aside: str) -> bool:

@@ -87,6 +87,7 @@ def look(spec: Venv) -> View:
         # The path itself stands for "it leads where it should".
         where = spec.path if receipt.generation == identifier else "half-made"
     content, stale = _content(store.generation(receipt.generation), receipt, spec)
+    content.update(_gone(store.generation(receipt.generation), spec))
     state = {"path": where, **_facts(receipt), **content, **rest}
     return View(store=store, state=state, receipt=receipt, stale=stale)
 
@@ -174,6 +175,12 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     from states.venv.damage import by_package
 
     return {**by_package(wrong, seal, receipt, root), **notes}, False
+
+
+def _gone(root: str, spec: Venv) -> dict[str, str]:
+    """Return the folders that live on across generations, and to which a link leads in vain."""
+    links = {one: f"{root}/{one}" for one in spec.persistent if os.path.islink(f"{root}/{one}")}
+    return {f"file.{one}": "missing" for one, link in links.items() if not os.path.isdir(link)}
 
 
 def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> tuple[dict[str, str], Seal]:

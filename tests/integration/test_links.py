@@ -75,6 +75,25 @@ def test_engines_side_by_side_do_not_take_each_others_links_away(host: Host) -> 
         assert sorted(one.name for one in host.folder.glob(".here*")) == []
 
 
+@pytest.mark.parametrize("how", ["script", "path"])
+def test_a_plan_does_not_name_a_link_that_the_repair_of_its_venv_mends(
+    linked: Host, how: str
+) -> None:
+    if how == "script":
+        (linked.generation / "bin/alpha").unlink()
+    else:
+        linked.venv.unlink()
+        linked.venv.symlink_to("/usr")
+
+    planned = linked.plan()
+    done = linked.applied()
+
+    for said in (planned, done):
+        assert said.resource("link.bin/alpha")["outcome"] == "unchanged"
+    assert planned.report["digest"] == done.report["digest"]
+    linked.settled()
+
+
 def test_a_file_in_its_place_is_refused(linked: Host) -> None:
     (linked.folder / "bin/alpha").unlink()
     (linked.folder / "bin/alpha").write_text("mine")

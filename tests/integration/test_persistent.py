@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def test_a_folder_made_persistent_later_is_an_update(configured: Host) -> None:
 
     assert plan["action"] == "update"
     assert (configured.venv / "var/lib/service").is_dir()
+
+
+def test_a_persistent_folder_that_is_gone_is_drift(configured: Host) -> None:
+    shutil.rmtree(configured.store / "persistent/etc/service")
+
+    plan = configured.converges()
+
+    assert changes(plan)["file.etc/service"] == ("missing", "as sealed")
+    assert (configured.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
 
 
 def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> None:
