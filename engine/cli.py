@@ -51,6 +51,8 @@ def main(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Run one verb and return the exit code."""
+    # What we make must not depend on who calls; kinds set stricter modes themselves.
+    os.umask(0o022)
     words = list(sys.argv[1:] if argv is None else argv)
     verbs = {verb.name: verb for verb in (*VERBS, *extra)}
     as_json = "--json" in words

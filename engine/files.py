@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,16 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
             os.close(descriptor)
         os.rename(aside, path)
         os.fsync(above)
+
+
+def private_folder(path: str) -> None:
+    """Make a folder that is nobody else's, and so all above it that are missing: mode 0700."""
+    with suppress(FileExistsError):
+        try:
+            os.mkdir(path, 0o700)
+        except FileNotFoundError:
+            private_folder(os.path.dirname(path))
+            os.mkdir(path, 0o700)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 
-from engine.files import sha256, write_durably
+from engine.files import private_folder, sha256, write_durably
 from engine.loading import STDIN, freeze, thaw
 from engine.resource import Resource
 
@@ -68,7 +68,7 @@ def note(
         place = _place(text.file, state)
         whole = json.dumps({"file": text.file, "resources": entries})
         if json.loads(whole)["resources"] != _entries(place):
-            os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            private_folder(os.path.dirname(place))
             write_durably(place, whole.encode(), 0o600)
 
 

@@ -15,7 +15,7 @@ import sys
 
 from engine import __version__
 from engine.errors import Forbidden, InputMissing
-from engine.files import sha256, write_durably
+from engine.files import private_folder, sha256, write_durably
 from engine.resource import Resource
 from engine.source import still_true
 from engine.value import fields, items, value
@@ -152,7 +152,7 @@ def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
     resources = [freeze(one) for one in order]
     kept = {"files": notes.files, "trees": notes.trees, "resources": resources}
     try:
-        os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
+        private_folder(os.path.dirname(note))
         whole = json.dumps(kept).encode()
         write_durably(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
     except OSError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 
+from engine.errors import Forbidden
 from engine.value import value
 
 
@@ -25,7 +27,9 @@ def places() -> tuple[str, str]:
     """Return the folders for cache and state.
 
     `CONVERGE_CACHE_DIR` and `CONVERGE_STATE_DIR` win; root has the folders of the File
-    Hierarchy Standard, others those of the XDG Base Directory Specification.
+    Hierarchy Standard, others those of the XDG Base Directory Specification. Raises
+    `Forbidden` where anybody else could write into one of them: what is remembered there
+    decides what is run.
     """
     if os.geteuid() == 0:
         cache, state = "/var/cache/converge", "/var/lib/converge"
@@ -37,7 +41,23 @@ def places() -> tuple[str, str]:
         state = os.path.join(
             os.environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state"), "converge"
         )
-    return (
-        os.path.abspath(os.environ.get("CONVERGE_CACHE_DIR") or cache),
-        os.path.abspath(os.environ.get("CONVERGE_STATE_DIR") or state),
-    )
+    return _ours(cache, "CONVERGE_CACHE_DIR"), _ours(state, "CONVERGE_STATE_DIR")
+
+
+def _ours(default: str, variable: str) -> str:
+    folder = os.path.abspath(os.environ.get(variable) or default)
+    trusted = (0, os.geteuid())
+    try:
+        found = os.lstat(folder)
+        if stat.S_ISLNK(found.st_mode) and found.st_uid in trusted:
+            found = os.stat(folder)
+    except OSError:
+        return folder  # whoever needs it makes it (`engine.files.private_folder`)
+    foreign = found.st_uid not in trusted
+    if foreign or found.st_mode & 0o022:
+        what = f"belongs to uid {found.st_uid}" if foreign else "is writable for others"
+        raise Forbidden(
+            f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
+            hint=f"`rm -r {folder}`: all in it is made anew; or name another by `{variable}`",
+        )
+    return folder

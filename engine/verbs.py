@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 from engine import FORMAT_VERSION, __version__, options
@@ -48,8 +47,6 @@ def _apply(arguments: Namespace, compose: Compose) -> int:
     composition = compose(options.settings(arguments))
     if arguments.dry_run:
         return show(execute("plan", arguments, composition, Foretell()), arguments)
-    # What we make must not depend on who calls; kinds set stricter modes themselves.
-    os.umask(0o022)
     if arguments.plan:
         from engine.saved import confirm
 

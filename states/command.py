@@ -12,7 +12,7 @@ import os
 
 from engine import progress
 from engine.errors import ConvergeError
-from engine.files import sha256, write_durably
+from engine.files import private_folder, sha256, write_durably
 from engine.value import derived, key, replace, value
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ class CommandKind:
 
     def lock(self, spec: Command) -> str | None:
         """One run at a time."""
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        private_folder(self.folder)
         return self._note(spec).removesuffix(".json") + ".lock"
 
     def apply(self, spec: Command, diff: Diff) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 
 from engine.errors import ConvergeError
-from engine.files import sha256, write_durably
+from engine.files import private_folder, sha256, write_durably
 from engine.value import key, replace, value
 from states import python as pythons
 
@@ -94,7 +94,7 @@ class InterpreterKind:
         found = self.found.get(spec.python)
         if found is None:
             raise ConvergeError(f"no interpreter found for `{spec.python}`")
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        private_folder(self.folder)
         whole = json.dumps(pythons.to_json(found))
         write_durably(self._note(spec), whole.encode(), 0o600)
 

@@ -11,7 +11,7 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 
-from engine.files import flush_file_system
+from engine.files import flush_file_system, private_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 def used(cache: str) -> Iterator[None]:
     """Mark a cache as being written, having emptied it if it cannot be trusted."""
     marks = f"{cache}-unflushed"
-    os.makedirs(marks, mode=0o700, exist_ok=True)
+    private_folder(marks)
     boot = _boot()
     with _alone(marks) as folder:
         if any(not name.startswith(boot) for name in _abandoned(marks)):

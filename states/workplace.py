@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 
+from engine.files import private_folder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ def workplace_in(folder: str) -> Iterator[str]:
 def writable(folder: str) -> bool:
     """Tell whether a folder can be made and written, without leaving anything else behind."""
     with suppress(OSError):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        private_folder(folder)
     return os.access(folder, os.W_OK | os.X_OK)
 
 

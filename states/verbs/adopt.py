@@ -37,7 +37,6 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     from engine.session import listen
 
     stop.listen()
-    os.umask(0o022)
     listen(arguments)
     where = options.settings(arguments)
     composition = compose(where)

@@ -78,6 +78,34 @@ def test_the_note_is_for_nobody_else(memo: Memo) -> None:
     assert note.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_careless_umask_opens_no_folder_of_ours(
+    desk: Desk, places: tuple[Path, Path]
+) -> None:
+    desk.notes("a")
+    before = os.umask(0)
+    try:
+        assert desk.run("apply").code == 0
+        assert desk.run("apply").code == 0
+    finally:
+        os.umask(before)
+    made = [one for place in places for one in (place.parent, place, *place.rglob("*"))]
+    assert {oct(one.stat().st_mode & 0o777) for one in made if one.is_dir()} == {"0o700"}
+    assert (desk.folder / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_cache_that_others_can_write_decides_nothing(
+    desk: Desk, places: tuple[Path, Path]
+) -> None:
+    desk.notes("a")
+    assert desk.run("plan").code == 0
+    places[0].chmod(0o777)
+    for verb in ("plan", "apply", "check", "graph"):
+        refused = desk.run(verb)
+        assert refused.code == (1 if verb == "check" else 77)
+        assert f"unsafe: `{places[0]}`" in refused.err
+    assert desk.says("a") is None
+
+
 def edit(memo: Memo, name: str, old: str, new: str) -> None:
     path = memo.desk.folder / name
     path.write_text(path.read_text().replace(old, new))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import options
+from engine.errors import Forbidden
 from engine.settings import places
 
 NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -45,6 +46,51 @@ def test_what_is_named_outright_wins_and_becomes_absolute(
     monkeypatch.setenv("CONVERGE_CACHE_DIR", "c")
     monkeypatch.setenv("CONVERGE_STATE_DIR", "/s/../t")
     assert places() == (str(tmp_path / "c"), "/t")
+
+
+@pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
+def test_a_folder_that_others_can_write_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, mode: int
+) -> None:
+    monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("CONVERGE_STATE_DIR", str(tmp_path / "state"))
+    folder = tmp_path / name.split("_")[1].lower()
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(Forbidden, match=f"`{folder}` is writable for others") as caught:
+        places()
+    assert f"name another by `{name}`" in (caught.value.hint or "")
+    for safe in (0o755, 0o700, 0o500):
+        folder.chmod(safe)
+        assert str(folder) in places()
+
+
+def test_a_folder_of_ones_own_may_lie_in_one_for_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "cache").mkdir(0o755)
+    monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
+    assert places()[0] == str(tmp_path / "cache")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("how", ["a folder", "a symlink"])
+def test_a_folder_of_somebody_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    cache = tmp_path / "cache"
+    if how == "a folder":
+        cache.mkdir(0o700)
+    else:
+        (tmp_path / "there").mkdir(0o700)
+        cache.symlink_to("there")
+    monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
+    assert places()[0] == str(cache)
+    os.chown(cache, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(Forbidden, match="belongs to uid 65534"):
+        places()
 
 
 @pytest.mark.parametrize(
