@@ -26,12 +26,15 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
     Whoever reads sees the old content or the new. One writer at a time has a folder, so
-    that the aside name can be a fixed one, and what a killed writer left is used again.
+    that the aside name can be a fixed one, and what a killed writer left is found again. It
+    is not written to: in a folder that others can write, it may be theirs.
     """
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".next-{name}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with _sole_writer(folder) as above:
+        with suppress(FileNotFoundError):
+            os.unlink(aside)
         descriptor = os.open(aside, flags, mode)
         try:
             os.fchmod(descriptor, mode)

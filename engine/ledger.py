@@ -73,7 +73,7 @@ def note(
 
 
 def _place(file: str, state: str) -> str:
-    return os.path.join(state, "ledger", f"{sha256(file.encode())[:32]}.json")
+    return os.path.join(state, "ledger", f"{sha256(os.fsencode(file))[:32]}.json")
 
 
 def _entries(place: str) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 
-from engine.errors import InputMissing, StalePlan
+from engine.errors import InputMissing, StalePlan, UsageError
 from engine.files import write_durably
 from engine.report import to_json
 
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
 
 
 def save(path: str, document: Report) -> None:
-    """Write a plan out; it holds what `--json` prints, and no secret."""
-    import os
+    """Write a plan out; it holds what `--json` prints, and no secret.
 
-    write_durably(os.path.abspath(path), to_json(document).encode())
+    Only a plain file is replaced: a device in its place would be gone for everybody.
+    """
+    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+        raise UsageError(
+            f"`--out {path}` would replace what is no plain file",
+            hint="`--json` prints what `--out` saves",
+        )
+    # A path that is no text is written as standard output has it.
+    write_durably(os.path.abspath(path), to_json(document).encode("utf-8", "backslashreplace"))
 
 
 def confirm(path: str, now: Report) -> None:

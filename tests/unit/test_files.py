@@ -41,6 +41,15 @@ def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "a").is_symlink()
 
 
+def test_what_lies_at_the_name_aside_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / ".next-a").hardlink_to(tmp_path / "theirs")
+    write_durably(str(tmp_path / "a"), b"ours")
+    assert (tmp_path / "theirs").read_text() == "theirs"
+    assert (tmp_path / "a").read_text() == "ours"
+    assert sorted(os.listdir(tmp_path)) == ["a", "theirs"]
+
+
 def test_what_cannot_be_written_leaves_the_old_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(TypeError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 
 import pytest
 
@@ -54,6 +56,39 @@ def test_what_is_no_plan_is_refused_and_nothing_is_done(planned: Desk, content: 
         path.write_bytes(content.encode("latin-1"))
     assert apply(planned).code == 66
     assert planned.says("a") is None
+
+
+@pytest.mark.parametrize("what", ["a device", "a symlink", "a pipe", "a folder"])
+def test_a_plan_replaces_nothing_but_a_plain_file(desk: Desk, what: str) -> None:
+    desk.notes("a")
+    out = desk.folder / "out"
+    if what == "a device":
+        # One of the test's own: should this fail, the system's would be gone.
+        if os.geteuid() != 0:
+            pytest.skip("only root can make a device")
+        os.mknod(out, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    if what == "a symlink":
+        out.symlink_to("elsewhere")
+    if what == "a pipe":
+        os.mkfifo(out)
+    if what == "a folder":
+        out.mkdir()
+    before = out.lstat()
+    done = desk.run("plan", "--out", str(out))
+    assert (done.code, done.out) == (64, "")
+    assert f"`--out {out}` would replace what is no plain file" in done.err
+    assert out.lstat() == before
+
+
+def test_a_plan_with_a_name_that_is_no_text_is_saved_as_it_is_printed(desk: Desk) -> None:
+    desk.notes("a", name="caf\udce9.toml")
+    file, plan = str(desk.folder / "caf\udce9.toml"), str(desk.folder / "plan.json")
+    assert desk.run("apply", file).code == 0
+    desk.declare("", "caf\udce9.toml")
+    printed = desk.run("plan", "--json", "--out", plan, file).report
+    assert "caf\udce9.toml" in printed["notes"][0]
+    assert json.loads((desk.folder / "plan.json").read_text()) == printed
+    assert desk.run("apply", "--plan", plan, file).code == 0
 
 
 def test_a_plan_that_cannot_be_saved_is_an_error(desk: Desk) -> None:
