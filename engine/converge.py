@@ -83,6 +83,7 @@ class BringAbout(Run):
             diff = difference(kind, resource, needed)
             if not diff:
                 return _unchanged(resource, diff.observed)
+            self.admit(resource, diff)
             kind.apply(resource.spec, diff)
             after = difference(kind, resource, needed)
         if after:
@@ -99,6 +100,9 @@ class BringAbout(Run):
             state=after.observed,
             observed=after.observed,
         )
+
+    def admit(self, resource: Resource, diff: Diff) -> None:
+        """Raise a `ConvergeError` if this must not be done; anything may."""
 
     def leave(self, kind: Kind, resource: Resource) -> None:
         """Let the kind refresh its notes."""

@@ -6,10 +6,12 @@ Its shape is `engine.shapes.Report`; `--json` prints it as it is.
 from __future__ import annotations
 
 import json
+import re
 
 from engine import FORMAT_VERSION
 from engine.errors import Interrupted
 from engine.files import sha256
+from engine.loading import freeze
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 ACTIONS = ("create", "update", "replace", "repair", "delete")
 _REST = ("unchanged", "failed", "skipped")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"]*@")
+"""The userinfo of a URL (RFC 3986, 3.2.1)."""
 
 
 def report(
@@ -46,7 +50,7 @@ def report(
         "changed": changed,
         "failed": bool(summary["failed"]),
         "comment": _comment(command, summary),
-        "digest": digest(resources),
+        "digest": digest(results),
         "resources": resources,
         "summary": summary,
         "exit": _exit(command, [one.error for one in results if one.error], changed, detailed),
@@ -66,7 +70,7 @@ def failure(
         "changed": False,
         "failed": True,
         "comment": error.message,
-        "digest": digest([]),
+        "digest": digest(()),
         "resources": [],
         "summary": dict.fromkeys((*ACTIONS, *_REST), 0),
         "exit": {"code": code, "class": error.name, "retryable": error.retryable},
@@ -82,18 +86,23 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 
-def digest(resources: Sequence[ResourceReport]) -> str:
-    """Return the digest of what is to be done: two plans with one digest do the same."""
+def digest(results: Sequence[Result]) -> str:
+    """Return the digest of what is to be done: two plans with one digest do the same.
+
+    A step is what differs and all that was declared, since not all of that can be seen to
+    differ: what a command runs, say. No credentials of URLs: nobody can guess them from it.
+    """
     steps = [
         [
-            one["address"],
-            one["action"],
-            [[c["attribute"], c["before"], c["after"]] for c in one["changes"]],
+            freeze(one.resource),
+            one.action,
+            [[c.attribute, c.before, c.after] for c in one.changes],
         ]
-        for one in resources
-        if one["action"] != "none"
+        for one in results
+        if one.action != "none"
     ]
-    return "sha256:" + sha256(json.dumps(steps, separators=(",", ":")).encode())
+    text = json.dumps(steps, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + sha256(_CREDENTIALS.sub("", text).encode())
 
 
 def _resource(result: Result, kind: Kind) -> ResourceReport:

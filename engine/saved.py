@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 
+from engine.converge import BringAbout
 from engine.errors import InputMissing, StalePlan, UsageError
 from engine.files import write_durably
 from engine.report import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engine.diff import Diff
+    from engine.resource import Resource
     from engine.shapes import Report
 
 
@@ -44,3 +47,29 @@ def confirm(path: str, now: Report) -> None:
             f"the saved plan {digest} is no longer true: now it would be {now['digest']}",
             hint="nothing was done; make a new plan and look at it",
         )
+
+
+class AsPlanned(BringAbout):
+    """The real run of a plan that was confirmed: what differs otherwise by then is refused."""
+
+    def __init__(self, plan: Report, lock_timeout: float) -> None:
+        super().__init__(lock_timeout)
+        self.steps = {
+            one["address"]: (one["action"], {(c["attribute"], c["before"]) for c in one["changes"]})
+            for one in plan["resources"]
+        }
+
+    def admit(self, resource: Resource, diff: Diff) -> None:
+        """Admit what was planned, or a part of it: what comes before may have done the rest.
+
+        What an attribute becomes follows from the declaration, which is not read again, and
+        from what comes before: the id of a generation can be planned by nobody.
+        """
+        action, changes = self.steps.get(resource.address, ("none", set()))
+        other = {(one.attribute, one.before) for one in diff.changes} - changes
+        if action != diff.action or other:
+            names = ", ".join(sorted(attribute for attribute, _ in other)[:5])
+            raise StalePlan(
+                f"something else changed it after the plan was confirmed: {names or diff.action}",
+                hint="nothing was done to it; make a new plan and look at it",
+            )

@@ -4,51 +4,87 @@ from __future__ import annotations
 
 from engine import ledger, options, progress, stop
 from engine.converge import BringAbout, converge
+from engine.errors import from_os_error
 from engine.loading import load, read_texts
 from engine.report import report
 from engine.terminal import reporter
+from engine.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterable
 
-    from engine.converge import Run
-    from engine.loading import Composition
+    from engine.converge import Result, Run
+    from engine.loading import Composition, Text
     from engine.resource import Resource
+    from engine.settings import Settings
     from engine.shapes import Report
+    from engine.verb import Compose
 
 
-def execute(command: str, arguments: Namespace, composition: Composition, run: Run) -> Report:
-    """Load, arrange, run the loop, and report; raises what stops the run as a whole."""
+@value
+class Session:
+    """What one call of the command is about: read once, however often the loop is run."""
+
+    arguments: Namespace
+    where: Settings
+    composition: Composition
+    texts: tuple[Text, ...]
+    declared: tuple[Resource, ...]
+
+
+def begin(arguments: Namespace, compose: Compose) -> Session:
+    """Listen for signals, choose who hears of progress, read and arrange."""
     listen(arguments)
     where = options.settings(arguments)
+    composition = compose(where)
     stop.listen()
     texts = read_texts(arguments.files)
     declared = load(texts, composition, where.cache)
-    gone = ledger.vanished(texts, declared, composition, where.state)
-    order = options.wanted(declared, arguments.only)
+    return Session(arguments, where, composition, texts, declared)
+
+
+def execute(command: str, session: Session, run: Run) -> Report:
+    """Run the loop and report; raises what stops the run as a whole."""
+    arguments, kinds = session.arguments, session.composition.kinds
+    gone = ledger.vanished(
+        session.texts, session.declared, session.composition, session.where.state
+    )
+    order = options.wanted(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
     pruned = gone if arguments.prune and not arguments.only else ()
-    results = converge((*pruned, *order), composition.kinds, run, arguments.jobs)
-    deleted = {one.resource.address for one in results if one.outcome == "changed"}
-    kept = tuple(one for one in gone if one not in pruned or one.address not in deleted)
+    results = converge((*pruned, *order), kinds, run, arguments.jobs)
+    progress.close()
+    kept = _kept(gone, pruned, results)
+    notes = [remark for one in order for remark in kinds[one.kind].remarks(one.spec)]
+    notes += [_vanished(one) for one in kept]
     if isinstance(run, BringAbout):
-        ledger.note(texts, declared, kept, composition, where.state)
-    return report(
-        command,
-        results,
-        composition.kinds,
-        detailed=arguments.detailed_exitcode,
-        notes=[
-            *(remark for one in order for remark in composition.kinds[one.kind].remarks(one.spec)),
-            *(_vanished(one) for one in kept),
-        ],
-    )
+        notes += _note(session, kept)
+    return report(command, results, kinds, detailed=arguments.detailed_exitcode, notes=notes)
 
 
 def listen(arguments: Namespace) -> None:
     """Choose who hears of progress, by what the arguments ask for."""
     progress.listen(reporter(quiet=arguments.quiet, verbose=arguments.verbose))
+
+
+def _kept(
+    gone: tuple[Resource, ...], pruned: tuple[Resource, ...], results: tuple[Result, ...]
+) -> tuple[Resource, ...]:
+    deleted = {one.resource.address for one in results if one.outcome == "changed"}
+    return tuple(one for one in gone if one not in pruned or one.address not in deleted)
+
+
+def _note(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
+    """Note what is declared now; what was made is reported even where that fails."""
+    try:
+        ledger.note(session.texts, session.declared, kept, session.composition, session.where.state)
+    except OSError as error:
+        yield (
+            f"what is declared could not be noted, so names that vanish will not be noticed: "
+            f"{from_os_error(error).message}"
+        )
 
 
 def _vanished(one: Resource) -> str:

@@ -7,7 +7,7 @@ import sys
 
 from engine import FORMAT_VERSION, __version__, options
 from engine.converge import BringAbout, Foretell
-from engine.session import execute
+from engine.session import begin, execute
 from engine.verb import Verb
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ def _plan_options(parser: ArgumentParser) -> None:
 
 
 def _plan(arguments: Namespace, compose: Compose) -> int:
-    document = execute("plan", arguments, compose(options.settings(arguments)), Foretell())
+    document = execute("plan", begin(arguments, compose), Foretell())
     if arguments.out:
         from engine.saved import save
 
@@ -44,15 +44,18 @@ def _apply_options(parser: ArgumentParser) -> None:
 
 
 def _apply(arguments: Namespace, compose: Compose) -> int:
-    composition = compose(options.settings(arguments))
-    if arguments.dry_run:
-        return show(execute("plan", arguments, composition, Foretell()), arguments)
-    if arguments.plan:
-        from engine.saved import confirm
-
-        confirm(arguments.plan, execute("plan", arguments, composition, Foretell()))
+    session = begin(arguments, compose)
     run = BringAbout(arguments.lock_timeout)
-    return show(execute("apply", arguments, composition, run), arguments)
+    if arguments.dry_run or arguments.plan:
+        planned = execute("plan", session, Foretell())
+        if arguments.plan:
+            from engine.saved import AsPlanned, confirm
+
+            confirm(arguments.plan, planned)
+            run = AsPlanned(planned, arguments.lock_timeout)
+        if arguments.dry_run:
+            return show(planned, arguments)
+    return show(execute("apply", session, run), arguments)
 
 
 def _check_options(parser: ArgumentParser) -> None:
@@ -62,8 +65,7 @@ def _check_options(parser: ArgumentParser) -> None:
 
 
 def _check(arguments: Namespace, compose: Compose) -> int:
-    document = execute("check", arguments, compose(options.settings(arguments)), Foretell())
-    return show(document, arguments)
+    return show(execute("check", begin(arguments, compose), Foretell()), arguments)
 
 
 def show(document: Report, arguments: Namespace) -> int:

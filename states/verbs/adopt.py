@@ -6,17 +6,16 @@ import os
 import sys
 from functools import partial
 
-from engine import options, stop
+from engine import options
 from engine.converge import BringAbout, converge
 from engine.errors import ConvergeError
-from engine.loading import load, read_texts
 from engine.lock import holding
 from engine.value import replace
 from engine.verb import Verb
 from engine.verbs import show
 from states.venv import hold
 from states.venv.store import lock_of, store_of
-from states.verbs.selection import named
+from states.verbs.selection import chosen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,13 +33,10 @@ def _options(parser: ArgumentParser) -> None:
 
 def _adopt(arguments: Namespace, compose: Compose) -> int:
     from engine.report import report
-    from engine.session import listen
+    from engine.session import begin
 
-    stop.listen()
-    listen(arguments)
-    where = options.settings(arguments)
-    composition = compose(where)
-    one = named(arguments, lambda _settings: composition)
+    session = begin(arguments, compose)
+    one = chosen(session.declared, arguments.name)
     path = one.spec.path
     if os.path.islink(path) or not os.path.isdir(path):
         raise ConvergeError(
@@ -50,15 +46,14 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     store = store_of(path)
     with holding(partial(lock_of, store), arguments.lock_timeout):
         hold.release(store)  # who adopts again what was given back wants it no longer held
-    order = load(read_texts(arguments.files), composition, where.cache)
-    wanted = options.wanted(order, [one.address])
+    wanted = options.wanted(session.declared, [one.address])
     taking = tuple(
         replace(each, spec=replace(each.spec, adopt=True)) if each.address == one.address else each
         for each in wanted
     )
-    run = BringAbout(arguments.lock_timeout)
-    results = converge(taking, composition.kinds, run)
-    status = show(report("adopt", results, composition.kinds), arguments)
+    kinds = session.composition.kinds
+    results = converge(taking, kinds, BringAbout(arguments.lock_timeout))
+    status = show(report("adopt", results, kinds), arguments)
     if status == 0 and not arguments.json:
         sys.stdout.write(f"what was there lies in {store.root}/foreign-*\n")
     return status

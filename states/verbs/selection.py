@@ -9,6 +9,7 @@ from engine.loading import load, read_texts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from engine.resource import Resource
     from engine.verb import Compose
@@ -19,20 +20,28 @@ def venvs(arguments: Namespace, compose: Compose, *, remember: bool = True) -> l
     where = options.settings(arguments)
     cache = where.cache if remember else None
     order = load(read_texts(arguments.files), compose(where), cache)
-    wanted = options.wanted(order, getattr(arguments, "only", []))
-    return [one for one in wanted if one.kind == "venv" and one.spec.state == "present"]
+    return _present(options.wanted(order, getattr(arguments, "only", [])))
 
 
 def named(arguments: Namespace, compose: Compose) -> Resource:
     """Return the one venv that the argument `name` names, with or without its kind."""
-    found = venvs(arguments, compose)
+    return chosen(venvs(arguments, compose), arguments.name)
+
+
+def chosen(order: Sequence[Resource], name: str) -> Resource:
+    """Return the venv of this name, with or without its kind; raises `UsageError`."""
+    found = _present(order)
     for one in found:
-        if arguments.name in (one.name, one.address):
+        if name in (one.name, one.address):
             return one
     from engine.validation import suggest
 
     names = [one.name for one in found]
     raise UsageError(
-        f"`{arguments.name}` is no declared venv",
-        hint=suggest(arguments.name, names) or f"declared are {', '.join(names) or 'none'}",
+        f"`{name}` is no declared venv",
+        hint=suggest(name, names) or f"declared are {', '.join(names) or 'none'}",
     )
+
+
+def _present(order: Sequence[Resource]) -> list[Resource]:
+    return [one for one in order if one.kind == "venv" and one.spec.state == "present"]

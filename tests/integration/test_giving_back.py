@@ -74,6 +74,18 @@ def test_the_verb_adopts_what_is_held(adopted: Host) -> None:
     assert not adopted.apply().report["changed"]
 
 
+def test_the_verb_adopts_what_standard_input_declares(stocked: Host) -> None:
+    text = stocked.declare(["beta"]).read_text()
+    stocked.venv.mkdir(parents=True)
+    (stocked.venv / "precious").write_text("mine")
+
+    done = stocked.run("adopt", "-", "app", "--json", text=text)
+
+    assert done.code == 0, done.out + done.err
+    assert done.first["outcome"] == "changed"
+    assert stocked.versions() == {"beta": "2.0"}
+
+
 def test_it_is_named_by_history_and_can_be_asked_for(adopted: Host) -> None:
     (kept,) = json.loads(adopted.run("history", NAME, "app", "--json").out)["foreign"]
     adopted.declare(["alpha"], adopt=True)

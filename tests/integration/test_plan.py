@@ -130,6 +130,28 @@ def test_a_saved_plan_is_done_or_refused(stocked: Host) -> None:
     assert stocked.versions() == {"beta": "1.0"}
 
 
+def test_a_saved_plan_of_a_chain_is_done_though_no_id_can_be_planned(chain: Host) -> None:
+    for version in ("beta<2", "beta==2.0"):
+        chain.write((chain.folder / "converge.toml").read_text().replace("beta<2", version))
+        chain.plan("--out", "plan.json")
+
+        done = chain.apply("--plan", "plan.json")
+
+        assert done.code == 0, done.out
+        assert done.report["summary"]["failed"] == 0
+        assert not chain.apply().report["changed"]
+
+
+def test_a_plan_approves_what_is_run_and_not_only_that_it_is(host: Host) -> None:
+    declare = '[command.say]\nargv = ["touch", "{0}/{1}"]\n'.format
+    host.write(declare(host.folder, "approved"))
+    host.plan("--out", "plan.json")
+    host.write(declare(host.folder, "other"))
+
+    assert host.apply("--plan", "plan.json").code == 80
+    assert not (host.folder / "other").exists()
+
+
 def test_dry_run_is_plan(chain: Host) -> None:
     dry = chain.apply("--dry-run").report
 

@@ -103,6 +103,17 @@ def test_a_second_run_does_not_write_the_ledger_again(vanished: Desk, places) ->
     assert entry.stat() == before
 
 
+def test_what_was_made_is_reported_though_it_cannot_be_noted(desk: Desk, places) -> None:
+    places[1].mkdir(parents=True)
+    (places[1] / "ledger").write_text("in the way")
+    desk.notes("a")
+    done = desk.run("apply", "--json")
+    assert (done.code, done.outcomes()) == (0, {"note.a": "changed"})
+    (note,) = done.report["notes"]
+    assert note.startswith("what is declared could not be noted")
+    assert str(places[1] / "ledger") in note
+
+
 def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) -> None:
     desk.notes("a", a='password = "sesame"')
     desk.run("apply")

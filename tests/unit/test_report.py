@@ -176,6 +176,16 @@ def test_the_digest_depends_on_no_reason_and_on_no_unchanged_resource(desk: Desk
     assert desk.run("plan", "--json").report["digest"] == alone
 
 
+def test_the_digest_depends_on_all_that_is_declared_but_on_no_credentials(desk: Desk) -> None:
+    def digest(password: str) -> str:
+        desk.notes("a", a=f'password = "{password}"')
+        return str(desk.run("plan", "--json").report["digest"])
+
+    assert digest("sesame") != digest("poppy")
+    assert digest("https://me:sesame@there/x") == digest("https://poppy@there/x")
+    assert digest("https://me:sesame@there/x") != digest("https://me:sesame@there/y")
+
+
 def test_every_document_has_the_same_keys(failing: Desk) -> None:
     documents = [failing.run(verb, "--json").report for verb in ("plan", "check", "apply")]
     documents.append(failing.say("apply", "--json", "--bogus").report)

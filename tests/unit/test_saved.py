@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
+from engine import progress, session
 from tests.unit.desk import Desk
+from tests.unit.toy import Note, composition
 
 
 @pytest.fixture
@@ -31,11 +34,15 @@ def test_a_saved_plan_is_what_json_prints(planned: Desk) -> None:
     assert saved == planned.run("plan", "--json").report
 
 
-@pytest.mark.parametrize("change", ["the declaration", "the world", "which part", "all done"])
+@pytest.mark.parametrize(
+    "change", ["the declaration", "what nobody sees", "the world", "which part", "all done"]
+)
 def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change: str) -> None:
     words = []
     if change == "the declaration":
         planned.notes("a", "b", b="pages = 2")
+    if change == "what nobody sees":
+        planned.notes("a", "b", b='password = "sesame"')
     if change == "the world":
         (planned.folder / "a").write_text("tea")
     if change == "which part":
@@ -46,6 +53,79 @@ def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change:
     done = apply(planned, *words)
     assert (done.code, done.report["exit"]["class"]) == (80, "stale-plan")
     assert {one.name: one.read_bytes() for one in planned.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("late", ["a", "c"])
+def test_what_changes_once_a_plan_was_confirmed_is_refused(
+    desk: Desk, late: str
+) -> None:
+    """Somebody writes the note `late` then."""
+    desk.notes("c")
+    desk.run("apply")
+    desk.notes("a", "b", "c")
+    desk.run("plan", "--out", str(desk.folder / "plan.json"))
+    looks = {"a": 0, "b": 0, "c": 0}
+
+    def blind(spec: Note) -> None:
+        name = os.path.basename(spec.path)
+        looks[name] += 1
+        if name == late and looks[name] == 2:
+            Path(spec.path).write_text('{"text": "tea"}')
+
+    desk.composition = lambda: composition(blind=blind)
+    done = apply(desk)
+    assert (done.code, done.report["exit"]["class"]) == (80, "stale-plan")
+    outcomes = {"note.a": "changed", "note.b": "changed", "note.c": "unchanged"}
+    assert done.outcomes() == {**outcomes, f"note.{late}": "failed"}
+    assert "after the plan was confirmed: " in done.of(f"note.{late}")["error"]["message"]
+    assert desk.says(late) == {"text": "tea"}
+
+
+def test_what_is_done_by_itself_after_a_plan_was_confirmed_is_no_matter(planned: Desk) -> None:
+    content = json.dumps({"text": "a", "colour": "red", "pages": "1", "signed": "false", "tags": ""})
+    looks: list[str] = []
+
+    def blind(spec: Note) -> None:
+        looks.append(os.path.basename(spec.path))
+        if looks.count("a") == 2 and looks[-1] == "a":
+            Path(spec.path).write_text(content)
+
+    planned.composition = lambda: composition(blind=blind)
+    assert apply(planned).outcomes() == {"note.a": "unchanged", "note.b": "changed"}
+
+
+def test_a_plan_of_what_comes_by_standard_input_is_done(desk: Desk) -> None:
+    plan, text = str(desk.folder / "plan.json"), f'[note.a]\npath = "{desk.folder}/a"\n'
+    assert desk.run("plan", "--out", plan, "-", stdin=text).code == 0
+    done = desk.run("apply", "--json", "--plan", plan, "-", stdin=text)
+    assert done.outcomes() == {"note.a": "changed"}
+
+
+def test_a_dry_run_says_whether_a_plan_is_still_true(planned: Desk) -> None:
+    assert apply(planned, "--dry-run").outcomes() == {
+        "note.a": "would-change",
+        "note.b": "would-change",
+    }
+    assert planned.says("a") is None
+    planned.notes("a")
+    assert apply(planned, "--dry-run").code == 80
+
+
+def test_what_looks_at_a_plan_and_what_does_it_are_shown_one_after_the_other(
+    planned: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Listener(progress.Reporter):
+        def opened(self) -> None:
+            said.append("opened")
+
+        def close(self) -> None:
+            said.append("closed")
+
+    monkeypatch.setattr(session, "reporter", lambda **_how: Listener())
+    apply(planned)
+    assert said[:4] == ["opened", "closed", "opened", "closed"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff"])
