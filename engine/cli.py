@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from contextlib import redirect_stdout, suppress
 
 from engine import __version__, progress
 from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
@@ -14,7 +15,7 @@ from engine.verbs import VERBS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 
     from engine.shapes import ProblemReport
     from engine.verb import Compose, Verb
@@ -45,6 +46,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"`{self.prog} --help` tells how it is called")
 
 
+class _Result(io.StringIO):
+    """All that goes to standard output: printed at the end, when the exit code is known."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def isatty(self) -> bool:
+        """Tell who will read it."""
+        return self.stream.isatty()
+
+
 def main(
     compose: Compose,
     extra: Sequence[Verb] = (),
@@ -53,35 +66,55 @@ def main(
     """Run one verb and return the exit code."""
     # What we make must not depend on who calls; kinds set stricter modes themselves.
     os.umask(0o022)
+    _open_missing()
     words = list(sys.argv[1:] if argv is None else argv)
-    verbs = {verb.name: verb for verb in (*VERBS, *extra)}
-    as_json = "--json" in words
-    command = words[0] if words else ""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale that lacks a character, or a path that is no text, is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    result = _Result(sys.stdout)
+    with redirect_stdout(result):
+        code = _attempt(words, {verb.name: verb for verb in (*VERBS, *extra)}, compose)
     try:
-        code = _dispatch(words, verbs, compose)
-        sys.stdout.flush()
+        _print(result.getvalue())
     except BrokenPipeError:
-        # Whoever read our output has gone; the work is done all the same.
-        _mute_stdout()
-        return 0
+        _mute(sys.stdout)  # whoever read has gone; what came of the work stays true
+    except OSError as error:
+        _mute(sys.stdout)
+        code = _tell(words, from_os_error(error), as_json=False)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _mute(sys.stderr)
+    return code
+
+
+def _open_missing() -> None:
+    """Let standard streams that were closed lead nowhere, lest another file be taken for one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.dup2(descriptor, number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+
+
+def _attempt(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int:
+    as_json = "--json" in words
+    try:
+        return _dispatch(words, verbs, compose)
+    except SystemExit as left:
+        return int(left.code or 0)  # argparse has printed help
     except KeyboardInterrupt:
         # Verbs whose work takes long listen for signals; in the others this is as safe.
         stopped = Interrupted("stopped by SIGINT; just run it again")
-        return _tell(command, stopped, words, as_json)
+        return _tell(words, stopped, as_json)
     except ConvergeError as error:
-        return _tell(command, error, words, as_json)
+        return _tell(words, error, as_json)
     except OSError as error:
-        return _tell(command, from_os_error(error), words, as_json)
+        return _tell(words, from_os_error(error), as_json)
     except Exception:
         import traceback
 
-        traceback.print_exc()
+        _complain(traceback.format_exc())
         bug = Bug("this is a bug in converge; please report it with its traceback")
-        return _tell(command, bug, words, as_json)
-    return code
+        return _tell(words, bug, as_json)
 
 
 def _dispatch(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int:
@@ -113,12 +146,13 @@ def _dispatch(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int
         progress.close()
 
 
-def _tell(command: str, error: ConvergeError, words: list[str], as_json: bool) -> int:
+def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
     from engine.options import wants_colour
     from engine.problems import DeclarationError
     from engine.render import Paint, error_text
     from engine.report import failure, to_json
 
+    command = words[0] if words else ""
     code = 1 if command == "check" else error.code
     paint = Paint(wants_colour(words, sys.stderr))
     problems: list[ProblemReport] = []
@@ -126,18 +160,27 @@ def _tell(command: str, error: ConvergeError, words: list[str], as_json: bool) -
         from engine.excerpts import problem_reports, problems_text
 
         problems = problem_reports(error)
-        sys.stderr.write(problems_text(error, paint))
+        _complain(problems_text(error, paint))
     else:
-        sys.stderr.write(error_text(error, paint))
+        _complain(error_text(error, paint))
     if as_json:
-        try:
-            sys.stdout.write(to_json(failure(command, error, code, problems)))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _mute_stdout()
+        sys.stdout.write(to_json(failure(command, error, code, problems)))
     return code
 
 
-def _mute_stdout() -> None:
-    """Keep the interpreter from complaining at exit that nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _complain(text: str) -> None:
+    with suppress(OSError):  # that nobody reads it changes nothing
+        sys.stderr.write(text)
+
+
+def _print(text: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale that lacks a character, or a path that is no text, is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _mute(stream: TextIO) -> None:
+    """Keep the interpreter from complaining at exit that nobody reads, with a code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -156,24 +156,62 @@ def test_the_result_is_on_stdout_and_the_progress_on_stderr(desk: Desk) -> None:
     assert (done.out, done.err) == ("Apply: nothing to do: 1 as declared.\n", "")
 
 
-def test_who_stops_reading_is_no_failure(converge: Converge, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.touch()
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    """A declaration of links, whose report is longer than any buffer."""
+    (tmp_path / "target").touch()
     file = tmp_path / "links.toml"
-    file.write_text("".join(f'[link."{tmp_path}/l{n}"]\nto = "{target}"\n' for n in range(40)))
+    one = '[link."{0}/l{1}"]\nto = "{0}/target"\n'
+    file.write_text("".join(one.format(tmp_path, n) for n in range(40)))
+    return file
+
+
+NOBODY_READS = {
+    "stdout": '{ "$@"; echo $? >code; } | true',
+    "both": '{ "$@"; echo $? >code; } 2>&1 | true',
+    "stdout closed": '"$@" >&-; echo $? >code',
+    "stderr closed": '"$@" >/dev/null 2>&-; echo $? >code',
+    "all closed": '"$@" <&- >&- 2>&-; echo $? >code',
+}
+
+
+@pytest.mark.parametrize("how", NOBODY_READS)
+def test_the_exit_code_is_the_same_whoever_reads(
+    converge: Converge, links: Path, how: str
+) -> None:
+    def code(*words: str) -> int:
+        subprocess.run(
+            ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*words, links)],
+            env=converge.environment(),
+            cwd=links.parent,
+            check=True,
+            capture_output=True,
+        )
+        return int((links.parent / "code").read_text())
+
     converge.home.mkdir()
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        converge.argv("apply", "--json", file),
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        env=converge.environment(),
-        check=False,
-    )
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert (tmp_path / "l39").is_symlink()
+    assert code("check", "--json") == 2
+    assert code("check") == 2
+    assert code("apply", "--json", "--verbose") == 0
+    assert (links.parent / "l39").is_symlink()
+    (links.parent / "l39").unlink()
+    (links.parent / "l39").mkdir()
+    assert code("apply", "--json") == 1
+    assert code("aply") == 64
+
+
+def test_a_result_that_finds_no_room_is_an_error(converge: Converge, links: Path) -> None:
+    converge.home.mkdir()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            converge.argv("apply", "--json", links),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=converge.environment(),
+            check=False,
+        )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (73, b"error: no space left on device")
+    assert (links.parent / "l39").is_symlink()
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
