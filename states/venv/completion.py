@@ -65,6 +65,9 @@ def _check_names(spec: Venv, source: Source) -> None:
         source.problem((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
     if not _MODE.fullmatch(spec.mode):
         source.problem(("mode",), f"`{spec.mode}` is no mode", 'write it in octal, as in "0755"')
+    elif int(spec.mode, 8) & 0o022:
+        problem = f"`{spec.mode}` would let others replace what is in the venv"
+        source.problem(("mode",), problem, 'let them read at most, as in "0755"')
     if not spec.python.startswith("interpreter.") and not python.valid_request(spec.python):
         hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
         source.problem(("python",), f"`{spec.python}` names no interpreter", hint)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
     from states.venv.store import Store
 
+Ids = tuple[int, int]
+"""Of a user and a group, as chown takes them: -1 for the one that is there."""
+NOBODY: Ids = (-1, -1)
+"""Nothing is to be given to anybody."""
+
 
 def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> None:
     """Link modules of the interpreter's own packages in, by name, each file that makes them up."""
@@ -47,11 +52,11 @@ def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> No
                 os.symlink(path, target)
 
 
-def keep_persistent(root: str, spec: Venv, store: Store) -> None:
+def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
     """Let folders live outside of the generation, and link them in.
 
-    The first generation's content becomes the folder's first content; from then on what
-    is there stays as it is.
+    The first generation's content becomes the folder's first content, and its owner's; from
+    then on what is there stays as it is.
     """
     for folder in spec.persistent:
         name = folder.strip("/")
@@ -63,6 +68,9 @@ def keep_persistent(root: str, spec: Venv, store: Store) -> None:
                 shutil.copytree(inside, aside, symlinks=True)
             else:
                 os.mkdir(aside, 0o755)
+            set_modes(aside)
+            give(aside, ids)
+            os.chown(aside, *ids)
             os.rename(aside, lasting)
         if os.path.isdir(inside):
             shutil.rmtree(inside)
@@ -70,37 +78,60 @@ def keep_persistent(root: str, spec: Venv, store: Store) -> None:
         os.symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
 
 
-def own(root: str, spec: Venv) -> None:
-    """Set owner, group and mode of all there is; last of all the mode of the folder itself."""
-    uid, gid = _ids(spec)
-    for path, one in seals.walk(root):
-        whole = f"{root}/{path}"
-        found = one.stat(follow_symlinks=False)
-        if (uid, gid) != (-1, -1):
-            os.chown(whole, uid, gid, follow_symlinks=False)
-        if stat.S_ISLNK(found.st_mode):
-            continue
-        mode = 0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & 0o111 else 0o644
-        if stat.S_IMODE(found.st_mode) != mode:
-            os.chmod(whole, mode)
-    if (uid, gid) != (-1, -1):
-        os.chown(root, uid, gid)
-    os.chmod(root, int(spec.mode, 8))
-
-
-def _ids(spec: Venv) -> tuple[int, int]:
+def ids_of(spec: Venv) -> Ids:
+    """Return the ids of the owner and the group that a spec names."""
     import grp
     import pwd
 
     try:
-        uid = pwd.getpwnam(spec.owner).pw_uid if spec.owner else -1
+        user = pwd.getpwnam(spec.owner) if spec.owner else None
     except KeyError:
         raise ConvergeError(f"no user `{spec.owner}` here", hint="create it first") from None
     try:
         gid = grp.getgrnam(spec.group).gr_gid if spec.group else -1
     except KeyError:
         raise ConvergeError(f"no group `{spec.group}` here", hint="create it first") from None
-    return uid, gid
+    if user is not None and user.pw_uid not in (0, os.geteuid()):
+        groups = os.getgrouplist(user.pw_name, user.pw_gid)
+        inside = (os.getegid() if gid == -1 else gid) in groups
+        if not int(spec.mode, 8) & (0o010 if inside else 0o001):
+            raise ConvergeError(
+                f'`mode = "{spec.mode}"` shuts the owner `{spec.owner}` out',
+                hint="the venv's own folder is not given to them: name a `group` of theirs, "
+                "with a mode such as 0750",
+            )
+    return (user.pw_uid if user else -1, gid)
+
+
+def open_folder(root: str, spec: Venv, ids: Ids) -> None:
+    """Let others into a generation as far as is declared.
+
+    The folder itself stays ours, so that nobody can exchange the notes in it.
+    """
+    os.chown(root, -1, ids[1])
+    os.chmod(root, int(spec.mode, 8))
+
+
+def set_modes(root: str) -> None:
+    """Set the mode of all below a folder, which must still be ours alone."""
+    for path, one in seals.walk(root):
+        found = one.stat(follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode):
+            continue
+        mode = 0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & 0o111 else 0o644
+        if stat.S_IMODE(found.st_mode) != mode:
+            os.chmod(f"{root}/{path}", mode)
+
+
+def give(root: str, ids: Ids) -> None:
+    """Give all below a folder to its owner, the deepest first.
+
+    Who owns a folder can exchange what is in it, also while we work: so nothing is touched
+    below one that was given away.
+    """
+    if ids != NOBODY:
+        for path, _ in reversed([*seals.walk(root)]):
+            os.chown(f"{root}/{path}", *ids, follow_symlinks=False)
 
 
 def _makes_up(name: str, module: str) -> bool:

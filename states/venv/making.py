@@ -13,13 +13,21 @@ from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
 from engine.value import replace
 from states import uv
-from states.venv import bytecode, donors, hold, room
+from states.venv import bytecode, donors, hold, memory, room
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.bare import create, prove
 from states.venv.choice import settings_digest
 from states.venv.damage import ignored, loose_folders
-from states.venv.extras import keep_persistent, link_system_packages, own
+from states.venv.extras import (
+    NOBODY,
+    give,
+    ids_of,
+    keep_persistent,
+    link_system_packages,
+    open_folder,
+    set_modes,
+)
 from states.venv.inspection import Damaged, bare_digests, inspect
 from states.venv.installing import changed_meanwhile, install
 from states.venv.observation import sealed_well
@@ -43,8 +51,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.choice import Choice
+    from states.venv.extras import Ids
     from states.venv.inspection import Inspection
     from states.venv.observation import View
+    from states.venv.seal import Entry, Seal
     from states.venv.spec import Venv
     from states.venv.store import Store
 
@@ -156,6 +166,7 @@ def _build(
     views: tuple[View, ...],
     work: str,
 ) -> Receipt:
+    ids = ids_of(spec)
     identifier = new_id(store)
     root = store.generation(identifier)
     progress.step(f"making generation {identifier}")
@@ -178,10 +189,16 @@ def _build(
     changed_meanwhile(spec)
     found.digests.update(bytecode.compile_all(root, found, chosen.python, settings, work))
     link_system_packages(root, spec, chosen.python, work)
-    keep_persistent(root, spec, store)
-    receipt = _sealed(root, spec, chosen, found)
+    keep_persistent(root, spec, store, ids)
+    set_modes(root)
+    open_folder(root, spec, ids)
+    receipt, seal = _sealed(root, spec, chosen, found, ids)
     # Before the receipt: what does not pass must not be there, finished, for the next run.
+    # Before the files are their owner's, who could have us run something else.
     smoke(root, spec, work)
+    if ids != NOBODY:
+        give(root, ids)
+        memory.note(root, seal, receipt.loose, spec.ignore)
     flush_file_system(root)
     receipts.write(receipt, root)
     flush_folder(root)
@@ -189,16 +206,19 @@ def _build(
     return receipt
 
 
-def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection) -> Receipt:
-    """Note the state of every file, as it shall stay, and return what is to be its receipt."""
+def _sealed(
+    root: str, spec: Venv, chosen: Choice, found: Inspection, ids: Ids
+) -> tuple[Receipt, Seal]:
+    """Note the state of every file, as it shall stay; return what is to be the receipt."""
     progress.step("sealing")
     os.mkdir(f"{root}/{NOTES}", 0o755)
     with open(f"{root}/{LEASE}", "wb"):
         pass
-    own(root, spec)
     paths = [path for path, _ in seals.walk(root) if not ignored(path, spec.ignore)]
     seal = {
-        path: seals.entry(root, path, _owner(path, found.owners), found.digests.get(path))
+        path: _given(
+            seals.entry(root, path, _owner(path, found.owners), found.digests.get(path)), ids
+        )
         for path in paths
     }
     seal["."] = seals.entry(root, ".")
@@ -209,7 +229,7 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection) -> Receipt
             stream.write(data)
     with open(f"{root}/{NOTES}/stats", "wb") as stream:
         stream.write(seals.stats(root, seals.watched(seal, loose)))
-    return Receipt(
+    receipt = Receipt(
         generation=os.path.basename(root),
         path=root,
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -228,6 +248,13 @@ def _sealed(root: str, spec: Venv, chosen: Choice, found: Inspection) -> Receipt
         seal=sha256(dumped),
         loose=loose,
     )
+    return receipt, seal
+
+
+def _given(entry: Entry, ids: Ids) -> Entry:
+    """Return an entry as it is once it belongs to its owner."""
+    uid, gid = ids
+    return entry._replace(uid=entry.uid if uid == -1 else uid, gid=entry.gid if gid == -1 else gid)
 
 
 def _owner(path: str, owners: dict[str, str]) -> str:

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from engine.errors import Busy
+from engine.errors import Busy, Forbidden
 from engine.files import sha256, write_durably
 from engine.lock import holding
 from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
-from states.venv.store import NOTES, lock_of
+from states.venv.damage import damage
+from states.venv.store import NOTES, lock_of, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from states.venv.choice import Choice
     from states.venv.observation import View
+    from states.venv.seal import Seal
     from states.venv.spec import Venv
 
 
 def refresh(spec: Venv, view: View, chosen: Choice) -> None:
     """Remember what was asked this time, and how stats look now, where that is possible.
 
-    A torn update costs a resolution or a hashing, nothing else.
+    A torn update costs a resolution or a hashing, nothing else. Nothing is written where
+    somebody else could have it end up elsewhere.
     """
     assert view.receipt is not None  # an unchanged venv has one
-    with suppress(OSError, Busy), holding(lambda: lock_of(view.store), 0):
+    with suppress(OSError, Busy, Forbidden), holding(lambda: lock_of(view.store), 0):
+        prepare(view.store, spec.path)
+        if not receipts.protected(view.root):
+            return
         if view.stale:
             seal = seals.load(view.root, view.receipt.seal) or {}
-            watched = seals.watched(seal, view.receipt.loose)
-            write_durably(f"{view.root}/{NOTES}/stats", seals.stats(view.root, watched))
+            note(view.root, seal, view.receipt.loose, spec.ignore)
         lock = chosen.lock.encode()
         if receipts.lock_text(view.root, view.receipt) != chosen.lock:
             write_durably(f"{view.root}/{NOTES}/pylock.toml", lock)
@@ -38,3 +45,14 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
         )
         if receipt != view.receipt:
             receipts.write(receipt, view.root)
+
+
+def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -> None:
+    """Note how all looks, if all is as sealed.
+
+    Looked at first and compared then: what is touched meanwhile looks different afterwards.
+    """
+    with suppress(FileNotFoundError):
+        looks = seals.stats(root, seals.watched(seal, loose))
+        if not damage(root, seal, ignore):
+            write_durably(f"{root}/{NOTES}/stats", looks)

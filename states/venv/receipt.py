@@ -7,6 +7,8 @@ counts as none, and the digests of its neighbours: the seal and the resolution.
 from __future__ import annotations
 
 import json
+import os
+import stat
 
 from engine.files import sha256, write_durably
 from engine.value import items, value
@@ -62,7 +64,7 @@ class Receipt:
     inputs: str
     """What the versions followed from; see `Venv.inputs`."""
     settings: str
-    """Digest of what else shapes the content; see `build.settings_digest`."""
+    """Digest of what else shapes the content; see `choice.settings_digest`."""
     request: str
     """What the interpreter was asked by: a version, a range, or a path."""
     python: Python
@@ -99,6 +101,18 @@ def read(root: str) -> Receipt | None:
         return _receipt(json.loads(text))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def protected(root: str) -> bool:
+    """Tell whether nobody but us can have written what a generation says of itself."""
+    try:
+        found = [os.lstat(one) for one in (root, f"{root}/{NOTES}")]
+    except OSError:
+        return False
+    return all(
+        stat.S_ISDIR(one.st_mode) and one.st_uid == os.geteuid() and not one.st_mode & 0o022
+        for one in found
+    )
 
 
 def lock_text(root: str, receipt: Receipt) -> str | None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 
 from engine import progress
+from states.venv import receipt as receipts
 from states.venv import usage
 from states.venv.store import LEASE, NOTES, current, discard, generations
 
@@ -43,7 +44,7 @@ def retire(store: Store, identifiers: list[str]) -> None:
 def quarantine(store: Store, identifier: str) -> None:
     """Mark a damaged generation, so that it is kept for whoever wants to know what happened."""
     mark = f"{store.generation(identifier)}/{NOTES}/quarantined"
-    if not os.path.lexists(mark):
+    if receipts.protected(store.generation(identifier)) and not os.path.lexists(mark):
         os.symlink("quarantined", mark)  # needs no room on a full disk
 
 

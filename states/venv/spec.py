@@ -40,7 +40,7 @@ class Venv:
     )
     system_site_packages: bool = key("Let it see the interpreter's own packages.", default=False)
     system_packages: tuple[str, ...] = key("Modules of the interpreter's, linked in.", default=())
-    owner: str = key("User that owns all files; empty for who runs converge.", default="")
+    owner: str = key("User that owns all that is inside; empty for who runs converge.", default="")
     group: str = key("Group of all files.", default="")
     mode: str = key("Permissions of the environment's folder, in octal.", default="0755")
     smoke: tuple[str, ...] = key("Commands that must succeed before it is published.", default=())

@@ -7,10 +7,11 @@ import sys
 from functools import partial
 
 from engine import options
-from engine.errors import ConvergeError, UsageError
+from engine.errors import ConvergeError, Forbidden, UsageError
 from engine.files import flush_folder
 from engine.lock import holding
 from engine.verb import Verb
+from states.venv import receipt as receipts
 from states.venv.store import NOTES, current, generations, lock_of, store_of
 from states.verbs.selection import named
 
@@ -40,6 +41,11 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         raise UsageError(f"there is no generation `{wanted}`", hint=f"there are {known}")
     pin = f"{store.generation(wanted)}/{NOTES}/pinned"
     with holding(partial(lock_of, store), arguments.lock_timeout):
+        if not receipts.protected(store.generation(wanted)):
+            raise Forbidden(
+                f"the notes of generation {wanted} are not only ours to write",
+                hint="`converge apply` replaces it; only what you own can be pinned",
+            )
         # A symlink needs no room, so it can be made on a full disk.
         if arguments.remove and os.path.lexists(pin):
             os.unlink(pin)

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -185,35 +184,3 @@ def test_one_engine_may_remove_what_another_makes(stocked: Host) -> None:
 
         assert [one.code for one in ended] == [0, 0, 0], [one.out + one.err for one in ended]
         stocked.applied()
-
-
-def test_owner_group_and_mode_are_part_of_the_state(stocked: Host) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files away")
-    stocked.declare(["beta"])
-    stocked.applied()
-    stocked.declare(["beta"], owner="nobody", group="nogroup", mode="0750")
-
-    plan = stocked.converges()
-
-    assert plan["action"] == "update"
-    assert changes(plan)["owner"] == (None, "nobody")
-    assert changes(plan)["group"] == (None, "nogroup")
-    assert changes(plan)["mode"] == ("0755", "0750")
-    assert {one.lstat().st_uid for one in stocked.site.rglob("*")} == {65534}
-    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
-
-    stocked.generation.chmod(0o700)
-    assert stocked.converges()["action"] == "repair"
-    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
-
-
-def test_an_unknown_owner_fails_before_anything_is_visible(stocked: Host) -> None:
-    stocked.declare(["beta"], owner="no-such-user")
-
-    failed = stocked.apply()
-
-    assert failed.code == 1
-    assert "no user `no-such-user`" in failed.first["error"]["message"]
-    assert not stocked.venv.exists()
-    assert not Path(stocked.store / "generations").exists() or stocked.generations() == []
