@@ -11,8 +11,11 @@ import os
 from contextlib import suppress
 
 from engine import progress
-from engine.files import sha256
+from engine.files import sha256, write_all
+from states.venv import receipt as receipts
 from states.venv import seal as seals
+from states.venv.inspection import is_bytecode
+from states.venv.wheels import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from states.python import Python
     from states.venv.observation import View
-    from states.venv.receipt import Package
+    from states.venv.receipt import Package, Receipt
     from states.venv.seal import Entry
 
 _SHEBANG_LIMIT = 127
@@ -35,7 +38,7 @@ def take(
     digests: dict[str, str] = {}
     for view in views:
         receipt = view.receipt
-        if receipt is None or receipt.python.digest != python.digest or receipt.path != view.root:
+        if receipt is None or not _usable(view, receipt, python):
             continue
         have = {one.name: one for one in receipt.packages}
         useful = [one for one in wanted if one.name not in taken and _same(one, have.get(one.name))]
@@ -54,6 +57,15 @@ def take(
                 digests.update(copied)
                 taken[one.name] = have[one.name]
     return taken, digests
+
+
+def _usable(view: View, receipt: Receipt, python: Python) -> bool:
+    """Tell whether files may be taken from a generation, if they are as its seal says.
+
+    They may be another user's: what counts is who can write the seal.
+    """
+    made_here = receipt.path == view.root and receipts.protected(view.root)
+    return made_here and receipt.python.digest == python.digest
 
 
 def _same(wanted: Package, have: Package | None) -> bool:
@@ -89,10 +101,20 @@ def _copy(
                 if path in rewritten or path.endswith("/RECORD")
                 else seal[path].content
             )
+        _check_complete(target, copied)
     except (OSError, ValueError):
         _undo(target, begun, made)
         return {}
     return copied
+
+
+def _check_complete(target: str, copied: dict[str, str]) -> None:
+    """Raise `ValueError` if a package has more files, which are not sealed: lasting, or ignored."""
+    for path in copied:
+        if path.endswith(".dist-info/RECORD"):
+            for listed, _ in record(target, os.path.dirname(path)):
+                if listed not in copied and not is_bytecode(listed):
+                    raise ValueError(listed)
 
 
 def _undo(target: str, begun: list[str], made: set[str]) -> None:
@@ -136,7 +158,9 @@ def _recorded(record: str, data: bytes, rewritten: dict[str, bytes]) -> bytes:
 
 
 def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    # A pipe in its place must not make us wait.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
     try:
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
             return stream.readall()
@@ -151,8 +175,6 @@ def _write(path: str, data: bytes, mode: int, made: set[str]) -> None:
         made.add(folder)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, data)
     finally:
         os.close(descriptor)

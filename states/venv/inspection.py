@@ -175,7 +175,7 @@ def _check_rest(
             if seals.entry(root, path).content != bare[path]:
                 problems.append(("", f"`{path}` was replaced by a package"))
             found.digests[path] = bare[path]
-        elif path.endswith(".pyc") and "__pycache__/" in path:
+        elif is_bytecode(path):
             found.owners.setdefault(path, found.owners.get(source_of(path), ""))
         elif path not in found.owners:
             problems.append(("", f"`{path}` is in no RECORD"))
@@ -206,6 +206,11 @@ def _record_digest(rows: list[tuple[str, str]]) -> str:
         and not path.endswith(".pyc")
     )
     return sha256("\n".join(sorted(inside)).encode())
+
+
+def is_bytecode(path: str) -> bool:
+    """Tell whether a file is bytecode of a source that lies beside its folder."""
+    return path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
 
 
 def source_of(path: str) -> str:

@@ -270,7 +270,7 @@ def _anchors(views: tuple[View, ...]) -> dict[str, str]:
     return {
         f"{one.name} {one.content}": one.record
         for view in views
-        if view.receipt is not None
+        if view.receipt is not None and receipts.protected(view.root)
         for one in view.receipt.packages
         if one.wheel
     }
