@@ -7,6 +7,7 @@ next, and good after a restore that lost the times. The path inside is relative 
 same reason; the interpreter puts the real one in when it loads it.
 """
 
+import marshal
 import os
 import py_compile
 import sys
@@ -18,7 +19,7 @@ def main(root, listing):
         for line in stream:
             path = line.rstrip("\n")
             try:
-                py_compile.compile(
+                made = py_compile.compile(
                     os.path.join(root, path),
                     dfile=path,
                     doraise=True,
@@ -32,6 +33,17 @@ def main(root, listing):
                 RecursionError,
             ):
                 continue
+            _check_whole(made)
+
+
+def _check_whole(made):
+    """Exit unless bytecode was written to its end: the standard library does not look."""
+    with open(made, "rb") as stream:
+        content = stream.read()
+    try:
+        marshal.loads(content[16:])
+    except (EOFError, ValueError, TypeError):
+        sys.exit(f"{made} was cut short: No space left, or a limit on the size of files")
 
 
 if __name__ == "__main__":

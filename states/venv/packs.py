@@ -13,7 +13,7 @@ import os
 import struct
 from contextlib import suppress
 
-from engine.files import sha256, write_durably
+from engine.files import sha256, write_all, write_durably
 from states.venv.inspection import cached
 from states.workplace import writable
 
@@ -107,8 +107,10 @@ def _write(path: str, content: bytes) -> None:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor = os.open(path, flags, 0o644)
-    with open(descriptor, "wb", buffering=0) as stream:
-        stream.write(content)
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: str) -> bytes | None:
