@@ -10,6 +10,7 @@ from contextlib import redirect_stdout, suppress
 
 from engine import __version__, progress
 from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
+from engine.redaction import redacted
 from engine.verbs import VERBS
 
 TYPE_CHECKING = False
@@ -112,7 +113,7 @@ def _attempt(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int:
     except Exception:
         import traceback
 
-        _complain(traceback.format_exc())
+        _complain(redacted(traceback.format_exc()))
         bug = Bug("this is a bug in converge; please report it with its traceback")
         return _tell(words, bug, as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from engine.locate import locate
+from engine.redaction import redacted, redacted_place
 from engine.render import printable
 from engine.syntax import is_json
 from engine.value import replace
@@ -90,11 +91,13 @@ def _excerpt(content: str, line: int, column: int, width: int) -> list[str]:
     if not 0 < line <= len(rows):
         return []
     row = rows[line - 1].rstrip("\r").replace("\t", " ")
-    start = max(0, column - 1 - _WIDEST // 2)
-    before = ("…" if start else "") + printable(row[start : column - 1])
-    place = printable(row[column - 1 : column - 1 + width][:_WIDEST])
-    after = row[column - 1 + width :]
-    cut = "…" if len(after) > _WIDEST or width > _WIDEST else ""
+    begin, end = (redacted_place(row, one) for one in (column - 1, column - 1 + width))
+    row = redacted(row)
+    start = max(0, begin - _WIDEST // 2)
+    before = ("…" if start else "") + printable(row[start:begin])
+    place = printable(row[begin:end][:_WIDEST])
+    after = row[end:]
+    cut = "…" if len(after) > _WIDEST or end - begin > _WIDEST else ""
     gutter = f"{line:5} | "
     carets = " " * (len(gutter) - 2) + "| " + " " * len(before) + "^" * max(1, len(place))
     return [gutter + before + place + printable(after[:_WIDEST]) + cut, carets]

@@ -16,6 +16,7 @@ import sys
 from engine import __version__
 from engine.errors import Forbidden, InputMissing
 from engine.files import private_folder, sha256, write_durably
+from engine.redaction import secrets
 from engine.resource import Resource
 from engine.source import still_true
 from engine.value import fields, items, value
@@ -74,8 +75,7 @@ def load(
     if resources is not None:
         return resources
     order, notes = _fresh(texts, composition)
-    if not notes.secret:
-        _keep(note, order, notes)
+    _keep(note, order, notes)
     return order
 
 
@@ -151,9 +151,12 @@ def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
 def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
     resources = [freeze(one) for one in order]
     kept = {"files": notes.files, "trees": notes.trees, "resources": resources}
+    text = json.dumps(kept)
+    if secrets(text):
+        return
     try:
         private_folder(os.path.dirname(note))
-        whole = json.dumps(kept).encode()
+        whole = text.encode()
         write_durably(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
     except OSError:
         return  # only speed is lost

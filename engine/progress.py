@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from engine import stop
+from engine.redaction import redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +69,12 @@ def task(address: str) -> Iterator[None]:
 def step(text: str) -> None:
     """Say what the current resource has come to; a safe point to stop at."""
     stop.safe_point()
-    _reporter.step(_address.get(), text)
+    _reporter.step(_address.get(), redacted(text))
 
 
 def detail(text: str) -> None:
     """Pass on one line of a tool's output."""
-    _reporter.detail(_address.get(), text)
+    _reporter.detail(_address.get(), redacted(text))
 
 
 def close() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.redaction import redacted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.errors import ConvergeError
@@ -51,8 +53,8 @@ def error_text(error: ConvergeError, paint: Paint) -> str:
 
 
 def printable(words: str) -> str:
-    """Return text on one line that cannot move the cursor nor change the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+    """Return text on one line without a password, that cannot change the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redacted(words))
 
 
 def _resource(one: ResourceReport, paint: Paint, everything: bool) -> str:

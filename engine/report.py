@@ -12,6 +12,7 @@ from engine import FORMAT_VERSION
 from engine.errors import Interrupted
 from engine.files import sha256
 from engine.loading import freeze
+from engine.redaction import redacted_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def failure(
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON, in the form and the version that all verbs share."""
-    whole = {"format_version": FORMAT_VERSION, **document}
+    """Return a document as JSON, in the form that all verbs share; no password is in it."""
+    whole = redacted_all({"format_version": FORMAT_VERSION, **document})
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -7,6 +7,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
+from engine.redaction import redacted
 from engine.value import REQUIRED, fields
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _complain(error: Any, source: Source) -> None:
 def _found(error: Any) -> str:
     if error["type"] == "missing":
         return ""
-    value = json.dumps(error["input"], ensure_ascii=False, default=str)
+    # Before it is cut: half a URL is not known for one.
+    value = redacted(json.dumps(error["input"], ensure_ascii=False, default=str))
     return f"found {value if len(value) < 60 else value[:57] + '…'}"
 
 

@@ -9,8 +9,8 @@ import subprocess
 import time
 
 from engine import lock, progress, stop
+from engine.redaction import redacted
 from engine.value import value
-from states.credentials import redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -115,7 +115,7 @@ def test_what_was_made_is_reported_though_it_cannot_be_noted(desk: Desk, places)
 
 
 def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) -> None:
-    desk.notes("a", a='password = "sesame"')
+    desk.notes("a", a='password = "https://ann:sesame@h/"')
     desk.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
     kept = entry.read_text()

@@ -205,10 +205,10 @@ def test_a_note_that_is_a_folder_or_cannot_be_kept_costs_only_speed(memo: Memo) 
 
 
 def test_a_password_is_never_kept(memo: Memo) -> None:
-    memo.desk.notes("a", a='password = "sesame"')
+    memo.desk.notes("a", a='password = "https://ann:sesame@example.org/"')
     memo.load()
     assert memo.notes() == []
-    assert memo.load()[0].spec.password == "sesame"
+    assert memo.load()[0].spec.password == "https://ann:sesame@example.org/"
 
 
 @pytest.mark.parametrize("what", ["another version", "another kind", "another spec"])

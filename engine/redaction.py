@@ -1,0 +1,64 @@
+"""What a password in a text looks like. All that is shown or kept comes through here."""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_SECRET = re.compile(
+    r"""(?: :// | (?<=http):/ | (?<=https):/ )
+    (?P<secret>
+      [^\s/?#]*@
+    | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The user and the password of a URL; then those with a `/` or a space that was not encoded,
+where what stands for the port is no number."""
+_MARK = "****@"
+
+
+def secrets(text: str) -> list[tuple[int, int]]:
+    """Return where the users and passwords of URLs stand in a text, each with its `@`.
+
+    A user name that stands alone may be a token; only `git@` and its like are none, and
+    whoever logs in by ssh.
+    """
+    if "@" not in text:
+        return []
+    return [one.span("secret") for one in _SECRET.finditer(text) if not _plain(one)]
+
+
+def redacted(text: str, mark: str = _MARK) -> str:
+    """Return a text with the user and the password of every URL in it replaced."""
+    for start, end in reversed(secrets(text)):
+        text = text[:start] + mark + text[end:]
+    return text
+
+
+def redacted_place(text: str, place: int) -> int:
+    """Return where a place in a text is once that is redacted; one in a secret is at its end."""
+    for start, end in reversed(secrets(text)):
+        if place > start:
+            place = max(place, end) - (end - start) + len(_MARK)
+    return place
+
+
+def redacted_all(content: Any) -> Any:
+    """Return a document with all of its texts redacted."""
+    if isinstance(content, str):
+        return redacted(content)
+    if isinstance(content, dict):
+        return {key: redacted_all(one) for key, one in content.items()}
+    if isinstance(content, list | tuple):
+        return [redacted_all(one) for one in content]
+    return content
+
+
+def _plain(found: re.Match[str]) -> bool:
+    user = found["secret"][:-1]
+    ssh = found.string.endswith("ssh", 0, found.start())
+    return ":" not in user and (ssh or user in ("git", "hg", "svn"))

@@ -1,0 +1,55 @@
+"""What a password in a URL looks like, and what only looks like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.redaction import redacted, redacted_all, redacted_place
+
+HIDDEN = "https://****@host/simple/"
+
+
+@pytest.mark.parametrize(
+    "user",
+    ["ann:pw", "ann:p@w", "ann:p/w", "ann:p w", "ann:p#w", "ann:p?w", 'ann:p"w', "ann:12", ":pw",
+     "token", "a@b:pw"],
+)  # fmt: skip
+def test_the_user_and_the_password_are_hidden_whatever_is_in_them(user: str) -> None:
+    assert redacted(f"see `https://{user}@host/simple/`") == f"see `{HIDDEN}`"
+
+
+def test_every_url_of_a_text_is_redacted() -> None:
+    text = '["https://ann:pw@host/simple/", "git+https://pw@host/simple/"]'
+    assert redacted(text) == f'["{HIDDEN}", "git+{HIDDEN}"]'
+
+
+def test_a_url_that_was_taken_for_a_path_is_redacted() -> None:
+    assert redacted("/etc/https:/ann:pw@host/lock") == "/etc/https:/****@host/lock"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host/simple/", "https://host:8080/repo.git@v1", "https://[::1]:80/x@y",
+        "git+ssh://git@host/repo.git@v1", "git+ssh://deploy@host/repo.git", "file:///home/x@y/z",
+        "file:/etc/x@y", "`https://host:80`, says ann@host", "see https://host: ann@host",
+        "name @ https://host/x.whl", "ann@host",
+    ],
+)  # fmt: skip
+def test_what_is_no_password_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_document_is_redacted_all_over() -> None:
+    text = "https://ann:pw@host/simple/"
+    assert redacted_all({"a": [text, (1, None)], "b": {"c": text}}) == {
+        "a": [HIDDEN, [1, None]], "b": {"c": HIDDEN},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("url", "url"), ("https://", "https://"), ("host", "host"), ("pw", "host")]
+)
+def test_a_place_is_found_again_after_redaction(before: str, after: str) -> None:
+    text = 'url = "https://ann:pw@host/"'
+    assert redacted(text)[redacted_place(text, text.index(before)) :].startswith(after)
