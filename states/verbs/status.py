@@ -7,7 +7,9 @@ import sys
 
 from engine import options
 from engine.report import to_json
+from engine.value import fields
 from engine.verb import Verb
+from states.credentials import redacted
 from states.venv import usage, verified
 from states.venv.observation import look
 from states.venv.retiring import is_pinned
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.resource import Resource
     from engine.verb import Compose
+    from states.venv.spec import Venv
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -71,8 +74,28 @@ def _row(resource: Resource, state: str) -> dict[str, Any]:
         "verified": verified.when(state, receipt.path) if receipt else None,
         "pinned": bool(live and is_pinned(view.store, live)),
         "drift": drift,
+        "observed": None if view.state is None else dict(view.state),
+        "declared": _declared(resource.spec),
         "old_generations_in_use": {one: pids for one, pids in running.items() if pids},
     }
+
+
+def _declared(spec: Venv) -> dict[str, Any]:
+    """Return what the declaration says other than the default, without passwords."""
+    from engine.validation import key_of
+
+    said = {key_of(name): (getattr(spec, name), field) for name, field in fields(spec).items()}
+    return {
+        key: _shown(content)
+        for key, (content, field) in said.items()
+        if not field.derived and content != field.default
+    }
+
+
+def _shown(content: Any) -> Any:
+    if isinstance(content, tuple):
+        return [redacted(one) for one in content]
+    return redacted(content) if isinstance(content, str) else content
 
 
 def _line(row: dict[str, Any], width: int) -> str:

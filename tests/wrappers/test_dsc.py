@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.value import fields
+from states.venv.spec import Venv
 from tests.wrappers.callers.caller import Place
 from tests.wrappers.callers.dsc import Dsc
 from tests.wrappers.meddling import delete_module
@@ -44,7 +46,6 @@ def _valid(dsc: Dsc, state: Properties) -> None:
     for name, value in schema["properties"].items():
         if "$ref" in value:
             schema["properties"][name] = {"type": "boolean"}
-    schema["properties"]["_metadata"] = {"type": "object"}
     Draft202012Validator(schema).validate(state)
 
 
@@ -65,12 +66,19 @@ def test_the_manifest_keeps_the_rules_that_dsc_checks_before_anything_runs(dsc: 
 
 def test_every_property_is_a_key_of_the_declaration(dsc: Dsc, properties: Properties) -> None:
     """The engine accepts each name that the schema offers, so the two cannot drift apart."""
-    about = {"path", "name", "_exist", "_inDesiredState", "installed"}
-    samples = {"string": "x", "array": ["x"], "boolean": True}
+    about = {"path", "name", "_exist", "_inDesiredState", "_metadata", "installed"}
+    samples = {"string": "x", "array": ["x"], "boolean": True, "integer": 1}
     known = dsc.manifest["schema"]["embedded"]["properties"]
     for name in known.keys() - about:
         done, _ = dsc.call("whatIf", {**properties, name: samples[known[name]["type"]]})
         assert "unknown key" not in done.stderr.lower(), done.stderr
+
+
+def test_every_key_of_the_declaration_is_a_property(dsc: Dsc) -> None:
+    """But what stands for itself in DSC: dependencies and whether it is there."""
+    keys = {re.sub("_([a-z])", lambda found: found[1].upper(), key) for key, one in fields(Venv).items() if not one.derived}
+    known = dsc.manifest["schema"]["embedded"]["properties"]
+    assert keys - {"needs", "state"} <= known.keys()
 
 
 def test_what_if_writes_nothing_and_set_does_what_it_said(dsc: Dsc, properties: Properties) -> None:
@@ -117,6 +125,44 @@ def test_get_says_what_is_installed(dsc: Dsc, properties: Properties) -> None:
     assert state["installed"] == {"alpha": "1.0"}
 
 
+@pytest.mark.parametrize("said", ["everything", "the path"])
+def test_what_get_says_is_what_set_would_make(dsc: Dsc, properties: Properties, world: World, said: str) -> None:
+    """Nothing would change by it, whether or not the asker named the packages."""
+    direct = next(world.wheels.glob("gamma-*"))
+    dsc.call("set", {**properties, "packages": ["alpha==1.0", f"gamma @ file://{direct}"], "persistent": ["data"]})
+    sources = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {"persistent": ["data"]}
+    _, [state] = dsc.call("get", properties | sources if said == "everything" else sources)
+    _valid(dsc, state)
+    assert state["python"] == PYTHON
+    assert state["packages"] == ["alpha==1.0", f"gamma @ file://{direct}"]
+    done, (after, differ) = dsc.call("test", state)
+    assert (after["_inDesiredState"], differ) == (True, []), done.stderr
+
+
+def test_get_needs_nothing_but_the_path(dsc: Dsc, properties: Properties) -> None:
+    """No package must be found, no file of the declaration be there, to say what is on the disk."""
+    dsc.call("set", properties)
+    wrong = {"packages": ["nothing-like-it"], "requirements": ["/nowhere.txt"], "python": "2.7"}
+    done, [state] = dsc.call("get", properties | wrong)
+    assert (done.returncode, state["installed"]) == (0, {"alpha": "1.0"}), done.stderr
+
+
+def test_get_keeps_to_the_lock(dsc: Dsc, properties: Properties) -> None:
+    """A lock names each version and file, so versions beside it would only ask an index once more."""
+    lock = dsc.place.folder / "web.pylock.toml"
+    table = {"path": "x", "python": PYTHON, "packages": ["alpha==1.0"], "find-links": properties["findLinks"], "no-index": True}
+    declared = dsc.place.folder / "web.toml"
+    declared.write_text("[venv.web]\n" + "".join(f"{key} = {json.dumps(one)}\n" for key, one in table.items()))
+    done = dsc.place.run([dsc.place.engine, "lock", declared])
+    assert done.returncode == 0, done.stderr
+    locked = {"path": properties["path"], "python": PYTHON, "lock": str(lock)}
+    done, _ = dsc.call("set", locked)
+    assert done.returncode == 0, done.stderr
+    _, [state] = dsc.call("get", locked)
+    assert "packages" not in state
+    assert dsc.call("test", state)[1][0]["_inDesiredState"] is True
+
+
 def test_delete_removes_it_and_says_nothing(dsc: Dsc, properties: Properties) -> None:
     """Twice, since what is gone is deleted too."""
     dsc.call("set", properties)
@@ -126,21 +172,51 @@ def test_delete_removes_it_and_says_nothing(dsc: Dsc, properties: Properties) ->
     assert not Path(properties["path"]).exists()
 
 
+def _export(dsc: Dsc, declared: Path, **tables: str) -> list[Properties]:
+    declared.mkdir(exist_ok=True)
+    for name, lines in tables.items():
+        path = dsc.place.folder / name
+        (declared / f"{name}.toml").write_text(f'[venv.{name}]\npath = "{path}"\n{lines}\n')
+    done, states = dsc.call("export", None, CONVERGE_DECLARATIONS=str(declared))
+    assert done.returncode == 0, done.stderr
+    for state in states:
+        _valid(dsc, state)
+    return states
+
+
 def test_export_lists_every_environment_that_is_declared(
     dsc: Dsc, properties: Properties, tmp_path: Path
 ) -> None:
-    """One line for each, those that are not there yet too."""
-    declared = tmp_path / "declared"
-    declared.mkdir()
-    for name in ("api", "web"):
-        path = dsc.place.folder / name
-        (declared / f"{name}.toml").write_text(f'[venv.{name}]\npath = "{path}"\npackages = []\nno-index = true\n')
+    """One line for each that shall be there, be it there or not, and whether or not it could be made."""
     dsc.call("set", {**properties, "packages": []})
-    done, lines = dsc.call("export", None, CONVERGE_DECLARATIONS=str(declared))
-    assert done.returncode == 0, done.stderr
-    assert [(state["name"], state["_exist"]) for state in lines] == [("api", False), ("web", True)]
-    for state in lines:
-        _valid(dsc, state)
+    empty = "packages = []\nno-index = true"
+    absent = 'state = "absent"'
+    states = _export(dsc, tmp_path / "d", api='packages = ["nothing-like-it"]', old=absent, web=empty)
+    assert [(state["name"], state["_exist"]) for state in states] == [("api", False), ("web", True)]
+
+
+def test_what_was_exported_is_what_set_would_make(
+    dsc: Dsc, properties: Properties, world: World, tmp_path: Path
+) -> None:
+    """Each line as it stands, given back to the resource, is in its desired state: there and not there."""
+    links = f'find-links = ["{world.wheels}"]\nno-index = true\npersistent = ["data"]\nmode = "0750"'
+    dsc.call("set", properties | {"persistent": ["data"], "mode": "0750"})
+    states = _export(dsc, tmp_path / "d", web=f'packages = ["alpha<2"]\n{links}', api="packages = []")
+    for state in states:
+        done, (after, differ) = dsc.call("test", state)
+        assert (after["_inDesiredState"], differ) == (True, []), done.stderr
+    assert states[1]["packages"] == ["alpha==1.0"]
+
+
+def test_a_password_in_a_declaration_is_not_exported(
+    dsc: Dsc, properties: Properties, tmp_path: Path
+) -> None:
+    """What is declared is handed on, a password in a URL is not."""
+    dsc.call("set", properties | {"packages": []})
+    url = "https://deploy:c4nary@wheels.example/simple"
+    [state] = _export(dsc, tmp_path / "d", web=f'packages = []\nindex-url = "{url}"\nextra-index-url = ["{url}"]')
+    assert "wheels.example" in state["indexUrl"]
+    assert "c4nary" not in json.dumps(state)
 
 
 def test_a_failure_is_lines_of_json_on_standard_error_and_a_code_of_the_manifest(
@@ -152,3 +228,64 @@ def test_a_failure_is_lines_of_json_on_standard_error_and_a_code_of_the_manifest
     assert str(done.returncode) in dsc.manifest["exitCodes"]
     errors = [json.loads(line)["error"] for line in done.stderr.splitlines()]
     assert any("nothing-like-it" in text for text in errors)
+
+
+@pytest.mark.parametrize("given", ["", "{}", "[]", "7", "not JSON"])
+def test_input_that_holds_no_path_is_an_error_line(dsc: Dsc, given: str) -> None:
+    """And a wrong use of the command, by its exit code."""
+    done = dsc.place.run([dsc.place.wrapper / "converge-dsc", "get"], give=given)
+    assert (done.returncode, done.stdout) == (64, "")
+    [line] = done.stderr.splitlines()
+    assert "path" in json.loads(line)["error"]
+
+
+@pytest.mark.parametrize("answer", ["[]", "null", "usage: converge", '{"format_version": 1}'])
+def test_an_engine_that_answers_anything_else_is_an_error_line(
+    dsc: Dsc, properties: Properties, answer: str
+) -> None:
+    """With its remedy."""
+    other = dsc.place.folder / "other"
+    other.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{answer}'\n")
+    other.chmod(0o755)
+    done, _ = dsc.call("get", properties, CONVERGE_EXECUTABLE=str(other))
+    [line] = done.stderr.splitlines()
+    assert (done.returncode, "Install venv-converge" in json.loads(line)["error"]) == (127, True)
+
+
+@pytest.mark.parametrize("folder", [".venv", "my web", "wëb", "…", "web-1.0"])
+def test_a_path_of_any_name_gives_a_name(dsc: Dsc, properties: Properties, folder: str) -> None:
+    """Nobody gave one, so nobody is told that it is wrong."""
+    done, _ = dsc.call("test", properties | {"path": str(dsc.place.folder / folder)})
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_differs_is_named_by_properties_of_the_resource(
+    dsc: Dsc, properties: Properties
+) -> None:
+    """Not by the engine's own words."""
+    dsc.call("set", properties)
+    known = dsc.manifest["schema"]["embedded"]["properties"].keys()
+    others: list[tuple[Properties, set[str]]] = [
+        ({"packages": ["alpha==2.0"]}, {"packages"}),
+        ({"mode": "0750"}, {"mode"}),
+        ({"systemSitePackages": True}, {"systemSitePackages"}),
+        ({"persistent": ["data"]}, {"persistent"}),
+    ]
+    for other, expected in others:
+        _, (_, differ) = dsc.call("test", properties | other)
+        assert expected <= set(differ) <= known
+    delete_module(Path(properties["path"]))
+    assert dsc.call("test", properties)[1][1] == ["installed"]
+
+
+def test_what_the_engine_remarks_is_a_line_of_warning(dsc: Dsc, properties: Properties) -> None:
+    """And what it suggests stands beside what is wrong."""
+    for packages in (["alpha==1.0"], ["alpha==2.0"]):
+        dsc.call("set", properties | {"packages": packages})
+    table = {"path": properties["path"], "python": PYTHON, "packages": ["alpha==2.0"], "find-links": properties["findLinks"], "no-index": True}
+    done = dsc.place.run([dsc.place.engine, "rollback", "-", "web"], give=json.dumps({"venv": {"web": table}}))
+    assert done.returncode == 0, done.stderr
+    done, _ = dsc.call("test", properties | {"packages": ["alpha==2.0"]})
+    assert "rollback" in json.loads(done.stderr.splitlines()[0])["warn"]
+    done, _ = dsc.call("test", properties | {"packges": []})
+    assert "did you mean `packages`?" in json.loads(done.stderr.splitlines()[0])["error"]

@@ -30,15 +30,14 @@ class Dsc:
         self.manifest: dict[str, Any] = json.loads(manifest.read_text())
 
     def call(
-        self, method: str, properties: dict[str, Any] | None, **secrets: str
+        self, method: str, properties: dict[str, Any] | None, **environ: str
     ) -> tuple[subprocess.CompletedProcess[str], list[Any]]:
         """Call one method as the manifest says; return the process and its JSON lines."""
         how = self.manifest[method]
         done = self.place.run(
             [self.place.wrapper / how["executable"], *how["args"]],
             give=json.dumps(properties) if properties is not None else "",
-            CONVERGE_EXECUTABLE=str(self.place.engine),
-            **secrets,
+            **{"CONVERGE_EXECUTABLE": str(self.place.engine), **environ},
         )
         return done, [json.loads(line) for line in done.stdout.splitlines()]
 
