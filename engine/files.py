@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 import time
 from contextlib import contextmanager, suppress
 
@@ -20,6 +22,18 @@ _AT_FDCWD = -100
 def sha256(data: bytes) -> str:
     """Return the hexadecimal SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def read_plain(path: str) -> bytes:
+    """Return what a plain file holds; raises `OSError` for anything else.
+
+    For what somebody else may have put there: a pipe would make us wait, a device have no end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no plain file", path)
+        return stream.readall()
 
 
 def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:

@@ -55,7 +55,7 @@ def is_held(path: str) -> bool:
     if any(path == held for held, _ in _held.get()):
         return False
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return False
     try:

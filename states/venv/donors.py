@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 
 from engine import progress
-from engine.files import sha256, write_all
+from engine.files import read_plain, sha256, write_all
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.inspection import is_bytecode
@@ -87,7 +87,7 @@ def _copy(
     begun: list[str] = []
     try:
         for path in sorted(paths):
-            data = _read(f"{source}/{path}")
+            data = read_plain(f"{source}/{path}")
             if sha256(data) != seal[path].content:
                 raise ValueError(path)
             if path.startswith("bin/") and source.encode() in data[:4096]:
@@ -155,17 +155,6 @@ def _recorded(record: str, data: bytes, rewritten: dict[str, bytes]) -> bytes:
             if row.startswith((name + b",", b'"' + name + b'",')):
                 rows[index] = b"%s,sha256=%s,%d" % (name, value, len(content))
     return b"\n".join(rows)
-
-
-def _read(path: str) -> bytes:
-    # A pipe in its place must not make us wait.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags)
-    try:
-        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-            return stream.readall()
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: str, data: bytes, mode: int, made: set[str]) -> None:

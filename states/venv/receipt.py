@@ -10,7 +10,7 @@ import json
 import os
 import stat
 
-from engine.files import sha256, write_durably
+from engine.files import read_plain, sha256, write_durably
 from engine.value import items, value
 from states import python
 from states.venv.store import NOTES, RECEIPT
@@ -93,8 +93,7 @@ def write(receipt: Receipt, root: str) -> None:
 def read(root: str) -> Receipt | None:
     """Read a generation's receipt; `None` if it is missing, torn or of another format."""
     try:
-        with open(f"{root}/{RECEIPT}", encoding="utf-8") as stream:
-            checksum, _, text = stream.read().partition("\n")
+        checksum, _, text = read_plain(f"{root}/{RECEIPT}").decode().partition("\n")
         text = text.removesuffix("\n")
         if sha256(text.encode()) != checksum:
             return None
@@ -118,8 +117,7 @@ def protected(root: str) -> bool:
 def lock_text(root: str, receipt: Receipt) -> str | None:
     """Return the resolution kept in a generation; `None` if it is not what the receipt says."""
     try:
-        with open(f"{root}/{NOTES}/pylock.toml", encoding="utf-8") as stream:
-            text = stream.read()
+        text = read_plain(f"{root}/{NOTES}/pylock.toml").decode()
     except (OSError, ValueError):
         return None
     return text if sha256(text.encode()) == receipt.lock else None

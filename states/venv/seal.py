@@ -17,7 +17,7 @@ from collections import namedtuple
 from itertools import chain
 from operator import attrgetter
 
-from engine.files import sha256
+from engine.files import read_plain, sha256
 from states.venv.store import NOTES
 
 TYPE_CHECKING = False
@@ -55,8 +55,7 @@ def dump(seal: Mapping[str, Entry]) -> bytes:
 def load(root: str, digest: str) -> Seal | None:
     """Read the seal of a generation; `None` if it is not what its receipt says."""
     try:
-        with open(f"{root}/{NOTES}/seal.json", "rb") as stream:
-            data = stream.read()
+        data = read_plain(f"{root}/{NOTES}/seal.json")
     except OSError:
         return None
     if sha256(data) != digest:
@@ -122,8 +121,7 @@ def _grouped(paths: Iterable[str]) -> list[_Group]:
 
 
 def _read_stats(root: str) -> tuple[list[_Group], bytes]:
-    with open(f"{root}/{NOTES}/stats", "rb") as stream:
-        data = stream.read()
+    data = read_plain(f"{root}/{NOTES}/stats")
     end = 8 + int.from_bytes(data[:8], "little")
     parts = [part.split(b"\0") for part in data[8:end].split(b"\0\0")]
     return [(folder, names) for folder, *names in parts], data[end:]
@@ -166,8 +164,7 @@ def entry(root: str, path: str, package: str = "", content: str | None = None) -
 
 def file_digest(path: str) -> str:
     """Return the SHA-256 of a file."""
-    with open(path, "rb", buffering=0) as stream:
-        return sha256(stream.read())
+    return sha256(read_plain(path))
 
 
 def walk(root: str) -> Iterable[tuple[str, Any]]:

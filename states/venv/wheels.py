@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import os
+
+from engine.files import read_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +30,17 @@ def metadata_name(path: str) -> tuple[str, str]:
     """Return normalised name and version of a METADATA file; two empty strings if it has none."""
     name = version = ""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if not line.strip():
-                    break
-                key, _, value = line.partition(":")
-                if key.lower() == "name":
-                    name = normalised(value.strip())
-                elif key.lower() == "version":
-                    version = value.strip()
+        lines = read_plain(path).decode(errors="replace").split("\n")
     except OSError:
         return "", ""
+    for line in lines:
+        if not line.strip():
+            break
+        key, _, value = line.partition(":")
+        if key.lower() == "name":
+            name = normalised(value.strip())
+        elif key.lower() == "version":
+            version = value.strip()
     return name, version
 
 
@@ -69,15 +72,15 @@ def record(root: str, dist_info: str) -> list[tuple[str, str]]:
     """
     site = os.path.dirname(dist_info)
     rows = []
-    with open(os.path.join(root, dist_info, "RECORD"), encoding="utf-8", newline="") as stream:
-        for row in csv.reader(stream):
-            if not row:
-                continue
-            path = os.path.normpath(os.path.join(site, row[0]))
-            algorithm, _, value = (row[1] if len(row) > 1 else "").partition("=")
-            if value and algorithm != "sha256":
-                raise ValueError(f"RECORD of {dist_info} uses {algorithm}, not sha256")
-            rows.append((path, _hexadecimal(value)))
+    text = read_plain(os.path.join(root, dist_info, "RECORD")).decode()
+    for row in csv.reader(io.StringIO(text, newline="")):
+        if not row:
+            continue
+        path = os.path.normpath(os.path.join(site, row[0]))
+        algorithm, _, value = (row[1] if len(row) > 1 else "").partition("=")
+        if value and algorithm != "sha256":
+            raise ValueError(f"RECORD of {dist_info} uses {algorithm}, not sha256")
+        rows.append((path, _hexadecimal(value)))
     return rows
 
 

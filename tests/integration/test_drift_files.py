@@ -142,3 +142,34 @@ def test_a_package_folder_that_went_is_told_file_by_file(live: Host) -> None:
 
     assert f"file.{SITE}/beta/__init__.py" in changes(plan)
     assert live.python_says("import beta; print(beta.__version__)") == "1.0"
+
+
+PIPES = {
+    "of a module": "site/beta/__init__.py",
+    "of METADATA": "site/beta-2.0.dist-info/METADATA",
+    "of a RECORD": "site/beta-2.0.dist-info/RECORD",
+    "of the receipt": ".converge/receipt.json",
+    "of the seal": ".converge/seal.json",
+    "of the memory of stats": ".converge/stats",
+    "of the resolution": ".converge/pylock.toml",
+    "among the packages": "site/planted-1.dist-info/METADATA",
+}
+
+
+@pytest.mark.parametrize("where", PIPES.values(), ids=PIPES)
+def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(stocked: Host, where: str) -> None:
+    stocked.declare(["beta==2.0"])
+    stocked.applied()
+    site = str(stocked.site.relative_to(stocked.generation))
+    pipe = stocked.generation / where.replace("site", site, 1)
+    pipe.parent.mkdir(exist_ok=True)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+
+    for verb in ("check", "status", "verify"):
+        assert stocked.run(verb, "converge.toml", prefix=["timeout", "60"]).code in (0, 1, 2)
+    done = stocked.apply(prefix=["timeout", "60"])
+
+    assert done.code == 0, done.out
+    assert stocked.run("verify", "converge.toml").code == 0
+    stocked.settled()
