@@ -75,7 +75,7 @@ def load(
     if resources is not None:
         return resources
     order, notes = _fresh(texts, composition)
-    _keep(note, order, notes)
+    _keep(note, order, composition, notes)
     return order
 
 
@@ -142,15 +142,18 @@ def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
         kept = json.loads(whole)
         if not still_true(kept["files"], kept["trees"]):
             return None
-        return tuple(thaw(one, composition) for one in kept["resources"])
+        order = tuple(thaw(one, composition) for one in kept["resources"])
+        # Where a path leads may have changed, and two that were apart may now be one.
+        return order if _claims(order, composition) == kept["claims"] else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # A note may be missing, or of another shape: then it is as if there were none.
         return None
 
 
-def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
+def _keep(note: str, order: tuple[Resource, ...], composition: Composition, notes: Notes) -> None:
     resources = [freeze(one) for one in order]
-    kept = {"files": notes.files, "trees": notes.trees, "resources": resources}
+    claims = _claims(order, composition)
+    kept = {"files": notes.files, "trees": notes.trees, "claims": claims, "resources": resources}
     text = json.dumps(kept)
     if secrets(text):
         return
@@ -160,6 +163,10 @@ def _keep(note: str, order: tuple[Resource, ...], notes: Notes) -> None:
         write_durably(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
     except OSError:
         return  # only speed is lost
+
+
+def _claims(order: tuple[Resource, ...], composition: Composition) -> list[list[str]]:
+    return [list(composition.kinds[one.kind].claims(one.spec)) for one in order]
 
 
 def freeze(resource: Resource) -> dict[str, Any]:

@@ -160,6 +160,17 @@ def test_two_names_for_one_place_are_refused(stocked: Host) -> None:
     assert stocked.plan().code == 65
 
 
+def test_two_places_that_have_become_one_are_refused(stocked: Host) -> None:
+    """Though the declaration was read, and found right, before."""
+    stocked.declare(["beta"], path="one/app", more='[venv.twin]\npath = "two/app"')
+    (stocked.folder / "two").mkdir()
+    assert stocked.plan().code == 0
+    (stocked.folder / "two").rmdir()
+    (stocked.folder / "two").symlink_to("one")
+
+    assert stocked.plan().code == 65
+
+
 def test_a_path_that_is_the_store_of_another_is_refused(stocked: Host) -> None:
     stocked.declare(["beta"], more='[venv.twin]\npath = "venvs/.app"')
 
