@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_GLANCE = 0.05
+"""Seconds for which even who would not wait waits: whoever only looks takes it for a moment."""
+
 _held: ContextVar[tuple[tuple[str, int], ...]] = ContextVar("held", default=())
 """The locks of this thread of work: paths and descriptors."""
 
@@ -68,7 +71,7 @@ def is_held(path: str) -> bool:
 
 
 def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] | None:
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + max(timeout, _GLANCE)
     told = False
     path = find()
     while path is not None:
@@ -93,7 +96,7 @@ def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] 
             os.close(descriptor)
             raise
         os.close(descriptor)
-        time.sleep(0.05)
+        time.sleep(_GLANCE)
         stop.safe_point()
     return None
 

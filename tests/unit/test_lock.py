@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -146,6 +148,18 @@ def test_no_lock_is_no_lock(tmp_path: Path) -> None:
 def test_a_lock_of_our_own_is_not_held_by_another(lock: Path) -> None:
     with holding(lambda: str(lock), 0):
         assert not is_held(str(lock))
+
+
+def test_who_only_looks_keeps_nobody_out(lock: Path) -> None:
+    """Who looks has the lock for a moment, shared; the one who takes it does not wait."""
+    lock.touch()
+    with lock.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        ended = threading.Timer(0.02, fcntl.flock, (looking, fcntl.LOCK_UN))
+        ended.start()
+        with holding(lambda: str(lock), 0):
+            assert len(inherited()) == 1
+        ended.join()
 
 
 def test_asking_whether_it_is_held_makes_nothing(lock: Path) -> None:
