@@ -12,6 +12,7 @@ import os
 from engine.files import private_folder, sha256, write_durably
 from engine.loading import STDIN, freeze, thaw
 from engine.resource import Resource
+from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ def vanished(
 ) -> tuple[Resource, ...]:
     """Return, as resources to be absent, what these files once declared and no longer do.
 
-    Only what is still there, and whose path nobody else has claimed by now.
+    Only what is still there, and whose path nobody has claimed by now. An address that is
+    taken, by what was declared elsewhere since or by another file's, is told apart by path.
     """
-    declared = {one.address for one in resources}
+    taken = {one.address for one in resources}
     claimed = {claim for one in resources for claim in composition.kinds[one.kind].claims(one.spec)}
     gone = []
     for text in texts:
@@ -38,9 +40,14 @@ def vanished(
             try:
                 one = thaw(entry, composition)
                 kind = composition.kinds[one.kind]
-                free = claimed.isdisjoint(kind.claims(one.spec))
-                if one.address not in declared and free and kind.observe(one.spec) is not None:
+                claims = tuple(kind.claims(one.spec))
+                free = claims and claimed.isdisjoint(claims) and all(map(_is_path, claims))
+                if free and kind.observe(one.spec) is not None:
+                    if one.address in taken:
+                        one = replace(one, name=f"{one.name}@{claims[0]}")
                     gone.append(one)
+                    taken.add(one.address)
+                    claimed.update(claims)
             except (KeyError, TypeError, AttributeError, ValueError):
                 continue  # an entry of another version
     return tuple(gone)
@@ -70,6 +77,10 @@ def note(
         if json.loads(whole)["resources"] != _entries(place):
             private_folder(os.path.dirname(place))
             write_durably(place, whole.encode(), 0o600)
+
+
+def _is_path(claim: object) -> bool:
+    return isinstance(claim, str) and os.path.isabs(claim) and "\0" not in claim
 
 
 def _place(file: str, state: str) -> str:

@@ -66,6 +66,37 @@ def test_what_another_resource_has_taken_over_has_not_vanished(vanished: Desk) -
     assert set(done.outcomes()) == {"note.new", "note.a"}
 
 
+def test_a_path_that_a_name_has_left_is_told_and_pruned(desk: Desk) -> None:
+    desk.notes("a", "b")
+    desk.run("apply")
+    desk.declare('[note.a]\npath = "new"\n[note.b]\npath = "b"\ntext = "b"\n')
+    old = f"note.a@{desk.folder}/a"
+    for verb in ("plan", "apply", "apply"):
+        (note,) = desk.run(verb, "--json").report["notes"]
+        assert note.startswith(f"`{old}` is no longer declared")
+    desk.declare('[note.a]\npath = "newer"\n[note.b]\npath = "b"\ntext = "b"\n')
+    done = desk.run("apply", "--json", "--prune")
+    assert done.actions() == {
+        f"note.a@{desk.folder}/new": "delete",
+        old: "delete",
+        "note.a": "create",
+        "note.b": "none",
+    }
+    assert [desk.says(name) is None for name in ("a", "new", "newer", "b")] == [1, 1, 0, 0]
+    assert desk.run("plan", "--json").report["notes"] == []
+
+
+def test_one_name_that_vanished_from_two_files_is_two_things(desk: Desk) -> None:
+    for file, path in (("one.toml", "x"), ("two.toml", "y")):
+        desk.declare(f'[note.a]\npath = "{path}"\n', file)
+        desk.run("apply", str(desk.folder / file))
+        desk.declare("", file)
+    files = [str(desk.folder / one) for one in ("one.toml", "two.toml")]
+    done = desk.run("apply", "--json", "--prune", *files)
+    assert done.outcomes() == {"note.a": "changed", f"note.a@{desk.folder}/y": "changed"}
+    assert (desk.says("x"), desk.says("y")) == (None, None)
+
+
 def test_a_name_that_comes_back_has_not_vanished(vanished: Desk) -> None:
     vanished.run("apply")
     vanished.notes("a", "b")
