@@ -83,7 +83,7 @@ class IntegrityError(ConvergeError):
 
 
 class Interrupted(ConvergeError):
-    """A signal asked us to stop; nothing half-done is visible."""
+    """A signal asked us to stop; the next run does what is left."""
 
     code, name, retryable = 130, "interrupted", True
 
@@ -105,6 +105,11 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
     errno.EMFILE: (InputOutputError, "raise the limit of open files (`ulimit -n`)"),
     errno.ENFILE: (InputOutputError, "the system is out of file handles"),
+    errno.EAGAIN: (Busy, "another run, or a backup, has it locked; try again"),
+    errno.EBUSY: (ConvergeError, "something is mounted there, or uses it: end that first"),
+    errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
+    errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
+    errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
     errno.EACCES: (Forbidden, "run as a user who may write there"),
     errno.EPERM: (Forbidden, "run as a user who may do that"),
 }

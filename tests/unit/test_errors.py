@@ -22,7 +22,11 @@ from engine.errors import ConvergeError, Interrupted, from_os_error
         (errno.ENFILE, 74, False),
         (errno.EACCES, 77, False),
         (errno.EPERM, 77, False),
+        (errno.EAGAIN, 75, True),
+        (errno.EBUSY, 1, False),
         (errno.ENOTEMPTY, 1, False),
+        (errno.EEXIST, 1, False),
+        (errno.ENAMETOOLONG, 1, False),
     ],
 )
 @pytest.mark.parametrize("path", ["/some/where", b"/some/where"])
@@ -30,11 +34,12 @@ def test_an_error_of_the_system_names_its_path_and_a_way_out(number, code, retry
     error = from_os_error(OSError(number, os.strerror(number), path))
     assert (error.code, error.retryable) == (code, retryable)
     assert error.message == f"{os.strerror(number).lower()}: `/some/where`"
-    assert bool(error.hint) is (code != 1)
+    assert error.hint
 
 
 def test_an_error_without_number_or_path_keeps_its_words() -> None:
-    assert from_os_error(OSError("the disk is on fire")).message == "the disk is on fire"
+    error = from_os_error(OSError("the disk is on fire"))
+    assert (error.message, error.hint) == ("the disk is on fire", None)
 
 
 def test_a_path_that_is_no_text_is_named_all_the_same() -> None:
