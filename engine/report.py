@@ -150,14 +150,15 @@ def _error(error: ConvergeError) -> ErrorReport:
 
 def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bool) -> ExitReport:
     retryable = bool(errors) and all(error.retryable for error in errors)
-    if detailed and (errors or changed):
+    stopped = [one for one in errors if one.name == Interrupted.name]
+    if detailed and (errors or changed) and not stopped:
         code = (4 if errors else 0) + (2 if changed else 0)
         return {"code": code, "class": "failed" if errors else "changes", "retryable": retryable}
     if not errors:
         drift = command == "check" and changed
         return {"code": 2 if drift else 0, "class": "drift" if drift else "ok", "retryable": False}
-    # Who was asked to stop says so, whatever else went wrong.
-    errors = [one for one in errors if one.name == Interrupted.name] or errors
+    # Who was asked to stop says so, whatever else went wrong or was done.
+    errors = stopped or errors
     # One class of failure is told by its own code; a mixture is just a failure.
     same = len({error.code for error in errors}) == 1 and command != "check"
     return {

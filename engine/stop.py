@@ -1,4 +1,4 @@
-"""Stopping when asked: at the next safe point, with nothing half-done to be seen.
+"""Stopping when asked: at the next safe point, from where the next run goes on.
 
 A second signal ends the process at once, which is as safe: what counts is decided by
 one rename, and the next run clears up.
@@ -34,7 +34,7 @@ def safe_point() -> None:
     """Raise `Interrupted` if we were asked to stop."""
     if _asked:
         name = signal.Signals(_asked).name
-        raise Interrupted(f"stopped by {name} before anything of it was visible", signal=_asked)
+        raise Interrupted(f"stopped by {name}; just run it again", signal=_asked)
 
 
 def _ask(number: int, _frame: FrameType | None) -> None:

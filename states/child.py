@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import time
+from collections import deque
 
 from engine import lock, progress, stop
 from engine.redaction import redacted
@@ -22,12 +23,16 @@ _PASSED = (
     "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """How the network is reached is a fact of the host, not a choice of the declaration."""
+_KEPT = 1 << 20
+"""So many characters of a child's output are kept: the last ones."""
+_LONGEST = 1 << 13
+"""In bytes: of a longer line only the beginning is kept."""
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @value
 class Ended:
-    """How a child ended; `output` is standard output and error together, redacted."""
+    """How a child ended; `output` is the end of standard output and error together, redacted."""
 
     status: int
     output: str
@@ -87,29 +92,43 @@ def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
     assert process.stdout is not None  # it was asked for
     descriptor = process.stdout.fileno()
     deadline = None if timeout is None else time.monotonic() + timeout
-    told: list[str] = []
+    told = _Told()
     pending = b""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
     with process.stdout:
         while True:
             stop.safe_point()
             if deadline is not None and time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired(process.args, timeout or 0)
             ended = process.poll() is not None
-            ready, _, _ = select.select([descriptor], [], [], 0 if ended else 0.2)
+            ready = poll.poll(0 if ended else 200)
             block = os.read(descriptor, 65536) if ready else b""
             *lines, pending = (pending + block).split(b"\n")
-            _tell(lines, told)
+            pending = pending[:_LONGEST]
+            told.add(lines)
             if (ready and not block) or (ended and not ready):
-                _tell([pending], told)
-                return "\n".join(told)
+                told.add([pending])
+                return "\n".join(told.lines)
 
 
-def _tell(lines: list[bytes], told: list[str]) -> None:
-    for line in lines:
-        text = redacted(line.decode("utf-8", "replace").rstrip())
-        if text:
-            told.append(text)
-            progress.detail(text)
+class _Told:
+    """The last lines of a child's output; each is told as progress when it is added."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque()
+        self.size = 0
+
+    def add(self, lines: list[bytes]) -> None:
+        """Take lines up, and forget the first ones where that makes too many."""
+        for line in lines:
+            text = redacted(line[:_LONGEST].decode("utf-8", "replace").rstrip())
+            if text:
+                self.lines.append(text)
+                self.size += len(text)
+                progress.detail(text)
+        while self.size > _KEPT and len(self.lines) > 1:
+            self.size -= len(self.lines.popleft())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -117,5 +136,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         try:
             os.killpg(process.pid, number)
             process.wait(5)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+        except (ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
+            continue  # it has gone, or is another user's (`sudo`), or needs a stronger word

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from states import child
 from tests.integration.host import Host, changes, reasons
 
 COMMAND = """
@@ -64,6 +67,77 @@ def test_a_repair_is_a_change_too(watched: Host) -> None:
     watched.applied()
 
     assert runs(watched) == 2
+
+
+COUNTING = """\
+import sys
+for number in range(30_000):
+    print(f"{number:060}")
+sys.stdout.write("x" * 5_000_000)
+print()
+print("the end")
+sys.exit(3)
+"""
+
+
+def test_a_command_may_say_as_much_as_it_likes_and_the_end_of_it_is_kept() -> None:
+    argv = [sys.executable, "-c", COUNTING]
+
+    ended = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+
+    assert ended.status == 3
+    assert len(ended.output) < 1_100_000
+    *_, before, last, longest, end = ended.output.splitlines()
+    assert (int(before), int(last), end) == (29_998, 29_999, "the end")
+    assert 1000 < len(longest) < 10_000
+
+
+def test_a_run_with_many_open_files_can_run_commands(host: Host) -> None:
+    host.write('[command.say]\nargv = ["true"]\n')
+    program = (
+        "import os, resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048))\n"
+        "for _ in range(1100): os.set_inheritable(os.dup(0), True)\n"
+        "os.execvp(sys.argv[1], sys.argv[1:])\n"
+    )
+
+    done = host.apply(prefix=[host.program, "-c", program])
+
+    assert done.code == 0, done.err
+
+
+def test_a_command_that_became_somebody_else_is_timed_out_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by `sudo`: who started it may not end it."""
+
+    def forbidden(_group: int, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", forbidden)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.run(["sleep", "1"], env={"PATH": os.defpath}, cwd="/", timeout=0.1)
+
+
+@pytest.mark.parametrize("words", [[], ["--detailed-exitcode"]])
+def test_a_command_that_was_stopped_is_not_said_to_have_done_nothing(
+    host: Host, words: list[str]
+) -> None:
+    begun = host.folder / "begun"
+    argv = json.dumps(["sh", "-c", f"touch {begun}; sleep 60"])
+    host.write(f"[command.wait]\nargv = {argv}\n")
+    running = subprocess.Popen(
+        host.command("apply", "converge.toml", "--json", *words),
+        env=host.environment(), cwd=host.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not begun.exists():
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=60)
+
+    error = json.loads(out)["resources"][0]["error"]
+    assert running.returncode == 143
+    assert error["message"] == "stopped by SIGTERM; just run it again"
 
 
 def test_planning_runs_nothing(watched: Host) -> None:

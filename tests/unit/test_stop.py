@@ -69,10 +69,13 @@ def _delivered(pid: int) -> None:
             return
 
 
+@pytest.mark.parametrize("words", [[], ["--detailed-exitcode"]])
 @pytest.mark.parametrize("number", STOPS)
-def test_a_signal_ends_the_run_at_the_next_safe_point(desk: Desk, number: signal.Signals) -> None:
+def test_a_signal_ends_the_run_at_the_next_safe_point(
+    desk: Desk, number: signal.Signals, words: list[str]
+) -> None:
     desk.notes("wait", "after", "last", last='needs = ["note.wait"]')
-    done = Run(desk, "apply", "--json", "--jobs", "1").asked(number)
+    done = Run(desk, "apply", "--json", "--jobs", "1", *words).asked(number)
     assert done.code == STOPS[number]
     assert done.report["exit"] == {"code": STOPS[number], "class": "interrupted", "retryable": True}
     assert done.outcomes() == {
