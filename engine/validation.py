@@ -11,7 +11,7 @@ from engine.redaction import redacted
 from engine.value import REQUIRED, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel
 
@@ -78,6 +78,11 @@ def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
     """
     from pydantic import ValidationError
 
+    nul = [*_nul(table), *([()] if "\0" in str(source.table[-1]) else [])]
+    for key in nul:
+        source.problem(key, "a NUL character stands in a text", "no path and no argument has one")
+    if nul:
+        return None
     try:
         model = table_of(kind.spec).model_validate_json(json.dumps(table, default=_date))
         return kind.spec(**dict(model))
@@ -85,6 +90,15 @@ def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
         for one in error.errors(include_url=False):
             _complain(one, source)
         return None
+
+
+def _nul(content: Any, key: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the place of each text with a NUL character: the system's calls take none."""
+    if isinstance(content, str) and "\0" in content:
+        yield key
+    elif isinstance(content, dict | list):
+        for part, one in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from _nul(one, (*key, part))
 
 
 def _complain(error: Any, source: Source) -> None:
