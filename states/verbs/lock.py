@@ -7,11 +7,11 @@ import sys
 
 from engine import options, progress
 from engine.files import write_durably
+from engine.loading import load, read_texts
 from engine.report import to_json
 from engine.session import listen
 from engine.value import replace
 from engine.verb import Verb
-from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,14 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
     where = replace(options.settings(arguments), locking=True)
     written = []
     progress.open_()
-    for one in venvs(arguments, lambda _settings: compose(where), remember=False):
+    order = load(read_texts(arguments.files), compose(where), cache=None)
+    interpreters = {one.address: one.spec.python for one in order if one.kind == "interpreter"}
+    for one in options.wanted(order, arguments.only):
+        if one.kind != "venv" or one.spec.state == "absent":
+            continue
         with progress.task(one.address):
-            path, changed = _write(one, where)
+            request = interpreters.get(one.spec.python, one.spec.python)
+            path, changed = _write(one, request, where)
         written.append({"address": one.address, "path": path, "changed": changed})
         if not arguments.json:
             sys.stdout.write(f"{'~' if changed else ' '} {one.address}  {path}\n")
@@ -47,8 +52,8 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
     return 0
 
 
-def _write(one: Resource, where: Settings) -> tuple[str, bool]:
-    """Resolve one venv and write its lock, if that says anything new."""
+def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
+    """Resolve one venv for an interpreter and write its lock, if that says anything new."""
     from states import python as pythons
     from states.venv.resolving import compiled
     from states.workplace import workplace
@@ -57,10 +62,11 @@ def _write(one: Resource, where: Settings) -> tuple[str, bool]:
     path = one.spec.lock or os.path.join(folder, f"{one.name}.pylock.toml")
     previous = None
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as stream:
+        # One that is no text binds nobody and is written anew, as one that is no lock.
+        with open(path, encoding="utf-8", errors="replace") as stream:
             previous = stream.read()
     with workplace(where.cache) as work:
-        text = compiled(one.spec, pythons.find(one.spec.python), previous, where, work)
+        text = compiled(one.spec, pythons.find(request), previous, where, work)
     if text == previous:
         return path, False
     write_durably(path, text.encode())

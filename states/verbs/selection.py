@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from engine.verb import Compose
 
 
-def venvs(arguments: Namespace, compose: Compose, *, remember: bool = True) -> list[Resource]:
+def venvs(arguments: Namespace, compose: Compose) -> list[Resource]:
     """Return the venvs that the arguments are about, in the order of the declaration."""
     where = options.settings(arguments)
-    cache = where.cache if remember else None
-    order = load(read_texts(arguments.files), compose(where), cache)
+    order = load(read_texts(arguments.files), compose(where), where.cache)
     return _present(options.wanted(order, getattr(arguments, "only", [])))
 
 

@@ -135,6 +135,28 @@ def test_what_lock_writes_is_what_is_then_installed(host: Host, index: Index) ->
     assert host.versions() == {"alpha": "1.1", "beta": "1.0"}
 
 
+def test_a_lock_for_a_declared_interpreter(stocked: Host) -> None:
+    more = f'[interpreter.base]\npython = "{stocked.python}"\n'
+    stocked.declare(["beta<2"], more, python="interpreter.base", lock="pylock.toml")
+
+    made = stocked.run("lock", "converge.toml")
+
+    assert made.code == 0, made.err
+    stocked.converges()
+    assert stocked.versions() == {"beta": "1.0"}
+
+
+def test_what_is_no_text_is_locked_anew(stocked: Host) -> None:
+    (stocked.folder / "pylock.toml").write_bytes(b"\xff")
+    stocked.declare(["beta<2"], lock="pylock.toml")
+
+    assert stocked.plan().code == 65
+    made = stocked.run("lock", "converge.toml")
+
+    assert made.code == 0, made.err
+    assert stocked.plan().changes()["package.beta"] == (None, "1.0")
+
+
 def test_a_wheel_served_with_other_content_than_was_resolved_is_refused(
     host: Host, index: Index
 ) -> None:
