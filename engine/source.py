@@ -12,7 +12,7 @@ from engine.problems import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.problems import Key
 
@@ -21,10 +21,12 @@ Origin = tuple[str, "Key"]
 
 ABSENT = "absent"
 _NOT_SOURCE = (
-    ".git", ".hg", "__pycache__", "*.egg-info", "build", "dist", ".tox", ".nox", ".venv",
+    ".git", ".hg", "__pycache__", "*.egg-info", ".tox", ".nox", ".venv",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", "*.pyc",
 )  # fmt: skip
 """What building or testing a source tree leaves in it: no part of what it is."""
+_BUILT = ("build", "dist")
+"""The same, at its top; further down that is a package of that name."""
 
 
 class Source:
@@ -117,24 +119,49 @@ def tree_digest(path: str) -> str:
         return _file_digest(path)
     total = hashlib.sha256()
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if _is_source(name))
-        for name in sorted(filter(_is_source, names)):
+        left = _NOT_SOURCE if folder != path else (*_NOT_SOURCE, *_BUILT)
+        folders[:] = sorted(_others(folders, left))
+        # A link to a folder is walked past, so what it says is where it leads.
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in sorted([*links, *_others(names, left)]):
             whole = os.path.join(folder, name)
             mode = os.lstat(whole).st_mode
-            content = os.readlink(whole) if stat.S_ISLNK(mode) else _file_digest(whole)
             executable = "x" if mode & 0o111 else "-"
-            line = f"{os.path.relpath(whole, path)}\0{executable}\0{content}\n"
+            line = f"{os.path.relpath(whole, path)}\0{executable}\0{_said(whole, mode)}\n"
             total.update(os.fsencode(line))
     return total.hexdigest()
 
 
-def _is_source(name: str) -> bool:
-    return not any(fnmatch.fnmatchcase(name, pattern) for pattern in _NOT_SOURCE)
+def _others(names: Iterable[str], patterns: Iterable[str]) -> Iterator[str]:
+    return (n for n in names if not any(fnmatch.fnmatchcase(n, one) for one in patterns))
+
+
+def _said(path: str, mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return os.readlink(path)
+    return _file_digest(path) if stat.S_ISREG(mode) else ABSENT
 
 
 def _file_digest(path: str) -> str:
+    data = _content(path)
+    return ABSENT if data is None else sha256(data)
+
+
+def _content(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as stream:
-            return sha256(stream.read())
+        with open(path, "rb", opener=_at_once) as stream:
+            return stream.read() or b""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return ABSENT
+        return None
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for a pipe's other end, which may never come."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -13,7 +13,9 @@ from engine.source import ABSENT, Notes, Source, still_true, tree_digest
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     tree = tmp_path / "tree"
-    (tree / "deep").mkdir(parents=True)
+    (tree / "deep" / "build").mkdir(parents=True)
+    (tree / "deep" / "build" / "three.py").write_text("3")
+    (tree / "linked").symlink_to("deep")
     (tree / "one.py").write_text("1")
     (tree / "deep" / "two.py").write_text("2")
     (tree / "link").symlink_to("one.py")
@@ -35,6 +37,11 @@ def test_the_same_tree_elsewhere_has_the_same_digest(tree: Path, tmp_path: Path)
         lambda tree: (tree / "deep" / "new").touch(),
         lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("deep/two.py")),
         lambda tree: ((tree / "link").unlink(), (tree / "link").write_text("1")),
+        lambda tree: ((tree / "linked").unlink(), (tree / "linked").symlink_to("deep/build")),
+        lambda tree: ((tree / "linked").unlink(), (tree / "linked").mkdir()),
+        lambda tree: (tree / "deep" / "build" / "three.py").write_text("4"),
+        lambda tree: (tree / "deep" / "dist").write_text("a module"),
+        lambda tree: os.mkfifo(tree / "pipe"),
     ],
 )
 def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -> None:
@@ -49,7 +56,9 @@ def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -
         lambda tree: os.utime(tree / "one.py", (1, 1)),
         lambda tree: (tree / "one.py").chmod(0o600),
         lambda tree: (tree / "code.pyc").touch(),
-        lambda tree: (tree / "deep" / "build").mkdir(),
+        lambda tree: ((tree / "build").mkdir(), (tree / "build" / "x.so").touch()),
+        lambda tree: ((tree / "dist").mkdir(), (tree / "dist" / "x.whl").touch()),
+        lambda tree: (tree / "deep" / "new").mkdir(),
         lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()),
     ],
 )
