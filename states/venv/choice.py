@@ -63,9 +63,9 @@ def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
     from states.venv.resolving import resolve
 
     if spec.lock:
-        with open(spec.lock, encoding="utf-8") as stream:
-            origins = dict(one.split("\0") for one in spec.origins)
-            made = narrowed(stream.read(), python, os.path.dirname(spec.lock), origins)
+        with open(spec.lock, encoding="utf-8-sig") as stream:
+            folder = os.path.dirname(spec.lock)
+            made = narrowed(stream.read(), python, folder, spec.local_digests())
     else:
         previous = receipts.lock_text(view.root, receipt) if receipt else None
         made = resolve(spec, python, previous, settings)

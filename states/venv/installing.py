@@ -85,7 +85,7 @@ def changed_meanwhile(spec: Venv) -> None:
     """Raise if a local project was edited while it was being built."""
     from engine.source import tree_digest
 
-    for path, digest in (one.split("\0") for one in spec.origins):
+    for path, digest in spec.local_digests().items():
         if tree_digest(path) != digest:
             raise IntegrityError(
                 f"`{path}` was changed while it was being installed",

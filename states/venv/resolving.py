@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings) -> Resolution:
     """Choose versions for what the spec asks; `previous` ones stay where they still can."""
-    origins = dict(one.split("\0") for one in spec.origins)
     with workplace(settings.cache) as work:
         text = compiled(spec, python, previous, settings, work)
-    return narrowed(text, python, "/", origins)
+    return narrowed(text, python, "/", spec.local_digests())
 
 
 def compiled(

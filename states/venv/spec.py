@@ -55,3 +55,7 @@ class Venv:
     """For each local project or wheel that is asked for: its path, NUL, its digest."""
     declared: str = derived(default="")
     """The file and the address that declare it, for people."""
+
+    def local_digests(self) -> dict[str, str]:
+        """Return the digest of each local project or wheel that is asked for, by its path."""
+        return dict(one.split("\0") for one in self.origins)
