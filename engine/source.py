@@ -51,17 +51,21 @@ class Source:
         """Return the absolute, normal form of a path as it stands in the declaration."""
         return os.path.normpath(os.path.join(self.folder, text))
 
-    def read(self, path: str) -> str | None:
-        """Return the text of a file; `None` where there is none."""
-        return self.notes.read(path)
+    def read(self, path: str, key: tuple[str | int, ...]) -> str | None:
+        """Return the text of a file; `None` where there is none.
+
+        One that is no text is told as a problem at the key that names it, and reads as empty.
+        """
+        data = self.notes.read(path)
+        try:
+            return None if data is None else decoded(data)
+        except ValueError as error:
+            self.problem(key, f"`{path}` {error}", "write it in UTF-8")
+            return ""
 
     def tree(self, path: str) -> str:
         """Return a digest of all source files below a folder."""
         return self.notes.tree(path)
-
-    def holds_secret(self) -> None:
-        """Tell that a password stands in this table: nothing of it must be kept on disk."""
-        self.notes.secret = True
 
     def problem(self, key: tuple[str | int, ...], message: str, hint: str = "") -> None:
         """Tell of something wrong at a key of this table."""
@@ -77,8 +81,6 @@ class Notes:
         self.files: dict[str, str] = {}
         self.trees: dict[str, str] = {}
         self.problems: list[Problem] = []
-        self.secret = False
-        """Whether a password stands in the text: then nothing of it is kept on disk."""
 
     def complain(self, file: str, key: Key, message: str, hint: str = "") -> None:
         """Note a problem; the same one is noted once, however many inherit it."""
@@ -86,21 +88,33 @@ class Notes:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def read(self, path: str) -> str | None:
-        """Read and note one file."""
-        try:
-            with open(path, "rb") as stream:
-                data = stream.read()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            self.files[path] = ABSENT
-            return None
-        self.files[path] = sha256(data)
-        return data.decode("utf-8", "replace")
+    def read(self, path: str) -> bytes | None:
+        """Read and note one file; `None` where there is none, or a pipe, which may never end."""
+        data = None if _is_pipe(path) else _content(path)
+        self.files[path] = ABSENT if data is None else sha256(data)
+        return data
 
     def tree(self, path: str) -> str:
         """Read and note one folder of source files."""
         self.trees[path] = tree_digest(path)
         return self.trees[path]
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file, with or without a byte order mark.
+
+    Raises `ValueError` with words that follow the file's name.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        wrong, words = text.find("\0"), "holds a NUL character"
+    except UnicodeDecodeError as error:
+        text = error.object.decode("latin-1")
+        wrong, words = error.start, "is not UTF-8"
+    if wrong >= 0:
+        line = text.count("\n", 0, wrong) + 1
+        raise ValueError(f"line {line} {words}")
+    return text
 
 
 def still_true(files: dict[str, str], trees: dict[str, str]) -> bool:

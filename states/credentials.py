@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import os
-import re
 
 from engine.errors import ConvergeError, InputMissing
+from engine.redaction import redacted, secrets
+from engine.source import decoded
 
-_USERINFO = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/@?#]*?)(?P<password>:[^\s/@]*)?@", re.IGNORECASE
-)
+ELSEWHERE = "leave it out, and name a netrc file that has it by the key `netrc`"
 
 
-def redacted(text: str) -> str:
-    """Return a text with the password of every URL in it replaced.
+def exposed(text: str) -> str:
+    """Say what is wrong with a password in a text that others get to see; empty for none.
 
-    A user name that stands alone may be a token; only `git@` and its like are shown.
+    Only indexes go to the installer by a way that nobody else can look at.
     """
-    return _USERINFO.sub(_hide, text)
+    return f"a password stands in `{redacted(text)}`" if secrets(text) else ""
+
+
+def without(url: str) -> str:
+    """Return a URL without the user and the password in it."""
+    return redacted(url, "")
 
 
 def revealed(reference: str) -> str:
-    """Return the URL that a declaration names: itself, `env:NAME`, or `file:PATH`."""
+    """Return the URL that a declaration names: itself, `env:NAME`, or `file:PATH`.
+
+    Raises `ConvergeError` where there is none, and `InputMissing` for a missing file.
+    """
+    url = _referred(reference)
+    # The installer takes what follows a space for another index, and would print it.
+    if not url or url.split() != [url]:
+        raise ConvergeError(
+            f"`index-url` does not lead to one URL by `{redacted(reference)}`",
+            hint="a space in a password is written `%20`",
+        )
+    return url
+
+
+def _referred(reference: str) -> str:
     if reference.startswith("env:"):
         name = reference.removeprefix("env:")
         value = os.environ.get(name, "")
@@ -34,13 +52,10 @@ def revealed(reference: str) -> str:
     if reference.startswith("file:") and not reference.startswith("file://"):
         path = reference.removeprefix("file:")
         try:
-            with open(path, encoding="utf-8") as stream:
-                return stream.read().strip()
+            with open(path, "rb") as stream:
+                return decoded(stream.read()).strip()
+        except ValueError as error:
+            raise ConvergeError(f"`{path}`, which `index-url` refers to: {error}") from None
         except FileNotFoundError:
             raise InputMissing(f"no such file: `{path}`, which `index-url` refers to") from None
     return reference
-
-
-def _hide(match: re.Match[str]) -> str:
-    plain = match["password"] is None and match["user"] in ("git", "hg", "svn")
-    return match[0] if plain else f"{match['scheme']}****@"

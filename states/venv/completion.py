@@ -8,15 +8,15 @@ import re
 import shlex
 
 from engine.files import sha256
+from engine.redaction import redacted
 from engine.value import replace
-from states import credentials, python
+from states import python
+from states.credentials import ELSEWHERE, exposed
 from states.venv import lockfile
-from states.venv.requirements import Line, is_url, read_lines
+from states.venv.requirements import Line, file_url, is_url, local_path, mistake, read_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packaging.requirements import Requirement
-
     from engine.source import Source
     from states.venv.spec import Venv
 
@@ -41,7 +41,7 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
         requirements=tuple(_place(one, source) for one in spec.requirements),
         constraints=tuple(_place(one, source) for one in spec.constraints),
         build_constraints=tuple(_place(one, source) for one in spec.build_constraints),
-        find_links=tuple(_place(one, source) for one in spec.find_links),
+        find_links=_find_links(spec.find_links, source),
         packages=_requirements(spec.packages, "packages", source),
         overrides=_requirements(spec.overrides, "overrides", source),
         lock=source.path(spec.lock) if spec.lock else "",
@@ -108,16 +108,24 @@ def _place(name: str, source: Source) -> str:
     return name if is_url(name) else source.path(name)
 
 
+def _find_links(names: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """Return absolute places; they are arguments of the installer, which all can see."""
+    for index, name in enumerate(names):
+        if words := exposed(name):
+            source.problem(("find-links", index), words, ELSEWHERE)
+    return tuple(_place(one, source) for one in names)
+
+
 def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
-    """Check an index; a password in it must not be kept anywhere."""
+    """Check an index, the one URL that may hold a password."""
     if url.startswith("file:") and not url.startswith("file://"):
         return "file:" + source.path(url.removeprefix("file:"))
-    if url and not url.startswith("env:") and not is_url(url):
-        source.problem(
-            key, f"`{credentials.redacted(url)}` is no URL", "or name it: `env:NAME`, `file:PATH`"
-        )
-    if credentials.redacted(url) != url:
-        source.holds_secret()
+    if not url or url.startswith("env:"):
+        return url
+    if url.split() != [url]:
+        source.problem(key, f"`{url}` is no URL", "a space in a password is written `%20`")
+    elif not is_url(url):
+        source.problem(key, f"`{url}` is no URL", "or name it: `env:NAME`, `file:PATH`")
     return url
 
 
@@ -138,10 +146,11 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
                 (key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint
             )
             continue
+        if words := exposed(text):
+            source.problem((key, index), words, ELSEWHERE)
+            continue
         if requirement.url and not is_url(requirement.url):
-            requirement.url = f"file://{source.path(requirement.url)}"
-        if requirement.url and credentials.redacted(requirement.url) != requirement.url:
-            source.holds_secret()
+            requirement.url = file_url(source.path(requirement.url))
         good.append(str(requirement))
     return tuple(good)
 
@@ -160,64 +169,31 @@ def _all_lines(spec: Venv, source: Source) -> list[Line]:
                 where = f", named in `{by.file}` line {by.number}" if by else ""
                 source.problem((key, index), f"no such file: `{file}`{where}")
 
-            def read(file: str) -> str | None:
-                return file if is_url(file) else source.read(file)
+            def read(file: str, key: str = key, index: int = index) -> str | None:
+                return file if is_url(file) else source.read(file, (key, index))
 
             for line in read_lines(name, read, missing, constraint=key != "requirements"):
-                lines.append(line)
-                _check_line(line, key, index, source)
+                if wrong := mistake(line):
+                    words, hint = wrong
+                    source.problem((key, index), f"{line.place()}: {words}", hint)
+                else:
+                    lines.append(line)
     return lines
-
-
-def _check_line(line: Line, key: str, index: int, source: Source) -> None:
-    from packaging.requirements import InvalidRequirement
-
-    if re.match(r"(-e|--editable)\b", line.text):
-        source.problem(
-            (key, index),
-            f"`{line.file}` line {line.number}: an editable install cannot be sealed",
-            "write `name @ file:///path`: it is installed as a copy, and changes are noticed",
-        )
-        return
-    try:
-        line.requirement()
-    except InvalidRequirement as error:
-        first = str(error).splitlines()[0]
-        source.problem(
-            (key, index),
-            f"`{line.file}` line {line.number}: `{line.text}` is no requirement: {first}",
-        )
 
 
 def _origins(spec: Venv, lines: list[Line], source: Source) -> tuple[str, ...]:
     """Digest each local project or file that is asked for directly."""
     from packaging.requirements import Requirement
 
-    urls = [Requirement(text).url for text in (*spec.packages, *spec.overrides)]
-    for line in lines:
-        requirement = None if line.text.startswith("-") else _quiet(line)
-        urls.append(requirement.url if requirement else None)
-    paths = {
-        url.removeprefix("file://").partition("#")[0]
-        for url in urls
-        if url and url.startswith("file://")
-    }
+    own = [Requirement(text).url or "" for text in (*spec.packages, *spec.overrides)]
+    paths = {*map(local_path, own), *(line.local() for line in lines)}
     found = []
-    for path in sorted(paths):
+    for path in sorted(filter(None, paths)):
         digest = source.tree(path)
         if digest == "absent":
             source.problem(("packages",), f"no such project or file: `{path}`")
         found.append(f"{path}\0{digest}")
     return tuple(found)
-
-
-def _quiet(line: Line) -> Requirement | None:
-    from packaging.requirements import InvalidRequirement
-
-    try:
-        return line.requirement()
-    except InvalidRequirement:
-        return None
 
 
 def _digest(
@@ -230,7 +206,7 @@ def _digest(
         "overrides": sorted(spec.overrides),
         "lines": [[line.constraint, line.text] for line in lines],
         "build-constraints": spec.build_constraints,
-        "indexes": [credentials.redacted(one) for one in (spec.index_url, *spec.extra_index_url)],
+        "indexes": [redacted(one) for one in (spec.index_url, *spec.extra_index_url)],
         "find-links": spec.find_links,
         "no-index": spec.no_index,
         "exclude-newer": spec.exclude_newer,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def read(spec: Venv, lines: list[Line], source: Source) -> str:
     """Return the text of a spec's lock, checked as far as that needs no interpreter."""
-    text = source.read(spec.lock)
+    text = source.read(spec.lock, ("lock",))
     if text is None:
         hint = "`converge lock` writes it; or leave `lock` out"
         source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
@@ -66,14 +66,11 @@ def _check(lock: Pylock, spec: Venv, lines: list[Line], source: Source) -> None:
 
 
 def _declared(spec: Venv, lines: Iterable[Line]) -> Iterator[Requirement]:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     yield from (Requirement(text) for text in spec.packages)
     for line in lines:
-        try:
-            requirement = None if line.constraint else line.requirement()
-        except InvalidRequirement:
-            continue  # complained of elsewhere
+        requirement = None if line.constraint else line.requirement()
         if requirement is not None:
             yield requirement
 

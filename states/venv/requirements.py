@@ -11,10 +11,11 @@ import os
 import re
 
 from engine.value import value
+from states.credentials import ELSEWHERE, exposed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from packaging.requirements import Requirement
 
@@ -22,6 +23,15 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 _NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)?(?P<name>\S.*)")
 _OPTION = re.compile(r"\s--(?:hash|config-settings?)\b.*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_EDITABLE = re.compile(r"(?:-e|--editable)\b")
+_LINKS = re.compile(r"(?P<before>(?:-f|--find-links)(?:\s+|=))(?P<place>\S.*)(?P<after>)")
+_DIRECT = re.compile(
+    r"(?P<before>[a-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)(?P<place>[^\s;]+)(?P<after>.*)",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    r"(?P<before>)(?P<place>[./][^\s;\[]*|[^\s;@=<>\[]+\.(?:whl|tar\.gz|zip))(?P<after>.*)"
+)
 
 
 @value
@@ -40,14 +50,62 @@ class Line:
         from packaging.requirements import Requirement
 
         text = _OPTION.sub("", self.text)
-        if text.startswith("-") or is_url(text) or _is_path(text):
+        if text.startswith("-") or is_url(text) or _PATH.fullmatch(text):
             return None
         return Requirement(text)
+
+    def local(self) -> str | None:
+        """Return the path of the project or file that it asks for, if that is on this host."""
+        if self.text == self.file:
+            return None  # a file of requirements
+        requirement = self.requirement()
+        if requirement is None:
+            return local_path(re.split(r"[\s\[]", self.text)[0])
+        return local_path(requirement.url or "")
+
+    def place(self) -> str:
+        """Return where it stands, for people; what is behind a URL has not been read yet."""
+        return f"`{self.file}`" if self.text == self.file else f"`{self.file}` line {self.number}"
 
 
 def is_url(text: str) -> bool:
     """Tell whether a text names something by URL."""
     return bool(_URL.match(text))
+
+
+def local_path(url: str) -> str | None:
+    """Return the path that a `file://` URL names; `None` for any other."""
+    from urllib.parse import unquote
+
+    if not url.startswith("file://"):
+        return None
+    return os.path.normpath(unquote(url.removeprefix("file://").partition("#")[0]))
+
+
+def file_url(path: str) -> str:
+    """Return the URL of a path, which may end with a fragment."""
+    from urllib.parse import quote
+
+    return f"file://{quote(path, safe='/#=&')}"
+
+
+def mistake(line: Line) -> tuple[str, str] | None:
+    """Say what is wrong with a line, in words that follow its place, and what to do instead."""
+    from packaging.requirements import InvalidRequirement
+
+    if words := exposed(line.text):
+        return words, ELSEWHERE
+    if _EDITABLE.match(line.text):
+        return (
+            "an editable install cannot be sealed",
+            "write `name @ file:///path`: it is installed as a copy, and changes are noticed",
+        )
+    try:
+        line.requirement()
+    except InvalidRequirement as error:
+        shown = line.text if len(line.text) < 60 else f"{line.text[:57]}…"
+        return f"`{shown}` is no requirement: {str(error).splitlines()[0]}", ""
+    return None
 
 
 def read_lines(
@@ -80,8 +138,9 @@ def _read(
         missing(name, nested_by)
         return
     for number, text in _logical(content):
-        line = Line(text=text, file=name, number=number, constraint=constraint)
         nested = _NESTED.fullmatch(text)
+        whole = text if nested or text == name else _anchored(text, name)
+        line = Line(text=whole, file=name, number=number, constraint=constraint)
         if nested is None:
             yield line
             continue
@@ -107,31 +166,40 @@ def _logical(content: str) -> Iterator[tuple[int, str]]:
 
 
 def _join(base: str, name: str) -> str:
-    if is_url(name) or os.path.isabs(name):
+    if is_url(name):
         return name
-    if is_url(base):
+    if is_url(base) and not os.path.isabs(name):
         from urllib.parse import urljoin
 
         return urljoin(base, name)
     return os.path.normpath(os.path.join(os.path.dirname(base), name))
 
 
-def _is_path(text: str) -> bool:
-    return text.startswith((".", "/")) or text.endswith((".whl", ".tar.gz", ".zip"))
+def _anchored(text: str, file: str) -> str:
+    """Make a relative path in a line one that means the same wherever the line stands."""
+    for form in (_LINKS, _DIRECT, _PATH):
+        found = form.fullmatch(text)
+        if found:
+            place = _join(file, found["place"])
+            if form is not _LINKS and not is_url(place):
+                place = file_url(place)
+            return found["before"] + place + found["after"].replace(";", " ;", 1)
+    return text
 
 
-def own_pins(lines: list[Line]) -> set[str]:
+def own_pins(lines: list[Line], environment: Mapping[str, str]) -> set[str]:
     """Return the normalised names that are asked for by exact version or by reference.
 
     A constraint on one of these is left out: who names a version has chosen. So it is
-    done in OpenStack, whose upper constraints also name the services themselves.
+    done in OpenStack, whose upper constraints also name the services themselves. What
+    the markers of the environment rule out asks for nothing.
     """
     from packaging.utils import canonicalize_name
 
     names = set()
     for line in lines:
         requirement = line.requirement()
-        if requirement is not None and not line.constraint:
+        if requirement is not None and not line.constraint and _holds(requirement, environment):
             exact = any(
                 one.operator in ("==", "===") and not one.version.endswith(".*")
                 for one in requirement.specifier
@@ -139,6 +207,10 @@ def own_pins(lines: list[Line]) -> set[str]:
             if requirement.url or exact:
                 names.add(str(canonicalize_name(requirement.name)))
     return names
+
+
+def _holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
 def overridden(texts: Iterable[str]) -> set[str]:

@@ -12,7 +12,7 @@ import os
 from engine.errors import ConvergeError, IntegrityError
 from engine.value import value
 from states import python as pythons
-from states.credentials import redacted
+from states.credentials import without
 from states.venv.receipt import Package
 from states.venv.wheels import normalised
 
@@ -110,7 +110,7 @@ def _file(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
     if "path" in kept:
         kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))
     if "url" in kept:
-        kept["url"] = redacted(kept["url"]).replace("****@", "")
+        kept["url"] = without(kept["url"])
     return kept
 
 

@@ -6,14 +6,27 @@ import os
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError, Unavailable
+from engine.source import decoded
+from states import python as pythons
 from states import uv
-from states.venv.requirements import Line, is_url, overridden, own_pins, read_lines, without
+from states.credentials import ELSEWHERE, exposed
+from states.venv.requirements import (
+    Line,
+    is_url,
+    local_path,
+    mistake,
+    overridden,
+    own_pins,
+    read_lines,
+    without,
+)
 from states.venv.resolution import Resolution, narrowed
 from states.workplace import workplace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from urllib.request import OpenerDirector
 
     from engine.settings import Settings
     from states.python import Python
@@ -32,9 +45,9 @@ def compiled(
 ) -> str:
     """Return uv's lock for a spec, with all files that the interpreter could take."""
     progress.step("resolving versions")
-    asked, bounds = _lines(spec.requirements, False), _lines(spec.constraints, True)
+    asked, bounds = _lines(spec.requirements, False, spec), _lines(spec.constraints, True, spec)
     asked = [*_own(spec.packages), *asked]
-    pins = own_pins(asked) | overridden(spec.overrides)
+    pins = own_pins(asked, markers(python)) | overridden(spec.overrides)
     bounds = [*[one for one in asked if one.constraint], *bounds]
     asked = [one for one in asked if not one.constraint]
     output = os.path.join(work, "pylock.toml")
@@ -68,11 +81,17 @@ def compiled(
         return stream.read()
 
 
+def markers(python: Python) -> dict[str, str]:
+    """Return what the markers of requirements speak of (PEP 508), as an interpreter has it."""
+    found = pythons.information(python).marker_environment
+    return {name: str(said) for name, said in found.items()}
+
+
 def build_constraints(spec: Venv, work: str) -> list[str]:
     """Return the arguments that bound the tools which build from source."""
     if not spec.build_constraints:
         return []
-    lines = _lines(spec.build_constraints, True)
+    lines = _lines(spec.build_constraints, True, spec)
     return ["--build-constraints", _write(f"{work}/build.txt", _texts(lines))]
 
 
@@ -93,10 +112,20 @@ def _own(packages: Iterable[str]) -> list[Line]:
     ]
 
 
-def _lines(names: Iterable[str], constraint: bool) -> list[Line]:
+def _lines(names: Iterable[str], constraint: bool, spec: Venv) -> list[Line]:
+    """Read files and what is behind URLs; raises for a line that no installer can take."""
+
+    def read(name: str) -> str | None:
+        return _fetched(name, spec.netrc) if is_url(name) else _local(name)
+
     lines: list[Line] = []
     for name in names:
-        lines += read_lines(name, _fetch, _missing, constraint=constraint)
+        lines += read_lines(name, read, _missing, constraint=constraint)
+    for line in lines:
+        if wrong := mistake(line):
+            words, hint = wrong
+            kind = Unavailable if is_url(line.file) else ConvergeError
+            raise kind(f"{line.place()}: {words}", hint=hint or "look at what is served there")
     return lines
 
 
@@ -104,25 +133,53 @@ def _missing(name: str, _by: Line | None) -> None:
     raise ConvergeError(f"no such file: `{name}`; it was there when the declaration was read")
 
 
-def _fetch(name: str) -> str | None:
-    """Read a file, or what is behind a URL: https and the like by the standard library."""
-    if not is_url(name) or name.startswith("file://"):
-        try:
-            with open(name.removeprefix("file://"), encoding="utf-8") as stream:
-                return stream.read()
-        except FileNotFoundError:
-            return None
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
-    progress.step(f"fetching {name}")
+def _local(path: str) -> str | None:
     try:
-        with urlopen(name, timeout=60) as answer:
-            return bytes(answer.read()).decode("utf-8", "replace")
+        with open(path, "rb") as stream:
+            return decoded(stream.read())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConvergeError(f"`{path}` {error}") from None
+
+
+def _fetched(url: str, netrc: str) -> str | None:
+    """Return what is behind a URL, by the standard library; raises `Unavailable`."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
+    if words := exposed(url):
+        raise ConvergeError(words, hint=ELSEWHERE)
+    if url.lower().startswith("file://"):
+        return _local(local_path(url) or "")
+    progress.step(f"fetching {url}")
+    try:
+        with _opener(url, netrc).open(url, timeout=60) as answer:
+            return decoded(answer.read())
     except HTTPError as error:
-        raise Unavailable(f"`{name}` cannot be had: {error.code} {error.reason}") from None
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"`{name}` cannot be had: {error}", hint="check the network") from None
+        hint = "name its credentials in `netrc`" if error.code in (401, 403) else None
+        words = f"`{url}` cannot be had: {error.code} {error.reason}"
+        raise Unavailable(words, hint=hint) from None
+    except (OSError, ValueError, HTTPException) as error:
+        words = f"`{url}` cannot be had: {error}"
+        raise Unavailable(words, hint="check the network") from None
+
+
+def _opener(url: str, path: str) -> OpenerDirector:
+    """Return what opens a URL with the password that a netrc file has for its host only."""
+    from netrc import NetrcParseError, netrc
+    from urllib.parse import urlsplit
+    from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithDefaultRealm, build_opener
+
+    known = HTTPPasswordMgrWithDefaultRealm()
+    host = urlsplit(url)
+    try:
+        found = netrc(path).authenticators(host.hostname or "") if path else None
+    except NetrcParseError as error:
+        raise ConvergeError(f"`{path}` line {error.lineno} is not as netrc files are") from None
+    if found:
+        known.add_password(None, f"{host.scheme}://{host.netloc}/", found[0], found[2] or "")
+    return build_opener(HTTPBasicAuthHandler(known))
 
 
 def _texts(lines: Iterable[Line]) -> list[str]:

@@ -72,6 +72,56 @@ def test_a_name_twice_under_different_markers_is_the_one_that_holds(site: Host) 
     assert installed(site, constraints=["upper.txt"])["library"] == "2.0"
 
 
+def test_a_pin_that_does_not_hold_here_leaves_the_bound(site: Host) -> None:
+    site.write("library===1.0\n", "upper.txt")
+    asked = ["service", "library==2.0; python_version<'3'"]
+
+    assert installed(site, packages=asked, constraints=["upper.txt"])["library"] == "1.0"
+
+
+def test_a_requirement_file_may_begin_with_a_byte_order_mark(site: Host) -> None:
+    site.write("\ufefflibrary==1.0\n", "asked.txt")
+
+    assert installed(site, packages=[], requirements=["asked.txt"]) == {"library": "1.0"}
+
+
+def test_a_requirement_file_of_another_encoding_is_told_with_its_line(site: Host) -> None:
+    (site.folder / "asked.txt").write_bytes(b"library\n# caf\xe9\n")
+    site.declare([], requirements=["asked.txt"])
+
+    refused = site.plan()
+
+    assert refused.code == 65
+    assert f"`{site.folder}/asked.txt` line 2 is not UTF-8" in refused.err
+
+
+def test_relative_paths_in_a_file_are_relative_to_it(site: Host) -> None:
+    site.folder = site.folder / "a folder"
+    site.write("-r deep/more.txt\n", "asked.txt")
+    lines = ["./one-1.0-py3-none-any.whl ; python_version>'3'", "two @ two-1.0-py3-none-any.whl"]
+    site.write("\n".join([*lines, "--find-links=links", "three", "-f ../links"]), "deep/more.txt")
+    for name, place in (("one", "deep"), ("two", "deep"), ("three", "deep/links")):
+        make_wheel(site.folder / place, name, "1.0")
+    site.declare([], requirements=["asked.txt"], find_links=[])
+    (site.folder / "links").mkdir()
+
+    site.converges()
+    assert site.versions() == {"one": "1.0", "two": "1.0", "three": "1.0"}
+
+    make_wheel(site.folder / "deep", "one", "1.0", files={"one/more.py": ""})
+    assert "package.one" in changes(site.plan().first)
+
+
+def test_a_local_path_that_a_file_names_must_be_there(site: Host) -> None:
+    site.write("./none-1.0-py3-none-any.whl\n", "deep/asked.txt")
+    site.declare([], requirements=["deep/asked.txt"])
+
+    refused = site.plan()
+
+    assert refused.code == 65
+    assert f"no such project or file: `{site.folder}/deep/none-1.0-" in refused.err
+
+
 def test_requirement_files_nest(site: Host) -> None:
     site.write("-r deep/more.txt\n", "asked.txt")
     site.write("-c ../bounds.txt\nother # for the tests\nlib\\\nrary\n", "deep/more.txt")
@@ -135,6 +185,13 @@ def page(host: Host) -> Iterator[tuple[str, list[str]]]:
         def log_request(self, code: object = "-", size: object = "-") -> None:
             asked.append(self.path)
 
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.replace("cut-short/", ""))
+
+        def send_header(self, keyword: str, value: str) -> None:
+            more = keyword == "Content-Length" and "cut-short" in self.path
+            super().send_header(keyword, str(int(value) + 9) if more else value)
+
     handler = functools.partial(Handler, directory=str(host.folder / "public"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -167,3 +224,27 @@ def test_constraints_behind_a_url_that_is_gone_are_a_clear_failure(
 
     assert failed.code == 69
     assert f"`{url}/nothing.txt` cannot be had: 404" in failed.first["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("served", "words"),
+    [
+        (b"\n<!DOCTYPE html><title>Log in</title>", "line 2: `<!DOCTYPE html>"),
+        (b"library\n-e .\n", "line 2: an editable install"),
+        (b"caf\xe9", "cannot be had: line 1 is not UTF-8"),
+        (None, "cannot be had: IncompleteRead"),
+    ],
+)
+def test_an_answer_that_is_no_list_of_requirements_is_a_clear_failure(
+    site: Host, page: tuple[str, list[str]], served: bytes | None, words: str
+) -> None:
+    url, _ = page
+    (site.folder / "public/upper.txt").write_bytes(served or b"library\n")
+    place = "upper.txt" if served else "cut-short/upper.txt"
+    site.declare(["service"], constraints=[f"{url}/{place}"])
+
+    failed = site.apply()
+
+    assert failed.code == 69, failed.err
+    assert f"`{url}/{place}` {words}" in failed.first["error"]["message"]
+    assert "Traceback" not in failed.err

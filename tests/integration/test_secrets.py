@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import os
 import threading
 from collections.abc import Iterator
@@ -103,14 +104,146 @@ def test_a_wrong_declaration_does_not_print_it(guarded: Host, index: Index) -> N
     said_nowhere([refused])
 
 
-def test_a_password_in_a_direct_reference_is_not_kept(guarded: Host, index: Index) -> None:
-    wheel = index.url_with_password.replace("simple/", "files/gamma-3.0-py3-none-any.whl")
-    guarded.declare([f"gamma @ {wheel}"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'index_url = "URL"',
+        'index-url = "URL"\nindex-url = "URL"',
+        'index-url = "URL',
+        "index-url = URL",
+        'index-url = ["URL"]',
+        'index-url = "see URL"',
+        'extra-index-url = "URL"',
+        'extra-index-url = [["URL"]]',
+        'netrc = {url = "URL"}',
+        'lock = "URL"',
+        'packages = ["URL"]',
+        'packages = ["gamma @ URL", "gamma=URL"]',
+    ],
+)
+def test_no_mistake_on_its_line_tells_it(guarded: Host, line: str) -> None:
+    awkward = ("{0}", "a@{0}", "a/{0}", "a {0}", "{0}" + "x" * 80)
+    urls = [f"https://{USER}:{one.format(PASSWORD)}@example.org/simple/" for one in awkward]
+    tables = [f'[venv.app{n}]\npath = "v{n}"\n{line}\n' for n in range(len(urls))]
+    guarded.write("".join(map(str.replace, tables, ["URL"] * len(urls), urls)))
+
+    refused = guarded.plan("--verbose")
+
+    assert refused.code == 65
+    assert "example.org" in refused.err
+    said_nowhere([refused])
+    assert files_that_tell(guarded) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("find_links", "URL"),
+        ("requirements", "URL"),
+        ("constraints", "URL"),
+        ("build_constraints", "URL"),
+        ("packages", "gamma @ URL"),
+        ("packages", "gamma @ git+URL"),
+        ("overrides", "gamma @ URL"),
+        ("asked", "gamma @ URL"),
+        ("asked", "--index-url URL"),
+        ("asked", "--find-links=URL"),
+        ("asked", "-c URL"),
+        ("asked", "-r URL"),
+    ],
+)
+def test_a_password_elsewhere_than_in_an_index_is_refused_and_not_told(
+    guarded: Host, index: Index, key: str, text: str
+) -> None:
+    """An installer would take it as an argument, which everybody can see."""
+    text = text.replace("URL", index.url_with_password)
+    guarded.write(f"beta\n{text}\n", "asked.txt")
+    keys: dict[str, list[str]] = {"packages": [], "requirements": ["asked.txt"]}
+    guarded.declare(**(keys if key == "asked" else {"packages": [], key: [text]}))
 
     runs = [guarded.plan("--verbose"), guarded.apply("--verbose")]
 
+    assert {run.code for run in runs} == {65}
+    assert "a password stands in `" in runs[0].err
+    assert "`netrc`" in runs[0].err
     said_nowhere(runs)
     assert files_that_tell(guarded) == []
+
+
+def test_a_password_in_a_command_is_not_remembered(guarded: Host) -> None:
+    url = f"https://{USER}:{PASSWORD}@example.org/"
+    guarded.declare(["beta"], more=f'[command.x]\nargv = ["/bin/true", "{url}"]\n')
+    runs = [guarded.plan("--verbose"), guarded.plan("--out", "approved.json")]
+
+    said_nowhere(runs)
+    assert files_that_tell(guarded) == []
+
+
+def test_a_netrc_file_opens_what_constraints_name(guarded: Host, index: Index) -> None:
+    stock(guarded.wheels)
+    with bounds_behind_a_password("beta<2\n") as url:
+        guarded.declare(["beta"], constraints=[url])
+        refused = guarded.plan("--verbose")
+        guarded.write(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc")
+        guarded.declare(["beta"], constraints=[url], netrc="secrets/netrc")
+        opened = guarded.plan("--verbose")
+
+    assert refused.code == 69
+    assert "netrc" in refused.first["error"]["hint"]
+    assert opened.changes()["package.beta"][1] == "1.0"
+    said_nowhere([refused, opened])
+    assert files_that_tell(guarded) == []
+
+
+def test_a_broken_netrc_file_is_not_quoted(guarded: Host, index: Index) -> None:
+    with bounds_behind_a_password("beta<2\n") as url:
+        guarded.write(f"machine 127.0.0.1\nlogin {USER} {PASSWORD}\n", "secrets/netrc")
+        guarded.declare(["beta"], constraints=[url], netrc="secrets/netrc")
+        refused = guarded.plan("--verbose")
+
+    assert refused.code == 1
+    assert "secrets/netrc` line " in refused.first["error"]["message"]
+    said_nowhere([refused])
+
+
+@pytest.mark.parametrize("how", ["in a variable", "in a file"])
+@pytest.mark.parametrize("value", [f"https://{USER}:a {PASSWORD}@h/", f"{USER} {PASSWORD}"])
+def test_what_is_no_url_where_one_is_referred_to_is_not_shown(
+    guarded: Host, how: str, value: str
+) -> None:
+    guarded.env = {"INDEX": value}
+    guarded.write(value, "secrets/index")
+    reference = "env:INDEX" if how == "in a variable" else "file:secrets/index"
+    guarded.declare(["beta"], find_links=[], no_index=False, index_url=reference)
+
+    refused = guarded.plan("--verbose")
+
+    assert refused.code == 1
+    assert "does not lead to one URL" in refused.first["error"]["message"]
+    said_nowhere([refused])
+
+
+@contextmanager
+def bounds_behind_a_password(text: str) -> Iterator[str]:
+    """Serve one file to who has the password; yield its URL."""
+    wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers.get("Authorization") == wanted
+            self.send_response(200 if known else 401)
+            if not known:
+                self.send_header("WWW-Authenticate", 'Basic realm="bounds"')
+            self.end_headers()
+            self.wfile.write(text.encode() if known else b"")
+
+        def log_message(self, *_words: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/upper.txt"
+        server.shutdown()
 
 
 def leaks(data: bytes) -> bool:
@@ -124,7 +257,7 @@ def said_nowhere(runs: list[Run]) -> None:
 
 def files_that_tell(host: Host) -> list[str]:
     """Return all files below a host that hold the password, but those that were told it."""
-    told = {"converge.toml", "secrets/index", "secrets/netrc"}
+    told = {"converge.toml", "asked.txt", "secrets/index", "secrets/netrc"}
     found = []
     for folder, _, names in os.walk(host.folder):
         for name in names:

@@ -91,12 +91,44 @@ def test_a_file_is_a_tree_of_one_and_nothing_is_absent(tree: Path) -> None:
 
 def test_notes_hold_true_until_something_that_was_read_changes(tree: Path) -> None:
     notes = Notes()
-    assert notes.read(str(tree / "one.py")) == "1"
+    assert notes.read(str(tree / "one.py")) == b"1"
     assert notes.read(str(tree / "gone")) is None
     notes.tree(str(tree / "deep"))
     assert still_true(notes.files, notes.trees)
     (tree / "gone").touch()
     assert not still_true(notes.files, notes.trees)
+
+
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    notes = Notes()
+    os.mkfifo(tmp_path / "pipe")
+    assert notes.read(str(tmp_path / "pipe")) is None
+    (tmp_path / "file").write_text("x")
+    notes.read(str(tmp_path / "file"))
+    (tmp_path / "file").unlink()
+    os.mkfifo(tmp_path / "file")
+    assert not still_true(notes.files, notes.trees)
+
+
+def test_a_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    assert source.read(str(tmp_path / "file"), ("text",)) == "café"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
+)
+def test_what_is_no_text_is_told_at_the_key_that_names_it(
+    tmp_path: Path, data: bytes, words: str
+) -> None:
+    notes, file = Notes(), tmp_path / "file"
+    file.write_bytes(data)
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
+    assert source.read(str(file), ("text",)) == ""
+    (problem,) = notes.problems
+    assert (problem.key, problem.message) == (("note", "a", "text"), f"`{file}` {words}")
 
 
 def test_a_path_is_relative_to_the_folder_of_the_declaration() -> None:

@@ -50,8 +50,6 @@ class NoteKind:
         self.locked = locked
 
     def complete(self, spec: Note, source: Source) -> Note:
-        if spec.password:
-            source.holds_secret()
         if spec.pages < 1:
             source.problem(("pages",), "`pages` must be at least 1", "a note has a page")
         for index, tag in enumerate(spec.tags):
@@ -59,7 +57,7 @@ class NoteKind:
                 source.problem(("tags", index), f"`{tag}` is no tag", "use small letters")
         text = spec.text
         if spec.read_from:
-            content = source.read(source.path(spec.read_from))
+            content = source.read(source.path(spec.read_from), ("read-from",))
             if content is None:
                 source.problem(("read-from",), f"no such file: `{source.path(spec.read_from)}`")
             text = content or ""
