@@ -58,6 +58,6 @@ def _ours(default: str, variable: str) -> str:
         what = f"belongs to uid {found.st_uid}" if foreign else "is writable for others"
         raise Forbidden(
             f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
-            hint=f"`rm -r {folder}`: all in it is made anew; or name another by `{variable}`",
+            hint=f"`rm -r {folder}`: nobody knows who wrote it; or name another by `{variable}`",
         )
     return folder
