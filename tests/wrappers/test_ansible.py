@@ -124,16 +124,25 @@ def test_a_task_may_become_another_user(latest: Ansible, world: World, tmp_path:
     assert (home / "web").lstat().st_uid == 65534
 
 
-@pytest.mark.parametrize("options", [[], ["--check"]])
-def test_an_engine_that_is_missing_is_named_with_its_remedy(
-    latest: Ansible, world: World, options: list[str]
-) -> None:
+def test_an_engine_that_is_missing_is_named_with_its_remedy(latest: Ansible, world: World) -> None:
     """The failure names the role that installs it."""
     more = {"options": {"executable": "/nowhere/converge"}}
-    code, output = latest.play({"tasks": [_task(latest, _web(latest, world), **more)]}, *options)
+    code, output = latest.play({"tasks": [_task(latest, _web(latest, world), **more)]})
     assert code == 2
     assert "The engine `/nowhere/converge` is not on this host" in output
     assert "converge.python.engine" in output
+
+
+def test_an_engine_that_is_still_to_be_installed_is_a_change_and_a_warning_in_check_mode(
+    latest: Ansible, world: World
+) -> None:
+    """A play that installs the engine first can be foretold on a new host."""
+    more = {"options": {"executable": "/nowhere/converge"}}
+    code, output = latest.play({"tasks": [_task(latest, _web(latest, world), **more)]}, "--check")
+    assert code == 0, output
+    assert "changed=1" in output
+    assert "[WARNING]" in output
+    assert "cannot be foretold" in output
 
 
 @pytest.mark.parametrize(
@@ -169,6 +178,80 @@ def test_a_wrong_declaration_is_told_with_its_line_and_a_suggestion(
     assert code == 2
     assert "packges" in output
     assert "web.toml:3" in output
+    assert "did you mean `packages`?" in output
+    # Ansible itself tells a failure in two places.
+    assert output.count("1 problem in the declaration") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"chdir": "/nowhere"}, "/nowhere"),
+        ({"secrets": {"PIN": None}}, "No value for the secret PIN"),
+        ({"files": []}, "There are no files in `files`"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(
+    latest: Ansible, world: World, options: Answer, words: str
+) -> None:
+    """Before anything is built, in words of its own."""
+    declaration = _web(latest, world)
+    declaration["venv"]["web"]["path"] = "web"
+    task = _task(latest, declaration, options=options)
+    if "files" in options:
+        del task["converge.python.venv"]["declaration"]
+    code, output = latest.play({"tasks": [task]})
+    assert code == 2
+    assert words in output
+    assert not list(latest.place.folder.glob("**/web"))
+
+
+def test_options_are_taken_as_people_write_them(latest: Ansible, world: World) -> None:
+    """`upgrade: true` is all of them, a number is a secret too, and `~` is the home of who runs it."""
+    home = latest.place.folder.parent
+    (home / "converge").symlink_to(latest.place.engine)
+    fits_both = _web(latest, world, "alpha<=2.0,>=1.0")
+    first = _task(latest, _web(latest, world, "alpha==1.0"))
+    code, output = latest.play({"tasks": [first, _task(latest, fits_both)]}, "--diff")
+    assert (code, "alpha==2.0" in output) == (0, False), output
+    options = {"upgrade": True, "secrets": {"PIN": 1234}, "executable": "~/converge"}
+    code, output = latest.play({"tasks": [_task(latest, fits_both, options=options)]}, "--diff")
+    assert (code, "+alpha==2.0" in output) == (0, True), output
+
+
+def test_a_diff_leaves_out_what_means_nothing_to_people(latest: Ansible, world: World) -> None:
+    """Digests are for the engine."""
+    output = latest.play({"tasks": [_task(latest, _web(latest, world, "alpha"))]}, "--diff")[1]
+    assert "+alpha==" in output
+    assert "artifacts" not in output
+    assert "settings" not in output
+
+
+def test_what_the_engine_remarks_is_a_warning(latest: Ansible, world: World) -> None:
+    """A name that is no longer declared is not removed unasked, but told."""
+    declared = latest.place.folder / "web.toml"
+    options = {"files": str(declared), "executable": str(latest.place.engine)}
+    table = '[venv.{0}]\npath = "{0}"\npackages = []\nno-index = true\n'
+    for names in (("web", "api"), ("web",)):
+        declared.write_text("".join(table.format(name) for name in names))
+        code, output = latest.play({"tasks": [{"converge.python.venv": options}]})
+        assert code == 0, output
+    flat = " ".join(output.split())
+    assert "[WARNING]" in flat
+    assert "`venv.api` is no longer declared" in flat
+
+
+@pytest.mark.parametrize("info", ["deploy:c4nary", "c4nary", "ünï:c4'\"nary", "c4nary:x-oauth-basic"])
+def test_a_password_written_into_a_declaration_is_not_shown_with_the_invocation(
+    latest: Ansible, world: World, info: str
+) -> None:
+    """Though it belongs into `secrets`."""
+    declaration = _web(latest, world)
+    declaration["venv"]["web"] |= {"index-url": f"https://{info}@wheels.example/simple"}
+    task = {"tasks": [_task(latest, declaration)]}
+    _, output = latest.play(task, "-vvv", "--check", ANSIBLE_INJECT_INVOCATION="1")
+    assert '"invocation"' in output
+    assert "nary" not in output
 
 
 def test_the_documentation_of_every_option_is_read_by_ansible(latest: Ansible) -> None:
@@ -179,7 +262,7 @@ def test_the_documentation_of_every_option_is_read_by_ansible(latest: Ansible) -
     [read] = json.loads(module.stdout).values()
     assert all(option["description"] for option in read["doc"]["options"].values())
     assert read["doc"]["attributes"]["check_mode"]["support"] == "full"
-    assert set(read["return"]) == {"msg", "resources", "summary", "digest", "exit"}
+    assert set(read["return"]) == {"msg", "resources", "summary", "digest", "notes", "exit"}
     role = latest.place.run([doc, "--type", "role", "converge.python.engine"], **environ)
     assert "converge_home" in role.stdout
 

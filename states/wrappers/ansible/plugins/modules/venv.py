@@ -20,7 +20,7 @@ options:
   files:
     description:
       - Declarations on the target, or folders of them (every C(*.toml) inside, sorted).
-      - Exactly one of O(files) and O(declaration) is given.
+      - Exactly one of O(files) and O(declaration) is given. A list of no files is refused.
     type: list
     elements: path
     aliases: [file]
@@ -37,12 +37,14 @@ options:
   upgrade:
     description:
       - Packages that are resolved afresh instead of keeping their versions.
-      - V(*) stands for all of them.
+      - V(*) stands for all of them, as does V(true).
     type: list
     elements: str
     default: []
   prune:
-    description: Remove what an earlier declaration asked for and this one does not name.
+    description:
+      - Remove what an earlier declaration in the same files asked for and this one does not name.
+      - Without effect together with O(declaration), which no later run can be told to replace, or O(only).
     type: bool
     default: false
   lock_timeout:
@@ -56,15 +58,16 @@ options:
     description:
       - Environment variables for the engine alone, for index credentials.
       - A declaration names one as C(index-url = "env:NAME").
+      - Numbers are taken as they are written, a value that is missing is refused.
       - Use this and not the task keyword C(environment), which shows on the target's command line.
     type: dict
     default: {}
   chdir:
-    description: Folder on the target in which the engine runs.
+    description: Folder on the target in which the engine runs. It must be there.
     type: path
   executable:
     description: The engine, by name or path.
-    type: str
+    type: path
     default: converge
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
@@ -75,7 +78,10 @@ attributes:
     membership: [converge.python.converge]
     support: full
   check_mode:
-    description: The same keys are returned as in the real run.
+    description:
+      - The same keys are returned as in the real run.
+      - Where the engine is not on the target yet, what it would do cannot be foretold. The task then counts
+        as a change, with a warning.
     support: full
   diff_mode:
     description: One unified diff for each resource that differs.
@@ -143,6 +149,12 @@ digest:
   description: Identity of what was, or would be, done. Two hosts with the same digest had the same plan.
   returned: when the engine answered
   type: str
+notes:
+  description: What somebody should know though nothing is done about it. Each is a warning too.
+  returned: when the engine answered
+  type: list
+  elements: str
+  sample: ["`venv.keystone` is held after a rollback"]
 exit:
   description: The engine's exit code, its class, and whether trying again can help.
   returned: when the engine answered
@@ -154,20 +166,42 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-KEYS = ("resources", "summary", "digest", "exit")
+KEYS = ("resources", "summary", "digest", "notes", "exit")
+DIGESTS = ("artifacts", "settings")
 REMEDY = "Install it with the role converge.python.engine, or name it by `executable`."
 
 
 def command(module, engine):
     """The argv of one run; nothing secret is in it."""
     options = module.params
-    argv = [engine, "plan" if module.check_mode else "apply", *(options["files"] or ["-"]), "--json", "--quiet"]
-    argv += [] if module.check_mode else ["--lock-timeout", str(options["lock_timeout"])]
-    argv += ["--jobs", str(options["jobs"])] if options["jobs"] else []
-    argv += ["--only=" + address for address in options["only"]]
-    if options["upgrade"]:
-        argv.append("--upgrade" if "*" in options["upgrade"] else "--upgrade=" + ",".join(options["upgrade"]))
-    return argv + (["--prune"] if options["prune"] else [])
+    # A plain boolean comes as a list of its name.
+    names = [name for name in options["upgrade"] if name != "False"]
+    return [
+        engine,
+        "plan" if module.check_mode else "apply",
+        *(options["files"] or ["-"]),
+        "--json",
+        "--quiet",
+        *([] if module.check_mode else ["--lock-timeout", str(options["lock_timeout"])]),
+        *(["--jobs", str(options["jobs"])] if options["jobs"] else []),
+        *("--only=" + address for address in options["only"]),
+        *(["--upgrade" if {"*", "True"} & set(names) else "--upgrade=" + ",".join(names)] if names else []),
+        *(["--prune"] if options["prune"] else []),
+    ]
+
+
+def texts(value):
+    """All strings in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
+def passwords(declaration):
+    """What stands before the host in a URL: it must not be shown with the invocation, in whole or in part."""
+    found = [info for text in texts(declaration) for info in re.findall(r"://([^/?#\s]+)@", text)]
+    return {part for info in found for part in (info, info.partition(":")[2]) if part} - {"git", "hg", "svn"}
 
 
 def understood(module, engine, code, out, err):
@@ -195,7 +229,7 @@ def diff(resource):
     title = "%s %s" % (resource["address"], resource.get("path") or "")
     sides = {"before_header": title.strip(), "after_header": title.strip()}
     for side in ("before", "after"):
-        changes = [change for change in resource["changes"] if change[side] is not None]
+        changes = [change for change in resource["changes"] if change["attribute"] not in DIGESTS and change[side] is not None]
         sides[side] = "".join(line(change["attribute"], change[side]) for change in changes)
     return sides
 
@@ -203,12 +237,11 @@ def diff(resource):
 def complaints(answer):
     """What went wrong, with the remedy, one line each."""
     for problem in answer.get("problems") or ():
-        yield "%(file)s:%(line)s: %(message)s" % problem
-    for where in [answer, *answer["resources"]]:
-        error = where.get("error")
-        if error:
-            yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
-            yield error.get("output") or ""
+        yield "%(file)s:%(line)s: %(message)s" % problem + ("; " + problem["hint"] if problem.get("hint") else "")
+    for where in [where for where in [answer, *answer["resources"]] if where.get("error")]:
+        error = where["error"]
+        yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
+        yield error.get("output") or ""
 
 
 def main():
@@ -223,28 +256,40 @@ def main():
             "jobs": {"type": "int"},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "chdir": {"type": "path"},
-            "executable": {"type": "str", "default": "converge"},
+            "executable": {"type": "path", "default": "converge"},
         },
         mutually_exclusive=[("files", "declaration")],
         required_one_of=[("files", "declaration")],
         supports_check_mode=True,
     )
-    inline = None if module.params["files"] else json.dumps(module.params["declaration"])
-    # A password written into an index URL after all must not be shown with the invocation.
-    module.no_log_values.update(re.findall(r"//[^/@:\s\"]*:([^/@\s\"]+)@", inline or ""))
-    engine = module.get_bin_path(module.params["executable"], opt_dirs=["/usr/local/bin", "/opt/converge/bin"])
+    files, declaration, secrets = (module.params[name] for name in ("files", "declaration", "secrets"))
+    module.no_log_values.update(passwords(declaration))
+    unknown = [name for name, value in secrets.items() if value is None]
+    if unknown or not (files or declaration is not None):
+        module.fail_json(msg="No value for the secret %s" % ", ".join(unknown) if unknown else "There are no files in `files`")
+    engine = module.get_bin_path(module.params["executable"], opt_dirs=["/usr/local/bin"])
     if engine is None:
-        module.fail_json(msg="The engine `%s` is not on this host. %s" % (module.params["executable"], REMEDY))
-    code, out, err = module.run_command(
-        command(module, engine), data=inline, cwd=module.params["chdir"], environ_update=module.params["secrets"]
+        missing = "The engine `%s` is not on this host. %s" % (module.params["executable"], REMEDY)
+        if not module.check_mode:
+            module.fail_json(msg=missing)
+        # An earlier task may install it in the real run.
+        module.warn(missing + " What it would do cannot be foretold.")
+        module.exit_json(changed=True, msg=missing)
+    answered = module.run_command(
+        command(module, engine),
+        data=None if files else json.dumps(declaration),
+        cwd=module.params["chdir"],
+        ignore_invalid_cwd=False,
+        environ_update={name: str(value) for name, value in secrets.items()},
     )
-    answer = understood(module, engine, code, out, err)
-    result = {key: answer.get(key) for key in KEYS}
-    result.update(changed=answer["changed"], msg=answer["comment"])
+    answer = understood(module, engine, *answered)
+    result = {"changed": answer["changed"], "msg": answer["comment"], **{key: answer.get(key) for key in KEYS}}
+    for note in answer.get("notes") or ():
+        module.warn(note)
     if module._diff:
         result["diff"] = [diff(resource) for resource in answer["resources"] if resource["changes"]]
-    if answer["failed"] or code not in (0, 2):
-        result["msg"] = "\n".join([answer["comment"], *complaints(answer)]).strip()
+    if answer["failed"] or answered[0] not in (0, 2):
+        result["msg"] = "\n".join(dict.fromkeys([answer["comment"], *complaints(answer)])).strip()
         module.fail_json(**result)
     module.exit_json(**result)
 

@@ -20,3 +20,8 @@ def test_a_new_package_stands_only_on_the_right_side_of_the_diff():
     assert sides["before"] == ""
     assert sides["after"] == "alpha==1.0\n"
     assert sides["before_header"] == "venv.web /srv/web"
+
+
+def test_a_password_is_found_at_any_depth_and_a_plain_user_is_none():
+    declaration = {"a": [{"b": "x @ https://me:pass@host/x.whl"}, "git+ssh://git@host/y"], "c": 1, "d": None}
+    assert venv.passwords(declaration) == {"me:pass", "pass"}
