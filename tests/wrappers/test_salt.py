@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
+from tests.support.wheels import make_wheel
 from tests.wrappers.callers.caller import Place
 from tests.wrappers.callers.salt import Salt
 from tests.wrappers.world import PYTHON, World
@@ -121,6 +122,9 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
         "/nowhere/x.toml": {"converge.applied": [engine]},
         "typo": {"converge.applied": [engine, {"fils": "x.toml"}]},
         "both": {"converge.applied": [engine, {"files": "x"}, {"declaration": {"venv": {}}}, {"only": "a"}]},
+        "number": {"converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": {"W": 5}}]},
+        "listed": {"converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": ["W"]}]},
+        "unknown": {"converge.applied": [engine, {"declaration": {"venv": {"web": {"packges": []}}}}]},
     }
     words = {
         "missing": "Install venv-converge",
@@ -128,6 +132,9 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
         "/nowhere/x.toml": "/nowhere/x.toml",
         "typo": "fils",
         "both": "either files or a declaration",
+        "number": "The secret W is not to be found at 5",
+        "listed": "`secrets` must be names",
+        "unknown": "did you mean `packages`?",
     }
     said = salt.apply(states, dry=dry)
     for name, word in words.items():
@@ -135,6 +142,42 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
         assert answer["result"] is False
         assert word in str(answer["comment"])
         assert "Traceback" not in str(answer["comment"])
+        assert len(set(answer["comment"].splitlines())) == len(answer["comment"].splitlines())
+
+
+def test_a_declaration_of_nothing_is_one(salt: Salt) -> None:
+    """It is not taken for a missing one, nor the state's name for a file."""
+    options = [{"declaration": {}}, {"executable": str(salt.place.engine)}]
+    assert salt.apply({"nothing": {"converge.applied": options}})["nothing converge.applied"]["result"] is True
+
+
+def test_what_the_engine_remarks_is_in_the_comment(salt: Salt, world: World) -> None:
+    """A name that is no longer declared is not removed unasked, but told."""
+    declared = salt.place.folder / "web.toml"
+    tables = [_toml(_venv(salt, world, name)).replace("web", name) for name in ("web", "api")]
+    for text in ("".join(tables), tables[0]):
+        declared.write_text(text)
+        said = salt.apply({str(declared): {"converge.applied": [{"executable": str(salt.place.engine)}]}})
+    assert "`venv.api` is no longer declared" in said[f"{declared} converge.applied"]["comment"]
+
+
+def test_no_package_is_lost_for_its_name_and_no_digest_is_told(salt: Salt, world: World) -> None:
+    """A package may be called as an attribute of the environment."""
+    make_wheel(world.wheels, "path", "1.0")
+    said = salt.apply({"envs": {"converge.applied": _applied(salt, world, web=["path", "gamma"])}})
+    changes = said["envs converge.applied"]["changes"]["venv.web"]
+    assert changes["path"]["new"] == str(salt.place.folder / "web")
+    assert changes["package.path"] == {"old": "", "new": "1.0"}
+    assert changes["gamma"] == {"old": "", "new": "1.0"}
+    assert not changes.keys() & {"artifacts", "settings"}
+
+
+def test_the_execution_module_fails_by_its_return_code(salt: Salt) -> None:
+    """`salt '*' converge.apply` of what cannot be applied is no success in any job."""
+    words = (str(salt.place.folder / "nowhere.toml"), f"executable={salt.place.engine}", "jobs=1")
+    code, answer, _ = salt.call("converge.apply", *words)
+    assert answer["failed"] is True
+    assert code == answer["exit"]["code"] != 0
 
 
 def test_the_execution_module_answers_with_the_engines_document(salt: Salt, world: World) -> None:

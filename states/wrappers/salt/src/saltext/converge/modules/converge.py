@@ -39,7 +39,10 @@ def _pillar(key):
 def _environment(secrets):
     """Values for the engine's environment, looked up so late that no state file or job shows them."""
     found = {}
+    if not isinstance(secrets or {}, dict):
+        raise CommandExecutionError("`secrets` must be names with a pillar key or an sdb:// URI each")
     for name, where in (secrets or {}).items():
+        where = str(where)
         found[name] = __salt__["sdb.get"](where) if where.startswith("sdb://") else _pillar(where)
         if not isinstance(found[name], str) or found[name] in ("", where):
             raise CommandExecutionError("The secret {} is not to be found at {}".format(name, where))
@@ -47,22 +50,23 @@ def _environment(secrets):
 
 
 def _run(
-    verb, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60,
+    verb, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60, jobs=None,
     secrets=None, user=None, cwd=None, executable="converge",
 ):  # fmt: skip
-    if bool(files) == bool(declaration):
+    if bool(files) == (declaration is not None):
         raise CommandExecutionError("Give either files or a declaration")
     if not __salt__["cmd.which"](executable):
         raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
     argv = [executable, verb, *(_list(files) or ["-"]), "--json", "--quiet"]
     argv += ["--only=" + address for address in _list(only)]
     argv += ["--lock-timeout", str(lock_timeout)] if verb == "apply" else []
+    argv += ["--jobs", str(jobs)] if jobs else []
     if verb != "check":
         argv += ["--prune"] if prune else []
         if upgrade:
             argv.append("--upgrade" if upgrade is True else "--upgrade=" + ",".join(_list(upgrade)))
     run = __salt__["cmd.run_all"](
-        argv, python_shell=False, stdin=json.dumps(declaration) if declaration else None,
+        argv, python_shell=False, stdin=None if files else json.dumps(declaration),
         env=_environment(secrets), runas=user, cwd=cwd, output_loglevel="quiet", ignore_retcode=True,
     )  # fmt: skip
     try:
@@ -95,10 +99,14 @@ def plan(files=None, **options):
         Packages to resolve afresh; ``True`` for all.
 
     prune
-        Remove what an earlier declaration asked for and this one does not name.
+        Remove what an earlier declaration in the same files asked for and this one does not name.
+        Without effect together with ``declaration`` or ``only``.
 
     lock_timeout
         Seconds to wait for another run.
+
+    jobs
+        How many environments are worked on at the same time.
 
     secrets
         Environment variables for the command: each name with the ``sdb://`` URI or the pillar key
@@ -113,9 +121,12 @@ def plan(files=None, **options):
 def apply_(files=None, **options):
     """
     Make the minion's virtual environments be what the declaration says.
-    The options are those of :py:func:`plan <salt.modules.converge.plan>`.
+    The options are those of :py:func:`plan <salt.modules.converge.plan>`. Salt's return code tells of a failure.
     """
-    return _run("apply", files, **_public(options))
+    answer = _run("apply", files, **_public(options))
+    if answer["failed"]:
+        __context__["retcode"] = answer["exit"]["code"] or 1
+    return answer
 
 
 def check(files=None, **options):

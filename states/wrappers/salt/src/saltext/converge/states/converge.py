@@ -4,18 +4,16 @@ Virtual environments that are what their declaration says.
 .. code-block:: yaml
 
     /etc/converge/keystone.toml:
-      file.managed:
-        - source: salt://keystone/keystone.toml
       converge.applied:
         - secrets: {WHEELS: "sdb://vault/wheels"}
-        - require: [{file: /etc/converge/keystone.toml}]
 
     keystone:
       service.running:
         - watch: [{converge: /etc/converge/keystone.toml}]
 
 With ``test=True`` the result is ``None`` exactly when the real run would change something,
-and the changes are those of the real run. A declaration of several environments
+and the changes are those of the real run. It reads the declaration that is on the minion: bring that
+by a state file of its own, which is applied before, or give it here as ``declaration``. A declaration of several environments
 gets a line of its own in the output for each.
 """
 
@@ -23,17 +21,23 @@ from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "converge"
 
+DIGESTS = ("artifacts", "settings")
+
 
 def __virtual__():
     return __virtualname__
 
 
 def _changes(resource):
-    """Package by package, as Salt's own package states say it."""
-    return {
-        change["attribute"].removeprefix("package."): {"old": change["before"] or "", "new": change["after"] or ""}
+    """Package by package, as Salt's own package states say it; digests say nothing to people."""
+    changes = {
+        change["attribute"]: {"old": change["before"] or "", "new": change["after"] or ""}
         for change in resource["changes"]
+        if change["attribute"] not in DIGESTS
     }
+    # A package may be called like another attribute that changes.
+    short = {name: name.removeprefix("package.") for name in changes}
+    return {name if short[name] in changes else short[name]: sides for name, sides in changes.items()}
 
 
 def _result(failed, changed):
@@ -43,8 +47,9 @@ def _result(failed, changed):
 
 
 def _words(error):
-    """An error with what the tools said, and its remedy."""
-    return "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
+    """An error or a problem with what the tools said, and its remedy."""
+    place = "{file}:{line}: ".format(**error) if "file" in error else ""
+    return place + "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
 
 
 def _line(resource):
@@ -63,7 +68,7 @@ def _line(resource):
 
 
 def applied(
-    name, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60,
+    name, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60, jobs=None,
     secrets=None, user=None, cwd=None, executable="converge", **unknown
 ):  # fmt: skip
     """
@@ -72,7 +77,7 @@ def applied(
     name
         The declaration on the minion, if neither files nor declaration is given.
 
-    files, declaration, only, upgrade, prune, lock_timeout, secrets, user, cwd, executable
+    files, declaration, only, upgrade, prune, lock_timeout, jobs, secrets, user, cwd, executable
         As for the execution module's :py:func:`plan <salt.modules.converge.plan>`.
     """
     answer = {"name": name, "result": False, "changes": {}, "comment": ""}
@@ -84,8 +89,8 @@ def applied(
     run = __salt__["converge.plan" if __opts__["test"] else "converge.apply"]
     try:
         document = run(
-            files if files or declaration else [name], declaration=declaration, only=only, upgrade=upgrade,
-            prune=prune, lock_timeout=lock_timeout, secrets=secrets, user=user, cwd=cwd, executable=executable,
+            files if files or declaration is not None else [name], declaration=declaration, only=only, upgrade=upgrade,
+            prune=prune, lock_timeout=lock_timeout, jobs=jobs, secrets=secrets, user=user, cwd=cwd, executable=executable,
         )  # fmt: skip
     except CommandExecutionError as error:
         answer["comment"] = str(error)
@@ -93,10 +98,12 @@ def applied(
     lines = [_line(resource) for resource in document["resources"]]
     answer["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
     answer["result"] = _result(document["failed"] or document["exit"]["code"] not in (0, 2), document["changed"])
-    errors = ["{file}:{line}: {message}".format(**problem) for problem in document.get("problems") or ()]
-    errors += [_words(document["error"])] if document.get("error") else []
-    errors += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
-    answer["comment"] = "\n".join([document["comment"], *errors])
+    # The comment of a run that could not be done is the message of its error.
+    told = [_words(document["error"]) if document.get("error") else document["comment"]]
+    told += [_words(problem) for problem in document.get("problems") or ()]
+    told += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
+    told += ["note: " + note for note in document.get("notes") or ()]
+    answer["comment"] = "\n".join(told)
     if len(lines) > 1:
         answer["sub_state_run"] = lines
     return answer
@@ -104,5 +111,5 @@ def applied(
 
 def mod_watch(name, sfun=None, **options):
     """Something watched has changed: look again, with the same outcome as a run of its own."""
-    keys = ("files", "declaration", "only", "upgrade", "prune", "lock_timeout", "secrets", "user", "cwd", "executable")
+    keys = ("files", "declaration", "only", "upgrade", "prune", "lock_timeout", "jobs", "secrets", "user", "cwd", "executable")
     return applied(name, **{key: options[key] for key in keys if key in options})
