@@ -101,3 +101,59 @@ Path({str(out)!r}).write_text(json.dumps(plan))
     code, _, output = pyinfra.deploy(text, "--dry")
     assert code == 0, output
     assert json.loads(out.read_text())["resources"][0]["address"] == "venv.web"
+
+
+def _declaration_file(pyinfra: Pyinfra, world: World, *tables: tuple[str, ...]) -> Path:
+    """Write a declaration: for each environment its name and its packages."""
+    declared = pyinfra.place.folder / "envs.toml"
+    lines: list[str] = []
+    for name, *packages in tables:
+        table = _declared(pyinfra, world, *packages)["venv"]["web"] | {"path": str(pyinfra.place.folder / name)}
+        lines += [f"[venv.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    declared.write_text("\n".join([*lines, ""]))
+    return declared
+
+
+def test_one_may_be_given_where_several_may_be(pyinfra: Pyinfra, world: World) -> None:
+    """A path for files, a plain string for addresses and for packages."""
+    log = pyinfra.place.folder / "restarts"
+    rest = f"executable={str(pyinfra.place.engine)!r}, jobs=1"
+    declared = _declaration_file(pyinfra, world, ("web", "alpha==1.0"), ("api", "alpha==1.0"))
+    call = f"files=__import__('pathlib').Path({str(declared)!r}), only='venv.web', {rest}"
+    code, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
+    assert code == 0, output
+    assert (pyinfra.place.folder / "web").exists()
+    assert not (pyinfra.place.folder / "api").exists()
+    _declaration_file(pyinfra, world, ("web", "alpha<=2.0,>=1.0"))
+    call = f"files={str(declared)!r}, upgrade='alpha', {rest}"
+    code, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
+    assert "venv.web: alpha 1.0 -> 2.0" in output
+
+
+def test_remarks_and_suggestions_of_the_engine_are_told_and_digests_are_not(
+    pyinfra: Pyinfra, world: World
+) -> None:
+    """What is no longer declared, what was perhaps meant, and no word twice."""
+    log = pyinfra.place.folder / "restarts"
+    call = f"files={str(pyinfra.place.folder / 'envs.toml')!r}, executable={str(pyinfra.place.engine)!r}"
+    declared = _declaration_file(pyinfra, world, ("web", "alpha"), ("api",))
+    _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
+    assert "artifacts" not in output
+    assert "settings" not in output
+    _declaration_file(pyinfra, world, ("web", "alpha"))
+    _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
+    assert output.count("`venv.api` is no longer declared") == 1
+    declared.write_text(declared.read_text().replace("packages", "packges"))
+    _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
+    assert "did you mean `packages`?" in output
+    assert output.count("1 problem in the declaration") == 1
+
+
+@pytest.mark.parametrize(("value", "refused"), [("a\nb", True), ("a\n", False)])
+def test_a_secret_is_one_line(pyinfra: Pyinfra, world: World, value: str, refused: bool) -> None:
+    """What followed would be taken for the declaration; the end of a file's last line does no harm."""
+    call = f"declaration={_declared(pyinfra, world)!r}, secrets={{'PIN': HiddenValue({value!r})}}"
+    call += f", executable={str(pyinfra.place.engine)!r}"
+    code, _, output = pyinfra.deploy(_deploy(pyinfra, call, Path("r")), "--dry")
+    assert (code != 0) == refused, output
+    assert ("A secret must be one line, and is not: PIN" in output) == refused

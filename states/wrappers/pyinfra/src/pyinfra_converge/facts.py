@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from pyinfra.api import FactBase, FactProcessError
+from pyinfra.api import FactBase, FactProcessError, OperationError
 
 REMEDY = "Install venv-converge on the host, or name the command by `executable`."
 
@@ -12,8 +12,12 @@ class Input:
     """Standard input which pyinfra may print at any verbosity without showing what is in it."""
 
     def __init__(self, secrets, declaration):
-        values = [secrets[name].unmask() for name in sorted(secrets)]
-        self._lines = values + ([json.dumps(declaration)] if declaration else [])
+        values = [str(secrets[name].unmask()).rstrip("\n") for name in sorted(secrets)]
+        # Each is a line of its own: the rest of a longer one would be read as the declaration.
+        longer = [name for name, value in zip(sorted(secrets), values) if "\n" in value]
+        if longer:
+            raise OperationError("A secret must be one line, and is not: " + ", ".join(longer))
+        self._lines = values + ([json.dumps(declaration)] if declaration is not None else [])
 
     def readlines(self):
         return list(self._lines)
