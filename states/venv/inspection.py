@@ -6,6 +6,7 @@ An installer's success is no proof: a cache may be poisoned, a disk full, a whee
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from engine.errors import IntegrityError
 from engine.files import sha256
 from engine.value import replace
 from states.venv import seal as seals
+from states.venv.store import NOTES
 from states.venv.wheels import dist_infos, metadata_name, record
 
 TYPE_CHECKING = False
@@ -30,7 +32,9 @@ _VOLATILE = (
     "/uv_build.json",
 )
 """What the installer itself writes into a dist-info folder."""
-_RESERVED = ("pyvenv.cfg", "bin/python", "bin/activate", ".converge")
+_UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
+"""What a RECORD cannot hold the digest of: itself, and its signatures."""
+_INTERPRETER = re.compile(r"bin/(?:python|pypy)[\d.]*t?")
 
 
 class Damaged(IntegrityError):
@@ -65,7 +69,7 @@ def inspect(
     digests: Mapping[str, str],
     anchors: Mapping[str, str],
 ) -> Inspection:
-    """Check a generation before it is sealed.
+    """Check a generation before it is sealed, and remove bytecode that a wheel brought.
 
     `bare` has the digest of each file of the empty environment, `digests` those of files
     that were hashed while they were copied, `anchors` the RECORD digests of packages, by
@@ -86,8 +90,10 @@ def inspect(
             continue
         records[name] = _record_digest(rows)
         for path, digest in rows:
-            if path.startswith(("..", "/", *_RESERVED)):
+            if _is_reserved(path, bare):
                 problems.append((name, f"{name} would replace `{path}`"))
+            if is_bytecode(path):
+                continue
             claims.setdefault(path, []).append((name, digest))
     _check_claims(root, claims, found, problems)
     _check_versions(wanted, versions, problems)
@@ -115,6 +121,16 @@ def bare_digests(root: str) -> dict[str, str]:
     }
 
 
+def _is_reserved(path: str, bare: Mapping[str, str]) -> bool:
+    """Tell whether a path is outside, ours, or of the empty environment."""
+    return (
+        path in bare
+        or path.startswith(("../", "/"))
+        or path.partition("/")[0] == NOTES
+        or _INTERPRETER.fullmatch(path) is not None
+    )
+
+
 def _check_claims(
     root: str,
     claims: Mapping[str, list[tuple[str, str]]],
@@ -133,14 +149,17 @@ def _check_claims(
                     continue
                 digest = found.digests[path] = seals.file_digest(whole)
         except OSError:
-            if not path.endswith(".pyc"):
-                problems.append((claimants[0][0], f"`{path}` is missing"))
+            problems.append((claimants[0][0], f"`{path}` is missing"))
             continue
-        right = [name for name, wanted in claimants if wanted in ("", digest)]
+        right = [name for name, wanted in claimants if wanted == digest]
+        if not right and path.endswith(_UNHASHED):
+            right = [name for name, wanted in claimants if not wanted]
         if right:
             found.owners[path] = right[0]
-        else:
+        elif any(wanted for _, wanted in claimants):
             problems.append((claimants[0][0], f"`{path}` differs from its RECORD"))
+        else:
+            problems.append((claimants[0][0], f"`{path}` has no digest in its RECORD"))
 
 
 def _check_versions(
@@ -167,15 +186,15 @@ def _check_rest(
 ) -> None:
     """Nothing may be there that nobody brought, and nothing of the environment may be changed."""
     seen = set()
-    for path, one in seals.walk(root):
-        if one.is_dir(follow_symlinks=False):
-            continue
+    for path in [path for path, one in seals.walk(root) if not one.is_dir(follow_symlinks=False)]:
         seen.add(path)
         if path in bare:
             if seals.entry(root, path).content != bare[path]:
                 problems.append(("", f"`{path}` was replaced by a package"))
             found.digests[path] = bare[path]
         elif is_bytecode(path):
+            if path not in found.digests:
+                os.unlink(f"{root}/{path}")
             found.owners.setdefault(path, found.owners.get(source_of(path), ""))
         elif path not in found.owners:
             problems.append(("", f"`{path}` is in no RECORD"))

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import ignored
+from states.venv.inspection import is_bytecode
 from states.venv.store import current, generations
 from states.venv.wheels import dist_infos, record
 
@@ -94,7 +95,7 @@ def _against_records(root: str, seal: Seal, found: dict[str, str]) -> dict[str, 
             continue
         try:
             for path, digest in record(root, dist_info):
-                if digest:
+                if digest and not is_bytecode(path):
                     claims.setdefault(path, set()).add(digest)
         except (OSError, ValueError):
             found[f"{dist_info}/RECORD"] = "missing"

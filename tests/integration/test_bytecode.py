@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -42,6 +43,31 @@ def test_what_cannot_be_written_to_its_end_is_not_published(large: Host, known: 
     assert not large.venv.exists()
     large.applied()
     assert bytecode(large, "large").stat().st_size > LIMIT
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_a_wheel_brings_of_it_is_made_anew(host: Host, listed: bool) -> None:
+    own, other = (f"pkg/__pycache__/__init__.{tag}.pyc" for tag in (TAG, f"{TAG}.opt-1"))
+    make_wheel(
+        host.wheels,
+        "pkg",
+        "1.0",
+        files={"pkg/__init__.py": "word = 'source'\n", own: "junk", other: "junk"},
+        record_lies={} if listed else {own: None, other: None},
+    )
+    host.declare(["pkg"])
+
+    host.converges()
+
+    assert host.python_says("import pkg; print(pkg.word)") == "source"
+    assert bytecode(host, "pkg").read_bytes()[:4] == importlib.util.MAGIC_NUMBER
+    assert not (host.site / other).exists()
+    assert host.run("verify", "converge.toml").code == 0
+    make_wheel(host.wheels, "more", "1.0")
+    host.declare(["pkg", "more"])
+    done = host.applied()
+    assert "fetching anew" not in done.err
+    assert "installing 1 of 2" in done.err
 
 
 def bytecode(host: Host, package: str) -> Path:

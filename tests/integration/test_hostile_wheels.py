@@ -29,6 +29,9 @@ EVIL: dict[str, Callable[[Path], object]] = {
     "it replaces the interpreter by an entry point": lambda folder: make_wheel(
         folder, "evil", "1.0", console_scripts={"python3": "evil:main"}
     ),
+    "it brings another interpreter": lambda folder: make_wheel(
+        folder, "evil", "1.0", scripts={"python3.99": "#!/bin/sh\n"}
+    ),
     "it replaces activate": lambda folder: make_wheel(
         folder, "evil", "1.0", scripts={"activate": "exit 1\n"}
     ),
@@ -37,6 +40,16 @@ EVIL: dict[str, Callable[[Path], object]] = {
     ),
     "it brings a receipt": lambda folder: make_wheel(
         folder, "evil", "1.0", data={"data/.converge/receipt.json": "{}"}
+    ),
+    "its RECORD leaves a file out": lambda folder: make_wheel(
+        folder, "evil", "1.0", record_lies={MODULE: None}
+    ),
+    "it replaces another's file that its RECORD leaves out": lambda folder: make_wheel(
+        folder,
+        "evil",
+        "1.0",
+        files={"good/__init__.py": "evil = True\n"},
+        record_lies={"good/__init__.py": None},
     ),
     "its metadata names another version": lambda folder: make_wheel(folder, "evil", "2.0").rename(
         folder / "evil-1.0-py3-none-any.whl"
@@ -70,9 +83,6 @@ HARMLESS: dict[str, Callable[[Path], object]] = {
     "its RECORD lists a file that is not there": lambda folder: make_wheel(
         folder, "evil", "1.0", without=[MODULE]
     ),
-    "its RECORD leaves a file out": lambda folder: make_wheel(
-        folder, "evil", "1.0", record_lies={MODULE: None}
-    ),
     "it climbs out": lambda folder: make_wheel(
         folder, "evil", "1.0", raw=[Raw(name="../../../../../canary", content="x")]
     ),
@@ -100,6 +110,18 @@ def test_what_an_installer_makes_harmless_reaches_nothing_outside(
     assert [one for one in host.folder.rglob("canary") if not inside & {*one.parents}] == []
     if done.code == 0:
         host.settled()
+
+
+def test_scripts_that_are_only_named_like_the_environments_own_are_installed(host: Host) -> None:
+    """As those of argcomplete."""
+    names = ["python-argcomplete-check-easy-install-script", "activate-global-python-argcomplete"]
+    scripts = dict.fromkeys(names, "#!/bin/sh\necho honest\n")
+    make_wheel(host.wheels, "argcomplete", "1.0", scripts=scripts)
+    host.declare(["argcomplete"])
+
+    host.converges()
+
+    assert [host.script(name) for name in names] == ["honest", "honest"]
 
 
 def test_two_packages_may_bring_the_same_file_if_it_is_the_same(host: Host) -> None:
