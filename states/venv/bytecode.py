@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from engine import progress
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.python import Python
     from states.venv.inspection import Inspection
+
+
+_PROCESSORS = len(os.sched_getaffinity(0))
+_compilers = threading.BoundedSemaphore(_PROCESSORS)
+"""Several venvs may be built at once; so many compilers run for all of them together."""
 
 
 def compile_all(
@@ -54,7 +60,7 @@ def _by_package(sources: Mapping[str, str], owners: Mapping[str, str]) -> list[d
 
 def _compile_side_by_side(root: str, sources: list[str], work: str) -> None:
     """Compile on all processors, each with an interpreter of its own."""
-    count = min(os.cpu_count() or 1, 1 + len(sources) // 50)
+    count = min(_PROCESSORS, 1 + len(sources) // 50)
     # Dealt out from the largest to the smallest, so that all end at about the same time.
     dealt = sorted(sources, key=lambda source: (-os.path.getsize(f"{root}/{source}"), source))
     with ThreadPoolExecutor(max_workers=count) as pool:
@@ -73,11 +79,12 @@ def _compile(root: str, share: list[str], work: str, index: int) -> None:
     with open(listing, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.writelines(f"{path}\n" for path in share)
     compiler = os.path.join(os.path.dirname(__file__), "compiler.py")
-    ended = child.run(
-        [f"{root}/bin/python", "-I", "-S", compiler, root, listing],
-        env=child.environment(work),
-        cwd=work,
-    )
+    with _compilers:
+        ended = child.run(
+            [f"{root}/bin/python", "-I", "-S", compiler, root, listing],
+            env=child.environment(work),
+            cwd=work,
+        )
     if ended.status != 0:
         kind = CannotCreate if "No space left" in ended.output else ConvergeError
         raise kind("the sources could not be compiled", output=ended.last_lines())
