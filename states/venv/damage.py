@@ -4,38 +4,56 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import stat
 
 from states.venv import seal as seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from states.venv.receipt import Receipt
     from states.venv.seal import Entry, Seal
 
 
-def damage(
-    root: str, seal: Seal, ignore: tuple[str, ...], *, every_byte: bool = False
-) -> dict[str, str]:
-    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5`.
+def damage(root: str, seal: Seal, ignore: tuple[str, ...]) -> dict[str, str]:
+    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5`."""
+    changed, added = deviations(root, seal, ignore, seals.remembered(root))
+    troubles = {path: _trouble(seal[path], now) for path, now in changed.items()}
+    return troubles | dict.fromkeys(added, "unexpected")
 
-    With `every_byte` nothing is trusted to memory and every file is hashed.
+
+def deviations(
+    root: str,
+    seal: Seal,
+    ignore: tuple[str, ...],
+    memory: Mapping[str, tuple[int, ...]],
+    each: Callable[..., Iterable[Entry | None]] = map,
+) -> tuple[dict[str, Entry | None], list[str]]:
+    """Return what is not as sealed, as it is now, `None` where it is missing; and what is new.
+
+    What looks as `memory` says is not read. `each` calls a function with each path, as `map`.
     """
-    memory = {} if every_byte else seals.remembered(root)
-    wrong = {}
-    for path, sealed in seal.items():
-        trouble = _trouble(root, path, sealed, memory.get(path))
-        if trouble:
-            wrong[path] = trouble
+
+    def now(path: str) -> Entry | None:
+        try:
+            if memory.get(path) == seals.look(os.path.join(root, path)):
+                return seal[path]
+            return seals.entry(root, path, seal[path].package)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    paths = list(seal)
+    found = zip(paths, each(now, paths), strict=True)
+    changed = {path: entry for path, entry in found if entry != seal[path]}
     leading = _leading(ignore)
-    for path, one in seals.walk(root):
-        if path in seal or ignored(path, ignore):
-            continue
-        if path not in leading or not one.is_dir(follow_symlinks=False):
-            wrong[path] = "unexpected"
-    return wrong
+    added = [
+        path
+        for path, one in seals.walk(root)
+        if path not in seal
+        and not ignored(path, ignore)
+        and not (path in leading and one.is_dir(follow_symlinks=False))
+    ]
+    return changed, added
 
 
 def ignored(path: str, patterns: Iterable[str]) -> bool:
@@ -94,39 +112,21 @@ def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str
     return found
 
 
-def _trouble(root: str, path: str, sealed: Entry, memory: tuple[int, ...] | None) -> str:
-    whole = os.path.join(root, path)
-    try:
-        now = os.lstat(whole)
-        if sealed.kind != "d" and memory == seals.look(whole):
-            return ""
-        if _kind(now.st_mode) != sealed.kind:
-            return "another kind of file"
-        if sealed.kind != "l" and stat.S_IMODE(now.st_mode) != sealed.mode:
-            return f"mode {stat.S_IMODE(now.st_mode):04o}"
-        if (now.st_uid, now.st_gid) != (sealed.uid, sealed.gid):
-            return f"owner {now.st_uid}:{now.st_gid}"
-        if sealed.kind == "d":
-            return ""
-        if sealed.kind == "f" and now.st_size != sealed.size:
-            return "edited"
-        content = seals.entry(root, path).content
-    except FileNotFoundError:
+def _trouble(sealed: Entry, now: Entry | None) -> str:
+    if now is None:
         return "missing"
-    except NotADirectoryError:
-        return "missing"
-    return "" if content == sealed.content else "edited"
-
-
-def _kind(mode: int) -> str:
-    for letter, test in (("f", stat.S_ISREG), ("d", stat.S_ISDIR), ("l", stat.S_ISLNK)):
-        if test(mode):
-            return letter
-    return "o"
+    if now.kind != sealed.kind:
+        return "another kind of file"
+    if now.mode != sealed.mode:
+        return f"mode {now.mode:04o}"
+    if (now.uid, now.gid) != (sealed.uid, sealed.gid):
+        return f"owner {now.uid}:{now.gid}"
+    return "edited"
 
 
 def _strays(wrong: Mapping[str, str], root: str) -> tuple[dict[str, str], set[str]]:
     """Find packages that somebody installed by hand: their versions, and all their files."""
+    from states.venv.inspection import source_of
     from states.venv.wheels import metadata_name, record_paths
 
     versions: dict[str, str] = {}
@@ -143,12 +143,7 @@ def _strays(wrong: Mapping[str, str], root: str) -> tuple[dict[str, str], set[st
     folders = {path for path in wrong if wrong[path] == "unexpected"} - theirs
     for path in sorted(folders, key=len, reverse=True):
         inside = [one for one in wrong if one.startswith(f"{path}/")]
-        cached = "/__pycache__/" in path and _source_of(path) in theirs
+        cached = "/__pycache__/" in path and source_of(path) in theirs
         if cached or (inside and all(one in theirs for one in inside)):
             theirs.add(path)
     return versions, theirs
-
-
-def _source_of(path: str) -> str:
-    folder, name = os.path.split(path)
-    return f"{os.path.dirname(folder)}/{name.split('.')[0]}.py"

@@ -28,7 +28,7 @@ from states.venv.extras import (
     open_folder,
     set_modes,
 )
-from states.venv.inspection import Damaged, bare_digests, inspect
+from states.venv.inspection import Damaged, bare_digests, inspect, source_of
 from states.venv.installing import changed_meanwhile, install
 from states.venv.observation import sealed_well
 from states.venv.receipt import Receipt
@@ -258,8 +258,6 @@ def _given(entry: Entry, ids: Ids) -> Entry:
 
 
 def _owner(path: str, owners: dict[str, str]) -> str:
-    from states.venv.inspection import source_of
-
     if path in owners:
         return owners[path]
     return owners.get(source_of(path), "") if path.endswith(".pyc") else ""

@@ -6,13 +6,11 @@ G group, L target of a link, T kind of file; or `missing`, or `unexpected`.
 
 from __future__ import annotations
 
-import os
-import stat
 from concurrent.futures import ThreadPoolExecutor
 
 from states.venv import receipt as receipts
 from states.venv import seal as seals
-from states.venv.damage import ignored
+from states.venv.damage import deviations
 from states.venv.inspection import is_bytecode
 from states.venv.store import current, generations
 from states.venv.wheels import dist_infos, record
@@ -51,40 +49,30 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     seal = seals.load(root, receipt.seal)
     if seal is None:
         return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
-    paths = sorted(seal)
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         # Reading and hashing release the interpreter's lock.
-        aspects = pool.map(lambda path: _aspects(root, path, seal[path]), paths, chunksize=64)
-        found = {path: letters for path, letters in zip(paths, aspects, strict=True) if letters}
-    for path, _ in seals.walk(root):
-        if path not in seal and not ignored(path, ignore):
-            found[path] = "unexpected"
+        changed, added = deviations(root, seal, ignore, {}, pool.map)
+    found = {path: _aspects(seal[path], now) for path, now in changed.items()}
+    found.update(dict.fromkeys(added, "unexpected"))
     if receipts.lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
     found.update(_against_records(root, seal, found))
     return found, len(seal), ""
 
 
-def _aspects(root: str, path: str, sealed: Entry) -> str:
-    whole = os.path.join(root, path)
-    try:
-        now = os.lstat(whole)
-        entry = seals.entry(root, path)
-    except FileNotFoundError:
-        return "missing"
-    except NotADirectoryError:
+def _aspects(sealed: Entry, now: Entry | None) -> str:
+    if now is None:
         return "missing"
     differs = {
-        "S": sealed.kind == "f" and entry.size != sealed.size,
-        "M": sealed.kind != "l" and stat.S_IMODE(now.st_mode) != sealed.mode,
-        "5": sealed.kind == "f" and entry.content != sealed.content,
-        "L": sealed.kind == "l" and entry.content != sealed.content,
-        "U": now.st_uid != sealed.uid,
-        "G": now.st_gid != sealed.gid,
-        "T": entry.kind != sealed.kind,
+        "S": sealed.kind == "f" and now.size != sealed.size,
+        "M": sealed.kind != "l" and now.mode != sealed.mode,
+        "5": sealed.kind == "f" and now.content != sealed.content,
+        "L": sealed.kind == "l" and now.content != sealed.content,
+        "U": now.uid != sealed.uid,
+        "G": now.gid != sealed.gid,
+        "T": now.kind != sealed.kind,
     }
-    letters = "".join(letter if wrong else "." for letter, wrong in differs.items())
-    return letters if any(differs.values()) else ""
+    return "".join(letter if wrong else "." for letter, wrong in differs.items())
 
 
 def _against_records(root: str, seal: Seal, found: dict[str, str]) -> dict[str, str]:

@@ -25,7 +25,8 @@ def _options(parser: ArgumentParser) -> None:
     options.files(parser)
     options.output(parser)
     parser.add_argument("--all", action="store_true", help="former generations too")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="files side by side")
+    processors = len(os.sched_getaffinity(0))
+    parser.add_argument("--jobs", type=int, default=processors, help="files side by side")
 
 
 def _verify(arguments: Namespace, compose: Compose) -> int:

@@ -87,5 +87,6 @@ def test_what_the_declaration_ignores_is_nobodys_business(stocked: Host) -> None
 
     stocked.settled()
 
+    assert stocked.run("verify", "converge.toml").code == 0
     (stocked.generation / "share/not-ignored").write_text("x")
     assert stocked.check().code == 2
