@@ -6,10 +6,10 @@ import datetime
 import sys
 
 from engine import options
+from engine.redaction import redacted
 from engine.report import to_json
 from engine.value import fields
 from engine.verb import Verb
-from states.credentials import redacted
 from states.venv import usage, verified
 from states.venv.observation import look
 from states.venv.retiring import is_pinned
