@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from engine.errors import ConvergeError
 from engine.files import private_folder, sha256, write_durably
 from engine.loading import STDIN, freeze, thaw
 from engine.resource import Resource
@@ -38,7 +39,7 @@ def vanished(
     for text in texts:
         for entry in _entries(_place(text.file, state)):
             try:
-                one = thaw(entry, composition)
+                one = replace(thaw(entry, composition), needs=())
                 kind = composition.kinds[one.kind]
                 claims = tuple(kind.claims(one.spec))
                 free = claims and claimed.isdisjoint(claims) and all(map(_is_path, claims))
@@ -50,6 +51,8 @@ def vanished(
                     claimed.update(claims)
             except (KeyError, TypeError, AttributeError, ValueError):
                 continue  # an entry of another version
+            except (OSError, ConvergeError):
+                continue  # nothing of ours can be where one cannot even look
     return tuple(gone)
 
 

@@ -43,7 +43,9 @@ def running(parser: ArgumentParser) -> None:
         "--jobs", type=_positive, default=os.cpu_count() or 1, help="resources side by side"
     )
     upgrading(parser)
-    parser.add_argument("--prune", action="store_true", help="remove what is no longer declared")
+    parser.add_argument(
+        "--prune", action="store_true", help="remove what the files no longer declare"
+    )
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"
     )

@@ -33,6 +33,8 @@ def walk(
                 waiting.remove(one)
                 context = contextvars.copy_context()
                 running[pool.submit(context.run, visit, one)] = one
+            if not running:
+                raise RuntimeError(f"{waiting[0].address} needs what is not there to be visited")
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 one = running.pop(future)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine import ledger, options, progress, stop
 from engine.converge import BringAbout, converge
-from engine.errors import from_os_error
-from engine.loading import load, read_texts
+from engine.errors import UsageError, from_os_error
+from engine.loading import STDIN, load, read_texts
 from engine.report import report
 from engine.terminal import reporter
 from engine.value import value
@@ -41,6 +41,8 @@ def begin(arguments: Namespace, compose: Compose) -> Session:
     composition = compose(where)
     stop.listen()
     texts = read_texts(arguments.files)
+    if getattr(arguments, "prune", False):
+        _check_prune(texts, arguments.only)
     declared = load(texts, composition, where.cache)
     return Session(arguments, where, composition, texts, declared)
 
@@ -53,12 +55,12 @@ def execute(command: str, session: Session, run: Run) -> Report:
     )
     order = options.wanted(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
-    pruned = gone if arguments.prune and not arguments.only else ()
+    pruned = gone if arguments.prune else ()
     results = converge((*pruned, *order), kinds, run, arguments.jobs)
     progress.close()
     kept = _kept(gone, pruned, results)
     notes = [remark for one in order for remark in kinds[one.kind].remarks(one.spec)]
-    notes += [_vanished(one) for one in kept]
+    notes += [_vanished(one) for one in kept if one not in pruned]
     if isinstance(run, BringAbout):
         notes += _note(session, kept)
     return report(command, results, kinds, detailed=arguments.detailed_exitcode, notes=notes)
@@ -67,6 +69,17 @@ def execute(command: str, session: Session, run: Run) -> Report:
 def listen(arguments: Namespace) -> None:
     """Choose who hears of progress, by what the arguments ask for."""
     progress.listen(reporter(quiet=arguments.quiet, verbose=arguments.verbose))
+
+
+def _check_prune(texts: tuple[Text, ...], only: list[str]) -> None:
+    """What vanished is known of whole files alone."""
+    if only:
+        raise UsageError("`--prune` is about whole files", hint="leave out `--only`, or `--prune`")
+    if any(one.file == STDIN for one in texts):
+        raise UsageError(
+            "`--prune` cannot tell what standard input declared before",
+            hint='declare what is to go `state = "absent"`, or apply a file',
+        )
 
 
 def _kept(

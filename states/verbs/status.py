@@ -6,7 +6,7 @@ import datetime
 import sys
 
 from engine import options
-from engine.redaction import redacted
+from engine.redaction import redacted_all
 from engine.report import to_json
 from engine.value import fields
 from engine.verb import Verb
@@ -86,16 +86,10 @@ def _declared(spec: Venv) -> dict[str, Any]:
 
     said = {key_of(name): (getattr(spec, name), field) for name, field in fields(spec).items()}
     return {
-        key: _shown(content)
+        key: redacted_all(content)
         for key, (content, field) in said.items()
         if not field.derived and content != field.default
     }
-
-
-def _shown(content: Any) -> Any:
-    if isinstance(content, tuple):
-        return [redacted(one) for one in content]
-    return redacted(content) if isinstance(content, str) else content
 
 
 def _line(row: dict[str, Any], width: int) -> str:

@@ -50,8 +50,29 @@ def test_prune_plans_and_makes_its_removal(vanished: Desk) -> None:
 
 def test_prune_does_not_go_with_only(vanished: Desk) -> None:
     done = vanished.run("apply", "--json", "--prune", "--only", "note.a")
-    assert done.outcomes() == {"note.a": "unchanged"}
+    assert done.code == 64
     assert vanished.says("b") is not None
+
+
+def test_prune_does_not_go_with_standard_input(vanished: Desk) -> None:
+    """What it declared before is noted nowhere, so nothing could be found to have vanished."""
+    done = vanished.run("apply", "--json", "--prune", "-")
+    assert done.code == 64
+
+
+def test_what_is_planned_to_go_is_not_told_of_as_staying(vanished: Desk) -> None:
+    assert vanished.run("plan", "--json", "--prune").report["notes"] == []
+
+
+def test_a_vanished_place_that_cannot_be_looked_at_stops_nobody(desk: Desk) -> None:
+    desk.declare('[note.a]\npath = "a"\ntext = "a"\n[note.b]\npath = "there/b"\ntext = "b"\n')
+    (desk.folder / "there").mkdir()
+    assert desk.run("apply").code == 0
+    (desk.folder / "there" / "b").unlink()
+    (desk.folder / "there").rmdir()
+    (desk.folder / "there").write_text("")
+    desk.notes("a")
+    assert desk.run("plan", "--json").code == 0
 
 
 def test_what_is_gone_already_is_not_told_of(vanished: Desk) -> None:
