@@ -13,11 +13,14 @@ _SECRET = re.compile(
     (?P<secret>
       [^\s/?#]*@
     | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
+    | (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
+      [^\s/?#:\[\]"'`]* : \d+ [/?#] [^\s"'`]* @
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
 """The user and the password of a URL; then those with a `/` or a space that was not encoded,
-where what stands for the port is no number."""
+where what stands for the port is no number; then those where it is one, but for `git+https://`
+and its like, in which a version follows an `@`."""
 _MARK = "****@"
 
 
@@ -32,10 +35,10 @@ def secrets(text: str) -> list[tuple[int, int]]:
     return [one.span("secret") for one in _SECRET.finditer(text) if not _plain(one)]
 
 
-def redacted(text: str, mark: str = _MARK) -> str:
+def redacted(text: str) -> str:
     """Return a text with the user and the password of every URL in it replaced."""
     for start, end in reversed(secrets(text)):
-        text = text[:start] + mark + text[end:]
+        text = text[:start] + _MARK + text[end:]
     return text
 
 

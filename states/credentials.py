@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from engine.errors import ConvergeError, InputMissing
 from engine.redaction import redacted, secrets
@@ -20,8 +21,8 @@ def exposed(text: str) -> str:
 
 
 def without(url: str) -> str:
-    """Return a URL without the user and the password in it."""
-    return redacted(url, "")
+    """Return a URL without the user and the password before its host."""
+    return re.sub(r"(?<=://)[^\s/?#]*@", "", url, count=1) if secrets(url) else url
 
 
 def revealed(reference: str) -> str:
@@ -29,14 +30,14 @@ def revealed(reference: str) -> str:
 
     Raises `ConvergeError` where there is none, and `InputMissing` for a missing file.
     """
-    url = _referred(reference)
+    urls = _referred(reference).split()
     # The installer takes what follows a space for another index, and would print it.
-    if not url or url.split() != [url]:
+    if len(urls) != 1:
         raise ConvergeError(
             f"`index-url` does not lead to one URL by `{redacted(reference)}`",
             hint="a space in a password is written `%20`",
         )
-    return url
+    return urls[0]
 
 
 def _referred(reference: str) -> str:

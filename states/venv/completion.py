@@ -122,7 +122,7 @@ def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
         return "file:" + source.path(url.removeprefix("file:"))
     if not url or url.startswith("env:"):
         return url
-    if url.split() != [url]:
+    if len(url.split()) != 1:
         source.problem(key, f"`{url}` is no URL", "a space in a password is written `%20`")
     elif not is_url(url):
         source.problem(key, f"`{url}` is no URL", "or name it: `env:NAME`, `file:PATH`")

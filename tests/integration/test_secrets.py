@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from states.credentials import without
 from tests.integration.conftest import stock
 from tests.integration.host import Host, Run
 from tests.support.index import Index
@@ -221,6 +222,20 @@ def test_what_is_no_url_where_one_is_referred_to_is_not_shown(
     assert refused.code == 1
     assert "does not lead to one URL" in refused.first["error"]["message"]
     said_nowhere([refused])
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://ann:pw@host/x.whl", "https://host/x.whl"),
+        ("https://token@host:8080/x.whl#sha256=1", "https://host:8080/x.whl#sha256=1"),
+        ("https://host:8080/@scope/x.whl", "https://host:8080/@scope/x.whl"),
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("file:///a/b@c/x.whl", "file:///a/b@c/x.whl"),
+    ],
+)
+def test_nothing_but_the_user_and_the_password_is_taken_out(url: str, kept: str) -> None:
+    assert without(url) == kept
 
 
 @contextmanager

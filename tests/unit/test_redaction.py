@@ -11,7 +11,7 @@ HIDDEN = "https://****@host/simple/"
 
 @pytest.mark.parametrize(
     "user",
-    ["ann:pw", "ann:p@w", "ann:p/w", "ann:p w", "ann:p#w", "ann:p?w", 'ann:p"w', "ann:12", ":pw",
+    ["ann:pw", "ann:p@w", "ann:p/w", "ann:p w", "ann:p#w", "ann:p?w", 'ann:p"w', "ann:12", "ann:1/2", ":pw",
      "token", "a@b:pw"],
 )  # fmt: skip
 def test_the_user_and_the_password_are_hidden_whatever_is_in_them(user: str) -> None:
@@ -30,9 +30,10 @@ def test_a_url_that_was_taken_for_a_path_is_redacted() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "https://host/simple/", "https://host:8080/repo.git@v1", "https://[::1]:80/x@y",
+        "https://host/simple/", "git+https://host:8080/repo.git@v1", "https://[::1]:80/x@y",
         "git+ssh://git@host/repo.git@v1", "git+ssh://deploy@host/repo.git", "file:///home/x@y/z",
         "file:/etc/x@y", "`https://host:80`, says ann@host", "see https://host: ann@host",
+        "https://host:8080/simple/ ann@host", "https://host:8080/, ann@host",
         "name @ https://host/x.whl", "ann@host",
     ],
 )  # fmt: skip
