@@ -51,6 +51,7 @@ def declare(host: Host, index: Index, how: str, packages: list[str]) -> None:
         keys |= {"index_url": index.url, "netrc": "secrets/netrc"}
     else:
         keys["index_url"] = index.url_with_password
+        keys["extra_index_url"] = [index.url_with_password]
     host.declare(packages, **keys)
 
 
