@@ -125,7 +125,7 @@ def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothi
     assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
     requests, sent = fleet.server.served()
     for host in fleet.hosts:
-        record(f"rollout of {host.name}: requests, bytes", (requests[host.address], sent[host.address]))
+        record(f"rollout of {host.name}", f"{requests[host.address]} requests, {sent[host.address]} bytes")
         assert requests[host.address] > 0
     fleet.server.forget()
     code, said = controller.play()
@@ -133,7 +133,7 @@ def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothi
     assert [said[host.name]["changed"] for host in fleet.hosts] == [0, 0, 0]
     assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
     requests, sent = fleet.server.served()
-    record("no-op of three hosts: requests, bytes", (requests.total(), sent.total()))
+    record("no-op of three hosts", f"{requests.total()} requests, {sent.total()} bytes")
     assert requests.total() == 0
 
 

@@ -145,7 +145,7 @@ def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
     assert live(victim) is None
     fleet.server.slow_down(None)
     requests, sent = fleet.server.served()
-    record(f"rollout of {first.name} by Salt: requests, bytes", (requests[first.address], sent[first.address]))
+    record(f"rollout of {first.name} by Salt", f"{requests[first.address]} requests, {sent[first.address]} bytes")
     master.start_minion(victim)
     again = master.roll_out()
     assert {name: bool(_changes(answer)) for name, answer in again.items()} == {
@@ -158,7 +158,7 @@ def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
     fleet.server.forget()
     assert not any(_changes(answer) for answer in master.roll_out().values())
     requests, sent = fleet.server.served()
-    record("no-op of three minions: requests, bytes", (requests.total(), sent.total()))
+    record("no-op of three minions", f"{requests.total()} requests, {sent.total()} bytes")
     assert requests.total() == 0
 
 
