@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.wheels import make_wheel
 from tests.wrappers.callers.caller import Place, clean_environment
 from tests.wrappers.conftest import unavailable
 from tests.wrappers.environments import REPOSITORY, NotHere
@@ -66,15 +67,15 @@ def test_the_commands_of_a_page_do_what_it_says(
 
 
 def _begin(name: str, tmp_path: Path, world: World) -> Path:
-    """Copy the example, and put the wheels beside it that a pipeline would have built."""
+    """Copy the example, and fill its folder of wheels as the page says."""
     folder = tmp_path / "here"
     shutil.copytree(REPOSITORY / "examples" / _EXAMPLE_OF.get(name, name), folder)
     for file in folder.rglob("*"):
         if file.is_file() and _ELSEWHERE in file.read_text(encoding="utf-8"):
             file.write_text(file.read_text().replace(_ELSEWHERE, world.index.url_with_password))
-    for version in ("1.0", "2.0"):
-        make_wheel(folder / "wheels", "app", version)
-        make_wheel(world.wheels, "app", version)
+    subprocess.run([sys.executable, REPOSITORY / "examples" / "wheels.py"], cwd=folder, check=True)
+    for wheel in (folder / "wheels").iterdir():
+        shutil.copy(wheel, world.wheels)
     if name == "ansible":
         try:
             wheelhouse(folder / "wheels")

@@ -146,7 +146,7 @@ summary:
   returned: when the engine answered
   type: dict
 digest:
-  description: Identity of what was, or would be, done. Two hosts with the same digest had the same plan.
+  description: Identity of what was, or would be, done; the same on all hosts that have nothing to do.
   returned: when the engine answered
   type: str
 notes:
