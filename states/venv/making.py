@@ -32,13 +32,12 @@ from states.venv.inspection import Damaged, bare_digests, inspect, source_of
 from states.venv.installing import changed_meanwhile, install
 from states.venv.observation import sealed_well
 from states.venv.receipt import Receipt
-from states.venv.retiring import quarantine, retirable, retire
+from states.venv.retiring import clear, quarantine, retirable, retire, stuck
 from states.venv.smoke import smoke
 from states.venv.store import (
     LEASE,
     NOTES,
     demolish,
-    discard,
     generations,
     leftovers,
     new_id,
@@ -85,14 +84,20 @@ def remove(store: Store) -> None:
     """Take a venv away: first the name, then what it led to."""
     withdraw(store)
     # Killed in here, what is left of the store is still to be removed, and the next run does.
-    demolish(store)
+    try:
+        demolish(store)
+    except OSError as error:
+        # It names a file by its last part only.
+        raise type(error)(error.errno, error.strerror, store.root) from error
 
 
 def recover(store: Store) -> None:
     """Remove what an interrupted run left; asks nobody, and may itself be interrupted."""
     for relative in leftovers(store):
         progress.step(f"removing {relative}, left by an interrupted run")
-        discard(store, relative)
+        clear(store, relative)
+    for name in stuck(store):
+        clear(store, name)
 
 
 def _at_hand(spec: Venv, view: View, chosen: Choice) -> Receipt | None:
@@ -155,7 +160,7 @@ def _abandon(store: Store) -> None:
     """Remove the unfinished generation; the folder that we work in stays."""
     for relative in leftovers(store):
         if relative.startswith("generations/"):
-            discard(store, relative)
+            clear(store, relative)
 
 
 def _build(

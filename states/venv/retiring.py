@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 
 from engine import progress
 from states.venv import receipt as receipts
@@ -13,6 +14,9 @@ from states.venv.store import LEASE, NOTES, current, discard, generations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.store import Store
+
+STUCK = "stuck-"
+"""Begins the name of what could not be removed."""
 
 
 def retirable(store: Store, keep: int, *, quarantined: bool = False) -> list[str]:
@@ -38,7 +42,30 @@ def retire(store: Store, identifiers: list[str]) -> None:
     """Remove generations; the lock of the store must be held."""
     for one in identifiers:
         progress.detail(f"removing generation {one}")
-        discard(store, f"generations/{one}")
+        clear(store, f"generations/{one}")
+
+
+def clear(store: Store, relative: str) -> None:
+    """Remove something of the store, or put it aside and say so where that is not allowed.
+
+    What is published does not depend on it. The next run that has work to do tries again.
+    """
+    name = os.path.basename(relative)
+    trash = name if name.startswith("trash-") else f"trash-{os.urandom(4).hex()}"
+    path = f"{store.root}/{relative}"
+    try:
+        os.rename(path, f"{store.root}/{trash}")
+        path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
+        discard(store, trash)
+    except PermissionError as error:
+        with suppress(OSError):
+            os.rename(f"{store.root}/{trash}", path)
+        progress.step(f"`{path}` cannot be removed: {error.strerror}: `{error.filename}`")
+
+
+def stuck(store: Store) -> list[str]:
+    """Return the names of what was put aside since it could not be removed."""
+    return [name for name in os.listdir(store.root) if name.startswith(STUCK)]
 
 
 def quarantine(store: Store, identifier: str) -> None:

@@ -14,7 +14,7 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import receipt as receipts
 from states.venv.making import recover
-from states.venv.retiring import retirable, retire
+from states.venv.retiring import retirable, retire, stuck
 from states.venv.store import lock_of, store_of
 from states.verbs.selection import venvs
 
@@ -52,6 +52,8 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
             recover(store)
             removed[one.address] = _going(store, keep, oldest)
             retire(store, removed[one.address])
+            for name in stuck(store):
+                sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
     if arguments.json:
         sys.stdout.write(to_json({"dry_run": arguments.dry_run, "removed": removed}))
         return 0

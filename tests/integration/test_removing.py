@@ -1,0 +1,67 @@
+"""What cannot be removed is in nobody's way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.integration.host import Host
+
+
+@contextmanager
+def immutable(host: Host, path: Path) -> Iterator[None]:
+    """Forbid everybody, root included, to remove a file, wherever in the store it is put."""
+    if os.geteuid() != 0 or subprocess.run(["chattr", "+i", path], check=False).returncode:
+        pytest.skip("files cannot be made immutable here")
+    inode = path.stat().st_ino
+    try:
+        yield
+    finally:
+        for one in host.store.rglob(path.name):
+            if one.lstat().st_ino == inode:
+                subprocess.run(["chattr", "-i", one], check=True)
+
+
+def stuck(host: Host) -> list[Path]:
+    """Return what was put aside."""
+    return list(host.store.glob("stuck-*"))
+
+
+def test_a_former_generation_that_cannot_be_removed_stops_nothing(stocked: Host) -> None:
+    stocked.declare(["beta<2"], keep=0)
+    stocked.applied()
+    with immutable(stocked, stocked.site / "beta/__init__.py"):
+        stocked.declare(["beta==2.0"], keep=0)
+
+        done = stocked.applied()
+
+        assert len(stuck(stocked)) == 1
+        assert f"`{stuck(stocked)[0]}` cannot be removed" in done.err
+        stocked.settled()
+        stocked.declare(["beta==2.0", "gamma"], keep=0)
+        stocked.applied()
+        assert "cannot be removed" in stocked.run("gc", "converge.toml").err
+
+    assert stocked.run("gc", "converge.toml").err == ""
+    assert stuck(stocked) == []
+    assert len(stocked.generations()) == 1
+
+
+def test_what_an_interrupted_run_left_and_cannot_be_removed_stops_nothing(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    left = stocked.store / "trash-0a0b0c0d/some/deep/folder/inside"
+    left.mkdir(parents=True)
+    (left / "file").touch()
+    with immutable(stocked, left / "file"):
+        stocked.converges()
+
+        assert len(stuck(stocked)) == 1
+
+    assert stocked.run("gc", "converge.toml").code == 0
+    assert stuck(stocked) == []
