@@ -41,13 +41,13 @@ def answered(spec: Venv, view: View, upgrade: frozenset[str] | None) -> bool:
     if receipt.python.condition() or receipts.lock_text(view.root, receipt) is None:
         return False
     declared = spec.python.startswith("interpreter.")
-    return declared or _same_request(spec.python, receipt)
+    return declared or same_request(spec.python, receipt)
 
 
 def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
     """Choose an interpreter and versions; asks an index only where memory has no answer."""
     receipt = view.receipt
-    if receipt is not None and not receipt.python.condition() and _same_request(request, receipt):
+    if receipt is not None and not receipt.python.condition() and same_request(request, receipt):
         python = receipt.python
     else:
         python = pythons.find(request)
@@ -78,6 +78,16 @@ def settings_digest(spec: Venv) -> str:
     return sha256(json.dumps(shape).encode())[:16]
 
 
+def shaped(spec: Venv, receipt: Receipt) -> bool:
+    """Tell whether a generation was made as a spec asks for, whatever its interpreter."""
+    return (
+        receipt.inputs == spec.inputs
+        and receipt.system_site_packages == spec.system_site_packages
+        and receipt.settings == settings_digest(spec)
+        and (receipt.owner, receipt.group, receipt.mode) == (spec.owner, spec.group, spec.mode)
+    )
+
+
 def _known(view: View) -> Iterator[Receipt]:
     """Yield the receipts that may remember, the likeliest first."""
     if view.receipt is not None:
@@ -88,7 +98,8 @@ def _known(view: View) -> Iterator[Receipt]:
             yield one
 
 
-def _same_request(request: str, receipt: Receipt) -> bool:
+def same_request(request: str, receipt: Receipt) -> bool:
+    """Tell whether the interpreter of a generation is one that is asked for."""
     if request == receipt.request:
         return True
     return pythons.satisfies(receipt.python, request)

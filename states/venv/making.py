@@ -6,18 +6,17 @@ no receipt, counts for nothing, and is removed by the next run.
 
 from __future__ import annotations
 
-import datetime
 import os
 
 from engine import __version__, progress
 from engine.files import flush_file_system, flush_folder, sha256
 from engine.value import replace
-from states import uv
+from states import moment, uv
 from states.venv import bytecode, donors, hold, memory, room
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.bare import create, prove
-from states.venv.choice import settings_digest
+from states.venv.choice import settings_digest, shaped
 from states.venv.damage import ignored, loose_folders
 from states.venv.extras import (
     NOBODY,
@@ -119,12 +118,9 @@ def _fits(receipt: Receipt, spec: Venv, chosen: Choice) -> bool:
     want = {(one.name, one.origin, one.content) for one in chosen.packages}
     return (
         have == want
-        and receipt.inputs == spec.inputs
+        and shaped(spec, receipt)
         and receipt.python.executable == chosen.python.executable
         and receipt.python.digest == chosen.python.digest
-        and receipt.system_site_packages == spec.system_site_packages
-        and receipt.settings == settings_digest(spec)
-        and (receipt.owner, receipt.group, receipt.mode) == (spec.owner, spec.group, spec.mode)
     )
 
 
@@ -237,7 +233,7 @@ def _sealed(
     receipt = Receipt(
         generation=os.path.basename(root),
         path=root,
-        created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=moment.now(),
         engine=__version__,
         declared=spec.declared,
         inputs=spec.inputs,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 from functools import partial
@@ -12,6 +11,7 @@ from engine.errors import UsageError
 from engine.lock import holding
 from engine.report import to_json
 from engine.verb import Verb
+from states import moment
 from states.venv import receipt as receipts
 from states.venv.making import recover
 from states.venv.retiring import retirable, retire, stuck
@@ -76,13 +76,11 @@ def _age(store: Store, identifier: str) -> float:
     receipt = receipts.read(store.generation(identifier))
     if receipt is None:
         return float("inf")
-    made = datetime.datetime.strptime(receipt.created, "%Y-%m-%dT%H:%M:%SZ")
-    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-    return (now - made).total_seconds()
+    return moment.seconds_since(receipt.created)
 
 
 def _seconds(text: str) -> int:
-    if not text[:-1].isdigit() or text[-1] not in _UNITS:
+    if not text[:-1].isdecimal() or text[-1] not in _UNITS:
         raise UsageError(f"`{text}` is no age", hint="write it as 90m, 12h, 30d or 8w")
     return int(text[:-1]) * _UNITS[text[-1]]
 

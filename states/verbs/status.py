@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
 
 from engine import options
@@ -10,7 +9,9 @@ from engine.redaction import redacted_all
 from engine.report import to_json
 from engine.value import fields
 from engine.verb import Verb
+from states import moment
 from states.venv import usage, verified
+from states.venv.choice import same_request, shaped
 from states.venv.observation import look
 from states.venv.retiring import is_pinned
 from states.venv.store import current, generations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from engine.resource import Resource
     from engine.verb import Compose
+    from states.venv.receipt import Receipt
     from states.venv.spec import Venv
 
 
@@ -59,7 +61,7 @@ def _row(resource: Resource, state: str) -> dict[str, Any]:
         drift.append(f"path {view.state['path']}")
     if receipt is not None and receipt.python.condition():
         drift.append(f"python {receipt.python.condition()}")
-    if receipt is not None and receipt.inputs != resource.spec.inputs:
+    if receipt is not None and not _as_declared(resource.spec, receipt):
         drift.append("declaration changed since")
     former = [one for one in generations(view.store) if one != live]
     running = {one: usage.processes(view.store.generation(one)) for one in former}
@@ -92,6 +94,11 @@ def _declared(spec: Venv) -> dict[str, Any]:
     }
 
 
+def _as_declared(spec: Venv, receipt: Receipt) -> bool:
+    declared = spec.python.startswith("interpreter.")
+    return shaped(spec, receipt) and (declared or same_request(spec.python, receipt))
+
+
 def _line(row: dict[str, Any], width: int) -> str:
     head = f"{row['address']:{width}}"
     if not row["present"]:
@@ -111,11 +118,9 @@ def _summed(drift: list[str]) -> str:
     return drift[0] + (f" and {len(drift) - 1} more" if len(drift) > 1 else "")
 
 
-def _ago(moment: str) -> str:
-    """Return how long ago a UTC moment was, for people."""
-    then = datetime.datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")
-    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-    seconds = int((now - then).total_seconds())
+def _ago(noted: str) -> str:
+    """Return how long ago a moment was, for people."""
+    seconds = int(moment.seconds_since(noted))
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if abs(seconds) >= size:
             count = seconds // size

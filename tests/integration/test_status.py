@@ -1,0 +1,41 @@
+"""What is told of an environment at a glance."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.host import Host
+
+CHANGED = {
+    "a requirement": {"packages": ["beta==2.0"]},
+    "the mode": {"mode": "0750"},
+    "a lasting folder": {"persistent": ["var"]},
+    "what is ignored": {"ignore": ["var/*"]},
+    "the interpreter": {"python": "3.99"},
+}
+
+
+def drift(host: Host) -> list[str]:
+    """Return what the command tells of the first environment."""
+    done = host.run("status", "converge.toml", "--json")
+    assert done.code == 0, done.err
+    told: list[str] = json.loads(done.out)["venvs"][0]["drift"]
+    return told
+
+
+@pytest.mark.parametrize("keys", CHANGED.values(), ids=CHANGED)
+def test_a_declaration_that_was_changed_since_is_told(live: Host, keys: dict[str, object]) -> None:
+    assert drift(live) == []
+    live.declare(**{"packages": ["alpha", "beta<2"], **keys})
+
+    assert drift(live) == ["declaration changed since"]
+
+
+@pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y"])
+def test_an_age_that_is_none_is_refused(live: Host, age: str) -> None:
+    refused = live.run("gc", "converge.toml", f"--older-than={age}")
+
+    assert refused.code == 64
+    assert "is no age" in refused.err
