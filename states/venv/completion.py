@@ -14,6 +14,7 @@ from states import python
 from states.credentials import ELSEWHERE, exposed
 from states.venv import lockfile
 from states.venv.requirements import Line, file_url, is_url, local_path, mistake, read_lines
+from states.venv.store import NOTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _MODE = re.compile(r"0?[0-7]{3}")
+_ENVIRONMENTS = ("bin", "include", "lib", "lib64", "pyvenv.cfg", NOTES)
+"""What a generation is made of: it cannot live on beside it."""
 _SYSTEM = {
     *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run"),
     *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
@@ -73,12 +76,26 @@ def _check_names(spec: Venv, source: Source) -> None:
         source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
     if spec.keep < 0:
         source.problem(("keep",), "`keep` must not be negative")
+    _check_folders(spec, source)
+    _check_smoke(spec, source)
+
+
+def _check_folders(spec: Venv, source: Source) -> None:
     for key in ("persistent", "ignore"):
         for index, one in enumerate(getattr(spec, key)):
             if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
                 hint = 'write it relative to the venv, as in "etc/keystone"'
                 source.problem((key, index), f"`{one}` is no path inside the venv", hint)
-    _check_smoke(spec, source)
+    names = [os.path.normpath(one.strip("/")) for one in spec.persistent]
+    for index, one in enumerate(names):
+        others = (f"{other}/" for other in (*names[:index], *names[index + 1 :]))
+        problem = ""
+        if one in _ENVIRONMENTS or one.startswith(("bin/", f"{NOTES}/")):
+            problem = "belongs to the environment itself"
+        elif f"{one}/".startswith(tuple(others)):
+            problem = "is, or lies inside, another persistent folder"
+        if problem:
+            source.problem(("persistent", index), f"`{spec.persistent[index]}` {problem}")
 
 
 def _check_smoke(spec: Venv, source: Source) -> None:

@@ -44,7 +44,7 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         if not receipts.protected(store.generation(wanted)):
             raise Forbidden(
                 f"the notes of generation {wanted} are not only ours to write",
-                hint="`converge apply` replaces it; only what you own can be pinned",
+                hint="pin it as the user who made it",
             )
         # A symlink needs no room, so it can be made on a full disk.
         if arguments.remove and os.path.lexists(pin):

@@ -70,6 +70,25 @@ def test_a_persistent_folder_that_is_gone_is_drift(configured: Host) -> None:
     assert (configured.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
 
 
+def test_a_lasting_folder_inside_another_is_refused(configured: Host) -> None:
+    configured.declare(["service==1.0"], persistent=["etc/service", "etc/service/parts/"])
+
+    refused = configured.apply()
+
+    assert refused.code == 65
+    assert "lies inside, another persistent folder" in refused.report["problems"][0]["message"]
+
+
+@pytest.mark.parametrize("folder", ["bin", "lib/", "./lib64", ".converge", "bin/python"])
+def test_what_the_environment_is_made_of_cannot_be_persistent(stocked: Host, folder: str) -> None:
+    stocked.declare(["beta"], persistent=[folder])
+
+    refused = stocked.plan()
+
+    assert refused.code == 65
+    assert "belongs to the environment" in refused.report["problems"][0]["message"]
+
+
 def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> None:
     link = configured.generation / "etc/service"
     link.unlink()
