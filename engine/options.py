@@ -7,7 +7,7 @@ import os
 import sys
 
 from engine.errors import UsageError
-from engine.settings import Settings, places
+from engine.settings import Settings, places, processors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,11 +37,14 @@ def output(parser: ArgumentParser) -> None:
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
 
 
+def side_by_side(parser: ArgumentParser, what: str) -> None:
+    """How many at a time."""
+    parser.add_argument("--jobs", type=_positive, default=processors(), help=f"{what} side by side")
+
+
 def running(parser: ArgumentParser) -> None:
     """How to run the loop."""
-    parser.add_argument(
-        "--jobs", type=_positive, default=os.cpu_count() or 1, help="resources side by side"
-    )
+    side_by_side(parser, "resources")
     upgrading(parser)
     parser.add_argument(
         "--prune", action="store_true", help="remove what the files no longer declare"

@@ -23,6 +23,11 @@ class Settings:
     """Whether lock files are being made: then they need not be there yet, and count for nothing."""
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def places() -> tuple[str, str]:
     """Return the folders for cache and state.
 

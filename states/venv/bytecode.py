@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine import progress
 from engine.errors import CannotCreate, ConvergeError
+from engine.settings import processors
 from states import child
 from states.venv.packs import Packs
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from states.venv.inspection import Inspection
 
 
-_PROCESSORS = len(os.sched_getaffinity(0))
-_compilers = threading.BoundedSemaphore(_PROCESSORS)
+_compilers = threading.BoundedSemaphore(processors())
 """Several venvs may be built at once; so many compilers run for all of them together."""
 
 
@@ -60,7 +60,7 @@ def _by_package(sources: Mapping[str, str], owners: Mapping[str, str]) -> list[d
 
 def _compile_side_by_side(root: str, sources: list[str], work: str) -> None:
     """Compile on all processors, each with an interpreter of its own."""
-    count = min(_PROCESSORS, 1 + len(sources) // 50)
+    count = min(processors(), 1 + len(sources) // 50)
     # Dealt out from the largest to the smallest, so that all end at about the same time.
     dealt = sorted(sources, key=lambda source: (-os.path.getsize(f"{root}/{source}"), source))
     with ThreadPoolExecutor(max_workers=count) as pool:

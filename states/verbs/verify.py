@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from engine import options
@@ -25,8 +24,7 @@ def _options(parser: ArgumentParser) -> None:
     options.files(parser)
     options.output(parser)
     parser.add_argument("--all", action="store_true", help="former generations too")
-    processors = len(os.sched_getaffinity(0))
-    parser.add_argument("--jobs", type=int, default=processors, help="files side by side")
+    options.side_by_side(parser, "files")
 
 
 def _verify(arguments: Namespace, compose: Compose) -> int:
