@@ -10,6 +10,7 @@ from engine.source import decoded
 from states import python as pythons
 from states import uv
 from states.credentials import ELSEWHERE, exposed
+from states.venv.hashes import restricted
 from states.venv.requirements import (
     Line,
     is_url,
@@ -78,7 +79,7 @@ def compiled(
         uv.forget((), work=work, cache=settings.cache)
         uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
     with open(output, encoding="utf-8") as stream:
-        return stream.read()
+        return restricted(stream.read(), [*asked, *bounds])
 
 
 def markers(python: Python) -> dict[str, str]:
