@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import sys
 
 from engine.errors import UsageError
@@ -78,6 +79,9 @@ def settings(arguments: Namespace) -> Settings:
     names = None if asked is None else frozenset(n for one in asked for n in one.split(",") if n)
     if asked is not None and "" in asked:
         names = frozenset()
+    for name in names or ():
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise UsageError(f"`--upgrade={name}` names nothing", hint="as in --upgrade=NAME,NAME")
     return Settings(cache=cache, state=state, upgrade=names)
 
 

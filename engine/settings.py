@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from engine.errors import Forbidden
+from engine.errors import Forbidden, UsageError
 from engine.value import value
 
 
@@ -50,7 +50,13 @@ def places() -> tuple[str, str]:
 
 
 def _ours(default: str, variable: str) -> str:
-    folder = os.path.abspath(os.environ.get(variable) or default)
+    folder = os.environ.get(variable) or default
+    if not os.path.isabs(folder):
+        raise UsageError(
+            f"`{variable}` is `{folder}`, another folder wherever converge is called",
+            hint="make it absolute",
+        )
+    folder = os.path.normpath(folder)
     trusted = (0, os.geteuid())
     try:
         found = os.lstat(folder)

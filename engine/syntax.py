@@ -23,7 +23,7 @@ def parse(text: Text, notes: Notes) -> dict[str, Any]:
     try:
         text.content.encode()
         if is_json(text.content):
-            document = dict(json.loads(text.content))
+            document = dict(json.loads(text.content, object_pairs_hook=_table))
             json.dumps(document, ensure_ascii=False).encode()
             return document
         import tomli
@@ -33,12 +33,27 @@ def parse(text: Text, notes: Notes) -> dict[str, Any]:
         problem = _not_unicode(text, error)
     except json.JSONDecodeError as error:
         problem = _placed(text, error.msg, error.lineno, error.colno)
+    except _TwiceError as error:
+        words = f"the key `{error}` is there twice"
+        problem = replace(_placed(text, words, 1, 1), line=0, column=0)
     except RecursionError:
         problem = _placed(text, "nested too deeply", 1, 1)
     except ValueError as error:
         problem = _toml_error(text, str(error))
     notes.problems.append(problem)
     return {}
+
+
+class _TwiceError(ValueError):
+    """A key of a JSON object that is there already; the standard leaves open what that means."""
+
+
+def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return table
 
 
 def is_json(content: str) -> bool:

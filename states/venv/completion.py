@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
+)
+"""RFC 3339. What counts from today, as uv takes it too, would choose anew on every host."""
 _MODE = re.compile(r"0?[0-7]{3}")
 _ENVIRONMENTS = ("bin", "include", "lib", "lib64", "pyvenv.cfg", NOTES)
 """What a generation is made of: it cannot live on beside it."""
@@ -74,6 +78,9 @@ def _check_names(spec: Venv, source: Source) -> None:
     if not spec.python.startswith("interpreter.") and not python.valid_request(spec.python):
         hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
         source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
+    if spec.exclude_newer and not _MOMENT.fullmatch(spec.exclude_newer):
+        hint = 'write a day or a moment, as in "2026-01-31" or "2026-01-31T12:00:00Z"'
+        source.problem(("exclude-newer",), f"`{spec.exclude_newer}` is no date", hint)
     if spec.keep < 0:
         source.problem(("keep",), "`keep` must not be negative")
     _check_folders(spec, source)
@@ -114,6 +121,11 @@ def _path(spec: Venv, source: Source) -> str:
     odd = [c for c in path if not c.isprintable()]
     if not spec.path.strip() or odd:
         source.problem(("path",), f"{spec.path!r} is no path")
+    elif spec.path.startswith(("~", "$")):
+        hint = "nothing is expanded in a declaration: write the path itself"
+        source.problem(("path",), f"`{spec.path}` is no path", hint)
+    elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
+        source.problem(("path",), f"`{spec.path}` names no folder of its own")
     elif path in _SYSTEM:
         source.problem(
             ("path",), f"`{path}` belongs to the system", "name a folder of its own below it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 
@@ -14,6 +13,7 @@ from engine.value import replace
 from engine.verb import Verb
 from engine.verbs import show
 from states.venv import hold
+from states.venv.observation import FOREIGN, look
 from states.venv.store import lock_of, store_of
 from states.verbs.selection import chosen
 
@@ -38,9 +38,9 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
     path = one.spec.path
-    if os.path.islink(path) or not os.path.isdir(path):
+    if look(one.spec).live != FOREIGN:
         raise ConvergeError(
-            f"`{path}` is no folder, so there is nothing to adopt",
+            f"at `{path}` is nothing of another tool's making, so there is nothing to adopt",
             hint="`converge apply` makes what is not there",
         )
     store = store_of(path)

@@ -1,0 +1,59 @@
+"""What cannot be meant as it is written is refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from .host import Host
+
+MISTAKES = {
+    "a home folder": ({"path": "~/app"}, "nothing is expanded"),
+    "a variable": ({"path": "$HOME/app"}, "nothing is expanded"),
+    "the folder itself": ({"path": "."}, "no folder of its own"),
+    "the folder above": ({"path": "../.."}, "no folder of its own"),
+    "no date": ({"exclude_newer": "yesterday"}, "2026-01-31"),
+    "a span of time": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
+}
+
+
+@pytest.mark.parametrize(("keys", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_declaration_that_cannot_be_meant(
+    stocked: Host, keys: dict[str, object], said: str
+) -> None:
+    stocked.declare(["beta"], **keys)
+
+    refused = stocked.apply()
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert said in f"{problem['message']} {problem['hint']}"
+
+
+def test_a_name_to_upgrade_that_is_none(stocked: Host) -> None:
+    stocked.declare(["beta"])
+
+    assert stocked.apply("--upgrade=bad name!").code == 64
+
+
+@pytest.mark.parametrize("variable", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
+def test_a_folder_of_ours_that_depends_on_where_we_are_called(stocked: Host, variable: str) -> None:
+    stocked.declare(["beta"])
+
+    refused = stocked.apply(env={variable: "here"})
+
+    assert refused.code == 64
+    assert variable in refused.err
+
+
+def test_a_symlink_of_anothers_making_can_be_adopted(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.venv.parent.mkdir()
+    stocked.venv.symlink_to("/usr")
+
+    done = stocked.run("adopt", "converge.toml", "app")
+    again = stocked.run("adopt", "converge.toml", "app")
+
+    assert done.code == 0, done.err
+    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert again.code == 1
+    assert "nothing to adopt" in again.err
