@@ -103,7 +103,8 @@ def _at_hand(spec: Venv, view: View, chosen: Choice) -> Receipt | None:
     """Find a finished generation that is just what is wanted, and still what its seal says."""
     store = view.store
     for identifier in reversed(generations(store)):
-        receipt = receipts.read(store.generation(identifier))
+        root = store.generation(identifier)
+        receipt = receipts.read(root) if receipts.protected(root) else None
         if receipt is None or not _fits(receipt, spec, chosen):
             continue
         looked_at = view.receipt is not None and view.receipt.generation == identifier
