@@ -3,8 +3,17 @@
 That is `app` in two versions. It needs nothing but Python, no index and no build tool.
 """
 
+import base64
+import hashlib
 from pathlib import Path
 from zipfile import ZipFile
+
+
+def row(name: str, text: str) -> str:
+    """Return what RECORD says of a file: its name, its digest, and its size."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"{name},sha256={digest.rstrip('=')},{len(text)}\n"
+
 
 for version in ("1.0", "2.0"):
     info = f"app-{version}.dist-info"
@@ -13,7 +22,8 @@ for version in ("1.0", "2.0"):
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: app\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
+    rows = [row(name, text) for name, text in files.items()]
+    files[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"])
     Path("wheels").mkdir(exist_ok=True)
     with ZipFile(f"wheels/app-{version}-py3-none-any.whl", "w") as wheel:
         for name, text in files.items():
