@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Run:
             for number in signals:
                 self.process.send_signal(number)
                 _delivered(self.process.pid)
+            # The kernel has delivered it; the interpreter calls its handler a moment later.
+            time.sleep(0.2)
         return self.end()
 
     def end(self) -> Ended:
