@@ -98,8 +98,9 @@ class LinkKind:
         if spec.state == "absent":
             return None
         target = _target(spec, needed)
-        if observed is not None and observed["to"] == target and _mended(spec, needed):
-            return {"to": target, "target": observed["target"]}
+        dangling = {"to": target, "target": "nothing"}
+        if observed == dangling and _mended(spec, needed):
+            return dangling
         return {"to": target, "target": "there"}
 
     def explain(self, spec: Link, change: Change) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from engine.lock import is_held
 from engine.value import value
@@ -124,14 +123,22 @@ def _receipt(store: Store, identifier: str | None) -> Receipt | None:
         receipt = receipts.read(store.generation(identifier))
         if receipt is not None:
             return receipt
-        with suppress(FileNotFoundError):
-            # Whoever may not look must not take it for half-made: this raises `PermissionError`.
-            os.listdir(f"{store.generation(identifier)}/{NOTES}")
+        _must_see(f"{store.generation(identifier)}/{NOTES}")
     for one in reversed(generations(store)):
         receipt = receipts.read(store.generation(one))
         if receipt is not None:
             return receipt
     return None
+
+
+def _must_see(folder: str) -> None:
+    """Raise `PermissionError` for who may not look, and must not take it for half-made."""
+    try:
+        os.listdir(folder)
+    except PermissionError:
+        raise
+    except OSError:
+        return  # there is none, or something else: that is drift
 
 
 def _facts(receipt: Receipt) -> dict[str, str]:

@@ -160,6 +160,23 @@ def test_two_names_for_one_place_are_refused(stocked: Host) -> None:
     assert stocked.plan().code == 65
 
 
+@pytest.mark.parametrize("what", [".converge", "."])
+@pytest.mark.parametrize("how", ["a file", "a circle"])
+def test_what_stands_in_the_place_of_a_generation_is_drift(
+    stocked: Host, what: str, how: str
+) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    place = stocked.generation / what
+    shutil.rmtree(place)
+    if how == "a file":
+        place.write_text("")
+    else:
+        place.symlink_to(place.name)
+
+    stocked.converges()
+
+
 def test_two_places_that_have_become_one_are_refused(stocked: Host) -> None:
     """Though the declaration was read, and found right, before."""
     stocked.declare(["beta"], path="one/app", more='[venv.twin]\npath = "two/app"')
