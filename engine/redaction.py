@@ -8,16 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_SECRET = re.compile(
-    r"""(?: :// | (?<=http):/ | (?<=https):/ )
+_SECRET = r"""(?: :// | (?<=http):/ | (?<=https):/ )
     (?P<secret>
       [^\s/?#]*@
     | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
     | (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
       [^\s/?#:\[\]"'`]* : \d+ [/?#] [^\s"'`]* @
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
+    )"""
 """The user and the password of a URL; then those with a `/` or a space that was not encoded,
 where what stands for the port is no number; then those where it is one, but for `git+https://`
 and its like, in which a version follows an `@`."""
@@ -32,7 +29,12 @@ def secrets(text: str) -> list[tuple[int, int]]:
     """
     if "@" not in text:
         return []
-    return [one.span("secret") for one in _SECRET.finditer(text) if not _plain(one)]
+    # Compiled when first needed, and then remembered by `re`: most runs have no need of it.
+    return [
+        one.span("secret")
+        for one in re.finditer(_SECRET, text, re.IGNORECASE | re.VERBOSE)
+        if not _plain(one)
+    ]
 
 
 def redacted(text: str) -> str:
