@@ -17,13 +17,24 @@ from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from engine.loading import Composition, Text
 
 
+def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[str, ...]:
+    """Return the files a run is about, with those that are gone from the folders it names."""
+    here = [text.file for text in texts if text.file != STDIN]
+    gone: list[str] = []
+    for folder in (os.path.abspath(name) for name in names if os.path.isdir(name)):
+        noted = (_read(place).get("file") for place in _places(folder, state))
+        gone += [one for one in noted if isinstance(one, str) and not os.path.lexists(one)]
+    return (*here, *sorted(set(gone)))
+
+
 def vanished(
-    texts: tuple[Text, ...],
+    files: tuple[str, ...],
     resources: tuple[Resource, ...],
     composition: Composition,
     state: str,
@@ -36,8 +47,8 @@ def vanished(
     taken = {one.address for one in resources}
     claimed = {claim for one in resources for claim in composition.kinds[one.kind].claims(one.spec)}
     gone = []
-    for text in texts:
-        for entry in _entries(_place(text.file, state)):
+    for file in files:
+        for entry in _entries(_place(file, state)):
             try:
                 one = replace(thaw(entry, composition), needs=())
                 kind = composition.kinds[one.kind]
@@ -57,29 +68,31 @@ def vanished(
 
 
 def note(
-    texts: tuple[Text, ...],
+    files: tuple[str, ...],
     resources: tuple[Resource, ...],
     kept: tuple[Resource, ...],
     composition: Composition,
     state: str,
 ) -> None:
     """Write down what is declared now, and what vanished but was `kept`; only if it differs."""
-    for text in texts:
-        if text.file == STDIN:
-            continue
+    for file in files:
         entries = []
         for one in resources:
             removal = composition.kinds[one.kind].absent(one.spec)
-            if one.file == text.file and removal is not None:
+            if one.file == file and removal is not None:
                 bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
                 entries.append(freeze(bare))
         # These ask for removal already.
-        entries += [freeze(one) for one in kept if one.file == text.file]
-        place = _place(text.file, state)
-        whole = json.dumps({"file": text.file, "resources": entries})
-        if json.loads(whole)["resources"] != _entries(place):
+        entries += [freeze(one) for one in kept if one.file == file]
+        place = _place(file, state)
+        whole = json.dumps({"file": file, "resources": entries})
+        if json.loads(whole)["resources"] == _entries(place):
+            continue
+        if entries:
             private_folder(os.path.dirname(place))
             write_durably(place, whole.encode(), 0o600)
+        else:
+            os.unlink(place)
 
 
 def _is_path(claim: object) -> bool:
@@ -87,12 +100,36 @@ def _is_path(claim: object) -> bool:
 
 
 def _place(file: str, state: str) -> str:
-    return os.path.join(state, "ledger", f"{sha256(os.fsencode(file))[:32]}.json")
+    """Return where a file's note lies; those of one folder have one beginning."""
+    return os.path.join(state, "ledger", f"{_beginning(os.path.dirname(file))}{_digest(file)}.json")
+
+
+def _places(folder: str, state: str) -> list[str]:
+    ledger = os.path.join(state, "ledger")
+    try:
+        names = os.listdir(ledger)
+    except OSError:
+        return []
+    return [os.path.join(ledger, one) for one in names if one.startswith(_beginning(folder))]
+
+
+def _beginning(folder: str) -> str:
+    return f"{_digest(folder)}-"
+
+
+def _digest(path: str) -> str:
+    return sha256(os.fsencode(path))[:32]
 
 
 def _entries(place: str) -> list[dict[str, Any]]:
+    resources = _read(place).get("resources")
+    return resources if isinstance(resources, list) else []
+
+
+def _read(place: str) -> dict[str, Any]:
     try:
         with open(place, encoding="utf-8") as stream:
-            return list(json.load(stream)["resources"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
+            noted = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return noted if isinstance(noted, dict) else {}

@@ -30,7 +30,8 @@ class Session:
     arguments: Namespace
     where: Settings
     composition: Composition
-    texts: tuple[Text, ...]
+    files: tuple[str, ...]
+    """Those that were read, and those that are gone from a folder that was named."""
     declared: tuple[Resource, ...]
 
 
@@ -44,14 +45,15 @@ def begin(arguments: Namespace, compose: Compose) -> Session:
     if getattr(arguments, "prune", False):
         _check_prune(texts, arguments.only)
     declared = load(texts, composition, where.cache)
-    return Session(arguments, where, composition, texts, declared)
+    files = ledger.files(arguments.files, texts, where.state)
+    return Session(arguments, where, composition, files, declared)
 
 
 def execute(command: str, session: Session, run: Run) -> Report:
     """Run the loop and report; raises what stops the run as a whole."""
     arguments, kinds = session.arguments, session.composition.kinds
     gone = ledger.vanished(
-        session.texts, session.declared, session.composition, session.where.state
+        session.files, session.declared, session.composition, session.where.state
     )
     order = options.wanted(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
@@ -92,7 +94,7 @@ def _kept(
 def _note(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
     """Note what is declared now; what was made is reported even where that fails."""
     try:
-        ledger.note(session.texts, session.declared, kept, session.composition, session.where.state)
+        ledger.note(session.files, session.declared, kept, session.composition, session.where.state)
     except OSError as error:
         yield (
             f"what is declared could not be noted, so names that vanish will not be noticed: "

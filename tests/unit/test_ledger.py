@@ -48,6 +48,42 @@ def test_prune_plans_and_makes_its_removal(vanished: Desk) -> None:
     assert vanished.run("plan", "--json").report["notes"] == []
 
 
+@pytest.fixture
+def decommissioned(desk: Desk) -> Desk:
+    """A folder of two declarations was applied, and the file of `note.b` is there no longer."""
+    for name in ("a", "b"):
+        desk.notes(name, name=f"hosts/{name}.toml")
+    assert desk.run("apply", f"{desk.folder}/hosts/").code == 0
+    (desk.folder / "hosts" / "b.toml").unlink()
+    return desk
+
+
+def test_a_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
+    decommissioned: Desk, places
+) -> None:
+    folder = f"{decommissioned.folder}/hosts/"
+    for verb in ("plan", "apply", "apply"):
+        (note,) = decommissioned.run(verb, "--json", folder).report["notes"]
+        assert note.startswith(f"`note.b` is no longer declared in `{folder}b.toml`")
+    done = decommissioned.run("apply", "--json", "--prune", folder)
+    assert done.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
+    assert not (decommissioned.folder / "hosts" / "b").exists()
+    assert decommissioned.run("plan", "--json", folder).report["notes"] == []
+    assert len(list((places[1] / "ledger").iterdir())) == 1
+
+
+def test_a_file_that_moved_or_is_another_folders_is_not_gone(decommissioned: Desk) -> None:
+    hosts = decommissioned.folder / "hosts"
+    decommissioned.notes("b", name="hosts/c.toml")
+    for folder in (f"{hosts}/", f"{decommissioned.folder}/"):
+        decommissioned.notes("z")
+        done = decommissioned.run("plan", "--json", "--prune", folder)
+        assert "delete" not in done.actions().values()
+        assert done.report["notes"] == []
+    (hosts / "c.toml").unlink()
+    assert decommissioned.run("plan", "--json", f"{hosts}/a.toml").report["notes"] == []
+
+
 def test_prune_does_not_go_with_only(vanished: Desk) -> None:
     done = vanished.run("apply", "--json", "--prune", "--only", "note.a")
     assert done.code == 64
