@@ -14,6 +14,7 @@ import struct
 from contextlib import suppress
 
 from engine.files import sha256, write_all, write_durably
+from states.aged import used
 from states.venv.inspection import cached
 from states.workplace import writable
 
@@ -45,13 +46,15 @@ class Packs:
     def recall(self, root: str, package: Mapping[str, str]) -> dict[str, str] | None:
         """Put bytecode in place; return the digests by path, or `None` where it is not known."""
         name = _name(package)
+        place = os.path.join(self._folder, name)
         try:
-            with open(os.path.join(self._folder, name), "rb") as stream:
+            with open(place, "rb") as stream:
                 kept = stream.read()
         except OSError:
             return None
         if not hmac.compare_digest(kept[:_SIZE], self._sign(name, kept[_SIZE:])):
             return None
+        used(place)
         digests = {}
         for source, content in zip(sorted(package), _unpacked(kept), strict=True):
             if content is not None:

@@ -1,4 +1,4 @@
-"""`converge gc`: remove former generations that nobody needs any more."""
+"""`converge gc`: remove what nobody needs any more: former generations, and old memories."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from engine.lock import holding
 from engine.report import to_json
 from engine.verb import Verb
 from states import moment
+from states.aged import aged, drop
 from states.venv import receipt as receipts
 from states.venv.making import recover
 from states.venv.retiring import retirable, retire, stuck
@@ -22,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from engine.resource import Resource
     from engine.verb import Compose
     from states.venv.store import Store
 
@@ -39,31 +41,40 @@ def _options(parser: ArgumentParser) -> None:
 
 def _gc(arguments: Namespace, compose: Compose) -> int:
     oldest = _seconds(arguments.older_than) if arguments.older_than else 0
-    removed: dict[str, list[str]] = {}
-    for one in venvs(arguments, compose):
-        store = store_of(one.spec.path)
-        if not os.path.isdir(store.root):
-            continue
-        keep = one.spec.keep if arguments.keep is None else arguments.keep
-        if arguments.dry_run:
-            removed[one.address] = _going(store, keep, oldest)
-            continue
-        with holding(partial(lock_of, store), arguments.lock_timeout):
-            recover(store)
-            removed[one.address] = _going(store, keep, oldest)
-            retire(store, removed[one.address])
-            for name in stuck(store):
-                sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
+    removed = {one.address: _collect(one, arguments, oldest) for one in venvs(arguments, compose)}
+    forgotten = aged(options.settings(arguments).cache)
+    if not arguments.dry_run:
+        drop(forgotten)
     if arguments.json:
-        sys.stdout.write(to_json({"dry_run": arguments.dry_run, "removed": removed}))
+        document = {"dry_run": arguments.dry_run, "removed": removed, "forgotten": len(forgotten)}
+        sys.stdout.write(to_json(document))
         return 0
     word = "would be removed" if arguments.dry_run else "removed"
     for address, names in removed.items():
         for name in names:
             sys.stdout.write(f"- {address} {name} {word}\n")
-    if not any(removed.values()):
+    if forgotten:
+        sys.stdout.write(f"- {len(forgotten)} files of the cache, long unused, {word}\n")
+    if not forgotten and not any(removed.values()):
         sys.stdout.write("nothing to remove\n")
     return 0
+
+
+def _collect(one: Resource, arguments: Namespace, oldest: int) -> list[str]:
+    """Remove what may go of one venv, or only find it in a dry run; return the generations."""
+    store = store_of(one.spec.path)
+    if not os.path.isdir(store.root):
+        return []
+    keep = one.spec.keep if arguments.keep is None else arguments.keep
+    if arguments.dry_run:
+        return _going(store, keep, oldest)
+    with holding(partial(lock_of, store), arguments.lock_timeout):
+        recover(store)
+        going = _going(store, keep, oldest)
+        retire(store, going)
+        for name in stuck(store):
+            sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
+    return going
 
 
 def _going(store: Store, keep: int, oldest: int) -> list[str]:
@@ -85,4 +96,4 @@ def _seconds(text: str) -> int:
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
-VERB = Verb("gc", "remove former generations nobody needs", _options, _gc)
+VERB = Verb("gc", "remove what nobody needs any more", _options, _gc)

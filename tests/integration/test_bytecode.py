@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -73,3 +75,23 @@ def test_what_a_wheel_brings_of_it_is_made_anew(host: Host, listed: bool) -> Non
 def bytecode(host: Host, package: str) -> Path:
     """Return the bytecode of a package's module."""
     return host.site / package / "__pycache__" / f"__init__.{TAG}.pyc"
+
+
+def test_gc_forgets_what_nobody_used_for_long_and_nothing_else(large: Host) -> None:
+    large.applied()
+    kept = {one for one in (large.cache / "bytecode").rglob("*") if one.is_file()}
+    (declared,) = (large.cache / "declarations").iterdir()
+    for one in (*kept, declared):
+        os.utime(one, (0, 0))
+    shutil.rmtree(large.folder / "venvs")
+    large.applied()
+    assert all(one.stat().st_mtime > 0 for one in kept), "they were of use"
+
+    foretold = json.loads(large.run("gc", "--dry-run", "--json", "converge.toml").out)
+
+    assert foretold["forgotten"] == 1
+    assert declared.exists()
+    assert json.loads(large.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
+    assert not declared.exists()
+    assert all(one.exists() for one in kept)
+    large.settled()
