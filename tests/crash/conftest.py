@@ -1,4 +1,4 @@
-"""The closing line, the record for the table, and what this machine refuses."""
+"""The record of what was run, and what this machine refuses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.closing import CLOSING
+
 from . import cage, disks, product
 from .plan import Plan
 from .rows import Record, Row
 
-RECORD = pytest.StashKey[Record]()
 REFUSED = pytest.StashKey[dict[str, str | None]]()
 
 
@@ -26,9 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """An empty record."""
+    """Nothing is known to be refused yet."""
     config.addinivalue_line("markers", "crash: kills, failing disks and power cuts")
-    config.stash[RECORD] = Record()
     config.stash[REFUSED] = {}
 
 
@@ -40,22 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.crash)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """One line: what was run of what there is, and what could not be."""
-    record = config.stash[RECORD]
-    if record.rows or record.skipped:
-        terminalreporter.write_line(record.line())
-    file = config.getoption("--crash-record", default=None)
-    if file:
-        record.save(Path(file))
-
-
 @pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Record:
     """Where rows and refused layers are gathered."""
-    return request.config.stash[RECORD]
+    return request.config.stash[CLOSING].record
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +61,7 @@ def _need(request: pytest.FixtureRequest, layer: str) -> None:
         known[layer] = cage.refused() if layer == "crash points" else disks.refused(layer)
     reason = known[layer]
     if reason is not None:
-        request.config.stash[RECORD].skipped[layer] = reason
+        request.config.stash[CLOSING].record.skipped[layer] = reason
         pytest.skip(f"{layer}: {reason}")
 
 
@@ -94,7 +82,7 @@ def any_disk(request: pytest.FixtureRequest) -> str | None:
     """A file system to restore states on; None where there is no loop mount (slower)."""
     reason = cage.refused() or disks.refused("ext4")
     if reason is not None:
-        request.config.stash[RECORD].skipped["restored disks"] = reason
+        request.config.stash[CLOSING].record.skipped["restored disks"] = reason
     return None if reason else "ext4"
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,16 @@ class Record:
         skipped = "; ".join(f"{layer} ({why})" for layer, why in sorted(self.skipped.items()))
         return f"{', '.join(counts)}, skipped layers: {skipped or 'none'}"
 
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Record:
+        """From what ``asdict`` gives of one."""
+        return cls(rows=[_row(row) for row in told["rows"]], skipped=told["skipped"])
+
+    def add(self, other: Record) -> None:
+        """Count what another one holds too."""
+        self.rows += other.rows
+        self.skipped.update(other.skipped)
+
     def save(self, file: Path) -> None:
         """As JSON, for the table."""
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +79,7 @@ class Record:
 
 def load(file: Path) -> Record:
     """What ``Record.save`` wrote."""
-    told = json.loads(file.read_text())
-    return Record(rows=[_row(row) for row in told["rows"]], skipped=told["skipped"])
+    return Record.of(json.loads(file.read_text()))
 
 
 def _row(told: dict[str, object]) -> Row:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from states.wrappers import PLACES, write
+from tests.support.closing import CLOSING
 from tests.support.index import Index
 from tests.wrappers.callers.caller import Place, clean_environment
 from tests.wrappers.environments import REPOSITORY, NotHere, environment
@@ -17,7 +18,6 @@ from tests.wrappers.world import PASSWORD, World, make_world
 
 VERSION = "0.1.0"
 _missing: set[str] = set()
-_left_out: list[str] = []
 
 _LONG = (
     "[ansible-2.19",
@@ -65,17 +65,15 @@ def _matches(nodeid: str, pattern: str) -> bool:
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Remember what was left out."""
     here = Path(__file__).parent
-    _left_out.extend(item.nodeid for item in items if here in item.path.parents)
+    for item in items:
+        if here in item.path.parents:
+            item.config.stash[CLOSING].left_out.add(item.nodeid)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what could not be proved on this machine, and what was not asked for."""
-    if _left_out:
-        words = f"{len(_left_out)} tests of the wrappers were left out; `pytest -m wrappers` runs all"
-        terminalreporter.section(words, sep="!", yellow=True)
-    for why in sorted(_missing):
-        terminalreporter.section("WRAPPERS NOT PROVED HERE", sep="!", red=True)
-        terminalreporter.line(why)
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have it told what could not be proved on this machine."""
+    session.config.stash[CLOSING].missing.update(_missing)
 
 
 def unavailable(why: str) -> None:

@@ -7,6 +7,7 @@ repository; a changed list makes a new one. Run as a program, this module makes 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -63,15 +64,17 @@ def environment(key: str) -> Path:
         raise NotHere(f"{tool.name} needs Python {tool.python}, which is not on this machine")
     digest = hashlib.sha256(listed.read_bytes() + str(python).encode()).hexdigest()[:12]
     folder = cache_folder() / f"{tool.name}-{digest}"
-    if not (folder / _COMPLETE).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        _make(folder, python, listed)
-        (folder / _COMPLETE).touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{tool.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests may be run by several processes
+        if not (folder / _COMPLETE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(folder, python, listed)
+            (folder / _COMPLETE).touch()
     return folder / "bin"
 
 
 def _make(folder: Path, python: Path, listed: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
     uv = find_uv_bin()
     for command in (
         [uv, "venv", "--seed", "--python", str(python), str(folder)],
