@@ -47,8 +47,14 @@ class Source:
         """For keys that come from a table of defaults: where that stands."""
         self.notes = notes
 
-    def path(self, text: str) -> str:
-        """Return the absolute, normal form of a path as it stands in the declaration."""
+    def path(self, text: str, key: tuple[str | int, ...]) -> str:
+        """Return the absolute, normal form of a path as it stands in the declaration.
+
+        One that only a shell could read as it was meant is told as a problem at its key.
+        """
+        if text.startswith(("~", "$")):
+            hint = "nothing is expanded in a declaration: write the path itself"
+            self.problem(key, f"`{text}` is no path", hint)
         return os.path.normpath(os.path.join(self.folder, text))
 
     def read(self, path: str, key: tuple[str | int, ...]) -> str | None:

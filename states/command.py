@@ -62,7 +62,8 @@ class CommandKind:
             if one.startswith("command."):
                 hint = "name what both watch, or put the other one into `needs`"
                 source.problem(("on-change", index), "a command cannot watch a command", hint)
-        return replace(spec, cwd=source.path(spec.cwd), name=f"{source.file}\0{source.table[-1]}")
+        cwd = source.path(spec.cwd, ("cwd",))
+        return replace(spec, cwd=cwd, name=f"{source.file}\0{source.table[-1]}")
 
     def claims(self, spec: Command) -> Iterable[str]:
         """A command owns no path."""

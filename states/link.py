@@ -43,7 +43,7 @@ class LinkKind:
     def complete(self, spec: Link, source: Source) -> Link:
         """Take the path from the table's name."""
         name = str(source.table[-1])
-        path = source.path(name)
+        path = source.path(name, ())
         if not os.path.basename(path) or not path.isprintable():
             source.problem((), f"`{name}` is no path for a link")
         if spec.state == "present" and not spec.to:
@@ -51,7 +51,7 @@ class LinkKind:
         to = spec.to
         _, _, inside = to.partition(":")
         if to and not to.startswith("venv."):
-            to = source.path(to)
+            to = source.path(to, ("to",))
         elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
             source.problem(
                 ("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"'

@@ -45,14 +45,14 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
         spec,
         declared=f"{source.file} {'.'.join(str(part) for part in source.table)}",
         path=_path(spec, source),
-        requirements=tuple(_place(one, source) for one in spec.requirements),
-        constraints=tuple(_place(one, source) for one in spec.constraints),
-        build_constraints=tuple(_place(one, source) for one in spec.build_constraints),
+        requirements=_places(spec.requirements, "requirements", source),
+        constraints=_places(spec.constraints, "constraints", source),
+        build_constraints=_places(spec.build_constraints, "build-constraints", source),
         find_links=_find_links(spec.find_links, source),
         packages=_requirements(spec.packages, "packages", source),
         overrides=_requirements(spec.overrides, "overrides", source),
-        lock=source.path(spec.lock) if spec.lock else "",
-        netrc=source.path(spec.netrc) if spec.netrc else "",
+        lock=source.path(spec.lock, ("lock",)) if spec.lock else "",
+        netrc=source.path(spec.netrc, ("netrc",)) if spec.netrc else "",
         index_url=_index(spec.index_url, ("index-url",), source),
         extra_index_url=tuple(
             _index(one, ("extra-index-url", n), source)
@@ -117,13 +117,10 @@ def _check_smoke(spec: Venv, source: Source) -> None:
 
 
 def _path(spec: Venv, source: Source) -> str:
-    path = source.path(spec.path)
+    path = source.path(spec.path, ("path",))
     odd = [c for c in path if not c.isprintable()]
     if not spec.path.strip() or odd:
         source.problem(("path",), f"{spec.path!r} is no path")
-    elif spec.path.startswith(("~", "$")):
-        hint = "nothing is expanded in a declaration: write the path itself"
-        source.problem(("path",), f"`{spec.path}` is no path", hint)
     elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
         source.problem(("path",), f"`{spec.path}` names no folder of its own")
     elif path in _SYSTEM:
@@ -133,8 +130,11 @@ def _path(spec: Venv, source: Source) -> str:
     return path
 
 
-def _place(name: str, source: Source) -> str:
-    return name if is_url(name) else source.path(name)
+def _places(names: tuple[str, ...], key: str, source: Source) -> tuple[str, ...]:
+    return tuple(
+        name if is_url(name) else source.path(name, (key, index))
+        for index, name in enumerate(names)
+    )
 
 
 def _find_links(names: tuple[str, ...], source: Source) -> tuple[str, ...]:
@@ -142,13 +142,13 @@ def _find_links(names: tuple[str, ...], source: Source) -> tuple[str, ...]:
     for index, name in enumerate(names):
         if words := exposed(name):
             source.problem(("find-links", index), words, ELSEWHERE)
-    return tuple(_place(one, source) for one in names)
+    return _places(names, "find-links", source)
 
 
 def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
     """Check an index, the one URL that may hold a password."""
     if url.startswith("file:") and not url.startswith("file://"):
-        return "file:" + source.path(url.removeprefix("file:"))
+        return "file:" + source.path(url.removeprefix("file:"), key)
     if not url or url.startswith("env:"):
         return url
     if len(url.split()) != 1:
@@ -179,7 +179,7 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
             source.problem((key, index), words, ELSEWHERE)
             continue
         if requirement.url and not is_url(requirement.url):
-            requirement.url = file_url(source.path(requirement.url))
+            requirement.url = file_url(source.path(requirement.url, (key, index)))
         good.append(str(requirement))
     return tuple(good)
 

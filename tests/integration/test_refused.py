@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .host import Host
@@ -9,6 +11,11 @@ from .host import Host
 MISTAKES = {
     "a home folder": ({"path": "~/app"}, "nothing is expanded"),
     "a variable": ({"path": "$HOME/app"}, "nothing is expanded"),
+    "a file in a home folder": ({"netrc": "~/.netrc"}, "nothing is expanded"),
+    "a folder of wheels in one": ({"find_links": ["~/wheels"]}, "nothing is expanded"),
+    "a link there": ({"more": '[link."~/bin/sh"]\nto = "/bin/sh"'}, "nothing is expanded"),
+    "a link into it": ({"more": '[link."sh"]\nto = "~/bin/sh"'}, "nothing is expanded"),
+    "a command there": ({"more": '[command.a]\nargv = ["a"]\ncwd = "~"'}, "nothing is expanded"),
     "the folder itself": ({"path": "."}, "no folder of its own"),
     "the folder above": ({"path": "../.."}, "no folder of its own"),
     "no date": ({"exclude_newer": "yesterday"}, "2026-01-31"),
@@ -18,7 +25,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("keys", "said"), MISTAKES.values(), ids=MISTAKES)
 def test_a_declaration_that_cannot_be_meant(
-    stocked: Host, keys: dict[str, object], said: str
+    stocked: Host, keys: dict[str, Any], said: str
 ) -> None:
     stocked.declare(["beta"], **keys)
 

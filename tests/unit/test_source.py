@@ -133,7 +133,7 @@ def test_what_is_no_text_is_told_at_the_key_that_names_it(
 
 def test_a_path_is_relative_to_the_folder_of_the_declaration() -> None:
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
-    assert [source.path(p) for p in ("b", "../b", "/b/", "./b/../c")] == [
+    assert [source.path(p, ()) for p in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
 

@@ -57,12 +57,13 @@ class NoteKind:
                 source.problem(("tags", index), f"`{tag}` is no tag", "use small letters")
         text = spec.text
         if spec.read_from:
-            content = source.read(source.path(spec.read_from), ("read-from",))
+            place = source.path(spec.read_from, ("read-from",))
+            content = source.read(place, ("read-from",))
             if content is None:
-                source.problem(("read-from",), f"no such file: `{source.path(spec.read_from)}`")
+                source.problem(("read-from",), f"no such file: `{place}`")
             text = content or ""
-        about = source.tree(source.path("library")) if "library" in spec.tags else ""
-        return replace(spec, path=source.path(spec.path), text=text, about=about)
+        about = source.tree(source.path("library", ("tags",))) if "library" in spec.tags else ""
+        return replace(spec, path=source.path(spec.path, ("path",)), text=text, about=about)
 
     def claims(self, spec: Note) -> Iterable[str]:
         return (spec.path,)
