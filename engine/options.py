@@ -35,12 +35,20 @@ def output(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--verbose", action="store_true", help="all changes, and the tools' words")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="auto: on a terminal"
+    )
 
 
 def side_by_side(parser: ArgumentParser, what: str) -> None:
     """How many at a time."""
-    parser.add_argument("--jobs", type=_positive, default=processors(), help=f"{what} side by side")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=processors(),
+        metavar="N",
+        help=f"{what} side by side (as many as processors)",
+    )
 
 
 def running(parser: ArgumentParser) -> None:
@@ -48,7 +56,9 @@ def running(parser: ArgumentParser) -> None:
     side_by_side(parser, "resources")
     upgrading(parser)
     parser.add_argument(
-        "--prune", action="store_true", help="remove what the files no longer declare"
+        "--prune",
+        action="store_true",
+        help="remove what the files no longer declare; not with --only, nor with -",
     )
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"

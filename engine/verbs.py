@@ -86,7 +86,7 @@ def _graph_options(parser: ArgumentParser) -> None:
     from engine.draw import FORMS
 
     options.files(parser)
-    parser.add_argument("--format", choices=FORMS, default="text")
+    parser.add_argument("--format", choices=FORMS, default="text", help="text by default")
 
 
 def _graph(arguments: Namespace, compose: Compose) -> int:
@@ -118,7 +118,7 @@ def _schema(arguments: Namespace, compose: Compose) -> int:
 
 
 def _version_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="with the version of the JSON")
 
 
 def _version(arguments: Namespace, compose: Compose) -> int:

@@ -253,7 +253,8 @@ def _refuse_strange(folder: str) -> None:
     if what:
         raise Forbidden(
             f"unsafe: `{folder}` {what}, who could replace what is published",
-            hint="move it away, or give it to who runs converge; its generations are kept there",
+            hint=f"give it to who runs converge and `chmod go-w {folder}`, or move it away; "
+            "converge keeps its generations there",
         )
 
 

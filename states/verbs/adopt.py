@@ -15,7 +15,7 @@ from engine.verbs import show
 from states.venv import hold
 from states.venv.observation import FOREIGN, look
 from states.venv.store import lock_of, store_of
-from states.verbs.selection import chosen
+from states.verbs.selection import chosen, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs=1, metavar="FILE")
-    parser.add_argument("name", metavar="NAME", help="which venv")
+    one_venv(parser)
     options.waiting(parser)
     options.output(parser)
 

@@ -32,7 +32,9 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def _options(parser: ArgumentParser) -> None:
     options.files(parser)
-    parser.add_argument("--keep", type=int, metavar="N", help="former ones to keep of each venv")
+    parser.add_argument(
+        "--keep", type=_whole, metavar="N", help="former ones to keep (as declared)"
+    )
     parser.add_argument("--older-than", metavar="AGE", help="only those older, as in 12h, 30d, 8w")
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
     options.waiting(parser)
@@ -88,6 +90,14 @@ def _age(store: Store, identifier: str) -> float:
     if receipt is None:
         return float("inf")
     return moment.seconds_since(receipt.created)
+
+
+def _whole(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"must be a whole number, found `{text}`")
+    return int(text)
 
 
 def _seconds(text: str) -> int:

@@ -11,7 +11,7 @@ from states.venv import hold
 from states.venv import receipt as receipts
 from states.venv.retiring import in_use, is_pinned, is_quarantined
 from states.venv.store import current, foreign, generations, store_of
-from states.verbs.selection import named
+from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs=1, metavar="FILE")
-    parser.add_argument("name", metavar="NAME", help="which venv")
+    one_venv(parser)
     options.output(parser)
 
 

@@ -34,7 +34,9 @@ to = "venv.example:bin/httpx"
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", default="converge.toml", metavar="FILE")
+    parser.add_argument(
+        "file", nargs="?", default="converge.toml", metavar="FILE", help="converge.toml by default"
+    )
 
 
 def _init(arguments: Namespace, compose: Compose) -> int:

@@ -13,7 +13,7 @@ from engine.lock import holding
 from engine.verb import Verb
 from states.venv import receipt as receipts
 from states.venv.store import NOTES, current, generations, lock_of, store_of
-from states.verbs.selection import named
+from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs=1, metavar="FILE")
-    parser.add_argument("name", metavar="NAME", help="which venv")
+    one_venv(parser)
     parser.add_argument("generation", nargs="?", metavar="ID", help="the live one by default")
     parser.add_argument("--remove", action="store_true", help="take the pin away")
     options.waiting(parser)

@@ -15,7 +15,7 @@ from states.venv import receipt as receipts
 from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
 from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
-from states.verbs.selection import named
+from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs=1, metavar="FILE")
-    parser.add_argument("name", metavar="NAME", help="which venv")
+    one_venv(parser)
     parser.add_argument(
         "--to", metavar="ID", help="which generation, or adopted folder; the one before by default"
     )
@@ -99,7 +98,9 @@ def _target(arguments: Namespace, store: Store, live: str | None) -> str:
         return kept[0]
     raise ConvergeError(
         "there is no former generation to go back to",
-        hint="`keep` in the declaration says how many are kept",
+        hint=f"`--to {kept[-1]}` gives an adopted folder back"
+        if kept
+        else "`keep` in the declaration says how many are kept",
     )
 
 

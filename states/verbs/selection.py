@@ -8,11 +8,17 @@ from engine.loading import load, read_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
 
     from engine.resource import Resource
     from engine.verb import Compose
+
+
+def one_venv(parser: ArgumentParser) -> None:
+    """Which declaration, and which venv of it."""
+    parser.add_argument("files", nargs=1, metavar="FILE", help="TOML file, folder, or -")
+    parser.add_argument("name", metavar="NAME", help="which venv, as in web or venv.web")
 
 
 def venvs(arguments: Namespace, compose: Compose) -> list[Resource]:

@@ -99,6 +99,20 @@ def test_it_is_named_by_history_and_can_be_asked_for(adopted: Host) -> None:
     assert given_back(adopted)
 
 
+def test_of_several_one_must_be_named(adopted: Host) -> None:
+    adopted.venv.unlink()
+    adopted.venv.mkdir()
+    (adopted.venv / "precious").write_text("another's")
+    adopted.applied()
+    kept = json.loads(adopted.run("history", NAME, "app", "--json").out)["foreign"]
+
+    refused = adopted.run("rollback", NAME, "app")
+
+    assert len(kept) == 2
+    assert refused.code == 1
+    assert f"--to {kept[-1]}" in refused.err
+
+
 def test_from_there_a_rollback_goes_to_the_newest_generation(adopted: Host) -> None:
     live = os.path.basename(adopted.generation)
     adopted.run("rollback", NAME, "app")

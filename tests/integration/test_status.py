@@ -39,3 +39,7 @@ def test_an_age_that_is_none_is_refused(live: Host, age: str) -> None:
 
     assert refused.code == 64
     assert "is no age" in refused.err
+
+
+def test_no_fewer_than_none_can_be_kept(live: Host) -> None:
+    assert live.run("gc", "converge.toml", "--keep=-1").code == 64
