@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -46,7 +47,7 @@ def retire(store: Store, identifiers: list[str]) -> None:
 
 
 def clear(store: Store, relative: str) -> None:
-    """Remove something of the store, or put it aside and say so where that is not allowed.
+    """Remove something of the store; where it is protected, or mounted on, put it aside and say so.
 
     What is published does not depend on it. The next run that has work to do tries again.
     """
@@ -57,7 +58,9 @@ def clear(store: Store, relative: str) -> None:
         os.rename(path, f"{store.root}/{trash}")
         path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
         discard(store, trash)
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY):
+            raise
         with suppress(OSError):
             os.rename(f"{store.root}/{trash}", path)
         progress.step(f"`{path}` cannot be removed: {error.strerror}: `{error.filename}`")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
+from tests.integration.rooms import room
 
 
 @contextmanager
@@ -62,6 +63,22 @@ def test_what_an_interrupted_run_left_and_cannot_be_removed_stops_nothing(stocke
         stocked.converges()
 
         assert len(stuck(stocked)) == 1
+
+    assert stocked.run("gc", "converge.toml").code == 0
+    assert stuck(stocked) == []
+
+
+def test_what_something_is_mounted_on_stops_nothing(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    mine, left = stocked.folder / "mine", stocked.store / "trash-0a0b0c0d/inside"
+    mine.mkdir()
+    left.mkdir(parents=True)
+    with room(f"mount --bind '{mine}' '{left}'", stocked.folder) as inside:
+        done = stocked.applied(prefix=inside)
+
+        assert f"`{stuck(stocked)[0]}` cannot be removed" in done.err
+        assert not stocked.applied(prefix=inside).report["changed"]
 
     assert stocked.run("gc", "converge.toml").code == 0
     assert stuck(stocked) == []
