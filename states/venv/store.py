@@ -10,6 +10,7 @@ PATH                      → .NAME/generations/ID, relative
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -168,6 +169,7 @@ def withdraw(store: Store) -> None:
 
 def demolish(store: Store) -> None:
     """Remove the store, the lock last: until then, whoever wants to make one waits for us."""
+    _refuse_mounted(store.root)
     for name in os.listdir(store.root):
         if name != os.path.basename(store.lock):
             _remove(f"{store.root}/{name}")
@@ -193,9 +195,23 @@ def _remove(path: str) -> None:
         # Imported here: a run with nothing to do removes nothing.
         import shutil
 
+        _refuse_mounted(path)
         shutil.rmtree(path)
     else:
         os.unlink(path)
+
+
+def _refuse_mounted(folder: str) -> None:
+    """Raise `OSError` where something is mounted inside: what it holds lies elsewhere.
+
+    Mount points stand in the fifth field of proc_pid_mountinfo(5), odd characters in octal.
+    """
+    inside = os.fsencode(f"{os.path.realpath(folder)}/")
+    with suppress(FileNotFoundError), open("/proc/self/mountinfo", "rb") as stream:
+        for line in stream:
+            place = re.sub(rb"\\(\d{3})", lambda odd: bytes([int(odd[1], 8)]), line.split()[4])
+            if place.startswith(inside):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(place))
 
 
 def _chance() -> str:

@@ -73,6 +73,7 @@ def test_what_something_is_mounted_on_stops_nothing(stocked: Host) -> None:
     stocked.applied()
     mine, left = stocked.folder / "mine", stocked.store / "trash-0a0b0c0d/inside"
     mine.mkdir()
+    (mine / "file").touch()
     left.mkdir(parents=True)
     with room(f"mount --bind '{mine}' '{left}'", stocked.folder) as inside:
         done = stocked.applied(prefix=inside)
@@ -80,5 +81,24 @@ def test_what_something_is_mounted_on_stops_nothing(stocked: Host) -> None:
         assert f"`{stuck(stocked)[0]}` cannot be removed" in done.err
         assert not stocked.applied(prefix=inside).report["changed"]
 
+    assert (mine / "file").exists()
     assert stocked.run("gc", "converge.toml").code == 0
     assert stuck(stocked) == []
+
+
+def test_what_is_mounted_in_an_environment_does_not_go_with_it(stocked: Host) -> None:
+    stocked.declare(["beta"], persistent=["my data"])
+    stocked.applied()
+    mine = stocked.folder / "mine"
+    mine.mkdir()
+    (mine / "file").touch()
+    stocked.declare(state="absent")
+    with room(f"mount --bind '{mine}' '{stocked.venv}/my data'", stocked.folder) as inside:
+        refused = stocked.run("apply", "converge.toml", prefix=inside)
+
+        assert refused.code == 1
+        assert "something is mounted there" in refused.out
+
+    assert (mine / "file").exists()
+    stocked.converges()
+    assert not stocked.store.exists()
