@@ -4,7 +4,7 @@ PATH                      → .NAME/generations/ID, relative
 .NAME/lock                held by the one engine that works here
 .NAME/generations/ID/     a generation; counts for nothing without its receipt
 .NAME/persistent/         folders that live on across generations
-.NAME/foreign-…           a folder of another tool's making that was replaced
+.NAME/foreign-…           what another tool had made, and was replaced
 .NAME/trash-…, next-…     what is being removed, what is being put in place
 """
 
@@ -82,9 +82,9 @@ def generations(store: Store) -> list[str]:
 
 
 def foreign(store: Store) -> list[str]:
-    """Return the names of the folders of another tool's making that are kept."""
+    """Return the names of what is kept of another tool's making: folders, seldom a file."""
     kept = [name for name in _listed(store.root) if name.startswith("foreign-")]
-    return [name for name in kept if _is_folder(f"{store.root}/{name}")]
+    return [name for name in kept if _is_content(f"{store.root}/{name}")]
 
 
 def leftovers(store: Store) -> list[str]:
@@ -133,11 +133,11 @@ def prepare(store: Store, path: str) -> None:
 def publish(store: Store, identifier: str) -> None:
     """Make a generation the live one: the only commit point, one rename."""
     parent = os.path.dirname(store.published)
-    # A folder is only there if it is empty, or was given to us: it is kept, under this name.
-    folder = _is_folder(store.published)
-    aside = f"{store.root}/{'foreign' if folder else 'next'}-{_chance()}"
+    # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
+    foreign = _is_content(store.published)
+    aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
     os.symlink(os.path.relpath(store.generation(identifier), parent), aside)
-    if folder:
+    if foreign:
         exchange(aside, store.published)
         with suppress(OSError):
             os.rmdir(aside)  # nothing was in it
@@ -148,7 +148,7 @@ def publish(store: Store, identifier: str) -> None:
 
 
 def give_back(store: Store, name: str) -> None:
-    """Put a kept folder of another tool's making where it was: one rename."""
+    """Put what is kept of another tool's making where it was: one rename."""
     kept = f"{store.root}/{name}"
     if os.path.lexists(store.published):
         exchange(kept, store.published)
@@ -231,6 +231,11 @@ def _listed(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _is_content(path: str) -> bool:
+    """Tell whether something is there that a symlink in its place would not be."""
+    return os.path.lexists(path) and not os.path.islink(path)
 
 
 def _is_folder(path: str) -> bool:

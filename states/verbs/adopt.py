@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 
@@ -37,9 +38,9 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
     path = one.spec.path
-    if look(one.spec).live != FOREIGN:
+    if look(one.spec).live != FOREIGN or os.path.islink(path) or not os.path.isdir(path):
         raise ConvergeError(
-            f"at `{path}` is nothing of another tool's making, so there is nothing to adopt",
+            f"`{path}` is no folder of another tool's making, so there is nothing to adopt",
             hint="`converge apply` makes what is not there",
         )
     store = store_of(path)

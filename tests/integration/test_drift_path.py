@@ -141,6 +141,31 @@ def test_an_adopted_folder_is_kept(stocked: Host) -> None:
     assert (aside / "precious").read_text() == "mine"
 
 
+def test_an_adopted_file_is_kept(stocked: Host) -> None:
+    stocked.declare(["beta"], adopt=True)
+    stocked.venv.parent.mkdir()
+    stocked.venv.write_text("mine")
+
+    stocked.converges()
+
+    (aside,) = stocked.store.glob("foreign-*")
+    assert aside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["a plain file", "a symlink elsewhere"])
+def test_the_verb_adopts_nothing_but_folders(stocked: Host, what: str) -> None:
+    stocked.declare(["beta"])
+    stocked.venv.parent.mkdir()
+    FOREIGN[what](stocked)
+    before = os.lstat(stocked.venv)
+
+    refused = stocked.run("adopt", "converge.toml", "app")
+
+    assert refused.code == 1
+    assert "no folder of another tool's making" in refused.err
+    assert os.lstat(stocked.venv) == before
+
+
 @pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "by-another-name/app"])
 def test_one_place_by_another_name_is_the_same_environment(stocked: Host, name: str) -> None:
     stocked.declare(["beta"])
