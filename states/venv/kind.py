@@ -79,11 +79,8 @@ class VenvKind:
         from states.venv import choice as choices
 
         held = observed is not None and self._held(spec)
-        if observed is not None and observed.get("path") == FOREIGN and not (spec.adopt or held):
-            raise ConvergeError(
-                f"`{spec.path}` holds something that converge did not make",
-                hint="move it away, or set `adopt = true` to have it put aside and replaced",
-            )
+        if observed is not None and observed.get("path") == FOREIGN:
+            _admit(spec, held=held)
         if spec.state == "absent":
             return None
         if observed is not None and held:
@@ -167,6 +164,18 @@ class VenvKind:
     def _held(self, spec: Venv) -> bool:
         view = self.views[spec.path]
         return bool(view.live) and holds(view.store, spec, view.live)
+
+
+def _admit(spec: Venv, *, held: bool) -> None:
+    """Refuse what another tool made, unless it is to be replaced, or was given back and is held."""
+    wanted = spec.state == "present"
+    if not (wanted and (spec.adopt or held)):
+        raise ConvergeError(
+            f"`{spec.path}` holds something that converge did not make",
+            hint="move it away, or set `adopt = true` to have it put aside and replaced"
+            if wanted
+            else "move it away, or remove it; converge removes only what it made",
+        )
 
 
 def _untouched(spec: Venv, observed: State) -> State:

@@ -64,6 +64,21 @@ def test_another_wish_ends_the_hold(adopted: Host) -> None:
     assert adopted.venv.is_symlink()
 
 
+def test_what_was_given_back_is_not_removed_as_absent(adopted: Host) -> None:
+    adopted.run("rollback", NAME, "app")
+    adopted.declare(["beta"], adopt=True, state="absent")
+
+    for run in (adopted.plan(), adopted.apply()):
+        assert run.code == 1
+        assert "converge did not make" in run.first["error"]["message"]
+        assert "adopt" not in run.first["error"]["hint"]
+    assert given_back(adopted)
+
+    adopted.venv.rename(adopted.folder / "elsewhere")
+    adopted.applied()
+    assert not adopted.store.exists()
+
+
 def test_the_verb_adopts_what_is_held(adopted: Host) -> None:
     adopted.run("rollback", NAME, "app")
 
