@@ -251,14 +251,17 @@ def _refuse_unsafe(path: str) -> None:
     Looks at each folder and symlink by the way, and at what they lead to; what is not there
     yet is made by us.
     """
-    for place in sorted({*_upwards(path), *_upwards(os.path.realpath(path))}):
+    for place in sorted(_passed(path)):
         with suppress(FileNotFoundError):
             found = os.lstat(place)
             what = _unsafe(found, sticky_is_safe=True)
             if what:
+                mend = f"`chown -h root {place}`"
+                if not stat.S_ISLNK(found.st_mode):
+                    mend += f" and `chmod go-w {place}`"
                 raise Forbidden(
                     f"unsafe: `{place}` {what}, who could replace what root puts below it",
-                    hint=f"`chown root {place}` and `chmod go-w {place}`, or choose another path",
+                    hint=f"{mend}, or choose another path",
                 )
 
 
@@ -289,9 +292,22 @@ def _unsafe(found: os.stat_result, *, sticky_is_safe: bool) -> str:
     return ""
 
 
+def _passed(path: str) -> set[str]:
+    """Return each folder and symlink by which a path is reached, wherever symlinks lead."""
+    seen: set[str] = set()
+    pending = [path]
+    while pending:
+        for place in _upwards(pending.pop()):
+            if place not in seen:
+                seen.add(place)
+                with suppress(OSError):  # it is no symlink
+                    pending.append(os.path.join(os.path.dirname(place), os.readlink(place)))
+    return seen
+
+
 def _upwards(path: str) -> Iterator[str]:
     while True:
         yield path
-        if path == "/":
-            return
+        if not path.strip("/"):
+            return  # POSIX lets two slashes be another root than one
         path = os.path.dirname(path)

@@ -208,6 +208,33 @@ def test_a_symlink_of_another_on_the_way_is_unsafe_for_root(stocked: Host) -> No
     assert f"`{stocked.folder}/venvs` belongs to uid 65534" in failed.first["error"]["message"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
+def test_a_symlink_of_another_is_unsafe_behind_one_of_roots_too(stocked: Host) -> None:
+    (stocked.folder / "safe").mkdir()
+    theirs = stocked.folder / "theirs"
+    theirs.mkdir()
+    (theirs / "link").symlink_to("../safe")
+    os.lchown(theirs / "link", 65534, 65534)
+    (stocked.folder / "venvs").symlink_to("theirs/link")
+    stocked.declare(["beta"])
+
+    failed = stocked.apply()
+
+    assert failed.code == 77
+    error = failed.first["error"]
+    assert "theirs/link` belongs to uid 65534" in error["message"]
+    assert "chown -h root" in error["hint"]
+    assert list((stocked.folder / "safe").iterdir()) == []
+
+
+def test_a_path_may_begin_with_two_slashes(stocked: Host) -> None:
+    stocked.declare(["beta"], path=f"/{stocked.venv}")
+
+    stocked.applied()
+
+    assert stocked.venv.is_symlink()
+
+
 def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Index) -> None:
     stock(index.directory)
     index.statuses["/simple/beta/"] = 500
