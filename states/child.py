@@ -26,7 +26,9 @@ _PASSED = (
 _KEPT = 1 << 20
 """So many characters of a child's output are kept: the last ones."""
 _LONGEST = 1 << 13
-"""In bytes: of a longer line only the beginning is kept."""
+"""In characters: of a longer line only the beginning is kept."""
+_SEEN = 2 * _LONGEST
+"""In bytes: so much of a line is searched for passwords, since half of one is not known for one."""
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -105,7 +107,7 @@ def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
             ready = poll.poll(0 if ended else 200)
             block = os.read(descriptor, 65536) if ready else b""
             *lines, pending = (pending + block).split(b"\n")
-            pending = pending[:_LONGEST]
+            pending = pending[:_SEEN]
             told.add(lines)
             if (ready and not block) or (ended and not ready):
                 told.add([pending])
@@ -122,7 +124,7 @@ class _Told:
     def add(self, lines: list[bytes]) -> None:
         """Take lines up, and forget the first ones where that makes too many."""
         for line in lines:
-            text = redacted(line[:_LONGEST].decode("utf-8", "replace").rstrip())
+            text = redacted(line[:_SEEN].decode("utf-8", "replace"))[:_LONGEST].rstrip()
             if text:
                 self.lines.append(text)
                 self.size += len(text)

@@ -92,6 +92,15 @@ def test_a_command_may_say_as_much_as_it_likes_and_the_end_of_it_is_kept() -> No
     assert 1000 < len(longest) < 10_000
 
 
+def test_a_password_is_hidden_where_a_long_line_is_cut() -> None:
+    argv = [sys.executable, "-c", "print('x' * 8176 + ' https://ann:sesame@host/' + 'x' * 9000)"]
+
+    ended = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+
+    assert "xxx https://" in ended.output
+    assert "ann" not in ended.output
+
+
 def test_a_run_with_many_open_files_can_run_commands(host: Host) -> None:
     host.write('[command.say]\nargv = ["true"]\n')
     program = (
