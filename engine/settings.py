@@ -53,8 +53,8 @@ def _ours(default: str, variable: str) -> str:
     folder = os.environ.get(variable) or default
     if not os.path.isabs(folder):
         raise UsageError(
-            f"`{variable}` is `{folder}`, another folder wherever converge is called",
-            hint="make it absolute",
+            f"`{folder}` is another folder wherever converge is called",
+            hint=f"set `{variable}` to an absolute path",
         )
     folder = os.path.normpath(folder)
     trusted = (0, os.geteuid())
@@ -69,6 +69,6 @@ def _ours(default: str, variable: str) -> str:
         what = f"belongs to uid {found.st_uid}" if foreign else "is writable for others"
         raise Forbidden(
             f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
-            hint=f"`rm -r {folder}`: nobody knows who wrote it; or name another by `{variable}`",
+            hint=f"nobody knows who wrote what is in it: name another by `{variable}`",
         )
     return folder

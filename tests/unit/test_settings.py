@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import options
-from engine.errors import Forbidden
+from engine.errors import Forbidden, UsageError
 from engine.settings import places
 
 NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -58,6 +58,7 @@ def test_a_folder_that_others_can_write_is_refused(
     with pytest.raises(Forbidden, match=f"`{folder}` is writable for others") as caught:
         places()
     assert f"name another by `{name}`" in (caught.value.hint or "")
+    assert "rm " not in (caught.value.hint or ""), "it may be any folder, such as /tmp"
     for safe in (0o755, 0o700, 0o500):
         folder.chmod(safe)
         assert str(folder) in places()
@@ -70,6 +71,17 @@ def test_a_folder_of_ones_own_may_lie_in_one_for_all(
     (tmp_path / "cache").mkdir(0o755)
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
     assert places()[0] == str(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "XDG_CACHE_HOME"])
+def test_a_relative_folder_is_refused_in_words_that_hold_whatever_named_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv(name, "here")
+    with pytest.raises(UsageError, match=r"^`here(/converge)?` is another folder") as caught:
+        places()
+    assert "`CONVERGE_CACHE_DIR`" in (caught.value.hint or "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
