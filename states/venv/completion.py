@@ -45,6 +45,7 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
         spec,
         declared=f"{source.file} {'.'.join(str(part) for part in source.table)}",
         path=_path(spec, source),
+        persistent=tuple(map(os.path.normpath, spec.persistent)),
         requirements=_places(spec.requirements, "requirements", source),
         constraints=_places(spec.constraints, "constraints", source),
         build_constraints=_places(spec.build_constraints, "build-constraints", source),
@@ -93,7 +94,7 @@ def _check_folders(spec: Venv, source: Source) -> None:
             if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
                 hint = 'write it relative to the venv, as in "etc/keystone"'
                 source.problem((key, index), f"`{one}` is no path inside the venv", hint)
-    names = [os.path.normpath(one.strip("/")) for one in spec.persistent]
+    names = [os.path.normpath(one) for one in spec.persistent]
     for index, one in enumerate(names):
         others = (f"{other}/" for other in (*names[:index], *names[index + 1 :]))
         problem = ""

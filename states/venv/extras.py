@@ -58,8 +58,7 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
     The first generation's content becomes the folder's first content, and its owner's; from
     then on what is there stays as it is.
     """
-    for folder in spec.persistent:
-        name = folder.strip("/")
+    for name in spec.persistent:
         inside, lasting = f"{root}/{name}", f"{store.persistent}/{name}"
         if not os.path.isdir(lasting):
             os.makedirs(os.path.dirname(lasting), exist_ok=True)

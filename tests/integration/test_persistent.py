@@ -61,7 +61,10 @@ def test_a_folder_made_persistent_later_is_an_update(configured: Host) -> None:
     assert (configured.venv / "var/lib/service").is_dir()
 
 
-def test_a_persistent_folder_that_is_gone_is_drift(configured: Host) -> None:
+@pytest.mark.parametrize("name", ["etc/service", "./etc//service/"])
+def test_a_persistent_folder_that_is_gone_is_drift(configured: Host, name: str) -> None:
+    configured.declare(["service==1.0"], persistent=[name])
+    configured.settled()
     shutil.rmtree(configured.store / "persistent/etc/service")
 
     plan = configured.converges()
