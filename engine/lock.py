@@ -78,6 +78,10 @@ def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] 
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
+            if time.monotonic() >= deadline:
+                raise  # the folder was not removed just now: it leads nowhere
+            time.sleep(_GLANCE)
+            stop.safe_point()
             path = find()
             continue
         try:

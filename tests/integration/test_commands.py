@@ -101,6 +101,17 @@ def test_a_password_is_hidden_where_a_long_line_is_cut() -> None:
     assert "ann" not in ended.output
 
 
+def test_a_folder_that_leads_nowhere_is_told_and_not_waited_for(host: Host) -> None:
+    (host.folder / "state").mkdir()
+    (host.folder / "state/commands").symlink_to("/nonexistent/folder")
+    host.write('[command.say]\nargv = ["true"]\n')
+
+    failed = host.apply("--lock-timeout", "0")
+
+    assert failed.code != 0
+    assert "commands" in failed.first["error"]["message"]
+
+
 def test_a_run_with_many_open_files_can_run_commands(host: Host) -> None:
     host.write('[command.say]\nargv = ["true"]\n')
     program = (
