@@ -73,16 +73,19 @@ def is_held(path: str) -> bool:
 def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] | None:
     deadline = time.monotonic() + max(timeout, _GLANCE)
     told = False
-    path = find()
-    while path is not None:
+    path: str | None = None
+    while True:
         try:
+            path = path or find()
+            if path is None:
+                return None
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:
             if time.monotonic() >= deadline:
                 raise  # the folder was not removed just now: it leads nowhere
+            path = None
             time.sleep(_GLANCE)
             stop.safe_point()
-            path = find()
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +105,6 @@ def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] 
         os.close(descriptor)
         time.sleep(_GLANCE)
         stop.safe_point()
-    return None
 
 
 def _still_there(descriptor: int, path: str) -> bool:

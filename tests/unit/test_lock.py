@@ -145,6 +145,20 @@ def test_no_lock_is_no_lock(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_goes_while_it_is_being_made_is_made_again(lock: Path) -> None:
+    """As when another engine removes the store at that moment."""
+    asked = []
+
+    def find() -> str:
+        asked.append(lock)
+        if len(asked) == 1:
+            raise FileNotFoundError(2, "No such file or directory", str(lock.parent))
+        return str(lock)
+
+    with holding(find, 0):
+        assert lock.exists()
+
+
 def test_a_lock_of_our_own_is_not_held_by_another(lock: Path) -> None:
     with holding(lambda: str(lock), 0):
         assert not is_held(str(lock))
