@@ -17,7 +17,7 @@ from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from engine.loading import Composition, Text
@@ -28,7 +28,7 @@ def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[st
     here = [text.file for text in texts if text.file != STDIN]
     gone: list[str] = []
     for folder in (os.path.abspath(name) for name in names if os.path.isdir(name)):
-        noted = (_read(place).get("file") for place in _places(folder, state))
+        noted = (_read(place).get("file") for place in _places(_beginning(folder), state))
         gone += [one for one in noted if isinstance(one, str) and not os.path.lexists(one)]
     return (*here, *sorted(set(gone)))
 
@@ -41,30 +41,54 @@ def vanished(
 ) -> tuple[Resource, ...]:
     """Return, as resources to be absent, what these files once declared and no longer do.
 
-    Only what is still there, and whose path nobody has claimed by now. An address that is
-    taken, by what was declared elsewhere since or by another file's, is told apart by path.
+    Only what is still there, and whose path nobody has claimed by now, here or elsewhere.
+    An address that is taken, by what was declared elsewhere since or by another file's, is
+    told apart by path.
     """
     taken = {one.address for one in resources}
     claimed = {claim for one in resources for claim in composition.kinds[one.kind].claims(one.spec)}
     gone = []
-    for file in files:
-        for entry in _entries(_place(file, state)):
-            try:
-                one = replace(thaw(entry, composition), needs=())
-                kind = composition.kinds[one.kind]
-                claims = tuple(kind.claims(one.spec))
-                free = claims and claimed.isdisjoint(claims) and all(map(_is_path, claims))
-                if free and kind.observe(one.spec) is not None:
-                    if one.address in taken:
-                        one = replace(one, name=f"{one.name}@{claims[0]}")
-                    gone.append(one)
-                    taken.add(one.address)
-                    claimed.update(claims)
-            except (KeyError, TypeError, AttributeError, ValueError):
-                continue  # an entry of another version
-            except (OSError, ConvergeError):
-                continue  # nothing of ours can be where one cannot even look
-    return tuple(gone)
+    for noted, claims in _noted([_place(file, state) for file in files], composition):
+        if claimed.isdisjoint(claims) and _is_there(noted, composition):
+            name = f"{noted.name}@{claims[0]}" if noted.address in taken else noted.name
+            gone.append(replace(noted, name=name))
+            taken.add(gone[-1].address)
+            claimed.update(claims)
+    if not gone:
+        return ()
+    elsewhere = _claimed_elsewhere(files, composition, state)
+    return tuple(
+        one for one in gone if elsewhere.isdisjoint(composition.kinds[one.kind].claims(one.spec))
+    )
+
+
+def _noted(
+    places: list[str], composition: Composition
+) -> Iterator[tuple[Resource, tuple[str, ...]]]:
+    """Yield what was noted in these places, with what it claims; odd entries are passed over."""
+    for entry in (entry for place in places for entry in _entries(place)):
+        try:
+            one = replace(thaw(entry, composition), needs=())
+            claims = tuple(composition.kinds[one.kind].claims(one.spec))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue  # an entry of another version
+        if claims and all(map(_is_path, claims)):
+            yield one, claims
+
+
+def _is_there(one: Resource, composition: Composition) -> bool:
+    try:
+        return composition.kinds[one.kind].observe(one.spec) is not None
+    except (OSError, ConvergeError):
+        return False  # nothing of ours can be where one cannot even look
+
+
+def _claimed_elsewhere(files: tuple[str, ...], composition: Composition, state: str) -> set[str]:
+    """Return what other files claim, which are still there: a table may have moved to one."""
+    ours = {_place(file, state) for file in files}
+    others = [place for place in _places("", state) if place not in ours]
+    there = [one for one in others if os.path.lexists(str(_read(one).get("file", "")))]
+    return {claim for _, claims in _noted(there, composition) for claim in claims}
 
 
 def note(
@@ -104,13 +128,13 @@ def _place(file: str, state: str) -> str:
     return os.path.join(state, "ledger", f"{_beginning(os.path.dirname(file))}{_digest(file)}.json")
 
 
-def _places(folder: str, state: str) -> list[str]:
+def _places(beginning: str, state: str) -> list[str]:
     ledger = os.path.join(state, "ledger")
     try:
-        names = os.listdir(ledger)
+        names = sorted(os.listdir(ledger))
     except OSError:
         return []
-    return [os.path.join(ledger, one) for one in names if one.startswith(_beginning(folder))]
+    return [os.path.join(ledger, one) for one in names if one.startswith(beginning)]
 
 
 def _beginning(folder: str) -> str:

@@ -18,6 +18,8 @@ _SECRET = r"""(?: :// | (?<=http):/ | (?<=https):/ )
 """The user and the password of a URL; then those with a `/` or a space that was not encoded,
 where what stands for the port is no number; then those where it is one, but for `git+https://`
 and its like, in which a version follows an `@`."""
+_BARE = r"""(?<![\w.:/@+-]) (?!mailto:) [\w.+-]+ : [^\s/"'`@]+ @ (?= [\w.-]+ (?: :\d+ )? / )"""
+"""The same where the scheme was forgotten: known by the path that follows the host."""
 _MARK = "****@"
 
 
@@ -30,11 +32,15 @@ def secrets(text: str) -> list[tuple[int, int]]:
     if "@" not in text:
         return []
     # Compiled when first needed, and then remembered by `re`: most runs have no need of it.
-    return [
+    found = [
         one.span("secret")
         for one in re.finditer(_SECRET, text, re.IGNORECASE | re.VERBOSE)
         if not _plain(one)
     ]
+    bare = [one.span() for one in re.finditer(_BARE, text, re.VERBOSE)]
+    # A password may itself look like one of the latter.
+    inside = [one for one in bare if any(start < one[1] and one[0] < end for start, end in found)]
+    return sorted({*found, *bare} - {*inside})
 
 
 def redacted(text: str) -> str:

@@ -13,7 +13,7 @@ from engine.value import replace
 from states import python
 from states.credentials import ELSEWHERE, exposed
 from states.venv import lockfile
-from states.venv.requirements import Line, file_url, is_url, local_path, mistake, read_lines
+from states.venv.requirements import Line, bare, file_url, is_url, local_path, mistake, read_lines
 from states.venv.store import NOTES
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
     _check_names(spec, source)
     spec = replace(
         spec,
+        mode=spec.mode.zfill(4),
         declared=f"{source.file} {'.'.join(str(part) for part in source.table)}",
         path=_path(spec, source),
         persistent=tuple(map(os.path.normpath, spec.persistent)),
@@ -180,7 +181,7 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
             source.problem((key, index), words, ELSEWHERE)
             continue
         if requirement.url and not is_url(requirement.url):
-            requirement.url = file_url(source.path(requirement.url, (key, index)))
+            requirement.url = file_url(source.path(bare(requirement.url), (key, index)))
         good.append(str(requirement))
     return tuple(good)
 

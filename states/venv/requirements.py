@@ -23,6 +23,8 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 _NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)?(?P<name>\S.*)")
 _OPTION = re.compile(r"\s--(?:hash|config-settings?)\b.*")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+"""As pip and uv fill them in from the environment, which differs from host to host."""
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
 _LINKS = re.compile(r"(?P<before>(?:-f|--find-links)(?:\s+|=))(?P<place>\S.*)(?P<after>)")
 _DIRECT = re.compile(
@@ -82,6 +84,11 @@ def local_path(url: str) -> str | None:
     return os.path.normpath(unquote(url.removeprefix("file://").partition("#")[0]))
 
 
+def bare(place: str) -> str:
+    """Return the path that a reference names; one with a host or a root is a URL and stays."""
+    return place if is_url(place) else place.removeprefix("file:")
+
+
 def file_url(path: str) -> str:
     """Return the URL of a path, which may end with a fragment."""
     from urllib.parse import quote
@@ -100,6 +107,9 @@ def mistake(line: Line) -> tuple[str, str] | None:
             "an editable install cannot be sealed",
             "write `name @ file:///path`: it is installed as a copy, and changes are noticed",
         )
+    if unfilled := _VARIABLE.search(line.text):
+        words = f"`{unfilled[0]}` stands for nothing: variables are not filled in"
+        return words, "write what is meant; what the environment holds is not part of a declaration"
     try:
         line.requirement()
     except InvalidRequirement as error:
@@ -180,7 +190,7 @@ def _anchored(text: str, file: str) -> str:
     for form in (_LINKS, _DIRECT, _PATH):
         found = form.fullmatch(text)
         if found:
-            place = _join(file, found["place"])
+            place = _join(file, bare(found["place"]))
             if form is not _LINKS and not is_url(place):
                 place = file_url(place)
             return found["before"] + place + found["after"].replace(";", " ;", 1)

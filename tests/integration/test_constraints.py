@@ -231,6 +231,7 @@ def test_constraints_behind_a_url_that_is_gone_are_a_clear_failure(
     [
         (b"\n<!DOCTYPE html><title>Log in</title>", "line 2: `<!DOCTYPE html>"),
         (b"library\n-e .\n", "line 2: an editable install"),
+        (b"library @ ${HERE}/x\n", "line 1: `${HERE}` stands for nothing"),
         (b"caf\xe9", "cannot be had: line 1 is not UTF-8"),
         (None, "cannot be had: IncompleteRead"),
     ],

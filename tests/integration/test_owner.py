@@ -153,3 +153,11 @@ def test_an_unknown_owner_fails_before_anything_is_visible(stocked: Host) -> Non
     assert "no user `no-such-user`" in failed.first["error"]["message"]
     assert not stocked.venv.exists()
     assert not Path(stocked.store / "generations").exists() or stocked.generations() == []
+
+
+def test_one_mode_spelled_in_two_ways_is_no_change(stocked: Host) -> None:
+    stocked.declare(["beta"], mode="750")
+    stocked.applied()
+    stocked.declare(["beta"], mode="0750")
+
+    stocked.settled()

@@ -87,6 +87,19 @@ def test_an_unchanged_local_directory_is_no_change_and_a_changed_one_is(host: Ho
     assert word(host) == "new"
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_local_directory_may_be_named_as_a_file(host: Host, inside: bool) -> None:
+    """Relative to what names it, as the tools of Python take it."""
+    make_project(host.folder, "tool", "1.0", files=say("here"))
+    host.write("tool @ file:../tool\n", "lists/requirements.txt")
+    lists = [] if inside else ["lists/requirements.txt"]
+    host.declare(["tool @ file:tool"] if inside else [], requirements=lists)
+
+    host.converges()
+
+    assert word(host) == "here"
+
+
 def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host) -> None:
     make_project(host.folder, "tool", "1.0", files=say("old"))
     host.declare([f"tool @ file://{host.folder}/tool"])

@@ -154,6 +154,14 @@ def test_one_name_that_vanished_from_two_files_is_two_things(desk: Desk) -> None
     assert (desk.says("x"), desk.says("y")) == (None, None)
 
 
+def test_a_name_that_moved_to_a_file_of_its_own_has_not_vanished(vanished: Desk) -> None:
+    vanished.notes("b", name="other.toml")
+    assert vanished.run("apply", str(vanished.folder / "other.toml")).code == 0
+    done = vanished.run("apply", "--json", "--prune")
+    assert (done.outcomes(), done.report["notes"]) == ({"note.a": "unchanged"}, [])
+    assert vanished.says("b") is not None
+
+
 def test_a_name_that_comes_back_has_not_vanished(vanished: Desk) -> None:
     vanished.run("apply")
     vanished.notes("a", "b")

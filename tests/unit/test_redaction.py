@@ -27,9 +27,20 @@ def test_a_url_that_was_taken_for_a_path_is_redacted() -> None:
     assert redacted("/etc/https:/ann:pw@host/lock") == "/etc/https:/****@host/lock"
 
 
+@pytest.mark.parametrize("host", ["host/simple", "host.example:8080/simple/", "127.0.0.1/"])
+def test_a_url_without_its_scheme_is_redacted(host: str) -> None:
+    assert redacted(f'index-url = "ann:pw@{host}"') == f'index-url = "****@{host}"'
+
+
+def test_a_password_that_looks_like_another_url_is_hidden_once() -> None:
+    assert redacted("https://ann:x b:c@d/@host/simple/") == HIDDEN
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "git@host:ann/repo", "rsync ann@host:/srv/", "mailto:ann@host/x", "name:tag@sha256:0123",
+        "12:30:01 ann@host/x",
         "https://host/simple/", "git+https://host:8080/repo.git@v1", "https://[::1]:80/x@y",
         "git+ssh://git@host/repo.git@v1", "git+ssh://deploy@host/repo.git", "file:///home/x@y/z",
         "file:/etc/x@y", "`https://host:80`, says ann@host", "see https://host: ann@host",
