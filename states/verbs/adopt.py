@@ -38,9 +38,10 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
     path = one.spec.path
-    if look(one.spec).live != FOREIGN or os.path.islink(path) or not os.path.isdir(path):
+    link = os.readlink(path) if os.path.islink(path) else ""
+    if look(one.spec).live != FOREIGN or not (link or os.path.isdir(path)):
         raise ConvergeError(
-            f"`{path}` is no folder of another tool's making, so there is nothing to adopt",
+            f"`{path}` is nothing of another tool's making that can be adopted",
             hint="`converge apply` makes what is not there",
         )
     store = store_of(path)
@@ -55,7 +56,8 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     results = converge(taking, kinds, BringAbout(arguments.lock_timeout))
     status = show(report("adopt", results, kinds), arguments)
     if status == 0 and not arguments.json:
-        sys.stdout.write(f"what was there lies in {store.root}/foreign-*\n")
+        kept = f"was a symlink to {link}" if link else f"lies in {store.root}/foreign-*"
+        sys.stdout.write(f"what was there {kept}\n")
     return status
 
 

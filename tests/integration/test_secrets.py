@@ -84,8 +84,8 @@ def test_a_password_works_and_is_found_nowhere(guarded: Host, index: Index, how:
 def test_a_failure_does_not_tell_it_either(guarded: Host, index: Index, how: str) -> None:
     declare(guarded, index, how, ["beta==99"])
     runs = [guarded.apply("--verbose")]
-    index.auth = (USER, "changed")
     declare(guarded, index, how, ["gamma"])
+    index.auth = (USER, "changed")
     runs.append(guarded.apply("--verbose"))
 
     assert [run.code != 0 for run in runs] == [True, True]
