@@ -9,6 +9,7 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
+from states.venv.observation import FOREIGN, look
 from states.venv.retiring import in_use, is_pinned, is_quarantined
 from states.venv.store import current, foreign, generations, store_of
 from states.verbs.selection import named, one_venv
@@ -32,9 +33,13 @@ def _history(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
     rows, kept = _rows(store), foreign(store)
+    live = FOREIGN if look(one.spec).live == FOREIGN else current(store) or ""
     if arguments.json:
-        sys.stdout.write(to_json({"address": one.address, "generations": rows, "foreign": kept}))
+        document = {"address": one.address, "live": live, "generations": rows, "foreign": kept}
+        sys.stdout.write(to_json(document))
         return 0
+    if live == FOREIGN:
+        sys.stdout.write(f"{one.spec.path}  another tool's  [live]\n")
     for row in reversed(rows):
         marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
         shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
@@ -43,7 +48,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
             sys.stdout.write(f"    {change}\n")
     for name in kept:
         sys.stdout.write(f"{name}  what was there before it was adopted\n")
-    if not rows:
+    if not rows and live != FOREIGN:
         sys.stdout.write(f"{one.address} was not made yet\n")
     return 0
 

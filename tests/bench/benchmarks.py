@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from tests.bench import ours
+from tests.bench import floor, ours
 from tests.bench.inputs import SERVICES
-from tests.bench.measure import Case, argv
 from tests.bench.ours import CONVERGE, ONLY_DOWNLOADS
 from tests.bench.peers import ansible, pip, salt, uv
 from tests.bench.setting import Setting
 from tests.bench.targets import Benchmark, memory, ratio, start_up
-
-BARE = "python -I -c pass"
-STATS = "lstat of every file"
 
 
 def no_op_1(setting: Setting) -> Benchmark:
@@ -31,13 +24,11 @@ def no_op_1(setting: Setting) -> Benchmark:
             ours.no_op(setting, declared, "check", "converge check"),
             uv.no_op(setting, services, uv.REQUIREMENTS),
             uv.no_op(setting, services, uv.PYLOCK),
-            Case(name=BARE, commands=[argv(sys.executable, "-I", "-c", "pass")]),
-            Case(
-                name=STATS, commands=[argv(sys.executable, "-I", *_lstats(setting, declared.venvs))]
-            ),
+            floor.bare(),
+            floor.in_python(setting, declared.venvs),
         ],
         targets=[
-            start_up(CONVERGE, BARE, STATS, 4.0),
+            start_up(CONVERGE, floor.BARE, floor.STATS, 4.0),
             ratio(CONVERGE, uv.REQUIREMENTS),
             ratio(CONVERGE, uv.PYLOCK),
         ],
@@ -47,10 +38,12 @@ def no_op_1(setting: Setting) -> Benchmark:
 def no_op_10(setting: Setting) -> Benchmark:
     """Ten environments, against everyone."""
     services = ["keystone"] * 10
+    declared = ours.declare(setting, "noop-10", services)
     cases = [
-        ours.no_op(setting, ours.declare(setting, "noop-10", services)),
+        ours.no_op(setting, declared),
         uv.no_op(setting, services, uv.REQUIREMENTS),
         uv.no_op(setting, services, uv.PYLOCK),
+        *floor.in_c(setting, declared.venvs),
     ]
     if "pip" in setting.peers:
         cases.append(pip.no_op(setting, services))
@@ -64,6 +57,7 @@ def no_op_10(setting: Setting) -> Benchmark:
         targets=[
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
             ratio(CONVERGE, uv.PYLOCK),
+            ratio(floor.STATS_IN_C, uv.REQUIREMENTS),
             ratio(CONVERGE, ansible.NAME, 1 / 30),
             ratio(CONVERGE, salt.NAME, 1 / 30),
         ],
@@ -172,21 +166,3 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Benchmark]] = {
     "cold-10": cold_10,
     "update-1": update_1,
 }
-
-
-def _lstats(setting: Setting, folder: Path) -> list[Path]:
-    """Return a script that calls `lstat` on all that lies below `folder`, and its list of paths."""
-    paths = [
-        os.path.join(parent, name)
-        for parent, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-    ]
-    listed = setting.make_folder("stats") / "paths"
-    listed.write_text("\0".join(paths))
-    script = listed.with_name("stats.py")
-    script.write_text(
-        "import os, sys\n"
-        "with open(sys.argv[1]) as file:\n    paths = file.read().split('\\0')\n"
-        "for path in paths:\n    os.lstat(path)\n"
-    )
-    return [script, listed]

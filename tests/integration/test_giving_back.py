@@ -35,6 +35,17 @@ def test_a_first_rollback_gives_back_what_was_adopted(adopted: Host) -> None:
     assert not list(adopted.store.glob("foreign-*"))
 
 
+def test_the_history_tells_what_is_live_before_and_after(adopted: Host) -> None:
+    assert "[live]" in adopted.run("history", NAME, "app").out.splitlines()[0]
+    adopted.run("rollback", NAME, "app")
+
+    told = adopted.run("history", NAME, "app").out.splitlines()
+
+    assert told[0] == f"{adopted.venv}  another tool's  [live]"
+    assert not any("live" in line for line in told[1:])
+    assert json.loads(adopted.run("history", NAME, "app", "--json").out)["live"] == "foreign"
+
+
 def test_what_was_given_back_is_held_though_the_declaration_says_adopt(adopted: Host) -> None:
     adopted.run("rollback", NAME, "app")
 
