@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ctypes
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -43,6 +43,15 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     that the aside name can be a fixed one, and what a killed writer left is found again. It
     is not written to: in a folder that others can write, it may be theirs.
     """
+    _replace(path, data, mode, flush=os.fsync)
+
+
+def write_whole(path: str, data: bytes, mode: int = 0o644) -> None:
+    """Do the same without flushing, for what is remembered for speed and tells a torn one."""
+    _replace(path, data, mode, flush=lambda _: None)
+
+
+def _replace(path: str, data: bytes, mode: int, flush: Callable[[int], None]) -> None:
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".next-{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -53,14 +62,14 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
         try:
             os.fchmod(descriptor, mode)
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            flush(descriptor)
         except BaseException:
             os.unlink(aside)
             raise
         finally:
             os.close(descriptor)
         os.rename(aside, path)
-        os.fsync(above)
+        flush(above)
 
 
 def private_folder(path: str) -> None:
@@ -115,11 +124,25 @@ def flush_file_system(path: str) -> None:
 
     One call for thousands of files costs a tenth of an fsync for each.
     """
+    with flushing(path) as flush:
+        flush()
+
+
+@contextmanager
+def flushing(path: str) -> Iterator[Callable[[], None]]:
+    """Yield what does so, and raises `OSError` for whatever was lost from now on.
+
+    The kernel tells of a loss once to each open file (errseq), and to none that was opened
+    after somebody was told: so this is to be opened before anything is written.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        libc = _libc()
-        if libc.syncfs(descriptor) != 0:
+
+    def flush() -> None:
+        if _libc().syncfs(descriptor) != 0:
             raise _last_error(path)
+
+    try:
+        yield flush
     finally:
         os.close(descriptor)
 

@@ -15,7 +15,7 @@ import sys
 
 from engine import __version__
 from engine.errors import Forbidden, InputMissing
-from engine.files import private_folder, sha256, write_durably
+from engine.files import private_folder, sha256, write_whole
 from engine.redaction import secrets
 from engine.resource import Resource
 from engine.source import still_true
@@ -160,7 +160,7 @@ def _keep(note: str, order: tuple[Resource, ...], composition: Composition, note
     try:
         private_folder(os.path.dirname(note))
         whole = text.encode()
-        write_durably(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
+        write_whole(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
     except OSError:
         return  # only speed is lost
 

@@ -36,12 +36,12 @@ def used(cache: str) -> Iterator[None]:
         os.fsync(folder)
     try:
         yield
-    finally:
-        # Where flushing fails the mark stays: what was written is not believed after a reboot.
-        with suppress(OSError), _alone(marks):
+        # Where that fails the mark stays: what was written is not believed after a reboot.
+        with _alone(marks):
             flush_file_system(marks)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             _unmark(marks)
+    finally:
         os.close(descriptor)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from engine import __version__, progress
-from engine.files import flush_file_system, flush_folder, sha256
+from engine.files import flush_folder, flushing, sha256
 from engine.value import replace
 from states import moment, uv
 from states.venv import bytecode, donors, hold, memory, room
@@ -168,11 +168,30 @@ def _build(
     views: tuple[View, ...],
     work: str,
 ) -> Receipt:
-    ids = ids_of(spec)
     identifier = new_id(store)
     root = store.generation(identifier)
     progress.step(f"making generation {identifier}")
     os.makedirs(root, 0o700)  # an engine that was just removing the store may have been first
+    with flushing(root) as flush:
+        receipt = _filled(root, spec, store, chosen, settings, views, work)
+        flush()
+    receipts.write(receipt, root)
+    flush_folder(root)
+    flush_folder(os.path.dirname(root))
+    return receipt
+
+
+def _filled(
+    root: str,
+    spec: Venv,
+    store: Store,
+    chosen: Choice,
+    settings: Settings,
+    views: tuple[View, ...],
+    work: str,
+) -> Receipt:
+    """Make all of a generation but its receipt, which is returned."""
+    ids = ids_of(spec)
     name = os.path.basename(store.published)
     create(
         root, chosen.python, name, settings.cache, system_site_packages=spec.system_site_packages
@@ -201,10 +220,6 @@ def _build(
     if ids != NOBODY:
         give(root, ids)
         memory.note(root, seal, receipt.loose, spec.ignore)
-    flush_file_system(root)
-    receipts.write(receipt, root)
-    flush_folder(root)
-    flush_folder(os.path.dirname(root))
     return receipt
 
 

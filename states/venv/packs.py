@@ -13,7 +13,7 @@ import os
 import struct
 from contextlib import suppress
 
-from engine.files import sha256, write_all, write_durably
+from engine.files import sha256, write_all, write_whole
 from states.aged import used
 from states.venv.inspection import cached
 from states.workplace import writable
@@ -135,5 +135,5 @@ def _key(state: str) -> bytes:
     key = os.urandom(_SIZE)
     with suppress(OSError):
         os.makedirs(state, mode=0o700, exist_ok=True)
-        write_durably(place, key, 0o600)
+        write_whole(place, key, 0o600)
     return key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from engine.files import sha256, write_durably
+from engine.files import sha256, write_whole
 from states import moment
 
 
@@ -14,7 +14,7 @@ def note(state: str, root: str) -> None:
     place = _place(state, root)
     with suppress(OSError):
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-        write_durably(place, moment.now().encode(), 0o600)
+        write_whole(place, moment.now().encode(), 0o600)
 
 
 def when(state: str, root: str) -> str | None:

@@ -43,7 +43,9 @@ _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _NAMES: Final = numbers()
 ERRNOS: Final = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGHUP")
-KINDS: Final = ("kill", "torn", *ERRNOS, "ENOSPC+", "EROFS+", *SIGNALS)
+LOSS: Final = "lost flush"
+"""EIO, and only where something is flushed: what was written before may be lost."""
+KINDS: Final = ("kill", "torn", LOSS, *ERRNOS, "ENOSPC+", "EROFS+", *SIGNALS)
 """``+`` means: this call and every later one that can return it."""
 
 
@@ -52,6 +54,8 @@ def can_meet(kind: str, call: Call) -> bool:
     name = kind.rstrip("+")
     if kind == "torn":
         return call.name in ("write", "pwrite64")
+    if kind == LOSS:
+        return call.effect == "flush"
     if name == "EMFILE":
         return call.name in _OPENS
     if name == "ENOSPC":
@@ -76,7 +80,7 @@ class Fault:
     @property
     def fails(self) -> bool:
         """Whether it is an error given to the call, not an end of the command."""
-        return self.kind.rstrip("+") in ERRNOS
+        return self.kind == LOSS or self.kind.rstrip("+") in ERRNOS
 
     def __call__(self, call: Call, tree: Tree) -> Answer:
         """Count the call, and strike when its turn has come."""
@@ -97,7 +101,8 @@ class Fault:
         if self.kind in SIGNALS:
             tree.signal_main(getattr(signal, self.kind))
             return Go()
-        return Fail(errno=getattr(errno, self.kind.rstrip("+")))
+        name = "EIO" if self.kind == LOSS else self.kind.rstrip("+")
+        return Fail(errno=getattr(errno, name))
 
 
 def _write_half(tree: Tree) -> None:

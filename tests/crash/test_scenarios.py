@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from . import product, scenarios
-from .faults import KINDS, Fault
+from .faults import KINDS, LOSS, Fault
 from .images import power
 from .plan import Plan
 from .rows import Row
@@ -17,7 +17,13 @@ from .sweep import sample, sweep
 
 pytestmark = pytest.mark.usefixtures("caged", "runnable")
 
-QUICK = {"kill": (1, 3, 2), "ENOSPC": (0, 1, 2), "EIO": (0, 1, 2), "SIGTERM": (0, 1, 2)}
+QUICK = {
+    "kill": (1, 3, 2),
+    LOSS: (50, 50, 0),
+    "ENOSPC": (0, 1, 2),
+    "EIO": (0, 1, 2),
+    "SIGTERM": (0, 1, 2),
+}
 """What is run for every change: first, last and other points; the rest on demand only."""
 
 ERRORS_IN = ("update",)
