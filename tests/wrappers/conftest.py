@@ -13,14 +13,14 @@ from states.wrappers import PLACES, write
 from tests.support.closing import CLOSING
 from tests.support.index import Index
 from tests.wrappers.callers.caller import Place, clean_environment
-from tests.wrappers.environments import REPOSITORY, NotHere, environment
+from tests.wrappers.environments import ANSIBLE, REPOSITORY, TOOLS, NotHere, environment
 from tests.wrappers.world import PASSWORD, World, make_world
 
 VERSION = "0.1.0"
 _missing: set[str] = set()
 
 _LONG = (
-    "[ansible-2.19",
+    *(f"[{name}" for name in TOOLS if name.startswith("ansible") and name != ANSIBLE),
     "test_scenarios.py::*[pyinfra",
     "test_scenarios.py::*[dsc",
     "test_secrets.py::*[ansible",

@@ -46,6 +46,10 @@ TOOLS = {
 }
 
 
+ANSIBLE = "ansible-2.21" if interpreter(TOOLS["ansible-2.21"].python) else "ansible-2.19"
+"""The newest that this machine can run: what is proved on one Ansible is proved on this."""
+
+
 def cache_folder() -> Path:
     """Return the folder below which the environments are kept."""
     named = os.environ.get("CONVERGE_WRAPPER_ENVIRONMENTS")

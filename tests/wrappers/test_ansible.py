@@ -15,6 +15,7 @@ import pytest
 from tests.wrappers.callers.ansible import Ansible
 from tests.wrappers.callers.caller import Place
 from tests.wrappers.conftest import unavailable
+from tests.wrappers.environments import ANSIBLE
 from tests.wrappers.world import PYTHON, World
 
 Answer = dict[str, Any]
@@ -31,7 +32,7 @@ def ansible(
 @pytest.fixture
 def latest(place: Callable[[str], Place], tool: Callable[[str], Path]) -> Ansible:
     """Ansible at its newest."""
-    return Ansible(place("ansible"), tool("ansible-2.21"), "ansible-2.21")
+    return Ansible(place("ansible"), tool(ANSIBLE), ANSIBLE)
 
 
 def _web(ansible: Ansible, world: World, *packages: str) -> Answer:

@@ -13,20 +13,20 @@ import pytest
 
 from tests.wrappers.callers.caller import Place, clean_environment
 from tests.wrappers.conftest import unavailable
-from tests.wrappers.environments import REPOSITORY, NotHere
+from tests.wrappers.environments import ANSIBLE, REPOSITORY, NotHere
 from tests.wrappers.pages import Page, read, script
 from tests.wrappers.wheelhouse import wheelhouse
 from tests.wrappers.world import World
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
 PAGES = {
-    "ansible": ("ansible-2.21",),
+    "ansible": (ANSIBLE,),
     "salt": ("salt",),
     "pyinfra": ("pyinfra",),
     "puppet": (),
     "chef": (),
     "dsc": (),
-    "fleet": ("ansible-2.21",),
+    "fleet": (ANSIBLE,),
 }
 _EXAMPLE_OF = {"fleet": "ansible"}
 _ELSEWHERE = "https://deploy:s3cret@wheels.example/simple/"

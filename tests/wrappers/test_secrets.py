@@ -22,6 +22,7 @@ from tests.wrappers.callers.caller import Place, clean_environment
 from tests.wrappers.callers.dsc import Dsc
 from tests.wrappers.callers.pyinfra import Pyinfra
 from tests.wrappers.callers.salt import Salt
+from tests.wrappers.environments import ANSIBLE
 from tests.wrappers.world import PYTHON
 
 CANARY = "c4nary-in-the-index-url"
@@ -114,7 +115,7 @@ def _command(at: Place, programs: Path, declaration: dict[str, object], url: str
 
 TOOLS: dict[str, tuple[str | None, Run]] = {
     "command": (None, _command),
-    "ansible": ("ansible-2.21", _ansible),
+    "ansible": (ANSIBLE, _ansible),
     "salt": ("salt", _salt),
     "pyinfra": ("pyinfra", _pyinfra),
     "dsc": (None, _dsc),

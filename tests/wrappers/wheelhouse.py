@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tomllib
 
-from tests.wrappers.environments import REPOSITORY, NotHere, cache_folder, environment
+from tests.wrappers.environments import ANSIBLE, REPOSITORY, NotHere, cache_folder, environment
 
 
 def wheelhouse(to: Path) -> None:
@@ -18,7 +18,7 @@ def wheelhouse(to: Path) -> None:
     What it needs is fetched once for a set of requirements; the engine is built each time.
     Raises NotHere when there is nothing to fetch or build from.
     """
-    python = environment("ansible-2.21") / "python"
+    python = environment(ANSIBLE) / "python"
     needed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     digest = hashlib.sha256(repr(needed).encode()).hexdigest()[:12]
     kept = cache_folder() / f"wheelhouse-{digest}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.wrappers.environments import ANSIBLE
 from tests.wrappers.fleet.conftest import Fleet
 from tests.wrappers.fleet.network import Host, until
 from tests.wrappers.fleet.rollout import content, live, restarts
@@ -99,8 +100,8 @@ def _recap(output: str) -> Said:
 
 @pytest.fixture
 def controller(fleet: Fleet, tool: Callable[[str], Path]) -> Controller:
-    """Ansible 2.21 in the controller's namespace."""
-    return Controller(fleet, tool("ansible-2.21"))
+    """Ansible in the controller's namespace."""
+    return Controller(fleet, tool(ANSIBLE))
 
 
 def _fetching(host: Host, version: str = "") -> bool:
