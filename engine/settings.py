@@ -6,6 +6,7 @@ import os
 import stat
 
 from engine.errors import Forbidden, UsageError
+from engine.trust import weakness
 from engine.value import value
 
 
@@ -57,16 +58,14 @@ def _ours(default: str, variable: str) -> str:
             hint=f"set `{variable}` to an absolute path",
         )
     folder = os.path.normpath(folder)
-    trusted = (0, os.geteuid())
     try:
         found = os.lstat(folder)
-        if stat.S_ISLNK(found.st_mode) and found.st_uid in trusted:
-            found = os.stat(folder)
+        what = weakness(found)
+        if not what and stat.S_ISLNK(found.st_mode):
+            what = weakness(os.stat(folder))
     except OSError:
         return folder  # whoever needs it makes it (`engine.files.private_folder`)
-    foreign = found.st_uid not in trusted
-    if foreign or found.st_mode & 0o022:
-        what = f"belongs to uid {found.st_uid}" if foreign else "is writable for others"
+    if what:
         raise Forbidden(
             f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
             hint=f"nobody knows who wrote what is in it: name another by `{variable}`",

@@ -18,11 +18,10 @@ from contextlib import suppress
 
 from engine.errors import Forbidden
 from engine.files import exchange, flush_folder
+from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOTES = ".converge"
 """The folder inside a generation that holds what we know of it."""
@@ -119,7 +118,7 @@ def prepare(store: Store, path: str) -> None:
     """
     parent = os.path.dirname(store.root)
     if os.geteuid() == 0:
-        _refuse_unsafe(os.path.dirname(path))
+        refuse_exchangeable(os.path.dirname(path))
     os.makedirs(parent, mode=0o755, exist_ok=True)
     for folder in (store.root, store.generations):
         try:
@@ -245,26 +244,6 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _refuse_unsafe(path: str) -> None:
-    """Refuse, as root, a path that somebody else could exchange under our hands.
-
-    Looks at each folder and symlink by the way, and at what they lead to; what is not there
-    yet is made by us.
-    """
-    for place in sorted(_passed(path)):
-        with suppress(FileNotFoundError):
-            found = os.lstat(place)
-            what = _unsafe(found, sticky_is_safe=True)
-            if what:
-                mend = f"`chown -h root {place}`"
-                if not stat.S_ISLNK(found.st_mode):
-                    mend += f" and `chmod go-w {place}`"
-                raise Forbidden(
-                    f"unsafe: `{place}` {what}, who could replace what root puts below it",
-                    hint=f"{mend}, or choose another path",
-                )
-
-
 def _refuse_strange(folder: str) -> None:
     """Refuse a folder of the store that is none, or that others may write to."""
     found = os.lstat(folder)
@@ -273,41 +252,10 @@ def _refuse_strange(folder: str) -> None:
             f"`{folder}` is in the way: it is not a folder",
             hint="move it away; converge keeps its generations there",
         )
-    what = _unsafe(found, sticky_is_safe=False)
+    what = weakness(found)
     if what:
         raise Forbidden(
             f"unsafe: `{folder}` {what}, who could replace what is published",
             hint=f"give it to who runs converge and `chmod go-w {folder}`, or move it away; "
             "converge keeps its generations there",
         )
-
-
-def _unsafe(found: os.stat_result, *, sticky_is_safe: bool) -> str:
-    """Say who else may change a folder or a symlink; empty for nobody."""
-    if found.st_uid not in {0, os.geteuid()}:
-        return f"belongs to uid {found.st_uid}"
-    sticky = sticky_is_safe and found.st_mode & stat.S_ISVTX
-    if found.st_mode & 0o022 and not sticky and not stat.S_ISLNK(found.st_mode):
-        return "is writable for others"
-    return ""
-
-
-def _passed(path: str) -> set[str]:
-    """Return each folder and symlink by which a path is reached, wherever symlinks lead."""
-    seen: set[str] = set()
-    pending = [path]
-    while pending:
-        for place in _upwards(pending.pop()):
-            if place not in seen:
-                seen.add(place)
-                with suppress(OSError):  # it is no symlink
-                    pending.append(os.path.join(os.path.dirname(place), os.readlink(place)))
-    return seen
-
-
-def _upwards(path: str) -> Iterator[str]:
-    while True:
-        yield path
-        if not path.strip("/"):
-            return  # POSIX lets two slashes be another root than one
-        path = os.path.dirname(path)
