@@ -18,8 +18,8 @@ def sabotaged(root, *arguments, **options):
     create(root, *arguments, **options)
     {act}
 
-import states.venv.making
-states.venv.making.create = sabotaged
+import states.venv.building
+states.venv.building.create = sabotaged
 from states.__main__ import main
 sys.exit(main())
 """
