@@ -69,10 +69,12 @@ def in_c(setting: Setting, venvs: Path) -> list[Case]:
     (folder / "stats.c").write_text(_C)
     made = [compiler, "-O2", "-o", str(folder / "stats"), str(folder / "stats.c")]
     subprocess.run(made, check=True)
-    paths: list[str] = []
-    for root in sorted(venvs.glob(".*/generations/*")):
-        paths += [str(root), *(str(path.relative_to(root)) for path in _below(root))]
-    (folder / "paths").write_text("".join(f"{path}\0" for path in paths))
+    # Written as it is found: what we hold counts as the memory of whom we start.
+    with (folder / "paths").open("w") as listed:
+        for root in sorted(venvs.glob(".*/generations/*")):
+            listed.write(f"{root}\0")
+            for path in _below(root):
+                listed.write(f"{path.relative_to(root)}\0")
     return [Case(name=STATS_IN_C, commands=[argv(folder / "stats", folder / "paths")])]
 
 
