@@ -126,7 +126,8 @@ def test_an_ignored_signal_stays_ignored(desk: Desk) -> None:
 def test_an_interruption_is_told_whatever_else_went_wrong(desk: Desk) -> None:
     desk.notes("broken", "wait")
     (desk.folder / "broken").mkdir()
-    done = Run(desk, "apply", "--json", "--jobs", "2").asked(signal.SIGTERM)
+    # One after the other, so that the first has gone wrong before the signal comes.
+    done = Run(desk, "apply", "--json", "--jobs", "1").asked(signal.SIGTERM)
     assert (done.code, done.report["exit"]["class"]) == (143, "interrupted")
     assert "is a directory" in done.of("note.broken")["error"]["message"]
 
