@@ -1,7 +1,8 @@
 """What each file declared when it was last applied, so that a vanished name is noticed.
 
 A hint, no more: what is really there is observed, and nothing is removed because it
-stands here. Entries hold just what asks for removal, so no secret can get in.
+stands here. What a power cut took of it is written again by the next run. Entries hold
+just what asks for removal, so no secret can get in.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 
 from engine.errors import ConvergeError
-from engine.files import private_folder, sha256, write_durably
+from engine.files import private_folder, sha256, write_whole
 from engine.loading import STDIN, freeze, thaw
 from engine.resource import Resource
 from engine.value import replace
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[str, ...]:
     """Return the files a run is about, with those that are gone from the folders it names."""
     here = [text.file for text in texts if text.file != STDIN]
-    gone: list[str] = []
+    known = {_place(file, state) for file in here}
+    gone: set[str] = set()
     for folder in (os.path.abspath(name) for name in names if os.path.isdir(name)):
-        noted = (_read(place).get("file") for place in _places(_beginning(folder), state))
-        gone += [one for one in noted if isinstance(one, str) and not os.path.lexists(one)]
-    return (*here, *sorted(set(gone)))
+        others = (one for one in _places(_beginning(folder), state) if one not in known)
+        gone.update(file for file in map(_file, others) if not os.path.lexists(file))
+    return (*here, *sorted(gone - {""}))
 
 
 def vanished(
@@ -84,11 +86,17 @@ def _is_there(one: Resource, composition: Composition) -> bool:
 
 
 def _claimed_elsewhere(files: tuple[str, ...], composition: Composition, state: str) -> set[str]:
-    """Return what other files claim, which are still there: a table may have moved to one."""
-    ours = {_place(file, state) for file in files}
-    others = [place for place in _places("", state) if place not in ours]
-    there = [one for one in others if os.path.lexists(str(_read(one).get("file", "")))]
-    return {claim for _, claims in _noted(there, composition) for claim in claims}
+    """Return what other files claim, which are still there: a table may have moved to one.
+
+    A file by another name is no other file.
+    """
+    ours = set(map(os.path.realpath, files))
+    others = [
+        place
+        for place in _places("", state)
+        if os.path.exists(_file(place)) and os.path.realpath(_file(place)) not in ours
+    ]
+    return {claim for _, claims in _noted(others, composition) for claim in claims}
 
 
 def note(
@@ -114,7 +122,7 @@ def note(
             continue
         if entries:
             private_folder(os.path.dirname(place))
-            write_durably(place, whole.encode(), 0o600)
+            write_whole(place, whole.encode(), 0o600)
         else:
             os.unlink(place)
 
@@ -143,6 +151,12 @@ def _beginning(folder: str) -> str:
 
 def _digest(path: str) -> str:
     return sha256(os.fsencode(path))[:32]
+
+
+def _file(place: str) -> str:
+    """Return the file that a note is about; empty where it does not say."""
+    file = _read(place).get("file")
+    return file if isinstance(file, str) else ""
 
 
 def _entries(place: str) -> list[dict[str, Any]]:

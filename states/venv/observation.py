@@ -69,7 +69,7 @@ class View:
 def look(spec: Venv) -> View:
     """Look at the venv that a spec names."""
     store = store_of(spec.path)
-    where, identifier = _published(store)
+    where, identifier = published(store)
     if where == FOREIGN:
         return View(store=store, state={"path": FOREIGN})
     rest = (
@@ -98,7 +98,7 @@ def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool
     return not _strays(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
 
 
-def _published(store: Store) -> tuple[str, str | None]:
+def published(store: Store) -> tuple[str, str | None]:
     """Say what is at the path, and which generation it leads to."""
     try:
         found = os.lstat(store.published)

@@ -9,7 +9,7 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import hold
 from states.venv import receipt as receipts
-from states.venv.observation import FOREIGN, look
+from states.venv.observation import FOREIGN, published
 from states.venv.retiring import in_use, is_pinned, is_quarantined
 from states.venv.store import current, foreign, generations, store_of
 from states.verbs.selection import named, one_venv
@@ -33,7 +33,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
     rows, kept = _rows(store), foreign(store)
-    live = FOREIGN if look(one.spec).live == FOREIGN else current(store) or ""
+    live = FOREIGN if published(store)[0] == FOREIGN else current(store) or ""
     if arguments.json:
         document = {"address": one.address, "live": live, "generations": rows, "foreign": kept}
         sys.stdout.write(to_json(document))

@@ -12,7 +12,7 @@ from . import rows, workers
 from .faults import Fault, can_meet
 from .rows import Row, Violation
 from .scene import Scene, Stage
-from .supervisor import Outcome, run
+from .supervisor import run
 
 Choice = Callable[[int], Sequence[int]]
 """Which of ``n`` points to run."""
@@ -90,14 +90,7 @@ def strike(scene: Scene, stage: Stage, kind: str, point: int, worker: str) -> li
         wrong = [f"right after the fault: {seen}" for seen in [scene.look(home)] if seen]
         if outcome.timed_out:
             wrong.append("the command did not end")
-        if _untold(fault, outcome):
+        if fault.struck and fault.struck.effect == "flush" and outcome.code == 0 and fault.fails:
             wrong.append("a flush was refused and success reported")
         wrong += scene.check(home, outcome)
     return [Violation(point=point, call=where, text=text) for text in wrong]
-
-
-def _untold(fault: Fault, outcome: Outcome) -> bool:
-    """Whether a refused flush was passed over: a hint may be lost, if that is said."""
-    lost = fault.struck is not None and fault.struck.effect == "flush" and fault.fails
-    told = "could not be noted" in outcome.stdout + outcome.stderr
-    return lost and outcome.code == 0 and not told

@@ -93,10 +93,11 @@ def test_a_failure_does_not_tell_it_either(guarded: Host, index: Index, how: str
     assert files_that_tell(guarded) == []
 
 
+@pytest.mark.parametrize("how", REFERENCES[:3])
 def test_an_index_that_cannot_be_reached_does_not_tell_it_either(
-    guarded: Host, index: Index
+    guarded: Host, index: Index, how: str
 ) -> None:
-    declare(guarded, index, "in the URL", ["beta==99"])
+    declare(guarded, index, how, ["beta==99"])
     index.close()
 
     failed = guarded.apply("--verbose")

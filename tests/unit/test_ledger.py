@@ -162,6 +162,14 @@ def test_a_name_that_moved_to_a_file_of_its_own_has_not_vanished(vanished: Desk)
     assert vanished.says("b") is not None
 
 
+def test_a_file_by_another_name_takes_nothing_over(vanished: Desk) -> None:
+    (vanished.folder / "alias.toml").symlink_to("notes.toml")
+    vanished.notes("a", "b")
+    assert vanished.run("apply", str(vanished.folder / "alias.toml")).code == 0
+    vanished.notes("a")
+    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+
+
 def test_a_name_that_comes_back_has_not_vanished(vanished: Desk) -> None:
     vanished.run("apply")
     vanished.notes("a", "b")

@@ -1,0 +1,52 @@
+"""What is published was flushed, and whatever the disk lost of it was heard of."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.host import Host
+
+TRACED = "trace=openat,mkdir,symlink,syncfs"
+
+
+def test_the_flush_before_publishing_hears_of_every_loss_since_the_first_file(
+    stocked: Host,
+) -> None:
+    """The kernel tells an open file only of what was lost since it was opened."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not here")
+    stocked.declare(["beta"])
+    log = stocked.folder / "calls"
+    strace = ["strace", "-ff", "-ttt", "-qq", "-e", TRACED, "-e", "signal=none"]
+
+    assert stocked.apply(prefix=[*strace, "-o", str(log)]).code == 0
+
+    calls = in_order(log)
+    root = stocked.generation
+    made = next(at for at, call in enumerate(calls) if makes_below(call, f'"{root}/'))
+    flushed, last = [(at, call) for at, call in enumerate(calls) if " syncfs(" in call][-1]
+    number = last.partition("syncfs(")[2].partition(")")[0]
+    held = [
+        at
+        for at, call in enumerate(calls[:flushed])
+        if f'"{root}", O_RDONLY' in call and call.endswith(f"= {number}")
+    ]
+    assert held
+    assert held[-1] < made
+
+
+def in_order(log: Path) -> list[str]:
+    """Return the calls of all threads in the order of their beginning."""
+    lines = [line for one in log.parent.glob("calls.*") for line in one.read_text().splitlines()]
+    return sorted(lines, key=lambda line: float(line.partition(" ")[0]))
+
+
+def makes_below(call: str, inside: str) -> bool:
+    return inside in call and bool(re.search(r"O_CREAT|mkdir\(|symlink\(", call))
