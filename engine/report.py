@@ -6,7 +6,6 @@ Its shape is `engine.shapes.Report`; `--json` prints it as it is.
 from __future__ import annotations
 
 import json
-import re
 
 from engine import FORMAT_VERSION
 from engine.errors import Interrupted
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 ACTIONS = ("create", "update", "replace", "repair", "delete")
 _REST = ("unchanged", "failed", "skipped")
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"]*@")
-"""The userinfo of a URL (RFC 3986, 3.2.1)."""
 
 
 def report(
@@ -102,8 +99,8 @@ def digest(results: Sequence[Result]) -> str:
         for one in results
         if one.action != "none"
     ]
-    text = json.dumps(steps, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + sha256(_CREDENTIALS.sub("", text).encode())
+    text = json.dumps(redacted_all(steps), sort_keys=True, separators=(",", ":"))
+    return "sha256:" + sha256(text.encode())
 
 
 def _resource(result: Result, kind: Kind) -> ResourceReport:

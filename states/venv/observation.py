@@ -42,6 +42,8 @@ class View:
     """Of the published generation, or of the newest one where nothing is published."""
     stale: bool = False
     """Whether the content is as sealed though the memory of stats is not."""
+    link: str = ""
+    """Where a symlink of another's making leads that is at the path."""
 
     @property
     def damaged(self) -> bool:
@@ -71,7 +73,9 @@ def look(spec: Venv) -> View:
     store = store_of(spec.path)
     where, identifier = published(store)
     if where == FOREIGN:
-        return View(store=store, state={"path": FOREIGN})
+        is_link = os.path.islink(store.published)
+        link = os.readlink(store.published) if is_link else ""
+        return View(store=store, state={"path": FOREIGN}, link=link)
     rest = (
         {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
     )

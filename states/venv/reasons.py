@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from states.venv.observation import FOREIGN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.diff import Change
@@ -24,7 +26,7 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
     if name.startswith("leftover."):
         return "an interrupted run left it"
     return {
-        "path": "the path does not lead to it",
+        "path": _path(change, view),
         "moved": "its scripts carry the path that it was made at",
         "python": _python(change),
         "settings": "the declaration changed",
@@ -34,6 +36,12 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
         "group": "the declaration changed",
         "mode": "the declaration changed",
     }.get(name, "")
+
+
+def _path(change: Change, view: View) -> str:
+    if change.before != FOREIGN:
+        return "the path does not lead to it"
+    return f"the symlink to {view.link} is replaced" if view.link else "what is there is put aside"
 
 
 def _package(name: str, change: Change, view: View) -> str:

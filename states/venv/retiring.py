@@ -39,17 +39,21 @@ def retirable(store: Store, keep: int, *, quarantined: bool = False) -> list[str
     ]
 
 
-def retire(store: Store, identifiers: list[str]) -> None:
-    """Remove generations; the lock of the store must be held."""
+def retire(store: Store, identifiers: list[str]) -> list[str]:
+    """Remove generations, and return which are gone; the lock of the store must be held."""
+    gone = []
     for one in identifiers:
         progress.detail(f"removing generation {one}")
-        clear(store, f"generations/{one}")
+        if clear(store, f"generations/{one}"):
+            gone.append(one)
+    return gone
 
 
-def clear(store: Store, relative: str) -> None:
+def clear(store: Store, relative: str) -> bool:
     """Remove something of the store; where it is protected, or mounted on, put it aside and say so.
 
     What is published does not depend on it. The next run that has work to do tries again.
+    Returns whether it is gone.
     """
     name = os.path.basename(relative)
     trash = name if name.startswith("trash-") else f"trash-{os.urandom(4).hex()}"
@@ -64,6 +68,8 @@ def clear(store: Store, relative: str) -> None:
         with suppress(OSError):
             os.rename(f"{store.root}/{trash}", path)
         progress.step(f"`{path}` cannot be removed: {error.strerror}: `{error.filename}`")
+        return False
+    return True
 
 
 def stuck(store: Store) -> list[str]:

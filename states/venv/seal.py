@@ -10,6 +10,7 @@ was restored from a backup has not drifted.
 from __future__ import annotations
 
 import array
+import errno
 import json
 import os
 import stat
@@ -168,11 +169,20 @@ def file_digest(path: str) -> str:
 
 
 def walk(root: str) -> Iterable[tuple[str, Any]]:
-    """Yield the relative path and the directory entry of all below a folder, but our notes."""
+    """Yield the relative path and the directory entry of all below a folder, but our notes.
+
+    Nor what lies deeper than a path can name: no installer put it there.
+    """
     pending = [""]
     while pending:
         prefix = pending.pop()
-        with os.scandir(os.path.join(root, prefix)) as entries:
+        try:
+            listed = os.scandir(os.path.join(root, prefix))
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                continue
+            raise
+        with listed as entries:
             for one in entries:
                 path = prefix + one.name
                 if path == NOTES:

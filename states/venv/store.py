@@ -191,13 +191,27 @@ def discard(store: Store, relative: str) -> None:
 
 def _remove(path: str) -> None:
     if _is_folder(path):
-        # Imported here: a run with nothing to do removes nothing.
-        import shutil
-
         _refuse_mounted(path)
-        shutil.rmtree(path)
+        _remove_tree(path)
     else:
         os.unlink(path)
+
+
+def _remove_tree(path: str) -> None:
+    # Imported here: a run with nothing to do removes nothing.
+    import shutil
+
+    try:
+        shutil.rmtree(path)
+    except (RecursionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EMFILE:
+            raise
+        # Whoever owns what is inside may have made it deeper than we can open folders in folders.
+        from states import child
+
+        child.run(["rm", "-rf", "--", path], env=child.environment("/"), cwd="/")
+        if os.path.lexists(path):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
 
 
 def _refuse_mounted(folder: str) -> None:

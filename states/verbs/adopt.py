@@ -15,7 +15,7 @@ from engine.verb import Verb
 from engine.verbs import show
 from states.venv import hold
 from states.venv.observation import FOREIGN, look
-from states.venv.store import lock_of, store_of
+from states.venv.store import lock_of
 from states.verbs.selection import chosen, one_venv
 
 TYPE_CHECKING = False
@@ -38,13 +38,13 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
     path = one.spec.path
-    link = os.readlink(path) if os.path.islink(path) else ""
-    if look(one.spec).live != FOREIGN or not (link or os.path.isdir(path)):
+    view = look(one.spec)
+    if view.live != FOREIGN or not (view.link or os.path.isdir(path)):
         raise ConvergeError(
             f"`{path}` is nothing of another tool's making that can be adopted",
             hint="`converge apply` makes what is not there",
         )
-    store = store_of(path)
+    store = view.store
     with holding(partial(lock_of, store), arguments.lock_timeout):
         hold.release(store)  # who adopts again what was given back wants it no longer held
     wanted = options.wanted(session.declared, [one.address])
@@ -56,7 +56,7 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     results = converge(taking, kinds, BringAbout(arguments.lock_timeout))
     status = show(report("adopt", results, kinds), arguments)
     if status == 0 and not arguments.json:
-        kept = f"was a symlink to {link}" if link else f"lies in {store.root}/foreign-*"
+        kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/foreign-*"
         sys.stdout.write(f"what was there {kept}\n")
     return status
 

@@ -72,11 +72,10 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> list[str]:
         return _going(store, keep, oldest)
     with holding(partial(lock_of, store), arguments.lock_timeout):
         recover(store)
-        going = _going(store, keep, oldest)
-        retire(store, going)
+        gone = retire(store, _going(store, keep, oldest))
         for name in stuck(store):
             sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
-    return going
+    return gone
 
 
 def _going(store: Store, keep: int, oldest: int) -> list[str]:

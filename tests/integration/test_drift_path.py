@@ -124,9 +124,12 @@ def test_adopting_puts_aside_what_another_made(
     stocked.declare(["beta"], adopt=True)
     stocked.venv.parent.mkdir()
     make(stocked)
+    link = stocked.venv.is_symlink()
 
-    stocked.converges()
+    plan = stocked.converges()
 
+    told = "the symlink to /etc is replaced" if link else "what is there is put aside"
+    assert reasons(plan)["path"] == told
     assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -102,3 +103,45 @@ def test_what_is_mounted_in_an_environment_does_not_go_with_it(stocked: Host) ->
     assert (mine / "file").exists()
     stocked.converges()
     assert not stocked.store.exists()
+
+
+def test_folders_deeper_than_a_path_can_name_stop_nothing(stocked: Host) -> None:
+    stocked.declare(["beta<2"], keep=0)
+    stocked.applied()
+    dig(stocked.site / "beta")
+
+    repaired = stocked.converges()
+    stocked.declare(["beta==2.0"], keep=0)
+    stocked.applied()
+    assert stocked.run("gc", "converge.toml").code == 0
+
+    assert repaired["action"] == "repair"
+    assert len(stocked.generations()) == 1
+    stocked.declare(state="absent")
+    dig(stocked.site / "beta")
+    stocked.converges()
+    assert not stocked.store.exists()
+
+
+def dig(folder: Path) -> None:
+    """Make folders in folders, more of them than a program may have files open."""
+    here = os.open(folder, os.O_PATH)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=here)
+        there = os.open("deep", os.O_PATH, dir_fd=here)
+        os.close(here)
+        here = there
+    os.close(here)
+
+
+def test_what_could_not_be_removed_is_not_told_as_removed(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    protected = stocked.site / "beta/__init__.py"
+    stocked.declare(["beta==2.0"])
+    stocked.applied()
+    with immutable(stocked, protected):
+        tried = stocked.run("gc", "converge.toml", "--keep", "0", "--json")
+
+    assert json.loads(tried.out)["removed"] == {"venv.app": []}
+    assert "cannot be removed" in tried.err

@@ -184,6 +184,8 @@ def test_the_digest_depends_on_all_that_is_declared_but_on_no_credentials(desk: 
     assert digest("sesame") != digest("poppy")
     assert digest("https://me:sesame@there/x") == digest("https://poppy@there/x")
     assert digest("https://me:sesame@there/x") != digest("https://me:sesame@there/y")
+    assert digest("https://me:se/sa me@there/x") == digest("https://me:poppy@there/x")
+    assert digest("me:sesame@there/x") == digest("me:poppy@there/x")
 
 
 def test_every_document_has_the_same_keys(failing: Desk) -> None:
