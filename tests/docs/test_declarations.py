@@ -37,7 +37,9 @@ def _lay_out(folder: Path, declaration: dict[str, object]) -> None:
                     (folder / name).touch()
         if lock := table.get("lock"):
             (folder / lock).parent.mkdir(parents=True, exist_ok=True)
-            packages = [{"name": one, "directory": {"path": "."}} for one in table.get("packages", ())]
+            packages = [
+                {"name": one, "directory": {"path": "."}} for one in table.get("packages", ())
+            ]
             held = {"lock-version": "1.0", "created-by": "x", "packages": packages}
             (folder / lock).write_text(tomli_w.dumps(held))
         for requirement in table.get("packages", ()):

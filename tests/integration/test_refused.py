@@ -24,9 +24,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("keys", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_a_declaration_that_cannot_be_meant(
-    stocked: Host, keys: dict[str, Any], said: str
-) -> None:
+def test_a_declaration_that_cannot_be_meant(stocked: Host, keys: dict[str, Any], said: str) -> None:
     stocked.declare(["beta"], **keys)
 
     refused = stocked.apply()

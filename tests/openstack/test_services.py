@@ -63,7 +63,9 @@ class Host:
 
     def __init__(self, folder: Path, cache: Path, services: tuple[str, ...]) -> None:
         self.folder = folder
-        self.only = [word for one in services for word in ("--only", f"link.demo/bin/{SCRIPTS[one]}")]
+        self.only = [
+            word for one in services for word in ("--only", f"link.demo/bin/{SCRIPTS[one]}")
+        ]
         self.env = {
             **os.environ,
             "CONVERGE_CACHE_DIR": str(cache),
@@ -108,7 +110,11 @@ def upgrade(tmp_path: Path, cache: Path, services: tuple[str, ...]) -> None:
     applied = host.run("apply")
     for foretold, happened in zip(plan["resources"], applied["resources"], strict=True):
         changes = [
-            {c["attribute"]: (c["before"], c["after"]) for c in one["changes"] if c["attribute"] != "generation"}
+            {
+                c["attribute"]: (c["before"], c["after"])
+                for c in one["changes"]
+                if c["attribute"] != "generation"
+            }
             for one in (foretold, happened)
         ]
         assert changes[0] == changes[1]

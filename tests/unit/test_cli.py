@@ -176,9 +176,7 @@ NOBODY_READS = {
 
 
 @pytest.mark.parametrize("how", NOBODY_READS)
-def test_the_exit_code_is_the_same_whoever_reads(
-    converge: Converge, links: Path, how: str
-) -> None:
+def test_the_exit_code_is_the_same_whoever_reads(converge: Converge, links: Path, how: str) -> None:
     def code(*words: str) -> int:
         subprocess.run(
             ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*words, links)],

@@ -78,9 +78,7 @@ def test_the_note_is_for_nobody_else(memo: Memo) -> None:
     assert note.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_careless_umask_opens_no_folder_of_ours(
-    desk: Desk, places: tuple[Path, Path]
-) -> None:
+def test_a_careless_umask_opens_no_folder_of_ours(desk: Desk, places: tuple[Path, Path]) -> None:
     desk.notes("a")
     before = os.umask(0)
     try:

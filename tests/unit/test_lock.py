@@ -105,7 +105,10 @@ def test_a_child_keeps_the_lock_after_its_parent_was_killed(lock: Path) -> None:
     held.process.wait(30)
     try:
         assert is_held(str(lock))
-        with pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught, holding(lambda: str(lock), 0):
+        with (
+            pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught,
+            holding(lambda: str(lock), 0),
+        ):
             raise AssertionError("two of us hold it")
         assert f"pid {held.process.pid} " not in caught.value.message
     finally:

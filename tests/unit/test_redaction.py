@@ -60,7 +60,8 @@ def test_a_document_is_redacted_all_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("url", "url"), ("https://", "https://"), ("host", "host"), ("pw", "host")]
+    ("before", "after"),
+    [("url", "url"), ("https://", "https://"), ("host", "host"), ("pw", "host")],
 )
 def test_a_place_is_found_again_after_redaction(before: str, after: str) -> None:
     text = 'url = "https://ann:pw@host/"'

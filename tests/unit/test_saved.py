@@ -56,9 +56,7 @@ def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change:
 
 
 @pytest.mark.parametrize("late", ["a", "c"])
-def test_what_changes_once_a_plan_was_confirmed_is_refused(
-    desk: Desk, late: str
-) -> None:
+def test_what_changes_once_a_plan_was_confirmed_is_refused(desk: Desk, late: str) -> None:
     """Somebody writes the note `late` then."""
     desk.notes("c")
     desk.run("apply")
@@ -82,7 +80,9 @@ def test_what_changes_once_a_plan_was_confirmed_is_refused(
 
 
 def test_what_is_done_by_itself_after_a_plan_was_confirmed_is_no_matter(planned: Desk) -> None:
-    content = json.dumps({"text": "a", "colour": "red", "pages": "1", "signed": "false", "tags": ""})
+    content = json.dumps(
+        {"text": "a", "colour": "red", "pages": "1", "signed": "false", "tags": ""}
+    )
     looks: list[str] = []
 
     def blind(spec: Note) -> None:

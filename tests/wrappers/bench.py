@@ -71,7 +71,9 @@ class Setting:
             "PIP_FIND_LINKS": str(self.folder / "wheels"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        return Place(folder=at, engine=self.engine, wrapper=self.folder / "wrappers" / tool, environ=environ)
+        return Place(
+            folder=at, engine=self.engine, wrapper=self.folder / "wrappers" / tool, environ=environ
+        )
 
     def declaration(self) -> dict[str, Any]:
         """Return the ten environments as converge is told of them."""
@@ -90,7 +92,9 @@ class Setting:
         self.clear()
         cold = _seconds(act)
         assert all((self.venvs / name / "bin" / "python").exists() for name in VENVS), by
-        row = Row(tool=tool, by=by, cold=cold, noop=statistics.median(_seconds(act) for _ in range(runs)))
+        row = Row(
+            tool=tool, by=by, cold=cold, noop=statistics.median(_seconds(act) for _ in range(runs))
+        )
         print(row, flush=True)
         return row
 
@@ -131,7 +135,11 @@ def ansible(setting: Setting) -> list[tuple[str, str, Act]]:
     }
     return [
         ("Ansible 2.21", "`converge.python.venv`", play({"converge.python.venv": ours})),
-        ("Ansible 2.21", "`ansible.builtin.pip`", play({"ansible.builtin.pip": theirs, "loop": VENVS})),
+        (
+            "Ansible 2.21",
+            "`ansible.builtin.pip`",
+            play({"ansible.builtin.pip": theirs, "loop": VENVS}),
+        ),
     ]
 
 
@@ -182,7 +190,11 @@ for name in {VENVS!r}:
     pip.packages(requirements={str(setting.requirements)!r}, virtualenv=path)
 """
     return [
-        ("pyinfra 3", "`converge.applied`", deploy(f"from pyinfra_converge import converge\n{ours}\n")),
+        (
+            "pyinfra 3",
+            "`converge.applied`",
+            deploy(f"from pyinfra_converge import converge\n{ours}\n"),
+        ),
         ("pyinfra 3", "`pip.packages`", deploy(f"from pyinfra.operations import pip\n{theirs}")),
     ]
 
@@ -203,7 +215,9 @@ Written by `python -m tests.wrappers.bench`.
 
 def page(rows: list[Row], runs: int, load: float, fleet: str) -> str:
     """Return the page of Markdown."""
-    table = "\n".join(f"| {row.tool} | {row.by} | {row.cold:.1f} s | {row.noop:.2f} s |" for row in rows)
+    table = "\n".join(
+        f"| {row.tool} | {row.by} | {row.cold:.1f} s | {row.noop:.2f} s |" for row in rows
+    )
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
     return _WORDS.format(rows=table, runs=runs, machine=machine, load=f"{load:.1f}", fleet=fleet)
 
@@ -213,7 +227,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", type=Path, required=True, help="the command to measure")
     parser.add_argument("--runs", type=int, default=3, help="runs with nothing to do (default 3)")
-    parser.add_argument("--fleet", type=Path, help="figures of the fleet, as CONVERGE_MEASURED names")
+    parser.add_argument(
+        "--fleet", type=Path, help="figures of the fleet, as CONVERGE_MEASURED names"
+    )
     asked = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -221,7 +237,9 @@ def main() -> None:
         ways = [way for tool in (command, ansible, salt, pyinfra) for way in tool(setting)]
         rows = [setting.measure(*way, asked.runs) for way in ways]
     lines = asked.fleet.read_text().splitlines() if asked.fleet else []
-    fleet = "\n".join(["## What a fleet asks of the index", "", *(f"- {line}" for line in lines), ""])
+    fleet = "\n".join(
+        ["## What a fleet asks of the index", "", *(f"- {line}" for line in lines), ""]
+    )
     PAGE.write_text(page(rows, asked.runs, load, "\n" + fleet if lines else ""))
 
 

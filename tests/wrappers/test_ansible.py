@@ -101,7 +101,9 @@ def test_a_task_may_become_another_user(latest: Ansible, world: World, tmp_path:
     for folder in [tmp_path, world.folder, world.wheels, *tmp_path.parents]:
         if os.geteuid() == 0 and folder.stat().st_mode & 0o005 != 0o005:
             folder.chmod(folder.stat().st_mode | 0o055)
-    reached = latest.place.run(["su", "-s", "/bin/sh", "nobody", "-c", f"{latest.place.engine} version"])
+    reached = latest.place.run(
+        ["su", "-s", "/bin/sh", "nobody", "-c", f"{latest.place.engine} version"]
+    )
     if os.geteuid() != 0 or reached.returncode != 0:
         unavailable("to become another user needs root, and an engine that others may run")
     home = tmp_path / "nobody"
@@ -113,7 +115,10 @@ def test_a_task_may_become_another_user(latest: Ansible, world: World, tmp_path:
         "become": True,
         "become_user": "nobody",
         "become_method": "ansible.builtin.su",
-        "environment": {"CONVERGE_STATE_DIR": str(home / "s"), "CONVERGE_CACHE_DIR": str(home / "c")},
+        "environment": {
+            "CONVERGE_STATE_DIR": str(home / "s"),
+            "CONVERGE_CACHE_DIR": str(home / "c"),
+        },
         "vars": {
             "ansible_become_flags": "-s /bin/sh",
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -242,7 +247,9 @@ def test_what_the_engine_remarks_is_a_warning(latest: Ansible, world: World) -> 
     assert "`venv.api` is no longer declared" in flat
 
 
-@pytest.mark.parametrize("info", ["deploy:c4nary", "c4nary", "ünï:c4'\"nary", "c4nary:x-oauth-basic"])
+@pytest.mark.parametrize(
+    "info", ["deploy:c4nary", "c4nary", "ünï:c4'\"nary", "c4nary:x-oauth-basic"]
+)
 def test_a_password_written_into_a_declaration_is_not_shown_with_the_invocation(
     latest: Ansible, world: World, info: str
 ) -> None:

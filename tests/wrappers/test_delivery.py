@@ -60,7 +60,9 @@ def test_writing_again_updates_what_was_written_and_touches_nothing_else(
     first = write(tool, tmp_path, "1.0.0")
     assert write(tool, tmp_path, "2.0.0") == first
     assert mine.read_text() == "mine"
-    assert not any("1.0.0" in path.read_text() for path in first if path.suffix in (".toml", ".yml", ".json"))
+    assert not any(
+        "1.0.0" in path.read_text() for path in first if path.suffix in (".toml", ".yml", ".json")
+    )
 
 
 def test_a_tool_that_nobody_knows_is_an_error(tmp_path: Path) -> None:

@@ -76,7 +76,11 @@ def test_every_property_is_a_key_of_the_declaration(dsc: Dsc, properties: Proper
 
 def test_every_key_of_the_declaration_is_a_property(dsc: Dsc) -> None:
     """But what stands for itself in DSC: dependencies and whether it is there."""
-    keys = {re.sub("_([a-z])", lambda found: found[1].upper(), key) for key, one in fields(Venv).items() if not one.derived}
+    keys = {
+        re.sub("_([a-z])", lambda found: found[1].upper(), key)
+        for key, one in fields(Venv).items()
+        if not one.derived
+    }
     known = dsc.manifest["schema"]["embedded"]["properties"]
     assert keys - {"needs", "state"} <= known.keys()
 
@@ -126,11 +130,22 @@ def test_get_says_what_is_installed(dsc: Dsc, properties: Properties) -> None:
 
 
 @pytest.mark.parametrize("said", ["everything", "the path"])
-def test_what_get_says_is_what_set_would_make(dsc: Dsc, properties: Properties, world: World, said: str) -> None:
+def test_what_get_says_is_what_set_would_make(
+    dsc: Dsc, properties: Properties, world: World, said: str
+) -> None:
     """Nothing would change by it, whether or not the asker named the packages."""
     direct = next(world.wheels.glob("gamma-*"))
-    dsc.call("set", {**properties, "packages": ["alpha==1.0", f"gamma @ file://{direct}"], "persistent": ["data"]})
-    sources = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {"persistent": ["data"]}
+    dsc.call(
+        "set",
+        {
+            **properties,
+            "packages": ["alpha==1.0", f"gamma @ file://{direct}"],
+            "persistent": ["data"],
+        },
+    )
+    sources = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {
+        "persistent": ["data"]
+    }
     _, [state] = dsc.call("get", properties | sources if said == "everything" else sources)
     _valid(dsc, state)
     assert state["python"] == PYTHON
@@ -150,9 +165,17 @@ def test_get_needs_nothing_but_the_path(dsc: Dsc, properties: Properties) -> Non
 def test_get_keeps_to_the_lock(dsc: Dsc, properties: Properties) -> None:
     """A lock names each version and file, so versions beside it would only ask an index once more."""
     lock = dsc.place.folder / "web.pylock.toml"
-    table = {"path": "x", "python": PYTHON, "packages": ["alpha==1.0"], "find-links": properties["findLinks"], "no-index": True}
+    table = {
+        "path": "x",
+        "python": PYTHON,
+        "packages": ["alpha==1.0"],
+        "find-links": properties["findLinks"],
+        "no-index": True,
+    }
     declared = dsc.place.folder / "web.toml"
-    declared.write_text("[venv.web]\n" + "".join(f"{key} = {json.dumps(one)}\n" for key, one in table.items()))
+    declared.write_text(
+        "[venv.web]\n" + "".join(f"{key} = {json.dumps(one)}\n" for key, one in table.items())
+    )
     done = dsc.place.run([dsc.place.engine, "lock", declared])
     assert done.returncode == 0, done.stderr
     locked = {"path": properties["path"], "python": PYTHON, "lock": str(lock)}
@@ -191,7 +214,9 @@ def test_export_lists_every_environment_that_is_declared(
     dsc.call("set", {**properties, "packages": []})
     empty = "packages = []\nno-index = true"
     absent = 'state = "absent"'
-    states = _export(dsc, tmp_path / "d", api='packages = ["nothing-like-it"]', old=absent, web=empty)
+    states = _export(
+        dsc, tmp_path / "d", api='packages = ["nothing-like-it"]', old=absent, web=empty
+    )
     assert [(state["name"], state["_exist"]) for state in states] == [("api", False), ("web", True)]
 
 
@@ -199,9 +224,13 @@ def test_what_was_exported_is_what_set_would_make(
     dsc: Dsc, properties: Properties, world: World, tmp_path: Path
 ) -> None:
     """Each line as it stands, given back to the resource, is in its desired state: there and not there."""
-    links = f'find-links = ["{world.wheels}"]\nno-index = true\npersistent = ["data"]\nmode = "0750"'
+    links = (
+        f'find-links = ["{world.wheels}"]\nno-index = true\npersistent = ["data"]\nmode = "0750"'
+    )
     dsc.call("set", properties | {"persistent": ["data"], "mode": "0750"})
-    states = _export(dsc, tmp_path / "d", web=f'packages = ["alpha<2"]\n{links}', api="packages = []")
+    states = _export(
+        dsc, tmp_path / "d", web=f'packages = ["alpha<2"]\n{links}', api="packages = []"
+    )
     for state in states:
         done, (after, differ) = dsc.call("test", state)
         assert (after["_inDesiredState"], differ) == (True, []), done.stderr
@@ -214,7 +243,9 @@ def test_a_password_in_a_declaration_is_not_exported(
     """What is declared is handed on, a password in a URL is not."""
     dsc.call("set", properties | {"packages": []})
     url = "https://deploy:c4nary@wheels.example/simple"
-    [state] = _export(dsc, tmp_path / "d", web=f'packages = []\nindex-url = "{url}"\nextra-index-url = ["{url}"]')
+    [state] = _export(
+        dsc, tmp_path / "d", web=f'packages = []\nindex-url = "{url}"\nextra-index-url = ["{url}"]'
+    )
     assert "wheels.example" in state["indexUrl"]
     assert "c4nary" not in json.dumps(state)
 
@@ -282,8 +313,16 @@ def test_what_the_engine_remarks_is_a_line_of_warning(dsc: Dsc, properties: Prop
     """And what it suggests stands beside what is wrong."""
     for packages in (["alpha==1.0"], ["alpha==2.0"]):
         dsc.call("set", properties | {"packages": packages})
-    table = {"path": properties["path"], "python": PYTHON, "packages": ["alpha==2.0"], "find-links": properties["findLinks"], "no-index": True}
-    done = dsc.place.run([dsc.place.engine, "rollback", "-", "web"], give=json.dumps({"venv": {"web": table}}))
+    table = {
+        "path": properties["path"],
+        "python": PYTHON,
+        "packages": ["alpha==2.0"],
+        "find-links": properties["findLinks"],
+        "no-index": True,
+    }
+    done = dsc.place.run(
+        [dsc.place.engine, "rollback", "-", "web"], give=json.dumps({"venv": {"web": table}})
+    )
     assert done.returncode == 0, done.stderr
     done, _ = dsc.call("test", properties | {"packages": ["alpha==2.0"]})
     assert "rollback" in json.loads(done.stderr.splitlines()[0])["warn"]

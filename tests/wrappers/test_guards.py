@@ -55,7 +55,13 @@ Resource.new(path, { executable: executable }).run
 
 def _declared(at: Place, world: World, *packages: str) -> Path:
     declared = at.folder / "web.toml"
-    table = {"path": "web", "python": PYTHON, "packages": list(packages), "find-links": [str(world.wheels)], "no-index": True}
+    table = {
+        "path": "web",
+        "python": PYTHON,
+        "packages": list(packages),
+        "find-links": [str(world.wheels)],
+        "no-index": True,
+    }
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     declared.write_text("\n".join(["[venv.web]", *lines, ""]))
     return declared
@@ -66,7 +72,9 @@ def _puppet(at: Place, declared: Path, *words: str) -> int:
     manifest = at.folder / "site.pp"
     manifest.write_text(f"converge::declaration {{ '{declared}': executable => '{at.engine}' }}\n")
     modules = _EXAMPLES / "puppet" / "modules"
-    done = at.run(["puppet", "apply", "--modulepath", modules, "--detailed-exitcodes", *words, manifest])
+    done = at.run(
+        ["puppet", "apply", "--modulepath", modules, "--detailed-exitcodes", *words, manifest]
+    )
     return done.returncode
 
 

@@ -65,7 +65,7 @@ def test_an_engine_that_is_not_there_yet_is_a_change_in_the_dry_run_and_an_error
 def test_a_newer_answer_is_refused(pyinfra: Pyinfra, world: World) -> None:
     """The host fails, with what to update."""
     other = pyinfra.place.folder / "converge"
-    other.write_text("#!/bin/sh\ncat >/dev/null\necho '{\"format_version\": \"2.0\"}'\n")
+    other.write_text('#!/bin/sh\ncat >/dev/null\necho \'{"format_version": "2.0"}\'\n')
     other.chmod(0o755)
     call = f"declaration={_declared(pyinfra, world, 'alpha')!r}, executable={str(other)!r}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, other.with_name("r")), "--yes")
@@ -108,8 +108,13 @@ def _declaration_file(pyinfra: Pyinfra, world: World, *tables: tuple[str, ...]) 
     declared = pyinfra.place.folder / "envs.toml"
     lines: list[str] = []
     for name, *packages in tables:
-        table = _declared(pyinfra, world, *packages)["venv"]["web"] | {"path": str(pyinfra.place.folder / name)}
-        lines += [f"[venv.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        table = _declared(pyinfra, world, *packages)["venv"]["web"] | {
+            "path": str(pyinfra.place.folder / name)
+        }
+        lines += [
+            f"[venv.{name}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items()),
+        ]
     declared.write_text("\n".join([*lines, ""]))
     return declared
 

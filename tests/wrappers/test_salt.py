@@ -39,7 +39,9 @@ def _marks(salt: Salt, *requisites: str) -> tuple[States, Callable[[], list[str]
     """Return states that write a line when their requisite fires, and how to read the lines."""
     log = salt.place.folder / "fired"
     states = {
-        requisite: {"cmd.run": [{"name": f"echo {requisite} >> {log}"}, {requisite: [{"converge": "envs"}]}]}
+        requisite: {
+            "cmd.run": [{"name": f"echo {requisite} >> {log}"}, {requisite: [{"converge": "envs"}]}]
+        }
         for requisite in requisites
     }
     return states, lambda: sorted(log.read_text().split()) if log.exists() else []
@@ -66,7 +68,9 @@ def test_watch_of_another_state_fires_exactly_when_something_changed(
     log = salt.place.folder / "fired"
     wait = {"cmd.wait": [{"name": f"echo watch >> {log}"}, {"watch": [{"converge": "envs"}]}]}
     for _ in range(2):
-        salt.apply({"envs": {"converge.applied": _applied(salt, world, web=["alpha"])}, "wait": wait})
+        salt.apply(
+            {"envs": {"converge.applied": _applied(salt, world, web=["alpha"])}, "wait": wait}
+        )
     assert log.read_text() == "watch\n"
 
 
@@ -85,7 +89,10 @@ def test_what_the_state_watches_makes_it_look_again(salt: Salt, world: World) ->
     """`watch` on a file is no degraded `require`: mod_watch runs and answers like the state."""
     touched = salt.place.folder / "touched"
     envs = [*_applied(salt, world, web=["alpha"]), {"watch": [{"file": str(touched)}]}]
-    states = {str(touched): {"file.managed": [{"contents": "1"}]}, "envs": {"converge.applied": envs}}
+    states = {
+        str(touched): {"file.managed": [{"contents": "1"}]},
+        "envs": {"converge.applied": envs},
+    }
     salt.apply({"envs": {"converge.applied": envs[:-1]}})
     said = salt.apply(states)
     assert said["envs converge.applied"]["result"] is True
@@ -98,7 +105,10 @@ def test_each_environment_of_a_declaration_has_a_line_of_its_own(salt: Salt, wor
     both = _applied(salt, world, web=["alpha==1.0"], api=["gamma"])
     said = salt.apply({"envs": {"converge.applied": both}}, dry=True)
     assert said["venv.web converge.applied"]["result"] is None
-    assert said["venv.web converge.applied"]["changes"]["alpha"] == {"old": "2.1.0+cpu", "new": "1.0"}
+    assert said["venv.web converge.applied"]["changes"]["alpha"] == {
+        "old": "2.1.0+cpu",
+        "new": "1.0",
+    }
     assert said["venv.api converge.applied"]["result"] is True
     assert said["venv.api converge.applied"]["changes"] == {}
 
@@ -117,14 +127,30 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
     """No engine, no such package, no such file, no such option: each is False with its reason."""
     engine = {"executable": str(salt.place.engine)}
     states = {
-        "missing": {"converge.applied": [*_applied(salt, world, web=["alpha"])[:1], {"executable": "/nowhere/c"}]},
+        "missing": {
+            "converge.applied": [
+                *_applied(salt, world, web=["alpha"])[:1],
+                {"executable": "/nowhere/c"},
+            ]
+        },
         "nothing": {"converge.applied": _applied(salt, world, web=["nothing-like-it"])},
         "/nowhere/x.toml": {"converge.applied": [engine]},
         "typo": {"converge.applied": [engine, {"fils": "x.toml"}]},
-        "both": {"converge.applied": [engine, {"files": "x"}, {"declaration": {"venv": {}}}, {"only": "a"}]},
-        "number": {"converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": {"W": 5}}]},
+        "both": {
+            "converge.applied": [
+                engine,
+                {"files": "x"},
+                {"declaration": {"venv": {}}},
+                {"only": "a"},
+            ]
+        },
+        "number": {
+            "converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": {"W": 5}}]
+        },
         "listed": {"converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": ["W"]}]},
-        "unknown": {"converge.applied": [engine, {"declaration": {"venv": {"web": {"packges": []}}}}]},
+        "unknown": {
+            "converge.applied": [engine, {"declaration": {"venv": {"web": {"packges": []}}}}]
+        },
     }
     words = {
         "missing": "Install venv-converge",
@@ -148,7 +174,10 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
 def test_a_declaration_of_nothing_is_one(salt: Salt) -> None:
     """It is not taken for a missing one, nor the state's name for a file."""
     options = [{"declaration": {}}, {"executable": str(salt.place.engine)}]
-    assert salt.apply({"nothing": {"converge.applied": options}})["nothing converge.applied"]["result"] is True
+    assert (
+        salt.apply({"nothing": {"converge.applied": options}})["nothing converge.applied"]["result"]
+        is True
+    )
 
 
 def test_what_the_engine_remarks_is_in_the_comment(salt: Salt, world: World) -> None:
@@ -157,7 +186,9 @@ def test_what_the_engine_remarks_is_in_the_comment(salt: Salt, world: World) -> 
     tables = [_toml(_venv(salt, world, name)).replace("web", name) for name in ("web", "api")]
     for text in ("".join(tables), tables[0]):
         declared.write_text(text)
-        said = salt.apply({str(declared): {"converge.applied": [{"executable": str(salt.place.engine)}]}})
+        said = salt.apply(
+            {str(declared): {"converge.applied": [{"executable": str(salt.place.engine)}]}}
+        )
     assert "`venv.api` is no longer declared" in said[f"{declared} converge.applied"]["comment"]
 
 
@@ -196,7 +227,9 @@ def test_the_execution_module_answers_with_the_engines_document(salt: Salt, worl
 
 
 def _toml(table: States) -> str:
-    return "[venv.web]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    return "[venv.web]\n" + "".join(
+        f"{key} = {json.dumps(value)}\n" for key, value in table.items()
+    )
 
 
 def test_the_package_is_loaded_by_its_entry_point(
@@ -221,7 +254,10 @@ def test_the_package_is_loaded_by_its_entry_point(
     )
     functions = salt.call("sys.list_functions", "converge")[1]
     assert functions == ["converge.apply", "converge.check", "converge.plan", "converge.version"]
-    assert salt.call("sys.list_state_functions", "converge")[1] == ["converge.applied", "converge.mod_watch"]
+    assert salt.call("sys.list_state_functions", "converge")[1] == [
+        "converge.applied",
+        "converge.mod_watch",
+    ]
 
 
 def test_cmd_run_alone_tells_the_truth_by_stateful(salt: Salt, world: World) -> None:

@@ -43,7 +43,9 @@ def watched() -> Iterator[set[str]]:
             for entry in os.listdir("/proc"):
                 if entry.isdigit():
                     try:
-                        seen.add(Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace"))
+                        seen.add(
+                            Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace")
+                        )
                     except OSError:
                         continue
 
@@ -99,8 +101,15 @@ converge.applied(declaration={declaration!r}, executable={str(at.engine)!r},
 def _dsc(at: Place, programs: Path, declaration: dict[str, object], url: str) -> list[str]:
     dsc = Dsc(at)
     [table] = declaration["venv"].values()  # type: ignore[attr-defined]
-    properties = {"path": table["path"], "python": PYTHON, "packages": table["packages"], "indexUrl": f"env:{VARIABLE}"}
-    runs = [dsc.call(method, properties, **{VARIABLE: url})[0] for method in ("whatIf", "set", "test")]
+    properties = {
+        "path": table["path"],
+        "python": PYTHON,
+        "packages": table["packages"],
+        "indexUrl": f"env:{VARIABLE}",
+    }
+    runs = [
+        dsc.call(method, properties, **{VARIABLE: url})[0] for method in ("whatIf", "set", "test")
+    ]
     return [done.stdout + done.stderr for done in runs]
 
 
@@ -108,7 +117,9 @@ def _command(at: Place, programs: Path, declaration: dict[str, object], url: str
     printed = []
     for verb in ("plan", "apply", "check"):
         for words in ([], ["--json"], ["--verbose"]):
-            done = at.run([at.engine, verb, "-", *words], give=json.dumps(declaration), **{VARIABLE: url})
+            done = at.run(
+                [at.engine, verb, "-", *words], give=json.dumps(declaration), **{VARIABLE: url}
+            )
             printed.append(done.stdout + done.stderr)
     return printed
 
@@ -145,7 +156,12 @@ def test_a_password_is_in_no_output_no_command_line_and_no_file(
     )
     make_wheel(tmp_path / "wheels", "alpha", "1.0")
     package = "nothing-like-it" if fails else "alpha"
-    table = {"path": str(home / "web"), "python": PYTHON, "packages": [package], "index-url": f"env:{VARIABLE}"}
+    table = {
+        "path": str(home / "web"),
+        "python": PYTHON,
+        "packages": [package],
+        "index-url": f"env:{VARIABLE}",
+    }
     with Index(tmp_path / "wheels", auth=("deploy", CANARY)) as index, watched() as processes:
         index.delay = 0.1
         printed = run(at, programs, {"venv": {"web": table}}, index.url_with_password)

@@ -31,6 +31,8 @@ def wheelhouse(to: Path) -> None:
 
 
 def _pip(python: Path, *words: str) -> None:
-    done = subprocess.run([python, "-m", "pip", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-m", "pip", *words], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise NotHere(f"the engine's wheels could not be made:\n{done.stderr}")

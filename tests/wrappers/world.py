@@ -53,7 +53,9 @@ def make_wheels(wheels: Path) -> None:
     """Write the wheels that every scenario chooses from."""
     for version in ("1.0", "2.0", "2.1.0+cpu", "3.0rc1"):
         make_wheel(wheels, "alpha", version)
-    make_wheel(wheels, "beta", "1.0", extras={"sock": ["gamma"]}, console_scripts={"beta": "beta:run"})
+    make_wheel(
+        wheels, "beta", "1.0", extras={"sock": ["gamma"]}, console_scripts={"beta": "beta:run"}
+    )
     make_wheel(wheels, "gamma", "1.0")
     make_wheel(wheels, "Delta_Pkg", "1.0")
 

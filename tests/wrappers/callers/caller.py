@@ -59,7 +59,9 @@ def clean_environment(home: Path, *beside: Path) -> dict[str, str]:
     What names certificates stays, since tools that fetch would not work without it.
     """
     kept = {key: value for key, value in os.environ.items() if key.startswith("SSL_CERT")}
-    path = os.pathsep.join([*map(str, beside), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"])
+    path = os.pathsep.join(
+        [*map(str, beside), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    )
     return {
         **kept,
         "PATH": path,

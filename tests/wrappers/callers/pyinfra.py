@@ -58,7 +58,10 @@ class Pyinfra:
         listed = self.place.folder / "cases.json"
         listed.write_text(
             json.dumps(
-                [{"id": c.id, "declaration": c.declaration, "secrets": dict(c.secrets)} for c in cases]
+                [
+                    {"id": c.id, "declaration": c.declaration, "secrets": dict(c.secrets)}
+                    for c in cases
+                ]
             )
         )
         text = _DEPLOY.format(cases=str(listed), engine=str(self.place.engine))

@@ -67,14 +67,13 @@ class Salt:
         _, returned, output = self.call("state.apply", "table", f"test={dry}")
         assert isinstance(returned, dict), output
         tags = {tag: tag.split("_|-") for tag in returned}
-        return {
-            f"{parts[1]} {parts[0]}.{parts[3]}": returned[tag]
-            for tag, parts in tags.items()
-        }
+        return {f"{parts[1]} {parts[0]}.{parts[3]}": returned[tag] for tag, parts in tags.items()}
 
     def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
         """Apply one state file of all cases."""
-        self.give({"secrets": {key: value for case in cases for key, value in case.secrets.items()}})
+        self.give(
+            {"secrets": {key: value for case in cases for key, value in case.secrets.items()}}
+        )
         states = {case.id: state(case, self.place.engine) for case in cases}
         said = self.apply(states, dry=dry)
         return {case.id: _told(said[f"{case.id} converge.applied"], dry=dry) for case in cases}

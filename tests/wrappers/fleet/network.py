@@ -19,9 +19,7 @@ from pathlib import Path
 _NET = "10.77.13"
 _BRIDGE = "hub"
 # Only /srv and /run are the host's own. sshd wants its folder in /run.
-_ENTER = (
-    'mount --bind "$1" /srv && mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && shift && exec "$@"'
-)
+_ENTER = 'mount --bind "$1" /srv && mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && shift && exec "$@"'
 
 
 @dataclass(slots=True, kw_only=True)

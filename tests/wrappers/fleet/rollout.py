@@ -19,7 +19,9 @@ def make_release(wheels: Path) -> None:
     """Write wheels of two releases; `heavy` is so large that a slow host is caught fetching it."""
     for version in ("1.0", "2.0"):
         make_wheel(wheels, "app", version, requires=["heavy"], console_scripts={"app": "app:run"})
-    make_wheel(wheels, "heavy", "1.0", files={"heavy/data.bin": bytes(range(256)) * (8 * _MEGABYTE // 256)})
+    make_wheel(
+        wheels, "heavy", "1.0", files={"heavy/data.bin": bytes(range(256)) * (8 * _MEGABYTE // 256)}
+    )
 
 
 def declare(place: Place, server: WheelServer, version: str) -> tuple[Path, Path]:
@@ -39,7 +41,9 @@ def declare(place: Place, server: WheelServer, version: str) -> tuple[Path, Path
     assert done.returncode == 0, done.stdout + done.stderr
     [lock] = place.folder.glob("*pylock*.toml")
     locked = {key: table[key] for key in ("path", "python")} | {"lock": f"/srv/etc/{lock.name}"}
-    declared.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in locked.items()))
+    declared.write_text(
+        "[venv.app]\n" + "".join(_line(key, value) for key, value in locked.items())
+    )
     return declared, lock
 
 
@@ -65,7 +69,11 @@ def content(host: Host) -> str:
     whole = hashlib.sha256()
     for path in sorted(packages.rglob("*")):
         # Bytecode and RECORDs of scripts carry the generation's own path.
-        if path.is_file() and path.suffix != ".pyc" and path.name not in ("RECORD", "direct_url.json"):
+        if (
+            path.is_file()
+            and path.suffix != ".pyc"
+            and path.name not in ("RECORD", "direct_url.json")
+        ):
             whole.update(str(path.relative_to(packages)).encode() + path.read_bytes())
     return whole.hexdigest()
 

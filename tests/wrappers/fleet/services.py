@@ -80,7 +80,9 @@ class WheelServer:
         rule = f"if ($remote_addr = {host.address}) {{ set $limit_rate 200k; }}\n" if host else ""
         (self.folder / "slow.conf").write_text(rule)
         if self.log.exists():
-            self.controller.run([which("nginx") or "nginx", "-c", self.folder / "conf", "-s", "reload"])
+            self.controller.run(
+                [which("nginx") or "nginx", "-c", self.folder / "conf", "-s", "reload"]
+            )
 
 
 def serve_wheels(net: Network, wheels: Path) -> WheelServer:

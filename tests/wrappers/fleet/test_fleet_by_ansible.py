@@ -51,7 +51,10 @@ class Controller:
     def write(self, declared: Path, lock: Path) -> None:
         """Write the playbook of a release."""
         copies: list[dict[str, Any]] = [
-            {"ansible.builtin.copy": {"src": str(file), "dest": f"/srv/etc/{file.name}"}, "tags": "declare"}
+            {
+                "ansible.builtin.copy": {"src": str(file), "dest": f"/srv/etc/{file.name}"},
+                "tags": "declare",
+            }
             for file in (declared, lock)
         ]
         module = {"files": f"/srv/etc/{declared.name}", "executable": str(self.fleet.place.engine)}
@@ -59,11 +62,16 @@ class Controller:
             "hosts": "all",
             "gather_facts": False,
             "tasks": [
-                {"ansible.builtin.file": {"path": "/srv/etc", "state": "directory"}, "tags": "declare"},
+                {
+                    "ansible.builtin.file": {"path": "/srv/etc", "state": "directory"},
+                    "tags": "declare",
+                },
                 *copies,
                 {"converge.python.venv": module, "notify": "restart"},
             ],
-            "handlers": [{"name": "restart", "ansible.builtin.shell": "echo restarted >> /srv/restarts"}],
+            "handlers": [
+                {"name": "restart", "ansible.builtin.shell": "echo restarted >> /srv/restarts"}
+            ],
         }
         (self.folder / "play.yml").write_text(json.dumps([play]))
 
@@ -93,7 +101,9 @@ def _recap(output: str) -> Said:
     for line in output.partition("PLAY RECAP")[2].splitlines()[1:]:
         host, colon, counts = line.partition(" : ")
         if colon:
-            said[host.strip()] = {k: int(v) for k, v in (pair.split("=") for pair in counts.split())}
+            said[host.strip()] = {
+                k: int(v) for k, v in (pair.split("=") for pair in counts.split())
+            }
     assert said, output
     return said
 
@@ -126,7 +136,10 @@ def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothi
     assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
     requests, sent = fleet.server.served()
     for host in fleet.hosts:
-        record(f"rollout of {host.name}", f"{requests[host.address]} requests, {sent[host.address]} bytes")
+        record(
+            f"rollout of {host.name}",
+            f"{requests[host.address]} requests, {sent[host.address]} bytes",
+        )
         assert requests[host.address] > 0
     fleet.server.forget()
     code, said = controller.play()
@@ -146,7 +159,10 @@ def test_a_host_that_dies_in_the_middle_is_made_equal_by_the_next_run(
     first, victim, last = fleet.hosts
     fleet.server.slow_down(victim)
     running = controller.start()
-    until("the victim builds and the others are done", lambda: _fetching(victim) and bool(live(first) and live(last)))
+    until(
+        "the victim builds and the others are done",
+        lambda: _fetching(victim) and bool(live(first) and live(last)),
+    )
     victim.switch_off()
     assert running.wait() != 0
     assert live(victim) is None
@@ -172,7 +188,9 @@ def test_a_controller_that_dies_in_the_middle_leaves_hosts_that_the_next_run_mak
     old = content(fleet.hosts[0])
     controller.write(*fleet.declare("2.0"))
     running = controller.start()
-    until("a host builds the new release", lambda: any(_builds_second(host) for host in fleet.hosts))
+    until(
+        "a host builds the new release", lambda: any(_builds_second(host) for host in fleet.hosts)
+    )
     for pid in [pid for pid in fleet.net.controller.processes() if _is_ansible(pid)]:
         os.kill(pid, signal.SIGKILL)
     assert running.wait() != 0

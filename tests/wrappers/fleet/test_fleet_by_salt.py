@@ -80,7 +80,9 @@ class Master:
         }
         toml = f"/srv/etc/{declared.name}"
         engine = {"executable": str(self.fleet.place.engine)}
-        applied = {"app": {"converge.applied": [{"files": [toml]}, engine, {"watch": [{"file": toml}]}]}}
+        applied = {
+            "app": {"converge.applied": [{"files": [toml]}, engine, {"watch": [{"file": toml}]}]}
+        }
         restart = [{"name": "echo restarted >> /srv/restarts"}, {"watch": [{"converge": "app"}]}]
         states = {"include": ["files"], **applied, "restart": {"cmd.wait": restart}}
         (self.tree / "files.sls").write_text("#!json\n" + json.dumps(files))
@@ -145,7 +147,10 @@ def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
     assert live(victim) is None
     fleet.server.slow_down(None)
     requests, sent = fleet.server.served()
-    record(f"rollout of {first.name} by Salt", f"{requests[first.address]} requests, {sent[first.address]} bytes")
+    record(
+        f"rollout of {first.name} by Salt",
+        f"{requests[first.address]} requests, {sent[first.address]} bytes",
+    )
     master.start_minion(victim)
     again = master.roll_out()
     assert {name: bool(_changes(answer)) for name, answer in again.items()} == {
