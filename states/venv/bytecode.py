@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextvars
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from engine import progress
-from engine.errors import CannotCreate, ConvergeError
+from engine.errors import ConvergeError
 from engine.settings import processors
 from states import child
 from states.venv.packs import Packs
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from states.python import Python
     from states.venv.inspection import Inspection
 
+
+_LAST_WORDS = re.compile(r"\[Errno (?P<number>\d+)\] (?P<text>[^:]+)(?:: '(?P<path>.*)')?$")
+"""Of an interpreter, about an error that the system gave it."""
 
 _compilers = threading.BoundedSemaphore(processors())
 """Several venvs may be built at once; so many compilers run for all of them together."""
@@ -86,5 +90,7 @@ def _compile(root: str, share: list[str], work: str, index: int) -> None:
             cwd=work,
         )
     if ended.status != 0:
-        kind = CannotCreate if "No space left" in ended.output else ConvergeError
-        raise kind("the sources could not be compiled", output=ended.last_lines())
+        told = _LAST_WORDS.search(ended.output)
+        if told:
+            raise OSError(int(told["number"]), told["text"], told["path"])
+        raise ConvergeError("the sources could not be compiled", output=ended.last_lines())

@@ -7,10 +7,13 @@ next, and good after a restore that lost the times. The path inside is relative 
 same reason; the interpreter puts the real one in when it loads it.
 """
 
+import importlib.util
 import marshal
 import os
-import py_compile
 import sys
+from importlib.machinery import SourceFileLoader
+
+_UNCHECKED = (1).to_bytes(4, "little")
 
 
 def main(root, listing):
@@ -18,32 +21,31 @@ def main(root, listing):
     with open(listing, encoding="utf-8", errors="surrogateescape") as stream:
         for line in stream:
             path = line.rstrip("\n")
-            try:
-                made = py_compile.compile(
-                    os.path.join(root, path),
-                    dfile=path,
-                    doraise=True,
-                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-                )
-            except (
-                py_compile.PyCompileError,
-                SyntaxError,
-                ValueError,
-                UnicodeError,
-                RecursionError,
-            ):
-                continue
-            _check_whole(made)
+            whole = os.path.join(root, path)
+            made = compiled(whole, path)
+            if made:
+                write(importlib.util.cache_from_source(whole), made)
 
 
-def _check_whole(made):
-    """Exit unless bytecode was written to its end: the standard library does not look."""
-    with open(made, "rb") as stream:
-        content = stream.read()
+def compiled(whole, path):
+    """Return the bytecode of a source; empty where there can be none."""
+    with open(whole, "rb", buffering=0) as stream:
+        source = stream.read()
     try:
-        marshal.loads(content[16:])
-    except (EOFError, ValueError, TypeError):
-        sys.exit(f"{made} was cut short: No space left, or a limit on the size of files")
+        # By the loader, as for any import: it is what knows the source's encoding.
+        code = SourceFileLoader("", whole).source_to_code(source, path)
+        inside = marshal.dumps(code)
+    except Exception:
+        return b""
+    head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
+    return head + inside
+
+
+def write(target, content):
+    """Write a file that is not there yet, to its end, which `py_compile` would not look at."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "xb") as stream:
+        stream.write(content)
 
 
 if __name__ == "__main__":
