@@ -60,15 +60,16 @@ def _replace(path: str, data: bytes, mode: int, flush: Callable[[int], None]) ->
             os.unlink(aside)
         descriptor = os.open(aside, flags, mode)
         try:
-            os.fchmod(descriptor, mode)
-            write_all(descriptor, data)
-            flush(descriptor)
+            try:
+                os.fchmod(descriptor, mode)
+                write_all(descriptor, data)
+                flush(descriptor)
+            finally:
+                os.close(descriptor)
+            os.rename(aside, path)
         except BaseException:
             os.unlink(aside)
             raise
-        finally:
-            os.close(descriptor)
-        os.rename(aside, path)
         flush(above)
 
 

@@ -61,6 +61,7 @@ def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
         write_durably(str(tmp_path / "a"), b"new")
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
 
 
 def test_many_threads_that_write_one_file_leave_one_of_them_whole(tmp_path: Path) -> None:
