@@ -1,7 +1,8 @@
 """What each file declared when it was last applied, so that a vanished name is noticed.
 
 A hint, no more: what is really there is observed, and nothing is removed because it
-stands here. What a power cut took of it is written again by the next run. Entries hold
+stands here. It is not flushed: after a power cut right behind a run, what is declared is
+noted again by the next one, but a name that vanished meanwhile may go untold. Entries hold
 just what asks for removal, so no secret can get in.
 """
 

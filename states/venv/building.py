@@ -105,6 +105,7 @@ def _build(job: Job, views: tuple[View, ...]) -> Receipt:
 def _filled(root: str, job: Job, views: tuple[View, ...]) -> Receipt:
     """Make all of a generation but its receipt, which is returned."""
     spec, chosen = job.spec, job.chosen
+    ids = ids_of(spec)  # first: who does not exist is told before the long work
     _begin(root, job)
     bare = bare_digests(root)
     taken, digests = donors.take(root, chosen.packages, chosen.python, views)
@@ -120,7 +121,6 @@ def _filled(root: str, job: Job, views: tuple[View, ...]) -> Receipt:
     compiled = bytecode.compile_all(root, found, chosen.python, job.settings, job.work)
     found.digests.update(compiled)
     link_system_packages(root, spec, chosen.python, job.work)
-    ids = ids_of(spec)
     keep_persistent(root, spec, job.store, ids)
     set_modes(root)
     open_folder(root, spec, ids)

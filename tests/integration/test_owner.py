@@ -151,6 +151,7 @@ def test_an_unknown_owner_fails_before_anything_is_visible(stocked: Host) -> Non
 
     assert failed.code == 1
     assert "no user `no-such-user`" in failed.first["error"]["message"]
+    assert "installing" not in failed.err, "it is told before the long work"
     assert not stocked.venv.exists()
     assert not Path(stocked.store / "generations").exists() or stocked.generations() == []
 
