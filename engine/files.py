@@ -47,7 +47,7 @@ def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
 
 
 def write_whole(path: str, data: bytes, mode: int = 0o644) -> None:
-    """Do the same without flushing, for hints and memories: a torn one is known, and no loss."""
+    """Do the same without flushing, for memories: a torn one is known, and no loss."""
     _replace(path, data, mode, flush=lambda _: None)
 
 

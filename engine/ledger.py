@@ -1,9 +1,8 @@
 """What each file declared when it was last applied, so that a vanished name is noticed.
 
-A hint, no more: what is really there is observed, and nothing is removed because it
-stands here. It is not flushed: after a power cut right behind a run, what is declared is
-noted again by the next one, but a name that vanished meanwhile may go untold. Entries hold
-just what asks for removal, so no secret can get in.
+Noted and flushed before anything of it is made: what a killed run made is known as well. What
+is really there is observed all the same, and nothing is removed because it stands here.
+Entries hold just what asks for removal, so no secret can get in.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 import os
 
 from engine.errors import ConvergeError
-from engine.files import private_folder, sha256, write_whole
+from engine.files import private_folder, sha256, write_durably
 from engine.loading import STDIN, freeze, thaw
 from engine.resource import Resource
 from engine.value import replace
@@ -100,32 +99,51 @@ def _claimed_elsewhere(files: tuple[str, ...], composition: Composition, state: 
     return {claim for _, claims in _noted(others, composition) for claim in claims}
 
 
-def note(
+def announce(
+    files: tuple[str, ...], resources: tuple[Resource, ...], composition: Composition, state: str
+) -> None:
+    """Add what is declared now, before any of it is there; nothing is dropped yet."""
+    for file in files:
+        place = _place(file, state)
+        _write(place, file, [*_entries(place), *_removals(file, resources, composition)])
+
+
+def settle(
     files: tuple[str, ...],
     resources: tuple[Resource, ...],
     kept: tuple[Resource, ...],
     composition: Composition,
     state: str,
 ) -> None:
-    """Write down what is declared now, and what vanished but was `kept`; only if it differs."""
+    """Leave what is declared now, and what vanished but was `kept`."""
     for file in files:
-        entries = []
-        for one in resources:
-            removal = composition.kinds[one.kind].absent(one.spec)
-            if one.file == file and removal is not None:
-                bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
-                entries.append(freeze(bare))
-        # These ask for removal already.
-        entries += [freeze(one) for one in kept if one.file == file]
-        place = _place(file, state)
-        whole = json.dumps({"file": file, "resources": entries})
-        if json.loads(whole)["resources"] == _entries(place):
-            continue
-        if entries:
-            private_folder(os.path.dirname(place))
-            write_whole(place, whole.encode(), 0o600)
-        else:
-            os.unlink(place)
+        # What was kept asks for removal already.
+        stay = [freeze(one) for one in kept if one.file == file]
+        entries = [*_removals(file, resources, composition), *stay]
+        _write(_place(file, state), file, entries)
+
+
+def _removals(
+    file: str, resources: tuple[Resource, ...], composition: Composition
+) -> Iterator[dict[str, Any]]:
+    """Yield what asks for the removal of each resource that a file declares as present."""
+    for one in resources:
+        removal = composition.kinds[one.kind].absent(one.spec)
+        if one.file == file and removal is not None:
+            yield freeze(Resource(kind=one.kind, name=one.name, spec=removal, file=one.file))
+
+
+def _write(place: str, file: str, entries: list[dict[str, Any]]) -> None:
+    """Write a note, each entry once and in one order; only if that is not what it says."""
+    texts = sorted({json.dumps(one) for one in entries})
+    whole = f'{{"file": {json.dumps(file)}, "resources": [{", ".join(texts)}]}}'
+    if json.loads(whole)["resources"] == _entries(place):
+        return
+    if entries:
+        private_folder(os.path.dirname(place))
+        write_durably(place, whole.encode(), 0o600)
+    else:
+        os.unlink(place)
 
 
 def _is_path(claim: object) -> bool:

@@ -58,13 +58,16 @@ def execute(command: str, session: Session, run: Run) -> Report:
     order = options.wanted(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
     pruned = gone if arguments.prune else ()
+    real = isinstance(run, BringAbout)
+    if real:
+        _announce(session)
     results = converge((*pruned, *order), kinds, run, arguments.jobs)
     progress.close()
     kept = _kept(gone, pruned, results)
     notes = [remark for one in order for remark in kinds[one.kind].remarks(one.spec)]
     notes += [_vanished(one) for one in kept if one not in pruned]
-    if isinstance(run, BringAbout):
-        notes += _note(session, kept)
+    if real:
+        notes += _settle(session, kept)
     return report(command, results, kinds, detailed=arguments.detailed_exitcode, notes=notes)
 
 
@@ -91,13 +94,25 @@ def _kept(
     return tuple(one for one in gone if one not in pruned or one.address not in deleted)
 
 
-def _note(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
-    """Note what is declared now; what was made is reported even where that fails."""
+def _announce(session: Session) -> None:
+    """Note what is declared before any of it is there, so that it is known whatever happens."""
     try:
-        ledger.note(session.files, session.declared, kept, session.composition, session.where.state)
+        ledger.announce(session.files, session.declared, session.composition, session.where.state)
+    except OSError as error:
+        known = from_os_error(error)
+        told = f"what is declared cannot be noted, so nothing was done: {known.message}"
+        raise type(known)(told, hint=known.hint) from error
+
+
+def _settle(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
+    """Strike out what is gone. That is no more than tidy: what is not there is passed over."""
+    try:
+        ledger.settle(
+            session.files, session.declared, kept, session.composition, session.where.state
+        )
     except OSError as error:
         yield (
-            f"what is declared could not be noted, so names that vanish will not be noticed: "
+            "what is gone could not be struck out of the notes, the next run does it: "
             f"{from_os_error(error).message}"
         )
 

@@ -127,6 +127,13 @@ def look(home: Path, allowed: Sequence[str], *, absent: bool = False) -> str | N
     return None if told in [" ".join([one] * len(PACKAGES)) for one in allowed] else told
 
 
+def forgotten(home: Path) -> str | None:
+    """What is wrong if the path leads into our store, and no note says who declared it."""
+    notes = [note.read_text() for note in (home / "state" / "ledger").glob("*.json")]
+    known = not published(home).is_symlink() or any(f'"{published(home)}"' in one for one in notes)
+    return None if known else "published, but it would not be told when its name vanishes"
+
+
 def version(home: Path) -> str:
     """The version that is published; empty for none at all."""
     if not os.path.lexists(published(home)):

@@ -36,7 +36,7 @@ def _scene(
         setup=prepared,
         command=judge.repeat or (lambda home: product.command(home, "apply")),
         check=judge,
-        look=lambda home: product.look(home, seen, absent=absent),
+        look=lambda home: product.look(home, seen, absent=absent) or product.forgotten(home),
         done=judge.done,
     )
 

@@ -207,15 +207,71 @@ def test_a_second_run_does_not_write_the_ledger_again(vanished: Desk, places) ->
     assert entry.stat() == before
 
 
-def test_what_was_made_is_reported_though_it_cannot_be_noted(desk: Desk, places) -> None:
+def test_nothing_is_done_that_cannot_be_noted(desk: Desk, places) -> None:
     places[1].mkdir(parents=True)
     (places[1] / "ledger").write_text("in the way")
     desk.notes("a")
     done = desk.run("apply", "--json")
-    assert (done.code, done.outcomes()) == (0, {"note.a": "changed"})
+    assert (done.code, done.report["resources"]) == (1, [])
+    assert done.report["error"]["message"].startswith("what is declared cannot be noted")
+    assert str(places[1] / "ledger") in done.report["error"]["message"]
+    assert desk.says("a") is None
+
+
+def test_what_was_made_by_a_run_that_died_is_known(desk: Desk) -> None:
+    def trouble(spec: Note) -> None:
+        if spec.path.endswith("/b"):
+            raise RuntimeError("died")
+
+    desk.notes("a", "b")
+    desk.composition = lambda: composition(trouble=trouble)
+    assert desk.run("apply", "--jobs", "1").code == 70
+    assert desk.says("a") is not None
+    desk.composition = composition
+    desk.notes("b")
+    (note,) = desk.run("apply", "--json").report["notes"]
+    assert note.startswith("`note.a` is no longer declared")
+
+
+def test_what_was_being_removed_by_a_run_that_died_is_known(vanished: Desk) -> None:
+    def trouble(spec: Note) -> None:
+        raise RuntimeError("died")
+
+    vanished.notes("a", "b", b='state = "absent"')
+    vanished.composition = lambda: composition(trouble=trouble)
+    assert vanished.run("apply").code == 70
+    vanished.composition = composition
+    vanished.notes("a")
+    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+
+
+def test_what_was_removed_as_declared_is_not_known_any_more(vanished: Desk) -> None:
+    vanished.notes("a", "b", b='state = "absent"')
+    vanished.run("apply")
+    vanished.notes("a")
+    (vanished.folder / "b").write_text("somebody else's")
+    assert vanished.run("plan", "--json").report["notes"] == []
+
+
+def test_what_was_pruned_is_told_though_the_notes_cannot_be_written(
+    vanished: Desk, places: tuple[Path, Path]
+) -> None:
+    ledger, away = places[1] / "ledger", places[1] / "away"
+
+    def trouble(spec: Note) -> None:
+        ledger.rename(away)
+        ledger.write_text("in the way")
+
+    vanished.composition = lambda: composition(trouble=trouble)
+    done = vanished.run("apply", "--json", "--prune")
+    assert (done.code, done.outcomes()["note.b"]) == (0, "changed")
     (note,) = done.report["notes"]
-    assert note.startswith("what is declared could not be noted")
-    assert str(places[1] / "ledger") in note
+    assert note.startswith("what is gone could not be struck out of the notes")
+    ledger.unlink()
+    away.rename(ledger)
+    vanished.composition = composition
+    assert vanished.run("apply", "--json").report["notes"] == []
+    assert all(f'{vanished.folder}/b"' not in entry.read_text() for entry in ledger.iterdir())
 
 
 def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) -> None:

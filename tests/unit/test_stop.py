@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,15 +42,14 @@ class Run:
             stderr=subprocess.PIPE,
         )
 
-    def asked(self, *signals: signal.Signals) -> Ended:
-        """Send signals in its midst, let it go on, and wait for its end."""
+    def asked(self, number: signal.Signals, *, ignored: bool = False) -> Ended:
+        """Send a signal in its midst, let it go on, and wait for its end."""
         # Opening a pipe waits until the other side has come to it.
-        with open(self.pipe, "w", encoding="utf-8"):
-            for number in signals:
-                self.process.send_signal(number)
-                _delivered(self.process.pid)
-            # The kernel has delivered it; the interpreter calls its handler a moment later.
-            time.sleep(0.2)
+        with open(self.pipe, "w", encoding="utf-8") as pipe:
+            self.process.send_signal(number)
+            _delivered(self.process.pid)
+            if not ignored:
+                pipe.write("signalled")
         return self.end()
 
     def end(self) -> Ended:
@@ -120,7 +118,7 @@ def test_an_ignored_signal_stays_ignored(desk: Desk) -> None:
         run = Run(desk, "apply", "--json")
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert run.asked(signal.SIGHUP).outcomes() == {"note.wait": "changed"}
+    assert run.asked(signal.SIGHUP, ignored=True).outcomes() == {"note.wait": "changed"}
 
 
 def test_an_interruption_is_told_whatever_else_went_wrong(desk: Desk) -> None:
