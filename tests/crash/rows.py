@@ -29,6 +29,8 @@ class Row:
     fault: str
     total: int
     run: int = 0
+    judged: int = 0
+    """How many different states they left, where each was judged once; 0 for one by one."""
     violations: list[Violation] = field(default_factory=list)
     layer: str = "points"
     """``points`` of a sweep over system calls, or power-cut ``images``."""

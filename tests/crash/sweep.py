@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import rows, workers
 from .faults import Fault, can_meet
 from .rows import Row, Violation
 from .scene import Scene, Stage
-from .supervisor import run
+from .supervisor import Outcome, run
+from .traces import Stats, stats, traces
 
 Choice = Callable[[int], Sequence[int]]
 """Which of ``n`` points to run."""
@@ -51,11 +53,13 @@ def sweep(
     points = list(choose(row.total))
     crew = crew if own else 1
     shares = [(str(number), points[number::crew]) for number in range(crew)]
+    (stage.folder / "known").mkdir()
     jobs = [workers.spawn(_share(scene, stage, kind, *share), own_mounts=own) for share in shares]
-    for job in jobs:
-        for line in workers.collect(job):
-            row.run += 1
-            row.violations += rows.violations(json.loads(line))
+    for line in (line for job in jobs for line in workers.collect(job)):
+        told = json.loads(line)
+        row.run += 1
+        row.judged += told["judged"]
+        row.violations += rows.violations(told["violations"])
     row.violations.sort(key=lambda violation: violation.point)
     return row
 
@@ -73,24 +77,52 @@ def _count(scene: Scene, stage: Stage, kind: str) -> Iterable[str]:
 
 
 def _share(scene: Scene, stage: Stage, kind: str, name: str, points: Sequence[int]) -> workers.Job:
-    def job() -> list[str]:
-        found = (strike(scene, stage, kind, point, name) for point in points)
-        return [json.dumps([asdict(violation) for violation in one]) for one in found]
+    known = stage.folder / "known"
+
+    def job() -> Iterable[str]:
+        with stage.fresh(scene, name):
+            judge = _Judge(scene, stage.home, known, stats(stage.home))
+        for point in points:
+            with stage.fresh(scene, name):
+                found = _strike(scene, stage.home, kind, point, judge)
+            yield json.dumps({"judged": judge.anew, "violations": list(map(asdict, found))})
 
     return job
 
 
-def strike(scene: Scene, stage: Stage, kind: str, point: int, worker: str) -> list[Violation]:
-    """One point: the state restored, the fault, the judgement."""
-    home = stage.home
-    with stage.fresh(scene, worker):
-        fault = Fault(kind=kind, at=point)
-        outcome = run(scene.command(home), roots=scene.roots(home), decide=fault, writes=True)
-        where = str(fault.struck) if fault.struck else "not reached"
-        wrong = [f"right after the fault: {seen}" for seen in [scene.look(home)] if seen]
-        if outcome.timed_out:
-            wrong.append("the command did not end")
-        if fault.struck and fault.struck.effect == "flush" and outcome.code == 0 and fault.fails:
-            wrong.append("a flush was refused and success reported")
-        wrong += scene.check(home, outcome)
+@dataclass(slots=True)
+class _Judge:
+    """The scene's own judgement, made once of each state that a struck run leaves."""
+
+    scene: Scene
+    home: Path
+    known: Path
+    """A folder that the crew has in common: a file for each state."""
+    before: Stats
+    anew: bool = True
+    """Whether nobody had seen the last state before."""
+
+    def __call__(self, outcome: Outcome) -> Sequence[str]:
+        end = [traces(self.home, self.before), outcome.code, outcome.killed]
+        end.append("Traceback" in outcome.stderr)
+        file = self.known / "-".join(map(str, end))
+        self.anew = not file.exists()
+        if self.anew:
+            wrong = json.dumps([*self.scene.check(self.home, outcome)])
+            file.with_suffix(f".{os.getpid()}").write_text(wrong)
+            file.with_suffix(f".{os.getpid()}").rename(file)
+        return list(json.loads(file.read_text()))
+
+
+def _strike(scene: Scene, home: Path, kind: str, point: int, judge: _Judge) -> list[Violation]:
+    """One point: the fault, and the judgement."""
+    fault = Fault(kind=kind, at=point)
+    outcome = run(scene.command(home), roots=scene.roots(home), decide=fault, writes=True)
+    where = str(fault.struck) if fault.struck else "not reached"
+    wrong = [f"right after the fault: {seen}" for seen in [scene.look(home)] if seen]
+    if outcome.timed_out:
+        wrong.append("the command did not end")
+    if fault.struck and fault.struck.effect == "flush" and outcome.code == 0 and fault.fails:
+        wrong.append("a flush was refused and success reported")
+    wrong += judge(outcome)
     return [Violation(point=point, call=where, text=text) for text in wrong]

@@ -19,7 +19,9 @@ the state afterwards is judged: the published path is looked at right away, the 
 succeed, the one after must change nothing, nothing may be left over. A *power image* is the
 disk as it was at a call, without what was not yet flushed.
 
-*Run* is how many of them were struck: a sample, where it is less than their number. *toy correct*
+*Run* is how many of them were struck: a sample, where it is less than their number. Errors and
+signals are tidied up after, so many points leave the same state, but for names of chance and
+times: *judged* is how many different ones were left, and each was judged once. *toy correct*
 is a publisher of a few lines that does it right, a control of the harness; its broken brothers
 must be caught, and are left out here.
 """
@@ -39,8 +41,13 @@ def table(record: Record) -> str:
 
 
 def _lines(rows: Iterable[Row], layer: str) -> str:
-    lines = [f"| scenario | fault | {layer} | run | violated |", "|---|---|--:|--:|--:|"]
-    lines += [f"| {r.scene} | {r.fault} | {r.total} | {r.run} | {r.broken} |" for r in rows]
+    lines = [
+        f"| scenario | fault | {layer} | run | judged | violated |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for r in rows:
+        counts = (r.total, r.run, r.judged or r.run, r.broken)
+        lines.append(f"| {r.scene} | {r.fault} | {' | '.join(map(str, counts))} |")
     return "\n".join(lines) + "\n"
 
 
