@@ -36,6 +36,19 @@ def read_plain(path: str) -> bytes:
         return stream.readall()
 
 
+def under_checksum(data: bytes) -> bytes:
+    """Return what `read_checked` reads as these bytes: below a line with their SHA-256."""
+    return f"{sha256(data)}\n".encode() + data
+
+
+def read_checked(path: str) -> bytes:
+    """Return what was written under a checksum; raises `ValueError` if that does not hold."""
+    checksum, _, data = read_plain(path).partition(b"\n")
+    if checksum != sha256(data).encode():
+        raise ValueError(f"torn: {path}")
+    return data
+
+
 def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
@@ -74,13 +87,17 @@ def _replace(path: str, data: bytes, mode: int, flush: Callable[[int], None]) ->
 
 
 def private_folder(path: str) -> None:
-    """Make a folder that is nobody else's, and so all above it that are missing: mode 0700."""
+    """Make a folder that is nobody else's, and so all above it that are missing: mode 0700.
+
+    Durably, lest what is flushed in it should be lost with it.
+    """
     with suppress(FileExistsError):
         try:
             os.mkdir(path, 0o700)
         except FileNotFoundError:
             private_folder(os.path.dirname(path))
             os.mkdir(path, 0o700)
+        flush_folder(os.path.dirname(path))
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 
 from engine import __version__
 from engine.errors import Forbidden, InputMissing
-from engine.files import private_folder, sha256, write_whole
+from engine.files import private_folder, read_checked, sha256, under_checksum, write_whole
 from engine.redaction import secrets
 from engine.resource import Resource
 from engine.source import still_true
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from engine.source import Notes
 
 STDIN = "<stdin>"
+_DECLARATION = re.compile(r"(?!\.|(.+\.)?pylock\.([^.]+\.)?toml$).+\.toml", re.DOTALL)
+"""What a folder's declarations are named: not as lock files are (PEP 751), and not hidden."""
 
 
 @value
@@ -39,6 +42,8 @@ class Text:
     file: str
     folder: str
     content: str
+    lasting: bool = True
+    """Whether it can be read again: not so what comes through a pipe."""
 
 
 @value
@@ -51,7 +56,10 @@ class Composition:
 
 
 def read_texts(names: Sequence[str]) -> tuple[Text, ...]:
-    """Read what the command line names: files, folders (every `*.toml`, sorted), or `-`."""
+    """Read what the command line names: files, folders, or `-`.
+
+    Of a folder every `*.toml`, sorted, but lock files and what is hidden.
+    """
     texts: dict[str, Text] = {}
     for name in names:
         for path in _expand(name):
@@ -90,7 +98,8 @@ def _fresh(texts: tuple[Text, ...], composition: Composition) -> tuple[tuple[Res
 def _expand(name: str) -> list[str]:
     if name == "-" or not os.path.isdir(name):
         return [name]
-    found = sorted(one for one in os.listdir(name) if one.endswith(".toml"))
+    found = sorted(one for one in os.listdir(name) if _DECLARATION.fullmatch(one))
+    found = [one for one in found if not os.path.isdir(os.path.join(name, one))]
     if not found:
         raise InputMissing(
             f"no `*.toml` in the folder `{name}`", hint="`converge init` writes a first one"
@@ -102,17 +111,22 @@ def _read(path: str) -> Text:
     if path == "-":
         # The bytes, since how text would be decoded depends on who calls.
         content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        return Text(file=STDIN, folder=os.getcwd(), content=content)
+        return Text(file=STDIN, folder=os.getcwd(), content=content, lasting=False)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            _refuse_unsafe(path, os.fstat(stream.fileno()))
+            found = os.fstat(stream.fileno())
+            _refuse_unsafe(path, found)
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise InputMissing(
             f"no such file: `{path}`", hint="`converge init` writes a first declaration"
         ) from None
-    file = os.path.abspath(path)
-    return Text(file=file, folder=os.path.dirname(file), content=content)
+    if not stat.S_ISREG(found.st_mode):
+        return Text(file=os.path.abspath(path), folder=os.getcwd(), content=content, lasting=False)
+    # `..` behind a symlink leads elsewhere than the words say; the file's own name is kept.
+    folder = os.path.dirname(path)
+    folder = os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
+    return Text(file=os.path.join(folder, os.path.basename(path)), folder=folder, content=content)
 
 
 def _refuse_unsafe(path: str, found: os.stat_result) -> None:
@@ -135,11 +149,7 @@ def _key(texts: tuple[Text, ...], composition: Composition) -> str:
 
 def _recall(note: str, composition: Composition) -> tuple[Resource, ...] | None:
     try:
-        with open(note, "rb") as stream:
-            checksum, _, whole = stream.read().partition(b"\n")
-        if sha256(whole).encode() != checksum:
-            return None
-        kept = json.loads(whole)
+        kept = json.loads(read_checked(note))
         if not still_true(kept["files"], kept["trees"]):
             return None
         order = tuple(thaw(one, composition) for one in kept["resources"])
@@ -159,8 +169,7 @@ def _keep(note: str, order: tuple[Resource, ...], composition: Composition, note
         return
     try:
         private_folder(os.path.dirname(note))
-        whole = text.encode()
-        write_whole(note, f"{sha256(whole)}\n".encode() + whole, 0o600)
+        write_whole(note, under_checksum(text.encode()), 0o600)
     except OSError:
         return  # only speed is lost
 

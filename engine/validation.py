@@ -84,7 +84,12 @@ def validate(kind: Kind, table: dict[str, Any], source: Source) -> Any | None:
     if nul:
         return None
     try:
-        model = table_of(kind.spec).model_validate_json(json.dumps(table, default=_date))
+        text = json.dumps(table, default=_date)
+    except ValueError:
+        source.problem((), "a number has thousands of digits", "no key has use for such a number")
+        return None
+    try:
+        model = table_of(kind.spec).model_validate_json(text)
         return kind.spec(**dict(model))
     except ValidationError as error:
         for one in error.errors(include_url=False):

@@ -221,3 +221,12 @@ def test_an_empty_declaration_declares_nothing(desk: Desk) -> None:
     desk.declare("# nothing yet\n")
     assert desk.load() == ()
     assert desk.run("apply", "--json").report["comment"] == "nothing to do: 0 as declared"
+
+
+def test_a_number_of_thousands_of_digits_is_a_problem(desk: Desk) -> None:
+    """Python turns none of more than 4300 digits into text (`sys.set_int_max_str_digits`)."""
+    desk.declare(f'[note.a]\npath = "a"\npages = 0x{"f" * 6000}\n')
+    done = desk.run("plan", "--json")
+    assert done.code == 65
+    (problem,) = done.report["problems"]
+    assert (problem["line"], problem["message"]) == (1, "a number has thousands of digits")

@@ -290,3 +290,29 @@ def test_a_file_that_may_not_be_read_is_told_as_that(desk: Desk) -> None:
     desk.notes("a").chmod(0)
     with pytest.raises(Forbidden):
         desk.load()
+
+
+def test_of_a_folder_declarations_are_read_and_nothing_else(desk: Desk) -> None:
+    desk.notes("a", name="hosts/a.toml")
+    desk.notes("b", name="hosts/pylocks.toml")
+    for other in (
+        "pylock.toml",
+        "pylock.web.toml",
+        "web.pylock.toml",
+        ".next-a.toml",
+        ".taplo.toml",
+    ):
+        desk.declare("no declaration", f"hosts/{other}")
+    (desk.folder / "hosts" / ".#a.toml").symlink_to("ann@host.1234")
+    (desk.folder / "hosts" / "folder.toml").mkdir()
+    read = read_texts([f"{desk.folder}/hosts"])
+    assert [os.path.basename(text.file) for text in read] == ["a.toml", "pylocks.toml"]
+    assert read_texts([f"{desk.folder}/hosts/.taplo.toml"])[0].content == "no declaration"
+
+
+def test_dots_behind_a_symlink_lead_where_the_system_goes(desk: Desk) -> None:
+    (desk.folder / "else" / "inner").mkdir(parents=True)
+    (desk.folder / "link").symlink_to("else/inner")
+    desk.notes("a", name="else/notes.toml")
+    (text,) = read_texts([f"{desk.folder}/link/../notes.toml"])
+    assert (text.folder, text.file) == (f"{desk.folder}/else", f"{desk.folder}/else/notes.toml")
