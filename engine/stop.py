@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
+_SHOW_CURSOR = b"\x1b[?25h"
+"""Progress hides it (ECMA-48 private mode 25, as xterm has it)."""
+
 _asked = 0
 
 
@@ -40,5 +43,7 @@ def safe_point() -> None:
 def _ask(number: int, _frame: FrameType | None) -> None:
     global _asked  # a process is asked to stop once
     if _asked:
+        if os.isatty(2):
+            os.write(2, _SHOW_CURSOR)
         os._exit(128 + number)
     _asked = number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def nothing_ignored() -> Iterator[None]:
 class Run:
     """A run that holds still in the midst of its first note."""
 
-    def __init__(self, desk: Desk, *words: str) -> None:
+    def __init__(self, desk: Desk, *words: str, stderr: int = subprocess.PIPE) -> None:
         self.pipe = desk.folder / "pipe"
         os.mkfifo(self.pipe)
         self.words = [*words, str(desk.folder / "notes.toml")]
@@ -39,7 +40,7 @@ class Run:
             [sys.executable, "-m", "tests.unit.stopping", str(self.pipe), *self.words],
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def asked(self, number: signal.Signals, *, ignored: bool = False) -> Ended:
@@ -108,6 +109,29 @@ def test_a_second_signal_ends_it_at_once(desk: Desk) -> None:
         assert run.process.wait(30) == 143
     out, _ = run.process.communicate()
     assert out == b""
+
+
+def test_a_second_signal_leaves_a_terminal_as_it_was(desk: Desk) -> None:
+    desk.notes("wait")
+    ours, theirs = pty.openpty()
+    run = Run(desk, "apply", stderr=theirs)
+    with open(run.pipe, "w", encoding="utf-8"):
+        run.process.send_signal(signal.SIGINT)
+        _delivered(run.process.pid)
+        run.process.send_signal(signal.SIGINT)
+        assert run.process.wait(30) == 130
+    shown = os.read(ours, 100_000)
+    os.close(ours)
+    os.close(theirs)
+    assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
+
+
+def test_who_waits_for_its_input_is_ended_by_the_first_signal(desk: Desk) -> None:
+    os.mkfifo(desk.folder / "notes.toml")
+    run = Run(desk, "plan")
+    with open(desk.folder / "notes.toml", "w", encoding="utf-8"):
+        run.process.send_signal(signal.SIGTERM)
+        assert run.process.wait(30) == -signal.SIGTERM
 
 
 def test_an_ignored_signal_stays_ignored(desk: Desk) -> None:
