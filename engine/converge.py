@@ -14,7 +14,7 @@ from engine.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Literal, TypeAlias
 
     from engine.diff import Action
@@ -72,10 +72,14 @@ class Foretell(Run):
 
 
 class BringAbout(Run):
-    """The real run. Waits at most `lock_timeout` seconds for another engine."""
+    """The real run. Waits at most `lock_timeout` seconds for another engine.
 
-    def __init__(self, lock_timeout: float) -> None:
+    `announce` is called before each change, with nothing done yet; it may raise `ConvergeError`.
+    """
+
+    def __init__(self, lock_timeout: float, announce: Callable[[], None] = lambda: None) -> None:
         self.lock_timeout = lock_timeout
+        self.announce = announce
 
     def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Apply under the lock, to what is there by then, and look again."""
@@ -84,6 +88,7 @@ class BringAbout(Run):
             if not diff:
                 return _unchanged(resource, diff.observed)
             self.admit(resource, diff)
+            self.announce()
             kind.apply(resource.spec, diff)
             after = difference(kind, resource, needed)
         if after:

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 
 from engine.errors import ConvergeError
-from engine.files import private_folder, sha256, write_durably
-from engine.loading import STDIN, freeze, thaw
+from engine.files import private_folder, read_checked, sha256, under_checksum, write_durably
+from engine.loading import freeze, thaw
+from engine.lock import holding
 from engine.resource import Resource
 from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from engine.loading import Composition, Text
 
+    Entry = dict[str, Any]
+    """A frozen resource that asks for removal; `vanished` if its file declares it no longer."""
+
 
 def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[str, ...]:
     """Return the files a run is about, with those that are gone from the folders it names."""
-    here = [text.file for text in texts if text.file != STDIN]
+    here = [text.file for text in texts if text.lasting]
     known = {_place(file, state) for file in here}
     gone: set[str] = set()
     for folder in (os.path.abspath(name) for name in names if os.path.isdir(name)):
@@ -35,115 +40,164 @@ def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[st
     return (*here, *sorted(gone - {""}))
 
 
-def vanished(
-    files: tuple[str, ...],
-    resources: tuple[Resource, ...],
-    composition: Composition,
-    state: str,
-) -> tuple[Resource, ...]:
-    """Return, as resources to be absent, what these files once declared and no longer do.
+class Ledger:
+    """The notes about the files of one run, as they were when it began."""
 
-    Only what is still there, and whose path nobody has claimed by now, here or elsewhere.
-    An address that is taken, by what was declared elsewhere since or by another file's, is
-    told apart by path.
-    """
-    taken = {one.address for one in resources}
-    claimed = {claim for one in resources for claim in composition.kinds[one.kind].claims(one.spec)}
-    gone = []
-    for noted, claims in _noted([_place(file, state) for file in files], composition):
-        if claimed.isdisjoint(claims) and _is_there(noted, composition):
-            name = f"{noted.name}@{claims[0]}" if noted.address in taken else noted.name
-            gone.append(replace(noted, name=name))
-            taken.add(gone[-1].address)
-            claimed.update(claims)
-    if not gone:
-        return ()
-    elsewhere = _claimed_elsewhere(files, composition, state)
-    return tuple(
-        one for one in gone if elsewhere.isdisjoint(composition.kinds[one.kind].claims(one.spec))
-    )
+    def __init__(
+        self,
+        files: tuple[str, ...],
+        declared: tuple[Resource, ...],
+        composition: Composition,
+        state: str,
+        lock_timeout: float,
+    ) -> None:
+        self.files = files
+        self.declared = declared
+        self.kinds = composition.kinds
+        self.composition = composition
+        self.state = state
+        self.lock_timeout = lock_timeout
+        self.seen = {file: _entries(_place(file, state)) for file in files}
 
+    def vanished(self) -> tuple[Resource, ...]:
+        """Return, as resources to be absent, what these files once declared and no longer do.
 
-def _noted(
-    places: list[str], composition: Composition
-) -> Iterator[tuple[Resource, tuple[str, ...]]]:
-    """Yield what was noted in these places, with what it claims; odd entries are passed over."""
-    for entry in (entry for place in places for entry in _entries(place)):
+        Only what is still there, and whose path nobody has claimed by now, here or elsewhere.
+        An address that is taken, by what was declared elsewhere since or by another file's, is
+        told apart by path.
+        """
+        taken = {one.address for one in self.declared}
+        claimed = self._claimed_here()
+        gone = []
+        for noted, claims in self._noted(one for file in self.files for one in self.seen[file]):
+            if claimed.isdisjoint(claims) and self._is_there(noted):
+                name = f"{noted.name}@{claims[0]}" if noted.address in taken else noted.name
+                gone.append(replace(noted, name=name))
+                taken.add(gone[-1].address)
+                claimed.update(claims)
+        elsewhere = self._claimed_elsewhere() if gone else set()
+        return tuple(one for one in gone if elsewhere.isdisjoint(self._claims(one)))
+
+    def inside(self, one: Resource) -> str:
+        """Return a path within what has vanished where something declared is; empty for none."""
+        around = tuple(f"{claim}/" for claim in self._claims(one))
+        claimed = self._claimed_here() | self._claimed_elsewhere()
+        within = sorted(claim for claim in claimed if claim.startswith(around))
+        return next(filter(os.path.lexists, within), "")
+
+    def announce(self) -> None:
+        """Add what is declared now, before any of it is there; nothing is dropped yet."""
+        for file in self.files:
+            self._change(file, partial(_added, self._removals(file)))
+
+    def settle(self, kept: tuple[Resource, ...]) -> None:
+        """Leave what is declared now, and what vanished but was `kept`.
+
+        What another run noted meanwhile, of another version of the file, is not ours to drop.
+        """
+        for file in self.files:
+            removals = self._removals(file)
+            stay = [*removals, *self._leaving(file)]
+            stay += [{**freeze(one), "vanished": True} for one in kept if one.file == file]
+            self._change(file, partial(_replaced, [*self.seen[file], *removals], stay))
+
+    def _change(self, file: str, change: Callable[[list[Entry]], list[Entry]]) -> None:
+        """Write a note anew, each entry once and in one order; only if that differs."""
+        place = _place(file, self.state)
+        if _same(change(_entries(place)), _entries(place)):
+            return
+        with holding(self._lock, self.lock_timeout):
+            entries = change(_entries(place))
+            if entries:
+                whole = {"file": file, "resources": list(map(json.loads, _texts(entries)))}
+                write_durably(place, under_checksum(json.dumps(whole).encode()), 0o600)
+            else:
+                os.unlink(place)
+
+    def _lock(self) -> str:
+        private_folder(os.path.join(self.state, "ledger"))
+        return os.path.join(self.state, "ledger.lock")
+
+    def _removals(self, file: str) -> list[Entry]:
+        """Return what asks for the removal of each resource that a file declares as present."""
+        removals = []
+        for one in self.declared:
+            removal = self.kinds[one.kind].absent(one.spec)
+            if one.file == file and removal is not None:
+                bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
+                removals.append(freeze(bare))
+        return removals
+
+    def _leaving(self, file: str) -> Iterator[Entry]:
+        """Yield what was noted, is declared absent by now, and is still there all the same."""
+        absent = (one for one in self.declared if self.kinds[one.kind].absent(one.spec) is None)
+        leaving = {claim for one in absent for claim in self._claims(one)}
+        for entry in self.seen[file]:
+            for noted, claims in self._noted([entry]):
+                if not leaving.isdisjoint(claims) and self._is_there(noted):
+                    yield entry
+
+    def _noted(self, entries: Iterable[Entry]) -> Iterator[tuple[Resource, tuple[str, ...]]]:
+        """Yield what was noted, with what it claims; odd entries are passed over."""
+        for entry in entries:
+            try:
+                one = replace(thaw(entry, self.composition), needs=())
+                claims = self._claims(one)
+                removal = self.kinds[one.kind].absent(one.spec) is None
+            except (KeyError, TypeError, AttributeError, ValueError):
+                continue  # an entry of another version
+            if removal and claims and all(map(_is_path, claims)):
+                yield one, claims
+
+    def _is_there(self, one: Resource) -> bool:
+        """Tell whether something is there that its kind would remove: not what others made."""
+        kind = self.kinds[one.kind]
         try:
-            one = replace(thaw(entry, composition), needs=())
-            claims = tuple(composition.kinds[one.kind].claims(one.spec))
-        except (KeyError, TypeError, AttributeError, ValueError):
-            continue  # an entry of another version
-        if claims and all(map(_is_path, claims)):
-            yield one, claims
+            observed = kind.observe(one.spec)
+            return observed is not None and kind.desire(one.spec, observed, {}) is None
+        except (OSError, ConvergeError):
+            return False  # nothing of ours can be where one cannot even look
+
+    def _claims(self, one: Resource) -> tuple[str, ...]:
+        return tuple(self.kinds[one.kind].claims(one.spec))
+
+    def _claimed_here(self) -> set[str]:
+        return {claim for one in self.declared for claim in self._claims(one)}
+
+    def _claimed_elsewhere(self) -> set[str]:
+        """Return what other files claim, which are still there: a table may have moved to one.
+
+        A file by another name is no other file.
+        """
+        ours = set(map(os.path.realpath, self.files))
+        claimed: set[str] = set()
+        for place in _places("", self.state):
+            file = _file(place)
+            if os.path.exists(file) and os.path.realpath(file) not in ours:
+                declared = (one for one in _entries(place) if not one.get("vanished"))
+                claimed.update(claim for _, claims in self._noted(declared) for claim in claims)
+        return claimed
 
 
-def _is_there(one: Resource, composition: Composition) -> bool:
-    try:
-        return composition.kinds[one.kind].observe(one.spec) is not None
-    except (OSError, ConvergeError):
-        return False  # nothing of ours can be where one cannot even look
+def _added(entries: list[Entry], now: list[Entry]) -> list[Entry]:
+    return [*now, *entries]
 
 
-def _claimed_elsewhere(files: tuple[str, ...], composition: Composition, state: str) -> set[str]:
-    """Return what other files claim, which are still there: a table may have moved to one.
-
-    A file by another name is no other file.
-    """
-    ours = set(map(os.path.realpath, files))
-    others = [
-        place
-        for place in _places("", state)
-        if os.path.exists(_file(place)) and os.path.realpath(_file(place)) not in ours
-    ]
-    return {claim for _, claims in _noted(others, composition) for claim in claims}
+def _replaced(known: list[Entry], stay: list[Entry], now: list[Entry]) -> list[Entry]:
+    dropped = set(map(_text, known))
+    return [*stay, *(one for one in now if _text(one) not in dropped)]
 
 
-def announce(
-    files: tuple[str, ...], resources: tuple[Resource, ...], composition: Composition, state: str
-) -> None:
-    """Add what is declared now, before any of it is there; nothing is dropped yet."""
-    for file in files:
-        place = _place(file, state)
-        _write(place, file, [*_entries(place), *_removals(file, resources, composition)])
+def _same(entries: list[Entry], others: list[Entry]) -> bool:
+    return _texts(entries) == _texts(others)
 
 
-def settle(
-    files: tuple[str, ...],
-    resources: tuple[Resource, ...],
-    kept: tuple[Resource, ...],
-    composition: Composition,
-    state: str,
-) -> None:
-    """Leave what is declared now, and what vanished but was `kept`."""
-    for file in files:
-        # What was kept asks for removal already.
-        stay = [freeze(one) for one in kept if one.file == file]
-        entries = [*_removals(file, resources, composition), *stay]
-        _write(_place(file, state), file, entries)
+def _texts(entries: list[Entry]) -> list[str]:
+    return sorted(set(map(_text, entries)))
 
 
-def _removals(
-    file: str, resources: tuple[Resource, ...], composition: Composition
-) -> Iterator[dict[str, Any]]:
-    """Yield what asks for the removal of each resource that a file declares as present."""
-    for one in resources:
-        removal = composition.kinds[one.kind].absent(one.spec)
-        if one.file == file and removal is not None:
-            yield freeze(Resource(kind=one.kind, name=one.name, spec=removal, file=one.file))
-
-
-def _write(place: str, file: str, entries: list[dict[str, Any]]) -> None:
-    """Write a note, each entry once and in one order; only if that is not what it says."""
-    texts = sorted({json.dumps(one) for one in entries})
-    whole = f'{{"file": {json.dumps(file)}, "resources": [{", ".join(texts)}]}}'
-    if json.loads(whole)["resources"] == _entries(place):
-        return
-    if entries:
-        private_folder(os.path.dirname(place))
-        write_durably(place, whole.encode(), 0o600)
-    else:
-        os.unlink(place)
+def _text(entry: Entry) -> str:
+    return json.dumps(entry, sort_keys=True)
 
 
 def _is_path(claim: object) -> bool:
@@ -178,15 +232,16 @@ def _file(place: str) -> str:
     return file if isinstance(file, str) else ""
 
 
-def _entries(place: str) -> list[dict[str, Any]]:
+def _entries(place: str) -> list[Entry]:
     resources = _read(place).get("resources")
-    return resources if isinstance(resources, list) else []
+    return (
+        [one for one in resources if isinstance(one, dict)] if isinstance(resources, list) else []
+    )
 
 
 def _read(place: str) -> dict[str, Any]:
     try:
-        with open(place, encoding="utf-8") as stream:
-            noted = json.load(stream)
+        noted = json.loads(read_checked(place))
     except (OSError, ValueError, RecursionError):
         return {}
     return noted if isinstance(noted, dict) else {}

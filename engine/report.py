@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.converge import Result
     from engine.errors import ConvergeError
     from engine.kind import Kind
+    from engine.resource import Resource
     from engine.shapes import ErrorReport, ExitReport, ProblemReport, Report, ResourceReport
 
 ACTIONS = ("create", "update", "replace", "repair", "delete")
@@ -34,9 +35,12 @@ def report(
     *,
     detailed: bool = False,
     notes: Sequence[str] = (),
+    pruned: Sequence[Resource] = (),
 ) -> Report:
     """Sum up a run. With `detailed`, the exit code is 2 for changes, 4 for failures, 6 for both."""
-    resources = [_resource(one, kinds[one.resource.kind]) for one in results]
+    resources = [
+        _resource(one, kinds[one.resource.kind], pruned=one.resource in pruned) for one in results
+    ]
     summary = dict.fromkeys((*ACTIONS, *_REST), 0)
     for one in resources:
         done = one["outcome"] in ("changed", "would-change")
@@ -103,7 +107,7 @@ def digest(results: Sequence[Result]) -> str:
     return "sha256:" + sha256(text.encode())
 
 
-def _resource(result: Result, kind: Kind) -> ResourceReport:
+def _resource(result: Result, kind: Kind, *, pruned: bool) -> ResourceReport:
     resource = result.resource
     return {
         "address": resource.address,
@@ -112,7 +116,7 @@ def _resource(result: Result, kind: Kind) -> ResourceReport:
         "path": next(iter(kind.claims(resource.spec)), None),
         "action": result.action,
         "outcome": result.outcome,
-        "reason": _reason(result),
+        "reason": _reason(result, pruned=pruned),
         "changes": [
             {"attribute": c.attribute, "before": c.before, "after": c.after, "reason": c.reason}
             for c in result.changes
@@ -123,7 +127,7 @@ def _resource(result: Result, kind: Kind) -> ResourceReport:
     }
 
 
-def _reason(result: Result) -> str:
+def _reason(result: Result, *, pruned: bool) -> str:
     if result.outcome == "skipped":
         return f"it needs {result.because}, which failed"
     if result.error:
@@ -131,7 +135,7 @@ def _reason(result: Result) -> str:
     if result.action == "create":
         return "nothing is there yet"
     if result.action == "delete":
-        return "it is declared absent"
+        return "it is no longer declared" if pruned else "it is declared absent"
     reasons = dict.fromkeys(change.reason for change in result.changes if change.reason)
     return ", ".join(list(reasons)[:3])
 

@@ -12,6 +12,8 @@ from engine.report import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.diff import Diff
     from engine.resource import Resource
     from engine.shapes import Report
@@ -40,7 +42,7 @@ def confirm(path: str, now: Report) -> None:
         raise InputMissing(
             f"no such plan: `{path}`", hint="`converge plan --out` makes one"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputMissing(f"not a saved plan: `{path}`") from None
     if digest != now["digest"]:
         raise StalePlan(
@@ -52,8 +54,8 @@ def confirm(path: str, now: Report) -> None:
 class AsPlanned(BringAbout):
     """The real run of a plan that was confirmed: what differs otherwise by then is refused."""
 
-    def __init__(self, plan: Report, lock_timeout: float) -> None:
-        super().__init__(lock_timeout)
+    def __init__(self, plan: Report, lock_timeout: float, announce: Callable[[], None]) -> None:
+        super().__init__(lock_timeout, announce)
         self.steps = {
             one["address"]: (one["action"], {(c["attribute"], c["before"]) for c in one["changes"]})
             for one in plan["resources"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # `threading` costs a run with nothing to do a millisecond
+
 from engine import ledger, options, progress, stop
-from engine.converge import BringAbout, converge
-from engine.errors import UsageError, from_os_error
-from engine.loading import STDIN, load, read_texts
+from engine.converge import BringAbout, Result, converge
+from engine.errors import ConvergeError, UsageError, from_os_error
+from engine.ledger import Ledger
+from engine.loading import load, read_texts
 from engine.report import report
 from engine.terminal import reporter
 from engine.value import value
@@ -15,12 +18,16 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable
 
-    from engine.converge import Result, Run
+    from engine.converge import Run
     from engine.loading import Composition, Text
     from engine.resource import Resource
     from engine.settings import Settings
     from engine.shapes import Report
     from engine.verb import Compose
+
+
+_announcing = allocate_lock()
+"""The first of the resources that are worked on side by side announces for all."""
 
 
 @value
@@ -30,45 +37,72 @@ class Session:
     arguments: Namespace
     where: Settings
     composition: Composition
-    files: tuple[str, ...]
-    """Those that were read, and those that are gone from a folder that was named."""
     declared: tuple[Resource, ...]
+    ledger: Ledger
 
 
 def begin(arguments: Namespace, compose: Compose) -> Session:
-    """Listen for signals, choose who hears of progress, read and arrange."""
+    """Choose who hears of progress, read and arrange, and listen for signals from then on."""
     listen(arguments)
     where = options.settings(arguments)
     composition = compose(where)
-    stop.listen()
     texts = read_texts(arguments.files)
+    stop.listen()  # not before: whoever waits for its input can just be ended
     if getattr(arguments, "prune", False):
         _check_prune(texts, arguments.only)
     declared = load(texts, composition, where.cache)
     files = ledger.files(arguments.files, texts, where.state)
-    return Session(arguments, where, composition, files, declared)
+    timeout = getattr(arguments, "lock_timeout", 0)
+    known = Ledger(files, declared, composition, where.state, timeout)
+    return Session(arguments, where, composition, declared, known)
 
 
 def execute(command: str, session: Session, run: Run) -> Report:
     """Run the loop and report; raises what stops the run as a whole."""
     arguments, kinds = session.arguments, session.composition.kinds
-    gone = ledger.vanished(
-        session.files, session.declared, session.composition, session.where.state
-    )
+    gone = session.ledger.vanished()
     order = options.wanted(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
     pruned = gone if arguments.prune else ()
-    real = isinstance(run, BringAbout)
-    if real:
-        _announce(session)
-    results = converge((*pruned, *order), kinds, run, arguments.jobs)
-    progress.close()
+    stuck = tuple(filter(None, (_stuck(one, session.ledger) for one in pruned)))
+    going = tuple(one for one in pruned if one not in {each.resource for each in stuck})
+    results = stuck
+    for part in filter(None, (going, order)):
+        results += converge(part, kinds, run, arguments.jobs)
+        progress.close()
     kept = _kept(gone, pruned, results)
     notes = [remark for one in order for remark in kinds[one.kind].remarks(one.spec)]
     notes += [_vanished(one) for one in kept if one not in pruned]
-    if real:
-        notes += _settle(session, kept)
-    return report(command, results, kinds, detailed=arguments.detailed_exitcode, notes=notes)
+    if isinstance(run, BringAbout):
+        notes += settled(session, kept)
+    return report(
+        command,
+        results,
+        kinds,
+        detailed=arguments.detailed_exitcode,
+        notes=notes,
+        pruned=pruned,
+    )
+
+
+def announced(session: Session) -> None:
+    """Note what is declared before any of it is there, so that it is known whatever happens."""
+    try:
+        with _announcing:
+            session.ledger.announce()
+    except OSError as error:
+        known = from_os_error(error)
+        told = f"what is declared cannot be noted, so nothing was done: {known.message}"
+        raise type(known)(told, hint=known.hint) from error
+
+
+def settled(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
+    """Bring the notes up to date, and say so if that fails: nothing is lost by it."""
+    try:
+        session.ledger.settle(kept)
+    except (OSError, ConvergeError) as error:
+        known = from_os_error(error) if isinstance(error, OSError) else error
+        yield f"the notes of what is declared could not be brought up to date: {known.message}"
 
 
 def listen(arguments: Namespace) -> None:
@@ -80,9 +114,9 @@ def _check_prune(texts: tuple[Text, ...], only: list[str]) -> None:
     """What vanished is known of whole files alone."""
     if only:
         raise UsageError("`--prune` is about whole files", hint="leave out `--only`, or `--prune`")
-    if any(one.file == STDIN for one in texts):
+    if not all(one.lasting for one in texts):
         raise UsageError(
-            "`--prune` cannot tell what standard input declared before",
+            "`--prune` cannot tell what standard input, or a pipe, declared before",
             hint='declare what is to go `state = "absent"`, or apply a file',
         )
 
@@ -94,27 +128,16 @@ def _kept(
     return tuple(one for one in gone if one not in pruned or one.address not in deleted)
 
 
-def _announce(session: Session) -> None:
-    """Note what is declared before any of it is there, so that it is known whatever happens."""
-    try:
-        ledger.announce(session.files, session.declared, session.composition, session.where.state)
-    except OSError as error:
-        known = from_os_error(error)
-        told = f"what is declared cannot be noted, so nothing was done: {known.message}"
-        raise type(known)(told, hint=known.hint) from error
-
-
-def _settle(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
-    """Strike out what is gone. That is no more than tidy: what is not there is passed over."""
-    try:
-        ledger.settle(
-            session.files, session.declared, kept, session.composition, session.where.state
-        )
-    except OSError as error:
-        yield (
-            "what is gone could not be struck out of the notes, the next run does it: "
-            f"{from_os_error(error).message}"
-        )
+def _stuck(one: Resource, known: Ledger) -> Result | None:
+    """Fail what cannot be pruned, since something that is declared lies in it."""
+    inside = known.inside(one)
+    if not inside:
+        return None
+    error = ConvergeError(
+        f"`{one.address}` cannot be pruned: `{inside}`, which is declared, lies in it",
+        hint="choose a path outside of it, apply, and prune then",
+    )
+    return Result(resource=one, outcome="failed", error=error)
 
 
 def _vanished(one: Resource) -> str:

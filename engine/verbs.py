@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
 from engine import FORMAT_VERSION, __version__, options
 from engine.converge import BringAbout, Foretell
-from engine.session import begin, execute
+from engine.session import announced, begin, execute
 from engine.verb import Verb
 
 TYPE_CHECKING = False
@@ -45,14 +46,15 @@ def _apply_options(parser: ArgumentParser) -> None:
 
 def _apply(arguments: Namespace, compose: Compose) -> int:
     session = begin(arguments, compose)
-    run = BringAbout(arguments.lock_timeout)
+    announce = partial(announced, session)
+    run = BringAbout(arguments.lock_timeout, announce)
     if arguments.dry_run or arguments.plan:
         planned = execute("plan", session, Foretell())
         if arguments.plan:
             from engine.saved import AsPlanned, confirm
 
             confirm(arguments.plan, planned)
-            run = AsPlanned(planned, arguments.lock_timeout)
+            run = AsPlanned(planned, arguments.lock_timeout, announce)
         if arguments.dry_run:
             return show(planned, arguments)
     return show(execute("apply", session, run), arguments)

@@ -11,6 +11,7 @@ from engine.files import flush_folder
 from engine.value import derived, key, replace, value
 from states.venv.kind import NEW
 from states.venv.store import store_of
+from states.venv.within import refuse_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Link:
     state: Literal["present", "absent"] = key("Whether it should be there.", default="present")
     path: str = derived(default="")
     """The name of the table, absolute."""
+    led: str = derived(default="")
+    """What a link that vanished from its file led to: another one is somebody else's."""
 
 
 class LinkKind:
@@ -69,7 +72,9 @@ class LinkKind:
 
     def absent(self, spec: Link) -> Link | None:
         """Ask for removal."""
-        return None if spec.state == "absent" else Link(path=spec.path, state="absent")
+        if spec.state == "absent":
+            return None
+        return Link(path=spec.path, state="absent", led=spec.to)
 
     def observe(self, spec: Link) -> State | None:
         """Read where it leads, and whether anything is there."""
@@ -96,12 +101,16 @@ class LinkKind:
                 hint="move it away; converge replaces symlinks, and nothing else",
             )
         if spec.state == "absent":
+            _admit(spec, observed)
             return None
         target = _target(spec, needed)
         dangling = {"to": target, "target": "nothing"}
         if observed == dangling and _mended(spec, needed):
             return dangling
-        return {"to": target, "target": "there"}
+        wanted = {"to": target, "target": "there"}
+        if observed != wanted:
+            refuse_within(spec.path)
+        return wanted
 
     def explain(self, spec: Link, change: Change) -> str:
         """Say why."""
@@ -141,6 +150,17 @@ class LinkKind:
 
     def remember(self, spec: Link) -> None:
         """There is nothing to remember."""
+
+
+def _admit(spec: Link, observed: State | None) -> None:
+    """Refuse to remove, as vanished, a link that leads elsewhere than it was declared to."""
+    _, _, inside = spec.led.partition(":")
+    ours = f"/{inside}" if spec.led.startswith("venv.") else spec.led
+    if observed is not None and not observed["to"].endswith(ours):
+        raise ConvergeError(
+            f"`{spec.path}` leads to `{observed['to']}` by now, and no longer to `{spec.led}`",
+            hint="remove it yourself if it is to go",
+        )
 
 
 def _mended(spec: Link, needed: Mapping[str, State | None]) -> bool:

@@ -9,6 +9,7 @@ from states.venv.receipt import lock_text
 from states.venv.seal import AS_SEALED
 from states.venv.spec import Venv
 from states.venv.store import lock_of, prepare, store_of
+from states.venv.within import refuse_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class VenvKind:
             return None
         if observed is not None and held:
             return _untouched(spec, observed)
+        if observed is None:
+            refuse_within(spec.path)
         view = self.views[spec.path]
         request = _request(spec, needed)
         chosen = self.choices.get(spec.path)

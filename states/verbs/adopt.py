@@ -33,7 +33,7 @@ def _options(parser: ArgumentParser) -> None:
 
 def _adopt(arguments: Namespace, compose: Compose) -> int:
     from engine.report import report
-    from engine.session import begin
+    from engine.session import announced, begin, settled
 
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
@@ -53,8 +53,11 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
         for each in wanted
     )
     kinds = session.composition.kinds
-    results = converge(taking, kinds, BringAbout(arguments.lock_timeout))
-    status = show(report("adopt", results, kinds), arguments)
+    run = BringAbout(arguments.lock_timeout, partial(announced, session))
+    vanished = session.ledger.vanished()
+    results = converge(taking, kinds, run)
+    notes = list(settled(session, vanished))
+    status = show(report("adopt", results, kinds, notes=notes), arguments)
     if status == 0 and not arguments.json:
         kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/foreign-*"
         sys.stdout.write(f"what was there {kept}\n")

@@ -133,3 +133,36 @@ def test_its_plan_names_what_it_would_lead_to(stocked: Host) -> None:
     planned = stocked.plan().resource("link.bin/alpha")
 
     assert changes(planned)["to"] == (None, f"{stocked.venv}/bin/alpha")
+
+
+def test_a_link_that_was_never_ours_is_not_pruned(host: Host) -> None:
+    (host.folder / "foreign").symlink_to("/bin/true")
+    file = host.write('[link."foreign"]\nto = "/nowhere"\n')
+    assert host.run("apply", file).code == 1
+    host.write("")
+
+    done = host.run("apply", "--json", "--prune", file)
+
+    assert done.report["notes"] == []
+    assert os.readlink(host.folder / "foreign") == "/bin/true"
+
+
+def test_a_link_that_vanished_is_pruned_though_it_was_declared_to_lead_elsewhere_before(
+    host: Host,
+) -> None:
+    for target in ("/bin/true", "/bin/false"):
+        file = host.write(f'[link."tool"]\nto = "{target}"\n')
+        assert host.run("apply", file).code == 0
+    host.write("")
+
+    assert host.run("apply", "--prune", file).code == 0
+
+    assert not (host.folder / "tool").is_symlink()
+
+
+def test_a_link_into_a_venv_is_pruned_with_it(linked: Host) -> None:
+    file = linked.write("")
+
+    assert linked.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2
+
+    assert not (linked.folder / "bin/alpha").is_symlink()

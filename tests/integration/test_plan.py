@@ -185,3 +185,44 @@ def test_what_is_no_longer_declared_stays_until_pruned(stocked: Host) -> None:
     stocked.applied("--prune")
     assert not (stocked.folder / "venvs/other").exists()
     assert stocked.venv.exists()
+
+
+def test_a_venv_is_not_pruned_from_around_what_is_declared_in_it(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    (stocked.venv / "tool").symlink_to("/bin/true")
+    file = stocked.write(f'[link."{stocked.venv}/tool"]\nto = "/bin/true"\n')
+
+    ended = stocked.run("apply", "--json", "--prune", file)
+
+    failed = ended.resource("venv.app")
+    assert (ended.code, failed["outcome"]) == (1, "failed")
+    assert "lies in it" in failed["error"]["message"]
+    assert stocked.venv.exists()
+
+
+@pytest.mark.parametrize(
+    "table", ['[link."{}/new"]\nto = "/bin/true"', '[venv.new]\npath = "{}/new"']
+)
+def test_nothing_is_made_inside_a_venv_that_vanished(stocked: Host, table: str) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    file = stocked.write(f"{table.format(stocked.venv)}\n")
+
+    for verb in ("plan", "apply"):
+        ended = stocked.run(verb, "--json", file)
+        assert ended.code == 1
+        assert "which converge made for another venv" in ended.first["error"]["message"]
+    assert not (stocked.venv / "new").is_symlink()
+
+
+def test_what_is_pruned_goes_before_anything_new_comes(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    file = stocked.write(f'[link."new"]\nto = "{stocked.venv}/bin/python"\n')
+
+    ended = stocked.run("apply", "--json", "--prune", file)
+
+    assert ended.code == 1
+    assert [one["outcome"] for one in ended.report["resources"]] == ["changed", "failed"]
+    assert not (stocked.folder / "new").is_symlink()

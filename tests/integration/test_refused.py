@@ -63,3 +63,6 @@ def test_a_symlink_of_anothers_making_can_be_adopted(stocked: Host) -> None:
     assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
     assert again.code == 1
     assert "nothing of another tool" in again.err
+    stocked.write("")
+    (note,) = stocked.run("plan", "--json", "converge.toml").report["notes"]
+    assert note.startswith("`venv.app` is no longer declared")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from engine.errors import ConvergeError
+from engine.files import under_checksum
 from tests.unit.desk import Desk
+from tests.unit.test_stop import Run
 from tests.unit.toy import Note, composition
 
 
@@ -40,6 +45,7 @@ def test_a_vanished_name_is_told_of_and_left_alone(vanished: Desk, verb: str) ->
 def test_prune_plans_and_makes_its_removal(vanished: Desk) -> None:
     planned = vanished.run("plan", "--json", "--prune")
     assert planned.actions() == {"note.b": "delete", "note.a": "none"}
+    assert planned.of("note.b")["reason"] == "it is no longer declared"
     assert vanished.says("b") is not None
     applied = vanished.run("apply", "--json", "--prune")
     assert applied.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
@@ -94,6 +100,35 @@ def test_prune_does_not_go_with_standard_input(vanished: Desk) -> None:
     """What it declared before is noted nowhere, so nothing could be found to have vanished."""
     done = vanished.run("apply", "--json", "--prune", "-")
     assert done.code == 64
+
+
+def test_prune_does_not_go_with_a_pipe(vanished: Desk) -> None:
+    """Two of them have one name, and nothing else in common."""
+    file = str(vanished.folder / "notes.toml")
+    for words in (["apply"], ["apply", "--prune"]):
+        reading, writing = os.pipe()
+        os.write(writing, f'[note.b]\npath = "{vanished.folder}/b"\n'.encode())
+        os.close(writing)
+        code = vanished.say(*words, f"/dev/fd/{reading}").code
+        os.close(reading)
+        assert code == (64 if "--prune" in words else 0)
+    vanished.declare("", "notes.toml")
+    assert vanished.run("apply", file).code == 0
+
+
+def test_relative_paths_in_a_pipe_are_those_of_who_calls(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.folder)
+    os.mkfifo(desk.folder / "pipe.toml")
+    os.mkdir(desk.folder / "elsewhere")
+    writer = threading.Thread(
+        target=(desk.folder / "pipe.toml").write_text, args=['[note.a]\npath = "a"\n']
+    )
+    writer.start()
+    assert desk.say("apply", str(desk.folder / "pipe.toml")).code == 0
+    writer.join()
+    assert desk.says("a") is not None
 
 
 def test_what_is_planned_to_go_is_not_told_of_as_staying(vanished: Desk) -> None:
@@ -212,10 +247,23 @@ def test_nothing_is_done_that_cannot_be_noted(desk: Desk, places) -> None:
     (places[1] / "ledger").write_text("in the way")
     desk.notes("a")
     done = desk.run("apply", "--json")
-    assert (done.code, done.report["resources"]) == (1, [])
-    assert done.report["error"]["message"].startswith("what is declared cannot be noted")
-    assert str(places[1] / "ledger") in done.report["error"]["message"]
+    assert (done.code, done.outcomes()) == (1, {"note.a": "failed"})
+    message = done.of("note.a")["error"]["message"]
+    assert message.startswith("what is declared cannot be noted, so nothing was done")
+    assert str(places[1] / "ledger") in message
     assert desk.says("a") is None
+
+
+def test_where_nothing_is_to_be_done_it_is_no_failure(desk: Desk, places) -> None:
+    desk.notes("a")
+    desk.run("apply")
+    shutil.rmtree(places[1])
+    places[1].mkdir()
+    (places[1] / "ledger").write_text("in the way")
+    done = desk.run("apply", "--json")
+    assert (done.code, done.outcomes()) == (0, {"note.a": "unchanged"})
+    (note,) = done.report["notes"]
+    assert note.startswith("the notes of what is declared could not be brought up to date")
 
 
 def test_what_was_made_by_a_run_that_died_is_known(desk: Desk) -> None:
@@ -245,6 +293,34 @@ def test_what_was_being_removed_by_a_run_that_died_is_known(vanished: Desk) -> N
     assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
 
 
+def test_what_is_yet_to_be_removed_is_known(vanished: Desk) -> None:
+    vanished.notes("a", "b", b='state = "absent"')
+    vanished.run("apply", "--only", "note.a")
+    vanished.notes("a")
+    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+
+
+def test_what_another_run_of_the_file_made_meanwhile_is_known(desk: Desk) -> None:
+    desk.notes("wait")
+    slow = Run(desk, "apply")
+    with open(slow.pipe, "w", encoding="utf-8"):  # it is in the midst of its note
+        desk.notes("c")
+        assert desk.run("apply").code == 0
+    assert slow.end().code == 0
+    desk.notes("wait")
+    (note,) = desk.run("plan", "--json").report["notes"]
+    assert note.startswith("`note.c` is no longer declared")
+
+
+def test_what_moved_to_another_file_and_vanished_from_there_is_told(vanished: Desk) -> None:
+    vanished.run("apply")  # it is noted as vanished from here
+    other = str(vanished.notes("b", name="other.toml"))
+    vanished.run("apply", other)
+    vanished.notes(name="other.toml")
+    (note,) = vanished.run("plan", "--json", other).report["notes"]
+    assert note.startswith(f"`note.b` is no longer declared in `{other}`")
+
+
 def test_what_was_removed_as_declared_is_not_known_any_more(vanished: Desk) -> None:
     vanished.notes("a", "b", b='state = "absent"')
     vanished.run("apply")
@@ -266,7 +342,7 @@ def test_what_was_pruned_is_told_though_the_notes_cannot_be_written(
     done = vanished.run("apply", "--json", "--prune")
     assert (done.code, done.outcomes()["note.b"]) == (0, "changed")
     (note,) = done.report["notes"]
-    assert note.startswith("what is gone could not be struck out of the notes")
+    assert note.startswith("the notes of what is declared could not be brought up to date")
     ledger.unlink()
     away.rename(ledger)
     vanished.composition = composition
@@ -280,16 +356,14 @@ def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) 
     (entry,) = (places[1] / "ledger").iterdir()
     kept = entry.read_text()
     assert "sesame" not in kept
-    assert json.loads(kept)["resources"][0]["spec"]["state"] == "absent"
+    assert json.loads(kept.partition("\n")[2])["resources"][0]["spec"]["state"] == "absent"
     assert entry.stat().st_mode & 0o777 == 0o600
 
 
-def odd_ledgers(kept: str) -> dict[str, str]:
-    entry = json.loads(kept)["resources"][0]
-    return {
-        "empty": "",
-        "torn": kept[: len(kept) // 2],
-        "zeros": "\0" * len(kept),
+def odd_ledgers(kept: bytes) -> dict[str, bytes]:
+    whole = kept.partition(b"\n")[2]
+    entry = json.loads(whole)["resources"][0]
+    held = {
         "no object": "[]",
         "resources that are none": '{"resources": 3}',
         "entries that are none": '{"resources": [1, "x", null, []]}',
@@ -297,17 +371,26 @@ def odd_ledgers(kept: str) -> dict[str, str]:
         "a spec that is none": json.dumps({"resources": [{**entry, "spec": 3}]}),
         "a path that is none": json.dumps({"resources": [{**entry, "spec": {"path": 3}}]}),
         "a path that cannot be": json.dumps({"resources": [{**entry, "spec": {"path": "/a\0b"}}]}),
+        "what asks for no removal": whole.decode().replace('"absent"', '"present"'),
         "nested": "[" * 100_000,
+    }
+    return {
+        "empty": b"",
+        "torn": kept[: len(kept) // 2],
+        "zeros": b"\0" * len(kept),
+        "another byte": kept.replace(b'"absent"', b'"absenu"'),
+        "another path": kept.replace(b"/b", b"/a"),
+        **{how: under_checksum(text.encode()) for how, text in held.items()},
     }
 
 
-@pytest.mark.parametrize("how", odd_ledgers('{"resources": [{}]}'))
+@pytest.mark.parametrize("how", odd_ledgers(b'\n{"resources": [{}]}'))
 @pytest.mark.parametrize("prune", [[], ["--prune"]])
 def test_a_torn_or_odd_ledger_costs_only_the_hint(
     vanished: Desk, places: tuple[Path, Path], how: str, prune: list[str]
 ) -> None:
     (entry,) = (places[1] / "ledger").iterdir()
-    entry.write_text(odd_ledgers(entry.read_text())[how])
+    entry.write_bytes(odd_ledgers(entry.read_bytes())[how])
     done = vanished.run("apply", "--json", *prune)
     assert (done.code, done.outcomes()) == (0, {"note.a": "unchanged"})
     assert vanished.says("b") is not None

@@ -128,7 +128,7 @@ def test_what_looks_at_a_plan_and_what_does_it_are_shown_one_after_the_other(
     assert said[:4] == ["opened", "closed", "opened", "closed"]
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff"])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff", "[" * 100_000])
 def test_what_is_no_plan_is_refused_and_nothing_is_done(planned: Desk, content: str | None) -> None:
     path = planned.folder / "plan.json"
     path.unlink()
