@@ -71,8 +71,8 @@ def _located(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
 def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
     where = f"{one.file}:{one.line}:{one.column}" if one.line else one.file
     lines = [f"{where}: {paint('error', 'error')}: {printable(one.message)}"]
-    if not one.line and one.key:
-        lines.append(f"    at {'.'.join(str(part) for part in one.key)}")
+    if _nowhere(one):
+        lines.append(f"    at {_dotted(one.key)}")
     width = 1
     if one.key:
         width = place(texts, one.file, one.key, one.message)[2]
@@ -110,8 +110,18 @@ def problem_reports(error: DeclarationError) -> list[ProblemReport]:
             "file": one.file,
             "line": one.line,
             "column": one.column,
-            "message": one.message,
+            # Whoever only shows the message is to say where, too.
+            "message": one.message + (f" at {_dotted(one.key)}" if _nowhere(one) else ""),
             "hint": one.hint,
         }
         for one in placed(error)
     ]
+
+
+def _nowhere(one: Problem) -> bool:
+    """Tell whether a problem has a place that no line can show: JSON is not looked through."""
+    return not one.line and bool(one.key)
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(map(str, key))

@@ -230,3 +230,11 @@ def test_a_number_of_thousands_of_digits_is_a_problem(desk: Desk) -> None:
     assert done.code == 65
     (problem,) = done.report["problems"]
     assert (problem["line"], problem["message"]) == (1, "a number has thousands of digits")
+
+
+def test_a_problem_in_json_says_where_though_there_is_no_line(desk: Desk) -> None:
+    given = '{"note": {"a": {"path": "a"}, "b": {"text": "b"}}}'
+    shown = desk.run("plan", "-", stdin=given)
+    (problem,) = desk.run("plan", "--json", "-", stdin=given).report["problems"]
+    assert "    at note.b\n" in shown.err
+    assert (problem["line"], problem["message"]) == (0, "the key `path` is missing at note.b")
