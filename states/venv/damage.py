@@ -93,7 +93,8 @@ def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str
     its own is there in another version, or was not asked for. Other damage is told file
     by file.
     """
-    found: dict[str, str] = {f"package.{one.name}": one.identity() for one in receipt.packages}
+    sealed = {one.name: one.identity() for one in receipt.packages}
+    found: dict[str, str] = {f"package.{name}": identity for name, identity in sealed.items()}
     gone = {
         seal[path].package
         for path, trouble in wrong.items()
@@ -101,7 +102,7 @@ def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str
     }
     for name in gone - {""}:
         found.pop(f"package.{name}", None)
-    strays, theirs = _strays(wrong, root)
+    strays, theirs = _strays(wrong, sealed, root)
     found.update({f"package.{name}": version for name, version in strays.items()})
     covered = gone | set(strays)
     for path, trouble in wrong.items():
@@ -124,8 +125,13 @@ def _trouble(sealed: Entry, now: Entry | None) -> str:
     return "edited"
 
 
-def _strays(wrong: Mapping[str, str], root: str) -> tuple[dict[str, str], set[str]]:
-    """Find packages that somebody installed by hand: their versions, and all their files."""
+def _strays(
+    wrong: Mapping[str, str], sealed: Mapping[str, str], root: str
+) -> tuple[dict[str, str], set[str]]:
+    """Find packages that somebody installed by hand: their versions, and all their files.
+
+    Metadata that says what was sealed anyway stands for no file: it would hide them all.
+    """
     from states.venv.inspection import source_of
     from states.venv.wheels import metadata_name, record_paths
 
@@ -136,7 +142,7 @@ def _strays(wrong: Mapping[str, str], root: str) -> tuple[dict[str, str], set[st
         if trouble != "unexpected" or name != "METADATA" or not folder.endswith(".dist-info"):
             continue
         package, version = metadata_name(os.path.join(root, path))
-        if package:
+        if package and version != sealed.get(package):
             versions[package] = version
             theirs |= record_paths(root, folder)
     # The folders that only hold their files go with them, and so does their bytecode.

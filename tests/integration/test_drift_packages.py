@@ -78,6 +78,33 @@ def test_a_missing_record_is_drift_though_all_runs(live: Host) -> None:
     assert changes(plan)[path] == ("missing", "as sealed")
 
 
+def test_metadata_that_says_again_what_is_there_hides_no_damage(live: Host) -> None:
+    claimed = live.site / "BETA-1.0.dist-info"
+    claimed.mkdir()
+    (claimed / "METADATA").write_text("Metadata-Version: 2.1\nName: beta\nVersion: 1.0\n")
+    (claimed / "RECORD").write_text("evil.py,,\nsitecustomize.py,,\n")
+    (live.site / "sitecustomize.py").write_text("import evil\n")
+    (live.site / "evil.py").write_text("")
+    (live.site / "beta/__init__.py").write_text("import evil\n")
+
+    plan = live.converges()
+
+    told = {path.rpartition("site-packages/")[2] for path in changes(plan)}
+    assert {"sitecustomize.py", "evil.py", "beta/__init__.py"} < told
+    assert "BETA-1.0.dist-info/METADATA" in told
+
+
+def test_metadata_that_was_moved_aside_is_a_missing_package(live: Host) -> None:
+    """As by an installer that was killed, in a folder that begins with `~`."""
+    info = live.site / "beta-1.0.dist-info"
+    info.rename(info.with_name("~eta-1.0.dist-info"))
+
+    plan = live.converges()
+
+    assert changes(plan)["package.beta"] == (None, "1.0")
+    assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
+
+
 def test_a_repair_needs_no_index_for_what_was_downloaded_before(host: Host, index: Index) -> None:
     stock(index.directory)
     host.declare(["alpha", "beta<2"], find_links=[], no_index=False, index_url=index.url)
