@@ -34,6 +34,10 @@ _VOLATILE = (
 """What the installer itself writes into a dist-info folder."""
 _UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
 """What a RECORD cannot hold the digest of: itself, and its signatures."""
+_ANCHOR = "any:"
+"""Begins what is kept of a RECORD, in the form that is the same under any version of Python."""
+_VERSIONED = ("lib", "lib64", "include/site")
+"""The folders in which each version of Python has one of its own."""
 _INTERPRETER = re.compile(r"bin/(?:python|pypy)[\d.]*t?")
 
 
@@ -88,7 +92,7 @@ def inspect(
         except (OSError, ValueError) as error:
             problems.append((name, f"{dist_info}: no usable RECORD: {error}"))
             continue
-        records[name] = _record_digest(rows)
+        records[name] = _record_digest(rows, dist_info.split("/")[1])
         for path, digest in rows:
             if _is_reserved(path, bare):
                 problems.append((name, f"{name} would replace `{path}`"))
@@ -211,20 +215,27 @@ def _check_anchors(
 ) -> None:
     """The same wheel brings the same RECORD: else somebody has been at the unpacked one."""
     for one in wanted:
-        known = anchors.get(f"{one.name} {one.content}")
-        if known and one.name in records and known != records[one.name]:
+        known = anchors.get(f"{one.name} {one.content}", "")
+        if known.startswith(_ANCHOR) and one.name in records and known != records[one.name]:
             problems.append((one.name, f"{one.name} is not what it was when first installed"))
 
 
-def _record_digest(rows: list[tuple[str, str]]) -> str:
+def _record_digest(rows: list[tuple[str, str]], version: str) -> str:
+    """Return the digest of what a wheel brings; `version` is the folder of its Python."""
     inside = (
-        f"{path} {digest}"
+        f"{_under_any(path, version)} {digest}"
         for path, digest in rows
         if not path.startswith("bin/")
         and not path.endswith(_VOLATILE)
         and not path.endswith(".pyc")
     )
-    return sha256("\n".join(sorted(inside)).encode())
+    return _ANCHOR + sha256("\n".join(sorted(inside)).encode())
+
+
+def _under_any(path: str, version: str) -> str:
+    """Return a path as it is under any version: `lib/site-packages/a.py`."""
+    before, _, after = path.partition(f"/{version}/")
+    return f"{before}/{after}" if before in _VERSIONED else path
 
 
 def is_bytecode(path: str) -> bool:

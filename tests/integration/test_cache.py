@@ -5,14 +5,19 @@ from __future__ import annotations
 import fcntl
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
+from engine.files import sha256
+from engine.value import replace
+from states.venv import receipt as receipts
 from tests.integration.conftest import stock
 from tests.integration.host import Host
+from tests.integration.test_interpreters import interpreter
 from tests.support.index import Index
-from tests.support.wheels import record_row
+from tests.support.wheels import make_wheel, record_row
 
 POISON = '__version__ = "poisoned"\n'
 
@@ -65,20 +70,70 @@ def test_a_poisoned_file_is_found_out_and_fetched_anew(cached: Host) -> None:
     cached.settled()
 
 
-def test_a_file_poisoned_with_its_record_is_found_out_by_who_knew_it(cached: Host) -> None:
+def poison_with_record(host: Host) -> None:
+    """Change a file as the installer keeps it unpacked, with a RECORD to match."""
     module, record = (
-        unpacked(cached, "beta/__init__.py"),
-        unpacked(cached, "beta-1.0.dist-info/RECORD"),
+        unpacked(host, "beta/__init__.py"),
+        unpacked(host, "beta-1.0.dist-info/RECORD"),
     )
     old = record_row(module.read_text())
     module.write_text(POISON)
     record.write_text(record.read_text().replace(old, record_row(POISON)))
+
+
+def test_a_file_poisoned_with_its_record_is_found_out_by_who_knew_it(cached: Host) -> None:
+    poison_with_record(cached)
     (cached.site / "beta/__init__.py").unlink()
 
     done = cached.applied()
 
     assert "fetching anew" in done.err
     assert version(cached) == "1.0"
+
+
+def other_python() -> str:
+    """Return an interpreter of another minor version than the tests' own."""
+    return interpreter("3.12" if sys.version_info[:2] != (3, 12) else "3.13")
+
+
+def test_a_file_poisoned_with_its_record_is_found_out_under_another_python_too(
+    cached: Host, index: Index
+) -> None:
+    poison_with_record(cached)
+    cached.python = other_python()
+    cached.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
+
+    done = cached.applied()
+
+    assert "fetching anew" in done.err
+    assert version(cached) == "1.0"
+
+
+def test_the_same_wheel_under_another_python_is_what_it_was(host: Host) -> None:
+    data = {"headers/many.h": "", "data/share/many/table.txt": "", "scripts/many": "#!python\n"}
+    make_wheel(host.wheels, "many", "1.0", console_scripts={"more": "many:main"}, data=data)
+    host.cache = host.folder / "cache"
+    host.declare(["many"])
+    host.applied()
+    host.python = other_python()
+    host.declare(["many"])
+
+    done = host.applied()
+
+    assert "fetching anew" not in done.err
+    assert list((host.generation / "include/site").glob("python*/many/many.h"))
+
+
+def test_what_a_receipt_of_old_says_of_a_record_raises_no_alarm(cached: Host) -> None:
+    """Its digests were of paths that hold the version of Python."""
+    root = str(cached.generation)
+    receipt = receipts.read(root)
+    assert receipt is not None
+    old = tuple(replace(one, record=sha256(b"other rows")) for one in receipt.packages)
+    receipts.write(replace(receipt, packages=old), root)
+    (cached.site / "beta/__init__.py").unlink()
+
+    assert "fetching anew" not in cached.applied().err
 
 
 def test_a_file_planted_in_the_cache_is_found_out(cached: Host) -> None:
