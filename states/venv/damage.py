@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from states.venv.receipt import Receipt
     from states.venv.seal import Entry, Seal
+
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
 
 
 def damage(root: str, seal: Seal, ignore: tuple[str, ...]) -> dict[str, str]:
@@ -39,8 +43,10 @@ def deviations(
             if memory.get(path) == seals.look(os.path.join(root, path)):
                 return seal[path]
             return seals.entry(root, path, seal[path].package)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except OSError as error:
+            if error.errno in _NOWHERE:
+                return None
+            raise
 
     paths = list(seal)
     found = zip(paths, each(now, paths), strict=True)

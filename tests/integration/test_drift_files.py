@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +143,29 @@ def test_a_package_folder_that_went_is_told_file_by_file(live: Host) -> None:
 
     assert f"file.{SITE}/beta/__init__.py" in changes(plan)
     assert live.python_says("import beta; print(beta.__version__)") == "1.0"
+
+
+NOWHERE = {
+    "a module leads to itself": (MODULE, "__init__.py"),
+    "a package leads to itself": (f"{SITE}/alpha", "alpha"),
+    "metadata leads to itself": (f"{SITE}/alpha-1.1.dist-info", "alpha-1.1.dist-info"),
+    "all packages lead to themselves": (SITE, "site-packages"),
+    "the library leads to itself": ("lib", "lib"),
+    "a package leads to a name too long": (f"{SITE}/alpha", "x" * 300),
+}
+
+
+@pytest.mark.parametrize(("path", "target"), NOWHERE.values(), ids=NOWHERE)
+def test_a_symlink_that_leads_nowhere_is_repaired(live: Host, path: str, target: str) -> None:
+    link = live.generation / path
+    shutil.rmtree(link) if link.is_dir() else link.unlink()
+    link.symlink_to(target)
+
+    assert live.run("status", "converge.toml").code == 0
+    assert live.run("verify", "converge.toml").code == 2
+    live.converges()
+
+    assert live.script("alpha") == "alpha 1.1"
 
 
 PIPES = {
