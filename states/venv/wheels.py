@@ -73,7 +73,7 @@ def record(root: str, dist_info: str) -> list[tuple[str, str]]:
     site = os.path.dirname(dist_info)
     rows = []
     text = read_plain(os.path.join(root, dist_info, "RECORD")).decode()
-    for row in csv.reader(io.StringIO(text, newline="")):
+    for row in _rows(text):
         if not row:
             continue
         path = os.path.normpath(os.path.join(site, row[0]))
@@ -82,6 +82,13 @@ def record(root: str, dist_info: str) -> list[tuple[str, str]]:
             raise ValueError(f"RECORD of {dist_info} uses {algorithm}, not sha256")
         rows.append((path, _hexadecimal(value)))
     return rows
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def record_paths(root: str, dist_info: str) -> set[str]:

@@ -105,6 +105,19 @@ def test_metadata_that_was_moved_aside_is_a_missing_package(live: Host) -> None:
     assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
 
 
+@pytest.mark.parametrize("listing", ["x" * 140_000 + ",,\n", "\0\0\n"])
+def test_a_record_that_no_reader_takes_is_drift_and_stops_nothing(live: Host, listing: str) -> None:
+    info = live.site / "stray-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stray\nVersion: 1.0\n")
+    (info / "RECORD").write_text(listing)
+
+    assert live.run("verify", "converge.toml").code == 2
+    plan = live.converges()
+
+    assert changes(plan)["package.stray"] == ("1.0", None)
+
+
 def test_a_repair_needs_no_index_for_what_was_downloaded_before(host: Host, index: Index) -> None:
     stock(index.directory)
     host.declare(["alpha", "beta<2"], find_links=[], no_index=False, index_url=index.url)

@@ -17,6 +17,9 @@ EVIL: dict[str, Callable[[Path], object]] = {
     ),
     "it has no RECORD": lambda folder: make_wheel(folder, "evil", "1.0", without=["RECORD"]),
     "its RECORD is garbage": lambda folder: make_wheel(folder, "evil", "1.0", record="\0\0\n"),
+    "its RECORD has a row that no reader takes": lambda folder: make_wheel(
+        folder, "evil", "1.0", record="x" * 140_000 + ",,\n"
+    ),
     "it replaces pyvenv.cfg": lambda folder: make_wheel(
         folder, "evil", "1.0", data={"data/pyvenv.cfg": "home = /nowhere\n"}
     ),
