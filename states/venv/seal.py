@@ -171,7 +171,8 @@ def file_digest(path: str) -> str:
 def walk(root: str) -> Iterable[tuple[str, Any]]:
     """Yield the relative path and the directory entry of all below a folder, but our notes.
 
-    Nor what lies deeper than a path can name: no installer put it there.
+    Nor what lies deeper than a path can name: no installer put it there. What goes away
+    meanwhile is not there: whoever may write to what is ignored does not wait for us.
     """
     pending = [""]
     while pending:
@@ -179,7 +180,7 @@ def walk(root: str) -> Iterable[tuple[str, Any]]:
         try:
             listed = os.scandir(os.path.join(root, prefix))
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
+            if prefix and error.errno in (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR):
                 continue
             raise
         with listed as entries:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
 
 
@@ -90,3 +92,28 @@ def test_what_the_declaration_ignores_is_nobodys_business(stocked: Host) -> None
     assert stocked.run("verify", "converge.toml").code == 0
     (stocked.generation / "share/not-ignored").write_text("x")
     assert stocked.check().code == 2
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file"])
+def test_a_folder_that_goes_away_while_it_is_looked_at_is_not_there(
+    tmp_path: Path, what: str
+) -> None:
+    """As in the cache of a busy service."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/one").touch()
+    (tmp_path / "busy").mkdir()
+    found = []
+
+    for path, _ in seals.walk(str(tmp_path)):
+        found.append(path)
+        if path == "busy":
+            (tmp_path / "busy").rmdir()
+            if what == "a file":
+                (tmp_path / "busy").touch()
+
+    assert sorted(found) == ["busy", "kept", "kept/one"]
+
+
+def test_a_generation_that_is_not_there_at_all_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(seals.walk(str(tmp_path / "gone")))
