@@ -9,29 +9,34 @@ from __future__ import annotations
 import re
 
 from engine.errors import ConvergeError, IntegrityError
+from states.venv.requirements import holds
 from states.venv.wheels import normalised
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from states.venv.requirements import Line
 
-_HASH = re.compile(r"--hash(?:\s+|=)([a-z0-9]+):([0-9a-f]+)")
+_HASH = re.compile(
+    r"(?:--hash(?:\s+|=)['\"]?(?=\w+:)|[#&](?=(?:md5|sha\d+)=))(\w+)[:=]([0-9a-f]+)",
+    re.IGNORECASE,
+)
+"""As an option, and as the fragment of a URL."""
 
 
-def restricted(lock: str, lines: Iterable[Line]) -> str:
+def restricted(lock: str, lines: Iterable[Line], environment: Mapping[str, str]) -> str:
     """Return a lock without the files that these lines do not allow.
 
-    Raises `IntegrityError` where nothing of a package is left, or nothing was said of it and
-    all must be.
+    What the markers of the environment rule out allows nothing. Raises `IntegrityError` where
+    nothing of a package is left, or nothing was said of it and all must be.
     """
     import tomli
     import tomli_w
 
     lines = list(lines)
-    allowed = _allowed(lines)
+    allowed = _allowed(lines, environment)
     strict = any(line.text.startswith("--require-hashes") for line in lines)
     if not allowed and not strict:
         return lock
@@ -48,21 +53,34 @@ def restricted(lock: str, lines: Iterable[Line]) -> str:
     return tomli_w.dumps(document)
 
 
-def _allowed(lines: Iterable[Line]) -> dict[str, set[str]]:
+def _allowed(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str, set[str]]:
     allowed: dict[str, set[str]] = {}
     for line in lines:
         requirement = line.requirement()
-        found = _HASH.findall(line.text)
-        if requirement is None or not found:
+        if requirement is not None and not holds(requirement, environment):
             continue
-        digests = {digest for algorithm, digest in found if algorithm == "sha256"}
-        if not digests:
+        digests = _digests(line)
+        if digests and requirement is None:
             raise ConvergeError(
-                f"{line.place()}: only SHA-256 can be checked, not {found[0][0]}",
-                hint="`pip hash FILE` says it",
+                f"{line.place()}: nothing says which package this hash is of",
+                hint="write `name @ URL`, and then the hash",
             )
-        allowed.setdefault(normalised(requirement.name), set()).update(digests)
+        if digests and requirement is not None:
+            allowed.setdefault(normalised(requirement.name), set()).update(digests)
     return allowed
+
+
+def _digests(line: Line) -> set[str]:
+    """Return the hashes that a line gives; raises for those that cannot be checked."""
+    found = _HASH.findall(line.text)
+    digests = {digest.lower() for algorithm, digest in found if algorithm.lower() == "sha256"}
+    if not digests and (found or "--hash" in line.text):
+        named = f", not {found[0][0]}" if found else ", as in `--hash=sha256:…`"
+        raise ConvergeError(
+            f"{line.place()}: only SHA-256 can be checked{named}",
+            hint="`pip hash FILE` says it",
+        )
+    return digests
 
 
 def _restrict(package: dict[str, Any], digests: set[str]) -> None:
@@ -72,7 +90,7 @@ def _restrict(package: dict[str, Any], digests: set[str]) -> None:
     for key in ("sdist", "archive"):
         if key in package and _digest(package[key]) not in digests:
             del package[key]
-    if not package.keys() & {"wheels", "sdist", "archive", "directory", "vcs"}:
+    if not package.keys() & {"wheels", "sdist", "archive"}:
         raise IntegrityError(
             f"no file of {_shown(package)} has a hash that is allowed",
             hint="somebody changed the file, or the hashes are another version's",

@@ -31,6 +31,11 @@ _DIRECT = re.compile(
     r"(?P<before>[a-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)(?P<place>[^\s;]+)(?P<after>.*)",
     re.IGNORECASE,
 )
+_WHEEL = re.compile(
+    r"(?P<place>(?:[^\s;\[]*/)?(?P<name>\w[\w.]*)-[^\s;\[/]+\.whl(?:#[^\s;\[]*)?)"
+    r"(?P<extras>\[[^\]]*\])?(?P<rest>(?:\s.*)?)"
+)
+"""A file whose name begins with that of the project."""
 _PATH = re.compile(
     r"(?P<before>)(?P<place>[./][^\s;\[]*|[^\s;@=<>\[]+\.(?:whl|tar\.gz|zip))(?P<after>.*)"
 )
@@ -48,10 +53,17 @@ class Line:
     constraint: bool
 
     def requirement(self) -> Requirement | None:
-        """Parse it; `None` for an option, a path or a bare URL. Raises `InvalidRequirement`."""
+        """Parse it; `None` for an option, and where only a place is named, but for a wheel's.
+
+        Raises `InvalidRequirement`.
+        """
         from packaging.requirements import Requirement
 
         text = _OPTION.sub("", self.text)
+        if wheel := _WHEEL.fullmatch(text):
+            return Requirement(
+                f"{wheel['name']}{wheel['extras'] or ''} @ {wheel['place']}{wheel['rest']}"
+            )
         if text.startswith("-") or is_url(text) or _PATH.fullmatch(text):
             return None
         return Requirement(text)
@@ -209,7 +221,7 @@ def own_pins(lines: list[Line], environment: Mapping[str, str]) -> set[str]:
     names = set()
     for line in lines:
         requirement = line.requirement()
-        if requirement is not None and not line.constraint and _holds(requirement, environment):
+        if requirement is not None and not line.constraint and holds(requirement, environment):
             exact = any(
                 one.operator in ("==", "===") and not one.version.endswith(".*")
                 for one in requirement.specifier
@@ -219,7 +231,8 @@ def own_pins(lines: list[Line], environment: Mapping[str, str]) -> set[str]:
     return names
 
 
-def _holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+def holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+    """Tell whether a requirement asks for anything, as its marker has it."""
     return requirement.marker is None or requirement.marker.evaluate(environment)
 
 

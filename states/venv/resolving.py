@@ -48,7 +48,8 @@ def compiled(
     progress.step("resolving versions")
     asked, bounds = _lines(spec.requirements, False, spec), _lines(spec.constraints, True, spec)
     asked = [*_own(spec.packages), *asked]
-    pins = own_pins(asked, markers(python)) | overridden(spec.overrides)
+    environment = markers(python)
+    pins = own_pins(asked, environment) | overridden(spec.overrides)
     bounds = [*[one for one in asked if one.constraint], *bounds]
     asked = [one for one in asked if not one.constraint]
     output = os.path.join(work, "pylock.toml")
@@ -79,7 +80,8 @@ def compiled(
         uv.forget((), work=work, cache=settings.cache)
         uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
     with open(output, encoding="utf-8") as stream:
-        return restricted(stream.read(), [*asked, *bounds])
+        given = [*asked, *_own(spec.overrides), *bounds]
+        return restricted(stream.read(), given, environment)
 
 
 def markers(python: Python) -> dict[str, str]:

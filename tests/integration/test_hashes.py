@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from .host import Host
+from tests.integration.host import Host
+from tests.support.wheels import make_project, make_sdist
 
 NOTHING = "0" * 64
 
@@ -61,5 +62,84 @@ def test_all_hashes_may_be_required(stocked: Host) -> None:
 
 def test_a_hash_that_cannot_be_checked_is_told(stocked: Host) -> None:
     require(stocked, f"beta==2.0 --hash=sha512:{NOTHING}{NOTHING}\n")
+
+    assert "only SHA-256" in stocked.plan().first["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--hash=sha256:{}",
+        "--hash sha256:{}",
+        "--hash=SHA256:{}",
+        '--hash="sha256:{}"',
+        "--hash='sha256:{}'",
+    ],
+)
+def test_a_hash_counts_however_it_is_written(stocked: Host, given: str) -> None:
+    known = digest(stocked, "beta-2.0")
+    require(stocked, f"beta==2.0 {given.format('A' * 64)}\n")
+    assert stocked.plan().first["error"]["code"] == 81
+
+    require(stocked, f"beta==2.0 {given.format(known.upper())}\n")
+    stocked.converges()
+
+
+@pytest.mark.parametrize("place", ["./wheels/{}", "file://{folder}/wheels/{}"])
+def test_the_hash_of_a_wheel_that_is_named_by_its_place_counts(stocked: Host, place: str) -> None:
+    wheel = place.format("beta-2.0-py3-none-any.whl", folder=stocked.folder)
+    require(stocked, f"{wheel} --hash=sha256:{NOTHING}\n")
+    assert stocked.plan().first["error"]["code"] == 81
+
+    known = digest(stocked, "beta-2.0")
+    require(stocked, f"--require-hashes\n{wheel} --hash=sha256:{known}\n")
+    stocked.converges()
+
+
+@pytest.mark.parametrize("key", ["packages", "overrides", "requirements"])
+def test_the_hash_in_a_url_counts(stocked: Host, key: str) -> None:
+    def declare(known: str) -> None:
+        line = f"beta @ file://{stocked.wheels}/beta-2.0-py3-none-any.whl#sha256={known}"
+        stocked.write(f"{line}\n", "requirements.txt")
+        line = "requirements.txt" if key == "requirements" else line
+        stocked.declare(**{"packages": ["beta"], key: [line]})
+
+    declare(NOTHING)
+    assert stocked.plan().first["error"]["code"] == 81
+
+    declare(digest(stocked, "beta-2.0"))
+    stocked.converges()
+
+
+def test_a_hash_whose_marker_does_not_hold_forbids_nothing(stocked: Host) -> None:
+    require(
+        stocked,
+        f"beta==1.0 ; python_version < '3' --hash=sha256:{NOTHING}\n"
+        "beta==2.0 ; python_version >= '3'\n",
+    )
+
+    stocked.converges()
+
+
+def test_a_hash_of_nobody_knows_what_is_told(stocked: Host) -> None:
+    make_sdist(stocked.folder, "tool", "1.0")
+    require(stocked, f"./tool-1.0.tar.gz --hash=sha256:{NOTHING}\n")
+
+    told = stocked.plan().first["error"]
+
+    assert "which package this hash is of" in told["message"]
+    assert "name @ URL" in told["hint"]
+
+
+def test_a_folder_has_no_hash_to_be_checked(stocked: Host) -> None:
+    make_project(stocked.folder, "tool", "1.0")
+    require(stocked, f"tool @ ./tool --hash=sha256:{NOTHING}\n")
+
+    assert stocked.plan().first["error"]["code"] == 81
+
+
+@pytest.mark.parametrize("given", ["sha256", "sha256:", "sha256:none"])
+def test_what_is_no_hash_is_told(stocked: Host, given: str) -> None:
+    require(stocked, f"beta==2.0 --hash={given}\n")
 
     assert "only SHA-256" in stocked.plan().first["error"]["message"]
