@@ -72,6 +72,7 @@ def compiled(
     arguments += build_constraints(spec, work)
     for name in sorted(settings.upgrade or ()):
         arguments += ["--upgrade-package", name]
+    arguments += _refreshed([*asked, *_own(spec.overrides)])
     arguments += uv.index_arguments(spec)
     try:
         uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
@@ -96,6 +97,18 @@ def build_constraints(spec: Venv, work: str) -> list[str]:
         return []
     lines = _lines(spec.build_constraints, True, spec)
     return ["--build-constraints", _write(f"{work}/build.txt", _texts(lines))]
+
+
+def _refreshed(lines: Iterable[Line]) -> list[str]:
+    """Return the arguments that have local projects read again.
+
+    uv takes what one requires from its cache though a source file has changed.
+    """
+    requirements = [line.requirement() for line in lines if line.local()]
+    if None in requirements:
+        return ["--refresh"]  # which names these have, only a build says
+    names = sorted({one.name for one in requirements if one is not None})
+    return [f"--refresh-package={name}" for name in names]
 
 
 def _parses(text: str) -> bool:

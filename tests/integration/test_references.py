@@ -165,3 +165,21 @@ def test_a_local_reference_to_nothing_is_a_wrong_declaration(host: Host, name: s
     host.declare([f"tool @ {name}"])
 
     assert host.plan().code == 65
+
+
+@pytest.mark.parametrize("line", ["tool @ {}", "./tool"])
+def test_what_a_local_project_requires_is_asked_of_it_again(stocked: Host, line: str) -> None:
+    """A build may take it from any file, of which an installer's cache knows nothing."""
+    folder = make_project(stocked.folder, "tool", "1.0", requires=["beta<2"], static=False)
+    stocked.write(line.format(folder.as_uri()), "asked.txt")
+    stocked.declare([], requirements=["asked.txt"])
+    stocked.applied()
+    said = folder / "PKG-INFO"
+    said.write_text(said.read_text().replace("beta<2", "beta") + "Requires-Dist: gamma\n")
+
+    stocked.converges()
+
+    assert stocked.versions() == {"tool": "1.0", "beta": "1.0", "gamma": "3.0"}
+    made = stocked.run("lock", "converge.toml")
+    assert made.code == 0, made.err
+    assert "gamma" in (stocked.folder / "app.pylock.toml").read_text()
