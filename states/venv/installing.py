@@ -32,6 +32,10 @@ def install(
     arguments = ["pip", "sync", lock, "--python", f"{root}/bin/python", "--link-mode", "copy"]
     arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
     arguments += build_constraints(spec, work)
+    parts = [one.name for one in chosen.packages if one.name in missing and _is_part(one)]
+    if parts:
+        # uv's cache takes one project of an archive for another of the same name.
+        uv.forget(parts, work=work, cache=settings.cache)
     # uv takes a local project's build from its cache though a source file has changed.
     local = [one.name for one in chosen.packages if _is_project(one)]
     for name in local:
@@ -79,6 +83,10 @@ def _call(
 
 def _is_project(package: Package) -> bool:
     return package.origin.startswith("file://") and not package.content.startswith("sha256:")
+
+
+def _is_part(package: Package) -> bool:
+    return "#subdirectory=" in package.origin and package.content.startswith("sha256:")
 
 
 def changed_meanwhile(spec: Venv) -> None:

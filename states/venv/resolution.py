@@ -119,7 +119,7 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
     if "vcs" in entry:
         vcs = entry["vcs"]
         place = vcs.get("url") or f"file://{vcs.get('path')}"
-        origin = f"{vcs['type']}+{place}@{vcs['commit-id'][:12]}"
+        origin = f"{vcs['type']}+{place}@{vcs['commit-id'][:12]}{_within(vcs)}"
         return Package(name=name, version=version, origin=origin, content=vcs["commit-id"])
     if "directory" in entry:
         path = entry["directory"]["path"]
@@ -137,13 +137,19 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
             f"the lock has no SHA-256 for {name} {version}",
             hint="`converge lock` writes one that has; md5 and the like do not count",
         )
-    origin = ""
+    origin, wheel = "", "wheels" in entry
     if "archive" in entry:
-        origin = file.get("url") or f"file://{file['path']}"
-    wheel = "wheels" in entry or str(origin).endswith(".whl")
+        place = file.get("url") or f"file://{file['path']}"
+        origin, wheel = place + _within(file), place.endswith(".whl")
     return Package(
         name=name, version=version, origin=origin, content=f"sha256:{digest}", wheel=wheel
     )
+
+
+def _within(source: Mapping[str, Any]) -> str:
+    """Return what tells one of several projects in a source, as its URL does."""
+    folder = source.get("subdirectory")
+    return f"#subdirectory={folder}" if folder else ""
 
 
 def _static_version(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.integration.host import Host, changes
@@ -183,3 +185,33 @@ def test_what_a_local_project_requires_is_asked_of_it_again(stocked: Host, line:
     made = stocked.run("lock", "converge.toml")
     assert made.code == 0, made.err
     assert "gamma" in (stocked.folder / "app.pylock.toml").read_text()
+
+
+def test_another_project_of_a_repository_is_a_change(host: Host) -> None:
+    """Though its name, its version and the commit are the same."""
+    project = make_git_project(host.folder / "src", "all", "1.0")
+    for folder in ("one", "two"):
+        make_project(project.path / folder, "tool", "1.0", files=say(folder))
+    project.commit()
+    host.declare([f"tool @ {project.url}#subdirectory=one/tool"])
+    host.applied()
+    host.declare([f"tool @ {project.url}#subdirectory=two/tool"])
+
+    plan = host.converges()
+
+    assert changes(plan)["package.tool"][1].endswith(f"#subdirectory=two/tool#{project.head[:12]}")
+    assert word(host) == "two"
+
+
+def test_another_project_of_an_archive_is_a_change(host: Host, index: Index) -> None:
+    make_project(host.folder / "all/one", "tool", "1.0", files=say("one"))
+    make_project(host.folder / "all/two", "tool", "1.0", files=say("two"))
+    shutil.make_archive(str(index.directory / "all-1.0"), "zip", host.folder, "all")
+    archive = index.url.replace("/simple/", "/files/all-1.0.zip")
+    host.declare([f"tool @ {archive}#subdirectory=one/tool"])
+    host.applied()
+    host.declare([f"tool @ {archive}#subdirectory=two/tool"])
+
+    host.converges()
+
+    assert word(host) == "two"
