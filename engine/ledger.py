@@ -20,7 +20,7 @@ from engine.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from typing import Any
 
     from engine.loading import Composition, Text
@@ -33,11 +33,16 @@ def files(names: Sequence[str], texts: tuple[Text, ...], state: str) -> tuple[st
     """Return the files a run is about, with those that are gone from the folders it names."""
     here = [text.file for text in texts if text.lasting]
     known = {_place(file, state) for file in here}
-    gone: set[str] = set()
-    for folder in (os.path.abspath(name) for name in names if os.path.isdir(name)):
-        others = (one for one in _places(_beginning(folder), state) if one not in known)
-        gone.update(file for file in map(_file, others) if not os.path.lexists(file))
-    return (*here, *sorted(gone - {""}))
+    missing = {file for name in names for file in gone(name, state, known)}
+    return (*here, *sorted(missing))
+
+
+def gone(name: str, state: str, known: Container[str] = ()) -> set[str]:
+    """Return the files of a folder that are noted and gone; the `known` notes are not read."""
+    if not os.path.isdir(name):
+        return set()
+    others = (one for one in _places(_beginning(os.path.abspath(name)), state) if one not in known)
+    return {file for file in map(_file, others) if file and not os.path.lexists(file)}
 
 
 class Ledger:

@@ -24,7 +24,7 @@ from engine.value import fields, items, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from engine.kind import Kind
@@ -55,14 +55,17 @@ class Composition:
     """The kind that a `[defaults]` table speaks of."""
 
 
-def read_texts(names: Sequence[str]) -> tuple[Text, ...]:
+def read_texts(
+    names: Sequence[str], may_be_empty: Callable[[str], bool] = lambda _folder: False
+) -> tuple[Text, ...]:
     """Read what the command line names: files, folders, or `-`.
 
-    Of a folder every `*.toml`, sorted, but lock files and what is hidden.
+    Of a folder every `*.toml`, sorted, but lock files and what is hidden. One without any is
+    refused, unless it `may_be_empty`.
     """
     texts: dict[str, Text] = {}
     for name in names:
-        for path in _expand(name):
+        for path in _expand(name, may_be_empty):
             text = _read(path)
             texts.setdefault(text.file, text)
     return tuple(texts.values())
@@ -95,12 +98,12 @@ def _fresh(texts: tuple[Text, ...], composition: Composition) -> tuple[tuple[Res
     return arrange(declared, composition.kinds), declared.notes
 
 
-def _expand(name: str) -> list[str]:
+def _expand(name: str, may_be_empty: Callable[[str], bool]) -> list[str]:
     if name == "-" or not os.path.isdir(name):
         return [name]
     found = sorted(one for one in os.listdir(name) if _DECLARATION.fullmatch(one))
     found = [one for one in found if not os.path.isdir(os.path.join(name, one))]
-    if not found:
+    if not found and not may_be_empty(name):
         raise InputMissing(
             f"no `*.toml` in the folder `{name}`", hint="`converge init` writes a first one"
         )

@@ -46,7 +46,8 @@ def begin(arguments: Namespace, compose: Compose) -> Session:
     listen(arguments)
     where = options.settings(arguments)
     composition = compose(where)
-    texts = read_texts(arguments.files)
+    # The last file of a folder may have gone, and what it declared is to be known all the same.
+    texts = read_texts(arguments.files, lambda folder: bool(ledger.gone(folder, where.state)))
     stop.listen()  # not before: whoever waits for its input can just be ended
     if getattr(arguments, "prune", False):
         _check_prune(texts, arguments.only)

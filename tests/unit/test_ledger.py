@@ -78,6 +78,17 @@ def test_a_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
     assert len(list((places[1] / "ledger").iterdir())) == 1
 
 
+def test_the_last_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
+    decommissioned: Desk,
+) -> None:
+    folder = f"{decommissioned.folder}/hosts/"
+    (decommissioned.folder / "hosts" / "a.toml").unlink()
+    assert len(decommissioned.run("plan", "--json", folder).report["notes"]) == 2
+    done = decommissioned.run("apply", "--json", "--prune", folder)
+    assert done.outcomes() == {"note.a": "changed", "note.b": "changed"}
+    assert decommissioned.run("apply", "--json", "--prune", folder).code == 66
+
+
 def test_a_file_that_moved_or_is_another_folders_is_not_gone(decommissioned: Desk) -> None:
     hosts = decommissioned.folder / "hosts"
     decommissioned.notes("b", name="hosts/c.toml")
