@@ -108,13 +108,7 @@ def _filled(root: str, job: Job, views: tuple[View, ...]) -> Receipt:
     ids = ids_of(spec)  # first: who does not exist is told before the long work
     _begin(root, job)
     bare = bare_digests(root)
-    taken, digests = donors.take(root, chosen.packages, chosen.python, views)
-    missing = [one.name for one in chosen.packages if one.name not in taken]
-    notes = f"{root}/{NOTES}"
-    with open(notes, "xb"):
-        pass  # a plain file, in which no package can put a receipt of its own making
-    install(root, spec, chosen, missing, job.settings, job.work)
-    os.unlink(notes)
+    digests = _brought(root, job, views)
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
     changed_meanwhile(spec)
@@ -132,6 +126,20 @@ def _filled(root: str, job: Job, views: tuple[View, ...]) -> Receipt:
         give(root, ids)
         memory.note(root, seal, receipt.loose, spec.ignore)
     return receipt
+
+
+def _brought(root: str, job: Job, views: tuple[View, ...]) -> dict[str, str]:
+    """Bring the packages; return the SHA-256 of each file that was hashed while it was copied."""
+    wanted = job.chosen.packages
+    taken, digests = donors.take(root, wanted, job.chosen.python, views)
+    missing = [one.name for one in wanted if one.name not in taken]
+    before = donors.looks(root, digests)
+    notes = f"{root}/{NOTES}"
+    with open(notes, "xb"):
+        pass  # a plain file, in which no package can put a receipt of its own making
+    install(root, job.spec, job.chosen, missing, job.settings, job.work)
+    os.unlink(notes)
+    return donors.left_alone(root, digests, before)
 
 
 def _begin(root: str, job: Job) -> None:

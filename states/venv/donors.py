@@ -14,12 +14,12 @@ from engine import progress
 from engine.files import read_plain, sha256, write_all
 from states.venv import receipt as receipts
 from states.venv import seal as seals
-from states.venv.inspection import is_bytecode
+from states.venv.inspection import is_bytecode, source_of
 from states.venv.wheels import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from states.python import Python
     from states.venv.observation import View
@@ -57,6 +57,34 @@ def take(
                 digests.update(copied)
                 taken[one.name] = have[one.name]
     return taken, digests
+
+
+def looks(root: str, digests: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Return how each copy looks, before an installer is let in."""
+    return {path: seals.look(f"{root}/{path}") for path in digests}
+
+
+def left_alone(
+    root: str, digests: Mapping[str, str], before: Mapping[str, tuple[int, ...]]
+) -> dict[str, str]:
+    """Return the digests of copies that an installer did not touch.
+
+    It may build a local project anew, or write over another package's file: what it made
+    is to be read. Bytecode counts for no more than its source.
+    """
+    same = {path for path in digests if _looks(root, path) == before[path]}
+    return {
+        path: digest
+        for path, digest in digests.items()
+        if path in same and (not is_bytecode(path) or source_of(path) in same)
+    }
+
+
+def _looks(root: str, path: str) -> tuple[int, ...]:
+    try:
+        return seals.look(f"{root}/{path}")
+    except OSError:
+        return ()
 
 
 def _usable(view: View, receipt: Receipt, python: Python) -> bool:

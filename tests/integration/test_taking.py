@@ -12,7 +12,8 @@ from states.venv import receipt as receipts
 from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
 from tests.integration.rooms import NOBODY
-from tests.support.wheels import make_wheel, record_row
+from tests.support import backend
+from tests.support.wheels import make_project, make_wheel, record_row
 
 MODULE = f"lib/{MINOR}/site-packages/beta/__init__.py"
 RECORD = f"lib/{MINOR}/site-packages/beta-1.0.dist-info/RECORD"
@@ -115,3 +116,34 @@ def test_a_package_whose_files_are_not_all_sealed_comes_from_the_cache(
     assert "taking from" in done.err
     assert "installing 2 of 3 packages" in done.err
     assert (stocked.venv / "etc/service/service.conf").read_text() == "x"
+
+
+NEVER_THE_SAME = """
+import time
+
+_usual = _wheel
+
+
+def _wheel(directory, sources):
+    made = f"WHEN = {time.time_ns()}\\n".encode()
+    return _usual(directory, {**sources, "tool/built.py": made})
+"""
+
+
+def test_a_project_that_is_built_anew_is_taken_as_it_was_built(stocked: Host) -> None:
+    """The installer builds it for a newer time of a file alone, and no build is as another."""
+    built = Path(backend.__file__).read_text() + NEVER_THE_SAME
+    project = make_project(stocked.folder, "tool", "1.0", files={"_build/backend.py": built})
+    stocked.declare(["tool @ ./tool"])
+    stocked.applied()
+    os.utime(project / "pyproject.toml")
+    stocked.declare(["tool @ ./tool", "beta<2"])
+
+    done = stocked.applied()
+
+    assert "fetching anew" not in done.err
+    source = (stocked.site / "tool/built.py").read_text()
+    assert stocked.python_says("from tool import built; print('WHEN =', built.WHEN)") == source[:-1]
+    assert list((stocked.site / "tool/__pycache__").glob("built.*.pyc"))
+    assert stocked.run("verify", "converge.toml").code == 0
+    stocked.settled()
