@@ -64,8 +64,9 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
     if spec.state == "absent":
         return spec
     lines = _all_lines(spec, source)
-    origins = _origins(spec, lines, source)
-    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, source, locking))
+    lock = lockfile.read(spec, lines, source) if spec.lock and not locking else None
+    origins = _origins(spec, lines, lock, source)
+    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, lock))
 
 
 def _check_names(spec: Venv, source: Source) -> None:
@@ -212,26 +213,25 @@ def _all_lines(spec: Venv, source: Source) -> list[Line]:
     return lines
 
 
-def _origins(spec: Venv, lines: list[Line], source: Source) -> tuple[str, ...]:
-    """Digest each local project or file that is asked for directly."""
+def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Source) -> tuple[str, ...]:
+    """Digest each local project or file that is asked for directly, or that a lock names."""
     from packaging.requirements import Requirement
 
     own = [Requirement(text).url or "" for text in (*spec.packages, *spec.overrides)]
-    paths = {*map(local_path, own), *(line.local() for line in lines)}
+    asked = {*map(local_path, own), *(line.local() for line in lines)}
+    # Of those in a lock, some may be for other hosts than this one.
+    locked = lockfile.projects(lock or "", os.path.dirname(spec.lock))
     found = []
-    for path in sorted(filter(None, paths)):
+    for path in sorted(filter(None, asked | locked)):
         digest = source.tree(path)
-        if digest == "absent":
+        if digest == "absent" and path in asked:
             source.problem(("packages",), f"no such project or file: `{path}`")
         found.append(f"{path}\0{digest}")
     return tuple(found)
 
 
-def _digest(
-    spec: Venv, lines: list[Line], origins: tuple[str, ...], source: Source, locking: bool
-) -> str:
+def _digest(spec: Venv, lines: list[Line], origins: tuple[str, ...], lock: str | None) -> str:
     """Return the digest of what versions follow from: the same inputs, the same versions."""
-    lock = lockfile.read(spec, lines, source) if spec.lock and not locking else ""
     whole = {
         "packages": sorted(spec.packages),
         "overrides": sorted(spec.overrides),
@@ -242,9 +242,9 @@ def _digest(
         "no-index": spec.no_index,
         "exclude-newer": spec.exclude_newer,
         "origins": origins,
-        "lock": sha256(lock.encode()),
+        "lock": sha256((lock or "").encode()),
     }
-    if spec.lock and not locking:
+    if lock is not None:
         # A lock is all that counts; what it was made from may differ from host to host.
         whole = {"lock": whole["lock"], "origins": origins}
     return sha256(json.dumps(whole, sort_keys=True).encode())

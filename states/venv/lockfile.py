@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from states.venv.requirements import overridden
 from states.venv.wheels import normalised
 
@@ -18,16 +20,32 @@ if TYPE_CHECKING:
 
 
 def read(spec: Venv, lines: list[Line], source: Source) -> str:
-    """Return the text of a spec's lock, checked as far as that needs no interpreter."""
+    """Return the text of a spec's lock, checked as far as that needs no interpreter.
+
+    What is no lock is told as a problem, and reads as empty.
+    """
     text = source.read(spec.lock, ("lock",))
     if text is None:
         hint = "`converge lock` writes it; or leave `lock` out"
         source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
         return ""
     lock = _parsed(text, spec, source)
-    if lock is not None:
-        _check(lock, spec, lines, source)
+    if lock is None:
+        return ""
+    _check(lock, spec, lines, source)
     return text
+
+
+def projects(text: str, base: str) -> set[str]:
+    """Return the folders that a lock installs from; relative paths are relative to `base`."""
+    import tomli
+
+    entries = tomli.loads(text).get("packages", [])
+    return {
+        os.path.normpath(os.path.join(base, one["directory"]["path"]))
+        for one in entries
+        if "directory" in one
+    }
 
 
 def _parsed(text: str, spec: Venv, source: Source) -> Pylock | None:

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.conftest import stock
 from tests.integration.host import Host, changes
 from tests.support.index import Index
-from tests.support.wheels import make_wheel
+from tests.support.wheels import make_project, make_wheel
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "by hand"\n'
 
@@ -192,3 +192,29 @@ def test_a_lock_that_is_older_than_the_declaration_is_refused(stocked: Host) -> 
     assert stocked.run("lock", "converge.toml").code == 0
     stocked.converges()
     assert stocked.versions() == {"alpha": "1.1", "beta": "1.0", "gamma": "3.0"}
+
+
+def test_an_edit_of_a_project_that_only_the_lock_names_is_a_change(stocked: Host) -> None:
+    def say(word: str) -> None:
+        files = {"src/tool/__init__.py": f"WORD = {word!r}\n"}
+        make_project(stocked.folder, "tool", "1.0", files=files)
+
+    say("old")
+    stocked.declare(["tool @ ./tool"], lock="pylock.toml")
+    assert stocked.run("lock", "converge.toml").code == 0
+    stocked.declare([], lock="pylock.toml")
+    stocked.applied()
+    stocked.settled()
+    say("new")
+
+    stocked.converges()
+
+    assert stocked.python_says("import tool; print(tool.WORD)") == "new"
+
+
+def test_a_project_that_a_lock_has_for_other_hosts_need_not_be_here(locked: Host) -> None:
+    text = HEAD + entry(wheel(locked, "beta-1.0"))
+    text += '[[packages]]\nname = "tool"\nmarker = "sys_platform == \'win32\'"\n'
+    locked.write(text + '[packages.directory]\npath = "tool"\n', "pylock.toml")
+
+    locked.converges()
