@@ -63,10 +63,14 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
     )
     if spec.state == "absent":
         return spec
-    lines = _all_lines(spec, source)
+    lines = [
+        *_lines(spec.requirements, "requirements", source),
+        *_lines(spec.constraints, "constraints", source),
+    ]
+    build = _lines(spec.build_constraints, "build-constraints", source)
     lock = lockfile.read(spec, lines, source) if spec.lock and not locking else None
-    origins = _origins(spec, lines, lock, source)
-    return replace(spec, origins=origins, inputs=_digest(spec, lines, origins, lock))
+    origins = _origins(spec, [*lines, *build], lock, source)
+    return replace(spec, origins=origins, inputs=_digest(spec, lines, build, origins, lock))
 
 
 def _check_names(spec: Venv, source: Source) -> None:
@@ -187,29 +191,24 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
     return tuple(good)
 
 
-def _all_lines(spec: Venv, source: Source) -> list[Line]:
-    """Return the lines of all local files; of a URL only that it is named."""
+def _lines(names: tuple[str, ...], key: str, source: Source) -> list[Line]:
+    """Return the lines of all local files that a key names; of a URL only that it is named."""
     lines = []
-    for key, names in (
-        ("requirements", spec.requirements),
-        ("constraints", spec.constraints),
-        ("build-constraints", spec.build_constraints),
-    ):
-        for index, name in enumerate(names):
+    for index, name in enumerate(names):
 
-            def missing(file: str, by: Line | None, key: str = key, index: int = index) -> None:
-                where = f", named in `{by.file}` line {by.number}" if by else ""
-                source.problem((key, index), f"no such file: `{file}`{where}")
+        def missing(file: str, by: Line | None, index: int = index) -> None:
+            where = f", named in `{by.file}` line {by.number}" if by else ""
+            source.problem((key, index), f"no such file: `{file}`{where}")
 
-            def read(file: str, key: str = key, index: int = index) -> str | None:
-                return file if is_url(file) else source.read(file, (key, index))
+        def read(file: str, index: int = index) -> str | None:
+            return file if is_url(file) else source.read(file, (key, index))
 
-            for line in read_lines(name, read, missing, constraint=key != "requirements"):
-                if wrong := mistake(line):
-                    words, hint = wrong
-                    source.problem((key, index), f"{line.place()}: {words}", hint)
-                else:
-                    lines.append(line)
+        for line in read_lines(name, read, missing, constraint=key != "requirements"):
+            if wrong := mistake(line):
+                words, hint = wrong
+                source.problem((key, index), f"{line.place()}: {words}", hint)
+            else:
+                lines.append(line)
     return lines
 
 
@@ -230,13 +229,15 @@ def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Source) ->
     return tuple(found)
 
 
-def _digest(spec: Venv, lines: list[Line], origins: tuple[str, ...], lock: str | None) -> str:
+def _digest(
+    spec: Venv, lines: list[Line], build: list[Line], origins: tuple[str, ...], lock: str | None
+) -> str:
     """Return the digest of what versions follow from: the same inputs, the same versions."""
     whole = {
         "packages": sorted(spec.packages),
         "overrides": sorted(spec.overrides),
         "lines": [[line.constraint, line.text] for line in lines],
-        "build-constraints": spec.build_constraints,
+        "build-constraints": [line.text for line in build],
         "indexes": [redacted(one) for one in (spec.index_url, *spec.extra_index_url)],
         "find-links": spec.find_links,
         "no-index": spec.no_index,

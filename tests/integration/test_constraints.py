@@ -249,3 +249,18 @@ def test_an_answer_that_is_no_list_of_requirements_is_a_clear_failure(
     assert failed.code == 69, failed.err
     assert f"`{url}/{place}` {words}" in failed.first["error"]["message"]
     assert "Traceback" not in failed.err
+
+
+def test_a_line_that_moves_from_what_builds_to_what_is_installed_counts_there(site: Host) -> None:
+    site.write("other<9\n", "upper.txt")
+    site.write("library<2\n", "build.txt")
+    keys = {"constraints": ["upper.txt"], "build_constraints": ["build.txt"]}
+    site.declare(["service"], **keys)
+    site.applied()
+    assert site.versions()["library"] == "3.0"
+    site.write("other<9\nlibrary<2\n", "upper.txt")
+    site.write("", "build.txt")
+
+    site.converges()
+
+    assert site.versions()["library"] == "1.0"
