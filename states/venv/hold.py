@@ -10,11 +10,16 @@ import os
 
 from engine.files import flush_folder, sha256
 from engine.value import value
+from states.venv import receipt as receipts
+from states.venv.store import current, note, noted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.spec import Venv
     from states.venv.store import Store
+
+NAME = "held"
+"""The name of the note in the store."""
 
 
 @value
@@ -34,36 +39,43 @@ def wish(spec: Venv) -> str:
 
 def read(store: Store) -> Hold | None:
     """Return the hold of a venv; `None` if there is none."""
-    try:
-        generation, _, against = os.readlink(_note(store)).partition(":")
-    except OSError:
-        return None
-    return Hold(generation, against)
+    generation, _, against = noted(store, NAME).partition(":")
+    return Hold(generation, against) if generation else None
 
 
 def put(store: Store, hold: Hold) -> None:
     """Hold a venv, in one rename."""
-    aside = f"{store.root}/next-{os.urandom(4).hex()}"
-    os.symlink(f"{hold.generation}:{hold.against}", aside)
-    os.rename(aside, _note(store))
+    note(store, NAME, f"{hold.generation}:{hold.against}")
     flush_folder(store.root)
 
 
 def release(store: Store) -> bool:
     """End a hold; tell whether there was one."""
     try:
-        os.unlink(_note(store))
+        os.unlink(f"{store.root}/{NAME}")
     except FileNotFoundError:
         return False
     flush_folder(store.root)
     return True
 
 
-def holds(store: Store, spec: Venv, live: str) -> bool:
-    """Tell whether what is live is held against what this spec wishes for."""
-    hold = read(store)
-    return hold is not None and hold.generation == live and hold.against == wish(spec)
+def standing(store: Store) -> Hold | None:
+    """Return the hold of a venv, unless another generation, a whole one, is live.
+
+    Then a rollback was killed before its switch, or what ended the hold right after its own.
+    """
+    hold, live = read(store), current(store)
+    if hold is None or live in (None, hold.generation):
+        return hold
+    return None if receipts.read(store.generation(live)) else hold
 
 
-def _note(store: Store) -> str:
-    return f"{store.root}/held"
+def is_void(store: Store) -> bool:
+    """Tell whether there is a hold that counts for nothing."""
+    return read(store) is not None and standing(store) is None
+
+
+def held(store: Store, spec: Venv) -> str:
+    """Return what is held against what this spec wishes for; empty for nothing."""
+    hold = standing(store) if spec.state == "present" else None
+    return hold.generation if hold is not None and hold.against == wish(spec) else ""

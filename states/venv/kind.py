@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.errors import ConvergeError
-from states.venv.hold import holds
 from states.venv.observation import FOREIGN, View, artifacts_of, look, owners
 from states.venv.receipt import lock_text
 from states.venv.seal import AS_SEALED
@@ -69,7 +68,7 @@ class VenvKind:
         """Versions must be chosen, or an interpreter looked for."""
         from states.venv.choice import answered
 
-        if spec.state == "absent" or self._held(spec):
+        if spec.state == "absent" or self.views[spec.path].held:
             return False
         return not answered(spec, self.views[spec.path], self.settings.upgrade)
 
@@ -79,16 +78,15 @@ class VenvKind:
         """Say what the venv should be: the declared, with the versions that were chosen."""
         from states.venv import choice as choices
 
-        held = observed is not None and self._held(spec)
+        view = self.views[spec.path]
         if observed is not None and observed.get("path") == FOREIGN:
-            _admit(spec, held=held)
+            _admit(spec, held=bool(view.held))
         if spec.state == "absent":
             return None
-        if observed is not None and held:
-            return _untouched(spec, observed)
+        if observed is not None and view.held:
+            return _untouched(spec, observed, view)
         if observed is None:
             refuse_within(spec.path)
-        view = self.views[spec.path]
         request = _request(spec, needed)
         chosen = self.choices.get(spec.path)
         if chosen is None:
@@ -126,11 +124,11 @@ class VenvKind:
 
     def apply(self, spec: Venv, diff: Diff) -> None:
         """Build aside, switch once; or remove."""
-        from states.venv.making import make, recover, remove
+        from states.venv.making import make, remove, restore
 
         view = self.views[spec.path]
-        if self._held(spec):
-            recover(view.store)
+        if view.held:
+            restore(view.store, view.held)
             return
         if diff.desired is None:
             remove(view.store)
@@ -144,7 +142,7 @@ class VenvKind:
     def remember(self, spec: Venv) -> None:
         """Refresh the receipt and the memory of stats, where either is out of date."""
         view, chosen = self.views[spec.path], self.choices.get(spec.path)
-        if view.receipt is None or chosen is None or self._held(spec):
+        if view.receipt is None or chosen is None or view.held:
             return
         same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, chosen.request)
         if view.stale or not same or lock_text(view.root, view.receipt) is None:
@@ -154,19 +152,15 @@ class VenvKind:
 
     def remarks(self, spec: Venv) -> Iterable[str]:
         """Tell of a rollback that still holds."""
-        if spec.path in self.views and self._held(spec):
+        held = self.views[spec.path].held if spec.path in self.views else ""
+        if held:
             name = spec.declared.rpartition(".")[2]
-            live = self.views[spec.path].live
-            where = "the folder that was adopted" if live == FOREIGN else f"generation {live}"
+            where = "the folder that was adopted" if held == FOREIGN else f"generation {held}"
             yield (
                 f"`{spec.path}` is held at {where}, to which "
                 f"it was rolled back; change its declaration, or `converge rollback "
                 f"FILE {name} --release`, to go on"
             )
-
-    def _held(self, spec: Venv) -> bool:
-        view = self.views[spec.path]
-        return bool(view.live) and holds(view.store, spec, view.live)
 
 
 def _admit(spec: Venv, *, held: bool) -> None:
@@ -181,12 +175,12 @@ def _admit(spec: Venv, *, held: bool) -> None:
         )
 
 
-def _untouched(spec: Venv, observed: State) -> State:
+def _untouched(spec: Venv, observed: State, view: View) -> State:
     """Ask of a held venv to stay as it is; it is not built anew from a wish that was rejected."""
-    trouble = [name for name in observed if name.startswith("file.")]
-    if trouble:
+    if view.troubles:
+        trouble = view.troubles[0].removeprefix("file.")
         raise ConvergeError(
-            f"the held generation of `{spec.path}` is damaged: {trouble[0].removeprefix('file.')}",
+            f"the held generation of `{spec.path}` is damaged: {trouble}",
             hint="roll back to another one, or release it: `converge rollback --help`",
         )
     rest = {name: value for name, value in observed.items() if not name.startswith("leftover.")}

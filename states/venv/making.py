@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from engine import progress
 from engine.value import replace
-from states.venv import hold
+from states.venv import former, hold
 from states.venv import receipt as receipts
 from states.venv.building import Job, built
 from states.venv.choice import shaped
 from states.venv.observation import sealed_well
-from states.venv.retiring import clear, quarantine, retirable, retire, stuck
-from states.venv.store import demolish, generations, leftovers, publish, withdraw
+from states.venv.retiring import clear, is_quarantined, quarantine, retirable, retire, stuck
+from states.venv.store import current, demolish, generations, leftovers, publish, withdraw
 from states.workplace import workplace_in
 
 TYPE_CHECKING = False
@@ -43,10 +43,18 @@ def make(
     progress.step("publishing")
     if views[0].damaged and views[0].receipt and views[0].receipt != receipt:
         quarantine(store, views[0].receipt.generation)
+    _note_former(store, receipt.generation)
     publish(store, receipt.generation)
     hold.release(store)
     retire(store, retirable(store, spec.keep))
     return replace(chosen, packages=receipt.packages)
+
+
+def restore(store: Store, held: str) -> None:
+    """Have the path lead to a held generation again; nothing is built, and the hold stays."""
+    recover(store)
+    if current(store) != held:
+        publish(store, held)
 
 
 def remove(store: Store) -> None:
@@ -67,6 +75,20 @@ def recover(store: Store) -> None:
         clear(store, relative)
     for name in stuck(store):
         clear(store, name)
+    if hold.is_void(store):
+        progress.step("ending a hold that an interrupted run left")
+        hold.release(store)
+
+
+def _note_former(store: Store, following: str) -> None:
+    """Note what is to be replaced; if that is damaged, what was before it is still the former."""
+    live = current(store)
+    if live in (None, following):
+        return
+    whole = receipts.read(store.generation(live)) and not is_quarantined(store, live)
+    before = live if whole else former.before(store)
+    if before:
+        former.note(store, before, following)
 
 
 def _at_hand(spec: Venv, view: View, chosen: Choice) -> Receipt | None:

@@ -7,11 +7,13 @@ import stat
 
 from engine.lock import is_held
 from engine.value import value
+from states.venv import hold
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.store import (
     LEASE,
     NOTES,
+    RECEIPT,
     Store,
     current,
     generations,
@@ -39,21 +41,30 @@ class View:
     store: Store
     state: State | None
     receipt: Receipt | None = None
-    """Of the published generation, or of the newest one where nothing is published."""
+    """Of the published generation; where none is, of the held one, or else of the newest."""
     stale: bool = False
     """Whether the content is as sealed though the memory of stats is not."""
     link: str = ""
     """Where a symlink of another's making leads that is at the path."""
+    held: str = ""
+    """The generation, or that the folder is foreign, to which it was rolled back to stay."""
 
     @property
     def damaged(self) -> bool:
         """Whether the generation is not what its seal says, or cannot run where it is."""
-        if self.receipt is None or self.state is None:
+        if self.receipt is None:
             return False
-        sealed = {f"package.{one.name}": one.identity() for one in self.receipt.packages}
+        return bool(self.troubles or self.receipt.python.condition())
+
+    @property
+    def troubles(self) -> list[str]:
+        """The attributes in which the generation is not what its receipt and its seal say."""
+        packages = self.receipt.packages if self.receipt else ()
+        sealed = {f"package.{one.name}": one.identity() for one in packages}
         told = ("file.", "package.", "moved")
-        have = {name: value for name, value in self.state.items() if name.startswith(told)}
-        return have != sealed or bool(self.receipt.python.condition())
+        state = self.state or {}
+        have = {name: value for name, value in state.items() if name.startswith(told)}
+        return [name for name in {**have, **sealed} if have.get(name) != sealed.get(name)]
 
     @property
     def live(self) -> str:
@@ -72,14 +83,19 @@ def look(spec: Venv) -> View:
     """Look at the venv that a spec names."""
     store = store_of(spec.path)
     where, identifier = published(store)
+    held = hold.held(store, spec)
     if where == FOREIGN:
         is_link = os.path.islink(store.published)
         link = os.readlink(store.published) if is_link else ""
-        return View(store=store, state={"path": FOREIGN}, link=link)
-    rest = (
-        {} if is_held(store.lock) else {f"leftover.{one}": "left over" for one in leftovers(store)}
-    )
-    receipt = _receipt(store, identifier)
+        held = held if held == FOREIGN else ""
+        return View(store=store, state={"path": FOREIGN}, link=link, held=held)
+    if held == FOREIGN:
+        held = ""  # it is another's, who has taken it away
+    rest = {} if is_held(store.lock) else _left_over(store)
+    receipt = _receipt(store, identifier, held)
+    if receipt is None and held:
+        broken = {f"file.{RECEIPT}": "torn or missing"}
+        return View(store=store, state={"path": where, **broken, **rest}, held=held)
     if receipt is None:
         wanted = spec.state == "present"
         if where == "missing" and (wanted or not os.path.isdir(store.root)):
@@ -92,7 +108,7 @@ def look(spec: Venv) -> View:
     content, stale = _content(store.generation(receipt.generation), receipt, spec)
     content.update(_gone(store.generation(receipt.generation), spec))
     state = {"path": where, **_facts(receipt), **content, **rest}
-    return View(store=store, state=state, receipt=receipt, stale=stale)
+    return View(store=store, state=state, receipt=receipt, stale=stale, held=held)
 
 
 def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
@@ -121,13 +137,24 @@ def published(store: Store) -> tuple[str, str | None]:
     return FOREIGN, None
 
 
-def _receipt(store: Store, identifier: str | None) -> Receipt | None:
-    """Return the receipt of this generation, or of the newest one that has a whole one."""
-    if identifier is not None:
-        receipt = receipts.read(store.generation(identifier))
+def _left_over(store: Store) -> dict[str, str]:
+    """Return what an interrupted run left, as attributes."""
+    names = [*leftovers(store), *([hold.NAME] if hold.is_void(store) else [])]
+    return {f"leftover.{one}": "left over" for one in names}
+
+
+def _receipt(store: Store, identifier: str | None, held: str) -> Receipt | None:
+    """Return the receipt of this generation, or of the one that was to stand in its place.
+
+    That is the held one and no other, or the newest one that has a whole receipt.
+    """
+    for one in filter(None, (identifier, held)):
+        receipt = receipts.read(store.generation(one))
         if receipt is not None:
             return receipt
-        _must_see(f"{store.generation(identifier)}/{NOTES}")
+        _must_see(f"{store.generation(one)}/{NOTES}")
+    if held:
+        return None
     for one in reversed(generations(store)):
         receipt = receipts.read(store.generation(one))
         if receipt is not None:

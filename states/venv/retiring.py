@@ -10,7 +10,8 @@ from contextlib import suppress
 from engine import progress
 from states.venv import receipt as receipts
 from states.venv import usage
-from states.venv.store import LEASE, NOTES, current, discard, generations
+from states.venv.former import dispensable
+from states.venv.store import LEASE, NOTES, discard, generations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,20 +22,20 @@ STUCK = "stuck-"
 
 
 def retirable(store: Store, keep: int, *, quarantined: bool = False) -> list[str]:
-    """Return the former generations that may go: all but the newest `keep` whole ones.
+    """Return the former generations that may go: all but `keep` whole ones.
 
-    Never the published one, a pinned one, or one that a process still runs from. Of the
-    damaged ones, which were replaced, the newest stays in quarantine unless it is asked
-    for too: something that damages a venv again and again must not fill the disk.
+    Those are kept that a rollback would go to. Never the published one goes, the held one, a
+    pinned one, or one that a process still runs from. Of the damaged ones, which were
+    replaced, the newest stays in quarantine unless it is asked for too: something that
+    damages a venv again and again must not fill the disk.
     """
-    live = current(store)
-    former = [one for one in generations(store) if one != live]
+    former = dispensable(store)
     whole = [one for one in former if not is_quarantined(store, one)]
-    damaged = [one for one in former if one not in whole]
+    damaged = sorted(one for one in former if one not in whole)
     going = {*whole[: max(0, len(whole) - keep)], *(damaged if quarantined else damaged[:-1])}
     return [
         one
-        for one in former
+        for one in generations(store)
         if one in going and not is_pinned(store, one) and not in_use(store.generation(one))
     ]
 

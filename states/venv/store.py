@@ -3,6 +3,7 @@
 PATH                      → .NAME/generations/ID, relative
 .NAME/lock                held by the one engine that works here
 .NAME/generations/ID/     a generation; counts for nothing without its receipt
+.NAME/held, former        notes: what is held, and what was live before what
 .NAME/persistent/         folders that live on across generations
 .NAME/foreign-…           what another tool had made, and was replaced
 .NAME/trash-…, next-…     what is being removed, what is being put in place
@@ -157,6 +158,21 @@ def give_back(store: Store, name: str) -> None:
         os.rename(kept, store.published)
     flush_folder(os.path.dirname(store.published))
     flush_folder(store.root)
+
+
+def note(store: Store, name: str, text: str) -> None:
+    """Keep a short text as the target of a symlink, put there in one rename: it needs no room."""
+    aside = f"{store.root}/next-{_chance()}"
+    os.symlink(text, aside)
+    os.rename(aside, f"{store.root}/{name}")
+
+
+def noted(store: Store, name: str) -> str:
+    """Return a text that was kept so; empty if there is none."""
+    try:
+        return os.readlink(f"{store.root}/{name}")
+    except OSError:
+        return ""
 
 
 def withdraw(store: Store) -> None:

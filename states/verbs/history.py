@@ -54,7 +54,7 @@ def _history(arguments: Namespace, compose: Compose) -> int:
 
 
 def _rows(store: Store) -> list[dict[str, Any]]:
-    held = hold.read(store)
+    held = hold.standing(store)
     rows = []
     before: Receipt | None = None
     for identifier in generations(store):

@@ -10,7 +10,7 @@ from engine.errors import ConvergeError, UsageError
 from engine.lock import holding
 from engine.report import to_json
 from engine.verb import Verb
-from states.venv import hold
+from states.venv import former, hold
 from states.venv import receipt as receipts
 from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
@@ -44,7 +44,7 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
         if arguments.release:
             changed, target = hold.release(store), live
         else:
-            changed, target = True, _target(arguments, store, live)
+            changed, target = True, _target(arguments, store)
             _go_back(store, target, one.spec)
     if arguments.json:
         said = {"address": one.address, "from": live, "generation": target, "changed": changed}
@@ -79,7 +79,7 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
         publish(store, target)
 
 
-def _target(arguments: Namespace, store: Store, live: str | None) -> str:
+def _target(arguments: Namespace, store: Store) -> str:
     kept = foreign(store)
     if arguments.to:
         every = [*kept, *generations(store)]
@@ -90,11 +90,11 @@ def _target(arguments: Namespace, store: Store, live: str | None) -> str:
             f"`--to {arguments.to}` names {'no' if not matching else 'more than one'} generation",
             hint=f"there are {', '.join(every) or 'none'}",
         )
-    former = [one for one in generations(store) if live is None or one < live]
-    for one in reversed(former):
+    behind = former.behind(store)
+    for one in behind:
         if not is_quarantined(store, one):
             return one
-    if len(kept) == 1 and not former:
+    if len(kept) == 1 and not behind:
         return kept[0]
     raise ConvergeError(
         "there is no former generation to go back to",
