@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class ConvergeError(Exception):
     """One clear message, with a remedy where there is one.
@@ -113,6 +117,18 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EACCES: (Forbidden, "run as a user who may write there"),
     errno.EPERM: (Forbidden, "run as a user who may do that"),
 }
+
+
+def in_common(errors: Sequence[ConvergeError]) -> tuple[int, str, bool]:
+    """Return the exit code of some failures, their class, and whether to try again.
+
+    One class of failure is told by its own code; a mixture is just a failure.
+    """
+    if not errors:
+        return 0, "ok", False
+    same = len({error.code for error in errors}) == 1
+    kind = errors[0] if same else ConvergeError
+    return kind.code, kind.name, all(error.retryable for error in errors)
 
 
 def from_os_error(error: OSError) -> ConvergeError:

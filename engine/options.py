@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import sys
 
 from engine.errors import UsageError
 from engine.settings import Settings, places, processors
@@ -148,6 +147,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def colour_of(arguments: Namespace) -> bool:
-    """Decide on colour for standard output."""
-    return wants_colour([f"--color={arguments.color}"], sys.stdout)
+def colour_of(arguments: Namespace, stream: TextIO) -> bool:
+    """Decide on colour for a stream, standard output or standard error."""
+    return wants_colour([f"--color={arguments.color}"], stream)

@@ -79,7 +79,7 @@ def show(document: Report, arguments: Namespace) -> int:
     else:
         from engine.render import Paint, text
 
-        paint = Paint(options.colour_of(arguments))
+        paint = Paint(options.colour_of(arguments, sys.stdout))
         sys.stdout.write(text(document, paint, everything=arguments.verbose))
     return document["exit"]["code"]
 

@@ -9,7 +9,6 @@ from functools import partial
 from engine import options
 from engine.errors import UsageError
 from engine.lock import holding
-from engine.report import to_json
 from engine.verb import Verb
 from states import moment
 from states.aged import aged, drop
@@ -17,6 +16,7 @@ from states.venv import receipt as receipts
 from states.venv.making import recover
 from states.venv.retiring import retirable, retire, stuck
 from states.venv.store import lock_of, store_of
+from states.verbs.apart import apart, show
 from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
@@ -43,23 +43,18 @@ def _options(parser: ArgumentParser) -> None:
 
 def _gc(arguments: Namespace, compose: Compose) -> int:
     oldest = _seconds(arguments.older_than) if arguments.older_than else 0
-    removed = {one.address: _collect(one, arguments, oldest) for one in venvs(arguments, compose)}
+    removed, failed = apart(venvs(arguments, compose), lambda one: _collect(one, arguments, oldest))
     forgotten = aged(options.settings(arguments).cache)
     if not arguments.dry_run:
         drop(forgotten)
-    if arguments.json:
-        document = {"dry_run": arguments.dry_run, "removed": removed, "forgotten": len(forgotten)}
-        sys.stdout.write(to_json(document))
-        return 0
     word = "would be removed" if arguments.dry_run else "removed"
-    for address, names in removed.items():
-        for name in names:
-            sys.stdout.write(f"- {address} {name} {word}\n")
+    lines = [f"- {address} {name} {word}\n" for address, names in removed.items() for name in names]
     if forgotten:
-        sys.stdout.write(f"- {len(forgotten)} files of the cache, long unused, {word}\n")
-    if not forgotten and not any(removed.values()):
-        sys.stdout.write("nothing to remove\n")
-    return 0
+        lines.append(f"- {len(forgotten)} files of the cache, long unused, {word}\n")
+    if not lines and not failed:
+        lines.append("nothing to remove\n")
+    document = {"dry_run": arguments.dry_run, "removed": removed, "forgotten": len(forgotten)}
+    return show(document, lines, failed, arguments)
 
 
 def _collect(one: Resource, arguments: Namespace, oldest: int) -> list[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from engine import options, progress
 from engine.files import write_durably
 from engine.loading import load, read_texts
-from engine.report import to_json
 from engine.session import listen
 from engine.value import replace
 from engine.verb import Verb
+from states.verbs.apart import apart, show
+from states.verbs.selection import present
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from engine.resource import Resource
     from engine.settings import Settings
@@ -31,25 +32,33 @@ def _options(parser: ArgumentParser) -> None:
 def _lock(arguments: Namespace, compose: Compose) -> int:
     listen(arguments)
     where = replace(options.settings(arguments), locking=True)
-    written = []
     progress.open_()
     order = load(read_texts(arguments.files), compose(where), cache=None)
     interpreters = {one.address: one.spec.python for one in order if one.kind == "interpreter"}
-    for one in options.wanted(order, arguments.only):
-        if one.kind != "venv" or one.spec.state == "absent":
-            continue
+    chosen = {one.address: one for one in present(options.wanted(order, arguments.only))}
+
+    def written(one: Resource) -> tuple[str, bool]:
         with progress.task(one.address):
-            request = interpreters.get(one.spec.python, one.spec.python)
-            path, changed = _write(one, request, where)
-        written.append({"address": one.address, "path": path, "changed": changed})
-        if not arguments.json:
-            sys.stdout.write(f"{'~' if changed else ' '} {one.address}  {path}\n")
-            if not one.spec.lock:
-                name = os.path.basename(path)
-                sys.stdout.write(f'    to use it, add to [{one.address}]:  lock = "{name}"\n')
-    if arguments.json:
-        sys.stdout.write(to_json({"locks": written}))
-    return 0
+            return _write(one, interpreters.get(one.spec.python, one.spec.python), where)
+
+    locks, failed = apart(chosen.values(), written)
+    document = [
+        {"address": address, "path": path, "changed": changed}
+        for address, (path, changed) in locks.items()
+    ]
+    lines = [line for address, lock in locks.items() for line in _lines(chosen[address], *lock)]
+    return show({"locks": document}, lines, failed, arguments)
+
+
+def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
+    yield f"{'~' if changed else ' '} {one.address}  {path}\n"
+    if not one.spec.lock:
+        yield f'    to use it, add to [{one.address}]:  lock = "{os.path.basename(path)}"\n'
+
+
+def _place(one: Resource) -> str:
+    folder = os.path.dirname(one.file) if os.path.isabs(one.file) else os.getcwd()
+    return one.spec.lock or os.path.join(folder, f"{one.name}.pylock.toml")
 
 
 def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
@@ -58,8 +67,7 @@ def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
     from states.venv.resolving import compiled
     from states.workplace import workplace
 
-    folder = os.path.dirname(one.file) if os.path.isabs(one.file) else os.getcwd()
-    path = one.spec.lock or os.path.join(folder, f"{one.name}.pylock.toml")
+    path = _place(one)
     previous = None
     if os.path.exists(path):
         # One that is no text binds nobody and is written anew, as one that is no lock.

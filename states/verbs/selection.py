@@ -25,7 +25,7 @@ def venvs(arguments: Namespace, compose: Compose) -> list[Resource]:
     """Return the venvs that the arguments are about, in the order of the declaration."""
     where = options.settings(arguments)
     order = load(read_texts(arguments.files), compose(where), where.cache)
-    return _present(options.wanted(order, getattr(arguments, "only", [])))
+    return present(options.wanted(order, getattr(arguments, "only", [])))
 
 
 def named(arguments: Namespace, compose: Compose) -> Resource:
@@ -35,7 +35,7 @@ def named(arguments: Namespace, compose: Compose) -> Resource:
 
 def chosen(order: Sequence[Resource], name: str) -> Resource:
     """Return the venv of this name, with or without its kind; raises `UsageError`."""
-    found = _present(order)
+    found = present(order)
     for one in found:
         if name in (one.name, one.address):
             return one
@@ -48,5 +48,6 @@ def chosen(order: Sequence[Resource], name: str) -> Resource:
     )
 
 
-def _present(order: Sequence[Resource]) -> list[Resource]:
+def present(order: Sequence[Resource]) -> list[Resource]:
+    """Return those resources that are venvs, and are to be there."""
     return [one for one in order if one.kind == "venv" and one.spec.state == "present"]

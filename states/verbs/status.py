@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from engine import options
 from engine.redaction import redacted_all
-from engine.report import to_json
 from engine.value import fields
 from engine.verb import Verb
 from states import moment
@@ -15,11 +12,13 @@ from states.venv.choice import same_request, shaped
 from states.venv.observation import look
 from states.venv.retiring import is_pinned
 from states.venv.store import current, generations
+from states.verbs.apart import apart, show
 from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
     from typing import Any
 
     from engine.resource import Resource
@@ -35,17 +34,10 @@ def _options(parser: ArgumentParser) -> None:
 
 def _status(arguments: Namespace, compose: Compose) -> int:
     where = options.settings(arguments)
-    rows = [_row(one, where.state) for one in venvs(arguments, compose)]
-    if arguments.json:
-        sys.stdout.write(to_json({"venvs": rows}))
-        return 0
-    width = max((len(row["address"]) for row in rows), default=0)
-    for row in rows:
-        sys.stdout.write(_line(row, width) + "\n")
-        for generation, pids in row["old_generations_in_use"].items():
-            listed = ", ".join(str(pid) for pid in pids)
-            sys.stdout.write(f"{'':{width}}  still running from {generation}: pid {listed}\n")
-    return 0
+    rows, failed = apart(venvs(arguments, compose), lambda one: _row(one, where.state))
+    width = max(map(len, rows), default=0)
+    lines = [line for row in rows.values() for line in _lines(row, width)]
+    return show({"venvs": list(rows.values())}, lines, failed, arguments)
 
 
 def _row(resource: Resource, state: str) -> dict[str, Any]:
@@ -97,6 +89,13 @@ def _declared(spec: Venv) -> dict[str, Any]:
 def _as_declared(spec: Venv, receipt: Receipt) -> bool:
     declared = spec.python.startswith("interpreter.")
     return shaped(spec, receipt) and (declared or same_request(spec.python, receipt))
+
+
+def _lines(row: dict[str, Any], width: int) -> Iterator[str]:
+    yield _line(row, width) + "\n"
+    for generation, pids in row["old_generations_in_use"].items():
+        listed = ", ".join(str(pid) for pid in pids)
+        yield f"{'':{width}}  still running from {generation}: pid {listed}\n"
 
 
 def _line(row: dict[str, Any], width: int) -> str:

@@ -10,12 +10,15 @@ from engine.verb import Verb
 from states.venv import verified
 from states.venv.store import current, generations, store_of
 from states.venv.verifying import verify
+from states.verbs.apart import apart, complain
 from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from typing import Any
 
+    from engine.resource import Resource
     from engine.verb import Compose
     from states.venv.store import Store
 
@@ -29,30 +32,18 @@ def _options(parser: ArgumentParser) -> None:
 
 def _verify(arguments: Namespace, compose: Compose) -> int:
     where = options.settings(arguments)
-    reports = []
-    for one in venvs(arguments, compose):
-        store = store_of(one.spec.path)
-        for report in verify(one, store, arguments.jobs, every=arguments.all):
-            reports.append(report)
-            if not report["damage"] and not report["error"]:
-                verified.note(where.state, store.generation(str(report["generation"])))
-        error = _not_live(store)
-        if error:
-            reports.append(
-                {
-                    "address": one.address,
-                    "path": one.spec.path,
-                    "generation": None,
-                    "files": 0,
-                    "damage": [],
-                    "error": error,
-                }
-            )
-    failed = any(report["error"] for report in reports)
+    order = venvs(arguments, compose)
+    done, failed = apart(order, lambda one: _reports(one, arguments, where.state))
+    complain(failed.values(), arguments)
+    reports = [report for each in done.values() for report in each]
+    unread = [
+        _no_report(one, failed[one.address].message) for one in order if one.address in failed
+    ]
+    wrong = unread or any(report["error"] for report in reports)
     damaged = any(report["damage"] for report in reports)
-    code = 1 if failed else 2 if damaged else 0
+    code = 1 if wrong else 2 if damaged else 0
     if arguments.json:
-        sys.stdout.write(to_json({"generations": reports, "exit": {"code": code}}))
+        sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": {"code": code}}))
         return code
     for report in reports:
         name = f"{report['address']} {report['generation'] or ''}".rstrip()
@@ -65,6 +56,27 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
         else:
             sys.stdout.write(f"  {name}: {report['files']} files as sealed\n")
     return code
+
+
+def _reports(one: Resource, arguments: Namespace, state: str) -> list[dict[str, Any]]:
+    store = store_of(one.spec.path)
+    reports = list(verify(one, store, arguments.jobs, every=arguments.all))
+    for report in reports:
+        if not report["damage"] and not report["error"]:
+            verified.note(state, store.generation(str(report["generation"])))
+    error = _not_live(store)
+    return [*reports, _no_report(one, error)] if error else reports
+
+
+def _no_report(one: Resource, error: str) -> dict[str, Any]:
+    return {
+        "address": one.address,
+        "path": one.spec.path,
+        "generation": None,
+        "files": 0,
+        "damage": [],
+        "error": error,
+    }
 
 
 def _not_live(store: Store) -> str:

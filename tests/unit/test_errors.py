@@ -8,7 +8,7 @@ import os
 import pytest
 
 from engine import errors
-from engine.errors import ConvergeError, Interrupted, from_os_error
+from engine.errors import ConvergeError, Interrupted, from_os_error, in_common
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,10 @@ def test_no_two_classes_share_an_exit_code_or_a_name() -> None:
 
 def test_an_interruption_exits_as_its_signal_does() -> None:
     assert [Interrupted("x", signal=n).code for n in (1, 2, 15)] == [129, 130, 143]
+
+
+def test_several_failures_have_the_code_of_their_class_or_just_fail() -> None:
+    busy, refused = errors.Busy("x"), errors.Forbidden("y")
+    assert in_common([]) == (0, "ok", False)
+    assert in_common([busy, busy]) == (75, "busy", True)
+    assert in_common([busy, refused]) == (1, "failed", False)

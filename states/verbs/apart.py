@@ -1,0 +1,74 @@
+"""Venv by venv: what fails for one is told by its address, and stops no other."""
+
+from __future__ import annotations
+
+import sys
+
+from engine import options, progress
+from engine.errors import ConvergeError, from_os_error, in_common
+from engine.render import Paint, error_text
+from engine.report import to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeVar
+
+    from engine.resource import Resource
+
+    Done = TypeVar("Done")
+
+
+def apart(
+    venvs: Iterable[Resource], work: Callable[[Resource], Done]
+) -> tuple[dict[str, Done], dict[str, ConvergeError]]:
+    """Do the work for each venv; return by address what came of it, and what failed."""
+    done, failed = {}, {}
+    for one in venvs:
+        try:
+            done[one.address] = work(one)
+        except (ConvergeError, OSError) as error:
+            known = from_os_error(error) if isinstance(error, OSError) else error
+            known.message = f"{one.address}: {known.message}"
+            failed[one.address] = known
+    return done, failed
+
+
+def show(
+    document: Mapping[str, Any],
+    lines: Iterable[str],
+    failed: Mapping[str, ConvergeError],
+    arguments: Namespace,
+) -> int:
+    """Print what was done, in one form or the other, and what failed; return the exit code."""
+    complain(failed.values(), arguments)
+    code, name, retryable = in_common(list(failed.values()))
+    if arguments.json:
+        errors = {address: _error(error) for address, error in failed.items()}
+        told = {
+            "errors": errors,
+            "error": next(iter(errors.values()), None),
+            "exit": {"code": code, "class": name, "retryable": retryable},
+        }
+        sys.stdout.write(to_json({**document, **told}))
+    else:
+        sys.stdout.writelines(lines)
+    return code
+
+
+def complain(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
+    """Tell each error on standard error."""
+    progress.close()
+    paint = Paint(options.colour_of(arguments, sys.stderr))
+    for one in errors:
+        sys.stderr.write(error_text(one, paint))
+
+
+def _error(error: ConvergeError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "output": error.output,
+    }
