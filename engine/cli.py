@@ -10,6 +10,7 @@ from contextlib import redirect_stdout, suppress
 
 from engine import __version__, progress
 from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
+from engine.options import EVERYTHING
 from engine.redaction import redacted
 from engine.verbs import VERBS
 
@@ -140,7 +141,7 @@ def _dispatch(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int
     )
     verb.options(parser)
     # A bare `--upgrade` must not swallow the file that follows it.
-    arguments = ["--upgrade=" if word == "--upgrade" else word for word in words[1:]]
+    arguments = [f"--upgrade={EVERYTHING}" if word == "--upgrade" else word for word in words[1:]]
     try:
         return verb.run(parser.parse_args(arguments), compose)
     finally:

@@ -12,9 +12,14 @@ from engine.settings import Settings, places, processors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
     from typing import TextIO
 
     from engine.resource import Resource
+
+
+EVERYTHING = "\0"
+"""What a bare `--upgrade` asks for; no word of a command line has that character."""
 
 
 def files(parser: ArgumentParser) -> None:
@@ -85,13 +90,33 @@ def settings(arguments: Namespace) -> Settings:
     """Return the settings that these arguments and the surroundings amount to."""
     cache, state = places()
     asked = getattr(arguments, "upgrade", None)
-    names = None if asked is None else frozenset(n for one in asked for n in one.split(",") if n)
-    if asked is not None and "" in asked:
-        names = frozenset()
-    for name in names or ():
+    return Settings(cache=cache, state=state, upgrade=None if asked is None else _names(asked))
+
+
+def _names(asked: list[str]) -> frozenset[str]:
+    """Return the names to upgrade; none of them for all."""
+    if EVERYTHING in asked:
+        return frozenset()
+    named = [name for one in asked for name in one.rstrip(",").split(",")]
+    for name in named:
+        # An empty one is the variable of a script that nobody set.
         if not re.fullmatch(r"[\w.-]+", name):
             raise UsageError(f"`--upgrade={name}` names nothing", hint="as in --upgrade=NAME,NAME")
-    return Settings(cache=cache, state=state, upgrade=names)
+    return frozenset(named)
+
+
+def unheard(upgrade: frozenset[str] | None, known: Iterable[str]) -> list[str]:
+    """Return a note on each name to upgrade that is none of those which are known."""
+    plain = {_plain(name) for name in known}
+    return [
+        f"`--upgrade={name}`: no package of that name is, was or will be there"
+        for name in sorted(upgrade or ())
+        if _plain(name) not in plain
+    ]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def wanted(order: tuple[Resource, ...], patterns: list[str]) -> tuple[Resource, ...]:

@@ -14,7 +14,10 @@ from engine.verb import Verb
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
+    from engine.converge import Run
+    from engine.session import Session
     from engine.shapes import Report
     from engine.verb import Compose
 
@@ -27,7 +30,7 @@ def _plan_options(parser: ArgumentParser) -> None:
 
 
 def _plan(arguments: Namespace, compose: Compose) -> int:
-    document = execute("plan", begin(arguments, compose), Foretell())
+    document = _run("plan", begin(arguments, compose), Foretell())
     if arguments.out:
         from engine.saved import save
 
@@ -49,7 +52,7 @@ def _apply(arguments: Namespace, compose: Compose) -> int:
     announce = partial(announced, session)
     run = BringAbout(arguments.lock_timeout, announce)
     if arguments.dry_run or arguments.plan:
-        planned = execute("plan", session, Foretell())
+        planned = _run("plan", session, Foretell())
         if arguments.plan:
             from engine.saved import AsPlanned, confirm
 
@@ -57,7 +60,26 @@ def _apply(arguments: Namespace, compose: Compose) -> int:
             run = AsPlanned(planned, arguments.lock_timeout, announce)
         if arguments.dry_run:
             return show(planned, arguments)
-    return show(execute("apply", session, run), arguments)
+    return show(_run("apply", session, run), arguments)
+
+
+def _run(command: str, session: Session, run: Run) -> Report:
+    """Run the loop and report, with a note on each name to upgrade that nothing has."""
+    document = execute(command, session, run)
+    if not document["failed"]:
+        document["notes"] += options.unheard(session.where.upgrade, _packages(document))
+    return document
+
+
+def _packages(document: Report) -> Iterator[str]:
+    """Yield the name of each package that is there, or was, or will be."""
+    for one in document["resources"]:
+        for attribute in (
+            *(one["observed"] or ()),
+            *(each["attribute"] for each in one["changes"]),
+        ):
+            if attribute.startswith("package."):
+                yield attribute.removeprefix("package.")
 
 
 def _check_options(parser: ArgumentParser) -> None:

@@ -42,7 +42,7 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def _gc(arguments: Namespace, compose: Compose) -> int:
-    oldest = _seconds(arguments.older_than) if arguments.older_than else 0
+    oldest = _seconds(arguments.older_than) if arguments.older_than is not None else 0
     removed, failed = apart(venvs(arguments, compose), lambda one: _collect(one, arguments, oldest))
     forgotten = aged(options.settings(arguments).cache)
     if not arguments.dry_run:

@@ -47,13 +47,24 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
         for address, (path, changed) in locks.items()
     ]
     lines = [line for address, lock in locks.items() for line in _lines(chosen[address], *lock)]
-    return show({"locks": document}, lines, failed, arguments)
+    known = [name for path, _ in locks.values() for name in _packages(path)]
+    notes = [] if failed else options.unheard(where.upgrade, known)
+    lines += [f"note: {note}\n" for note in notes]
+    return show({"locks": document, "notes": notes}, lines, failed, arguments)
 
 
 def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
     yield f"{'~' if changed else ' '} {one.address}  {path}\n"
     if not one.spec.lock:
         yield f'    to use it, add to [{one.address}]:  lock = "{os.path.basename(path)}"\n'
+
+
+def _packages(path: str) -> Iterator[str]:
+    import tomli
+
+    with open(path, "rb") as stream:
+        for package in tomli.load(stream).get("packages", ()):
+            yield str(package["name"])
 
 
 def _place(one: Resource) -> str:

@@ -75,6 +75,13 @@ def test_upgrade_of_one_name_keeps_the_others(served: Host, index: Index) -> Non
     assert served.versions() == {"alpha": "1.0", "beta": "1.9"}
 
 
+def test_a_name_to_upgrade_that_no_package_has_is_told(served: Host) -> None:
+    (note,) = served.plan("--upgrade=bata,BETA").report["notes"]
+    assert note == "`--upgrade=bata`: no package of that name is, was or will be there"
+    assert served.applied("--upgrade=bata").report["notes"] == [note]
+    assert f"note: {note}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
+
+
 def test_an_upgrade_that_finds_nothing_newer_changes_nothing(served: Host) -> None:
     before = served.generation
 

@@ -33,7 +33,7 @@ def test_a_declaration_that_was_changed_since_is_told(live: Host, keys: dict[str
     assert drift(live) == ["declaration changed since"]
 
 
-@pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y"])
+@pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y", ""])
 def test_an_age_that_is_none_is_refused(live: Host, age: str) -> None:
     refused = live.run("gc", "converge.toml", f"--older-than={age}")
 

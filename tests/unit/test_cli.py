@@ -31,6 +31,8 @@ from tests.unit.toy import Note, composition
         ["apply", "--lock-timeout=-1", "x.toml"],
         ["apply", "--color", "pink", "x.toml"],
         ["apply", "--only"],
+        ["plan", "--upgrade=", "x.toml"],
+        ["plan", "--upgrade=,", "x.toml"],
         ["schema", "everything"],
         ["graph", "--format", "png", "x.toml"],
         ["version", "x"],

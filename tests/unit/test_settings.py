@@ -106,10 +106,11 @@ def test_a_folder_of_somebody_else_is_refused(
     ("words", "names"),
     [
         ([], None),
-        (["--upgrade="], frozenset()),
+        ([f"--upgrade={options.EVERYTHING}"], frozenset()),
         (["--upgrade=a"], {"a"}),
         (["--upgrade=a,b", "--upgrade=c"], {"a", "b", "c"}),
-        (["--upgrade=a", "--upgrade="], frozenset()),
+        (["--upgrade=a,"], {"a"}),
+        (["--upgrade=a", f"--upgrade={options.EVERYTHING}"], frozenset()),
     ],
 )
 def test_upgrade_is_of_nothing_of_some_or_of_all(words: list[str], names) -> None:
