@@ -114,7 +114,7 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
     errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
     errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
-    errno.EACCES: (Forbidden, "run as a user who may write there"),
+    errno.EACCES: (Forbidden, "run as a user who may read, or write, it"),
     errno.EPERM: (Forbidden, "run as a user who may do that"),
 }
 

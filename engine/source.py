@@ -60,14 +60,23 @@ class Source:
     def read(self, path: str, key: tuple[str | int, ...]) -> str | None:
         """Return the text of a file; `None` where there is none.
 
-        One that is no text is told as a problem at the key that names it, and reads as empty.
+        What is there and cannot be read, or is no text, is told as a problem at the key that
+        names it, and reads as empty.
         """
-        data = self.notes.read(path)
         try:
-            return None if data is None else decoded(data)
+            data = self.notes.read(path)
+            if data is not None:
+                return decoded(data)
         except ValueError as error:
             self.problem(key, f"`{path}` {error}", "write it in UTF-8")
             return ""
+        except PermissionError:
+            self.problem(key, f"`{path}`: permission denied", "run as a user who may read it")
+            return ""
+        if os.path.isdir(path):
+            self.problem(key, f"`{path}` is a folder", "name a file in it")
+            return ""
+        return None
 
     def tree(self, path: str) -> str:
         """Return a digest of all source files below a folder."""

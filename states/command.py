@@ -11,7 +11,7 @@ import json
 import os
 
 from engine import progress
-from engine.errors import ConvergeError
+from engine.errors import ConvergeError, Forbidden
 from engine.files import private_folder, sha256, write_durably
 from engine.value import derived, key, replace, value
 
@@ -119,11 +119,8 @@ class CommandKind:
         env = child.environment(os.path.expanduser("~"), {"TMPDIR": "/tmp"})
         try:
             ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False)
-        except FileNotFoundError as error:
-            raise ConvergeError(
-                f"cannot run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`",
-                hint="PATH is the system's own; give the absolute path of another program",
-            ) from None
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise _not_started(spec, error) from None
         except subprocess.TimeoutExpired:
             raise ConvergeError(
                 f"`{spec.argv[0]}` did not end within {spec.timeout} s", hint="raise `timeout`"
@@ -146,6 +143,19 @@ class CommandKind:
     def _note(self, spec: Command) -> str:
         words = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])
         return os.path.join(self.folder, f"{sha256(words.encode())[:32]}.json")
+
+
+def _not_started(spec: Command, error: OSError) -> ConvergeError:
+    """Say why a program could not be started: by itself, or by the folder it was to run in."""
+    denied = isinstance(error, PermissionError)
+    if error.filename == spec.cwd:
+        hint = "`cwd` is to be a folder that is there, and that we may enter"
+    elif denied:
+        hint = "make it executable for us, or give another program"
+    else:
+        hint = "PATH is the system's own; give the absolute path of another program"
+    words = f"cannot run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
+    return (Forbidden if denied else ConvergeError)(words, hint=hint)
 
 
 def _identity(state: State | None) -> str:

@@ -89,7 +89,7 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"Permission denied|os error 13",
         Forbidden,
         "permission denied",
-        "run as a user who may write there",
+        "run as a user who may read, or write, what it names",
     ),
 )  # fmt: skip
 """What uv's words amount to; the first that matches counts."""

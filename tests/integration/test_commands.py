@@ -249,7 +249,28 @@ def test_one_that_is_not_there_is_named(stocked: Host) -> None:
     failed = stocked.apply()
 
     assert failed.code == 1
-    assert "/no/such/program" in failed.resource("command.none")["error"]["message"]
+    error = failed.resource("command.none")["error"]
+    assert "/no/such/program" in error["message"]
+    assert "another program" in error["hint"]
+
+
+@pytest.mark.parametrize("cwd", ["nothere", "converge.toml"])
+def test_a_folder_to_run_in_that_is_none_is_named(host: Host, cwd: str) -> None:
+    host.write(f'[command.a]\nargv = ["true"]\ncwd = "{cwd}"\n')
+
+    error = host.apply().first["error"]
+
+    assert str(host.folder / cwd) in error["message"]
+    assert "`cwd`" in error["hint"]
+
+
+def test_one_that_is_no_program_is_no_matter_of_writing(host: Host) -> None:
+    host.write('[command.a]\nargv = ["/etc/passwd"]\n')
+
+    failed = host.apply()
+
+    assert failed.code == 77
+    assert "executable" in failed.first["error"]["hint"]
 
 
 def _child_at(parent: int, script: Path) -> int:

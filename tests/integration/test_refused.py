@@ -18,6 +18,8 @@ MISTAKES = {
     "a command there": ({"more": '[command.a]\nargv = ["a"]\ncwd = "~"'}, "nothing is expanded"),
     "the folder itself": ({"path": "."}, "no folder of its own"),
     "the folder above": ({"path": "../.."}, "no folder of its own"),
+    "a folder of requirements": ({"requirements": ["wheels"]}, "is a folder"),
+    "a folder of constraints": ({"constraints": ["wheels"]}, "is a folder"),
     "no date": ({"exclude_newer": "yesterday"}, "2026-01-31"),
     "a span of time": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
 }

@@ -100,3 +100,28 @@ def test_looking_at_what_root_made_needs_no_more_than_reading(theirs: Host) -> N
     looked = theirs.check(prefix=DROP, env=cache)
 
     assert looked.code == 0, looked.out
+
+
+@pytest.mark.parametrize("key", ["requirements", "constraints", "build_constraints", "lock"])
+def test_a_file_they_may_not_read_is_told_beside_all_else(theirs: Host, key: str) -> None:
+    hidden = theirs.write("beta", "hidden.txt")
+    hidden.chmod(0o600)
+    named = hidden.name if key == "lock" else [hidden.name]
+    theirs.declare(["beta"], mode="9", **{key: named})
+
+    refused = theirs.plan(prefix=DROP)
+
+    assert refused.code == 65
+    told = {one["message"]: one for one in refused.report["problems"]}
+    assert told[f"`{hidden}`: permission denied"]["hint"] == "run as a user who may read it"
+    assert told[f"`{hidden}`: permission denied"]["line"]
+    assert "`0009` is no mode" in told or "`9` is no mode" in told
+
+
+def test_what_they_may_not_read_is_no_matter_of_writing(theirs: Host) -> None:
+    theirs.declare(["beta"]).chmod(0o600)
+
+    refused = theirs.plan(prefix=DROP)
+
+    assert refused.code == 77
+    assert "hint: run as a user who may read, or write, it" in refused.err
