@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
     from python_discovery import PythonInfo
 
+    from states.child import Ended
+
 _NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
+_ANSWER = "converge asked: "
+"""Begins the line of an answer: what an interpreter loads at its start may print others."""
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -104,6 +109,17 @@ def information(python: Python) -> PythonInfo:
             hint="repair or reinstall it, or name another one with `python`",
         )
     return info
+
+
+def question(expression: str) -> str:
+    """Return a program that tells the value of an expression, to be read by `answer`."""
+    return f"import json, site, sys; print('\\n' + {_ANSWER!r} + json.dumps({expression}))"
+
+
+def answer(ended: Ended) -> Any:
+    """Return the value that such a program told; `None` if it failed."""
+    told = [line for line in ended.output.splitlines() if line.startswith(_ANSWER)]
+    return json.loads(told[0].removeprefix(_ANSWER)) if ended.status == 0 and told else None
 
 
 def described(info: PythonInfo) -> Python:

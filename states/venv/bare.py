@@ -7,6 +7,7 @@ import threading
 
 from engine.errors import ConvergeError
 from states import child
+from states import python as pythons
 from states.venv.wheels import site_packages
 
 TYPE_CHECKING = False
@@ -95,13 +96,13 @@ def prove(root: str, python: Python, work: str) -> None:
     Asked while it is still empty, so no package's code can run.
     """
     config = os.path.join(root, "pyvenv.cfg")
-    program = "import sys; print(sys.prefix); print(sys.base_prefix)"
+    program = pythons.question("[sys.prefix, sys.base_prefix]")
     ended = child.run(
         [f"{root}/bin/python", "-I", "-B", "-c", program], env=child.environment(work), cwd=work
     )
-    prefixes = ended.output.splitlines()
-    proved = ended.status == 0 and len(prefixes) == 2 and prefixes[0] != prefixes[1]
-    if not os.path.isfile(config) or not proved or not os.path.samefile(prefixes[0], root):
+    prefix, base = pythons.answer(ended) or ("", "")
+    proved = os.path.isfile(config) and prefix != base and os.path.samefile(prefix, root)
+    if not proved:
         raise ConvergeError(
             f"what virtualenv made with {python} is no environment of its own",
             hint="nothing was installed; try the interpreter by hand",

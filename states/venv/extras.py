@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
 
 from engine.errors import ConvergeError
 from states import child
+from states import python as pythons
 from states.venv import seal as seals
 from states.venv.wheels import site_packages
 
@@ -28,11 +28,16 @@ def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> No
     """Link modules of the interpreter's own packages in, by name, each file that makes them up."""
     if not spec.system_packages:
         return
-    program = "import json, site; print(json.dumps(site.getsitepackages()))"
+    program = pythons.question("site.getsitepackages()")
     ended = child.run(
-        [python.executable, "-I", "-c", program], env=child.environment(work), cwd=work
+        [python.executable, "-I", "-B", "-c", program], env=child.environment(work), cwd=work
     )
-    folders = [one for one in json.loads(ended.output or "[]") if os.path.isdir(one)]
+    told = pythons.answer(ended)
+    if told is None:
+        raise ConvergeError(
+            f"{python} does not tell where its own packages are", output=ended.last_lines()
+        )
+    folders = [one for one in told if os.path.isdir(one)]
     site = site_packages(root)[0]
     for module in spec.system_packages:
         found = [

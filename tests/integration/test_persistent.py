@@ -103,11 +103,15 @@ def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> Non
     assert (configured.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
 
 
+def own_packages(python: Path) -> Path:
+    """Return the folder of an interpreter's own packages; Debian's has its own idea of it."""
+    ask = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
+    return Path(subprocess.run(ask, capture_output=True, text=True).stdout.strip())
+
+
 def test_a_module_of_the_distribution_is_linked_in(stocked: Host) -> None:
     python = private_interpreter(stocked.folder / "opt/python")
-    # Debian's has its own idea of where that is.
-    ask = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
-    system = Path(subprocess.run(ask, capture_output=True, text=True).stdout.strip())
+    system = own_packages(python)
     assert system.is_relative_to(stocked.folder)
     (system / "libthing").mkdir(parents=True)
     (system / "libthing/__init__.py").write_text("word = 'system'\n")
@@ -122,6 +126,23 @@ def test_a_module_of_the_distribution_is_linked_in(stocked: Host) -> None:
     assert (stocked.site / "libthing").is_symlink()
     assert not (stocked.site / "other.py").exists()
     assert not (stocked.site / "libthingmod.py").exists()
+
+
+@pytest.mark.parametrize("noise", ["old\\n", "no end of line"])
+def test_an_interpreter_that_prints_at_its_start_is_understood(stocked: Host, noise: str) -> None:
+    """As it does for a `.pth` file that fails, or a warning."""
+    python = private_interpreter(stocked.folder / "opt/python")
+    system = own_packages(python)
+    assert system.is_relative_to(stocked.folder)
+    system.mkdir(parents=True, exist_ok=True)
+    (system / "libthing.py").write_text("word = 'system'\n")
+    (system / "noisy.pth").write_text(f"import sys; sys.stderr.write('{noise}')\n")
+    stocked.python = str(python)
+    stocked.declare(["beta"], system_packages=["libthing"], system_site_packages=True)
+
+    stocked.converges()
+
+    assert stocked.python_says("import libthing; print(libthing.word)") == "system"
 
 
 def test_a_module_that_the_distribution_lacks_is_named(stocked: Host) -> None:
