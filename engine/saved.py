@@ -19,31 +19,56 @@ if TYPE_CHECKING:
     from engine.shapes import Report
 
 
-def save(path: str, document: Report) -> None:
-    """Write a plan out; it holds what `--json` prints, and no secret.
+def check_place(path: str) -> None:
+    """Refuse, before any work, to save a plan where it has no place.
 
-    Only a plain file is replaced: a device in its place would be gone for everybody.
+    Only a plain file is replaced: a device in its place would be gone for everybody. And only
+    a plan, or an empty file: what lies there may be what the plan is made from.
     """
-    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+    folder, name = os.path.split(os.path.abspath(path))
+    if not path or not name or not os.path.isdir(folder):
+        raise UsageError(f"`--out {path}` names no file in a folder that is there")
+    if not os.path.lexists(path):
+        return
+    if os.path.islink(path) or not os.path.isfile(path):
         raise UsageError(
             f"`--out {path}` would replace what is no plain file",
             hint="`--json` prints what `--out` saves",
         )
+    if os.path.getsize(path):
+        try:
+            digest_of(path)
+        except InputMissing:
+            raise UsageError(
+                f"`--out {path}` would replace what is no saved plan",
+                hint="name another file, or remove this one",
+            ) from None
+
+
+def save(path: str, document: Report) -> None:
+    """Write a plan out; it holds what `--json` prints, and no secret."""
     # A path that is no text is written as standard output has it.
     write_durably(os.path.abspath(path), to_json(document).encode("utf-8", "backslashreplace"))
 
 
-def confirm(path: str, now: Report) -> None:
-    """Raise `StalePlan` unless the saved plan says just what would be done now."""
+def digest_of(path: str) -> str:
+    """Return what a saved plan says is to be done; raises `InputMissing` if it is none."""
     try:
         with open(path, encoding="utf-8") as stream:
-            digest = json.load(stream)["digest"]
+            return str(json.load(stream)["digest"])
     except FileNotFoundError:
         raise InputMissing(
             f"no such plan: `{path}`", hint="`converge plan --out` makes one"
         ) from None
+    except IsADirectoryError:
+        raise InputMissing(f"a folder, and no saved plan: `{path}`") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputMissing(f"not a saved plan: `{path}`") from None
+
+
+def confirm(path: str, now: Report) -> None:
+    """Raise `StalePlan` unless the saved plan says just what would be done now."""
+    digest = digest_of(path)
     if digest != now["digest"]:
         raise StalePlan(
             f"the saved plan {digest} is no longer true: now it would be {now['digest']}",

@@ -30,8 +30,12 @@ def _plan_options(parser: ArgumentParser) -> None:
 
 
 def _plan(arguments: Namespace, compose: Compose) -> int:
+    if arguments.out is not None:
+        from engine.saved import check_place
+
+        check_place(arguments.out)
     document = _run("plan", begin(arguments, compose), Foretell())
-    if arguments.out:
+    if arguments.out is not None:
         from engine.saved import save
 
         save(arguments.out, document)
@@ -48,6 +52,10 @@ def _apply_options(parser: ArgumentParser) -> None:
 
 
 def _apply(arguments: Namespace, compose: Compose) -> int:
+    if arguments.plan is not None:
+        from engine.saved import digest_of
+
+        digest_of(arguments.plan)  # what is no plan is told before the work
     session = begin(arguments, compose)
     announce = partial(announced, session)
     run = BringAbout(arguments.lock_timeout, announce)

@@ -171,6 +171,41 @@ def test_a_plan_with_a_name_that_is_no_text_is_saved_as_it_is_printed(desk: Desk
     assert desk.run("apply", "--plan", plan, file).code == 0
 
 
-def test_a_plan_that_cannot_be_saved_is_an_error(desk: Desk) -> None:
+@pytest.mark.parametrize("out", ["gone/plan.json", ""])
+def test_a_plan_without_a_place_is_refused_before_the_work(desk: Desk, out: str) -> None:
     desk.notes("a")
-    assert desk.run("plan", "--out", str(desk.folder / "gone" / "plan.json")).code != 0
+    desk.composition = lambda: composition(blind=_must_not)
+    done = desk.run("plan", "--out", out and str(desk.folder / out))
+    assert done.code == 64
+    assert "names no file in a folder that is there" in done.err
+
+
+@pytest.mark.parametrize("name", ["notes.toml", "read.txt"])
+def test_a_plan_replaces_nothing_that_it_is_made_from(desk: Desk, name: str) -> None:
+    desk.notes("a", a=f'read-from = "{name}"')
+    (desk.folder / "read.txt").write_text("tea")
+    desk.composition = lambda: composition(blind=_must_not)
+    before = (desk.folder / name).read_bytes()
+    done = desk.run("plan", "--out", str(desk.folder / name), str(desk.folder / "notes.toml"))
+    assert done.code == 64
+    assert f"`--out {desk.folder / name}` would replace what is no saved plan" in done.err
+    assert (desk.folder / name).read_bytes() == before
+
+
+def test_a_plan_replaces_a_plan_and_an_empty_file(desk: Desk) -> None:
+    desk.notes("a")
+    out = desk.folder / "plan.json"
+    out.touch()
+    assert desk.run("plan", "--out", str(out)).code == 0
+    assert desk.run("plan", "--out", str(out)).code == 0
+
+
+@pytest.mark.parametrize("name", ["", ".", "gone.json"])
+def test_what_is_no_plan_is_refused_before_the_work(desk: Desk, name: str) -> None:
+    desk.notes("a")
+    desk.composition = lambda: composition(blind=_must_not)
+    assert desk.run("apply", "--plan", name and str(desk.folder / name)).code == 66
+
+
+def _must_not(spec: Note) -> None:
+    raise AssertionError(f"{spec.path} was looked at")
