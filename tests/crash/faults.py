@@ -78,9 +78,10 @@ class Fault:
     """The call it happened at; None if the run ended before."""
 
     @property
-    def fails(self) -> bool:
-        """Whether it is an error given to the call, not an end of the command."""
-        return self.kind == LOSS or self.kind.rstrip("+") in ERRNOS
+    def error(self) -> int:
+        """The errno given to the call; 0 if the fault is an end of the command."""
+        name = "EIO" if self.kind == LOSS else self.kind.rstrip("+")
+        return int(getattr(errno, name)) if name in ERRNOS else 0
 
     def __call__(self, call: Call, tree: Tree) -> Answer:
         """Count the call, and strike when its turn has come."""
@@ -101,8 +102,7 @@ class Fault:
         if self.kind in SIGNALS:
             tree.signal_main(getattr(signal, self.kind))
             return Go()
-        name = "EIO" if self.kind == LOSS else self.kind.rstrip("+")
-        return Fail(errno=getattr(errno, name))
+        return Fail(errno=self.error)
 
 
 def _write_half(tree: Tree) -> None:

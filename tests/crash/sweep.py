@@ -114,6 +114,14 @@ class _Judge:
         return list(json.loads(file.read_text()))
 
 
+def _hushed_up(fault: Fault, outcome: Outcome) -> bool:
+    """Whether a flush was refused, and the run neither failed nor told of it in a note."""
+    if not fault.error or not fault.struck or fault.struck.effect != "flush":
+        return False
+    told = os.strerror(fault.error).lower() in (outcome.stdout + outcome.stderr).lower()
+    return outcome.code == 0 and not told
+
+
 def _strike(scene: Scene, home: Path, kind: str, point: int, judge: _Judge) -> list[Violation]:
     """One point: the fault, and the judgement."""
     fault = Fault(kind=kind, at=point)
@@ -122,7 +130,7 @@ def _strike(scene: Scene, home: Path, kind: str, point: int, judge: _Judge) -> l
     wrong = [f"right after the fault: {seen}" for seen in [scene.look(home)] if seen]
     if outcome.timed_out:
         wrong.append("the command did not end")
-    if fault.struck and fault.struck.effect == "flush" and outcome.code == 0 and fault.fails:
+    if _hushed_up(fault, outcome):
         wrong.append("a flush was refused and success reported")
     wrong += judge(outcome)
     return [Violation(point=point, call=where, text=text) for text in wrong]
