@@ -68,16 +68,22 @@ def remove(store: Store) -> None:
         raise type(error)(error.errno, error.strerror, store.root) from error
 
 
-def recover(store: Store) -> None:
-    """Remove what an interrupted run left; asks nobody, and may itself be interrupted."""
+def recover(store: Store) -> list[str]:
+    """Remove what an interrupted run left, and return what of it is gone.
+
+    Asks nobody, and may itself be interrupted.
+    """
+    gone = []
     for relative in leftovers(store):
         progress.step(f"removing {relative}, left by an interrupted run")
-        clear(store, relative)
+        if clear(store, relative):
+            gone.append(relative)
     for name in stuck(store):
         clear(store, name)
     if hold.is_void(store):
         progress.step("ending a hold that an interrupted run left")
         hold.release(store)
+    return gone
 
 
 def _note_former(store: Store, following: str) -> None:

@@ -8,14 +8,14 @@ from functools import partial
 
 from engine import options
 from engine.errors import UsageError
-from engine.lock import holding
+from engine.lock import holding, is_held
 from engine.verb import Verb
 from states import moment
 from states.aged import aged, drop
 from states.venv import receipt as receipts
 from states.venv.making import recover
 from states.venv.retiring import retirable, retire, stuck
-from states.venv.store import lock_of, store_of
+from states.venv.store import leftovers, lock_of, store_of
 from states.verbs.apart import apart, show
 from states.verbs.selection import venvs
 
@@ -43,34 +43,48 @@ def _options(parser: ArgumentParser) -> None:
 
 def _gc(arguments: Namespace, compose: Compose) -> int:
     oldest = _seconds(arguments.older_than) if arguments.older_than is not None else 0
-    removed, failed = apart(venvs(arguments, compose), lambda one: _collect(one, arguments, oldest))
+    gone, failed = apart(venvs(arguments, compose), lambda one: _collect(one, arguments, oldest))
     forgotten = aged(options.settings(arguments).cache)
     if not arguments.dry_run:
         drop(forgotten)
     word = "would be removed" if arguments.dry_run else "removed"
-    lines = [f"- {address} {name} {word}\n" for address, names in removed.items() for name in names]
+    lines = [
+        f"- {address} {name} {word}\n"
+        for address, (generations, left) in gone.items()
+        for name in (*generations, *(f"{one}, left by an interrupted run," for one in left))
+    ]
     if forgotten:
         lines.append(f"- {len(forgotten)} files of the cache, long unused, {word}\n")
     if not lines and not failed:
         lines.append("nothing to remove\n")
-    document = {"dry_run": arguments.dry_run, "removed": removed, "forgotten": len(forgotten)}
+    document = {
+        "dry_run": arguments.dry_run,
+        "removed": {address: generations for address, (generations, _) in gone.items()},
+        "leftovers": {address: left for address, (_, left) in gone.items()},
+        "forgotten": len(forgotten),
+    }
     return show(document, lines, failed, arguments)
 
 
-def _collect(one: Resource, arguments: Namespace, oldest: int) -> list[str]:
-    """Remove what may go of one venv, or only find it in a dry run; return the generations."""
+def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str], list[str]]:
+    """Remove what may go of one venv, or only find it in a dry run.
+
+    Returns the generations, and what interrupted runs left.
+    """
     store = store_of(one.spec.path)
     if not os.path.isdir(store.root):
-        return []
+        return [], []
     keep = one.spec.keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
-        return _going(store, keep, oldest)
+        # What an engine is making now looks like what one left.
+        left = [] if is_held(store.lock) else leftovers(store)
+        return _going(store, keep, oldest), left
     with holding(partial(lock_of, store), arguments.lock_timeout):
-        recover(store)
+        left = recover(store)
         gone = retire(store, _going(store, keep, oldest))
         for name in stuck(store):
             sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
-    return gone
+    return gone, left
 
 
 def _going(store: Store, keep: int, oldest: int) -> list[str]:

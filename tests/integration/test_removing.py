@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.lock import holding
 from tests.integration.host import Host
 from tests.integration.rooms import room
 
@@ -145,3 +146,32 @@ def test_what_could_not_be_removed_is_not_told_as_removed(stocked: Host) -> None
 
     assert json.loads(tried.out)["removed"] == {"venv.app": []}
     assert "cannot be removed" in tried.err
+
+
+def test_what_an_interrupted_run_left_is_foretold_and_told(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    left = ["generations/000009-abcdef00", "trash-0a0b0c0d"]
+    for name in left:
+        (stocked.store / name).mkdir()
+
+    foretold = stocked.run("gc", "converge.toml", "--dry-run", "--json")
+    words = stocked.run("gc", "converge.toml", "--dry-run").out
+    assert (stocked.store / left[0]).is_dir()
+    done = stocked.run("gc", "converge.toml", "--json")
+
+    assert json.loads(foretold.out)["leftovers"] == {"venv.app": left}
+    assert f"- venv.app {left[0]}, left by an interrupted run, would be removed\n" in words
+    assert json.loads(done.out)["leftovers"] == {"venv.app": left}
+    assert not any((stocked.store / name).exists() for name in left)
+    assert stocked.run("gc", "converge.toml").out == "nothing to remove\n"
+
+
+def test_what_an_engine_is_making_now_is_not_foretold_as_left(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    (stocked.store / "generations/000009-abcdef00").mkdir()
+    with holding(lambda: str(stocked.store / "lock"), 1):
+        foretold = stocked.run("gc", "converge.toml", "--dry-run")
+
+    assert foretold.out == "nothing to remove\n"
