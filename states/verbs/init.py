@@ -44,13 +44,28 @@ def _init(arguments: Namespace, compose: Compose) -> int:
     schema = os.path.join(os.path.dirname(path), _SCHEMA)
     if os.path.lexists(path):
         raise UsageError(f"`{path}` is there already", hint="name another file")
-    with open(schema, "w", encoding="utf-8") as stream:
-        json.dump(of_declaration(compose(options.settings(arguments))), stream, indent=2)
-        stream.write("\n")
-    with open(path, "x", encoding="utf-8") as stream:
-        stream.write(_FIRST)
-    sys.stdout.write(f"wrote {path} and {schema}; next: converge plan {path}\n")
+    text = json.dumps(of_declaration(compose(options.settings(arguments))), indent=2) + "\n"
+    beside = (
+        f" and {schema}" if _wrote(schema, text) else f"; kept {schema}, which says something else"
+    )
+    _write(path, _FIRST)
+    sys.stdout.write(f"wrote {path}{beside}; next: converge plan {path}\n")
     return 0
+
+
+def _wrote(path: str, text: str) -> bool:
+    """Write a file unless it is there; tell whether it now says just this."""
+    try:
+        _write(path, text)
+    except FileExistsError:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read() == text
+    return True
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "x", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 VERB = Verb("init", "write a first declaration", _options, _init)
