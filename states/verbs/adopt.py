@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 
@@ -37,11 +36,10 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
 
     session = begin(arguments, compose)
     one = chosen(session.declared, arguments.name)
-    path = one.spec.path
     view = look(one.spec)
-    if view.live != FOREIGN or not (view.link or os.path.isdir(path)):
+    if view.live != FOREIGN:
         raise ConvergeError(
-            f"`{path}` is nothing of another tool's making that can be adopted",
+            f"`{one.spec.path}` is nothing of another tool's making that can be adopted",
             hint="`converge apply` makes what is not there",
         )
     store = view.store

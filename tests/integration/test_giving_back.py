@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +112,30 @@ def test_the_verb_adopts_what_standard_input_declares(stocked: Host) -> None:
     assert done.code == 0, done.out + done.err
     assert done.first["outcome"] == "changed"
     assert stocked.versions() == {"beta": "2.0"}
+
+
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo], ids=["file", "fifo"])
+def test_the_verb_adopts_what_is_no_folder(stocked: Host, make: Callable[[Path], object]) -> None:
+    stocked.declare(["beta"])
+    stocked.venv.parent.mkdir()
+    make(stocked.venv)
+
+    done = stocked.run("adopt", NAME, "app")
+
+    assert done.code == 0, done.err
+    assert stocked.versions() == {"beta": "2.0"}
+    assert stocked.run("rollback", NAME, "app").code == 0
+    assert not stocked.venv.is_symlink()
+    assert stocked.venv.exists()
+
+
+def test_the_verb_has_nothing_to_adopt_where_nothing_or_ours_is(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    for _ in range(2):
+        refused = stocked.run("adopt", NAME, "app")
+        assert refused.code == 1
+        assert "nothing of another tool's making" in refused.err
+        stocked.applied()
 
 
 def test_it_is_named_by_history_and_can_be_asked_for(adopted: Host) -> None:
