@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 def _options(parser: ArgumentParser) -> None:
     one_venv(parser)
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
         "--to", metavar="ID", help="which generation, or adopted folder; the one before by default"
     )
-    parser.add_argument("--release", action="store_true", help="let apply go on from here")
+    either.add_argument("--release", action="store_true", help="let apply go on from here")
     options.waiting(parser)
     options.output(parser)
 
@@ -80,36 +81,46 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
 
 
 def _target(arguments: Namespace, store: Store) -> str:
-    kept = foreign(store)
-    if arguments.to:
-        every = [*kept, *generations(store)]
-        matching = [one for one in every if one.startswith(arguments.to)]
-        if len(matching) == 1:
-            return matching[0]
-        raise UsageError(
-            f"`--to {arguments.to}` names {'no' if not matching else 'more than one'} generation",
-            hint=f"there are {', '.join(every) or 'none'}",
-        )
+    if arguments.to is not None:
+        return _asked_for(arguments.to, store)
     behind = former.behind(store)
     for one in behind:
         if not is_quarantined(store, one):
             return one
+    kept = foreign(store)
     if len(kept) == 1 and not behind:
         return kept[0]
     raise ConvergeError(
         "there is no former generation to go back to",
-        hint=f"`--to {kept[-1]}` gives an adopted folder back"
-        if kept
-        else "`keep` in the declaration says how many are kept",
+        hint=_choice(store) or "`keep` in the declaration says how many are kept",
     )
+
+
+def _asked_for(beginning: str, store: Store) -> str:
+    every = [*foreign(store), *generations(store)]
+    matching = [one for one in every if beginning and one.startswith(beginning)]
+    if len(matching) == 1:
+        return matching[0]
+    raise UsageError(
+        f"`--to {beginning}` names {'no' if not matching else 'more than one'} generation",
+        hint=_choice(store) or "there is none but the live one",
+    )
+
+
+def _choice(store: Store, tried: str = "") -> str:
+    """Say what `--to` can name; empty where there is nothing but what is live, or was tried."""
+    there = [*foreign(store), *generations(store)]
+    names = [one for one in there if one not in (current(store), tried)]
+    return f"`--to` takes the beginning of {' or '.join(names)}" if names else ""
 
 
 def _check(store: Store, target: str, spec: Venv) -> None:
     receipt = receipts.read(store.generation(target))
     if receipt is None or not sealed_well(store, receipt, spec.ignore):
+        told = "`converge verify --all` says what is wrong"
         raise ConvergeError(
             f"generation {target} is damaged, or its interpreter is gone; nothing was done",
-            hint="`converge verify --all` says what is wrong; choose another with `--to`",
+            hint="; ".join(filter(None, (told, _choice(store, target)))),
         )
 
 

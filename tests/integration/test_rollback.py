@@ -238,3 +238,27 @@ def test_a_noted_one_that_is_gone_is_passed_over(host: Host) -> None:
     back(host)
 
     assert version(host) == "2.0"
+
+
+@pytest.mark.parametrize("wrong", ["--to=9", "--to=", "--to=0", "--to=000001 --release"])
+def test_what_names_no_generation_or_more_than_one_is_refused(host: Host, wrong: str) -> None:
+    went_through(host, "1.0", "2.0", "3.0", keep=2)
+    live = host.generation
+
+    refused = host.run("rollback", NAME, "app", *wrong.split())
+
+    assert refused.code == 64
+    assert host.generation == live
+    if "--release" not in wrong:
+        assert all((one in refused.err) == (one != live.name) for one in host.generations())
+
+
+def test_another_one_is_named_where_the_former_one_is_damaged(host: Host) -> None:
+    went_through(host, "1.0", "2.0", "3.0", keep=2)
+    oldest, former, _ = host.generations()
+    (host.store / "generations" / former / "bin/python").unlink()
+
+    refused = host.run("rollback", NAME, "app")
+
+    assert refused.code == 1
+    assert refused.err.rstrip().endswith(f"`--to` takes the beginning of {oldest}")
