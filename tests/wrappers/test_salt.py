@@ -219,11 +219,20 @@ def test_the_execution_module_answers_with_the_engines_document(salt: Salt, worl
     toml.write_text(_toml(json.loads(declared.read_text())["venv"]["web"]))
     engine = f"executable={salt.place.engine}"
     assert salt.call("converge.plan", str(toml), engine)[1]["changed"] is True
-    assert salt.call("converge.check", str(toml), engine)[1]["exit"]["code"] == 2
+    for words in ((), ("jobs=2", "prune=True", "upgrade=True")):
+        assert salt.call("converge.check", str(toml), engine, *words)[1]["exit"]["code"] == 2
     assert salt.call("converge.apply", str(toml), engine, "only=venv.web")[1]["changed"] is True
     assert salt.call("converge.check", str(toml), engine)[1]["exit"]["code"] == 0
     version = salt.place.run([salt.place.engine, "version", "--json"]).stdout
     assert salt.call("converge.version", engine)[1] == json.loads(version)["version"]
+
+
+@pytest.mark.parametrize("function", ["version", "plan /nowhere.toml"])
+def test_the_execution_module_says_what_to_install(salt: Salt, function: str) -> None:
+    """Where the engine is not there, by whatever function it was asked for."""
+    code, answer, said = salt.call(*f"converge.{function}".split(), "executable=/nowhere/converge")
+    assert code != 0
+    assert "Install venv-converge" in f"{answer}{said}"
 
 
 def _toml(table: States) -> str:

@@ -44,7 +44,7 @@ options:
   prune:
     description:
       - Remove what an earlier declaration in the same files asked for and this one does not name.
-      - Without effect together with O(declaration), which no later run can be told to replace, or O(only).
+      - Refused together with O(declaration), which no later run can be told to replace, and with O(only).
     type: bool
     default: false
   lock_timeout:

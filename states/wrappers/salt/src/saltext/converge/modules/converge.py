@@ -49,19 +49,23 @@ def _environment(secrets):
     return found
 
 
+def _must_be_there(executable):
+    if not __salt__["cmd.which"](executable):
+        raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
+
+
 def _run(
     verb, files=None, declaration=None, only=None, upgrade=None, prune=False, lock_timeout=60, jobs=None,
     secrets=None, user=None, cwd=None, executable="converge",
 ):  # fmt: skip
     if bool(files) == (declaration is not None):
         raise CommandExecutionError("Give either files or a declaration")
-    if not __salt__["cmd.which"](executable):
-        raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
+    _must_be_there(executable)
     argv = [executable, verb, *(_list(files) or ["-"]), "--json", "--quiet"]
     argv += ["--only=" + address for address in _list(only)]
     argv += ["--lock-timeout", str(lock_timeout)] if verb == "apply" else []
-    argv += ["--jobs", str(jobs)] if jobs else []
     if verb != "check":
+        argv += ["--jobs", str(jobs)] if jobs else []
         argv += ["--prune"] if prune else []
         if upgrade:
             argv.append("--upgrade" if upgrade is True else "--upgrade=" + ",".join(_list(upgrade)))
@@ -100,7 +104,7 @@ def plan(files=None, **options):
 
     prune
         Remove what an earlier declaration in the same files asked for and this one does not name.
-        Without effect together with ``declaration`` or ``only``.
+        Refused together with ``declaration`` or ``only``.
 
     lock_timeout
         Seconds to wait for another run.
@@ -132,18 +136,20 @@ def apply_(files=None, **options):
 def check(files=None, **options):
     """
     Whether everything is as declared: the command's document, ``exit.code`` 0, 2 for drift, 1 for an error.
-    The options are those of :py:func:`plan <salt.modules.converge.plan>`.
+    The options are those of :py:func:`plan <salt.modules.converge.plan>`, of which ``upgrade``, ``prune``,
+    ``lock_timeout`` and ``jobs`` make no difference here.
     """
     return _run("check", files, **_public(options))
 
 
 def version(executable="converge"):
     """The engine's version, as a string."""
+    _must_be_there(executable)
     run = __salt__["cmd.run_all"]([executable, "version", "--json"], python_shell=False, ignore_retcode=True)
     try:
         return json.loads(run["stdout"])["version"]
     except (ValueError, KeyError, TypeError):
-        raise CommandExecutionError("{} is not there. {}".format(executable, REMEDY)) from None
+        raise CommandExecutionError("{} gave no answer. {}".format(executable, REMEDY)) from None
 
 
 def _public(options):
