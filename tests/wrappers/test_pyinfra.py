@@ -148,6 +148,8 @@ def test_remarks_and_suggestions_of_the_engine_are_told_and_digests_are_not(
     _declaration_file(pyinfra, world, ("web", "alpha"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert output.count("`venv.api` is no longer declared") == 1
+    _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
+    assert output.count("`venv.api` is no longer declared") == 1
     declared.write_text(declared.read_text().replace("packages", "packges"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert "did you mean `packages`?" in output

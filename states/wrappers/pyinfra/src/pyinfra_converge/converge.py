@@ -63,7 +63,7 @@ def applied(
     + only: addresses to which the run is limited; one or a list
     + upgrade: packages to resolve afresh, one or a list; ``True`` for all
     + prune: remove what an earlier declaration in the same files asked for and this one does not name;
-      without effect together with ``declaration`` or ``only``
+      refused together with ``declaration`` or ``only``
     + lock_timeout: seconds to wait for another run
     + jobs: how many environments are worked on at the same time
     + secrets: environment variables for the engine, each a ``HiddenValue``
@@ -83,9 +83,10 @@ def applied(
     plan = host.get_fact(Plan, files, sorted(secrets), options, executable, _stdin=stdin)
     if plan is None and state.is_executing:
         logger.error("{}{} is not on this host. {}".format(host.print_prefix, executable, REMEDY))
-    elif plan and not state.is_executing:
+    settled = plan and not plan["changed"] and not plan["failed"]
+    if plan and (settled or not state.is_executing):
         _tell(host, plan)
-    if plan and not plan["changed"] and not plan["failed"]:
+    if settled:
         host.noop(plan["comment"])
         return
     line = command("apply", files, secrets, [*options, "--lock-timeout", str(lock_timeout)], executable)
