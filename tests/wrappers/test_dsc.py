@@ -270,6 +270,18 @@ def test_input_that_holds_no_path_is_an_error_line(dsc: Dsc, given: str) -> None
     assert "path" in json.loads(line)["error"]
 
 
+@pytest.mark.parametrize("words", [(), ("tset",), ("get", "set"), ("--help",)])
+def test_what_is_no_method_is_an_error_line_that_names_them(
+    dsc: Dsc, properties: Properties, words: tuple[str, ...]
+) -> None:
+    """Before anything is read or done."""
+    command = [dsc.place.wrapper / "converge-dsc", *words]
+    done = dsc.place.run(command, give=json.dumps(properties))
+    assert (done.returncode, done.stdout) == (64, "")
+    [line] = done.stderr.splitlines()
+    assert "get|test|set" in json.loads(line)["error"]
+
+
 @pytest.mark.parametrize("answer", ["[]", "null", "usage: converge", '{"format_version": 1}'])
 def test_an_engine_that_answers_anything_else_is_an_error_line(
     dsc: Dsc, properties: Properties, answer: str
