@@ -1,4 +1,4 @@
-"""`converge pin`: keep a generation, whatever is collected."""
+"""`converge pin`: keep a generation from being collected."""
 
 from __future__ import annotations
 
@@ -56,4 +56,4 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
     return 0
 
 
-VERB = Verb("pin", "keep a generation whatever is collected", _options, _pin)
+VERB = Verb("pin", "keep a generation from being collected", _options, _pin)

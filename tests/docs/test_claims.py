@@ -58,6 +58,14 @@ def test_a_pinned_generation_is_not_collected(host: Host) -> None:
     assert former not in host.generations()
 
 
+def test_what_is_declared_absent_goes_though_it_is_pinned(host: Host) -> None:
+    _two_generations(host)
+    assert host.run("pin", "converge.toml", "app").code == 0
+    host.declare(state="absent")
+    host.applied()
+    assert not host.store.exists()
+
+
 @pytest.mark.parametrize("note", [".converge/stats", ".converge/pylock.toml"])
 def test_a_note_that_may_be_deleted_is_written_again(host: Host, note: str) -> None:
     host.declare(["alpha"])
