@@ -48,7 +48,7 @@ def side_by_side(parser: ArgumentParser, what: str) -> None:
     """How many at a time."""
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=positive,
         default=processors(),
         metavar="N",
         help=f"{what} side by side (as many as processors)",
@@ -152,10 +152,11 @@ def wants_colour(words: list[str], stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a number of things, of which there is one at least."""
     from argparse import ArgumentTypeError
 
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"must be a whole number above 0, found `{text}`")
     return int(text)
 

@@ -59,7 +59,7 @@ def sweep(folder: Path, points: int, tell: Callable[[int, int], None]) -> Iterat
     After a kill the next plain run must end well, and the one after it find nothing to do.
     """
     total = _changes(folder / "count")
-    chosen = sorted({1 + index * total // points for index in range(points)} | {total})
+    chosen = spread(points, total)
     for done, point in enumerate(chosen, 1):
         tell(done, len(chosen))
         room = folder / f"point-{point}"
@@ -72,6 +72,12 @@ def sweep(folder: Path, points: int, tell: Callable[[int, int], None]) -> Iterat
             yield f"killed before change {point}: the next run failed: {healed.stderr.strip()}"
         elif "nothing to do" not in again.stdout:
             yield f"killed before change {point}: the run after the next still changed something"
+
+
+def spread(points: int, total: int) -> list[int]:
+    """Choose so many of the numbers from 1 to the total, evenly, or all; the last one always."""
+    count = min(points, total)
+    return sorted(total - index * (total - 1) // max(1, count - 1) for index in range(count))
 
 
 def _changes(room: Path) -> int:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from engine import options
 from engine.errors import InputMissing
 from engine.verb import Verb
 from states.selftest import checks, sweep
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--dir", required=True, type=Path, help="a folder on that file system")
-    parser.add_argument("--points", type=int, default=12, help="kills to try (12)")
+    parser.add_argument(
+        "--points", type=options.positive, default=12, metavar="N", help="kills to try (12)"
+    )
 
 
 def _selftest(arguments: Namespace, compose: Compose) -> int:
