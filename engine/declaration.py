@@ -163,5 +163,5 @@ def _resource(
 def _unknown_key(file: str, key: Key, known: list[str], notes: Notes) -> None:
     word = str(key[-1])
     hint = suggest(word, known) or f"the keys are {', '.join(known)}"
-    table = ".".join(str(part) for part in key[:-1])
-    notes.complain(file, key, f"unknown key `{word}` in [{table}]", hint)
+    table = syntax.header(*(str(part) for part in key[:-1]))
+    notes.complain(file, key, f"unknown key `{word}` in {table}", hint)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.loading import Text
     from engine.source import Notes
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PLACED = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 
 
@@ -54,6 +55,12 @@ def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
         keys = [key for key, _ in pairs]
         raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
     return table
+
+
+def header(*key: str) -> str:
+    """Return what opens a table in TOML, as in `[venv."my.app"]`."""
+    parts = (one if _BARE.fullmatch(one) else json.dumps(one, ensure_ascii=False) for one in key)
+    return f"[{'.'.join(parts)}]"
 
 
 def is_json(content: str) -> bool:

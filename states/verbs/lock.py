@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 from engine import options, progress
+from engine.errors import ConvergeError
 from engine.files import write_durably
 from engine.loading import load, read_texts
 from engine.session import listen
+from engine.syntax import header
 from engine.value import replace
 from engine.verb import Verb
 from states.verbs.apart import apart, show
@@ -56,7 +58,8 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
 def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
     yield f"{'~' if changed else ' '} {one.address}  {path}\n"
     if not one.spec.lock:
-        yield f'    to use it, add to [{one.address}]:  lock = "{os.path.basename(path)}"\n'
+        table = header(one.kind, one.name)
+        yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"\n'
 
 
 def _packages(path: str) -> Iterator[str]:
@@ -79,6 +82,11 @@ def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
     from states.workplace import workplace
 
     path = _place(one)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise ConvergeError(
+            f"there is no folder `{folder}` for the lock", hint="make it, or name another in `lock`"
+        )
     previous = None
     if os.path.exists(path):
         # One that is no text binds nobody and is written anew, as one that is no lock.

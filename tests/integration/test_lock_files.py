@@ -146,6 +146,28 @@ def test_a_lock_for_a_declared_interpreter(stocked: Host) -> None:
     assert stocked.versions() == {"beta": "1.0"}
 
 
+def test_the_table_to_add_a_lock_to_is_written_as_toml_has_it(stocked: Host) -> None:
+    declared = stocked.declare(["beta<2"])
+    text = declared.read_text().replace("[venv.app]", '[venv."my.app"]')
+    declared.write_text(text)
+
+    made = stocked.run("lock", "converge.toml")
+
+    assert """to use it, add to [venv."my.app"]:  lock = "my.app.pylock.toml"\n""" in made.out
+    declared.write_text(text.replace("packages", "packges"))
+    assert """unknown key `packges` in [venv."my.app"]""" in stocked.plan().err
+
+
+def test_a_lock_without_a_folder_is_told_before_versions_are_chosen(stocked: Host) -> None:
+    stocked.declare(["nothing-like-it"], lock="locks/app.toml")
+
+    refused = stocked.run("lock", "converge.toml")
+
+    assert refused.code == 1
+    assert f"there is no folder `{stocked.folder}/locks` for the lock" in refused.err
+    assert "hint: make it" in refused.err
+
+
 def test_what_is_no_text_is_locked_anew(stocked: Host) -> None:
     (stocked.folder / "pylock.toml").write_bytes(b"\xff")
     stocked.declare(["beta<2"], lock="pylock.toml")
