@@ -79,21 +79,25 @@ def _dangling(declared: Declared) -> list[Problem]:
 
 
 def _overlaps(declared: Declared, kinds: Mapping[str, Kind]) -> list[Problem]:
-    """Find two claims on one path, or on a path and something inside it."""
+    """Find two claims on one path, or on a path and something inside it; each pair once."""
     claims = sorted(
-        ((os.path.join(path, ""), one) for one in declared.resources
-         for path in kinds[one.kind].claims(one.spec)),
+        ((os.path.join(path, ""), rank, one) for one in declared.resources
+         for rank, path in enumerate(kinds[one.kind].claims(one.spec))),
         key=lambda claim: claim[0],
     )  # fmt: skip
-    problems = []
+    found = []
     outer = None
-    for path, one in claims:
+    for path, rank, one in claims:
         # Sorted, all that lies inside a path follows it at once.
         if outer is None or not path.startswith(outer[0]):
             outer = path, one
         elif one is not outer[1]:
-            problems.append(_overlap(path, one, *outer))
-    return problems
+            found.append((rank, path, one, *outer))
+    told: dict[tuple[str, str], Problem] = {}
+    # What a resource claims first is its own path, which its table names.
+    for _, path, one, around, other in sorted(found, key=lambda each: each[0]):
+        told.setdefault((one.address, other.address), _overlap(path, one, around, other))
+    return [*told.values()]
 
 
 def _overlap(path: str, one: Resource, outer: str, other: Resource) -> Problem:

@@ -36,6 +36,17 @@ def test_a_declaration_that_cannot_be_meant(stocked: Host, keys: dict[str, Any],
     assert said in f"{problem['message']} {problem['hint']}"
 
 
+@pytest.mark.parametrize("path", ["app", "app/inner"])
+def test_two_that_are_in_each_others_way_are_told_once(stocked: Host, path: str) -> None:
+    stocked.declare(["beta"], f'[venv.other]\npath = "venvs/{path}"\n')
+
+    refused = stocked.apply()
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert problem["hint"].startswith(f"`{stocked.folder}/venvs/{path}` and `{stocked.venv}`: ")
+
+
 def test_a_name_to_upgrade_that_is_none(stocked: Host) -> None:
     stocked.declare(["beta"])
 
