@@ -133,7 +133,9 @@ class LinkKind:
         if not os.path.exists(os.path.join(folder, target)):
             raise ConvergeError(
                 f"`{spec.path}` would lead to `{target}`, where nothing is",
-                hint="a package may have dropped this script; look into the venv's `bin`",
+                hint="a package may have dropped this script; look into the venv's `bin`"
+                if spec.to.startswith("venv.")
+                else "make that first; a link is put only where it leads to something",
             )
         os.makedirs(folder, exist_ok=True)
         for left in os.listdir(folder):

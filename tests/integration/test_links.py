@@ -116,6 +116,18 @@ def test_a_script_that_an_upgrade_lost_is_a_clear_failure(linked: Host) -> None:
     link = failed.resource("link.bin/alpha")
     assert link["outcome"] == "failed"
     assert f"{linked.venv}/bin/alpha" in link["error"]["message"]
+    assert "a package may have dropped this script" in link["error"]["hint"]
+
+
+def test_a_path_that_is_not_there_is_a_clear_failure_too(host: Host) -> None:
+    host.write('[link."tool"]\nto = "/nowhere"\n')
+
+    failed = host.apply()
+
+    assert failed.code == 1
+    assert failed.first["error"]["message"].endswith("would lead to `/nowhere`, where nothing is")
+    assert failed.first["error"]["hint"].startswith("make that first")
+    assert not (host.folder / "tool").is_symlink()
 
 
 def test_one_declared_absent_goes(linked: Host) -> None:
