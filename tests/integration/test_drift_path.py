@@ -155,19 +155,6 @@ def test_an_adopted_file_is_kept(stocked: Host) -> None:
     assert aside.read_text() == "mine"
 
 
-def test_the_verb_adopts_no_plain_file(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.venv.parent.mkdir()
-    FOREIGN["a plain file"](stocked)
-    before = os.lstat(stocked.venv)
-
-    refused = stocked.run("adopt", "converge.toml", "app")
-
-    assert refused.code == 1
-    assert "nothing of another tool's making that can be adopted" in refused.err
-    assert os.lstat(stocked.venv) == before
-
-
 @pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "by-another-name/app"])
 def test_one_place_by_another_name_is_the_same_environment(stocked: Host, name: str) -> None:
     stocked.declare(["beta"])
