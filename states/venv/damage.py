@@ -104,7 +104,7 @@ def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str
     gone = {
         seal[path].package
         for path, trouble in wrong.items()
-        if trouble == "missing" and path in seal and path.endswith(".dist-info/METADATA")
+        if trouble == "missing" and path in seal and _is_metadata(path)
     }
     for name in gone - {""}:
         found.pop(f"package.{name}", None)
@@ -144,13 +144,12 @@ def _strays(
     versions: dict[str, str] = {}
     theirs: set[str] = set()
     for path, trouble in wrong.items():
-        folder, name = os.path.split(path)
-        if trouble != "unexpected" or name != "METADATA" or not folder.endswith(".dist-info"):
+        if trouble != "unexpected" or not _is_metadata(path):
             continue
         package, version = metadata_name(os.path.join(root, path))
         if package and version != sealed.get(package):
             versions[package] = version
-            theirs |= record_paths(root, folder)
+            theirs |= record_paths(root, os.path.dirname(path))
     # The folders that only hold their files go with them, and so does their bytecode.
     folders = {path for path in wrong if wrong[path] == "unexpected"} - theirs
     for path in sorted(folders, key=len, reverse=True):
@@ -159,3 +158,10 @@ def _strays(
         if cached or (inside and all(one in theirs for one in inside)):
             theirs.add(path)
     return versions, theirs
+
+
+def _is_metadata(path: str) -> bool:
+    from states.venv.wheels import is_dist_info
+
+    folder, name = os.path.split(path)
+    return name == "METADATA" and is_dist_info(folder)

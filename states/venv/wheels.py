@@ -52,6 +52,18 @@ def dist_infos(root: str) -> Iterator[str]:
                 yield f"{site}/{name}"
 
 
+def is_dist_info(folder: str) -> bool:
+    """Tell whether a folder, relative to a venv, describes a package that is installed in it.
+
+    Not so one that a package carries inside, as setuptools does of what it vendors.
+    """
+    parts = folder.split("/")
+    where = (parts[0], *parts[2:-1])
+    return where in (("lib", "site-packages"), ("lib64", "site-packages")) and parts[-1].endswith(
+        ".dist-info"
+    )
+
+
 def site_packages(root: str) -> list[str]:
     """Return the folders that a venv installs into, relative to it."""
     found = []

@@ -13,6 +13,7 @@ from uv import find_uv_bin
 from tests.integration.conftest import stock
 from tests.integration.host import Host, changes, reasons
 from tests.support.index import Index
+from tests.support.wheels import make_wheel
 
 
 def by_hand(host: Host, *words: str) -> None:
@@ -66,6 +67,25 @@ def test_missing_metadata_is_a_missing_package(live: Host) -> None:
 
     assert changes(plan)["package.beta"] == (None, "1.0")
     assert live.versions() == {"alpha": "1.1", "beta": "1.0"}
+
+
+def test_metadata_that_a_package_carries_in_itself_is_a_file_of_it(stocked: Host) -> None:
+    """As setuptools does: without it that package is damaged, and not gone as a whole."""
+    inside = "service/_vendor/old-1.0.dist-info/METADATA"
+    make_wheel(stocked.wheels, "service", "1.0", files={inside: "Name: old\nVersion: 1.0\n"})
+    stocked.declare(["service"])
+    stocked.applied()
+    (stocked.site / inside).unlink()
+    planted = stocked.site / "service/_vendor/new-1.0.dist-info/METADATA"
+    planted.parent.mkdir()
+    planted.write_text("Name: new\nVersion: 1.0\n")
+
+    told = changes(stocked.converges())
+
+    site = f"file.{stocked.site.relative_to(stocked.generation)}"
+    assert told[f"{site}/{inside}"] == ("missing", "as sealed")
+    assert told[f"{site}/service/_vendor/new-1.0.dist-info/METADATA"] == ("unexpected", None)
+    assert not any(one.startswith("package.") for one in told)
 
 
 def test_a_missing_record_is_drift_though_all_runs(live: Host) -> None:

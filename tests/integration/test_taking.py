@@ -118,6 +118,24 @@ def test_a_package_whose_files_are_not_all_sealed_comes_from_the_cache(
     assert (stocked.venv / "etc/service/service.conf").read_text() == "x"
 
 
+def test_a_package_that_carries_another_in_itself_is_taken_whole(stocked: Host) -> None:
+    """As setuptools does: what that one's RECORD lists was left out, and is missed by nobody."""
+    inside = "service/_vendor/old-1.0.dist-info"
+    files = {
+        f"{inside}/METADATA": "Name: old\nVersion: 1.0\n",
+        f"{inside}/RECORD": "../bin/old,,\n",
+    }
+    make_wheel(stocked.wheels, "service", "1.0", files=files)
+    stocked.declare(["service", "beta<2"])
+    stocked.applied()
+    stocked.declare(["service", "beta<2", "gamma"])
+
+    done = stocked.applied()
+
+    assert "installing 1 of 3 packages" in done.err
+    assert (stocked.site / inside / "RECORD").is_file()
+
+
 NEVER_THE_SAME = """
 import time
 
