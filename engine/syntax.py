@@ -58,7 +58,7 @@ def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def header(*key: str) -> str:
-    """Return what opens a table in TOML, as in `[venv."my.app"]`."""
+    """Return what opens a table in TOML, as in `[kind."my.name"]`."""
     parts = (one if _BARE.fullmatch(one) else json.dumps(one, ensure_ascii=False) for one in key)
     return f"[{'.'.join(parts)}]"
 

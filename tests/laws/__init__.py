@@ -1,1 +1,1 @@
-"""What holds for every kind."""
+"""What holds for every kind, whatever it is a kind of."""

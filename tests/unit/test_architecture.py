@@ -1,0 +1,137 @@
+"""What keeps the house easy to live in: arrows one way, small rooms, words for everything."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+import networkx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(
+    path
+    for package in ("engine", "states")
+    for path in (ROOT / package).rglob("*.py")
+    if "wrappers" not in path.parent.parts[:-1] or path.name == "__init__.py"
+)
+SCREEN = 60
+"""Lines that a function's body may have."""
+PUBLIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def _imports(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the modules that are imported when a module is, type checkers' own left out."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) != "TYPE_CHECKING":
+            yield from _imports([*node.body, *node.orelse])
+
+
+def _all_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.stmt):
+            yield from _imports([node])
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef))
+
+
+def _lines(function: ast.FunctionDef) -> int:
+    body = function.body
+    if ast.get_docstring(function) and len(body) > 1:
+        body = body[1:]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_the_engine_knows_nothing_of_the_states(path: Path) -> None:
+    if _name(path).startswith("engine"):
+        assert [one for one in _all_imports(path) if one.startswith("states")] == []
+
+
+def test_the_engine_never_says_what_it_is_used_for() -> None:
+    """But that a folder named `.venv`, in a tree of sources, is none of them."""
+    said = {
+        _name(path): re.findall(r"(?<!\.)\b\w*(?:venv|virtualenv|\bpip\b)", path.read_text(), re.I)
+        for path in FILES
+        if _name(path).startswith("engine")
+    }
+    assert {name: words for name, words in said.items() if words} == {}
+
+
+def test_no_module_needs_itself_to_be_imported() -> None:
+    known = {_name(path) for path in FILES}
+    graph = networkx.DiGraph()
+    for path in FILES:
+        for one in _imports(_tree(path).body):
+            if one in known and one != _name(path):
+                graph.add_edge(_name(path), one)
+    assert list(networkx.simple_cycles(graph)) == []
+
+
+def test_files_are_small() -> None:
+    lengths = {_name(path): len(path.read_text().splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    assert median(lengths.values()) <= 120
+
+
+def test_a_body_fits_a_screen() -> None:
+    bodies = {
+        f"{_name(path)}.{function.name}": _lines(function)
+        for path in FILES
+        for function in _functions(path)
+    }
+    assert {name: lines for name, lines in bodies.items() if lines > SCREEN} == {}
+    assert median(bodies.values()) <= 8
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_whatever_has_a_public_name_has_words(path: Path) -> None:
+    assert ast.get_docstring(_tree(path)), "the module says nothing of itself"
+    for node in _tree(path).body:
+        if isinstance(node, PUBLIC) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_no_room_is_named_for_nothing() -> None:
+    vague = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc"}
+    parts = {part for path in FILES for part in _name(path).split(".")}
+    assert parts & vague == set()
+
+
+def test_what_decides_is_told_in_three_short_files() -> None:
+    lengths = [len((ROOT / "engine" / f"{name}.py").read_text().splitlines())
+               for name in ("kind", "diff", "converge")]  # fmt: skip
+    assert sum(lengths) <= 400
+
+
+def test_being_started_loads_none_of_the_heavy_libraries() -> None:
+    program = "import sys, states.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = {"pydantic", "networkx", "virtualenv", "packaging", "rich", "subprocess", "asyncio",
+             "dataclasses", "typing", "logging", "threading", "urllib.request"}  # fmt: skip
+    assert heavy & set(done.stdout.split()) == set()
