@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 _SECRET = r"""(?: :// | (?<=http):/ | (?<=https):/ )
     (?P<secret>
-      [^\s/?#]*@
+      (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
+      [^\s/?#:\[\]"'`]* : (?:(?!://)[^\s"'`])* @
+    | [^\s/?#]*@
     | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
-    | (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
-      [^\s/?#:\[\]"'`]* : \d+ [/?#] [^\s"'`]* @
     )"""
-"""The user and the password of a URL; then those with a `/` or a space that was not encoded,
-where what stands for the port is no number; then those where it is one, but for `git+https://`
-and its like, in which a version follows an `@`."""
+"""The user and the password of a URL, up to the last `@` of a word, since a `/` or an `@` in a
+password may not be encoded; up to the first in `git+https://` and its like, in which a version
+follows an `@`; then passwords with a space, where what stands for the port is no number."""
 _BARE = r"""(?<![\w.:/@+-]) (?!mailto:) [\w.+-]+ : [^\s/"'`@]+ @ (?= [\w.-]+ (?: :\d+ )? / )"""
 """The same where the scheme was forgotten: known by the path that follows the host."""
 _MARK = "****@"

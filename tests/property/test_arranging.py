@@ -1,0 +1,63 @@
+"""Whatever is needed comes first, and all else where the text has it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import assume, given
+
+from engine.graph import closure
+from engine.loading import load
+from engine.problems import DeclarationError
+from tests.property.conftest import Declare
+from tests.property.strategies import Notes, as_toml, notes
+from tests.unit.toy import composition
+
+
+def _needs(tables: Notes) -> dict[str, set[str]]:
+    return {f"note.{name}": set(table.get("needs", ())) for name, table in tables.items()}
+
+
+@given(notes())
+def test_of_what_can_come_next_the_first_of_the_text_does(declare: Declare, tables: Notes) -> None:
+    needs = _needs(tables)
+    expected: list[str] = []
+    while len(expected) < len(needs):
+        expected.append(
+            next(one for one in needs if one not in expected and needs[one] <= {*expected})
+        )
+    order = load(declare(as_toml(tables)), composition(), None)
+    assert [one.address for one in order] == expected
+
+
+@given(notes())
+def test_what_is_chosen_comes_with_all_that_it_needs(declare: Declare, tables: Notes) -> None:
+    order = load(declare(as_toml(tables)), composition(), None)
+    needs = _needs(tables)
+    for wanted in needs:
+        found = [one.address for one in closure(order, {wanted})]
+        assert wanted in found
+        assert all(needs[one] <= {*found} for one in found)
+        assert found == [one.address for one in order if one.address in found]
+        assert all(one == wanted or any(one in needs[other] for other in found) for one in found)
+
+
+@given(notes(cycles=True))
+def test_a_cycle_is_told_as_a_closed_path_of_edges_that_are_there(
+    declare: Declare, tables: Notes
+) -> None:
+    needs = _needs(tables)
+    try:
+        load(declare(as_toml(tables)), composition(), None)
+    except DeclarationError as error:
+        (problem,) = error.problems
+    else:
+        problem = None
+    assume(problem is not None)
+    assert problem is not None
+    path = problem.message.removeprefix("these wait for each other: ").split(" → ")
+    assert path[0] == path[-1]
+    assert len(path) > 1
+    assert len({*path}) == len(path) - 1
+    assert all(need in needs[one] for one, need in pairwise(path))
+    assert 1 + len(problem.notes) == len(path) - 1

@@ -1,0 +1,62 @@
+"""Two states and what lies between them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from engine.diff import compare
+from engine.kind import State
+from tests.property.strategies import states
+
+FIXED, ASKED = frozenset({"colour"}), frozenset({"colour", "text", "pages"})
+
+
+@given(states, states)
+def test_the_changes_lead_from_one_state_to_the_other(
+    observed: State | None, desired: State | None
+) -> None:
+    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    patched = dict(observed or {})
+    for change in diff.changes:
+        assert patched.pop(change.attribute, None) == change.before
+        if change.after is not None:
+            patched[change.attribute] = change.after
+    assert patched == dict(desired or {})
+
+
+@given(states, states)
+def test_nothing_is_told_that_does_not_differ_and_all_in_one_order(
+    observed: State | None, desired: State | None
+) -> None:
+    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    told = [change.attribute for change in diff.changes]
+    assert told == sorted(set(told))
+    assert all(change.before != change.after for change in diff.changes)
+    assert bool(diff) == (observed != desired)
+
+
+@given(states, states)
+def test_the_way_back_is_the_way_there_turned_round(
+    observed: State | None, desired: State | None
+) -> None:
+    there, back = compare(observed, desired), compare(desired, observed)
+    assert [(one.attribute, one.before, one.after) for one in there.changes] == [
+        (one.attribute, one.after, one.before) for one in back.changes
+    ]
+
+
+@given(states, states)
+def test_the_action_follows_from_what_differs(
+    observed: State | None, desired: State | None
+) -> None:
+    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    differing = {change.attribute for change in diff.changes}
+    if observed == desired:
+        expected = "none"
+    elif observed is None or desired is None:
+        expected = "create" if observed is None else "delete"
+    elif "colour" in differing:
+        expected = "replace"
+    else:
+        expected = "update" if differing & ASKED else "repair"
+    assert diff.action == expected

@@ -1,0 +1,75 @@
+"""Any text is either a declaration, or told what is wrong with it, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.excerpts import placed, problem_reports, problems_text
+from engine.loading import Text, load
+from engine.problems import DeclarationError
+from engine.render import Paint
+from engine.resource import Resource
+from tests.property.conftest import Declare
+from tests.property.strategies import Notes, as_json, as_toml, mangled, notes
+from tests.unit.toy import composition
+
+
+def _loaded(
+    texts: tuple[Text, ...], cache: str | None = None
+) -> tuple[Resource, ...] | DeclarationError:
+    try:
+        return load(texts, composition(), cache)
+    except DeclarationError as error:
+        return error
+
+
+@given(mangled() | st.text())
+def test_whatever_is_wrong_is_told_at_a_place_that_is_there(declare: Declare, text: str) -> None:
+    found = _loaded(declare(text))
+    if not isinstance(found, DeclarationError):
+        return
+    assert found.problems
+    lines = text.removeprefix("\ufeff").split("\n")
+    for problem in placed(found):
+        assert problem.message
+        assert 0 <= problem.line <= len(lines)
+        if problem.line:
+            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
+    assert len(problem_reports(found)) == len(found.problems)
+    told = problems_text(found, Paint(on=False))
+    assert "https://ann:s3cret@" not in told
+    assert "\x1b" not in told
+
+
+@given(mangled())
+def test_what_is_remembered_is_what_was_read(declare: Declare, memo: Path, text: str) -> None:
+    texts = declare(text)
+    fresh = _loaded(texts)
+    for _ in range(2):
+        again = _loaded(texts, str(memo))
+        if isinstance(fresh, DeclarationError):
+            assert isinstance(again, DeclarationError)
+            assert again.problems == fresh.problems
+        else:
+            assert again == fresh
+
+
+@given(notes())
+def test_toml_and_json_say_the_same(declare: Declare, tables: Notes) -> None:
+    assert _loaded(declare(as_toml(tables))) == _loaded(declare(as_json(tables)))
+
+
+@given(notes())
+def test_what_is_declared_is_what_the_tables_say(declare: Declare, tables: Notes) -> None:
+    found = _loaded(declare(as_toml(tables)))
+    assert not isinstance(found, DeclarationError)
+    assert {one.name for one in found} == {*tables}
+    for one in found:
+        table = dict(tables[one.name])
+        assert Path(one.spec.path).name == table.pop("path")
+        for key, value in table.items():
+            said = getattr(one.spec, key)
+            assert said == (tuple(value) if isinstance(value, list) else value)

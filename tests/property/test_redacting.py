@@ -1,0 +1,47 @@
+"""A password in a URL is found in no text, whatever it is."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.redaction import redacted, redacted_all, redacted_place, secrets
+
+_MARKS = "-._~!$&()*+,;=:%@"
+ENCODED = st.text(st.sampled_from(f"abzAZ019{_MARKS}"), min_size=6, max_size=20)
+"""What may stand in a URL as it is (RFC 3986, section 3.2.1), but for a quote, which ends it in
+prose; and an `@`, which many do not encode."""
+FORGOTTEN = st.text(st.sampled_from(f"abzAZ019{_MARKS}/?#[]<>{{}}|^\\ "), min_size=6, max_size=20)
+"""What should have been encoded; where it begins as a port does, nobody can tell."""
+PASSWORDS = ENCODED | FORGOTTEN.filter(lambda one: one[0].isalpha())
+SURROUNDINGS = st.text("abc .,;()\n", max_size=10)
+SCHEMES = st.sampled_from(["http", "https", "git+https", "svn+http"])
+
+
+@given(SURROUNDINGS, SCHEMES, PASSWORDS, SURROUNDINGS)
+def test_a_password_is_hidden_in_any_text(
+    before: str, scheme: str, password: str, after: str
+) -> None:
+    url = f"{scheme}://ann:{password}@host.example/simple/"
+    text = f"{before} {url} {after}"
+    hidden = redacted(text)
+    assert hidden == f"{before} {scheme}://****@host.example/simple/ {after}"
+    assert redacted(hidden) == hidden
+    assert redacted_all({"a": [text]}) == {"a": [hidden]}
+
+
+@given(st.text("htps:/@ab1.# \"'[]", max_size=60))
+def test_what_is_hidden_once_is_hidden_and_places_stay_inside(text: str) -> None:
+    hidden = redacted(text)
+    spans = secrets(text)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+    for place in range(len(text) + 1):
+        assert 0 <= redacted_place(text, place) <= len(hidden)
+
+
+@given(st.text(max_size=80).filter(lambda text: "@" not in text))
+def test_a_text_without_a_sign_of_one_is_left_alone(text: str) -> None:
+    assert redacted(text) == text
