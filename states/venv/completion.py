@@ -27,8 +27,11 @@ _MOMENT = re.compile(
 )
 """RFC 3339. What counts from today, as uv takes it too, would choose anew on every host."""
 _MODE = re.compile(r"0?[0-7]{3}")
-_ENVIRONMENTS = ("bin", "include", "lib", "lib64", "pyvenv.cfg", NOTES)
-"""What a generation is made of: it cannot live on beside it."""
+_ENVIRONMENT = re.compile(
+    rf"(bin|{re.escape(NOTES)})(/.*)?|include|pyvenv\.cfg"
+    r"|lib(64)?(/(python|pypy)[^/]*(/site-packages)?)?"
+)
+"""What a generation is made of, its packages too: it cannot live on beside it."""
 _SYSTEM = {
     *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run"),
     *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
@@ -104,7 +107,7 @@ def _check_folders(spec: Venv, source: Source) -> None:
     for index, one in enumerate(names):
         others = (f"{other}/" for other in (*names[:index], *names[index + 1 :]))
         problem = ""
-        if one in _ENVIRONMENTS or one.startswith(("bin/", f"{NOTES}/")):
+        if _ENVIRONMENT.fullmatch(one):
             problem = "belongs to the environment itself"
         elif f"{one}/".startswith(tuple(others)):
             problem = "is, or lies inside, another persistent folder"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import Host, changes
+from tests.integration.host import MINOR, Host, changes
 from tests.integration.interpreters import private_interpreter
 from tests.support.wheels import make_wheel
 
@@ -82,8 +82,13 @@ def test_a_lasting_folder_inside_another_is_refused(configured: Host) -> None:
     assert "lies inside, another persistent folder" in refused.report["problems"][0]["message"]
 
 
-@pytest.mark.parametrize("folder", ["bin", "lib/", "./lib64", ".converge", "bin/python"])
+@pytest.mark.parametrize(
+    "folder",
+    ["bin", "lib/", "./lib64", ".converge", "bin/python", f"lib/{MINOR}"]
+    + [f"{library}/{MINOR}/site-packages" for library in ("lib", "lib64")],
+)
 def test_what_the_environment_is_made_of_cannot_be_persistent(stocked: Host, folder: str) -> None:
+    """Packages least of all: those of the first generation would stay, whatever is reported."""
     stocked.declare(["beta"], persistent=[folder])
 
     refused = stocked.plan()
