@@ -54,8 +54,8 @@ def complete(spec: Venv, source: Source, *, locking: bool) -> Venv:
         constraints=_places(spec.constraints, "constraints", source),
         build_constraints=_places(spec.build_constraints, "build-constraints", source),
         find_links=_find_links(spec.find_links, source),
-        packages=_requirements(spec.packages, "packages", source),
-        overrides=_requirements(spec.overrides, "overrides", source),
+        packages=_requirements(spec, "packages", source),
+        overrides=_requirements(spec, "overrides", source),
         lock=source.path(spec.lock, ("lock",)) if spec.lock else "",
         netrc=source.path(spec.netrc, ("netrc",)) if spec.netrc else "",
         index_url=_index(spec.index_url, ("index-url",), source),
@@ -168,12 +168,12 @@ def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
     return url
 
 
-def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str, ...]:
+def _requirements(spec: Venv, key: str, source: Source) -> tuple[str, ...]:
     """Check PEP 508 requirements; those with a relative path get an absolute one."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     good = []
-    for index, text in enumerate(texts):
+    for index, text in enumerate(getattr(spec, key)):
         if not text.strip():
             continue  # generated lists have them
         try:
@@ -190,6 +190,8 @@ def _requirements(texts: tuple[str, ...], key: str, source: Source) -> tuple[str
             continue
         if requirement.url and not is_url(requirement.url):
             requirement.url = file_url(source.path(bare(requirement.url), (key, index)))
+        if spec.state == "present" and (words := _missing(local_path(requirement.url or ""))):
+            source.problem((key, index), words)
         good.append(str(requirement))
     return tuple(good)
 
@@ -210,9 +212,16 @@ def _lines(names: tuple[str, ...], key: str, source: Source) -> list[Line]:
             if wrong := mistake(line):
                 words, hint = wrong
                 source.problem((key, index), f"{line.place()}: {words}", hint)
-            else:
-                lines.append(line)
+                continue
+            if words := _missing(line.local()):
+                source.problem((key, index), f"{line.place()}: {words}")
+            lines.append(line)
     return lines
+
+
+def _missing(path: str | None) -> str:
+    """Say that a local project or file is not there; empty where it is, or none is asked for."""
+    return f"no such project or file: `{path}`" if path and not os.path.exists(path) else ""
 
 
 def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Source) -> tuple[str, ...]:
@@ -223,13 +232,7 @@ def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Source) ->
     asked = {*map(local_path, own), *(line.local() for line in lines)}
     # Of those in a lock, some may be for other hosts than this one.
     locked = lockfile.projects(lock or "", os.path.dirname(spec.lock))
-    found = []
-    for path in sorted(filter(None, asked | locked)):
-        digest = source.tree(path)
-        if digest == "absent" and path in asked:
-            source.problem(("packages",), f"no such project or file: `{path}`")
-        found.append(f"{path}\0{digest}")
-    return tuple(found)
+    return tuple(f"{path}\0{source.tree(path)}" for path in sorted(filter(None, asked | locked)))
 
 
 def _digest(

@@ -119,7 +119,26 @@ def test_a_local_path_that_a_file_names_must_be_there(site: Host) -> None:
     refused = site.plan()
 
     assert refused.code == 65
-    assert f"no such project or file: `{site.folder}/deep/none-1.0-" in refused.err
+    (problem,) = refused.report["problems"]
+    where = f"`{site.folder}/deep/asked.txt` line 1"
+    assert problem["message"].startswith(f"{where}: no such project or file: `{site.folder}/deep/")
+    assert 'requirements = ["deep/asked.txt"]' in refused.err
+
+
+def test_a_local_path_that_is_not_there_is_told_where_it_stands(site: Host) -> None:
+    site.declare(["", "beta", "none @ ./none"], overrides=["gone @ ./gone"])
+
+    refused = site.plan()
+
+    told = [(one["line"], one["message"]) for one in refused.report["problems"]]
+    rows = (site.folder / "converge.toml").read_text().splitlines()
+    assert [(rows[line - 1].split()[0], message) for line, message in told] == [
+        ("packages", f"no such project or file: `{site.folder}/none`"),
+        ("overrides", f"no such project or file: `{site.folder}/gone`"),
+    ]
+    assert ["^" * len('"none @ ./none"'), "^" * len('"gone @ ./gone"')] == [
+        row.split()[-1] for row in refused.err.splitlines() if row.endswith("^")
+    ]
 
 
 def test_requirement_files_nest(site: Host) -> None:
