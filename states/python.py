@@ -23,6 +23,8 @@ _NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
 _ANSWER = "converge asked: "
 """Begins the line of an answer: what an interpreter loads at its start may print others."""
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
+_OLDEST = (3, 8)
+"""What makes environments, and compiles in them, needs this; older ones are passed over."""
 
 
 @value
@@ -90,12 +92,18 @@ def find(request: str) -> Python:
     Searched are PATH, the usual places, and the versions of pyenv; the first one that
     satisfies an exact request wins, the newest one a range. Raises `ConvergeError`.
     """
-    info = _query(request) if os.path.isabs(request) else _search(request)
+    oldest = ".".join(map(str, _OLDEST))
+    if os.path.isabs(request):
+        info, hint = _query(request), "the path must be that of a Python which runs here"
+    else:
+        places = ", ".join(("PATH", *_USUAL))
+        hint = f"install it, {oldest} or later, or name one by its absolute path; "
+        info, hint = _search(request), f"{hint}searched were {places} and pyenv's versions"
     if info is None:
+        raise ConvergeError(f'no interpreter found for `python = "{request}"`', hint=hint)
+    if _too_old(info):
         raise ConvergeError(
-            f'no interpreter found for `python = "{request}"`',
-            hint="install it, or name one by its absolute path; searched were PATH, "
-            + ", ".join(_USUAL),
+            f"`{request}` is Python {_version(info)}", hint=f"name one of {oldest} or later"
         )
     return described(info)
 
@@ -166,7 +174,9 @@ def _search(request: str) -> PythonInfo | None:
     best = None
     for path in _candidates():
         info = _query(path)
-        if info is None or not specifier.contains(_version(info), prereleases=True):
+        if info is None or _too_old(info):
+            continue
+        if not specifier.contains(_version(info), prereleases=True):
             continue
         if exact:
             return info
@@ -210,6 +220,10 @@ def _resolved(path: str) -> str:
 
 def _version(info: PythonInfo) -> str:
     return ".".join(str(part) for part in info.version_info[:3])
+
+
+def _too_old(info: PythonInfo) -> bool:
+    return tuple(info.version_info[:2]) < _OLDEST
 
 
 def _stat(path: str) -> tuple[int, ...]:

@@ -99,7 +99,15 @@ def test_no_interpreter_says_where_was_looked(running: Host) -> None:
     running.declare(["beta"], python=">=3.99")
 
     message = 'no interpreter found for `python = ">=3.99"`'
-    refused(running, running.apply(), 1, message, hint="searched were PATH")
+    where = "searched were PATH, /usr/local/bin, /usr/bin, /bin and pyenv's versions"
+    refused(running, running.apply(), 1, message, hint=where)
+
+
+def test_a_path_that_is_no_interpreters_is_told_without_talk_of_a_search(running: Host) -> None:
+    running.declare(["beta"], python="/bin/ls")
+
+    message = 'no interpreter found for `python = "/bin/ls"`'
+    refused(running, running.apply(), 1, message, hint="the path must be that of a Python")
 
 
 def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:

@@ -44,6 +44,26 @@ def test_an_environment_of_this_version_works_and_is_stable(stocked: Host, versi
     assert stocked.script("alpha") == "alpha 1.1"
 
 
+@pytest.mark.parametrize("version", ["3.6", "3.7"])
+def test_an_interpreter_that_is_too_old_is_passed_over(stocked: Host, version: str) -> None:
+    """As `/usr/bin/python3` of an old distribution is."""
+    old = stocked.folder / "bin/python3"
+    old.parent.mkdir()
+    old.symlink_to(interpreter(version))
+    stocked.env = {"PATH": f"{old.parent}:{Path(stocked.python).parent}"}
+
+    stocked.declare(["beta"], python="3")
+    passed = stocked.plan()
+    stocked.declare(["beta"], python=str(old))
+    named = stocked.plan()
+
+    assert passed.code == 0, passed.err
+    assert not str(passed.changes()["python"][1]).startswith(f"{version}.")
+    assert named.code == 1
+    assert named.first["error"]["message"].startswith(f"`{old}` is Python {version}.")
+    assert "3.8 or later" in named.first["error"]["hint"]
+
+
 def test_a_version_is_found_where_pyenv_keeps_them(stocked: Host) -> None:
     real = interpreter("3.12")
     versions = stocked.folder / "pyenv/versions/3.12.99/bin"
