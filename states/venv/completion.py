@@ -26,6 +26,8 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
 )
 """RFC 3339. What counts from today, as uv takes it too, would choose anew on every host."""
+_INDEX = re.compile(r"(https?|file)://.", re.IGNORECASE)
+_VARIABLE = re.compile(r"env:[^=\0]+")
 _MODE = re.compile(r"0?[0-7]{3}")
 _ENVIRONMENT = re.compile(
     rf"(bin|{re.escape(NOTES)})(/.*)?|include|pyvenv\.cfg"
@@ -159,12 +161,13 @@ def _index(url: str, key: tuple[str | int, ...], source: Source) -> str:
     """Check an index, the one URL that may hold a password."""
     if url.startswith("file:") and not url.startswith("file://"):
         return "file:" + source.path(url.removeprefix("file:"), key)
-    if not url or url.startswith("env:"):
-        return url
-    if len(url.split()) != 1:
+    if _VARIABLE.fullmatch(url) or not (url or key[1:]):
+        return url  # an empty one is the default, but not among several
+    if len(url.split()) > 1:
         source.problem(key, f"`{url}` is no URL", "a space in a password is written `%20`")
-    elif not is_url(url):
-        source.problem(key, f"`{url}` is no URL", "or name it: `env:NAME`, `file:PATH`")
+    elif not _INDEX.match(url):
+        hint = "as in `https://…`; or name it: `env:NAME`, `file:PATH`"
+        source.problem(key, f"`{url}` is no URL of an index", hint)
     return url
 
 

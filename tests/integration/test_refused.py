@@ -21,6 +21,10 @@ MISTAKES = {
     "a folder of requirements": ({"requirements": ["wheels"]}, "is a folder"),
     "a folder of constraints": ({"constraints": ["wheels"]}, "is a folder"),
     "no date": ({"exclude_newer": "yesterday"}, "2026-01-31"),
+    "an index without a scheme": ({"index_url": "example.org/simple"}, "as in `https://"),
+    "an index that no installer reads": ({"index_url": "ftp://h/simple"}, "as in `https://"),
+    "a variable without a name": ({"extra_index_url": ["env:"]}, "`env:NAME`"),
+    "no index among several": ({"extra_index_url": [""]}, "is no URL of an index"),
     "a span of time": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
 }
 
