@@ -34,10 +34,23 @@ def revealed(reference: str) -> str:
     # The installer takes what follows a space for another index, and would print it.
     if len(urls) != 1:
         raise ConvergeError(
-            f"`index-url` does not lead to one URL by `{redacted(reference)}`",
+            f"`{redacted(reference)}` does not lead to one URL of an index",
             hint="a space in a password is written `%20`",
         )
     return urls[0]
+
+
+def netrc_at(path: str) -> str:
+    """Return the path of a netrc file that is there and can be read.
+
+    Who is given another goes on without one, and then the index or the network is blamed.
+    Raises `InputMissing`, and `OSError` for one that cannot be read.
+    """
+    try:
+        with open(path, "rb"):
+            return path
+    except FileNotFoundError:
+        raise InputMissing(f"no such file: `{path}`, which `netrc` names") from None
 
 
 def _referred(reference: str) -> str:
@@ -46,7 +59,7 @@ def _referred(reference: str) -> str:
         value = os.environ.get(name, "")
         if not value:
             raise ConvergeError(
-                f"the environment has no `{name}`, which `index-url` refers to",
+                f"the environment has no `{name}`, which `{reference}` refers to",
                 hint=f"set {name} to the URL of the index",
             )
         return value
@@ -56,7 +69,8 @@ def _referred(reference: str) -> str:
             with open(path, "rb") as stream:
                 return decoded(stream.read()).strip()
         except ValueError as error:
-            raise ConvergeError(f"`{path}`, which `index-url` refers to: {error}") from None
+            raise ConvergeError(f"`{path}`, which is to hold an index's URL: {error}") from None
         except FileNotFoundError:
-            raise InputMissing(f"no such file: `{path}`, which `index-url` refers to") from None
+            words = f"no such file: `{path}`, which is to hold an index's URL"
+            raise InputMissing(words) from None
     return reference

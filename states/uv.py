@@ -16,7 +16,7 @@ from engine.errors import (
     Unavailable,
 )
 from states import child, unflushed
-from states.credentials import revealed
+from states.credentials import netrc_at, revealed
 from states.workplace import writable
 
 TYPE_CHECKING = False
@@ -140,7 +140,7 @@ def index_environment(spec: Venv) -> dict[str, str]:
     if spec.extra_index_url:
         env["UV_INDEX"] = " ".join(revealed(one) for one in spec.extra_index_url)
     if spec.netrc:
-        env["NETRC"] = spec.netrc
+        env["NETRC"] = netrc_at(spec.netrc)
     return env
 
 

@@ -9,7 +9,7 @@ from engine.errors import ConvergeError, IntegrityError, Unavailable
 from engine.source import decoded
 from states import python as pythons
 from states import uv
-from states.credentials import ELSEWHERE, exposed
+from states.credentials import ELSEWHERE, exposed, netrc_at
 from states.venv.hashes import restricted
 from states.venv.requirements import (
     Line,
@@ -169,8 +169,9 @@ def _fetched(url: str, netrc: str) -> str | None:
     if url.lower().startswith("file://"):
         return _local(local_path(url) or "")
     progress.step(f"fetching {url}")
+    opener = _opener(url, netrc)
     try:
-        with _opener(url, netrc).open(url, timeout=60) as answer:
+        with opener.open(url, timeout=60) as answer:
             return decoded(answer.read())
     except HTTPError as error:
         hint = "name its credentials in `netrc`" if error.code in (401, 403) else None
@@ -190,7 +191,7 @@ def _opener(url: str, path: str) -> OpenerDirector:
     known = HTTPPasswordMgrWithDefaultRealm()
     host = urlsplit(url)
     try:
-        found = netrc(path).authenticators(host.hostname or "") if path else None
+        found = netrc(netrc_at(path)).authenticators(host.hostname or "") if path else None
     except NetrcParseError as error:
         raise ConvergeError(f"`{path}` line {error.lineno} is not as netrc files are") from None
     if found:

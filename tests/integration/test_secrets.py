@@ -207,6 +207,33 @@ def test_a_netrc_file_opens_what_constraints_name(guarded: Host, index: Index) -
     assert files_that_tell(guarded) == []
 
 
+@pytest.mark.parametrize("asked", ["an index", "a URL"])
+def test_a_netrc_file_that_is_not_there_is_named(guarded: Host, index: Index, asked: str) -> None:
+    """Neither the network nor the index is to blame."""
+    with bounds_behind_a_password("beta<2\n") as url:
+        keys: dict[str, object] = {"netrc": "secrets/netrc"}
+        if asked == "a URL":
+            keys["constraints"] = [url]
+        else:
+            keys |= {"index_url": index.url, "find_links": [], "no_index": False}
+        guarded.declare(["beta"], **keys)
+        refused = guarded.plan()
+
+    assert refused.code == 66
+    words = f"no such file: `{guarded.folder}/secrets/netrc`, which `netrc` names"
+    assert refused.first["error"]["message"] == words
+
+
+@pytest.mark.parametrize("key", ["index_url", "extra_index_url"])
+def test_a_variable_that_is_not_set_is_told_as_it_was_declared(guarded: Host, key: str) -> None:
+    url = "env:NOT_SET" if key == "index_url" else ["env:NOT_SET"]
+    guarded.declare(["beta"], **{key: url})
+
+    error = guarded.plan().first["error"]
+
+    assert error["message"] == "the environment has no `NOT_SET`, which `env:NOT_SET` refers to"
+
+
 def test_a_broken_netrc_file_is_not_quoted(guarded: Host, index: Index) -> None:
     with bounds_behind_a_password("beta<2\n") as url:
         guarded.write(f"machine 127.0.0.1\nlogin {USER} {PASSWORD}\n", "secrets/netrc")
