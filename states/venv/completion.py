@@ -120,11 +120,11 @@ def _check_folders(spec: Venv, source: Source) -> None:
 def _check_smoke(spec: Venv, source: Source) -> None:
     for index, one in enumerate(spec.smoke):
         try:
-            empty = not shlex.split(one)
+            program = next(iter(shlex.split(one)), "")
         except ValueError as error:
-            empty = True
             source.problem(("smoke", index), f"cannot be split into words: {error}")
-        if empty and not one.strip():
+            continue
+        if not program.strip():
             source.problem(("smoke", index), "an empty command")
 
 

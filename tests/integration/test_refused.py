@@ -25,6 +25,7 @@ MISTAKES = {
     "an index that no installer reads": ({"index_url": "ftp://h/simple"}, "as in `https://"),
     "a variable without a name": ({"extra_index_url": ["env:"]}, "`env:NAME`"),
     "no index among several": ({"extra_index_url": [""]}, "is no URL of an index"),
+    "a test without a program": ({"smoke": ["''", "true"]}, "an empty command"),
     "a span of time": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
 }
 
