@@ -32,7 +32,8 @@ def _options(parser: ArgumentParser) -> None:
 def _pin(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
-    wanted = arguments.generation or current(store)
+    # An empty one is the variable of a script that nobody set.
+    wanted = current(store) if arguments.generation is None else arguments.generation
     if wanted is None:
         raise ConvergeError(f"{one.address} has no live generation to pin")
     if wanted not in generations(store):

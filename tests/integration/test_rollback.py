@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -251,6 +252,16 @@ def test_what_names_no_generation_or_more_than_one_is_refused(host: Host, wrong:
     assert host.generation == live
     if "--release" not in wrong:
         assert all((one in refused.err) == (one != live.name) for one in host.generations())
+
+
+def test_an_empty_name_does_not_stand_for_the_live_one_that_is_to_be_pinned(host: Host) -> None:
+    went_through(host, "1.0")
+
+    refused = host.run("pin", NAME, "app", "")
+
+    assert refused.code == 64
+    status = json.loads(host.run("status", "--json", NAME).out)
+    assert not status["venvs"][0]["pinned"]
 
 
 def test_another_one_is_named_where_the_former_one_is_damaged(host: Host) -> None:
