@@ -189,6 +189,20 @@ def test_a_wrong_declaration_is_told_with_its_line_and_a_suggestion(
     assert output.count("1 problem in the declaration") == 2
 
 
+def test_what_is_wrong_in_the_play_has_no_line_and_no_word_is_told_twice(latest: Ansible) -> None:
+    """A declaration of the play is given to the engine without lines."""
+    engine = {"executable": str(latest.place.engine)}
+    wrong = {"declaration": {"venv": {"web": {"packges": []}}}, **engine}
+    _, output = latest.play({"tasks": [{"converge.python.venv": wrong}]})
+    assert "<stdin>: unknown key `packges`" in output
+    missing = {"files": "/nowhere/web.toml", **engine}
+    code, output = latest.play({"tasks": [{"converge.python.venv": missing}]})
+    assert code == 2
+    assert "`converge init` writes a first declaration" in output
+    # Ansible itself tells a failure in two places.
+    assert output.count("no such file") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -259,6 +259,9 @@ def test_a_failure_is_lines_of_json_on_standard_error_and_a_code_of_the_manifest
     assert str(done.returncode) in dsc.manifest["exitCodes"]
     errors = [json.loads(line)["error"] for line in done.stderr.splitlines()]
     assert any("nothing-like-it" in text for text in errors)
+    done, lines = dsc.call("set", {**properties, "mode": "0775"})
+    assert lines == []
+    assert json.loads(done.stderr.splitlines()[0])["error"].startswith("<stdin>: `0775` would let")
 
 
 @pytest.mark.parametrize("given", ["", "{}", "[]", "7", "not JSON"])

@@ -154,6 +154,11 @@ def test_remarks_and_suggestions_of_the_engine_are_told_and_digests_are_not(
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert "did you mean `packages`?" in output
     assert output.count("1 problem in the declaration") == 1
+    call = call.replace(
+        f"files={str(declared)!r}", "declaration={'venv': {'web': {'packges': []}}}"
+    )
+    _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
+    assert "<stdin>: unknown key `packges`" in output
 
 
 @pytest.mark.parametrize(("value", "refused"), [("a\nb", True), ("a\n", False)])

@@ -160,7 +160,7 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
         "both": "either files or a declaration",
         "number": "The secret W is not to be found at 5",
         "listed": "`secrets` must be names",
-        "unknown": "did you mean `packages`?",
+        "unknown": "<stdin>: unknown key `packges` in [venv.web] at venv.web.packges\ndid you mean",
     }
     said = salt.apply(states, dry=dry)
     for name, word in words.items():

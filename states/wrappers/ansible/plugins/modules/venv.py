@@ -235,13 +235,15 @@ def diff(resource):
 
 
 def complaints(answer):
-    """What went wrong, with the remedy, one line each."""
-    for problem in answer.get("problems") or ():
-        yield "%(file)s:%(line)s: %(message)s" % problem + ("; " + problem["hint"] if problem.get("hint") else "")
+    """What went wrong, with the remedy, one line each; a declaration of the play has no numbers of lines."""
     for where in [where for where in [answer, *answer["resources"]] if where.get("error")]:
         error = where["error"]
         yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
         yield error.get("output") or ""
+    for problem in answer.get("problems") or ():
+        yield ("%(file)s:%(line)s: %(message)s" if problem["line"] else "%(file)s: %(message)s") % problem + (
+            "; " + problem["hint"] if problem.get("hint") else ""
+        )
 
 
 def main():
@@ -289,8 +291,8 @@ def main():
     if module._diff:
         result["diff"] = [diff(resource) for resource in answer["resources"] if resource["changes"]]
     if answer["failed"] or answered[0] not in (0, 2):
-        result["msg"] = "\n".join(dict.fromkeys([answer["comment"], *complaints(answer)])).strip()
-        module.fail_json(**result)
+        told = dict.fromkeys([None if answer.get("error") else answer["comment"], *complaints(answer)])
+        module.fail_json(**{**result, "msg": "\n".join(filter(None, told))})
     module.exit_json(**result)
 
 

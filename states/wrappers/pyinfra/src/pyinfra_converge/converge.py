@@ -21,7 +21,8 @@ def _tell(target, document):
     for note in document.get("notes") or ():
         logger.warning("{}{}".format(target.print_prefix, note))
     for problem in document.get("problems") or ():
-        words = "{file}:{line}: {message}".format(**problem)
+        # What was declared in the deploy has no lines.
+        words = ("{file}:{line}: {message}" if problem["line"] else "{file}: {message}").format(**problem)
         logger.error("{}{}".format(target.print_prefix, "; ".join(filter(None, (words, problem.get("hint"))))))
     for where in [document, *document["resources"]]:
         start = target.print_prefix + (where["address"] + ": " if "address" in where else "")

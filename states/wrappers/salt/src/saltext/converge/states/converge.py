@@ -48,7 +48,8 @@ def _result(failed, changed):
 
 def _words(error):
     """An error or a problem with what the tools said, and its remedy."""
-    place = "{file}:{line}: ".format(**error) if "file" in error else ""
+    # What was declared in the state has no lines.
+    place = ("{file}:{line}: " if error.get("line") else "{file}: " if "file" in error else "").format(**error)
     return place + "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
 
 
