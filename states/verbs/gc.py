@@ -81,8 +81,11 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         return _going(store, keep, oldest), left
     with holding(partial(lock_of, store), arguments.lock_timeout):
         left = recover(store)
-        gone = retire(store, _going(store, keep, oldest))
-        for name in stuck(store):
+        going = _going(store, keep, oldest)
+        gone = retire(store, going)
+        # What cannot even be put aside, as a folder that is itself immutable, is where it was.
+        there = [f"generations/{one}" for one in going if os.path.exists(store.generation(one))]
+        for name in (*stuck(store), *leftovers(store), *there):
             sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
     return gone, left
 

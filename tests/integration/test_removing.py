@@ -148,6 +148,23 @@ def test_what_could_not_be_removed_is_not_told_as_removed(stocked: Host) -> None
     assert "cannot be removed" in tried.err
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_cannot_even_be_put_aside_is_told_where_it_is(stocked: Host, finished: bool) -> None:
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    protected = stocked.generation
+    stocked.declare(["beta==2.0"])
+    stocked.applied()
+    if not finished:
+        (protected / ".converge/receipt.json").unlink()
+    with immutable(stocked, protected):
+        tried = stocked.run("gc", "converge.toml", "--keep", "0")
+
+        assert f"`{protected}` cannot be removed" in tried.err
+    assert stocked.run("gc", "converge.toml", "--keep", "0").err == ""
+    assert len(stocked.generations()) == 1
+
+
 def test_what_an_interrupted_run_left_is_foretold_and_told(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
