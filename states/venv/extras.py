@@ -95,6 +95,11 @@ def ids_of(spec: Venv) -> Ids:
         gid = grp.getgrnam(spec.group).gr_gid if spec.group else -1
     except KeyError:
         raise ConvergeError(f"no group `{spec.group}` here", hint="create it first") from None
+    if os.geteuid() != 0 and ~int(spec.mode, 8) & 0o700:
+        raise ConvergeError(
+            f'`mode = "{spec.mode}"` shuts us out, who are not root',
+            hint='let the user who runs converge read, write and enter, as in "0700"',
+        )
     if user is not None and user.pw_uid not in (0, os.geteuid()):
         groups = os.getgrouplist(user.pw_name, user.pw_gid)
         inside = (os.getegid() if gid == -1 else gid) in groups

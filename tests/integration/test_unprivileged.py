@@ -66,6 +66,17 @@ def test_their_own_environment_converges(theirs: Host) -> None:
     assert not theirs.apply(prefix=DROP).report["changed"]
 
 
+@pytest.mark.parametrize("mode", ["0500", "0600"])
+def test_a_mode_that_shuts_them_out_is_named_and_leaves_nothing(theirs: Host, mode: str) -> None:
+    theirs.declare(["beta"], mode=mode)
+
+    failed = theirs.apply(prefix=DROP)
+
+    assert failed.code == 1
+    assert f'`mode = "{mode}"` shuts us out' in failed.first["error"]["message"]
+    assert theirs.generations() == []
+
+
 def test_a_folder_that_is_not_theirs_is_refused_by_name(theirs: Host) -> None:
     (theirs.folder / "venvs").mkdir()
     theirs.declare(["beta"])
