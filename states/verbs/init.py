@@ -7,7 +7,7 @@ import os
 import sys
 
 from engine import options
-from engine.errors import UsageError
+from engine.errors import InputMissing, UsageError
 from engine.schema import of_declaration
 from engine.verb import Verb
 
@@ -41,7 +41,12 @@ def _options(parser: ArgumentParser) -> None:
 
 def _init(arguments: Namespace, compose: Compose) -> int:
     path = arguments.file
-    schema = os.path.join(os.path.dirname(path), _SCHEMA)
+    folder = os.path.dirname(path)
+    schema = os.path.join(folder, _SCHEMA)
+    if path in ("", "-"):  # which means standard input to all other verbs
+        raise UsageError(f"`{path}` names no file", hint="as in `converge init converge.toml`")
+    if folder and not os.path.isdir(folder):
+        raise InputMissing(f"no such folder: `{folder}`", hint="make it first")
     if os.path.lexists(path):
         raise UsageError(f"`{path}` is there already", hint="name another file")
     text = json.dumps(of_declaration(compose(options.settings(arguments))), indent=2) + "\n"

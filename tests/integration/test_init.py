@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from tests.integration.host import Host
 
 SCHEMA = "converge.schema.json"
@@ -25,3 +29,23 @@ def test_a_schema_of_this_version_serves_a_second_declaration(host: Host) -> Non
 
     assert done.out == f"wrote second.toml and {SCHEMA}; next: converge plan second.toml\n"
     assert (host.folder / SCHEMA).read_text() == host.run("schema").out
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("", 64, "`` names no file"),
+        ("-", 64, "`-` names no file"),
+        ("deep/first.toml", 66, "no such folder: `deep`"),
+    ],
+)
+def test_what_cannot_be_written_is_told_and_leaves_nothing(
+    host: Host, name: str, code: int, words: str
+) -> None:
+    before = os.listdir(host.folder)
+
+    refused = host.run("init", name)
+
+    assert refused.code == code
+    assert words in refused.err
+    assert os.listdir(host.folder) == before
