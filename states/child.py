@@ -43,6 +43,12 @@ class Ended:
         """Return the end of the output."""
         return "\n".join(self.output.splitlines()[-count:])
 
+    def how(self) -> str:
+        """Return how it failed, for people; a signal is below zero, as `subprocess` has it."""
+        if self.status < 0:
+            return f"was ended by signal {-self.status}"
+        return f"failed with status {self.status}"
+
 
 def environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment that owes nothing to ours but how the network is reached."""

@@ -127,7 +127,7 @@ class CommandKind:
             ) from None
         if ended.status != 0:
             raise ConvergeError(
-                f"`{' '.join(spec.argv)}` failed with status {ended.status}",
+                f"`{' '.join(spec.argv)}` {ended.how()}",
                 hint="it is run again by the next apply",
                 output=ended.last_lines(),
             )

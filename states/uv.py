@@ -161,9 +161,7 @@ def complaint(ended: child.Ended, doing: str) -> ConvergeError:
     for pattern, kind, cause, hint in _COMPLAINTS:
         if re.search(pattern, ended.output):
             return kind(f"{doing}: {cause}", hint=hint, output=ended.last_lines())
-    return ConvergeError(
-        f"{doing}: uv failed with status {ended.status}", output=ended.last_lines()
-    )
+    return ConvergeError(f"{doing}: uv {ended.how()}", output=ended.last_lines())
 
 
 def _program() -> str:

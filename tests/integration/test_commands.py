@@ -167,6 +167,15 @@ def test_planning_runs_nothing(watched: Host) -> None:
     assert runs(watched) == 0
 
 
+def test_one_that_a_signal_ended_is_told_so(host: Host) -> None:
+    """As the kernel does where memory runs out."""
+    host.write('[command.x]\nargv = ["/bin/sh", "-c", "kill -9 $$"]\n')
+
+    error = host.apply().first["error"]
+
+    assert error["message"] == "`/bin/sh -c kill -9 $$` was ended by signal 9"
+
+
 def test_a_failed_one_is_told_and_tried_again(watched: Host) -> None:
     (watched.folder / "broken").touch()
 
