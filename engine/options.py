@@ -126,6 +126,7 @@ def wanted(order: tuple[Resource, ...], patterns: list[str]) -> tuple[Resource, 
     from engine.graph import closure
 
     addresses = [one.address for one in order]
+    declared = ", ".join(addresses) or "none"
     chosen: set[str] = set()
     for pattern in patterns:
         matching = [one for one in addresses if one == pattern or fnmatch.fnmatchcase(one, pattern)]
@@ -134,7 +135,7 @@ def wanted(order: tuple[Resource, ...], patterns: list[str]) -> tuple[Resource, 
 
             raise UsageError(
                 f"`--only {pattern}` names nothing that is declared",
-                hint=suggest(pattern, addresses) or f"declared are {', '.join(addresses)}",
+                hint=suggest(pattern, addresses) or f"declared are {declared}",
             )
         chosen.update(matching)
     return closure(order, chosen)

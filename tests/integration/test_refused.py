@@ -52,6 +52,12 @@ def test_two_that_are_in_each_others_way_are_told_once(stocked: Host, path: str)
     assert problem["hint"].startswith(f"`{stocked.folder}/venvs/{path}` and `{stocked.venv}`: ")
 
 
+def test_a_part_of_nothing_is_told_that_nothing_is_declared(host: Host) -> None:
+    host.write("")
+
+    assert "declared are none" in host.run("plan", "--only", "venv.app", "converge.toml").err
+
+
 def test_a_name_to_upgrade_that_is_none(stocked: Host) -> None:
     stocked.declare(["beta"])
 
