@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+from datetime import datetime
 
 from engine.files import sha256
 from engine.redaction import redacted
@@ -90,13 +91,21 @@ def _check_names(spec: Venv, source: Source) -> None:
     if not spec.python.startswith("interpreter.") and not python.valid_request(spec.python):
         hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
         source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
-    if spec.exclude_newer and not _MOMENT.fullmatch(spec.exclude_newer):
+    if spec.exclude_newer and not _is_moment(spec.exclude_newer):
         hint = 'write a day or a moment, as in "2026-01-31" or "2026-01-31T12:00:00Z"'
         source.problem(("exclude-newer",), f"`{spec.exclude_newer}` is no date", hint)
     if spec.keep < 0:
         source.problem(("keep",), "`keep` must not be negative")
     _check_folders(spec, source)
     _check_smoke(spec, source)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text[: len("2026-01-31T12:00:00")])
+    except ValueError:
+        return False  # a day that no calendar has
+    return bool(_MOMENT.fullmatch(text))
 
 
 def _check_folders(spec: Venv, source: Source) -> None:

@@ -26,6 +26,8 @@ MISTAKES = {
     "a variable without a name": ({"extra_index_url": ["env:"]}, "`env:NAME`"),
     "no index among several": ({"extra_index_url": [""]}, "is no URL of an index"),
     "a test without a program": ({"smoke": ["''", "true"]}, "an empty command"),
+    "a day that no calendar has": ({"exclude_newer": "2026-02-30"}, "is no date"),
+    "a time that no clock has": ({"exclude_newer": "2026-02-03T25:00:00Z"}, "is no date"),
     "a span of time": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
 }
 
