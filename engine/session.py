@@ -94,7 +94,9 @@ def announced(session: Session) -> None:
     except OSError as error:
         known = from_os_error(error)
         told = f"what is declared cannot be noted, so nothing was done: {known.message}"
-        raise type(known)(told, hint=known.hint) from error
+        elsewhere = "name another folder for notes by `CONVERGE_STATE_DIR`"
+        hint = f"{known.hint}, or {elsewhere}" if known.hint else elsewhere
+        raise type(known)(told, hint=hint) from error
 
 
 def settled(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:

@@ -259,9 +259,10 @@ def test_nothing_is_done_that_cannot_be_noted(desk: Desk, places) -> None:
     desk.notes("a")
     done = desk.run("apply", "--json")
     assert (done.code, done.outcomes()) == (1, {"note.a": "failed"})
-    message = done.of("note.a")["error"]["message"]
-    assert message.startswith("what is declared cannot be noted, so nothing was done")
-    assert str(places[1] / "ledger") in message
+    error = done.of("note.a")["error"]
+    assert error["message"].startswith("what is declared cannot be noted, so nothing was done")
+    assert str(places[1] / "ledger") in error["message"]
+    assert "`CONVERGE_STATE_DIR`" in error["hint"]
     assert desk.says("a") is None
 
 
