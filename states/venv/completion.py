@@ -139,9 +139,12 @@ def _check_smoke(spec: Venv, source: Source) -> None:
 
 def _path(spec: Venv, source: Source) -> str:
     path = source.path(spec.path, ("path",))
-    odd = [c for c in path if not c.isprintable()]
-    if not spec.path.strip() or odd:
+    if not spec.path.strip() or not spec.path.isprintable():
         source.problem(("path",), f"{spec.path!r} is no path")
+    elif not path.isprintable():  # a folder above the declaration is to blame
+        source.problem(
+            ("path",), f"{path!r} is no path", "rename the folder that cannot be printed"
+        )
     elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
         source.problem(("path",), f"`{spec.path}` names no folder of its own")
     elif path in _SYSTEM:

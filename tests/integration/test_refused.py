@@ -54,6 +54,17 @@ def test_two_that_are_in_each_others_way_are_told_once(stocked: Host, path: str)
     assert problem["hint"].startswith(f"`{stocked.folder}/venvs/{path}` and `{stocked.venv}`: ")
 
 
+def test_a_folder_that_cannot_be_printed_is_shown_where_it_is_to_blame(host: Host) -> None:
+    host.write('[venv.app]\npath = "app"\n', "odd\nfolder/converge.toml")
+
+    refused = host.run("plan", "--json", "odd\nfolder/converge.toml")
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert problem["message"] == f"{f'{host.folder}/odd{chr(10)}folder/app'!r} is no path"
+    assert "rename the folder" in problem["hint"]
+
+
 def test_a_part_of_nothing_is_told_that_nothing_is_declared(host: Host) -> None:
     host.write("")
 
