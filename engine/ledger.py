@@ -13,7 +13,7 @@ from functools import partial
 
 from engine.errors import ConvergeError
 from engine.files import private_folder, read_checked, sha256, under_checksum, write_durably
-from engine.loading import freeze, thaw
+from engine.loading import absolute, freeze, thaw
 from engine.lock import holding
 from engine.resource import Resource
 from engine.value import replace
@@ -41,7 +41,7 @@ def gone(name: str, state: str, known: Container[str] = ()) -> set[str]:
     """Return the files of a folder that are noted and gone; the `known` notes are not read."""
     if not os.path.isdir(name):
         return set()
-    others = (one for one in _places(_beginning(os.path.abspath(name)), state) if one not in known)
+    others = (one for one in _places(_beginning(absolute(name)), state) if one not in known)
     return {file for file in map(_file, others) if file and not os.path.lexists(file)}
 
 

@@ -126,10 +126,16 @@ def _read(path: str) -> Text:
         ) from None
     if not stat.S_ISREG(found.st_mode):
         return Text(file=os.path.abspath(path), folder=os.getcwd(), content=content, lasting=False)
-    # `..` behind a symlink leads elsewhere than the words say; the file's own name is kept.
-    folder = os.path.dirname(path)
-    folder = os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
+    folder = absolute(os.path.dirname(path))  # the file's own name is kept
     return Text(file=os.path.join(folder, os.path.basename(path)), folder=folder, content=content)
+
+
+def absolute(folder: str) -> str:
+    """Return the absolute path of a folder, in the one form by which its files are known.
+
+    `..` behind a symlink leads elsewhere than the words say.
+    """
+    return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
 
 
 def _refuse_unsafe(path: str, found: os.stat_result) -> None:

@@ -89,6 +89,18 @@ def test_the_last_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
     assert decommissioned.run("apply", "--json", "--prune", folder).code == 66
 
 
+def test_a_folder_that_is_named_by_way_of_another_is_known_by_the_same_files(
+    decommissioned: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files were noted by where `..` leads behind a symlink, so there they are looked for."""
+    (decommissioned.folder / "site").symlink_to("hosts")
+    (decommissioned.folder / "here").mkdir()
+    monkeypatch.chdir(decommissioned.folder / "here")
+    assert len(decommissioned.run("plan", "--json", "../site/").report["notes"]) == 1
+    done = decommissioned.run("apply", "--json", "--prune", "../site/")
+    assert done.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
+
+
 def test_a_file_that_moved_or_is_another_folders_is_not_gone(decommissioned: Desk) -> None:
     hosts = decommissioned.folder / "hosts"
     decommissioned.notes("b", name="hosts/c.toml")
