@@ -130,13 +130,25 @@ def _cycle(by_address: Mapping[str, Resource], graph: networkx.DiGraph[str]) -> 
 
 
 def _shortest_cycle(graph: networkx.DiGraph[str], rank: Mapping[str, int]) -> list[str]:
-    import networkx
+    # Not by listing all cycles: of those, thirty resources can have billions.
+    return min(filter(None, (_back_to(one, graph) for one in rank)), key=len)
 
-    for length in range(1, len(graph) + 1):
-        cycles = list(networkx.simple_cycles(graph, length_bound=length))
-        if cycles:
-            return min(cycles, key=lambda cycle: sorted(rank[one] for one in cycle))
-    raise AssertionError("asked for a cycle of a graph that has none")
+
+def _back_to(start: str, graph: networkx.DiGraph[str]) -> list[str]:
+    """Return the shortest way from an address back to it, without its end; empty for none."""
+    before = {start: start}
+    reached = [start]
+    for one in reached:  # it grows meanwhile
+        for after in graph[one]:
+            if after == start:
+                way = [one]
+                while way[-1] != start:
+                    way.append(before[way[-1]])
+                return way[::-1]
+            if after not in before:
+                before[after] = one
+                reached.append(after)
+    return []
 
 
 def _edge_key(one: Resource, need: str) -> Key:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine.excerpts import placed, problems_text
@@ -99,6 +101,19 @@ def test_of_several_cycles_the_shortest_is_told(desk: Desk) -> None:
         d='needs = ["note.a"]',
     )  # fmt: skip
     assert problems_of(desk)[0][2] == "these wait for each other: note.b → note.c → note.b"
+
+
+def test_a_cycle_is_found_among_more_than_anybody_could_list(desk: Desk) -> None:
+    """Each of three notes needs all of the three before: 3 ** 30 ways round."""
+    names = [[f"n{row}-{column}" for column in range(3)] for row in range(30)]
+    needs = {
+        name: f"needs = {json.dumps([f'note.{one}' for one in before])}"
+        for before, row in zip([names[-1][:1], *names[:-1]], names, strict=True)
+        for name in row
+    }
+    desk.notes(*needs, **needs)
+    ((_, _, message, _),) = problems_of(desk)
+    assert message.count("→") == 30
 
 
 def test_a_resource_that_needs_itself_is_a_cycle(desk: Desk) -> None:
