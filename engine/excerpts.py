@@ -68,6 +68,11 @@ def _located(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
         return {}, {}  # nested as deeply as the parser could just bear
 
 
+@lru_cache(maxsize=8)
+def _rows(content: str) -> list[str]:
+    return content.split("\n")
+
+
 def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
     where = f"{one.file}:{one.line}:{one.column}" if one.line else one.file
     lines = [f"{where}: {paint('error', 'error')}: {printable(one.message)}"]
@@ -87,7 +92,7 @@ def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
 
 
 def _excerpt(content: str, line: int, column: int, width: int) -> list[str]:
-    rows = content.split("\n")
+    rows = _rows(content)
     if not 0 < line <= len(rows):
         return []
     row = rows[line - 1].rstrip("\r").replace("\t", " ")

@@ -66,7 +66,7 @@ def _dangling(declared: Declared) -> list[Problem]:
     problems = []
     for one in declared.resources:
         for need in one.needs:
-            if need not in known:
+            if need not in declared.addresses:
                 problems.append(
                     Problem(
                         file=one.file,

@@ -8,6 +8,7 @@ checking it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 from engine.problems import Key
 from engine.value import value
@@ -40,18 +41,11 @@ def locate(text: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
     return scanner.keys, scanner.values
 
 
-def at_offset(text: str, start: int, end: int) -> Span:
-    """Return the span from one character offset to another, cut at the end of the line."""
-    line = text.count("\n", 0, start) + 1
-    begin = text.rfind("\n", 0, start) + 1
-    stop = text.find("\n", start)
-    end = min(end, len(text) if stop < 0 else stop)
-    return Span(line, start - begin + 1, max(1, end - start))
-
-
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
+        self.starts = [0, *(one.end() for one in re.finditer("\n", text))]
+        """Where each line begins."""
         self.at = 0
         self.keys: dict[Key, Span] = {}
         self.values: dict[Key, Span] = {}
@@ -95,7 +89,7 @@ class _Scanner:
             self.blank()
             start = self.at
             base = (*base, self.part())
-            self.named = at_offset(self.text, start, self.at)
+            self.named = self.span(start, self.at)
             self.keys.setdefault(base, self.named)
             self.blank()
             if self.text[self.at] != ".":
@@ -126,7 +120,7 @@ class _Scanner:
             assert match is not None  # the parser has accepted this text
             self.at = match.end()
         end = start + len(self.text[start : self.at].rstrip())
-        self.values[path] = at_offset(self.text, start, end)
+        self.values[path] = self.span(start, end)
 
     def array(self, path: Key) -> None:
         self.at += 1
@@ -150,6 +144,12 @@ class _Scanner:
             return True
         self.at += 1
         return False
+
+    def span(self, start: int, end: int) -> Span:
+        """Return the span from one character offset to another, cut at the end of the line."""
+        line = bisect_right(self.starts, start)
+        stop = self.starts[line] - 1 if line < len(self.starts) else len(self.text)
+        return Span(line, start - self.starts[line - 1] + 1, max(1, min(end, stop) - start))
 
     def blank(self) -> None:
         match = _SPACE.match(self.text, self.at)

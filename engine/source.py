@@ -95,13 +95,12 @@ class Notes:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.trees: dict[str, str] = {}
-        self.problems: list[Problem] = []
+        self.problems: dict[Problem, None] = {}
+        """Each once, in the order in which they were found."""
 
     def complain(self, file: str, key: Key, message: str, hint: str = "") -> None:
         """Note a problem; the same one is noted once, however many inherit it."""
-        problem = Problem(file=file, key=key, message=message, hint=hint)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.problems.setdefault(Problem(file=file, key=key, message=message, hint=hint))
 
     def read(self, path: str) -> bytes | None:
         """Read and note one file; `None` where there is none, or a pipe, which may never end."""

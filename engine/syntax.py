@@ -41,7 +41,7 @@ def parse(text: Text, notes: Notes) -> dict[str, Any]:
         problem = _placed(text, "nested too deeply", 1, 1)
     except ValueError as error:
         problem = _toml_error(text, str(error))
-    notes.problems.append(problem)
+    notes.problems.setdefault(problem)
     return {}
 
 

@@ -50,8 +50,18 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{folded[near[0]]}`?" if near else ""
 
 
+_models: dict[type[Any], type[BaseModel]] = {}
+"""Made once for each spec: that takes longer than to check all of a table."""
+
+
 def table_of(spec: type[Any]) -> type[BaseModel]:
     """Return pydantic's model of the table that a spec is made from."""
+    if spec not in _models:
+        _models[spec] = _model(spec)
+    return _models[spec]
+
+
+def _model(spec: type[Any]) -> type[BaseModel]:
     from pydantic import BaseModel, ConfigDict, Field, create_model
 
     # Specs name these for type checkers only; see `engine.value` for why.
