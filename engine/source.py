@@ -93,6 +93,8 @@ class Notes:
     """All that was read for one declaration, with digests, and all that was wrong."""
 
     def __init__(self) -> None:
+        self.contents: dict[str, bytes | None] = {}
+        """What each file held when first read: for all who name it, whatever becomes of it."""
         self.files: dict[str, str] = {}
         self.trees: dict[str, str] = {}
         self.problems: dict[Problem, None] = {}
@@ -104,13 +106,15 @@ class Notes:
 
     def read(self, path: str) -> bytes | None:
         """Read and note one file; `None` where there is none, or a pipe, which may never end."""
-        data = None if _is_pipe(path) else _content(path)
-        self.files[path] = ABSENT if data is None else sha256(data)
-        return data
+        if path not in self.contents:
+            data = self.contents[path] = None if _is_pipe(path) else _content(path)
+            self.files[path] = ABSENT if data is None else sha256(data)
+        return self.contents[path]
 
     def tree(self, path: str) -> str:
         """Read and note one folder of source files."""
-        self.trees[path] = tree_digest(path)
+        if path not in self.trees:
+            self.trees[path] = tree_digest(path)
         return self.trees[path]
 
 

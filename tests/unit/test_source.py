@@ -110,6 +110,20 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
     assert not still_true(notes.files, notes.trees)
 
 
+def test_what_changes_while_it_is_read_is_the_same_for_all_who_name_it_and_read_again(
+    tmp_path: Path,
+) -> None:
+    """Else the first would be remembered with what it was, under the digest of what it became."""
+    notes, file, tree = Notes(), tmp_path / "file", tmp_path / "tree"
+    tree.mkdir()
+    for text in ("old", "new"):
+        file.write_text(text)
+        (tree / "code.py").write_text(text)
+        said = notes.read(str(file)), notes.tree(str(tree))
+        assert said == (b"old", notes.trees[str(tree)])
+        assert still_true(notes.files, {}) == still_true({}, notes.trees) == (text == "old")
+
+
 def test_a_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
