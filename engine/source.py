@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 
+from engine.errors import ConvergeError, Forbidden, from_os_error
 from engine.files import sha256
 from engine.problems import Problem
 
@@ -70,23 +71,39 @@ class Source:
         except ValueError as error:
             self.problem(key, f"`{path}` {error}", "write it in UTF-8")
             return ""
-        except PermissionError:
-            self.problem(key, f"`{path}`: permission denied", "run as a user who may read it")
+        except OSError as error:
+            self._unreadable(error, path, key)
             return ""
         if os.path.isdir(path):
             self.problem(key, f"`{path}` is a folder", "name a file in it")
             return ""
         return None
 
-    def tree(self, path: str) -> str:
-        """Return a digest of all source files below a folder."""
-        return self.notes.tree(path)
+    def tree(self, path: str, key: tuple[str | int, ...]) -> str:
+        """Return a digest of all source files below a folder; one that cannot be read is told."""
+        if "\0" in path:  # as `%00` of a URL
+            self.problem(key, f"`{path}` holds a NUL character", "no path has one")
+            return ""
+        try:
+            return self.notes.tree(path)
+        except OSError as error:
+            self._unreadable(error, path, key)
+            return ""
 
     def problem(self, key: tuple[str | int, ...], message: str, hint: str = "") -> None:
         """Tell of something wrong at a key of this table."""
         first = str(key[0]) if key else ""
         file, table = self.origins.get(first, (self.file, self.table))
         self.notes.complain(file, (*table, *key), message, hint)
+
+    def _unreadable(self, error: OSError, path: str, key: tuple[str | int, ...]) -> None:
+        """Tell of a path that leads to nothing readable; raise what is no matter of the path."""
+        known = from_os_error(error)
+        if known.code not in (ConvergeError.code, Forbidden.code):
+            raise error
+        hint = "run as a user who may read it" if known.code == Forbidden.code else known.hint
+        words = (error.strerror or str(error)).lower()
+        self.problem(key, f"`{error.filename or path}`: {words}", hint or "")
 
 
 class Notes:

@@ -247,7 +247,8 @@ def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Source) ->
     asked = {*map(local_path, own), *(line.local() for line in lines)}
     # Of those in a lock, some may be for other hosts than this one.
     locked = lockfile.projects(lock or "", os.path.dirname(spec.lock))
-    return tuple(f"{path}\0{source.tree(path)}" for path in sorted(filter(None, asked | locked)))
+    keys = {path: ("packages",) if path in asked else ("lock",) for path in asked | locked if path}
+    return tuple(f"{path}\0{source.tree(path, keys[path])}" for path in sorted(keys))
 
 
 def _digest(

@@ -129,6 +129,19 @@ def test_a_file_they_may_not_read_is_told_beside_all_else(theirs: Host, key: str
     assert "`0009` is no mode" in told or "`9` is no mode" in told
 
 
+def test_a_project_they_may_not_read_is_told_beside_all_else(theirs: Host) -> None:
+    hidden = theirs.write("beta", "project/hidden.py")
+    hidden.chmod(0o600)
+    theirs.declare(["beta @ ./project"], mode="0666")
+
+    refused = theirs.plan(prefix=DROP)
+
+    assert refused.code == 65
+    told = [one["message"] for one in refused.report["problems"]]
+    assert f"`{hidden}`: permission denied" in told
+    assert len(told) == 2
+
+
 def test_what_they_may_not_read_is_no_matter_of_writing(theirs: Host) -> None:
     theirs.declare(["beta"]).chmod(0o600)
 

@@ -145,6 +145,27 @@ def test_what_is_no_text_is_told_at_the_key_that_names_it(
     assert (problem.key, problem.message) == (("note", "a", "text"), f"`{file}` {words}")
 
 
+@pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
+def test_what_cannot_be_read_is_told_at_the_key_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    notes = Notes()
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
+    path = f"{tmp_path}/{name}"
+    assert source.tree(path, ("tags", 0)) == ""
+    (problem,) = notes.problems
+    assert problem.key == ("note", "a", "tags", 0)
+    assert problem.message.startswith(f"`{path}`")
+    if "\0" not in name:
+        assert source.read(path, ("text",)) == ""
+        assert [one.key[2:] for one in notes.problems] == [("tags", 0), ("text",)]
+
+
+def test_a_disk_that_fails_is_no_mistake_of_the_declaration() -> None:
+    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    with pytest.raises(OSError, match="Input/output error"):
+        source.read("/proc/self/mem", ("text",))
+
+
 def test_a_path_is_relative_to_the_folder_of_the_declaration() -> None:
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
     assert [source.path(p, ()) for p in ("b", "../b", "/b/", "./b/../c")] == [

@@ -62,7 +62,9 @@ class NoteKind:
             if content is None:
                 source.problem(("read-from",), f"no such file: `{place}`")
             text = content or ""
-        about = source.tree(source.path("library", ("tags",))) if "library" in spec.tags else ""
+        about, key = "", ("tags",)
+        if "library" in spec.tags:
+            about = source.tree(source.path("library", key), key)
         return replace(spec, path=source.path(spec.path, ("path",)), text=text, about=about)
 
     def claims(self, spec: Note) -> Iterable[str]:
