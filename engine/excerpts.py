@@ -75,16 +75,17 @@ def _rows(content: str) -> list[str]:
 
 def _problem(one: Problem, texts: dict[str, str], paint: Paint) -> str:
     where = f"{one.file}:{one.line}:{one.column}" if one.line else one.file
-    lines = [f"{where}: {paint('error', 'error')}: {printable(one.message)}"]
+    lines = [f"{printable(where)}: {paint('error', 'error')}: {printable(one.message)}"]
     if _nowhere(one):
-        lines.append(f"    at {_dotted(one.key)}")
+        lines.append(f"    at {printable(_dotted(one.key))}")
     width = 1
     if one.key:
         width = place(texts, one.file, one.key, one.message)[2]
     lines += _excerpt(texts.get(one.file, ""), one.line, one.column, width)
     for file, key in one.notes:
         line, column, span = place(texts, file, key)
-        lines.append(f"  {file}:{line}:{column}:")
+        where = f"{file}:{line}:{column}:" if line else f"{file}: at {_dotted(key)}"
+        lines.append(f"  {printable(where)}")
         lines += _excerpt(texts.get(file, ""), line, column, span)
     if one.hint:
         lines.append(f"  hint: {printable(one.hint)}")

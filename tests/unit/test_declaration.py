@@ -157,6 +157,22 @@ def test_json_is_told_by_the_way_that_leads_there(desk: Desk) -> None:
     ]
 
 
+def test_all_places_of_a_problem_in_json_are_told_by_the_way_that_leads_there(desk: Desk) -> None:
+    desk.declare('{"note": {"a": {"path": "x"}, "b": {"path": "x", "needs": ["note.b"]}}}')
+    text = problems_text(refused(desk), Paint(on=False))
+    assert ":0:0" not in text
+    assert "    at note.b.path\n" in text
+    assert "notes.toml: at note.a.path\n" in text
+
+
+def test_a_name_in_json_changes_no_terminal_and_shows_no_password(desk: Desk) -> None:
+    name = "https://me:secret@host/\x1b[31m"
+    done = desk.run("plan", "-", stdin=json.dumps({"note": {name: {"path": "a", "zebra": 1}}}))
+    assert "at note.https://****@host/\\x1b[31m.zebra\n" in done.err
+    assert "secret" not in done.err
+    assert "\x1b" not in done.err
+
+
 @pytest.mark.parametrize("form", ["toml", "json"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_a_declaration_comes_by_standard_input_too(desk: Desk, form: str, bom: bytes) -> None:
