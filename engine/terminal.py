@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 
 from engine.progress import Reporter
 from engine.render import printable
@@ -18,14 +18,9 @@ class Lines(Reporter):
 
     def __init__(self, *, verbose: bool) -> None:
         self.verbose = verbose
-        self.since: dict[str, float] = {}
-
-    def begun(self, address: str) -> None:
-        """Note the time."""
-        self.since[address] = time.monotonic()
 
     def step(self, address: str, text: str) -> None:
-        """Write `address: step (so many seconds into it)`."""
+        """Write `address: step`."""
         self._write(f"{address}: {text}")
 
     def detail(self, address: str, text: str) -> None:
@@ -46,12 +41,20 @@ class Live(Reporter):
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         self.progress: Progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.fields[address]}", markup=False),
-            TextColumn("{task.description}", markup=False, style="dim"),
+            # It has what the others leave: a long line must not push the address out.
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                style="dim",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             TimeElapsedColumn(),
+            expand=True,
             console=Console(stderr=True),
             transient=True,
         )
@@ -60,7 +63,8 @@ class Live(Reporter):
 
     def begun(self, address: str) -> None:
         """Show a line for the resource."""
-        self.tasks[address] = self.progress.add_task("looking", total=None, address=address)
+        shown = printable(address)
+        self.tasks[address] = self.progress.add_task("looking", total=None, address=shown)
 
     def step(self, address: str, text: str) -> None:
         """Change its line."""
@@ -86,7 +90,9 @@ def reporter(*, quiet: bool, verbose: bool) -> Reporter:
     """Choose how to tell of progress, by who looks."""
     if quiet:
         return Reporter()
-    if sys.stderr.isatty() and not verbose:
+    # One that knows no way back to the start of a line would show nothing at all.
+    able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+    if sys.stderr.isatty() and able and not verbose:
         return LazyLive()
     return Lines(verbose=verbose)
 

@@ -93,16 +93,20 @@ def _fail_after(work: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     ("quiet", "verbose", "terminal", "kind"),
     [
-        (True, False, True, progress.Reporter),
-        (True, True, False, progress.Reporter),
-        (False, False, False, Lines),
-        (False, True, True, Lines),
-        (False, False, True, LazyLive),
+        (True, False, "xterm", progress.Reporter),
+        (True, True, "", progress.Reporter),
+        (False, False, "", Lines),
+        (False, True, "xterm", Lines),
+        (False, False, "xterm", LazyLive),
+        (False, False, "dumb", Lines),
     ],
 )
-def test_who_looks_decides_on_the_form(quiet, verbose, terminal, kind) -> None:
+def test_who_looks_decides_on_the_form(
+    quiet, verbose, terminal, kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", terminal)
     stream = io.StringIO()
-    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    stream.isatty = lambda: bool(terminal)  # type: ignore[method-assign]
     with redirect_stderr(stream):
         assert type(reporter(quiet=quiet, verbose=verbose)) is kind
 
@@ -153,6 +157,22 @@ def test_a_terminal_shows_nothing_where_nothing_is_to_be_done(desk: Desk) -> Non
     desk.notes("a")
     desk.run("apply")
     assert on_a_terminal(desk, "apply") == (0, "")
+
+
+def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
+    live, stream = LazyLive(), io.StringIO()
+    with redirect_stderr(stream):
+        live.opened()
+        live.begun("note.about-everything\x1b[2J")
+        live.detail("note.about-everything\x1b[2J", "scratching " * 20)
+        assert live.live is not None
+        live.live.progress.refresh()
+        with live.live.progress.console.capture() as shown:
+            live.live.progress.console.print(live.live.progress.get_renderable())
+        live.close()
+    (line,) = shown.get().splitlines()
+    assert r"note.about-everything\x1b[2J scratching" in line
+    assert "0:00:0" in line
 
 
 def test_a_markup_in_a_tools_words_is_shown_and_not_obeyed() -> None:
