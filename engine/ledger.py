@@ -112,7 +112,10 @@ class Ledger:
         if _same(change(_entries(place)), _entries(place)):
             return
         with holding(self._lock, self.lock_timeout):
-            entries = change(_entries(place))
+            noted = _entries(place)
+            entries = change(noted)
+            if _same(entries, noted):
+                return  # another run was first
             if entries:
                 whole = {"file": file, "resources": list(map(json.loads, _texts(entries)))}
                 write_durably(place, under_checksum(json.dumps(whole).encode()), 0o600)

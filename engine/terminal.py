@@ -20,8 +20,8 @@ class Lines(Reporter):
         self.verbose = verbose
 
     def step(self, address: str, text: str) -> None:
-        """Write `address: step`."""
-        self._write(f"{address}: {text}")
+        """Write `address: step`; what belongs to no resource stands alone."""
+        self._write(f"{address}: {text}" if address else text)
 
     def detail(self, address: str, text: str) -> None:
         """Write a tool's line, indented."""

@@ -6,13 +6,17 @@ import json
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from engine import progress
 from engine.errors import ConvergeError
 from engine.files import under_checksum
-from tests.unit.desk import Desk
+from engine.ledger import Ledger
+from engine.lock import holding
+from tests.unit.desk import Desk, as_it_was
 from tests.unit.test_stop import Run
 from tests.unit.toy import Note, composition
 
@@ -334,6 +338,30 @@ def test_what_another_run_of_the_file_made_meanwhile_is_known(desk: Desk) -> Non
     desk.notes("wait")
     (note,) = desk.run("plan", "--json").report["notes"]
     assert note.startswith("`note.c` is no longer declared")
+
+
+def test_of_two_runs_that_have_the_same_note_to_drop_the_second_finds_it_dropped(
+    desk: Desk, places: tuple[Path, Path]
+) -> None:
+    desk.notes("a")
+    desk.run("apply")
+    (entry,) = (places[1] / "ledger").iterdir()
+    file = desk.declare("")
+    (desk.folder / "a").unlink()
+    known = Ledger((str(file),), (), composition(), str(places[1]), 60)
+    waiting = threading.Event()
+
+    class Listener(progress.Reporter):
+        def step(self, address: str, text: str) -> None:
+            waiting.set()
+
+    with as_it_was(), ThreadPoolExecutor() as pool:
+        progress.listen(Listener())
+        with holding(lambda: str(places[1] / "ledger.lock"), 0):
+            second = pool.submit(known.settle, ())
+            assert waiting.wait(60)
+            entry.unlink()
+        second.result()
 
 
 def test_what_moved_to_another_file_and_vanished_from_there_is_told(vanished: Desk) -> None:

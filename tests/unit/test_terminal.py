@@ -39,6 +39,12 @@ def test_each_step_is_a_line_with_its_resource(talking: Desk) -> None:
     )
 
 
+def test_what_belongs_to_no_resource_stands_alone() -> None:
+    with redirect_stderr(io.StringIO()) as heard:
+        Lines(verbose=False).step("", "waiting")
+    assert heard.getvalue() == "waiting\n"
+
+
 def test_verbose_passes_on_the_tools_own_words(talking: Desk) -> None:
     err = talking.run("apply", "--jobs", "1", "--verbose").err
     assert err.splitlines()[:2] == ["note.a: writing a\\x1b[2J", "note.a:   the pen scratches\\r"]
