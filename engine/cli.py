@@ -74,7 +74,7 @@ def main(
     with redirect_stdout(result):
         code = _attempt(words, {verb.name: verb for verb in (*VERBS, *extra)}, compose)
     try:
-        _print(result.getvalue())
+        _print(result.getvalue(), as_json="--json" in words)
     except BrokenPipeError:
         _mute(sys.stdout)  # whoever read has gone; what came of the work stays true
     except OSError as error:
@@ -175,10 +175,12 @@ def _complain(text: str) -> None:
         sys.stderr.write(text)
 
 
-def _print(text: str) -> None:
+def _print(text: str, *, as_json: bool) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale that lacks a character, or a path that is no text, is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # A locale that lacks a character, or a path that is no text, is no reason to fail; and
+        # JSON is UTF-8 whatever the locale (RFC 8259, 8.1).
+        encoding = "utf-8" if as_json else None
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from engine.cli import main as run
@@ -32,8 +33,20 @@ def compose(settings: Settings) -> Composition:
     )
 
 
+def _in_utf8() -> None:
+    """Start anew where the locale has other bytes for the names of files: one path is one path.
+
+    What people read stays as their locale has it.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        os.environ.setdefault("PYTHONIOENCODING", encoding)
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def main() -> int:
     """Run the command."""
+    _in_utf8()
     # By default all that was imported is walked again and again: a tenth of a small apply.
     gc.set_threshold(100_000)
     word = sys.argv[1] if len(sys.argv) > 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from engine import __version__
 from tests.support.command import Converge
-from tests.unit.desk import Desk
+from tests.unit.desk import Desk, changes_of
 from tests.unit.toy import Note, composition
 
 
@@ -231,6 +232,18 @@ def test_a_locale_without_the_characters_is_no_failure(
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert b"rich" in done.stdout
+        if words:
+            (resource,) = json.loads(done.stdout)["resources"]
+            assert changes_of(resource)["to"] == ("caf\udce9", f"{tmp_path}/zürich")
+
+
+def test_a_path_is_the_same_bytes_in_any_locale(converge: Converge, tmp_path: Path) -> None:
+    (tmp_path / "links.toml").write_text(f'[link."{tmp_path}/Łódź"]\nto = "/tmp"\n')
+    other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    made = converge("apply", tmp_path / "links.toml", env=other)
+    assert (made.code, made.err) == (0, "")
+    assert (tmp_path / "Łódź").is_symlink()
+    assert converge("check", tmp_path / "links.toml").code == 0
 
 
 def test_the_command_and_the_module_are_one(converge: Converge) -> None:
