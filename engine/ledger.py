@@ -100,9 +100,11 @@ class Ledger:
 
         What another run noted meanwhile, of another version of the file, is not ours to drop.
         """
+        absent = (one for one in self.declared if self.kinds[one.kind].absent(one.spec) is None)
+        leaving = {claim for one in absent for claim in self._claims(one)}
         for file in self.files:
             removals = self._removals(file)
-            stay = [*removals, *self._leaving(file)]
+            stay = [*removals, *self._leaving(file, leaving)]
             stay += [{**freeze(one), "vanished": True} for one in kept if one.file == file]
             self._change(file, partial(_replaced, [*self.seen[file], *removals], stay))
 
@@ -129,17 +131,15 @@ class Ledger:
     def _removals(self, file: str) -> list[Entry]:
         """Return what asks for the removal of each resource that a file declares as present."""
         removals = []
-        for one in self.declared:
+        for one in (each for each in self.declared if each.file == file):
             removal = self.kinds[one.kind].absent(one.spec)
-            if one.file == file and removal is not None:
+            if removal is not None:
                 bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
                 removals.append(freeze(bare))
         return removals
 
-    def _leaving(self, file: str) -> Iterator[Entry]:
+    def _leaving(self, file: str, leaving: set[str]) -> Iterator[Entry]:
         """Yield what was noted, is declared absent by now, and is still there all the same."""
-        absent = (one for one in self.declared if self.kinds[one.kind].absent(one.spec) is None)
-        leaving = {claim for one in absent for claim in self._claims(one)}
         for entry in self.seen[file]:
             for noted, claims in self._noted([entry]):
                 if not leaving.isdisjoint(claims) and self._is_there(noted):

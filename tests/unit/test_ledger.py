@@ -15,10 +15,11 @@ from engine import progress
 from engine.errors import ConvergeError
 from engine.files import under_checksum
 from engine.ledger import Ledger
+from engine.loading import Composition
 from engine.lock import holding
 from tests.unit.desk import Desk, as_it_was
 from tests.unit.test_stop import Run
-from tests.unit.toy import Note, composition
+from tests.unit.toy import Note, NoteKind, composition
 
 
 @pytest.fixture
@@ -362,6 +363,27 @@ def test_of_two_runs_that_have_the_same_note_to_drop_the_second_finds_it_dropped
             assert waiting.wait(60)
             entry.unlink()
         second.result()
+
+
+def test_what_asks_for_removal_is_made_for_each_resource_and_not_for_each_file_as_well(
+    desk: Desk,
+) -> None:
+    """A folder of a file for each of a hundred venvs would pay for it in every run."""
+    asked: list[str] = []
+
+    class Counting(NoteKind):
+        def absent(self, spec: Note) -> Note | None:
+            asked.append(spec.path)
+            return super().absent(spec)
+
+    kinds = {"note": Counting(), "page": NoteKind()}
+    desk.composition = lambda: Composition(kinds=kinds, default="note")
+    for number in range(20):
+        desk.notes(f"n{number}", name=f"hosts/{number}.toml")
+    for _ in range(2):
+        asked.clear()
+        assert desk.run("apply", "--jobs", "1", f"{desk.folder}/hosts/").code == 0
+    assert len(asked) < 200
 
 
 def test_what_moved_to_another_file_and_vanished_from_there_is_told(vanished: Desk) -> None:
