@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.render import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.resource import Resource
@@ -17,16 +19,16 @@ def draw(order: tuple[Resource, ...], form: str) -> str:
 def _text(order: tuple[Resource, ...]) -> str:
     lines = []
     for one in order:
-        lines.append(one.address)
+        lines.append(printable(one.address))
         for index, need in enumerate(one.needs):
             corner = "└─" if index == len(one.needs) - 1 else "├─"
-            lines.append(f"  {corner} needs {need}")
+            lines.append(f"  {corner} needs {printable(need)}")
     return "".join(f"{line}\n" for line in lines)
 
 
 def _dot(order: tuple[Resource, ...]) -> str:
     def quote(word: str) -> str:
-        return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + printable(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
     nodes = [f"  {quote(one.address)};\n" for one in order]
     edges = [f"  {quote(n)} -> {quote(one.address)};\n" for one in order for n in one.needs]
@@ -35,8 +37,7 @@ def _dot(order: tuple[Resource, ...]) -> str:
 
 def _mermaid(order: tuple[Resource, ...]) -> str:
     names = {one.address: f"n{index}" for index, one in enumerate(order)}
-    nodes = [
-        f'  {names[one.address]}["{one.address.replace(chr(34), "#quot;")}"]\n' for one in order
-    ]
+    labels = {one.address: printable(one.address).replace('"', "#quot;") for one in order}
+    nodes = [f'  {names[address]}["{label}"]\n' for address, label in labels.items()]
     edges = [f"  {names[n]} --> {names[one.address]}\n" for one in order for n in one.needs]
     return "".join(["flowchart LR\n", *nodes, *edges])

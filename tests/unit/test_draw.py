@@ -54,6 +54,14 @@ def test_as_mermaid(drawn: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
+def test_a_name_changes_no_terminal_and_shows_no_password(desk: Desk, form: str) -> None:
+    desk.declare('[note."https://me:secret@h/\\u001b[2J\\n"]\npath = "a"\n')
+    out = desk.run("graph", "--format", form).out
+    assert "note.https://****@h/" in out
+    assert "\x1b" not in out
+
+
 def test_only_a_part_of_it(drawn: Desk) -> None:
     assert "page.c" not in drawn.run("graph", "--only", "note.b").out
 
