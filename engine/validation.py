@@ -28,6 +28,7 @@ _WORDS = {
     "dict_type": "`{key}` must be a table",
     "literal_error": "`{key}` must be {expected}",
     "string_too_short": "`{key}` must not be empty",
+    "json_invalid": "nested too deeply",
 }
 """pydantic's error types (its documentation, "Validation errors") in the words of a TOML file."""
 

@@ -213,6 +213,7 @@ def test_what_is_nested_too_deeply_is_a_problem_and_no_crash(
     assert done.code == 65
     assert len(done.report["problems"]) >= 1
     assert len(done.err) < 10_000
+    assert "invalid JSON" not in done.err, "but that is what it was checked by way of"
 
 
 def test_dates_are_taken_as_texts_where_a_text_is_wanted(desk: Desk) -> None:
