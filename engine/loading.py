@@ -114,7 +114,7 @@ def _read(path: str) -> Text:
     if path == "-":
         # The bytes, since how text would be decoded depends on who calls.
         content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        return Text(file=STDIN, folder=os.getcwd(), content=content, lasting=False)
+        return Text(file=STDIN, folder=_here(), content=content, lasting=False)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             found = os.fstat(stream.fileno())
@@ -125,9 +125,18 @@ def _read(path: str) -> Text:
             f"no such file: `{path}`", hint="`converge init` writes a first declaration"
         ) from None
     if not stat.S_ISREG(found.st_mode):
-        return Text(file=os.path.abspath(path), folder=os.getcwd(), content=content, lasting=False)
+        return Text(file=os.path.abspath(path), folder=_here(), content=content, lasting=False)
     folder = absolute(os.path.dirname(path))  # the file's own name is kept
     return Text(file=os.path.join(folder, os.path.basename(path)), folder=folder, content=content)
+
+
+def _here() -> str:
+    """Return the folder of who calls, which the paths of a pipe are relative to."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        hint = "change into one that is there: relative paths start from it"
+        raise InputMissing("the folder in which converge was called is gone", hint=hint) from None
 
 
 def absolute(folder: str) -> str:

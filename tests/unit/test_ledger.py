@@ -159,6 +159,17 @@ def test_relative_paths_in_a_pipe_are_those_of_who_calls(
     assert desk.says("a") is not None
 
 
+def test_a_pipe_that_is_read_in_a_folder_which_is_gone_is_told_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (desk.folder / "gone").mkdir()
+    monkeypatch.chdir(desk.folder / "gone")
+    (desk.folder / "gone").rmdir()
+    done = desk.say("plan", "-", stdin=f'[note.a]\npath = "{desk.folder}/a"\n')
+    assert done.code == 66
+    assert done.err.startswith("error: the folder in which converge was called is gone\n")
+
+
 def test_what_is_planned_to_go_is_not_told_of_as_staying(vanished: Desk) -> None:
     assert vanished.run("plan", "--json", "--prune").report["notes"] == []
 
