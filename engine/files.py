@@ -80,8 +80,10 @@ def _replace(path: str, data: bytes, mode: int, flush: Callable[[int], None]) ->
             finally:
                 os.close(descriptor)
             os.rename(aside, path)
-        except BaseException:
+        except BaseException as error:
             os.unlink(aside)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = path  # a full disk says not which one it is
             raise
         flush(above)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_what_cannot_be_written_leaves_the_old_and_nothing_else(tmp_path: Path) 
     with pytest.raises(TypeError):
         write_durably(str(tmp_path / "a"), "no bytes")  # type: ignore[arg-type]
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_a_write_that_fails_says_of_what(tmp_path: Path) -> None:
+    """The system says no name there, and a host has more than one disk that may be full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_durably(str(tmp_path / "a"), b"too much")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "a")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
