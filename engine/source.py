@@ -166,9 +166,13 @@ def tree_digest(path: str) -> str:
     """
     if not os.path.isdir(path):
         return _file_digest(path)
+    return _walked(path, (*_NOT_SOURCE, *_BUILT), (os.path.realpath(path),), set())
+
+
+def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: set[str]) -> str:
     total = hashlib.sha256()
     for folder, folders, names in os.walk(path):
-        left = _NOT_SOURCE if folder != path else (*_NOT_SOURCE, *_BUILT)
+        left = _NOT_SOURCE if folder != path else at_top
         folders[:] = sorted(_others(folders, left))
         # A link to a folder is walked past, so what it says is where it leads.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
@@ -176,7 +180,8 @@ def tree_digest(path: str) -> str:
             whole = os.path.join(folder, name)
             mode = os.lstat(whole).st_mode
             executable = "x" if mode & 0o111 else "-"
-            line = f"{os.path.relpath(whole, path)}\0{executable}\0{_said(whole, mode)}\n"
+            said = _said(whole, mode, within, seen)
+            line = f"{os.path.relpath(whole, path)}\0{executable}\0{said}\n"
             total.update(os.fsencode(line))
     return total.hexdigest()
 
@@ -185,10 +190,27 @@ def _others(names: Iterable[str], patterns: Iterable[str]) -> Iterator[str]:
     return (n for n in names if not any(fnmatch.fnmatchcase(n, one) for one in patterns))
 
 
-def _said(path: str, mode: int) -> str:
+def _said(path: str, mode: int, within: tuple[str, ...], seen: set[str]) -> str:
     if stat.S_ISLNK(mode):
-        return os.readlink(path)
+        return os.readlink(path) + _beyond(os.path.realpath(path), within, seen)
     return _file_digest(path) if stat.S_ISREG(mode) else ABSENT
+
+
+def _beyond(place: str, within: tuple[str, ...], seen: set[str]) -> str:
+    """Return the digest of a module or package outside the tree that a link in it leads to.
+
+    A build takes it from there. Each is looked at once. No part of the source is what holds
+    the tree, what may not be read, and what is no code: a log, or all that users sent in.
+    """
+    if place in seen or any(os.path.commonpath((place, one)) in (place, one) for one in within):
+        return ""
+    seen.add(place)
+    try:
+        if os.path.isfile(os.path.join(place, "__init__.py")):
+            return _walked(place, _NOT_SOURCE, (*within, place), seen)
+        return _file_digest(place) if place.endswith(".py") and os.path.isfile(place) else ""
+    except PermissionError:
+        return ""
 
 
 def _file_digest(path: str) -> str:

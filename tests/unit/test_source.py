@@ -68,6 +68,48 @@ def test_times_and_leavings_are_no_change(tree: Path, change) -> None:
     assert tree_digest(str(tree)) == before
 
 
+@pytest.mark.parametrize("edited", ["shared.py", "more/deep.py", "rest.py"])
+def test_a_change_of_what_links_lead_to_outside_is_a_change(
+    tree: Path, tmp_path: Path, edited: str
+) -> None:
+    """As in a repository whose projects share a module: a build takes it from there."""
+    (tmp_path / "common" / "more").mkdir(parents=True)
+    for name in ("__init__.py", "shared.py", "more/__init__.py", "more/deep.py", "rest.py"):
+        (tmp_path / "common" / name).write_text("1")
+    (tree / "whole").symlink_to(tmp_path / "common")
+    (tmp_path / "common" / "more" / "back").symlink_to(tree)
+    (tmp_path / "common" / "more" / "up").symlink_to("..")
+    (tree / "shared.py").symlink_to("../common/shared.py")
+    (tree / "deep" / "more").symlink_to("../../common/more")
+    (tree / "deep" / "gone").symlink_to("../../common/gone")
+    before = tree_digest(str(tree))
+    assert tree_digest(str(tree)) == before
+    (tmp_path / "common" / edited).write_text("2")
+    assert tree_digest(str(tree)) != before
+
+
+def test_data_that_links_lead_to_outside_is_no_part_of_a_project(
+    tree: Path, tmp_path: Path
+) -> None:
+    """It may be large, and change with every run."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "log").write_text("one")
+    (tree / "media").symlink_to(tmp_path / "media")
+    (tree / "log").symlink_to(tmp_path / "log")
+    before = tree_digest(str(tree))
+    (tmp_path / "media" / "photo").touch()
+    (tmp_path / "log").write_text("two")
+    assert tree_digest(str(tree)) == before
+
+
+def test_a_link_to_all_there_is_leads_nowhere_new(tree: Path) -> None:
+    (tree / "all").symlink_to("/")
+    (tree / "above").symlink_to("..")
+    before = tree_digest(str(tree))
+    (tree.parent / "other").touch()
+    assert tree_digest(str(tree)) == before
+
+
 def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
     for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
         (tmp_path / name).mkdir()
