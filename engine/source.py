@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import os
 import stat
+from contextlib import suppress
 
 from engine.errors import ConvergeError, Forbidden, from_os_error
 from engine.files import sha256
@@ -178,11 +179,12 @@ def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: s
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in sorted([*links, *_others(names, left)]):
             whole = os.path.join(folder, name)
-            mode = os.lstat(whole).st_mode
-            executable = "x" if mode & 0o111 else "-"
-            said = _said(whole, mode, within, seen)
-            line = f"{os.path.relpath(whole, path)}\0{executable}\0{said}\n"
-            total.update(os.fsencode(line))
+            with suppress(FileNotFoundError):  # it went away meanwhile, as an editor's files do
+                mode = os.lstat(whole).st_mode
+                executable = "x" if mode & 0o111 else "-"
+                said = _said(whole, mode, within, seen)
+                line = f"{os.path.relpath(whole, path)}\0{executable}\0{said}\n"
+                total.update(os.fsencode(line))
     return total.hexdigest()
 
 

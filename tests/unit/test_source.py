@@ -110,6 +110,11 @@ def test_a_link_to_all_there_is_leads_nowhere_new(tree: Path) -> None:
     assert tree_digest(str(tree)) == before
 
 
+def test_what_goes_away_while_a_tree_is_read_stops_nobody() -> None:
+    """By the time that the names in this folder are known, one of them leads nowhere."""
+    assert tree_digest("/proc/self/fdinfo")
+
+
 def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
     for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
         (tmp_path / name).mkdir()
