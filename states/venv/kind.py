@@ -120,7 +120,7 @@ class VenvKind:
         store = store_of(spec.path)
         if spec.state == "present":
             prepare(store, spec.path)
-        return lock_of(store)
+        return lock_of(store, spec.path)
 
     def apply(self, spec: Venv, diff: Diff) -> None:
         """Build aside, switch once; or remove."""

@@ -11,7 +11,7 @@ from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import damage
-from states.venv.store import NOTES, lock_of, prepare
+from states.venv.store import NOTES, lock_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
     somebody else could have it end up elsewhere.
     """
     assert view.receipt is not None  # an unchanged venv has one
-    with suppress(OSError, Busy, Forbidden), holding(lambda: lock_of(view.store), 0):
-        prepare(view.store, spec.path)
+    with suppress(OSError, Busy, Forbidden), holding(lambda: lock_of(view.store, spec.path), 0):
         if not receipts.protected(view.root):
             return
         if view.stale:

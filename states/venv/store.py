@@ -107,9 +107,18 @@ def new_id(store: Store) -> str:
     return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
 
 
-def lock_of(store: Store) -> str | None:
-    """Return the file that is locked; `None` where there is no store."""
-    return store.lock if os.path.isdir(store.root) else None
+def lock_of(store: Store, path: str) -> str | None:
+    """Return the file that is locked, for a venv declared to be at `path`; `None` for no store.
+
+    Who locks changes or removes what is there: so it refuses what others lead elsewhere.
+    """
+    if not os.path.isdir(store.root):
+        return None
+    refuse_exchangeable(os.path.dirname(path))
+    for folder in (store.root, store.generations):
+        with suppress(FileNotFoundError):
+            _refuse_strange(folder)
+    return store.lock
 
 
 def prepare(store: Store, path: str) -> None:
@@ -118,8 +127,7 @@ def prepare(store: Store, path: str) -> None:
     Refuses what lets others replace what is in them.
     """
     parent = os.path.dirname(store.root)
-    if os.geteuid() == 0:
-        refuse_exchangeable(os.path.dirname(path))
+    refuse_exchangeable(os.path.dirname(path))
     os.makedirs(parent, mode=0o755, exist_ok=True)
     for folder in (store.root, store.generations):
         try:

@@ -43,7 +43,7 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
             hint="`converge apply` makes what is not there",
         )
     store = view.store
-    with holding(partial(lock_of, store), arguments.lock_timeout):
+    with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
         hold.release(store)  # who adopts again what was given back wants it no longer held
     wanted = options.wanted(session.declared, [one.address])
     taking = tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 
@@ -72,14 +71,15 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
     Returns the generations, and what interrupted runs left.
     """
     store = store_of(one.spec.path)
-    if not os.path.isdir(store.root):
+    find = partial(lock_of, store, one.spec.path)
+    if find() is None:
         return [], []
     keep = one.spec.keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
         # What an engine is making now looks like what one left.
         left = [] if is_held(store.lock) else leftovers(store)
         return _going(store, keep, oldest), left
-    with holding(partial(lock_of, store), arguments.lock_timeout):
+    with holding(find, arguments.lock_timeout):
         left = recover(store)
         going = _going(store, keep, oldest)
         gone = retire(store, going)

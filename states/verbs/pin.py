@@ -40,7 +40,7 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         known = ", ".join(generations(store))
         raise UsageError(f"there is no generation `{wanted}`", hint=f"there are {known}")
     pin = f"{store.generation(wanted)}/{NOTES}/pinned"
-    with holding(partial(lock_of, store), arguments.lock_timeout):
+    with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
         if not receipts.protected(store.generation(wanted)):
             raise Forbidden(
                 f"the notes of generation {wanted} are not only ours to write",

@@ -40,7 +40,7 @@ def _options(parser: ArgumentParser) -> None:
 def _rollback(arguments: Namespace, compose: Compose) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
-    with holding(partial(lock_of, store), arguments.lock_timeout):
+    with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
         live = current(store)
         if arguments.release:
             changed, target = hold.release(store), live
