@@ -178,8 +178,11 @@ def _admit(spec: Venv, *, held: bool) -> None:
 
 def _untouched(spec: Venv, observed: State, view: View) -> State:
     """Ask of a held venv to stay as it is; it is not built anew from a wish that was rejected."""
-    if view.troubles:
-        trouble = view.troubles[0].removeprefix("file.")
+    trouble = view.troubles[0].removeprefix("file.") if view.troubles else ""
+    condition = view.receipt.python.condition() if view.receipt else ""
+    if condition.startswith("missing"):  # one that was upgraded in its place still runs it
+        trouble = f"{condition}, its interpreter"
+    if trouble:
         raise ConvergeError(
             f"the held generation of `{spec.path}` is damaged: {trouble}",
             hint="roll back to another one, or release it: `converge rollback --help`",

@@ -10,6 +10,7 @@ import pytest
 from tests.support.wheels import make_wheel
 
 from .host import Host, changes
+from .interpreters import private_interpreter, upgrade
 
 NAME = "converge.toml"
 RECEIPT = ".converge/receipt.json"
@@ -100,6 +101,32 @@ def test_what_was_rejected_does_not_replace_a_damaged_one_that_is_held(
     back(held, "--release")
     held.applied()
     assert version(held) == "2.0"
+
+
+@pytest.mark.parametrize("path", ["there", "missing"])
+def test_one_that_is_held_without_its_interpreter_is_told(host: Host, path: str) -> None:
+    executable = private_interpreter(host.folder / "opt")
+    went_through(host, "1.0", "2.0", python=str(executable))
+    back(host)
+    executable.unlink()
+    if path == "missing":
+        host.venv.unlink()
+
+    for run in (host.plan(), host.apply(), host.check()):
+        assert run.code == 1
+        assert f"missing {executable}" in run.first["error"]["message"]
+    assert host.venv.is_symlink() == (path == "there")
+
+
+def test_one_that_is_held_and_runs_with_an_upgraded_interpreter_stays(host: Host) -> None:
+    executable = private_interpreter(host.folder / "opt")
+    went_through(host, "1.0", "2.0", python=str(executable))
+    back(host)
+    upgrade(executable)
+
+    host.settled()
+
+    assert version(host) == "1.0"
 
 
 def test_what_is_held_is_not_collected_though_no_path_leads_to_it(held: Host) -> None:
