@@ -130,6 +130,14 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def symlink(text: str, path: str) -> None:
+    """Make a symlink; its `OSError` names where it was to be, and not what it was to say."""
+    try:
+        os.symlink(text, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+
+
 def flush_folder(path: str) -> None:
     """Make the names in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import ConvergeError
-from engine.files import flush_folder
+from engine.files import flush_folder, symlink
 from engine.value import derived, key, replace, value
 from states.venv.kind import NEW
 from states.venv.store import store_of
@@ -179,7 +179,7 @@ def _mended(spec: Link, needed: Mapping[str, State | None]) -> bool:
 def _put(target: str, path: str, aside: str) -> bool:
     """Make a symlink and give it its name in one rename; tell whether it was still there."""
     aside += os.urandom(4).hex()
-    os.symlink(target, aside)
+    symlink(target, aside)
     try:
         os.rename(aside, path)
     except FileNotFoundError:

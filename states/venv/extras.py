@@ -7,6 +7,7 @@ import shutil
 import stat
 
 from engine.errors import ConvergeError
+from engine.files import symlink
 from states import child
 from states import python as pythons
 from states.venv import seal as seals
@@ -54,7 +55,7 @@ def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> No
         for path in found:
             target = f"{root}/{site}/{os.path.basename(path)}"
             if not os.path.lexists(target):
-                os.symlink(path, target)
+                symlink(path, target)
 
 
 def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
@@ -79,7 +80,7 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
         if os.path.isdir(inside):
             shutil.rmtree(inside)
         os.makedirs(os.path.dirname(inside), exist_ok=True)
-        os.symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
+        symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
 
 
 def ids_of(spec: Venv) -> Ids:

@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 
 from engine import progress
+from engine.files import symlink
 from states.venv import receipt as receipts
 from states.venv import usage
 from states.venv.former import dispensable
@@ -82,7 +83,7 @@ def quarantine(store: Store, identifier: str) -> None:
     """Mark a damaged generation, so that it is kept for whoever wants to know what happened."""
     mark = f"{store.generation(identifier)}/{NOTES}/quarantined"
     if receipts.protected(store.generation(identifier)) and not os.path.lexists(mark):
-        os.symlink("quarantined", mark)  # needs no room on a full disk
+        symlink("quarantined", mark)  # needs no room on a full disk
 
 
 def is_quarantined(store: Store, identifier: str) -> bool:

@@ -18,7 +18,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import Forbidden
-from engine.files import exchange, flush_folder
+from engine.files import exchange, flush_folder, symlink
 from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 
@@ -144,7 +144,7 @@ def publish(store: Store, identifier: str) -> None:
     # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
     foreign = _is_content(store.published)
     aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
-    os.symlink(os.path.relpath(store.generation(identifier), parent), aside)
+    symlink(os.path.relpath(store.generation(identifier), parent), aside)
     if foreign:
         exchange(aside, store.published)
         with suppress(OSError):
@@ -171,7 +171,7 @@ def give_back(store: Store, name: str) -> None:
 def note(store: Store, name: str, text: str) -> None:
     """Keep a short text as the target of a symlink, put there in one rename: it needs no room."""
     aside = f"{store.root}/next-{_chance()}"
-    os.symlink(text, aside)
+    symlink(text, aside)
     os.rename(aside, f"{store.root}/{name}")
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from engine import options
 from engine.errors import ConvergeError, Forbidden, UsageError
-from engine.files import flush_folder
+from engine.files import flush_folder, symlink
 from engine.lock import holding
 from engine.verb import Verb
 from states.venv import receipt as receipts
@@ -50,7 +50,7 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         if arguments.remove and os.path.lexists(pin):
             os.unlink(pin)
         elif not arguments.remove and not os.path.lexists(pin):
-            os.symlink("pinned", pin)
+            symlink("pinned", pin)
         flush_folder(os.path.dirname(pin))
     words = "may be collected again" if arguments.remove else "is kept until the pin is removed"
     sys.stdout.write(f"{one.address} {wanted} {words}\n")

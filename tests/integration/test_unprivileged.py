@@ -89,6 +89,16 @@ def test_a_folder_that_is_not_theirs_is_refused_by_name(theirs: Host) -> None:
     assert list((theirs.folder / "venvs").iterdir()) == []
 
 
+def test_a_link_that_they_may_not_put_is_named_by_its_own_folder(theirs: Host) -> None:
+    (theirs.folder / "bin").mkdir()
+    theirs.write('[link."bin/tool"]\nto = "/bin/true"\n')
+
+    failed = theirs.apply(prefix=DROP)
+
+    assert failed.code == 77, failed.out
+    assert f"denied: `{theirs.folder}/bin/" in failed.first["error"]["message"]
+
+
 def test_what_they_may_not_look_at_is_not_taken_for_damaged(theirs: Host) -> None:
     os.chown(theirs.folder, 0, 0)
     theirs.declare(["beta"], mode="0700")
