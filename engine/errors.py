@@ -103,7 +103,10 @@ class NotConverged(ConvergeError):
 
 
 _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
-    errno.ENOSPC: (CannotCreate, "free some space; what was live before is untouched"),
+    errno.ENOSPC: (
+        CannotCreate,
+        "free some space, or inodes where `df -i` shows none; what was live before is untouched",
+    ),
     errno.EDQUOT: (CannotCreate, "raise the quota; what was live before is untouched"),
     errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),

@@ -11,7 +11,7 @@ from engine import __version__, progress
 from engine.files import flush_folder, flushing, sha256
 from engine.value import value
 from states import moment, uv
-from states.venv import bytecode, donors, memory, room
+from states.venv import bytecode, donors, memory
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.bare import create, prove
@@ -72,12 +72,9 @@ def built(job: Job, views: tuple[View, ...]) -> Receipt:
                 uv.forget(doubtful, work=job.work, cache=job.settings.cache)
             _abandon(job.store)
             return _build(job, ())
-    except BaseException as error:
+    except BaseException:
         # A full disk must not stay full because of us.
         _abandon(job.store)
-        full = room.full(error, job.store, job.chosen, job.settings, views)
-        if full is not None:
-            raise full from error
         raise
 
 

@@ -119,7 +119,11 @@ class VenvKind:
         """Lock the store, made if missing."""
         store = store_of(spec.path)
         if spec.state == "present":
-            prepare(store, spec.path)
+            from states.venv.room import told_if_full
+
+            chosen, views = self.choices.get(spec.path), list(self.views.values())
+            with told_if_full(store, chosen, self.settings, views):
+                prepare(store, spec.path)
         return lock_of(store, spec.path)
 
     def apply(self, spec: Venv, diff: Diff) -> None:

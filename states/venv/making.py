@@ -14,6 +14,7 @@ from states.venv.building import Job, built
 from states.venv.choice import shaped
 from states.venv.observation import sealed_well
 from states.venv.retiring import clear, is_quarantined, quarantine, retirable, retire, stuck
+from states.venv.room import told_if_full
 from states.venv.store import current, demolish, generations, leftovers, publish, withdraw
 from states.workplace import workplace_in
 
@@ -38,7 +39,7 @@ def make(
     recover(store)
     receipt = _at_hand(spec, views[0], chosen)
     if receipt is None:
-        with workplace_in(store.root) as work:
+        with told_if_full(store, chosen, settings, views), workplace_in(store.root) as work:
             receipt = built(Job(spec, store, chosen, settings, work), views)
     progress.step("publishing")
     if views[0].damaged and views[0].receipt and views[0].receipt != receipt:

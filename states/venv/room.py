@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
-from engine.errors import CannotCreate, from_os_error
+from engine.errors import CannotCreate, ConvergeError, from_os_error
 from states.venv import seal as seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from engine.settings import Settings
@@ -21,21 +21,31 @@ if TYPE_CHECKING:
 _UNPACKED = 7
 """Bytes on the disk, bytecode included, for one of a wheel: keystone's 98 wheels of 25 MB
 take 178 MB."""
+_A_FILE = 2700
+"""Bytes of a wheel for one file on the disk, bytecode included: keystone's make 9,400."""
+_BARE = (128 << 10, 32)
+"""Bytes and files of an environment without packages."""
 _BLOCK = 4096
 _MIB = 1 << 20
 
 
-def full(
-    error: BaseException,
-    store: Store,
-    chosen: Choice,
-    settings: Settings,
-    views: Iterable[View],
-) -> CannotCreate | None:
-    """Return an error that says how much is missing, if it is for want of room."""
-    known = from_os_error(error) if isinstance(error, OSError) else error
-    if not isinstance(known, CannotCreate):
-        return None
+@contextmanager
+def told_if_full(
+    store: Store, chosen: Choice | None, settings: Settings, views: Iterable[View]
+) -> Iterator[None]:
+    """Have what fails for want of room say how much is missing, once it is known what for."""
+    try:
+        yield
+    except (OSError, ConvergeError) as error:
+        known = from_os_error(error) if isinstance(error, OSError) else error
+        if chosen is None or not isinstance(known, CannotCreate):
+            raise
+        raise _full(known, store, chosen, settings, views) from error
+
+
+def _full(
+    known: CannotCreate, store: Store, chosen: Choice, settings: Settings, views: Iterable[View]
+) -> CannotCreate:
     needed = _needed(chosen, views)
     figures = [
         _figures(folder, bytes_needed, files)
@@ -49,9 +59,12 @@ def _places(
     store: Store, settings: Settings, needed: tuple[int, int]
 ) -> dict[str, tuple[int, int]]:
     """Return what is needed where; a cache on another disk needs about as much again."""
-    places = {store.root: needed}
+    there = store.root
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    places = {there: needed}
     with suppress(FileNotFoundError):
-        if os.stat(settings.cache).st_dev != os.stat(store.root).st_dev:
+        if os.stat(settings.cache).st_dev != os.stat(there).st_dev:
             places[settings.cache] = needed
     return places
 
@@ -83,12 +96,13 @@ def _needed(chosen: Choice, views: Iterable[View]) -> tuple[int, int]:
             sealed.setdefault(entry.package, []).append(-(-int(entry.size) // _BLOCK) * _BLOCK)
         for one in view.receipt.packages:
             known.setdefault((one.name, one.content), sealed.get(one.name, []))
-    size, files = 0, 0
+    size, files = _BARE
     wheels = _wheels(chosen.lock)
     for one in chosen.packages:
         there = known.get((one.name, one.content))
         if there is None:
-            size += wheels.get(one.name, 0) * _UNPACKED
+            wheel = wheels.get(one.name, 0)
+            size, files = size + wheel * _UNPACKED, files + wheel // _A_FILE
         else:
             size, files = size + sum(there), files + len(there)
     return size, files

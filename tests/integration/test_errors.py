@@ -155,6 +155,24 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(stocked: Host) -> No
         assert not stocked.apply(prefix=inside).report["changed"]
 
 
+@pytest.mark.parametrize("path", ["app", "another/app"])
+def test_a_disk_without_any_room_says_how_much_is_missing(stocked: Host, path: str) -> None:
+    disk = stocked.folder / "venvs"
+    disk.mkdir()
+    with room(small_disk(disk, "4m,nr_inodes=150"), stocked.folder) as inside:
+        stocked.declare(["beta<2"])
+        stocked.applied(prefix=inside)
+        fill = f"i=0; while touch {disk}/file-$i; do i=$((i + 1)); done"
+        subprocess.run([*inside, "sh", "-c", fill], capture_output=True)
+        assert "inodes" in stocked.run("pin", "converge.toml", "app", prefix=inside).err
+        stocked.declare(["beta==2.0"], path=f"venvs/{path}")
+
+        failed = stocked.apply(prefix=inside)
+
+        assert failed.code == 73, failed.out + failed.err
+        assert "it has room for 0 files" in failed.first["error"]["hint"]
+
+
 def test_a_read_only_disk_is_named(live: Host) -> None:
     live.declare(["gamma"])
     with room(read_only(live.folder / "venvs"), live.folder) as inside:
