@@ -115,7 +115,7 @@ def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool
     """Tell whether a generation is still what its receipt says."""
     if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
         return False
-    return not _strays(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
+    return not strays(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
 
 
 def published(store: Store) -> tuple[str, str | None]:
@@ -201,7 +201,7 @@ def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
 def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
     """Return what the files amount to: packages, and each deviation from the seal."""
     plain = {f"package.{one.name}": one.identity() for one in receipt.packages}
-    notes = {f"file.{NOTES}/{name}": "unexpected" for name in _strays(root)}
+    notes = {f"file.{NOTES}/{name}": "unexpected" for name in strays(root)}
     if receipt.path != root:
         return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
     wrong, seal = _damage(root, receipt, spec.ignore)
@@ -233,7 +233,7 @@ def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> tuple[dict[
     return damage(root, seal, ignore), seal
 
 
-def _strays(root: str) -> list[str]:
+def strays(root: str) -> list[str]:
     """Return the names among our notes that are none of ours."""
     try:
         return [name for name in os.listdir(f"{root}/{NOTES}") if name not in _OURS]

@@ -12,7 +12,8 @@ from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import deviations
 from states.venv.inspection import is_bytecode
-from states.venv.store import current, generations
+from states.venv.observation import strays
+from states.venv.store import NOTES, current, generations
 from states.venv.wheels import dist_infos, record
 
 TYPE_CHECKING = False
@@ -46,6 +47,8 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     receipt = receipts.read(root)
     if receipt is None:
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
+    if receipt.path != root:
+        return {}, 0, f"it was made at `{receipt.path}`, and works only there"
     seal = seals.load(root, receipt.seal)
     if seal is None:
         return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
@@ -54,6 +57,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         changed, added = deviations(root, seal, ignore, {}, pool.map)
     found = {path: _aspects(seal[path], now) for path, now in changed.items()}
     found.update(dict.fromkeys(added, "unexpected"))
+    found.update({f"{NOTES}/{name}": "unexpected" for name in strays(root)})
     if receipts.lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
     found.update(_against_records(root, seal, found))

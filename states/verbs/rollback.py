@@ -116,12 +116,17 @@ def _choice(store: Store, tried: str = "") -> str:
 
 def _check(store: Store, target: str, spec: Venv) -> None:
     receipt = receipts.read(store.generation(target))
-    if receipt is None or not sealed_well(store, receipt, spec.ignore):
-        told = "`converge verify --all` says what is wrong"
-        raise ConvergeError(
-            f"generation {target} is damaged, or its interpreter is gone; nothing was done",
-            hint="; ".join(filter(None, (told, _choice(store, target)))),
-        )
+    condition = receipt.python.condition() if receipt else ""
+    if receipt and not condition and sealed_well(store, receipt, spec.ignore):
+        return
+    told = "`converge verify --all` says what is wrong"
+    what = "is damaged"
+    if condition:
+        what, told = f"has lost its interpreter, which is {condition}", ""
+    raise ConvergeError(
+        f"generation {target} {what}; nothing was done",
+        hint="; ".join(filter(None, (told, _choice(store, target)))) or None,
+    )
 
 
 VERB = Verb("rollback", "make a former generation the live one", _options, _rollback)

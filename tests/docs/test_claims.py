@@ -99,6 +99,15 @@ def test_a_lost_seal_is_found_by_verify(host: Host) -> None:
     assert host.run("verify", "converge.toml").code == 1
 
 
+def test_what_is_not_ours_among_our_notes_is_found_by_verify(host: Host) -> None:
+    host.declare(["alpha"])
+    host.applied()
+    (host.generation / ".converge/planted").touch()
+    done = host.run("verify", "converge.toml")
+    assert done.code == 2
+    assert ".converge/planted" in done.out
+
+
 def test_release_after_a_changed_declaration_brings_the_new_one_back_without_building(
     host: Host,
 ) -> None:
@@ -120,7 +129,12 @@ def test_a_moved_environment_keeps_its_versions(host: Host) -> None:
     host.applied()
     (host.folder / "venvs").rename(host.folder / "moved")
     host.declare(["alpha"], path="moved/app")
+    looked = host.run("verify", "converge.toml")
+    assert looked.code == 1
+    assert f"made at `{host.folder}/venvs/" in looked.out
     host.applied()
     live = (host.folder / "moved/app").resolve()
+    looked = host.run("verify", "converge.toml")
+    assert looked.code == 0, looked.out
     assert list(live.glob("lib/*/site-packages/alpha-1.0.dist-info"))
     host.settled()

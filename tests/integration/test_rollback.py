@@ -291,6 +291,32 @@ def test_an_empty_name_does_not_stand_for_the_live_one_that_is_to_be_pinned(host
     assert not status["venvs"][0]["pinned"]
 
 
+@pytest.mark.parametrize("wrong", ["moved", "planted", "without its interpreter"])
+def test_what_cannot_be_gone_back_to_is_told_as_it_is(host: Host, wrong: str) -> None:
+    executable = private_interpreter(host.folder / "opt")
+    went_through(host, "1.0", "2.0", python=str(executable))
+    if wrong == "moved":
+        host.venv.parent.rename(host.folder / "moved")
+        host.declare(["beta==2.0"], python=str(executable), path="moved/app")
+    elif wrong == "planted":
+        former = host.store / "generations" / host.generations()[0]
+        (former / ".converge/planted").touch()
+    else:
+        executable.unlink()
+
+    refused = host.run("rollback", NAME, "app")
+    looked = host.run("verify", NAME, "--all")
+
+    assert refused.code == 1
+    if wrong == "without its interpreter":
+        assert f"missing {executable}" in refused.err
+        assert "verify" not in refused.err
+    else:
+        assert "`converge verify --all` says what is wrong" in refused.err
+        assert looked.code != 0
+        assert ("made at" if wrong == "moved" else "planted") in looked.out
+
+
 def test_another_one_is_named_where_the_former_one_is_damaged(host: Host) -> None:
     went_through(host, "1.0", "2.0", "3.0", keep=2)
     oldest, former, _ = host.generations()
