@@ -38,7 +38,8 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
         raise ConvergeError(f"{one.address} has no live generation to pin")
     if wanted not in generations(store):
         known = ", ".join(generations(store))
-        raise UsageError(f"there is no generation `{wanted}`", hint=f"there are {known}")
+        hint = f"there are {known}" if known else "there is none yet: `converge apply` makes one"
+        raise UsageError(f"there is no generation `{wanted}`", hint=hint)
     pin = f"{store.generation(wanted)}/{NOTES}/pinned"
     with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
         if not receipts.protected(store.generation(wanted)):

@@ -58,6 +58,13 @@ def test_a_pinned_generation_is_not_collected(host: Host) -> None:
     assert former not in host.generations()
 
 
+def test_a_generation_to_pin_where_there_is_none_is_refused_in_whole_words(host: Host) -> None:
+    host.declare(["alpha"])
+    refused = host.run("pin", "converge.toml", "app", "000001")
+    assert refused.code == 64
+    assert "there is none yet" in refused.err
+
+
 def test_what_is_declared_absent_goes_though_it_is_pinned(host: Host) -> None:
     _two_generations(host)
     assert host.run("pin", "converge.toml", "app").code == 0
