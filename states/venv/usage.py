@@ -23,16 +23,20 @@ def processes(root: str) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             process = f"/proc/{name}"
-            if _holds(process, lease) or _refers(process, f"{root}/"):
+            if _holds(process, lease, f"{root}/") or _refers(process, f"{root}/"):
                 found.append(int(name))
     return sorted(found)
 
 
-def _holds(process: str, lease: os.stat_result) -> bool:
+def _holds(process: str, lease: os.stat_result, inside: str) -> bool:
+    """Tell whether a process has the lease, or anything else of the generation, open."""
     try:
         for name in os.listdir(f"{process}/fd"):
             try:
-                if os.path.samestat(os.stat(f"{process}/fd/{name}"), lease):
+                opened = f"{process}/fd/{name}"
+                if os.readlink(opened).startswith(inside):
+                    return True
+                if os.path.samestat(os.stat(opened), lease):
                     return True
             except OSError:
                 continue
@@ -42,13 +46,15 @@ def _holds(process: str, lease: os.stat_result) -> bool:
 
 
 def _refers(process: str, inside: str) -> bool:
-    """Tell whether a process has something of the generation mapped, or was started by its path."""
+    """Tell whether a process was started by a path inside, is in a folder there, or maps a file."""
+    within = os.fsencode(inside)
     try:
-        with open(f"{process}/maps", "rb") as stream:
-            if os.fsencode(inside) in stream.read():
+        with open(f"{process}/cmdline", "rb") as stream:  # first: it shows others' processes, too
+            if any(word.startswith(within) for word in stream.read().split(b"\0")[:2]):
                 return True
-        with open(f"{process}/cmdline", "rb") as stream:
-            first = stream.read().split(b"\0")[:2]
-        return any(word.startswith(os.fsencode(inside)) for word in first)
+        if f"{os.readlink(f'{process}/cwd')}/".startswith(inside):
+            return True
+        with open(f"{process}/maps", "rb") as stream:
+            return within in stream.read()
     except OSError:
         return False

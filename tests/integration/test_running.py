@@ -101,6 +101,27 @@ def test_its_generation_stays_until_it_ends(
     assert old not in host.generations()
 
 
+@pytest.mark.parametrize("how", ["cd {0}/bin", "exec 7<{0}/bin/activate"])
+def test_what_is_no_python_keeps_it_by_its_folder_and_by_what_it_has_open(
+    stocked: Host, how: str
+) -> None:
+    """As a script of the shell does, that a package brings, started by its published path."""
+    stocked.declare(["beta<2"], keep=0)
+    stocked.applied()
+    old = stocked.generation.name
+    words = ["sh", "-c", f"{how.format(stocked.venv)}; echo ready; read line"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        stocked.declare(["beta==2.0"], keep=0)
+        stocked.applied()
+        assert f"pid {process.pid}" in stocked.run("status", "converge.toml").out
+        assert old in stocked.generations()
+        process.kill()
+    assert stocked.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert old not in stocked.generations()
+
+
 def test_its_generation_stays_when_the_environment_is_repaired(
     serving: tuple[Host, subprocess.Popen[str]],
 ) -> None:
