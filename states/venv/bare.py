@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
+from contextlib import contextmanager
 
 from engine.errors import ConvergeError
 from states import child
@@ -12,6 +14,8 @@ from states.venv.wheels import site_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from states.python import Python
 
 _one_at_a_time = threading.Lock()
@@ -65,8 +69,10 @@ PIN_FILES = {
 `-O` it would be, and what they add is pinned too."""
 
 
-def create(root: str, python: Python, name: str, cache: str, *, system_site_packages: bool) -> None:
-    """Make an empty environment in the (existing, empty) folder and prove that it is one."""
+def create(
+    root: str, python: Python, name: str, cache: str, work: str, *, system_site_packages: bool
+) -> None:
+    """Make an empty environment in the (existing, empty) folder."""
     from virtualenv import session_via_cli
 
     arguments = [root, "--python", python.executable, "--no-seed", "--no-periodic-update"]
@@ -75,7 +81,7 @@ def create(root: str, python: Python, name: str, cache: str, *, system_site_pack
     if system_site_packages:
         arguments.append("--system-site-packages")
     surroundings = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
-    with _one_at_a_time:
+    with _one_at_a_time, _temporary_files_in(work):
         try:
             session_via_cli(arguments, setup_logging=False, env=surroundings).run()
         except (RuntimeError, SystemExit) as error:
@@ -87,6 +93,16 @@ def create(root: str, python: Python, name: str, cache: str, *, system_site_pack
         for file, content in PIN_FILES.items():
             with open(os.path.join(root, site, file), "w", encoding="utf-8") as stream:
                 stream.write(content)
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Have virtualenv, which tries links and names in a folder, do so in one of ours."""
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def prove(root: str, python: Python, work: str) -> None:

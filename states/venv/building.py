@@ -146,6 +146,7 @@ def _begin(root: str, job: Job) -> None:
         job.chosen.python,
         os.path.basename(job.store.published),
         job.settings.cache,
+        job.work,
         system_site_packages=job.spec.system_site_packages,
     )
     prove(root, job.chosen.python, job.work)

@@ -173,6 +173,17 @@ def test_a_disk_without_any_room_says_how_much_is_missing(stocked: Host, path: s
         assert "it has room for 0 files" in failed.first["error"]["hint"]
 
 
+def test_nothing_but_the_store_and_our_own_folders_need_be_writable(stocked: Host) -> None:
+    file = stocked.declare(["alpha"])
+    ours = [stocked.folder / "venvs", stocked.folder / "state", stocked.cache]
+    binds = "".join(f"mkdir -p '{one}'; mount --bind '{one}' '{one}'\n" for one in ours)
+    script = binds + "for one in / /tmp; do mount -o remount,bind,ro $one || true; done"
+    with room(script, Path("/")) as inside:
+        done = stocked.run("apply", str(file), prefix=inside)
+
+    assert done.code == 0, done.out + done.err
+
+
 def test_a_read_only_disk_is_named(live: Host) -> None:
     live.declare(["gamma"])
     with room(read_only(live.folder / "venvs"), live.folder) as inside:
