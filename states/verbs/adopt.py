@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 from engine import options
@@ -15,6 +14,7 @@ from engine.verbs import show
 from states.venv import hold
 from states.venv.observation import FOREIGN, look
 from states.venv.store import lock_of
+from states.verbs.apart import tell
 from states.verbs.selection import chosen, one_venv
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
     status = show(report("adopt", results, kinds, notes=notes), arguments)
     if status == 0 and not arguments.json:
         kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/foreign-*"
-        sys.stdout.write(f"what was there {kept}\n")
+        tell([f"what was there {kept}"])
     return status
 
 

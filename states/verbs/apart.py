@@ -6,7 +6,7 @@ import sys
 
 from engine import options, progress
 from engine.errors import ConvergeError, from_os_error, in_common
-from engine.render import Paint, error_text
+from engine.render import Paint, error_text, printable
 from engine.report import to_json
 
 TYPE_CHECKING = False
@@ -53,8 +53,13 @@ def show(
         }
         sys.stdout.write(to_json({**document, **told}))
     else:
-        sys.stdout.writelines(lines)
+        tell(lines)
     return code
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines for people; what others named, such as a planted file, cannot add any."""
+    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
 
 
 def complain(errors: Iterable[ConvergeError], arguments: Namespace) -> None:

@@ -48,14 +48,14 @@ def _gc(arguments: Namespace, compose: Compose) -> int:
         drop(forgotten)
     word = "would be removed" if arguments.dry_run else "removed"
     lines = [
-        f"- {address} {name} {word}\n"
+        f"- {address} {name} {word}"
         for address, (generations, left) in gone.items()
         for name in (*generations, *(f"{one}, left by an interrupted run," for one in left))
     ]
     if forgotten:
-        lines.append(f"- {len(forgotten)} files of the cache, long unused, {word}\n")
+        lines.append(f"- {len(forgotten)} files of the cache, long unused, {word}")
     if not lines and not failed:
-        lines.append("nothing to remove\n")
+        lines.append("nothing to remove")
     document = {
         "dry_run": arguments.dry_run,
         "removed": {address: generations for address, (generations, _) in gone.items()},

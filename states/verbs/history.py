@@ -12,11 +12,13 @@ from states.venv import receipt as receipts
 from states.venv.observation import FOREIGN, published
 from states.venv.retiring import in_use, is_pinned, is_quarantined
 from states.venv.store import current, foreign, generations, store_of
+from states.verbs.apart import tell
 from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
     from typing import Any
 
     from engine.verb import Compose
@@ -39,18 +41,20 @@ def _history(arguments: Namespace, compose: Compose) -> int:
         sys.stdout.write(to_json(document))
         return 0
     if live == FOREIGN:
-        sys.stdout.write(f"{one.spec.path}  another tool's  [live]\n")
-    for row in reversed(rows):
-        marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
-        shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
-        sys.stdout.write(f"{row['generation']}  {row['created']}  {row['declared']}{shown}\n")
-        for change in row["changes"]:
-            sys.stdout.write(f"    {change}\n")
-    for name in kept:
-        sys.stdout.write(f"{name}  what was there before it was adopted\n")
+        tell([f"{one.spec.path}  another tool's  [live]"])
+    tell(line for row in reversed(rows) for line in _lines(row))
+    tell(f"{name}  what was there before it was adopted" for name in kept)
     if not rows and live != FOREIGN:
-        sys.stdout.write(f"{one.address} was not made yet\n")
+        tell([f"{one.address} was not made yet"])
     return 0
+
+
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
+    shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
+    yield f"{row['generation']}  {row['created']}  {row['declared']}{shown}"
+    for change in row["changes"]:
+        yield f"    {change}"
 
 
 def _rows(store: Store) -> list[dict[str, Any]]:

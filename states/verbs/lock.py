@@ -51,15 +51,15 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
     lines = [line for address, lock in locks.items() for line in _lines(chosen[address], *lock)]
     known = [name for path, _ in locks.values() for name in _packages(path)]
     notes = [] if failed else options.unheard(where.upgrade, known)
-    lines += [f"note: {note}\n" for note in notes]
+    lines += [f"note: {note}" for note in notes]
     return show({"locks": document, "notes": notes}, lines, failed, arguments)
 
 
 def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
-    yield f"{'~' if changed else ' '} {one.address}  {path}\n"
+    yield f"{'~' if changed else ' '} {one.address}  {path}"
     if not one.spec.lock:
         table = header(one.kind, one.name)
-        yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"\n'
+        yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"'
 
 
 def _packages(path: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 
 from engine import options
@@ -13,6 +12,7 @@ from engine.lock import holding
 from engine.verb import Verb
 from states.venv import receipt as receipts
 from states.venv.store import NOTES, current, generations, lock_of, store_of
+from states.verbs.apart import tell
 from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ def _pin(arguments: Namespace, compose: Compose) -> int:
             symlink("pinned", pin)
         flush_folder(os.path.dirname(pin))
     words = "may be collected again" if arguments.remove else "is kept until the pin is removed"
-    sys.stdout.write(f"{one.address} {wanted} {words}\n")
+    tell([f"{one.address} {wanted} {words}"])
     return 0
 
 

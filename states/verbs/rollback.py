@@ -15,6 +15,7 @@ from states.venv import receipt as receipts
 from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
 from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
+from states.verbs.apart import tell
 from states.verbs.selection import named, one_venv
 
 TYPE_CHECKING = False
@@ -52,12 +53,14 @@ def _rollback(arguments: Namespace, compose: Compose) -> int:
         sys.stdout.write(to_json({**said, "held": not arguments.release}))
     elif arguments.release:
         words = "released" if changed else "was not held"
-        sys.stdout.write(f"{one.address} {words}; the next apply does what is declared\n")
+        tell([f"{one.address} {words}; the next apply does what is declared"])
     else:
-        sys.stdout.write(
-            f"{one.address} is back at {target}, from {live or 'what was there'}\n"
-            f"  it is held there until its declaration changes, or until\n"
-            f"  converge rollback {arguments.files[0]} {one.name} --release\n"
+        tell(
+            (
+                f"{one.address} is back at {target}, from {live or 'what was there'}",
+                "  it is held there until its declaration changes, or until",
+                f"  converge rollback {arguments.files[0]} {one.name} --release",
+            )
         )
     return 0
 

@@ -92,10 +92,10 @@ def _as_declared(spec: Venv, receipt: Receipt) -> bool:
 
 
 def _lines(row: dict[str, Any], width: int) -> Iterator[str]:
-    yield _line(row, width) + "\n"
+    yield _line(row, width)
     for generation, pids in row["old_generations_in_use"].items():
         listed = ", ".join(str(pid) for pid in pids)
-        yield f"{'':{width}}  still running from {generation}: pid {listed}\n"
+        yield f"{'':{width}}  still running from {generation}: pid {listed}"
 
 
 def _line(row: dict[str, Any], width: int) -> str:

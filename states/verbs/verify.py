@@ -10,12 +10,13 @@ from engine.verb import Verb
 from states.venv import verified
 from states.venv.store import current, generations, store_of
 from states.venv.verifying import verify
-from states.verbs.apart import apart, complain
+from states.verbs.apart import apart, complain, tell
 from states.verbs.selection import venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
     from typing import Any
 
     from engine.resource import Resource
@@ -45,17 +46,20 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
     if arguments.json:
         sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": {"code": code}}))
         return code
-    for report in reports:
-        name = f"{report['address']} {report['generation'] or ''}".rstrip()
-        if report["error"]:
-            sys.stdout.write(f"✗ {name}: {report['error']}\n")
-        elif report["damage"]:
-            sys.stdout.write(f"! {name}: {len(report['damage'])} of {report['files']} differ\n")
-            for item in report["damage"]:
-                sys.stdout.write(f"  {item['aspects']}  {item['path']}\n")
-        else:
-            sys.stdout.write(f"  {name}: {report['files']} files as sealed\n")
+    tell(line for report in reports for line in _lines(report))
     return code
+
+
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    name = f"{report['address']} {report['generation'] or ''}".rstrip()
+    if report["error"]:
+        yield f"✗ {name}: {report['error']}"
+    elif report["damage"]:
+        yield f"! {name}: {len(report['damage'])} of {report['files']} differ"
+        for item in report["damage"]:
+            yield f"  {item['aspects']}  {item['path']}"
+    else:
+        yield f"  {name}: {report['files']} files as sealed"
 
 
 def _reports(one: Resource, arguments: Namespace, state: str) -> list[dict[str, Any]]:

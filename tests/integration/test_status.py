@@ -43,3 +43,17 @@ def test_an_age_that_is_none_is_refused(live: Host, age: str) -> None:
 
 def test_no_fewer_than_none_can_be_kept(live: Host) -> None:
     assert live.run("gc", "converge.toml", "--keep=-1").code == 64
+
+
+@pytest.mark.parametrize("verb", ["status", "verify"])
+def test_what_somebody_planted_adds_no_line_and_moves_no_cursor(live: Host, verb: str) -> None:
+    """As the `owner` of what is inside can."""
+    planted = live.site / "alpha/\x1b[2J\n  venv.app: 37 files as sealed"
+    planted.touch()
+
+    told = live.run(verb, "converge.toml").out
+
+    planted.unlink()
+    assert "\\x1b[2J\\n  venv.app" in told
+    assert "\x1b" not in told
+    assert not any(line.startswith("  venv.app") for line in told.splitlines())
