@@ -6,8 +6,9 @@ import os
 import shutil
 import stat
 
-from engine.errors import ConvergeError
+from engine.errors import ConvergeError, Forbidden
 from engine.files import symlink
+from engine.trust import weakness
 from states import child
 from states import python as pythons
 from states.venv import seal as seals
@@ -67,6 +68,7 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
     for name in spec.persistent:
         inside, lasting = f"{root}/{name}", f"{store.persistent}/{name}"
         if not os.path.isdir(lasting):
+            _refuse_theirs(store, name)
             os.makedirs(os.path.dirname(lasting), exist_ok=True)
             aside = f"{store.root}/next-{os.path.basename(name)}"
             if os.path.isdir(inside):
@@ -81,6 +83,26 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
             shutil.rmtree(inside)
         os.makedirs(os.path.dirname(inside), exist_ok=True)
         symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
+
+
+def _refuse_theirs(store: Store, name: str) -> None:
+    """Refuse to make a folder below one that is somebody else's, who could lead us elsewhere.
+
+    As one is that was persistent itself, and was given to an owner.
+    """
+    folder = store.persistent
+    for part in name.split("/")[:-1]:
+        folder = f"{folder}/{part}"
+        try:
+            found = os.lstat(folder)
+        except FileNotFoundError:
+            return
+        what = weakness(found) if stat.S_ISDIR(found.st_mode) else "is not a folder"
+        if what:
+            raise Forbidden(
+                f"unsafe: `{folder}` {what}, who could lead elsewhere what is made below it",
+                hint="make it persistent itself, or make the folder below it yourself",
+            )
 
 
 def ids_of(spec: Venv) -> Ids:

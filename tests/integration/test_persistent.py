@@ -97,6 +97,22 @@ def test_what_the_environment_is_made_of_cannot_be_persistent(stocked: Host, fol
     assert "belongs to the environment" in refused.report["problems"][0]["message"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_nothing_is_made_below_what_was_given_to_an_owner(configured: Host) -> None:
+    configured.declare(["service==1.0"], persistent=["var/app"], owner="nobody")
+    configured.applied()
+    (configured.folder / "victim").mkdir()
+    theirs = configured.store / "persistent/var/app"
+    (theirs / "deep").symlink_to(configured.folder / "victim")
+    configured.declare(["service==1.0"], persistent=["var/app/deep/data"], owner="nobody")
+
+    refused = configured.apply()
+
+    assert refused.code == 77
+    assert f"unsafe: `{theirs}` belongs to uid" in refused.first["error"]["message"]
+    assert list((configured.folder / "victim").iterdir()) == []
+
+
 def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> None:
     link = configured.generation / "etc/service"
     link.unlink()
