@@ -45,6 +45,24 @@ def refuse_exchangeable(path: str) -> None:
                 )
 
 
+def refuse_led(path: str) -> None:
+    """Refuse, as root, a path by which a symlink of somebody else's leads. Raises `Forbidden`.
+
+    Less than `refuse_exchangeable`: for what may be put into a folder of theirs.
+    """
+    if os.geteuid() != 0:
+        return
+    for place in sorted(_passed(path)):
+        with suppress(FileNotFoundError):
+            found = os.lstat(place)
+            what = weakness(found) if stat.S_ISLNK(found.st_mode) else ""
+            if what:
+                raise Forbidden(
+                    f"unsafe: the symlink `{place}` {what}, who could lead root elsewhere by it",
+                    hint=f"`chown -h root {place}`, or choose another path",
+                )
+
+
 def _passed(path: str) -> set[str]:
     """Return each folder and symlink by which a path is reached, wherever symlinks lead."""
     seen: set[str] = set()

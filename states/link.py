@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from engine.errors import ConvergeError
 from engine.files import flush_folder, symlink
+from engine.trust import refuse_led
 from engine.value import derived, key, replace, value
 from states.venv.kind import NEW
 from states.venv.store import store_of
@@ -125,6 +126,7 @@ class LinkKind:
     def apply(self, spec: Link, diff: Diff) -> None:
         """Put the link in place of what is there, in one rename."""
         folder, name = os.path.split(spec.path)
+        refuse_led(folder)
         if diff.desired is None:
             os.unlink(spec.path)
             flush_folder(folder)

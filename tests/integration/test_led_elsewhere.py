@@ -69,6 +69,26 @@ def test_what_vanished_is_not_pruned_there(stocked: Host, victim: Path) -> None:
     assert entries(victim) == before
 
 
+@pytest.mark.parametrize("how", ["declared", "absent", "pruned"])
+def test_a_link_by_way_of_a_symlink_of_anothers(host: Host, how: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    (host.folder / "victim").mkdir()
+    tool = host.folder / "victim/tool"
+    (host.folder / "bin").symlink_to("victim")
+    host.write('[link."bin/tool"]\nto = "/bin/true"\n')
+    host.applied()
+    os.lchown(host.folder / "bin", NOBODY, NOBODY)
+    texts = {"declared": 'to = "/bin/false"', "absent": 'state = "absent"'}
+    host.write(f'[link."bin/tool"]\n{texts[how]}\n' if how in texts else "")
+
+    refused = host.apply(*(["--prune"] if how == "pruned" else []))
+
+    assert refused.code == 77
+    assert f"the symlink `{host.folder}/bin`" in refused.first["error"]["message"]
+    assert os.readlink(tool) == "/bin/true"
+
+
 def test_a_folder_on_the_way_that_another_leads_to_a_sound_store(stocked: Host) -> None:
     """What is declared is not there, and what is there was not declared."""
     if os.geteuid() != 0:
