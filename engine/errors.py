@@ -117,6 +117,9 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
     errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
     errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
+    errno.ENOTDIR: (ConvergeError, "a part of that path is no folder: move that away"),
+    errno.EISDIR: (ConvergeError, "move that folder away: there is to be a file"),
+    errno.ELOOP: (ConvergeError, "move that symlink away; it is not followed there"),
     errno.EACCES: (Forbidden, "run as a user who may read, or write, it"),
     errno.EPERM: (Forbidden, "run as a user who may do that"),
 }

@@ -27,6 +27,9 @@ from engine.errors import ConvergeError, Interrupted, from_os_error, in_common
         (errno.ENOTEMPTY, 1, False),
         (errno.EEXIST, 1, False),
         (errno.ENAMETOOLONG, 1, False),
+        (errno.ENOTDIR, 1, False),
+        (errno.EISDIR, 1, False),
+        (errno.ELOOP, 1, False),
     ],
 )
 @pytest.mark.parametrize("path", ["/some/where", b"/some/where"])
