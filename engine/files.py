@@ -138,6 +138,23 @@ def symlink(text: str, path: str) -> None:
         raise OSError(error.errno, error.strerror, path) from None
 
 
+def put_symlink(text: str, path: str, aside: str, *, swap: bool = False) -> None:
+    """Make a symlink aside and give it its name in one step; swapped, what was there is aside then.
+
+    What could not be put in its place is not left aside; the `OSError` names the place.
+    """
+    symlink(text, aside)
+    try:
+        if swap:
+            exchange(aside, path)
+        else:
+            os.rename(aside, path)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise OSError(error.errno, error.strerror, path) from None
+
+
 def flush_folder(path: str) -> None:
     """Make the names in a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -18,7 +18,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import Forbidden
-from engine.files import exchange, flush_folder, symlink
+from engine.files import exchange, flush_folder, put_symlink
 from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 
@@ -144,13 +144,11 @@ def publish(store: Store, identifier: str) -> None:
     # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
     foreign = _is_content(store.published)
     aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
-    symlink(os.path.relpath(store.generation(identifier), parent), aside)
+    target = os.path.relpath(store.generation(identifier), parent)
+    put_symlink(target, store.published, aside, swap=foreign)
     if foreign:
-        exchange(aside, store.published)
         with suppress(OSError):
             os.rmdir(aside)  # nothing was in it
-    else:
-        os.rename(aside, store.published)
     flush_folder(parent)
     flush_folder(store.root)
 
@@ -159,7 +157,7 @@ def give_back(store: Store, name: str) -> None:
     """Put what is kept of another tool's making where it was: one rename."""
     kept = f"{store.root}/{name}"
     if os.path.lexists(store.published):
-        exchange(kept, store.published)
+        exchange(store.published, kept)
         if os.path.islink(kept):
             os.unlink(kept)
     else:
@@ -170,9 +168,7 @@ def give_back(store: Store, name: str) -> None:
 
 def note(store: Store, name: str, text: str) -> None:
     """Keep a short text as the target of a symlink, put there in one rename: it needs no room."""
-    aside = f"{store.root}/next-{_chance()}"
-    symlink(text, aside)
-    os.rename(aside, f"{store.root}/{name}")
+    put_symlink(text, f"{store.root}/{name}", f"{store.root}/next-{_chance()}")
 
 
 def noted(store: Store, name: str) -> str:

@@ -55,6 +55,20 @@ def test_a_former_generation_that_cannot_be_removed_stops_nothing(stocked: Host)
     assert len(stocked.generations()) == 1
 
 
+def test_what_is_mounted_at_the_path_is_named_and_nothing_left_over(stocked: Host) -> None:
+    stocked.venv.mkdir(parents=True)
+    mine = stocked.folder / "mine"
+    mine.mkdir()
+    (mine / "precious").touch()
+    stocked.declare(["beta"], adopt=True)
+    with room(f"mount --bind '{mine}' '{stocked.venv}'", stocked.folder) as inside:
+        refused = stocked.apply(prefix=inside)
+
+    assert refused.code == 1
+    assert refused.first["error"]["message"].endswith(f"busy: `{stocked.venv}`")
+    assert list(stocked.store.glob("foreign-*")) == []
+
+
 def test_what_an_interrupted_run_left_and_cannot_be_removed_stops_nothing(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
