@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import suppress
 
@@ -140,10 +141,7 @@ class LinkKind:
                 else "make that first; a link is put only where it leads to something",
             )
         os.makedirs(folder, exist_ok=True)
-        for left in os.listdir(folder):
-            if left.startswith(f".{name}.next-"):
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, left))  # an interrupted run left it
+        _clear(folder, name)
         while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
             pass  # another engine took what we had put aside for left over
         flush_folder(folder)
@@ -176,6 +174,16 @@ def _mended(spec: Link, needed: Mapping[str, State | None]) -> bool:
     generation = state.get("generation", "")
     folder = store_of(state.get("path", "")).generation(generation)
     return generation == NEW or os.path.lexists(os.path.join(folder, inside))
+
+
+def _clear(folder: str, name: str) -> None:
+    """Remove what interrupted runs left: symlinks with names of our making, and nothing else."""
+    ours = re.compile(rf"\.{re.escape(name)}\.next-[0-9a-f]{{8}}")
+    for left in filter(ours.fullmatch, os.listdir(folder)):
+        path = os.path.join(folder, left)
+        with suppress(FileNotFoundError, PermissionError):  # it may be another user's
+            if os.path.islink(path):
+                os.unlink(path)
 
 
 def _put(target: str, path: str, aside: str) -> bool:

@@ -94,6 +94,20 @@ def test_a_plan_does_not_name_a_link_that_the_repair_of_its_venv_mends(
     linked.settled()
 
 
+def test_what_an_interrupted_run_left_goes_and_nothing_that_is_only_called_alike(
+    host: Host,
+) -> None:
+    (host.folder / ".here.next-0123abcd").symlink_to("/bin/true")
+    (host.folder / ".here.next-notes").write_text("mine")
+    (host.folder / ".here.next-89abcdef").mkdir()
+    host.write('[link."here"]\nto = "/bin/true"\n')
+
+    host.applied()
+
+    kept = sorted(one.name for one in host.folder.glob(".here*"))
+    assert kept == [".here.next-89abcdef", ".here.next-notes"]
+
+
 def test_a_file_in_its_place_is_refused(linked: Host) -> None:
     (linked.folder / "bin/alpha").unlink()
     (linked.folder / "bin/alpha").write_text("mine")
