@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _RANDOM: Final = re.compile(
-    r"(archive-v0/|/interpreter-v\d+/\w+/|generations/\d{6}-|/\.tmp|/next-|/\.next-|/trash-|/tmp/Tmp|cache/work/)[\w-]+"
+    r"(archive-v0/|/interpreter-v\d+/\w+/|generations/\d{6}-|/\.tmp|/next-|/\.next-|/trash-|/Tm[pP]|cache/work/)[\w-]+"
 )
 """Names that are chosen by chance; whatever is missing here is only judged more often."""
 
