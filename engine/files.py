@@ -49,14 +49,15 @@ def read_checked(path: str) -> bytes:
     return data
 
 
-def write_durably(path: str, data: bytes, mode: int = 0o644) -> None:
+def write_durably(path: str, data: bytes, mode: int = 0o644, *, alone: bool = False) -> None:
     """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
 
     Whoever reads sees the old content or the new. One writer at a time has a folder, so
     that the aside name can be a fixed one, and what a killed writer left is found again. It
-    is not written to: in a folder that others can write, it may be theirs.
+    is not written to: in a folder that others can write, it may be theirs. Who is `alone` there
+    by a lock of another kind asks for no lock that whoever reads the folder could take.
     """
-    _replace(path, data, mode, flush=os.fsync)
+    _replace(path, data, mode, flush=os.fsync, alone=alone)
 
 
 def write_whole(path: str, data: bytes, mode: int = 0o644) -> None:
@@ -64,11 +65,13 @@ def write_whole(path: str, data: bytes, mode: int = 0o644) -> None:
     _replace(path, data, mode, flush=lambda _: None)
 
 
-def _replace(path: str, data: bytes, mode: int, flush: Callable[[int], None]) -> None:
+def _replace(
+    path: str, data: bytes, mode: int, flush: Callable[[int], None], *, alone: bool = False
+) -> None:
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".next-{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with _sole_writer(folder) as above:
+    with _sole_writer(folder, alone=alone) as above:
         with suppress(FileNotFoundError):
             os.unlink(aside)
         descriptor = os.open(aside, flags, mode)
@@ -103,14 +106,14 @@ def private_folder(path: str) -> None:
 
 
 @contextmanager
-def _sole_writer(folder: str) -> Iterator[int]:
-    """Lock a folder and yield its descriptor; raises `BlockingIOError` after five seconds.
+def _sole_writer(folder: str, *, alone: bool) -> Iterator[int]:
+    """Lock a folder, unless `alone`, and yield its descriptor.
 
-    Bounded, since whoever may read a folder may lock it.
+    Raises `BlockingIOError` after five seconds: whoever may read a folder may lock it.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for attempt in range(500):
+        for attempt in range(0 if alone else 500):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break

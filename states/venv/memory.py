@@ -38,7 +38,7 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
             note(view.root, seal, view.receipt.loose, spec.ignore)
         lock = chosen.lock.encode()
         if receipts.lock_text(view.root, view.receipt) != chosen.lock:
-            write_durably(f"{view.root}/{NOTES}/pylock.toml", lock)
+            write_durably(f"{view.root}/{NOTES}/pylock.toml", lock, alone=True)
         receipt = replace(
             view.receipt, inputs=spec.inputs, request=chosen.request, lock=sha256(lock)
         )
@@ -47,11 +47,11 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
 
 
 def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -> None:
-    """Note how all looks, if all is as sealed.
+    """Note how all looks, if all is as sealed; the store's lock must be held.
 
     Looked at first and compared then: what is touched meanwhile looks different afterwards.
     """
     with suppress(FileNotFoundError):
         looks = seals.stats(root, seals.watched(seal, loose))
         if not damage(root, seal, ignore):
-            write_durably(f"{root}/{NOTES}/stats", looks)
+            write_durably(f"{root}/{NOTES}/stats", looks, alone=True)

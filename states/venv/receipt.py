@@ -82,12 +82,13 @@ class Receipt:
 
 
 def write(receipt: Receipt, root: str) -> None:
-    """Write a receipt into a generation's folder, durably."""
+    """Write a receipt into a generation's folder, durably; the store's lock must be held."""
     body = dict(items(receipt))
     body["python"] = python.to_json(receipt.python)
     body["packages"] = [dict(items(one)) for one in receipt.packages]
     text = json.dumps({"format": _FORMAT, **body}, sort_keys=True)
-    write_durably(f"{root}/{RECEIPT}", f"{sha256(text.encode())}\n{text}\n".encode())
+    signed = f"{sha256(text.encode())}\n{text}\n".encode()
+    write_durably(f"{root}/{RECEIPT}", signed, alone=True)
 
 
 def read(root: str) -> Receipt | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +54,37 @@ def test_owner_group_and_mode_are_part_of_the_state(stocked: Host) -> None:
     stocked.generation.chmod(0o700)
     assert stocked.converges()["action"] == "repair"
     assert stocked.generation.stat().st_mode & 0o7777 == 0o750
+
+
+SITTING = """
+import fcntl, os, sys, time
+held = set()
+while time.sleep(0.001) is None:
+    for name in set(os.listdir(sys.argv[1])) - held:
+        try:
+            folder = os.open(f"{sys.argv[1]}/{name}/.converge", os.O_RDONLY)
+        except OSError:
+            continue
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        held.add(name)
+        print(name, flush=True)
+"""
+
+
+def test_nobody_else_can_stop_a_generation_by_locking_what_they_may_read(reachable: Host) -> None:
+    reachable.declare(["beta"], smoke=["sleep 0.5"])
+    reachable.applied()
+    shutil.rmtree(reachable.generation)
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    words = [*become, "/usr/bin/env", "python3", "-c", SITTING, reachable.store / "generations"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as sitting:
+        try:
+            reachable.applied()
+            assert sitting.stdout is not None
+            assert sitting.stdout.readline().strip() == reachable.generation.name
+        finally:
+            sitting.kill()
+    reachable.settled()
 
 
 def test_the_owner_may_change_what_is_inside_and_nothing_that_we_noted(reachable: Host) -> None:
