@@ -65,7 +65,8 @@ def clear(store: Store, relative: str) -> bool:
         path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
         discard(store, trash)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY):
+        # Not empty: its owner goes on making files in it.
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY, errno.ENOTEMPTY):
             raise
         with suppress(OSError):
             os.rename(f"{store.root}/{trash}", path)

@@ -87,6 +87,36 @@ def test_nobody_else_can_stop_a_generation_by_locking_what_they_may_read(reachab
     reachable.settled()
 
 
+FILLING = """
+import glob, itertools, sys
+for number in itertools.count():
+    for folder in glob.glob(f"{sys.argv[1]}/trash-*/*/*/site-packages/beta/cache"):
+        try:
+            open(f"{folder}/more-{number}", "x").close()
+        except OSError:
+            continue
+"""
+
+
+def test_an_owner_who_goes_on_making_files_hinders_no_update(reachable: Host) -> None:
+    reachable.declare(["beta<2"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
+    reachable.applied()
+    cache = reachable.site / "beta/cache"
+    assert as_nobody("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    words = [*become, "/usr/bin/env", "python3", "-c", FILLING, reachable.store]
+    with subprocess.Popen(words, cwd="/") as filling:
+        try:
+            reachable.declare(["beta==2.0"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
+            done = reachable.apply()
+        finally:
+            filling.kill()
+
+    assert done.code == 0, done.out
+    assert reachable.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert {one.name for one in reachable.store.iterdir()} <= {"former", "generations", "lock"}
+
+
 def test_the_owner_may_change_what_is_inside_and_nothing_that_we_noted(reachable: Host) -> None:
     reachable.declare(["beta"], owner="nobody")
     reachable.applied()
