@@ -82,7 +82,7 @@ def compiled(
         uv.call(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
     with open(output, encoding="utf-8") as stream:
         given = [*asked, *_own(spec.overrides), *bounds]
-        return restricted(stream.read(), given, environment)
+        return restricted(_anchored(stream.read(), work), given, environment)
 
 
 def markers(python: Python) -> dict[str, str]:
@@ -97,6 +97,27 @@ def build_constraints(spec: Venv, work: str) -> list[str]:
         return []
     lines = _lines(spec.build_constraints, True, spec)
     return ["--build-constraints", _write(f"{work}/build.txt", _texts(lines))]
+
+
+def _anchored(lock: str, folder: str) -> str:
+    """Return a lock, made in a folder, that means the same wherever it lies.
+
+    uv names by a relative path what a local project finds beside itself.
+    """
+    import tomli
+    import tomli_w
+
+    document = tomli.loads(lock)
+    entries = [
+        one
+        for package in document.get("packages", [])
+        for key in ("wheels", "sdist", "archive", "directory", "vcs")
+        for one in (package.get(key, []) if key == "wheels" else [package.get(key, {})])
+    ]
+    loose = [one for one in entries if not os.path.isabs(one.get("path", "/"))]
+    for one in loose:
+        one["path"] = os.path.normpath(os.path.join(folder, one["path"]))
+    return tomli_w.dumps(document) if loose else lock
 
 
 def _refreshed(lines: Iterable[Line]) -> list[str]:

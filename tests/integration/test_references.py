@@ -113,6 +113,27 @@ def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host) -> No
     assert word(host) == "new"
 
 
+def beside(host: Host, text: str) -> None:
+    """Make a project, and another that it requires, and finds by a relative path."""
+    make_project(host.folder, "part", "1.0", files={"src/part/__init__.py": f"WORD = {text!r}\n"})
+    tool = make_project(host.folder, "tool", "1.0", requires=["part"])
+    with (tool / "pyproject.toml").open("a") as stream:
+        stream.write('[tool.uv.sources]\npart = { path = "../part" }\n')
+
+
+def test_a_project_that_another_finds_beside_itself_is_installed(host: Host) -> None:
+    beside(host, "old")
+    host.declare(["tool @ ./tool"])
+
+    plan = host.converges()
+
+    assert "part" in host.versions()
+    assert f"@ file://{host.folder}/part#" in (changes(plan)["package.part"][1] or "")
+    assert host.run("lock", "converge.toml").code == 0
+    host.declare(["tool @ ./tool"], lock="app.pylock.toml")
+    host.settled()
+
+
 def test_a_local_wheel_replaced_by_another_of_the_same_version_is_a_change(host: Host) -> None:
     wheel = make_wheel(host.folder, "tool", "1.0", files={"tool/__init__.py": "WORD = 'old'\n"})
     host.declare([f"tool @ {wheel.as_uri()}"])
