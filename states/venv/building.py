@@ -108,7 +108,7 @@ def _filled(root: str, job: Job, views: tuple[View, ...]) -> Receipt:
     digests = _brought(root, job, views)
     progress.step("checking every file")
     found = inspect(root, chosen.packages, bare, digests, _anchors(views))
-    changed_meanwhile(spec)
+    changed_meanwhile(spec, chosen)
     compiled = bytecode.compile_all(root, found, chosen.python, job.settings, job.work)
     found.digests.update(compiled)
     link_system_packages(root, spec, chosen.python, job.work)

@@ -40,6 +40,8 @@ def answered(spec: Venv, view: View, upgrade: frozenset[str] | None) -> bool:
         return False
     if receipt.python.condition() or receipts.lock_text(view.root, receipt) is None:
         return False
+    if edited(spec, receipt):
+        return False
     declared = spec.python.startswith("interpreter.")
     return declared or same_request(spec.python, receipt)
 
@@ -53,7 +55,8 @@ def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
         python = pythons.find(request)
     if settings.upgrade is None:
         for known in _known(view):
-            if known.inputs == spec.inputs and known.python.minor() == python.minor():
+            same = known.inputs == spec.inputs and known.python.minor() == python.minor()
+            if same and not edited(spec, known):
                 lock = receipts.lock_text(known.path, known)
                 if lock is not None:
                     return Choice(
@@ -70,6 +73,17 @@ def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
         previous = receipts.lock_text(view.root, receipt) if receipt else None
         made = resolve(spec, python, previous, settings)
     return Choice(request=request, python=python, lock=made.lock, packages=made.packages)
+
+
+def edited(spec: Venv, receipt: Receipt) -> bool:
+    """Tell whether a project was edited that nobody declared, but a declared one requires."""
+    declared = spec.local_digests()
+    beyond = [one for one in receipt.packages if one.project() and one.project() not in declared]
+    if not beyond:
+        return False
+    from engine.source import tree_digest
+
+    return any(tree_digest(one.project()) != one.content for one in beyond)
 
 
 def settings_digest(spec: Venv) -> str:

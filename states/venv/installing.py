@@ -37,7 +37,7 @@ def install(
         # uv's cache takes one project of an archive for another of the same name.
         uv.forget(parts, work=work, cache=settings.cache)
     # uv takes a local project's build from its cache though a source file has changed.
-    local = [one.name for one in chosen.packages if _is_project(one)]
+    local = [one.name for one in chosen.packages if one.project()]
     for name in local:
         arguments += ["--refresh-package", name]
     arguments += uv.index_arguments(spec)
@@ -81,19 +81,16 @@ def _call(
             raise
 
 
-def _is_project(package: Package) -> bool:
-    return package.origin.startswith("file://") and not package.content.startswith("sha256:")
-
-
 def _is_part(package: Package) -> bool:
     return "#subdirectory=" in package.origin and package.content.startswith("sha256:")
 
 
-def changed_meanwhile(spec: Venv) -> None:
+def changed_meanwhile(spec: Venv, chosen: Choice) -> None:
     """Raise if a local project was edited while it was being built."""
     from engine.source import tree_digest
 
-    for path, digest in spec.local_digests().items():
+    built = {one.project(): one.content for one in chosen.packages if one.project()}
+    for path, digest in (built | spec.local_digests()).items():
         if tree_digest(path) != digest:
             raise IntegrityError(
                 f"`{path}` was changed while it was being installed",

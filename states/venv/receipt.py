@@ -41,6 +41,11 @@ class Package:
     record: str = ""
     """SHA-256 of its RECORD's own rows, as first installed; tells a poisoned cache later."""
 
+    def project(self) -> str:
+        """Return the folder of the local project that it was built from; empty if it was not."""
+        whole = self.content.startswith("sha256:")  # one file
+        return "" if whole or not self.origin.startswith("file://") else self.origin[7:]
+
     def identity(self) -> str:
         """Return the form that plans show: a version, and the origin of a direct reference."""
         if not self.origin:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import ConvergeError, IntegrityError
+from engine.source import tree_digest
 from engine.value import value
 from states import python as pythons
 from states.credentials import without
@@ -123,7 +124,8 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
         return Package(name=name, version=version, origin=origin, content=vcs["commit-id"])
     if "directory" in entry:
         path = entry["directory"]["path"]
-        content = origins.get(path, "")
+        # One that only another project requires is in no declaration.
+        content = origins.get(path) or tree_digest(path)
         return Package(
             name=name,
             version=version or _static_version(path),

@@ -8,7 +8,7 @@ from engine.value import fields
 from engine.verb import Verb
 from states import moment
 from states.venv import usage, verified
-from states.venv.choice import same_request, shaped
+from states.venv.choice import edited, same_request, shaped
 from states.venv.observation import look
 from states.venv.retiring import is_pinned
 from states.venv.store import current, generations
@@ -88,7 +88,9 @@ def _declared(spec: Venv) -> dict[str, Any]:
 
 def _as_declared(spec: Venv, receipt: Receipt) -> bool:
     declared = spec.python.startswith("interpreter.")
-    return shaped(spec, receipt) and (declared or same_request(spec.python, receipt))
+    if edited(spec, receipt) or not shaped(spec, receipt):
+        return False
+    return declared or same_request(spec.python, receipt)
 
 
 def _lines(row: dict[str, Any], width: int) -> Iterator[str]:

@@ -134,6 +134,19 @@ def test_a_project_that_another_finds_beside_itself_is_installed(host: Host) -> 
     host.settled()
 
 
+def test_an_edit_of_a_project_that_only_another_requires_is_noticed(host: Host) -> None:
+    beside(host, "old")
+    host.declare(["tool @ ./tool"])
+    host.applied()
+    beside(host, "new")
+    assert "declaration changed since" in host.run("status", "converge.toml").out
+
+    plan = host.converges()
+
+    assert set(changes(plan)) == {"generation", "artifacts", "package.part"}
+    assert host.python_says("import part; print(part.WORD)") == "new"
+
+
 def test_a_local_wheel_replaced_by_another_of_the_same_version_is_a_change(host: Host) -> None:
     wheel = make_wheel(host.folder, "tool", "1.0", files={"tool/__init__.py": "WORD = 'old'\n"})
     host.declare([f"tool @ {wheel.as_uri()}"])
