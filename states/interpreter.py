@@ -60,16 +60,15 @@ class InterpreterKind:
 
     def observe(self, spec: Interpreter) -> State | None:
         """Look whether the one that was found last is still what it was."""
-        try:
-            with open(self._note(spec), encoding="utf-8") as stream:
-                known = pythons.from_json(json.load(stream))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        return {"python": known.condition() or str(known)}
+        known = self._known(spec)
+        return None if known is None else {"python": known.condition() or str(known)}
 
     def asks(self, spec: Interpreter, observed: State | None) -> bool:
         """One must be looked for."""
-        return observed is None or not observed["python"][:1].isdigit()
+        if observed is None or not observed["python"][:1].isdigit():
+            return True
+        known = self._known(spec)
+        return known is None or pythons.leads_elsewhere(known, spec.python)
 
     def desire(
         self, spec: Interpreter, observed: State | None, needed: Mapping[str, State | None]
@@ -83,7 +82,11 @@ class InterpreterKind:
 
     def explain(self, spec: Interpreter, change: Change) -> str:
         """Say why."""
-        return "found" if change.before is None else "the former one is gone or was replaced"
+        if change.before is None:
+            return "found"
+        if change.before[:1].isdigit():
+            return "the path leads to another one"
+        return "the former one is gone or was replaced"
 
     def lock(self, spec: Interpreter) -> str | None:
         """A note is replaced as a whole."""
@@ -104,6 +107,14 @@ class InterpreterKind:
 
     def remember(self, spec: Interpreter) -> None:
         """There is nothing to remember."""
+
+    def _known(self, spec: Interpreter) -> Python | None:
+        """Return the one that was found last, if that was noted."""
+        try:
+            with open(self._note(spec), encoding="utf-8") as stream:
+                return pythons.from_json(json.load(stream))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
     def _note(self, spec: Interpreter) -> str:
         return os.path.join(self.folder, f"{sha256(spec.python.encode())[:32]}.json")

@@ -86,6 +86,17 @@ def satisfies(python: Python, request: str) -> bool:
     return bool(_specifier(request).contains(python.version, prereleases=True))
 
 
+def leads_elsewhere(python: Python, request: str) -> bool:
+    """Tell whether a path that led to an interpreter may now lead to another one.
+
+    Where it leads to nothing, the one that was found is as good as before.
+    """
+    if not os.path.isabs(request) or not os.path.exists(request):
+        return False
+    # No symlink, no other one: a script that starts an interpreter is a file of its own.
+    return _resolved(request) not in (os.path.normpath(request), python.executable)
+
+
 def find(request: str) -> Python:
     """Find the interpreter for a version, a range, or an absolute path.
 

@@ -114,6 +114,6 @@ def _known(view: View) -> Iterator[Receipt]:
 
 def same_request(request: str, receipt: Receipt) -> bool:
     """Tell whether the interpreter of a generation is one that is asked for."""
-    if request == receipt.request:
+    if request == receipt.request and not pythons.leads_elsewhere(receipt.python, request):
         return True
     return pythons.satisfies(receipt.python, request)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.integration.host import MINOR, Host, changes, reasons
 from tests.integration.interpreters import private_interpreter, upgrade
 
@@ -95,6 +97,43 @@ def test_another_interpreter_asked_for_is_a_replacement(stocked: Host) -> None:
     assert plan["action"] == "replace"
     assert reasons(plan)["python"] == "another interpreter is asked for"
     assert (stocked.generation / "bin/python").resolve() == other
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_path_that_leads_to_another_interpreter_is_a_replacement(
+    stocked: Host, declared: bool
+) -> None:
+    other = private_interpreter(stocked.folder / "opt/python")
+    link = stocked.folder / "python3"
+    link.symlink_to(stocked.python)
+    more = f'[interpreter.main]\npython = "{link}"\n' if declared else ""
+    python = "interpreter.main" if declared else str(link)
+    stocked.declare(["alpha", "beta<2"], more, python=python)
+    stocked.applied()
+    link.unlink()
+    link.symlink_to(other)
+
+    plan = stocked.plan()
+    stocked.applied()
+
+    assert plan.resource("venv.app")["action"] == "replace"
+    if declared:
+        why = reasons(plan.resource("interpreter.main"))["python"]
+        assert why == "the path leads to another one"
+    assert (stocked.generation / "bin/python").resolve() == other
+    stocked.settled()
+
+
+def test_a_script_that_starts_an_interpreter_is_not_another_one(stocked: Host) -> None:
+    script = stocked.write(f'#!/bin/sh\nexec {stocked.python} "$@"\n', "start")
+    script.chmod(0o755)
+    link = stocked.folder / "python3"
+    link.symlink_to(script)
+
+    for path in (script, link):
+        stocked.declare(["alpha", "beta<2"], python=str(path))
+        stocked.applied()
+        stocked.settled()
 
 
 def test_system_site_packages_asked_for_later_is_a_replacement(stocked: Host) -> None:
