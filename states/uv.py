@@ -60,12 +60,17 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "check the network and `index-url`; nothing was changed, so just run it again",
     ),
     (
-        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:failed|not found|: No such file)"
-        r"|command '[^']*(?:gcc|cc)' failed"
+        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:not found|(?:failed)?: No such file)"
         r"|No such file or directory: '[^']*(?:gcc|cc)'|unable to find (?:gcc|cc)",
         ConvergeError,
         "a package has no wheel for this interpreter, and no compiler is here to build it",
         "install the compiler and headers it names, or offer a wheel by `find-links`",
+    ),
+    (
+        r"fatal error: \S+: No such file",
+        ConvergeError,
+        "a package has no wheel for this interpreter, and a header to build it is not here",
+        "install the headers it names, or offer a wheel by `find-links`",
     ),
     (
         r"Failed to build|[Bb]uild backend|metadata generation",

@@ -87,6 +87,29 @@ def test_a_source_that_needs_a_compiler_says_so(running: Host) -> None:
     )
 
 
+def test_a_source_that_needs_a_header_says_so(running: Host) -> None:
+    words = """Modules/common.h:15:10: fatal error: lber.h: No such file or directory
+compilation terminated.
+error: command '/usr/bin/gcc' failed with exit code 1
+"""
+    make_sdist(running.wheels, "native", "1.0", build_fails=words)
+    running.declare(["native"])
+
+    message = "a header to build it is not here"
+    refused(running, running.apply(), 1, message, hint="headers", output="lber.h")
+
+
+def test_a_compiler_that_fails_is_not_taken_for_missing(running: Host) -> None:
+    words = (
+        "native.c:1: error: unknown type\nerror: command '/usr/bin/gcc' failed with exit code 1\n"
+    )
+    make_sdist(running.wheels, "native", "1.0", build_fails=words)
+    running.declare(["native"])
+
+    message = "a package could not be built from source"
+    refused(running, running.apply(), 1, message, hint="its words", output="unknown type")
+
+
 def test_a_source_that_does_not_build_says_so(running: Host) -> None:
     make_sdist(running.wheels, "wrong", "1.0", build_fails="SyntaxError in setup.py\n")
     running.declare(["wrong"])
