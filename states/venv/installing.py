@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import contextmanager, suppress
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
@@ -13,6 +15,8 @@ from states.venv.wheels import dist_infos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.settings import Settings
     from states.venv.choice import Choice
     from states.venv.receipt import Package
@@ -37,14 +41,38 @@ def install(
         # uv's cache takes one project of an archive for another of the same name.
         uv.forget(parts, work=work, cache=settings.cache)
     # uv takes a local project's build from its cache though a source file has changed.
-    local = [one.name for one in chosen.packages if one.project()]
-    for name in local:
-        arguments += ["--refresh-package", name]
+    local = [one for one in chosen.packages if one.project()]
+    for one in local:
+        arguments += ["--refresh-package", one.name]
     arguments += uv.index_arguments(spec)
-    _call(arguments, root, spec, settings, work, cached=not local)
+    with _built_apart([one.project() for one in local], f"converge-{os.path.basename(root)}", work):
+        _call(arguments, root, spec, settings, work, cached=not local)
     lockfile = os.path.join(root, ".lock")
     if os.path.lexists(lockfile):
         os.unlink(lockfile)  # uv's own, of no more use, and writable for everybody
+
+
+@contextmanager
+def _built_apart(projects: list[str], name: str, work: str) -> Iterator[None]:
+    """Have each local project built in `build/NAME`, which is gone afterwards.
+
+    setuptools packs all that it finds where it builds: of an earlier build, also what has no
+    source any more. It is told by the file for a user's preferences; `work` is their home.
+    """
+    if not projects:
+        yield
+        return
+    with open(f"{work}/.pydistutils.cfg", "w", encoding="utf-8") as stream:
+        stream.write(f"[build]\nbuild_base = build/{name}\n")
+    above = {f"{one}/build": os.path.lexists(f"{one}/build") for one in projects}
+    try:
+        yield
+    finally:
+        for folder, was_there in above.items():
+            shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
+            with suppress(OSError):
+                if not was_there:
+                    os.rmdir(folder)
 
 
 def _call(

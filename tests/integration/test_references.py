@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +113,43 @@ def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host) -> No
     host.converges()
 
     assert word(host) == "new"
+
+
+AS_SETUPTOOLS = """
+import warnings
+warnings.simplefilter("ignore")
+from distutils.core import Distribution
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    asked = {"packages": ["tool"], "package_dir": {"": "src"}, "script_name": "setup.py"}
+    distribution = Distribution(asked)
+    distribution.parse_config_files()
+    distribution.run_command("build")
+    return _wheel(wheel_directory, _tree(distribution.get_command_obj("build").build_lib))
+"""
+"""Packs all that it finds in the folder that it builds in."""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="NO DISTUTILS IN THIS PYTHON")
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_an_earlier_build_left_in_a_project_is_not_installed(host: Host, kept: bool) -> None:
+    backend = (Path(__file__).parents[1] / "support/backend.py").read_text()
+    files = {"_build/backend.py": backend + AS_SETUPTOOLS, "src/tool/gone.py": ""}
+    tool = make_project(host.folder, "tool", "1.0", files=files)
+    if kept:
+        (tool / "build/lib/tool").mkdir(parents=True)
+        (tool / "build/lib/tool/older.py").write_text("")
+    host.declare(["tool @ ./tool"])
+    host.converges()
+    assert (host.site / "tool/gone.py").exists()
+    (tool / "src/tool/gone.py").rename(tool / "src/tool/new.py")
+
+    host.converges()
+
+    names = {one.name for one in (host.site / "tool").glob("*.py")}
+    assert names == {"__init__.py", "new.py"}
+    assert [one.name for one in tool.glob("build/*")] == (["lib"] if kept else [])
+    assert (tool / "build").exists() == kept
 
 
 def beside(host: Host, text: str) -> None:
