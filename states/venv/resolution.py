@@ -15,6 +15,7 @@ from engine.value import value
 from states import python as pythons
 from states.credentials import without
 from states.venv.receipt import Package
+from states.venv.requirements import local_path
 from states.venv.wheels import normalised
 
 TYPE_CHECKING = False
@@ -108,10 +109,14 @@ def _file(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
     wanted = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
               "size", "hashes")  # fmt: skip
     kept = {key: entry[key] for key in wanted if key in entry}
-    if "path" in kept:
-        kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))
     if "url" in kept:
         kept["url"] = without(kept["url"])
+    here = None if "commit-id" in kept else local_path(kept.get("url", ""))
+    if here:
+        del kept["url"]  # so pip names an archive that lies here, and uv opens none by URL
+        kept["path"] = here
+    if "path" in kept:
+        kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))
     return kept
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.conftest import stock
 from tests.integration.host import Host, changes
 from tests.support.index import Index
-from tests.support.wheels import make_project, make_wheel
+from tests.support.wheels import make_project, make_sdist, make_wheel
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "by hand"\n'
 
@@ -240,3 +240,20 @@ def test_a_project_that_a_lock_has_for_other_hosts_need_not_be_here(locked: Host
     locked.write(text + '[packages.directory]\npath = "tool"\n', "pylock.toml")
 
     locked.converges()
+
+
+@pytest.mark.parametrize("table", ["archive", "sdist"])
+def test_a_lock_may_name_an_archive_that_lies_here_by_its_url(locked: Host, table: str) -> None:
+    """As pip does."""
+    folder = locked.folder / "an odd+place"
+    folder.mkdir()
+    archive = make_sdist(folder, "tool", "1.0")
+    version = "" if table == "archive" else 'version = "1.0"\n'
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    text = f'[[packages]]\nname = "tool"\n{version}[packages.{table}]\nname = "{archive.name}"\n'
+    text += f'url = "{archive.as_uri()}"\nhashes = {{ sha256 = "{digest}" }}\n'
+    locked.write(HEAD + text, "pylock.toml")
+
+    locked.converges()
+
+    assert locked.versions() == {"tool": "1.0"}
