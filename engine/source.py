@@ -28,7 +28,8 @@ _NOT_SOURCE = (
 )  # fmt: skip
 """What building or testing a source tree leaves in it: no part of what it is."""
 _BUILT = ("build", "dist")
-"""The same, at its top; further down that is a package of that name."""
+"""The same, at its top, and of a project in it; elsewhere that is a package of that name."""
+_PROJECT = {"pyproject.toml", "setup.py", "setup.cfg"}
 
 
 class Source:
@@ -173,7 +174,9 @@ def tree_digest(path: str) -> str:
 def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: set[str]) -> str:
     total = hashlib.sha256()
     for folder, folders, names in os.walk(path):
-        left = _NOT_SOURCE if folder != path else at_top
+        left = at_top if folder == path else _NOT_SOURCE
+        if not _PROJECT.isdisjoint(names):
+            left = (*left, *_BUILT)
         folders[:] = sorted(_others(folders, left))
         # A link to a folder is walked past, so what it says is where it leads.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]

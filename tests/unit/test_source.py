@@ -115,6 +115,16 @@ def test_what_goes_away_while_a_tree_is_read_stops_nobody() -> None:
     assert tree_digest("/proc/self/fdinfo")
 
 
+def test_leavings_of_a_project_further_down_are_no_change(tree: Path) -> None:
+    part = tree / "deep" / "part"
+    part.mkdir(parents=True)
+    (part / "pyproject.toml").touch()
+    before = tree_digest(str(tree))
+    (part / "build").mkdir()
+    (part / "build" / "x.so").touch()
+    assert tree_digest(str(tree)) == before
+
+
 def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
     for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
         (tmp_path / name).mkdir()
