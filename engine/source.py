@@ -164,7 +164,8 @@ def still_true(files: dict[str, str], trees: dict[str, str]) -> bool:
 def tree_digest(path: str) -> str:
     """Return a digest of the names, kinds and contents below a folder, or of one file.
 
-    What a build or a test run leaves behind is left out, as is all of version control.
+    What a build or a test run leaves behind is left out, as is all of version control, and
+    what is published here: it may be made from this very source.
     """
     if not os.path.isdir(path):
         return _file_digest(path)
@@ -177,7 +178,8 @@ def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: s
         left = at_top if folder == path else _NOT_SOURCE
         if not _PROJECT.isdisjoint(names):
             left = (*left, *_BUILT)
-        folders[:] = sorted(_others(folders, left))
+        ours = _published(folder, folders)
+        folders[:] = sorted(name for name in _others(folders, left) if name not in ours)
         # A link to a folder is walked past, so what it says is where it leads.
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in sorted([*links, *_others(names, left)]):
@@ -189,6 +191,17 @@ def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: s
                 line = f"{os.path.relpath(whole, path)}\0{executable}\0{said}\n"
                 total.update(os.fsencode(line))
     return total.hexdigest()
+
+
+def _published(folder: str, names: Iterable[str]) -> set[str]:
+    """Return the names of what we keep in a folder, and of the symlinks that publish it."""
+    kept = {
+        name
+        for name in names
+        if name.startswith(".") and os.path.isdir(os.path.join(folder, name, "generations"))
+    }
+    links = {name[1:] for name in kept if os.path.islink(os.path.join(folder, name[1:]))}
+    return kept | links
 
 
 def _others(names: Iterable[str], patterns: Iterable[str]) -> Iterator[str]:

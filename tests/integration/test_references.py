@@ -91,6 +91,17 @@ def test_an_unchanged_local_directory_is_no_change_and_a_changed_one_is(host: Ho
     assert word(host) == "new"
 
 
+@pytest.mark.parametrize("path", ["tool/venv", "tool/.venv"])
+def test_a_venv_may_lie_in_the_project_that_it_is_made_from(host: Host, path: str) -> None:
+    make_project(host.folder, "tool", "1.0", files=say("old"))
+    host.declare(["tool @ ./tool"], path=path)
+
+    host.converges()
+    make_project(host.folder, "tool", "1.0", files=say("new"))
+
+    assert host.converges()["action"] == "update"
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_local_directory_may_be_named_as_a_file(host: Host, inside: bool) -> None:
     """Relative to what names it, as the tools of Python take it."""

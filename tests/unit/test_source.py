@@ -125,6 +125,17 @@ def test_leavings_of_a_project_further_down_are_no_change(tree: Path) -> None:
     assert tree_digest(str(tree)) == before
 
 
+def test_what_is_published_is_no_change_but_what_lies_beside_it_is(tree: Path) -> None:
+    before = tree_digest(str(tree))
+    (tree / ".app" / "generations" / "1").mkdir(parents=True)
+    (tree / ".app" / "lock").touch()
+    (tree / "app").symlink_to(".app/generations/1")
+    assert tree_digest(str(tree)) == before
+    (tree / ".other" / "kept").mkdir(parents=True)
+    (tree / "other").symlink_to(".other/kept")
+    assert tree_digest(str(tree)) != before
+
+
 def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
     for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
         (tmp_path / name).mkdir()
