@@ -35,6 +35,8 @@ class Python:
     """Absolute, of the installation itself, never of an environment made from one."""
     version: str
     """As in `3.11.7`."""
+    implementation: str
+    """As in `CPython`, or `CPythont` without the global lock; empty in notes of old."""
     watched: Mapping[str, tuple[int, ...]]
     """Stat of each file whose content tells an upgrade: path to (size, mtime ns, inode)."""
     digest: str
@@ -44,9 +46,10 @@ class Python:
         """Return the form that plans show."""
         return f"{self.version} {self.executable}"
 
-    def minor(self) -> str:
-        """Return `3.11` for `3.11.7`."""
-        return ".".join(self.version.split(".")[:2])
+    def alike(self, other: Python) -> bool:
+        """Tell whether versions and files that were chosen for one are good for the other."""
+        ours, theirs = self.version.split(".")[:2], other.version.split(".")[:2]
+        return ours == theirs and self.implementation == other.implementation
 
     def condition(self) -> str:
         """Say what has become of it: empty for nothing, without running anything."""
@@ -64,6 +67,7 @@ def to_json(python: Python) -> dict[str, Any]:
     return {
         "executable": python.executable,
         "version": python.version,
+        "implementation": python.implementation,
         "watched": {path: list(stat) for path, stat in python.watched.items()},
         "digest": python.digest,
     }
@@ -74,6 +78,7 @@ def from_json(kept: Mapping[str, Any]) -> Python:
     return Python(
         executable=str(kept["executable"]),
         version=str(kept["version"]),
+        implementation=str(kept.get("implementation", "")),
         watched={path: tuple(stat) for path, stat in kept["watched"].items()},
         digest=str(kept["digest"]),
     )
@@ -152,6 +157,7 @@ def described(info: PythonInfo) -> Python:
     return Python(
         executable=executable,
         version=_version(info),
+        implementation=info.implementation + ("t" if info.free_threaded else ""),
         watched=stats,
         digest=_digest(stats),
     )

@@ -55,7 +55,7 @@ def choose(spec: Venv, request: str, view: View, settings: Settings) -> Choice:
         python = pythons.find(request)
     if settings.upgrade is None:
         for known in _known(view):
-            same = known.inputs == spec.inputs and known.python.minor() == python.minor()
+            same = known.inputs == spec.inputs and known.python.alike(python)
             if same and not edited(spec, known):
                 lock = receipts.lock_text(known.path, known)
                 if lock is not None:

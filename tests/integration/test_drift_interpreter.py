@@ -99,6 +99,23 @@ def test_another_interpreter_asked_for_is_a_replacement(stocked: Host) -> None:
     assert (stocked.generation / "bin/python").resolve() == other
 
 
+def test_versions_are_chosen_anew_for_another_implementation(stocked: Host) -> None:
+    packages = ["alpha", "gamma; platform_python_implementation != 'CPython'"]
+    stocked.declare(packages)
+    stocked.applied()
+    other = private_interpreter(stocked.folder / "opt/python")
+    library = other.parents[1] / "lib" / MINOR / "platform.py"
+    text = library.read_text(encoding="utf-8")
+    library.unlink()
+    library.write_text(f"{text}\ndef python_implementation(): return 'Other'\n", encoding="utf-8")
+    stocked.declare(packages, python=str(other))
+
+    plan = stocked.plan().first
+
+    assert plan["action"] == "replace"
+    assert changes(plan)["package.gamma"][0] is None
+
+
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_path_that_leads_to_another_interpreter_is_a_replacement(
     stocked: Host, declared: bool
