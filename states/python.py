@@ -110,11 +110,12 @@ def find(request: str) -> Python:
     """
     oldest = ".".join(map(str, _OLDEST))
     if os.path.isabs(request):
-        info, hint = _query(request), "the path must be that of a Python which runs here"
+        info = _told(request) if os.access(request, os.X_OK) else None
+        hint = "install it, or name another one"
     else:
-        places = ", ".join(("PATH", *_USUAL))
+        info, places = _search(request), ", ".join(("PATH", *_USUAL))
         hint = f"install it, {oldest} or later, or name one by its absolute path; "
-        info, hint = _search(request), f"{hint}searched were {places} and pyenv's versions"
+        hint += f"searched were {places} and pyenv's versions"
     if info is None:
         raise ConvergeError(f'no interpreter found for `python = "{request}"`', hint=hint)
     if _too_old(info):
@@ -126,13 +127,7 @@ def find(request: str) -> Python:
 
 def information(python: Python) -> PythonInfo:
     """Return all that the interpreter says of itself; runs it, isolated, once a run."""
-    info = _query(python.executable)
-    if info is None:
-        raise ConvergeError(
-            f"the interpreter `{python.executable}` does not run",
-            hint="repair or reinstall it, or name another one with `python`",
-        )
-    return info
+    return _told(python.executable)
 
 
 def question(expression: str) -> str:
@@ -228,6 +223,16 @@ def _query(path: str) -> PythonInfo | None:
     if not os.access(path, os.X_OK):
         return None
     return PythonInfo.from_exe(path, None, raise_on_error=False, env=safe)
+
+
+def _told(path: str) -> PythonInfo:
+    info = _query(path)
+    if info is None:
+        raise ConvergeError(
+            f"`{path}` does not run as a Python interpreter",
+            hint="repair or reinstall it, or name another one with `python`",
+        )
+    return info
 
 
 def _resolved(path: str) -> str:

@@ -126,11 +126,17 @@ def test_no_interpreter_says_where_was_looked(running: Host) -> None:
     refused(running, running.apply(), 1, message, hint=where)
 
 
-def test_a_path_that_is_no_interpreters_is_told_without_talk_of_a_search(running: Host) -> None:
-    running.declare(["beta"], python="/bin/ls")
+def test_a_path_without_an_interpreter_is_told_from_one_that_does_not_run(running: Host) -> None:
+    program = running.write("#!/bin/sh\nexit 1\n", "program")
+    program.chmod(0o755)
+    running.declare(["beta"], python=str(program))
+    message = f"`{program}` does not run as a Python interpreter"
+    refused(running, running.apply(), 1, message, hint="repair or reinstall it")
 
-    message = 'no interpreter found for `python = "/bin/ls"`'
-    refused(running, running.apply(), 1, message, hint="the path must be that of a Python")
+    program.unlink()
+
+    message, hint = "no interpreter found", "install it, or name another one"
+    refused(running, running.apply(), 1, message, hint=hint)
 
 
 def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:
