@@ -115,7 +115,7 @@ def sealed_well(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool
     """Tell whether a generation is still what its receipt says."""
     if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
         return False
-    return not strays(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
+    return not wrong_notes(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
 
 
 def published(store: Store) -> tuple[str, str | None]:
@@ -201,7 +201,7 @@ def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
 def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
     """Return what the files amount to: packages, and each deviation from the seal."""
     plain = {f"package.{one.name}": one.identity() for one in receipt.packages}
-    notes = {f"file.{NOTES}/{name}": "unexpected" for name in strays(root)}
+    notes = {f"file.{path}": trouble for path, trouble in wrong_notes(root).items()}
     if receipt.path != root:
         return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
     wrong, seal = _damage(root, receipt, spec.ignore)
@@ -233,9 +233,14 @@ def _damage(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> tuple[dict[
     return damage(root, seal, ignore), seal
 
 
-def strays(root: str) -> list[str]:
-    """Return the names among our notes that are none of ours."""
+def wrong_notes(root: str) -> dict[str, str]:
+    """Return what is wrong among our notes but for their content: names that are none of ours.
+
+    And the lease, without which nobody knows who runs from here.
+    """
     try:
-        return [name for name in os.listdir(f"{root}/{NOTES}") if name not in _OURS]
+        names = os.listdir(f"{root}/{NOTES}")
     except OSError:
-        return []
+        return {}
+    found = {f"{NOTES}/{name}": "unexpected" for name in names if name not in _OURS}
+    return found if os.path.basename(LEASE) in names else {**found, LEASE: "missing"}

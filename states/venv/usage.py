@@ -18,7 +18,7 @@ def processes(root: str) -> list[int]:
     try:
         lease = os.stat(f"{root}/{LEASE}")
     except OSError:
-        return []
+        lease = None  # somebody removed it; what /proc tells is as true as ever
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
@@ -28,7 +28,7 @@ def processes(root: str) -> list[int]:
     return sorted(found)
 
 
-def _holds(process: str, lease: os.stat_result, inside: str) -> bool:
+def _holds(process: str, lease: os.stat_result | None, inside: str) -> bool:
     """Tell whether a process has the lease, or anything else of the generation, open."""
     try:
         for name in os.listdir(f"{process}/fd"):
@@ -36,7 +36,7 @@ def _holds(process: str, lease: os.stat_result, inside: str) -> bool:
                 opened = f"{process}/fd/{name}"
                 if os.readlink(opened).startswith(inside):
                     return True
-                if os.path.samestat(os.stat(opened), lease):
+                if lease and os.path.samestat(os.stat(opened), lease):
                     return True
             except OSError:
                 continue

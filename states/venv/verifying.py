@@ -12,8 +12,8 @@ from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import deviations
 from states.venv.inspection import is_bytecode
-from states.venv.observation import strays
-from states.venv.store import NOTES, current, generations
+from states.venv.observation import wrong_notes
+from states.venv.store import current, generations
 from states.venv.wheels import dist_infos, record
 
 TYPE_CHECKING = False
@@ -57,9 +57,9 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         changed, added = deviations(root, seal, ignore, {}, pool.map)
     found = {path: _aspects(seal[path], now) for path, now in changed.items()}
     found.update(dict.fromkeys(added, "unexpected"))
-    found.update({f"{NOTES}/{name}": "unexpected" for name in strays(root)})
     if receipts.lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
+    found.update(wrong_notes(root))
     found.update(_against_records(root, seal, found))
     return found, len(seal), ""
 

@@ -79,6 +79,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "edited",
     ),
     "the pin deleted": (f"{SITE}/zzz_converge_pin.pth", Path.unlink, "missing"),
+    "the lease deleted": (".converge/lease", Path.unlink, "missing"),
 }
 
 
@@ -89,6 +90,7 @@ def test_damage_is_named_and_repaired(
     if "owner" in trouble and os.geteuid() != 0:
         pytest.skip("only root can give files away")
     act(live.generation / path)
+    assert live.run("verify", "converge.toml").code == 2
 
     plan = live.converges()
 
@@ -112,6 +114,7 @@ ADDED = {
 @pytest.mark.parametrize("path", ADDED.values(), ids=ADDED)
 def test_what_was_added_is_taken_away(live: Host, path: str) -> None:
     (live.generation / path).write_text("")
+    assert live.run("verify", "converge.toml").code == 2
 
     plan = live.converges()
 

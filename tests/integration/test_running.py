@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from states.venv import usage
 from tests.integration.host import Host
 from tests.support.wheels import make_wheel
 
@@ -131,6 +132,18 @@ def test_its_generation_stays_when_the_environment_is_repaired(
     host.applied()
 
     assert tell(process, "import service.late; print(service.late.when)") == "1.0"
+
+
+def test_it_is_seen_though_the_lease_went(host: Host) -> None:
+    host.declare([])
+    host.applied()
+    words = [host.generation / "bin/python", "-c", "input()"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        (host.generation / ".converge/lease").unlink()
+        seen = usage.processes(str(host.generation))
+        process.communicate(b"\n")
+
+    assert seen == [process.pid]
 
 
 def test_a_forked_child_holds_it_too(serving: tuple[Host, subprocess.Popen[str]]) -> None:
