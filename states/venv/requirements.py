@@ -93,7 +93,8 @@ def local_path(url: str) -> str | None:
 
     if not url.startswith("file://"):
         return None
-    return os.path.normpath(unquote(url.removeprefix("file://").partition("#")[0]))
+    path = url.removeprefix("file://").removeprefix("localhost")
+    return os.path.normpath(unquote(path.partition("#")[0]))
 
 
 def bare(place: str) -> str:

@@ -115,9 +115,10 @@ def test_a_local_directory_may_be_named_as_a_file(host: Host, inside: bool) -> N
     assert word(host) == "here"
 
 
-def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host) -> None:
+@pytest.mark.parametrize("at", ["", "localhost"])
+def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host, at: str) -> None:
     make_project(host.folder, "tool", "1.0", files=say("old"))
-    host.declare([f"tool @ file://{host.folder}/tool"])
+    host.declare([f"tool @ file://{at}{host.folder}/tool"])
     host.applied()
     (host.folder / "tool/src/tool/__init__.py").write_text("WORD = 'new'\n")
 
