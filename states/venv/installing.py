@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
+from engine.files import sha256
 from states import uv
 from states.venv.inspection import Damaged
 from states.venv.resolving import build_constraints
@@ -45,7 +46,9 @@ def install(
     for one in local:
         arguments += ["--refresh-package", one.name]
     arguments += uv.index_arguments(spec)
-    with _built_apart([one.project() for one in local], f"converge-{os.path.basename(root)}", work):
+    # Of one name for each store, whose lock is held: what a killed run left is found again.
+    name = f"converge-{sha256(os.path.dirname(root).encode())[:16]}"
+    with _built_apart([one.project() for one in local], name, work):
         _call(arguments, root, spec, settings, work, cached=not local)
     lockfile = os.path.join(root, ".lock")
     if os.path.lexists(lockfile):
@@ -65,6 +68,8 @@ def _built_apart(projects: list[str], name: str, work: str) -> Iterator[None]:
     with open(f"{work}/.pydistutils.cfg", "w", encoding="utf-8") as stream:
         stream.write(f"[build]\nbuild_base = build/{name}\n")
     above = {f"{one}/build": os.path.lexists(f"{one}/build") for one in projects}
+    for folder in above:
+        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
     try:
         yield
     finally:

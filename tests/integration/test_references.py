@@ -164,6 +164,32 @@ def test_what_an_earlier_build_left_in_a_project_is_not_installed(host: Host, ke
     assert (tool / "build").exists() == kept
 
 
+KILLED = """
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    with open(os.path.expanduser("~/.pydistutils.cfg")) as file:
+        os.makedirs(file.read().split()[-1])
+    installer = os.getppid()
+    with open(f"/proc/{installer}/stat") as file:
+        engine = int(file.read().split()[3])
+    for one in (engine, installer):
+        os.kill(one, 9)
+"""
+"""Ends who builds, in the midst of it."""
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(host: Host) -> None:
+    backend = (Path(__file__).parents[1] / "support/backend.py").read_text()
+    tool = make_project(host.folder, "tool", "1.0", files={"_build/backend.py": backend + KILLED})
+    host.declare(["tool @ ./tool"])
+    assert host.apply().code == -9
+    assert list(tool.glob("build/*"))
+    make_project(host.folder, "tool", "1.0")
+
+    host.converges()
+
+    assert not list(tool.glob("build/*"))
+
+
 def beside(host: Host, text: str) -> None:
     """Make a project, and another that it requires, and finds by a relative path."""
     make_project(host.folder, "part", "1.0", files={"src/part/__init__.py": f"WORD = {text!r}\n"})
