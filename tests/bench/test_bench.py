@@ -30,7 +30,7 @@ def sample(wall: float) -> Sample:
 
 def test_a_run_costs_time_and_memory(tmp_path: Path) -> None:
     light = run(tmp_path, "pass")
-    heavy = run(tmp_path, "x = bytearray(200_000_000); sum(range(10**7))")
+    heavy = run(tmp_path, "x = bytearray(500_000_000); sum(range(10**7))")
     assert heavy.cpu > light.cpu
     assert heavy.peak > light.peak + 100
 
