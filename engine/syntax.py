@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from engine.source import Notes
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_TUPLE = re.compile(r"""\(['"].*['"],?\)""", re.DOTALL)
+"""A key, as the parser's messages have it."""
 _PLACED = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 
 
@@ -78,6 +81,7 @@ def _not_unicode(text: Text, error: UnicodeEncodeError) -> Problem:
 
 
 def _toml_error(text: Text, message: str) -> Problem:
+    message = _TUPLE.sub(lambda found: f"`{header(*ast.literal_eval(found[0]))}`", message)
     placed = _PLACED.fullmatch(message)
     if placed:
         return _placed(text, placed[1], int(placed[2]), int(placed[3]))

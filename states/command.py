@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from engine.source import Source
 
+_A_YEAR = 365 * 86400
+"""In seconds. What waits longer was not meant, and numbers have an end for the kernel."""
+
 
 @value
 class Command:
@@ -56,8 +59,8 @@ class CommandKind:
             source.problem(
                 ("argv",), "an empty command", 'as in `argv = ["systemctl", "restart", "web"]`'
             )
-        if spec.timeout < 1:
-            source.problem(("timeout",), "`timeout` must be at least 1 second")
+        if not 1 <= spec.timeout <= _A_YEAR:
+            source.problem(("timeout",), "`timeout` must be 1 second at least, a year at most")
         for index, one in enumerate(spec.on_change):
             if one.startswith("command."):
                 hint = "name what both watch, or put the other one into `needs`"

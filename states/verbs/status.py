@@ -109,9 +109,10 @@ def _line(row: dict[str, Any], width: int) -> str:
     checked = f"verified {_ago(row['verified'])}" if row["verified"] else "not verified since"
     drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "as sealed"
     pinned = "  pinned" if row["pinned"] else ""
+    packages = "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
     return (
         f"{head}  {row['generation']}  made {_ago(row['created'])}  Python {row['python']}  "
-        f"{row['packages']} packages  {checked}  {drift}{pinned}"
+        f"{packages}  {checked}  {drift}{pinned}"
     )
 
 

@@ -141,6 +141,18 @@ def test_a_local_path_that_is_not_there_is_told_where_it_stands(site: Host) -> N
     ]
 
 
+@pytest.mark.parametrize(("first", "version"), [("--pre", "2.0rc1"), ("# none", "1.0")])
+def test_a_file_may_ask_for_pre_releases(stocked: Host, first: str, version: str) -> None:
+    for one in ("1.0", "2.0rc1"):
+        make_wheel(stocked.wheels, "early", one)
+    stocked.write(f"{first}\nearly\n", "asked.txt")
+    stocked.declare(requirements=["asked.txt"])
+
+    stocked.converges()
+
+    assert stocked.versions()["early"] == version
+
+
 def test_requirement_files_nest(site: Host) -> None:
     site.write("-r deep/more.txt\n", "asked.txt")
     site.write("-c ../bounds.txt\nother # for the tests\nlib\\\nrary\n", "deep/more.txt")

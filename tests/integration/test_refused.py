@@ -16,6 +16,8 @@ MISTAKES = {
     "a link there": ({"more": '[link."~/bin/sh"]\nto = "/bin/sh"'}, "nothing is expanded"),
     "a link into it": ({"more": '[link."sh"]\nto = "~/bin/sh"'}, "nothing is expanded"),
     "a command there": ({"more": '[command.a]\nargv = ["a"]\ncwd = "~"'}, "nothing is expanded"),
+    "no time at all": ({"more": '[command.a]\nargv = ["a"]\ntimeout = 0'}, "a year at most"),
+    "time without end": ({"more": f'[command.a]\nargv = ["a"]\ntimeout = {10**18}'}, "at most"),
     "the folder itself": ({"path": "."}, "no folder of its own"),
     "the folder above": ({"path": "../.."}, "no folder of its own"),
     "a folder of requirements": ({"requirements": ["wheels"]}, "is a folder"),
