@@ -91,18 +91,19 @@ def _replace(
         flush(above)
 
 
-def private_folder(path: str) -> None:
+def private_folder(path: str, *, lasting: bool = True) -> None:
     """Make a folder that is nobody else's, and so all above it that are missing: mode 0700.
 
-    Durably, lest what is flushed in it should be lost with it.
+    Durably, lest what is flushed in it should be lost with it; not if nothing in it is `lasting`.
     """
     with suppress(FileExistsError):
         try:
             os.mkdir(path, 0o700)
         except FileNotFoundError:
-            private_folder(os.path.dirname(path))
+            private_folder(os.path.dirname(path), lasting=lasting)
             os.mkdir(path, 0o700)
-        flush_folder(os.path.dirname(path))
+        if lasting:
+            flush_folder(os.path.dirname(path))
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def _keep(note: str, order: tuple[Resource, ...], composition: Composition, note
     if secrets(text):
         return
     try:
-        private_folder(os.path.dirname(note))
+        private_folder(os.path.dirname(note), lasting=False)
         write_whole(note, under_checksum(text.encode()), 0o600)
     except OSError:
         return  # only speed is lost

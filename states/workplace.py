@@ -44,7 +44,7 @@ def workplace_in(folder: str) -> Iterator[str]:
 def writable(folder: str) -> bool:
     """Tell whether a folder can be made and written, without leaving anything else behind."""
     with suppress(OSError):
-        private_folder(folder)
+        private_folder(folder, lasting=False)
     return os.access(folder, os.W_OK | os.X_OK)
 
 

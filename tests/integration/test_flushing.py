@@ -42,6 +42,23 @@ def test_the_flush_before_publishing_hears_of_every_loss_since_the_first_file(
     assert held[-1] < made
 
 
+def test_what_is_remembered_for_speed_is_not_flushed(stocked: Host) -> None:
+    """Nobody would hear that it was refused, and the kernel tells of a loss once."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not here")
+    stocked.cache = stocked.folder / "fresh" / "cache"
+    stocked.declare(["beta"])
+    log = stocked.folder / "calls"
+    strace = ["strace", "-ff", "-qq", "-y", "-e", "trace=fsync,fdatasync", "-o", str(log)]
+
+    assert stocked.apply(prefix=strace).code == 0
+
+    calls = "".join(one.read_text() for one in log.parent.glob("calls.*"))
+    flushed = set(re.findall(r"sync\(\d+<([^>]*/fresh[^>]*)>", calls))
+    marks = f"{stocked.cache}/uv-unflushed"
+    assert flushed == {str(stocked.cache), marks}
+
+
 def in_order(log: Path) -> list[str]:
     """Return the calls of all threads in the order of their beginning."""
     lines = [line for one in log.parent.glob("calls.*") for line in one.read_text().splitlines()]
