@@ -52,10 +52,9 @@ def refuse_led(path: str) -> None:
     """
     if os.geteuid() != 0:
         return
-    for place in sorted(_passed(path)):
+    for place in sorted(filter(os.path.islink, _passed(path))):
         with suppress(FileNotFoundError):
-            found = os.lstat(place)
-            what = weakness(found) if stat.S_ISLNK(found.st_mode) else ""
+            what = weakness(os.lstat(place))
             if what:
                 raise Forbidden(
                     f"unsafe: the symlink `{place}` {what}, who could lead root elsewhere by it",

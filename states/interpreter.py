@@ -39,6 +39,8 @@ class InterpreterKind:
     def __init__(self, settings: Settings) -> None:
         self.folder = os.path.join(settings.state, "interpreters")
         self.found: dict[str, Python] = {}
+        self.noted: dict[str, Python | None] = {}
+        """As last observed."""
 
     def complete(self, spec: Interpreter, source: Source) -> Interpreter:
         """Check the request."""
@@ -60,14 +62,14 @@ class InterpreterKind:
 
     def observe(self, spec: Interpreter) -> State | None:
         """Look whether the one that was found last is still what it was."""
-        known = self._known(spec)
+        known = self.noted[spec.python] = self._known(spec)
         return None if known is None else {"python": known.condition() or str(known)}
 
     def asks(self, spec: Interpreter, observed: State | None) -> bool:
         """One must be looked for."""
         if observed is None or not observed["python"][:1].isdigit():
             return True
-        known = self._known(spec)
+        known = self.noted[spec.python]
         return known is None or pythons.leads_elsewhere(known, spec.python)
 
     def desire(

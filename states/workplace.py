@@ -22,7 +22,7 @@ def workplace(cache: str) -> Iterator[str]:
     if writable(above):
         folder, lock = _locked(above)
     else:
-        folder, lock = tempfile.mkdtemp(prefix="converge-"), None
+        folder, lock = tempfile.mkdtemp(prefix="converge-", dir=_elsewhere()), None
     try:
         yield folder
     finally:
@@ -46,6 +46,15 @@ def writable(folder: str) -> bool:
     with suppress(OSError):
         private_folder(folder, lasting=False)
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _elsewhere() -> str:
+    """Return a folder for what is temporary, other than `tempfile` chooses.
+
+    While a venv is made, that is told to choose a folder which is gone soon (`bare.create`).
+    """
+    places = filter(None, (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"))
+    return next((one for one in places if os.access(one, os.W_OK | os.X_OK)), "/tmp")
 
 
 def _locked(above: str) -> tuple[str, int]:

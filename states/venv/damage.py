@@ -99,12 +99,14 @@ def by_package(wrong: Mapping[str, str], seal: Seal, receipt: Receipt, root: str
     its own is there in another version, or was not asked for. Other damage is told file
     by file.
     """
+    from states.venv.wheels import is_metadata
+
     sealed = {one.name: one.identity() for one in receipt.packages}
     found: dict[str, str] = {f"package.{name}": identity for name, identity in sealed.items()}
     gone = {
         seal[path].package
         for path, trouble in wrong.items()
-        if trouble == "missing" and path in seal and _is_metadata(path)
+        if trouble == "missing" and path in seal and is_metadata(path, "METADATA")
     }
     for name in gone - {""}:
         found.pop(f"package.{name}", None)
@@ -139,12 +141,12 @@ def _strays(
     Metadata that says what was sealed anyway stands for no file: it would hide them all.
     """
     from states.venv.inspection import source_of
-    from states.venv.wheels import metadata_name, record_paths
+    from states.venv.wheels import is_metadata, metadata_name, record_paths
 
     versions: dict[str, str] = {}
     theirs: set[str] = set()
     for path, trouble in wrong.items():
-        if trouble != "unexpected" or not _is_metadata(path):
+        if trouble != "unexpected" or not is_metadata(path, "METADATA"):
             continue
         package, version = metadata_name(os.path.join(root, path))
         if package and version != sealed.get(package):
@@ -158,10 +160,3 @@ def _strays(
         if cached or (inside and all(one in theirs for one in inside)):
             theirs.add(path)
     return versions, theirs
-
-
-def _is_metadata(path: str) -> bool:
-    from states.venv.wheels import is_dist_info
-
-    folder, name = os.path.split(path)
-    return name == "METADATA" and is_dist_info(folder)

@@ -15,7 +15,7 @@ from engine.files import read_plain, sha256, write_all
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.inspection import is_bytecode, source_of
-from states.venv.wheels import is_dist_info, record
+from states.venv.wheels import is_metadata, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _copy(
                 raise ValueError(path)
             if path.startswith("bin/") and source.encode() in data[:4096]:
                 data = rewritten[path] = _moved(data, source, target)
-            if rewritten and _is_record(path):
+            if rewritten and is_metadata(path, "RECORD"):
                 data = _recorded(path, data, rewritten)
             begun.append(path)
             _write(f"{target}/{path}", data, seal[path].mode, made)
@@ -139,15 +139,10 @@ def _copy(
 def _check_complete(target: str, copied: dict[str, str]) -> None:
     """Raise `ValueError` if a package has more files, which are not sealed: lasting, or ignored."""
     for path in copied:
-        if _is_record(path):
+        if is_metadata(path, "RECORD"):
             for listed, _ in record(target, os.path.dirname(path)):
                 if listed not in copied and not is_bytecode(listed):
                     raise ValueError(listed)
-
-
-def _is_record(path: str) -> bool:
-    folder, name = os.path.split(path)
-    return name == "RECORD" and is_dist_info(folder)
 
 
 def _undo(target: str, begun: list[str], made: set[str]) -> None:

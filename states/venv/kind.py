@@ -138,8 +138,8 @@ class VenvKind:
             remove(view.store)
             return
         # A copy at once: other venvs are looked at meanwhile.
-        others = [one for one in list(self.views.values()) if one is not view]
-        donors = tuple(one for one in others if one.receipt is not None)
+        others = list(self.views.values())
+        donors = tuple(one for one in others if one is not view and one.receipt is not None)
         self.choices[spec.path] = make(
             spec, view.store, self.choices[spec.path], self.settings, (view, *donors)
         )

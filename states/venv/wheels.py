@@ -52,16 +52,15 @@ def dist_infos(root: str) -> Iterator[str]:
                 yield f"{site}/{name}"
 
 
-def is_dist_info(folder: str) -> bool:
-    """Tell whether a folder, relative to a venv, describes a package that is installed in it.
+def is_metadata(path: str, name: str) -> bool:
+    """Tell whether a path, relative to a venv, is this file of an installed package's metadata.
 
-    Not so one that a package carries inside, as setuptools does of what it vendors.
+    Not so of one that a package carries inside, as setuptools does of what it vendors.
     """
-    parts = folder.split("/")
-    where = (parts[0], *parts[2:-1])
-    return where in (("lib", "site-packages"), ("lib64", "site-packages")) and parts[-1].endswith(
-        ".dist-info"
-    )
+    match path.split("/"):
+        case ["lib" | "lib64", _, "site-packages", folder, last]:
+            return last == name and folder.endswith(".dist-info")
+    return False
 
 
 def site_packages(root: str) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from engine.files import sha256
 from engine.value import replace
 from states.venv import receipt as receipts
+from states.workplace import workplace
 from tests.integration.conftest import stock
 from tests.integration.host import Host
 from tests.integration.test_interpreters import interpreter
@@ -221,3 +224,13 @@ def test_what_the_cache_holds_is_not_asked_for_again(host: Host, index: Index) -
     host.converges()
 
     assert index.paths() == []
+
+
+def test_who_works_elsewhere_works_in_no_folder_that_is_gone_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a venv which is being made at the same time, where virtualenv tries files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "soon-gone"))
+    with workplace("/dev/null/no-cache") as folder:
+        assert os.path.isdir(folder)
+        assert not Path(folder).is_relative_to(tmp_path / "soon-gone")
