@@ -24,7 +24,7 @@ Origin = tuple[str, "Key"]
 ABSENT = "absent"
 _NOT_SOURCE = (
     ".git", ".hg", "__pycache__", "*.egg-info", ".tox", ".nox", ".venv",
-    ".mypy_cache", ".ruff_cache", ".pytest_cache", "*.pyc",
+    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".coverage", "*.pyc",
 )  # fmt: skip
 """What building or testing a source tree leaves in it: no part of what it is."""
 _BUILT = ("build", "dist")

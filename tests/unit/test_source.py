@@ -60,6 +60,8 @@ def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -
         lambda tree: ((tree / "dist").mkdir(), (tree / "dist" / "x.whl").touch()),
         lambda tree: (tree / "deep" / "new").mkdir(),
         lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()),
+        lambda tree: ((tree / ".hypothesis").mkdir(), (tree / ".hypothesis" / "x").touch()),
+        lambda tree: (tree / ".coverage").touch(),
     ],
 )
 def test_times_and_leavings_are_no_change(tree: Path, change) -> None:
