@@ -10,11 +10,13 @@ from pathlib import Path
 from engine import options
 from engine.errors import InputMissing
 from engine.verb import Verb
-from states.selftest import checks, sweep
+from states.selftest import checks
+from states.striking import sweep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from engine.verb import Compose
 
@@ -31,17 +33,29 @@ def _selftest(arguments: Namespace, compose: Compose) -> int:
         raise InputMissing(f"no such folder: `{arguments.dir}`")
     room = Path(tempfile.mkdtemp(prefix="converge-selftest-", dir=arguments.dir.resolve()))
     try:
-        failed = 0
-        for name, trouble in checks(room):
-            failed += bool(trouble)
-            print(f"{'✗' if trouble else ' '} {name}{': ' + trouble if trouble else ''}")
-        for trouble in sweep(room, arguments.points, _tell):
-            failed += 1
-            print(f"✗ {trouble}")
-        print("Selftest: " + (f"{failed} failed" if failed else "all promises hold here") + ".")
-        return 1 if failed else 0
+        troubles = [*_checked(room), *_struck(room, arguments.points)]
     finally:
         shutil.rmtree(room)
+    failed = len([*filter(None, troubles)])
+    print("Selftest: " + (f"{failed} failed" if failed else "all promises hold here") + ".")
+    return 1 if failed else 0
+
+
+def _checked(room: Path) -> Iterator[str]:
+    for name, trouble in checks(room):
+        print(f"{'✗' if trouble else ' '} {name}{': ' + trouble if trouble else ''}")
+        yield trouble
+
+
+def _struck(room: Path, points: int) -> list[str]:
+    troubles = []
+    for trouble in sweep(room, points, _tell):
+        troubles.append(trouble)
+        if trouble:
+            print(f"✗ {trouble}")
+    if not any(troubles):
+        print(f"  {len(troubles)} kills of an update, each put right by the next run")
+    return troubles or ["no kill came about"]
 
 
 def _tell(done: int, total: int) -> None:
