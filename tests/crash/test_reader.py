@@ -78,14 +78,15 @@ def test_the_published_path_is_whole_before_every_single_call(
 
     def decide(call: Call, _tree: Tree) -> Answer:
         nonlocal last
-        row.total += 1
+        on_the_way = watched(call, last)
         # Only what changes the way to the venv, or what is inside it, can change the answer.
-        sampled = row.total <= BEGINNING or row.total % stride == 0
-        if (call.effect in ("change", "write") and sampled) or watched(call, last):
-            row.run += 1
-            seen = scene.look(workspace)
-            if seen:
-                wrong.append(Violation(point=call.number, call=str(call), text=seen))
+        if call.effect in ("change", "write") or on_the_way:
+            row.total += 1
+            if on_the_way or row.total <= BEGINNING or row.total % stride == 0:
+                row.run += 1
+                seen = scene.look(workspace)
+                if seen:
+                    wrong.append(Violation(point=call.number, call=str(call), text=seen))
         last = call.paths[-1] if call.paths else ""
         return Go()
 
