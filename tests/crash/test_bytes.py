@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -49,29 +51,30 @@ def _site(home: Path) -> None:
     product.apply(home)
 
 
-def _cases(home: Path, plan: Plan) -> list[tuple[Path, str, int]]:
-    cases = []
+def _cases(home: Path, plan: Plan) -> Iterator[tuple[str, str, int]]:
+    """A file, a way to spoil it, and where: at every byte, or at a few of each file."""
     for path in remembered(home):
-        size = path.stat().st_size
-        inside = list(range(size))
-        if not plan.full or plan.most:
-            seed = int(hashlib.sha256(path.name.encode()).hexdigest()[:8], 16)
-            inside = random.Random(seed).sample(inside, min(1, size))
-        cases.append((path.relative_to(home), "missing", 0))
-        cases += [(path.relative_to(home), way, at) for way in WAYS[:3] for at in inside]
-    return cases
+        name, inside = str(path.relative_to(home)), range(path.stat().st_size)
+        most = plan.most if plan.full else 1
+        chance = random.Random(hashlib.sha256(path.name.encode()).digest())
+        chosen = chance.sample(inside, min(most, len(inside))) if most else inside
+        yield name, "missing", 0
+        yield from ((name, way, at) for way in WAYS[:3] for at in chosen)
 
 
-def _spoiled(stage: Stage, scene: Scene, plan: Plan) -> Iterator[str]:
+def _all(stage: Stage, scene: Scene, plan: Plan) -> Iterator[str]:
     stage.prepare(scene)
     with stage.fresh(scene, "count"):
-        cases = _cases(stage.home, plan)
-    for path, way, at in cases:
-        with stage.fresh(scene, "spoil"):
-            spoil(stage.home / path, way, at)
-            yield "+"
+        yield str(sum(1 for _ in _cases(stage.home, Plan(full=True))))
+        yield from map(json.dumps, _cases(stage.home, plan))
+
+
+def _spoiled(stage: Stage, scene: Scene, worker: str, cases: Sequence[str]) -> Iterator[str]:
+    for name, way, at in map(json.loads, cases):
+        with stage.fresh(scene, worker):
+            spoil(stage.home / name, way, at)
             for text in Judge()(stage.home, Outcome(code=0)):
-                yield f"{at}\t{path} {way} at {at}\t{text}"
+                yield f"{at}\t{name} {way} at {at}\t{text}"
 
 
 def test_any_byte_we_remember_by_may_be_torn_zeroed_or_missing(
@@ -81,14 +84,15 @@ def test_any_byte_we_remember_by_may_be_torn_zeroed_or_missing(
         name="", setup=_site, command=lambda home: product.command(home, "apply"), check=Judge()
     )
     stage = Stage(workspace, any_disk)
-    row = Row(scene="remembered bytes", fault="cut, zeroed, flipped, missing", total=0)
-    for line in workers.collect(workers.spawn(lambda: _spoiled(stage, scene, plan))):
-        if line == "+":
-            row.run += 1
-        else:
-            at, where, text = line.split("\t", 2)
-            row.violations.append(Violation(point=int(at), call=where, text=text))
-    row.total = row.run
+    total, *cases = workers.collect(workers.spawn(lambda: _all(stage, scene, plan)))
+    row = Row(scene="remembered bytes", fault="cut, zeroed, flipped, missing", total=int(total))
+    crew = 2 if any_disk else 1
+    shares = [(str(number), cases[number::crew]) for number in range(crew)]
+    jobs = [workers.spawn(functools.partial(_spoiled, stage, scene, *share)) for share in shares]
+    for line in (line for job in jobs for line in workers.collect(job)):
+        at, where, text = line.split("\t", 2)
+        row.violations.append(Violation(point=int(at), call=where, text=text))
+    row.run = len(cases)
     keep.append(row)
     assert row.run > 8
     assert not row.violations, str(row)
