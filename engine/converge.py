@@ -97,6 +97,7 @@ class BringAbout(Run):
                 f"applied, yet it still differs in {names}",
                 hint="something else writes there too, or the kind is at fault; run the plan again",
             )
+        self.leave(kind, resource)
         return Result(
             resource=resource,
             outcome="changed",

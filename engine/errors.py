@@ -115,6 +115,11 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EAGAIN: (Busy, "another run, or a backup, has it locked; try again"),
     errno.EBUSY: (ConvergeError, "something is mounted there, or uses it: end that first"),
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
+    errno.EXDEV: (
+        ConvergeError,
+        "a folder that came with a container's image cannot be renamed: copy it aside with "
+        "`cp -a`, remove it, and `mv` the copy to its place",
+    ),
     errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
     errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
     errno.ENOTDIR: (ConvergeError, "a part of that path is no folder: move that away"),

@@ -74,7 +74,7 @@ class Kind(Protocol):
         """Bring the difference about, or raise a `ConvergeError`."""
 
     def remember(self, spec: Any) -> None:
-        """Refresh our own notes about an unchanged resource; most often does nothing."""
+        """Refresh our own notes about a resource that is as desired; most often does nothing."""
 
     def remarks(self, spec: Any) -> Iterable[str]:
         """Yield what somebody should know though nothing is to be done about it.

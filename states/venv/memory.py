@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 from engine.errors import Busy, Forbidden
@@ -52,6 +53,8 @@ def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -
     Looked at first and compared then: what is touched meanwhile looks different afterwards.
     """
     with suppress(FileNotFoundError):
+        # To write copies the folders above out of a container's image, and they look new: done now.
+        os.utime(f"{root}/{NOTES}")
         looks = seals.stats(root, seals.watched(seal, loose))
         if not damage(root, seal, ignore):
             write_durably(f"{root}/{NOTES}/stats", looks, alone=True)

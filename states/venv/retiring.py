@@ -8,11 +8,11 @@ import os
 from contextlib import suppress
 
 from engine import progress
-from engine.files import symlink
+from engine.files import flush_folder, symlink
 from states.venv import receipt as receipts
 from states.venv import usage
 from states.venv.former import dispensable
-from states.venv.store import LEASE, NOTES, discard, generations
+from states.venv.store import LEASE, NOTES, RECEIPT, discard, generations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,20 +59,37 @@ def clear(store: Store, relative: str) -> bool:
     """
     name = os.path.basename(relative)
     trash = name if name.startswith("trash-") else f"trash-{os.urandom(4).hex()}"
-    path = f"{store.root}/{relative}"
+    path, aside = f"{store.root}/{relative}", f"{store.root}/{trash}"
     try:
-        os.rename(path, f"{store.root}/{trash}")
-        path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
-        discard(store, trash)
+        discard(_doomed(path, aside))
     except OSError as error:
         # Not empty: its owner goes on making files in it.
         if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY, errno.ENOTEMPTY):
             raise
         with suppress(OSError):
-            os.rename(f"{store.root}/{trash}", path)
+            os.rename(aside, f"{store.root}/{trash.replace('trash-', STUCK, 1)}")
+            path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
         progress.step(f"`{path}` cannot be removed: {error.strerror}: `{error.filename}`")
         return False
     return True
+
+
+def _doomed(path: str, aside: str) -> str:
+    """Make something count as trash at once, and return where it is then.
+
+    It is put aside; a folder that came with an image, as a container has it, cannot be renamed
+    (overlayfs without `redirect_dir`): a generation counts for nothing without its receipt.
+    """
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(f"{path}/{RECEIPT}")
+            flush_folder(f"{path}/{NOTES}")
+        return path
+    return aside
 
 
 def stuck(store: Store) -> list[str]:

@@ -145,7 +145,14 @@ def publish(store: Store, identifier: str) -> None:
     foreign = _is_content(store.published)
     aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
     target = os.path.relpath(store.generation(identifier), parent)
-    put_symlink(target, store.published, aside, swap=foreign)
+    try:
+        put_symlink(target, store.published, aside, swap=foreign)
+    except OSError as error:
+        # An image's folder cannot be renamed; that of nothing is no loss.
+        if error.errno != errno.EXDEV or os.listdir(store.published):
+            raise
+        os.rmdir(store.published)
+        put_symlink(target, store.published, aside)
     if foreign:
         with suppress(OSError):
             os.rmdir(aside)  # nothing was in it
@@ -157,7 +164,7 @@ def give_back(store: Store, name: str) -> None:
     """Put what is kept of another tool's making where it was: one rename."""
     kept = f"{store.root}/{name}"
     if os.path.lexists(store.published):
-        exchange(store.published, kept)
+        exchange(kept, store.published)
         if os.path.islink(kept):
             os.unlink(kept)
     else:
@@ -191,7 +198,7 @@ def demolish(store: Store) -> None:
     _refuse_mounted(store.root)
     for name in os.listdir(store.root):
         if name != os.path.basename(store.lock):
-            _remove(f"{store.root}/{name}")
+            discard(f"{store.root}/{name}")
     os.unlink(store.lock)
     # Another engine that waited may have begun anew in the folder, which is then its own.
     with suppress(OSError):
@@ -199,17 +206,8 @@ def demolish(store: Store) -> None:
     flush_folder(os.path.dirname(store.root))
 
 
-def discard(store: Store, relative: str) -> None:
-    """Remove something of the store: renamed first, so that it counts as trash at once."""
-    path = f"{store.root}/{relative}"
-    if not os.path.basename(relative).startswith("trash-"):
-        trash = f"{store.root}/trash-{_chance()}"
-        os.rename(path, trash)
-        path = trash
-    _remove(path)
-
-
-def _remove(path: str) -> None:
+def discard(path: str) -> None:
+    """Remove something of the store for good, but for what is mounted in it (`OSError`)."""
     if _is_folder(path):
         _refuse_mounted(path)
         _remove_tree(path)

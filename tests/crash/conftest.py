@@ -55,10 +55,16 @@ def plan(request: pytest.FixtureRequest) -> Plan:
     )
 
 
+def _refused(layer: str) -> str | None:
+    if layer == "crash points":
+        return cage.refused()
+    return disks.layers_refused() if layer == "image layers" else disks.refused(layer)
+
+
 def _need(request: pytest.FixtureRequest, layer: str) -> None:
     known = request.config.stash[REFUSED]
     if layer not in known:
-        known[layer] = cage.refused() if layer == "crash points" else disks.refused(layer)
+        known[layer] = _refused(layer)
     reason = known[layer]
     if reason is not None:
         request.config.stash[CLOSING].record.skipped[layer] = reason
@@ -91,6 +97,14 @@ def disk_kind(request: pytest.FixtureRequest, caged: None) -> str:
     """Each file system for power cuts; skips, loudly, where it cannot be mounted."""
     _need(request, request.param)
     return str(request.param)
+
+
+@pytest.fixture
+def layers(request: pytest.FixtureRequest, caged: None) -> str:
+    """A file system for images, with layers above them; skips, loudly, where there are none."""
+    _need(request, "ext4")
+    _need(request, "image layers")
+    return "ext4"
 
 
 @pytest.fixture

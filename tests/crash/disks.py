@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -46,6 +47,44 @@ def refused(kind: str) -> str | None:
     except (subprocess.CalledProcessError, OSError) as problem:
         told = getattr(problem, "stderr", None) or str(problem)
         return f"loop mount of {kind} refused: {str(told).strip().splitlines()[0]}"
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def layered(lower: Path, at: Path, layer: Path) -> Iterator[None]:
+    """Show at ``at`` what lies in ``lower``, and keep all changes in a layer above, in memory.
+
+    So a container sees its image: a folder of the layer below cannot be renamed (EXDEV).
+    """
+    layer.mkdir(exist_ok=True)
+    _run("mount", "-t", "tmpfs", "layer", str(layer))
+    try:
+        for name in ("upper", "work"):
+            (layer / name).mkdir()
+        places = f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work"
+        _run("mount", "-t", "overlay", "-o", places, "image", str(at))
+        try:
+            yield
+        finally:
+            unmount(at)
+    finally:
+        unmount(layer)
+
+
+def layers_refused() -> str | None:
+    """Why no overlay file system can be used here, or None; tries it for true."""
+    folder = place() / f"layers-trial-{os.getpid()}"
+    for name in ("lower/folder", "at"):
+        (folder / name).mkdir(parents=True)
+    try:
+        with layered(folder / "lower", folder / "at", folder / "layer"):
+            os.rename(folder / "at" / "folder", folder / "at" / "other")
+        return "folders of a lower layer can be renamed here"
+    except OSError as problem:
+        return None if problem.errno == errno.EXDEV else str(problem)
+    except subprocess.CalledProcessError as problem:
+        return f"overlay mount refused: {str(problem.stderr).strip()}"
     finally:
         shutil.rmtree(folder)
 

@@ -239,4 +239,6 @@ RECOVERIES = tuple(recovery("kill", at) for at in range(20, 380, 40))
 """For the full sweep: a kill inside the run that follows a kill, all over the first one."""
 
 POWER = (create(), update(), repair(), rollback(), command())
+IN_AN_IMAGE = (update(), repair(), rollback(), gc(), remove())
+"""Where what was there before lies in a layer below, as in a container."""
 WATCHED = (update(), repair(), rollback(), gc(), command())

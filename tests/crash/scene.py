@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cage import Command
-from .disks import Disk
+from .disks import Disk, layered
 from .supervisor import Outcome
 
 
@@ -44,6 +44,8 @@ class Stage:
 
     folder: Path
     kind: str | None
+    layers: bool = False
+    """Whether that state is an image, and the scene happens in a container's layer above it."""
 
     @property
     def home(self) -> Path:
@@ -69,5 +71,11 @@ class Stage:
             yield None
             return
         disk = Disk(self.folder / "base", self.kind).copy(self.folder / f"disk-{worker}")
-        with disk.mounted(self.home) as device:
-            yield disk, device
+        if not self.layers:
+            with disk.mounted(self.home) as device:
+                yield disk, device
+            return
+        image = self.folder / f"image-{worker}"
+        image.mkdir(exist_ok=True)
+        with disk.mounted(image), layered(image, self.home, self.folder / f"layer-{worker}"):
+            yield None

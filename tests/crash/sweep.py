@@ -38,13 +38,21 @@ def sample(first: int, last: int, others: int, seed: int = 0) -> Choice:
 
 
 def sweep(
-    scene: Scene, kind: str, folder: Path, *, choose: Choice, fs: str | None, crew: int = 2
+    scene: Scene,
+    kind: str,
+    folder: Path,
+    *,
+    choose: Choice,
+    fs: str | None,
+    layers: bool = False,
+    crew: int = 2,
 ) -> Row:
     """Run ``scene`` under fault ``kind`` at the chosen points.
 
-    ``fs`` is the file system to run on (None: the one of ``folder``, set up anew each time).
+    ``fs`` is the file system to run on (None: the one of ``folder``, set up anew each time);
+    with ``layers``, what the scene starts from lies in a layer below.
     """
-    stage = Stage(folder, fs)
+    stage = Stage(folder, fs, layers)
     own = fs is not None
     counting = workers.spawn(lambda: _count(scene, stage, kind), own_mounts=own)
     total, *without_fault = workers.collect(counting)

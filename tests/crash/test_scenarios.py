@@ -27,7 +27,10 @@ QUICK = {
 """What is run for every change: first, last and other points; the rest on demand only."""
 
 ERRORS_IN = ("update",)
-""" Where errors and signals are sampled for every change."""
+"""Where errors and signals are sampled for every change."""
+
+REMOVES = ("gc", "remove")
+"""What has to do with folders that cannot be renamed."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,6 +57,21 @@ def test_a_recovery_may_itself_be_killed(
         pytest.skip("recoveries are killed in the full sweep")
     row = sweep(scene, "kill", workspace, choose=plan.points(), fs=any_disk)
     keep.append(row)
+    assert not row.violations, str(row)
+
+
+@pytest.mark.parametrize("kind", ["kill", "EIO"])
+@pytest.mark.parametrize("scene", scenarios.IN_AN_IMAGE, ids=lambda scene: scene.name)
+def test_what_came_with_an_image_is_no_hindrance(
+    scene: Scene, kind: str, workspace: Path, layers: str, keep: list[Row], plan: Plan
+) -> None:
+    if not plan.full and (kind != "kill" or scene.name not in REMOVES):
+        pytest.skip("this is for the full sweep")
+    choose = plan.points(1, 3, 2)
+    row = sweep(scene, kind, workspace, choose=choose, fs=layers, layers=True)
+    row.scene = f"{scene.name}, in a container"
+    keep.append(row)
+    assert row.run > 0
     assert not row.violations, str(row)
 
 

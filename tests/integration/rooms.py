@@ -43,3 +43,18 @@ def small_disk(folder: Path, size: str) -> str:
 def read_only(folder: Path) -> str:
     """Return the script that makes a folder read-only."""
     return f"mount --bind '{folder}' '{folder}'\nmount -o remount,bind,ro '{folder}'"
+
+
+def image(folder: Path) -> str:
+    """Return the script that makes of what a folder holds an image, seen from a container.
+
+    Changes go to a layer above (overlayfs), and no folder of the image can be renamed.
+    """
+    layer = folder.with_name(f"{folder.name}-layer")
+    layer.mkdir()
+    places = f"lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work"
+    return (
+        f"mount -t tmpfs layer '{layer}'\n"
+        f"mkdir '{layer}/upper' '{layer}/work'\n"
+        f"mount -t overlay -o '{places}' image '{folder}'"
+    )

@@ -84,6 +84,24 @@ def test_what_an_interrupted_run_left_and_cannot_be_removed_stops_nothing(stocke
     assert stuck(stocked) == []
 
 
+def test_a_left_over_that_shared_a_file_leaves_nothing_to_note_for_the_run_after(
+    stocked: Host,
+) -> None:
+    """As a killed `gc` leaves one: to remove it changes how the other name of the file looks."""
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    left = stocked.store / "trash-0a0b0c0d"
+    left.mkdir()
+    (left / "file").hardlink_to(stocked.site / "beta/__init__.py")
+    assert stocked.applied().report["changed"]
+    memory = stocked.generation / ".converge/stats"
+    written = memory.stat().st_ino, memory.stat().st_mtime_ns
+
+    assert not stocked.applied().report["changed"]
+
+    assert (memory.stat().st_ino, memory.stat().st_mtime_ns) == written
+
+
 def test_what_something_is_mounted_on_stops_nothing(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()

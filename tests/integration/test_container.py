@@ -1,0 +1,57 @@
+"""In a container, what came with its image can be removed and replaced, but not renamed."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.integration.host import Host
+from tests.integration.rooms import image, room
+
+
+def test_generations_that_came_with_an_image_are_collected(stocked: Host) -> None:
+    for version in ("1.0", "1.1"):
+        stocked.declare([f"alpha=={version}"])
+        stocked.applied()
+    stocked.declare(["alpha==1.0", "beta<2"], keep=0)
+    with room(image(stocked.folder), stocked.folder) as inside:
+        done = stocked.applied(prefix=inside)
+        again = stocked.applied(prefix=inside)
+        told = stocked.run("history", "converge.toml", "app", prefix=inside)
+        verified = stocked.run("verify", "converge.toml", prefix=inside)
+
+    assert done.report["changed"]
+    assert not again.report["changed"]
+    assert [line for line in told.out.splitlines() if "000001-" in line] == []
+    assert verified.code == 0, verified.out
+
+
+def test_a_folder_of_another_tools_that_came_with_an_image_is_left_and_a_way_is_told(
+    stocked: Host,
+) -> None:
+    stocked.declare(["beta<2"], adopt=True)
+    stocked.venv.mkdir(parents=True)
+    (stocked.venv / "precious").touch()
+    with room(image(stocked.folder), stocked.folder) as inside:
+        refused = stocked.apply(prefix=inside)
+        there = subprocess.run(
+            [*inside, "ls", str(stocked.venv)], stdout=subprocess.PIPE, text=True
+        )
+        copied = 'cp -a "$1" "$1.copy" && rm -r "$1" && mv "$1.copy" "$1"'
+        subprocess.run([*inside, "sh", "-c", copied, "sh", str(stocked.venv)], check=True)
+        taken = stocked.applied(prefix=inside)
+
+    assert refused.code == 1
+    assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
+    assert "`cp -a`" in refused.first["error"]["hint"]
+    assert there.stdout == "precious\n"
+    assert taken.report["changed"]
+
+
+def test_an_empty_folder_that_came_with_an_image_is_no_hindrance(stocked: Host) -> None:
+    stocked.declare(["beta<2"])
+    stocked.venv.mkdir(parents=True)
+    with room(image(stocked.folder), stocked.folder) as inside:
+        stocked.applied(prefix=inside)
+        again = stocked.applied(prefix=inside)
+
+    assert not again.report["changed"]
