@@ -12,7 +12,7 @@ from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import damage
-from states.venv.store import NOTES, lock_of
+from states.venv.store import NOTES, generations, lock_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from states.venv.observation import View
     from states.venv.seal import Seal
     from states.venv.spec import Venv
+    from states.venv.store import Store
 
 
 def refresh(spec: Venv, view: View, chosen: Choice) -> None:
@@ -58,3 +59,10 @@ def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -
         looks = seals.stats(root, seals.watched(seal, loose))
         if not damage(root, seal, ignore):
             write_durably(f"{root}/{NOTES}/stats", looks, alone=True)
+
+
+def forget(store: Store) -> None:
+    """Forget how the files of all generations looked, for the room; each is hashed once instead."""
+    for one in generations(store):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{store.generation(one)}/{NOTES}/stats")

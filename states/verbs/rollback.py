@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from functools import partial
 
@@ -12,6 +13,7 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import former, hold
 from states.venv import receipt as receipts
+from states.venv.memory import forget
 from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
 from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
@@ -74,13 +76,22 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
             f"`{store.published}` holds something that converge did not make; nothing was done",
             hint="move it away first",
         )
-    if target in foreign(store):
-        hold.put(store, hold.Hold(FOREIGN, against))
-        give_back(store, target)
-    else:
+    kept = target in foreign(store)
+    if not kept:
         _check(store, target, spec)
-        hold.put(store, hold.Hold(target, against))
-        publish(store, target)
+    try:
+        _switch(store, target, against, kept=kept)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # A symlink needs an inode, and a long one a block: what is only remembered has some.
+        forget(store)
+        _switch(store, target, against, kept=kept)
+
+
+def _switch(store: Store, target: str, against: str, *, kept: bool) -> None:
+    hold.put(store, hold.Hold(FOREIGN if kept else target, against))
+    give_back(store, target) if kept else publish(store, target)
 
 
 def _target(arguments: Namespace, store: Store) -> str:

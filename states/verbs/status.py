@@ -49,11 +49,12 @@ def _row(resource: Resource, state: str) -> dict[str, Any]:
         for name, value in (view.state or {}).items()
         if name.startswith(("file.", "leftover.", "moved"))
     ]
-    if view.state is not None and view.state["path"] != resource.spec.path:
+    # What was rolled back to is as it should be, whatever is declared by now.
+    if view.state is not None and view.state["path"] not in (resource.spec.path, view.held):
         drift.append(f"path {view.state['path']}")
     if receipt is not None and receipt.python.condition():
         drift.append(f"python {receipt.python.condition()}")
-    if receipt is not None and not _as_declared(resource.spec, receipt):
+    if receipt is not None and not view.held and not _as_declared(resource.spec, receipt):
         drift.append("declaration changed since")
     former = [one for one in generations(view.store) if one != live]
     running = {one: usage.processes(view.store.generation(one)) for one in former}
@@ -67,6 +68,7 @@ def _row(resource: Resource, state: str) -> dict[str, Any]:
         "python": receipt.python.version if receipt else None,
         "verified": verified.when(state, receipt.path) if receipt else None,
         "pinned": bool(live and is_pinned(view.store, live)),
+        "held": bool(view.held),
         "drift": drift,
         "observed": None if view.state is None else dict(view.state),
         "declared": _declared(resource.spec),
@@ -104,15 +106,15 @@ def _line(row: dict[str, Any], width: int) -> str:
     head = f"{row['address']:{width}}"
     if not row["present"]:
         return f"{head}  not there yet"
+    marks = "".join(f"  {mark}" for mark in ("pinned", "held") if row[mark])
     if row["generation"] is None:
-        return f"{head}  {'; '.join(row['drift']) or 'not made by converge'}"
+        return f"{head}  {'; '.join(row['drift']) or 'not made by converge'}{marks}"
     checked = f"verified {_ago(row['verified'])}" if row["verified"] else "not verified since"
     drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "as sealed"
-    pinned = "  pinned" if row["pinned"] else ""
     packages = "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
     return (
         f"{head}  {row['generation']}  made {_ago(row['created'])}  Python {row['python']}  "
-        f"{packages}  {checked}  {drift}{pinned}"
+        f"{packages}  {checked}  {drift}{marks}"
     )
 
 

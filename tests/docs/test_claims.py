@@ -48,6 +48,22 @@ def test_a_rollback_needs_no_room_and_no_network(host: Host) -> None:
         assert os.path.basename(shown.stdout.strip()) == former
 
 
+def test_a_rollback_needs_no_inode_that_is_free(host: Host) -> None:
+    disk = host.folder / "venvs"
+    disk.mkdir()
+    with room(small_disk(disk, "64m,nr_inodes=1000"), host.folder) as inside:
+        former = _two_generations(host, *inside)
+        fill = 'i=0; while true; do i=$((i + 1)); ln -s x "$0/$i" 2>&- || exit 0; done'
+        subprocess.run([*inside, "sh", "-c", fill, str(disk)], check=True)
+        done = host.run("rollback", "converge.toml", "app", prefix=inside)
+        status = host.run("status", "converge.toml", prefix=inside)
+        verified = host.run("verify", "converge.toml", prefix=inside)
+    assert done.code == 0, done.err
+    assert former in status.out
+    assert "as sealed  held" in status.out
+    assert verified.code == 0
+
+
 def test_a_pinned_generation_is_not_collected(host: Host) -> None:
     former = _two_generations(host)
     assert host.run("pin", "converge.toml", "app", former).code == 0

@@ -57,6 +57,7 @@ def test_what_was_given_back_is_held_though_the_declaration_says_adopt(adopted: 
     assert "held at the folder that was adopted" in done.err + done.out
     assert given_back(adopted)
     assert adopted.check().code == 0
+    assert adopted.run("status", NAME).out.endswith("not made by converge  held\n")
 
 
 def test_a_release_lets_it_be_adopted_again(adopted: Host) -> None:

@@ -129,6 +129,20 @@ def test_one_that_is_held_and_runs_with_an_upgraded_interpreter_stays(host: Host
     assert version(host) == "1.0"
 
 
+def test_the_status_of_what_is_held_says_so_and_tells_of_no_drift(held: Host) -> None:
+    assert held.check().code == 0
+    (line,) = held.run("status", NAME).out.splitlines()
+    assert line.endswith("  as sealed  held")
+    (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
+    assert (row["held"], row["drift"]) == (True, [])
+
+    (held.site / "beta/__init__.py").unlink()
+    assert "DRIFT: file" in held.run("status", NAME).out
+
+    back(held, "--release")
+    assert "held" not in held.run("status", NAME).out
+
+
 def test_what_is_held_is_not_collected_though_no_path_leads_to_it(held: Host) -> None:
     before = held.generation
     held.venv.unlink()
