@@ -23,13 +23,14 @@ from states.venv.store import NOTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 _fields = attrgetter(
     "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
 )
 _WIDTH = 7
+_HALF = 1 << 63
 AS_SEALED = "as sealed"
 """What a plan says a damaged file is to become."""
 
@@ -88,7 +89,7 @@ def untouched(root: str) -> bool:
     try:
         groups, numbers = _read_stats(root)
         return len(groups) > 1 and _look(root, groups) == numbers
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError):
         return False
 
 
@@ -130,18 +131,35 @@ def _read_stats(root: str) -> tuple[list[_Group], bytes]:
 
 def look(path: str) -> tuple[int, ...]:
     """Return the numbers of one path, as `stats` holds them."""
-    return tuple(_fields(os.lstat(path)))
+    return _wrapped(os.lstat(path))
 
 
-def _look(root: str, groups: Iterable[_Group]) -> bytes:
+def _look(root: str, groups: list[_Group]) -> bytes:
     """Return the numbers of all names; raises `OSError` if one is missing."""
+    try:
+        return _packed(root, groups, _fields)
+    except OverflowError:
+        return _packed(root, groups, _wrapped)
+
+
+def _wrapped(found: os.stat_result) -> tuple[int, ...]:
+    """Return the numbers of a stat, each brought into 64 bits with a sign.
+
+    An inode number may have the highest bit (overlayfs with `xino`), a time lie past 2262.
+    """
+    return tuple((number + _HALF) % (2 * _HALF) - _HALF for number in _fields(found))
+
+
+def _packed(
+    root: str, groups: list[_Group], numbers_of: Callable[[os.stat_result], tuple[int, ...]]
+) -> bytes:
     numbers = array.array("q")
     for folder, names in groups:
         base = os.open(os.path.join(os.fsencode(root), folder), os.O_PATH | os.O_CLOEXEC)
         try:
             # Relative to an open folder, the kernel has less to walk.
             found = (os.stat(name, dir_fd=base, follow_symlinks=False) for name in names)
-            numbers.extend(chain.from_iterable(map(_fields, found)))
+            numbers.extend(chain.from_iterable(map(numbers_of, found)))
         finally:
             os.close(base)
     return numbers.tobytes()

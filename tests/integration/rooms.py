@@ -45,7 +45,7 @@ def read_only(folder: Path) -> str:
     return f"mount --bind '{folder}' '{folder}'\nmount -o remount,bind,ro '{folder}'"
 
 
-def image(folder: Path) -> str:
+def image(folder: Path, *options: str) -> str:
     """Return the script that makes of what a folder holds an image, seen from a container.
 
     Changes go to a layer above (overlayfs), and no folder of the image can be renamed.
@@ -53,6 +53,7 @@ def image(folder: Path) -> str:
     layer = folder.with_name(f"{folder.name}-layer")
     layer.mkdir()
     places = f"lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work"
+    places = ",".join((places, *options))
     return (
         f"mount -t tmpfs layer '{layer}'\n"
         f"mkdir '{layer}/upper' '{layer}/work'\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from tests.integration.host import Host
 from tests.integration.rooms import image, room
 
@@ -45,6 +47,26 @@ def test_a_folder_of_another_tools_that_came_with_an_image_is_left_and_a_way_is_
     assert "`cp -a`" in refused.first["error"]["hint"]
     assert there.stdout == "precious\n"
     assert taken.report["changed"]
+
+
+def test_inode_numbers_with_the_highest_bit_are_remembered(stocked: Host) -> None:
+    """So overlayfs tells apart what comes from several file systems, as on a live medium."""
+    stocked.declare(["beta<2"])
+    stocked.applied()
+    with room(image(stocked.folder, "xino=on"), stocked.folder) as inside:
+
+        def shown(form: str, name: str) -> str:
+            words = [*inside, "stat", "-c", form, str(stocked.generation / name)]
+            return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+        if int(shown("%i", "pyvenv.cfg")) < 1 << 63:
+            pytest.skip("the numbers of the file system below leave no bit for that")
+        stocked.applied(prefix=inside)
+        noted = shown("%i %z", ".converge/stats")
+        again = stocked.applied(prefix=inside)
+
+        assert not again.report["changed"]
+        assert shown("%i %z", ".converge/stats") == noted
 
 
 def test_an_empty_folder_that_came_with_an_image_is_no_hindrance(stocked: Host) -> None:

@@ -34,6 +34,16 @@ def test_a_second_look_after_a_touch_trusts_the_memory_again(live: Host) -> None
     assert stats.read_bytes() == remembered
 
 
+def test_a_time_that_no_64_bits_hold_is_no_drift_and_is_remembered(live: Host) -> None:
+    """In nanoseconds, as a second can be noted on ext4 and in memory."""
+    os.utime(live.site / "alpha/__init__.py", (10_413_792_000, 10_413_792_000))  # in 2300
+
+    live.settled()
+
+    assert seals.untouched(str(live.generation))
+    assert live.run("verify", "converge.toml").code == 0
+
+
 def test_a_store_restored_from_a_backup_is_no_drift(live: Host) -> None:
     backup = live.folder / "backup"
     subprocess.run(["cp", "-a", live.folder / "venvs", backup], check=True)
