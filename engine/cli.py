@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 
 from engine import __version__, progress
 from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
@@ -114,7 +114,7 @@ def _attempt(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int:
     except Exception:
         import traceback
 
-        _complain(redacted(traceback.format_exc()))
+        progress.complain(redacted(traceback.format_exc()))
         bug = Bug("this is a bug in converge; please report it with its traceback")
         return _tell(words, bug, as_json)
 
@@ -162,17 +162,12 @@ def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
         from engine.excerpts import problem_reports, problems_text
 
         problems = problem_reports(error)
-        _complain(problems_text(error, paint))
+        progress.complain(problems_text(error, paint))
     else:
-        _complain(error_text(error, paint))
+        progress.complain(error_text(error, paint))
     if as_json:
         sys.stdout.write(to_json(failure(command, error, code, problems)))
     return code
-
-
-def _complain(text: str) -> None:
-    with suppress(OSError):  # that nobody reads it changes nothing
-        sys.stderr.write(text)
 
 
 def _print(text: str, *, as_json: bool) -> None:

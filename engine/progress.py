@@ -6,7 +6,8 @@ once by the command; with no listener nothing is said.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from engine import stop
@@ -75,6 +76,12 @@ def step(text: str) -> None:
 def detail(text: str) -> None:
     """Pass on one line of a tool's output."""
     _reporter.detail(_address.get(), redacted(text))
+
+
+def complain(text: str) -> None:
+    """Write to standard error; that nobody reads it changes nothing."""
+    with suppress(OSError):
+        sys.stderr.write(text)
 
 
 def close() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from engine.progress import Reporter
 from engine.render import printable
@@ -36,7 +37,10 @@ class Lines(Reporter):
 
 
 class Live(Reporter):
-    """A spinner for each resource under way, with its latest step; gone at the end."""
+    """A spinner for each resource under way, with its latest step; gone at the end.
+
+    A terminal may be closed meanwhile, under who was told not to mind (nohup(1)).
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -64,7 +68,8 @@ class Live(Reporter):
     def begun(self, address: str) -> None:
         """Show a line for the resource."""
         shown = printable(address)
-        self.tasks[address] = self.progress.add_task("looking", total=None, address=shown)
+        with suppress(OSError):
+            self.tasks[address] = self.progress.add_task("looking", total=None, address=shown)
 
     def step(self, address: str, text: str) -> None:
         """Change its line."""
@@ -83,7 +88,8 @@ class Live(Reporter):
 
     def close(self) -> None:
         """Restore the terminal."""
-        self.progress.stop()
+        with suppress(OSError):
+            self.progress.stop()
 
 
 def reporter(*, quiet: bool, verbose: bool) -> Reporter:
@@ -108,7 +114,8 @@ class LazyLive(Reporter):
 
     def opened(self) -> None:
         """Make the display."""
-        self.live = Live()
+        with suppress(OSError):
+            self.live = Live()
 
     def begun(self, address: str) -> None:
         """Pass on."""

@@ -67,7 +67,7 @@ def complain(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
     progress.close()
     paint = Paint(options.colour_of(arguments, sys.stderr))
     for one in errors:
-        sys.stderr.write(error_text(one, paint))
+        progress.complain(error_text(one, paint))
 
 
 def _error(error: ConvergeError) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 
-from engine import options
+from engine import options, progress
 from engine.errors import UsageError
 from engine.lock import holding, is_held
 from engine.verb import Verb
@@ -87,7 +86,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         # What cannot even be put aside, as a folder that is itself immutable, is where it was.
         there = [f"generations/{one}" for one in going if os.path.exists(store.generation(one))]
         for name in (*stuck(store), *leftovers(store), *there):
-            sys.stderr.write(f"! `{store.root}/{name}` cannot be removed\n")
+            progress.complain(f"! `{store.root}/{name}` cannot be removed\n")
     return gone, left
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from engine import options
+from engine import options, progress
 from engine.errors import InputMissing
 from engine.verb import Verb
 from states.selftest import checks
@@ -59,7 +58,7 @@ def _struck(room: Path, points: int) -> list[str]:
 
 
 def _tell(done: int, total: int) -> None:
-    print(f"  kill {done} of {total}", file=sys.stderr)
+    progress.complain(f"  kill {done} of {total}\n")
 
 
 VERB = Verb("selftest", "try a file system: rename, flush, lock, kills", _options, _selftest)

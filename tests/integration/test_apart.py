@@ -49,6 +49,18 @@ def document(done: Run) -> dict[str, Any]:
     return told
 
 
+def test_what_failed_has_its_own_code_though_nobody_can_be_told_of_it(three: Host) -> None:
+    words = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
+    with holding(lambda: str(store(three, "b") / "lock"), 1):
+        done = three.run(*words, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+
+    assert done.code == 75
+    assert {name for name, gone in document(done)["removed"].items() if gone} == {
+        "venv.a",
+        "venv.c",
+    }
+
+
 def test_what_was_collected_is_told_though_one_is_locked(three: Host) -> None:
     words = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1")
     with holding(lambda: str(store(three, "b") / "lock"), 1):

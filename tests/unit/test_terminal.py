@@ -119,24 +119,9 @@ def test_who_looks_decides_on_the_form(
 
 def on_a_terminal(desk: Desk, *words: str) -> tuple[int, str]:
     """Run the command with a terminal of its own as standard error; return what it showed."""
-    ours, theirs = pty.openpty()
-    program = (
-        "import sys; from engine import progress; from engine.cli import main\n"
-        "from tests.unit.toy import composition\n"
-        "def trouble(spec):\n"
-        "    progress.step('sharpening')\n"
-        "    progress.detail('the [red]knife[/red] \\x1b[2J')\n"
-        "code = main(lambda s: composition(trouble=trouble))\n"
-        "sys.exit(code)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *words, str(desk.folder / "notes.toml")],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-    )
-    os.close(theirs)
+    process, ours = begun_on_a_terminal(desk, *words)
+    assert process.stdin is not None
+    process.stdin.close()
     shown = b""
     while select.select([ours], [], [], 60)[0]:
         try:
@@ -148,6 +133,31 @@ def on_a_terminal(desk: Desk, *words: str) -> tuple[int, str]:
         shown += block
     os.close(ours)
     return process.wait(60), shown.decode()
+
+
+def begun_on_a_terminal(desk: Desk, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Begin so; each note takes its time until standard input ends. Return our end as well."""
+    ours, theirs = pty.openpty()
+    program = (
+        "import sys; from engine import progress; from engine.cli import main\n"
+        "from tests.unit.toy import composition\n"
+        "def trouble(spec):\n"
+        "    progress.step('sharpening')\n"
+        "    progress.detail('the [red]knife[/red] \\x1b[2J')\n"
+        "    sys.stdin.read()\n"
+        "code = main(lambda s: composition(trouble=trouble))\n"
+        "sys.exit(code)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words, str(desk.folder / "notes.toml")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    return process, ours
 
 
 def test_a_terminal_shows_each_resource_and_is_left_as_it_was_found(desk: Desk) -> None:
@@ -163,6 +173,18 @@ def test_a_terminal_shows_nothing_where_nothing_is_to_be_done(desk: Desk) -> Non
     desk.notes("a")
     desk.run("apply")
     assert on_a_terminal(desk, "apply") == (0, "")
+
+
+def test_a_terminal_that_is_closed_meanwhile_stops_nothing(desk: Desk) -> None:
+    desk.notes("a", "b")
+    process, ours = begun_on_a_terminal(desk, "apply", "--jobs", "1")
+    os.read(ours, 1)
+    os.close(ours)
+    process.communicate()
+
+    assert process.returncode == 0
+    assert desk.says("a")
+    assert desk.says("b")
 
 
 def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
