@@ -31,16 +31,23 @@ def _lockers(locked: os.stat_result) -> list[int]:
 
 def _openers(locked: os.stat_result) -> list[int]:
     """Find who inherited the lock after the one who took it has died."""
-    pids = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            try:
-                opened = [entry.stat() for entry in (process / "fd").iterdir()]
-            except OSError:
-                continue
-            if any(os.path.samestat(one, locked) for one in opened):
-                pids.append(int(process.name))
-    return pids
+    return [pid for pid in _pids() if pid != os.getpid() and _has_open(pid, locked)]
+
+
+def _pids() -> list[int]:
+    """Return the processes that are seen from here; none in a chroot without /proc."""
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+
+
+def _has_open(pid: int, locked: os.stat_result) -> bool:
+    try:
+        opened = [entry.stat() for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(os.path.samestat(one, locked) for one in opened)
 
 
 def _person(pid: int) -> str:

@@ -46,8 +46,12 @@ def used(cache: str) -> Iterator[None]:
 
 
 def _boot() -> str:
-    with open(_BOOT_ID, encoding="ascii") as stream:
-        return stream.read().strip()
+    """Return the id of this boot; where nothing tells it, one of which no mark is."""
+    try:
+        with open(_BOOT_ID, encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return os.urandom(16).hex()  # as in a chroot without /proc: what was torn is not known
 
 
 def _mark(path: str) -> int:

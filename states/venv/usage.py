@@ -20,7 +20,7 @@ def processes(root: str) -> list[int]:
     except OSError:
         lease = None  # somebody removed it; what /proc tells is as true as ever
     found = []
-    for name in os.listdir("/proc"):
+    for name in _listed("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             process = f"/proc/{name}"
             if _holds(process, lease, f"{root}/") or _refers(process, f"{root}/"):
@@ -28,20 +28,25 @@ def processes(root: str) -> list[int]:
     return sorted(found)
 
 
+def _listed(folder: str) -> list[str]:
+    """Return the names in a folder; none where we may not look, or it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def _holds(process: str, lease: os.stat_result | None, inside: str) -> bool:
     """Tell whether a process has the lease, or anything else of the generation, open."""
-    try:
-        for name in os.listdir(f"{process}/fd"):
-            try:
-                opened = f"{process}/fd/{name}"
-                if os.readlink(opened).startswith(inside):
-                    return True
-                if lease and os.path.samestat(os.stat(opened), lease):
-                    return True
-            except OSError:
-                continue
-    except OSError:
-        pass
+    for name in _listed(f"{process}/fd"):
+        try:
+            opened = f"{process}/fd/{name}"
+            if os.readlink(opened).startswith(inside):
+                return True
+            if lease and os.path.samestat(os.stat(opened), lease):
+                return True
+        except OSError:
+            continue
     return False
 
 

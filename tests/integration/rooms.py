@@ -59,3 +59,17 @@ def image(folder: Path, *options: str) -> str:
         f"mkdir '{layer}/upper' '{layer}/work'\n"
         f"mount -t overlay -o '{places}' image '{folder}'"
     )
+
+
+def without_proc(root: Path) -> str:
+    """Return the script that shows in a folder all that the host has, but for `/proc`."""
+    root.mkdir()
+    return (
+        f"mount -t tmpfs root '{root}'\n"
+        "for one in /*; do\n"
+        f"  if [ -L $one ]; then cp -P $one '{root}'\n"
+        f"  elif [ -d $one ] && [ $one != /proc ]; then mkdir '{root}'$one\n"
+        f"    mount --rbind $one '{root}'$one\n"
+        "  fi\n"
+        "done"
+    )
