@@ -28,9 +28,8 @@ def used(cache: str) -> Iterator[None]:
     boot = _boot()
     with _alone(marks) as folder:
         if any(not name.startswith(boot) for name in _abandoned(marks)):
-            with suppress(FileNotFoundError):
-                shutil.rmtree(cache)
-            flush_file_system(marks)
+            _empty(cache)
+            _flush(cache, marks)
             _unmark(marks)
         descriptor = _mark(f"{marks}/{boot}-{os.urandom(4).hex()}")
         os.fsync(folder)
@@ -38,7 +37,7 @@ def used(cache: str) -> Iterator[None]:
         yield
         # Where that fails the mark stays: what was written is not believed after a reboot.
         with _alone(marks):
-            flush_file_system(marks)
+            _flush(cache, marks)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             _unmark(marks)
     finally:
@@ -52,6 +51,24 @@ def _boot() -> str:
             return stream.read().strip()
     except OSError:
         return os.urandom(16).hex()  # as in a chroot without /proc: what was torn is not known
+
+
+def _empty(folder: str) -> None:
+    """Remove what is in a folder, but not the folder: it may be a symlink, or be mounted."""
+    with suppress(FileNotFoundError):
+        for one in os.scandir(folder):
+            if one.is_dir(follow_symlinks=False):
+                shutil.rmtree(one.path)
+            else:
+                os.unlink(one.path)
+
+
+def _flush(cache: str, marks: str) -> None:
+    """Flush the file system of the cache, which may be another one than that of its marks."""
+    try:
+        flush_file_system(cache)
+    except FileNotFoundError:
+        flush_file_system(marks)  # somebody removed the cache meanwhile
 
 
 def _mark(path: str) -> int:

@@ -14,10 +14,12 @@ import pytest
 
 from engine.files import sha256
 from engine.value import replace
+from states import unflushed
 from states.venv import receipt as receipts
 from states.workplace import workplace
 from tests.integration.conftest import stock
 from tests.integration.host import Host
+from tests.integration.rooms import room
 from tests.integration.test_interpreters import interpreter
 from tests.support.index import Index
 from tests.support.wheels import make_wheel, record_row
@@ -181,6 +183,44 @@ def test_what_was_being_fetched_when_the_power_went_is_not_believed(cached: Host
 
     assert unpacked(cached, "beta-*.dist-info/METADATA").read_text()
     assert not list(marks.iterdir())
+
+
+def test_a_download_cache_on_a_disk_of_its_own_is_emptied_where_it_is(cached: Host) -> None:
+    """Whether it is mounted there, or a symlink leads to it."""
+    (cached.site / "beta/__init__.py").unlink()
+    downloads, disk = cached.cache / "uv", cached.folder / "disk"
+    downloads.rename(disk)
+    downloads.mkdir()
+    mark = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+    mark.touch()
+    (disk / "torn").touch()
+    with room(f"mount --bind '{disk}' '{downloads}'", cached.folder) as inside:
+        cached.applied(prefix=inside)
+    mounted = (disk / "torn").exists(), mark.exists()
+    downloads.rmdir()
+    downloads.symlink_to(disk)
+    (cached.site / "beta/__init__.py").unlink()
+    mark.touch()
+    (disk / "torn").touch()
+    cached.applied()
+    led = (disk / "torn").exists(), mark.exists()
+
+    assert (mounted, led) == ((False, False), (False, False))
+    assert list(disk.rglob("beta/__init__.py"))
+    assert downloads.is_symlink()
+
+
+def test_what_the_cache_holds_is_flushed_on_its_own_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(unflushed, "flush_file_system", flushed.append)
+    cache = tmp_path / "uv"
+    cache.mkdir()
+    with unflushed.used(str(cache)):
+        before = list(flushed)
+
+    assert (before, flushed) == ([], [str(cache)])
 
 
 def test_a_killed_run_alone_costs_the_cache_nothing(cached: Host) -> None:
