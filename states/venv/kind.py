@@ -159,7 +159,7 @@ class VenvKind:
         """Tell of a rollback that still holds."""
         held = self.views[spec.path].held if spec.path in self.views else ""
         if held:
-            name = spec.declared.rpartition(".")[2]
+            name = spec.declared.rpartition(" venv.")[2]  # it may have dots in it
             where = "the folder that was adopted" if held == FOREIGN else f"generation {held}"
             yield (
                 f"`{spec.path}` is held at {where}, to which "

@@ -163,6 +163,31 @@ def test_a_rollback_where_no_path_is_goes_to_what_is_held(held: Host) -> None:
     assert held.generation == before
 
 
+def test_status_says_that_it_is_held_and_finds_no_drift_where_a_guard_finds_none(
+    held: Host,
+) -> None:
+    """It was made by another declaration than today's, and is to stay all the same."""
+    (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
+    told = held.run("status", NAME).out
+
+    assert held.check().code == 0
+    assert (row["held"], row["drift"]) == (True, [])
+    assert told.rstrip().endswith("as sealed  held")
+    assert held.run("rollback", NAME, "app", "--release").code == 0
+    (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
+    assert (row["held"], row["drift"]) == (False, ["declaration changed since"])
+
+
+def test_what_is_told_of_a_hold_releases_it_whatever_its_name(held: Host) -> None:
+    declared = held.folder / NAME
+    declared.write_text(declared.read_text().replace("venv.app", 'venv."app-2026.1"'))
+
+    (note,) = held.apply().report["notes"]
+    words = note.partition("`converge ")[2].partition("`")[0].replace("FILE", NAME).split()
+
+    assert held.run(*words).out.startswith("venv.app-2026.1 released")
+
+
 def test_a_held_environment_that_is_declared_absent_goes(held: Host) -> None:
     held.declare(["beta==2.0"], state="absent")
 

@@ -194,4 +194,4 @@ def test_every_document_has_the_same_keys(failing: Desk) -> None:
     failing.declare("[zebra.a]\n")
     documents.append(failing.run("plan", "--json").report)
     assert len({tuple(one) for one in documents}) == 1
-    assert {one["format_version"] for one in documents} == {"1.1"}
+    assert {one["format_version"] for one in documents} == {"1.2"}
