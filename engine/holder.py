@@ -55,14 +55,25 @@ def _person(pid: int) -> str:
     try:
         uid = process.stat().st_uid
         command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(process.stat().st_ctime))
-    except OSError:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_started(process)))
+    except (OSError, ValueError, IndexError):
         return f"pid {pid}"
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = str(uid)
     return f"pid {pid} of {user} since {since} (`{command.strip()[:120]}`)"
+
+
+def _started(process: Path) -> float:
+    """Return when a process was started, in seconds since the epoch.
+
+    By proc(5): in clock ticks after the boot, the 22nd field of its `stat`, of which the second,
+    a name in brackets, may hold anything. The times of its folder tell who first looked at it.
+    """
+    ticks = int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    (boot,) = (int(line[6:]) for line in _lines("/proc/stat") if line.startswith("btime "))
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _lines(path: str) -> list[str]:

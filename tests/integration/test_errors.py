@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
 import fcntl
 import os
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from tests.integration.host import Host, Run
 from tests.integration.rooms import read_only, room, small_disk
 from tests.support.index import Index
 from tests.support.wheels import make_sdist, make_wheel
+
+READ = time.time()
+"""Whoever runs these tests has run since before that."""
 
 
 def refused(host: Host, run: Run, code: int, message: str, *, hint: str, output: str = "") -> None:
@@ -147,6 +153,21 @@ def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:
 
     refused(running, failed, 75, f"is locked by pid {os.getpid()}", hint="--lock-timeout")
     assert failed.report["exit"]["retryable"]
+
+
+def test_since_when_the_holder_runs_is_told_where_nobody_looked_at_it_before(running: Host) -> None:
+    """The times of a folder in /proc are those of the first look at it."""
+    running.declare(["gamma"])
+    with (
+        (running.store / "lock").open("r+b") as held,
+        room("mount -t proc none /proc", running.folder) as prefix,
+    ):
+        fcntl.flock(held, fcntl.LOCK_EX)
+        failed = running.apply("--lock-timeout", "0.1", prefix=prefix, env={"TZ": "UTC"})
+
+    told = re.search(r" since (\S+ \S+) \(", failed.first["error"]["message"])
+    assert told is not None
+    assert calendar.timegm(time.strptime(told[1], "%Y-%m-%d %H:%M:%S")) <= READ
 
 
 def test_one_failure_leaves_the_others_alone(running: Host) -> None:
