@@ -133,12 +133,14 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
 def in_common(errors: Sequence[ConvergeError]) -> tuple[int, str, bool]:
     """Return the exit code of some failures, their class, and whether to try again.
 
-    One class of failure is told by its own code; a mixture is just a failure.
+    One class of failure is told by its own code; a mixture is just a failure. Who was asked to
+    stop says so, whatever else went wrong.
     """
     if not errors:
         return 0, "ok", False
-    same = len({error.code for error in errors}) == 1
-    kind = errors[0] if same else ConvergeError
+    telling = [error for error in errors if isinstance(error, Interrupted)] or errors
+    same = len({error.code for error in telling}) == 1
+    kind = telling[0] if same else ConvergeError
     return kind.code, kind.name, all(error.retryable for error in errors)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from engine import FORMAT_VERSION
-from engine.errors import Interrupted
+from engine.errors import ConvergeError, Interrupted, in_common
 from engine.files import sha256
 from engine.loading import freeze
 from engine.redaction import redacted_all
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.converge import Result
-    from engine.errors import ConvergeError
     from engine.kind import Kind
     from engine.resource import Resource
     from engine.shapes import ErrorReport, ExitReport, ProblemReport, Report, ResourceReport
@@ -150,23 +149,14 @@ def _error(error: ConvergeError) -> ErrorReport:
 
 
 def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bool) -> ExitReport:
-    retryable = bool(errors) and all(error.retryable for error in errors)
-    stopped = [one for one in errors if one.name == Interrupted.name]
-    if detailed and (errors or changed) and not stopped:
-        code = (4 if errors else 0) + (2 if changed else 0)
-        return {"code": code, "class": "failed" if errors else "changes", "retryable": retryable}
-    if not errors:
-        drift = command == "check" and changed
-        return {"code": 2 if drift else 0, "class": "drift" if drift else "ok", "retryable": False}
-    # Who was asked to stop says so, whatever else went wrong or was done.
-    errors = stopped or errors
-    # One class of failure is told by its own code; a mixture is just a failure.
-    same = len({error.code for error in errors}) == 1 and command != "check"
-    return {
-        "code": errors[0].code if same else 1,
-        "class": errors[0].name if same else "failed",
-        "retryable": retryable,
-    }
+    code, name, retryable = in_common(errors)
+    if detailed and (errors or changed) and name != Interrupted.name:
+        code, name = (4 if errors else 0) + (2 if changed else 0), "failed" if errors else "changes"
+    elif command == "check" and errors:
+        code, name = ConvergeError.code, ConvergeError.name
+    elif command == "check" and changed:
+        code, name = 2, "drift"
+    return {"code": code, "class": name, "retryable": retryable}
 
 
 def _comment(command: str, summary: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from engine import options, progress
+from engine import options, progress, stop
 from engine.errors import ConvergeError, from_os_error, in_common
 from engine.render import Paint, error_text, printable
 from engine.report import to_json
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 def apart(
     venvs: Iterable[Resource], work: Callable[[Resource], Done]
 ) -> tuple[dict[str, Done], dict[str, ConvergeError]]:
-    """Do the work for each venv; return by address what came of it, and what failed."""
+    """Do the work for each venv; return by address what came of it, and what failed.
+
+    Asked to stop, the one at hand is finished, and no other is begun.
+    """
     done, failed = {}, {}
     for one in venvs:
         try:
+            stop.safe_point()
             done[one.address] = work(one)
         except (ConvergeError, OSError) as error:
             known = from_os_error(error) if isinstance(error, OSError) else error

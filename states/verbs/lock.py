@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from engine import options, progress
+from engine import options, progress, stop
 from engine.errors import ConvergeError
 from engine.files import write_durably
 from engine.loading import load, read_texts
@@ -36,6 +36,7 @@ def _lock(arguments: Namespace, compose: Compose) -> int:
     where = replace(options.settings(arguments), locking=True)
     progress.open_()
     order = load(read_texts(arguments.files), compose(where), cache=None)
+    stop.listen()
     interpreters = {one.address: one.spec.python for one in order if one.kind == "interpreter"}
     chosen = {one.address: one for one in present(options.wanted(order, arguments.only))}
 

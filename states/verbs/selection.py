@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine import options
+from engine import options, stop
 from engine.errors import UsageError
 from engine.loading import load, read_texts
 
@@ -22,9 +22,13 @@ def one_venv(parser: ArgumentParser) -> None:
 
 
 def venvs(arguments: Namespace, compose: Compose) -> list[Resource]:
-    """Return the venvs that the arguments are about, in the order of the declaration."""
+    """Return the venvs that the arguments are about, in the order of the declaration.
+
+    From then on signals are listened for.
+    """
     where = options.settings(arguments)
     order = load(read_texts(arguments.files), compose(where), where.cache)
+    stop.listen()  # not before: whoever waits for its input can just be ended
     return present(options.wanted(order, getattr(arguments, "only", [])))
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from engine import options, progress
+from engine import options, progress, stop
 from engine.errors import InputMissing
 from engine.verb import Verb
 from states.selftest import checks
@@ -30,6 +30,7 @@ def _options(parser: ArgumentParser) -> None:
 def _selftest(arguments: Namespace, compose: Compose) -> int:
     if not arguments.dir.is_dir():
         raise InputMissing(f"no such folder: `{arguments.dir}`")
+    stop.listen()  # or the folder would stay
     room = Path(tempfile.mkdtemp(prefix="converge-selftest-", dir=arguments.dir.resolve()))
     try:
         troubles = [*_checked(room), *_struck(room, arguments.points)]
@@ -42,6 +43,7 @@ def _selftest(arguments: Namespace, compose: Compose) -> int:
 
 def _checked(room: Path) -> Iterator[str]:
     for name, trouble in checks(room):
+        stop.safe_point()
         print(f"{'✗' if trouble else ' '} {name}{': ' + trouble if trouble else ''}")
         yield trouble
 
@@ -49,6 +51,7 @@ def _checked(room: Path) -> Iterator[str]:
 def _struck(room: Path, points: int) -> list[str]:
     troubles = []
     for trouble in sweep(room, points, _tell):
+        stop.safe_point()  # a terminal asks the run that is tried, too: that is no trouble of it
         troubles.append(trouble)
         if trouble:
             print(f"✗ {trouble}")

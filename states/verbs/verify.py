@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from engine import options
+from engine.errors import Interrupted, in_common
 from engine.report import to_json
 from engine.verb import Verb
 from states.venv import verified
@@ -40,9 +41,11 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
     unread = [
         _no_report(one, failed[one.address].message) for one in order if one.address in failed
     ]
-    wrong = unread or any(report["error"] for report in reports)
-    damaged = any(report["damage"] for report in reports)
-    code = 1 if wrong else 2 if damaged else 0
+    code, name, _ = in_common(list(failed.values()))
+    if name != Interrupted.name:
+        wrong = unread or any(report["error"] for report in reports)
+        damaged = any(report["damage"] for report in reports)
+        code = 1 if wrong else 2 if damaged else 0
     if arguments.json:
         sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": {"code": code}}))
         return code

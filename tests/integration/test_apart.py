@@ -91,6 +91,35 @@ def test_locks_are_written_and_told_though_one_cannot_be(stocked: Host) -> None:
     assert (stocked.folder / "c.pylock.toml").exists()
 
 
+STOPPED_AT = """
+import os, signal, sys
+def ask(event, arguments, asked=[]):
+    if event == "open" and "{marker}" in str(arguments[0]) and not asked:
+        asked.append(os.kill(os.getpid(), signal.SIGTERM))
+sys.addaudithook(ask)
+"""
+"""Has the command asked to stop when it first opens such a file."""
+
+
+@pytest.mark.parametrize("verb", ["status", "verify", "gc", "lock"])
+def test_who_is_asked_to_stop_ends_with_the_one_at_hand_and_tells_of_all(
+    three: Host, verb: str
+) -> None:
+    marker = "a.pylock.toml" if verb == "lock" else "/.a/"
+    three.write(STOPPED_AT.format(marker=marker), "asked/sitecustomize.py")
+    env = {"PYTHONPATH": f"{three.folder / 'asked'}:{three.environment()['PYTHONPATH']}"}
+    words = (verb, "converge.toml", *(["--keep=0"] if verb == "gc" else []))
+
+    done = three.run(*words, env=env)
+    again = three.run(*words, "--json", env=env)
+
+    assert done.code == again.code == document(again)["exit"]["code"] == 143
+    assert "venv.a" in done.out
+    assert "venv.b" not in done.out
+    for name in ("b", "c"):
+        assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in done.err
+
+
 def test_failures_of_several_classes_are_just_failures(three: Host) -> None:
     (store(three, "c") / "lock").unlink()
     (store(three, "c") / "lock").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_a_file_system_that_keeps_the_promises_is_said_to(host: Host) -> None:
     assert "kill 2 of 2" in done.err
     assert "2 kills of an update, each put right by the next run" in done.out
     assert "all promises hold here" in done.out
+    assert not list(host.folder.glob("converge-selftest-*"))
+
+
+def test_who_stops_it_finds_nothing_left(host: Host) -> None:
+    words = host.command("selftest", "--dir", ".")
+    process = subprocess.Popen(
+        words, cwd=host.folder, env=host.environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "kill 1 of" in process.stderr.readline()
+    process.terminate()
+
+    assert "stopped by SIGTERM" in process.communicate(timeout=60)[1]
+    assert process.returncode == 143
     assert not list(host.folder.glob("converge-selftest-*"))
 
 
