@@ -9,7 +9,14 @@ import sys
 from contextlib import redirect_stdout
 
 from engine import __version__, progress
-from engine.errors import Bug, ConvergeError, Interrupted, UsageError, from_os_error
+from engine.errors import (
+    Bug,
+    ConvergeError,
+    Interrupted,
+    UsageError,
+    crowded,
+    from_os_error,
+)
 from engine.options import EVERYTHING
 from engine.redaction import redacted
 from engine.verbs import VERBS
@@ -111,7 +118,9 @@ def _attempt(words: list[str], verbs: dict[str, Verb], compose: Compose) -> int:
         return _tell(words, error, as_json)
     except OSError as error:
         return _tell(words, from_os_error(error), as_json)
-    except Exception:
+    except Exception as error:
+        if str(error) == "can't start new thread":  # CPython has no class for it
+            return _tell(words, crowded(), as_json)
         import traceback
 
         progress.complain(redacted(traceback.format_exc()))

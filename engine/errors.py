@@ -51,7 +51,7 @@ class CannotCreate(ConvergeError):
 
 
 class InputOutputError(ConvergeError):
-    """The file system failed or is read-only."""
+    """The file system failed or is read-only, or a limit of the system is reached."""
 
     code, name = 74, "io"
 
@@ -112,6 +112,7 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
     errno.EMFILE: (InputOutputError, "raise the limit of open files (`ulimit -n`)"),
     errno.ENFILE: (InputOutputError, "the system is out of file handles"),
+    errno.EFBIG: (InputOutputError, "raise the limit of a file's size (`ulimit -f`)"),
     errno.EAGAIN: (Busy, "another run, or a backup, has it locked; try again"),
     errno.EBUSY: (ConvergeError, "something is mounted there, or uses it: end that first"),
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
@@ -149,6 +150,14 @@ def from_os_error(error: OSError) -> ConvergeError:
     kind, hint = _BY_ERRNO.get(error.errno or 0, (ConvergeError, None))
     where = f": `{_text(error.filename)}`" if error.filename else ""
     return kind(f"{(error.strerror or str(error)).lower()}{where}", hint=hint)
+
+
+def crowded() -> InputOutputError:
+    """Return the error for a process, or a thread, that the system does not let us start."""
+    return InputOutputError(
+        "no further process or thread can be started",
+        hint="end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
+    )
 
 
 def _text(name: object) -> str:

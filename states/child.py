@@ -10,6 +10,7 @@ import time
 from collections import deque
 
 from engine import lock, progress, stop
+from engine.errors import crowded
 from engine.redaction import redacted
 from engine.value import value
 
@@ -46,7 +47,8 @@ class Ended:
     def how(self) -> str:
         """Return how it failed, for people; a signal is below zero, as `subprocess` has it."""
         if self.status < 0:
-            return f"was ended by signal {-self.status}"
+            named = signal.strsignal(-self.status)
+            return f"was ended by signal {-self.status}" + (f" ({named})" if named else "")
         return f"failed with status {self.status}"
 
 
@@ -77,16 +79,19 @@ def run(
     not so one that may leave a service running, which would hold them for ever.
     Raises `Interrupted` if we are asked to stop, after ending the child and its own children.
     """
-    process = subprocess.Popen(
-        list(argv),
-        env=dict(env),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=lock.inherited() if locks else (),
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=lock.inherited() if locks else (),
+            start_new_session=True,
+        )
+    except BlockingIOError:
+        raise crowded() from None
     try:
         output = _listen(process, timeout)
     except BaseException:

@@ -33,6 +33,18 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "free some space; what was live before is untouched",
     ),
     (
+        r"Too many open files|os error 24\)",
+        InputOutputError,
+        "too many files are open",
+        "raise the limit of open files (`ulimit -n`)",
+    ),
+    (
+        r"Resource temporarily unavailable",
+        InputOutputError,
+        "no further process or thread can be started",
+        "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
+    ),
+    (
         r"[Ff]ailed to deserialize|[Bb]roken cache|cache entry|unexpected end of file"
         r"|Invalid hash digest|[Ii]nvalid [Zz]ip|Failed to extract|[Ff]ailed to read metadata",
         IntegrityError,

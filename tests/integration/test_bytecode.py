@@ -41,7 +41,7 @@ def test_what_cannot_be_written_to_its_end_is_not_published(large: Host, known: 
 
     failed = large.apply(prefix=["prlimit", f"--fsize={LIMIT}"])
 
-    assert failed.code == 1, failed.out
+    assert failed.code == 74, failed.out
     assert failed.first["error"]["message"] == "file too large"
     assert not large.venv.exists()
     large.applied()

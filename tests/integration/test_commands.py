@@ -173,7 +173,7 @@ def test_one_that_a_signal_ended_is_told_so(host: Host) -> None:
 
     error = host.apply().first["error"]
 
-    assert error["message"] == "`/bin/sh -c kill -9 $$` was ended by signal 9"
+    assert error["message"] == "`/bin/sh -c kill -9 $$` was ended by signal 9 (Killed)"
 
 
 def test_a_failed_one_is_told_and_tried_again(watched: Host) -> None:

@@ -6,6 +6,7 @@ import calendar
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from states.child import Ended
+from states.uv import complaint
 from tests.integration.conftest import stock
 from tests.integration.host import Host, Run
 from tests.integration.rooms import read_only, room, small_disk
@@ -320,6 +323,35 @@ def test_a_path_may_begin_with_two_slashes(stocked: Host) -> None:
     stocked.applied()
 
     assert stocked.venv.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("cause: Too many open files (os error 24)", "too many files are open"),
+        ('Os { code: 11, message: "Resource temporarily unavailable" }', "no further process"),
+        ("OS can't spawn worker thread: Resource temporarily unavailable", "no further process"),
+    ],
+)
+def test_a_limit_that_the_installer_meets_is_named(words: str, told: str) -> None:
+    error = complaint(Ended(status=2, output=f"error: Failed to install\n  {words}"), "installing")
+
+    assert error.message.startswith(f"installing: {told}")
+    assert (error.code, "raise the limit" in (error.hint or "")) == (74, True)
+
+
+def test_a_limit_of_the_size_of_files_is_named(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    shutil.rmtree(stocked.folder / "venvs")
+
+    failed = stocked.apply(prefix=["prlimit", "--fsize=1000"])
+
+    assert failed.code == 74
+    assert failed.first["error"]["message"].startswith("file too large")
+    assert "`ulimit -f`" in failed.first["error"]["hint"]
+    assert not stocked.venv.exists()
+    stocked.applied()
 
 
 def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Index) -> None:

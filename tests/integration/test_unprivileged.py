@@ -66,6 +66,17 @@ def test_their_own_environment_converges(theirs: Host) -> None:
     assert not theirs.apply(prefix=DROP).report["changed"]
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_of_processes_and_threads_is_named(theirs: Host, limit: int) -> None:
+    theirs.declare(["beta"])
+
+    failed = theirs.apply(prefix=[*DROP, "prlimit", f"--nproc={limit}"])
+
+    assert failed.code == 74, failed.err
+    assert "no further process or thread can be started" in failed.out
+    assert "Traceback" not in failed.err
+
+
 @pytest.mark.parametrize("mode", ["0500", "0600"])
 def test_a_mode_that_shuts_them_out_is_named_and_leaves_nothing(theirs: Host, mode: str) -> None:
     theirs.declare(["beta"], mode=mode)
