@@ -102,6 +102,10 @@ class NotConverged(ConvergeError):
     name = "not-converged"
 
 
+_LACKING = (
+    "the file system lacks what is needed: `converge selftest --dir` a folder in it says what"
+)
+
 _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOSPC: (
         CannotCreate,
@@ -121,6 +125,9 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
         "a folder that came with a container's image cannot be renamed: copy it aside with "
         "`cp -a`, remove it, and `mv` the copy to its place",
     ),
+    errno.ENOLCK: (ConvergeError, _LACKING),
+    errno.EOPNOTSUPP: (ConvergeError, _LACKING),
+    errno.ENOSYS: (ConvergeError, _LACKING),
     errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
     errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
     errno.ENOTDIR: (ConvergeError, "a part of that path is no folder: move that away"),

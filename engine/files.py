@@ -7,8 +7,10 @@ import fcntl
 import hashlib
 import os
 import stat
+import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
+_RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
+"""The number of the system call, for a C library without a function for it, as musl's was long."""
 
 
 def sha256(data: bytes) -> str:
@@ -116,15 +120,24 @@ def _sole_writer(folder: str, *, alone: bool) -> Iterator[int]:
     try:
         for attempt in range(0 if alone else 500):
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                take_lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
                 break
-            except BlockingIOError as error:
+            except BlockingIOError:
                 if attempt == 499:
-                    raise BlockingIOError(error.errno, error.strerror, folder) from None
+                    raise
                 time.sleep(0.01)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def take_lock(descriptor: int, how: int, path: str) -> None:
+    """Lock an open file (flock(2)); its `OSError` names the file."""
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -198,10 +211,22 @@ def flushing(path: str) -> Iterator[Callable[[], None]]:
 
 def exchange(one: str, other: str) -> None:
     """Swap two names in one step (renameat2(2) with RENAME_EXCHANGE); raises `OSError`."""
-    libc = _libc()
+    rename = _renameat2(_libc())
     names = os.fsencode(one), os.fsencode(other)
-    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
-        raise _last_error(one)
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
+        error = _last_error(one)
+        if error.errno == errno.EINVAL:  # so a file system says that it cannot do that
+            error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), one)
+        raise error
+
+
+def _renameat2(libc: ctypes.CDLL) -> Callable[..., int]:
+    if hasattr(libc, "renameat2"):
+        return libc.renameat2
+    number = _RENAMEAT2.get(os.uname().machine)
+    if number is None or sys.maxsize < 1 << 32:  # numbers are others for 32 bits
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return partial(libc.syscall, number)
 
 
 def _libc() -> ctypes.CDLL:

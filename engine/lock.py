@@ -14,6 +14,7 @@ from contextvars import ContextVar
 
 from engine import progress, stop
 from engine.errors import Busy
+from engine.files import take_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def is_held(path: str) -> bool:
     except (FileNotFoundError, PermissionError):
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        take_lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, path)
     except BlockingIOError:
         return True
     finally:
@@ -88,7 +89,7 @@ def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] 
             stop.safe_point()
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
             if _still_there(descriptor, path):
                 return path, descriptor
         except BlockingIOError:

@@ -11,7 +11,7 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 
-from engine.files import flush_file_system, private_folder
+from engine.files import flush_file_system, private_folder, take_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _flush(cache: str, marks: str) -> None:
 def _mark(path: str) -> int:
     """Make a mark that is locked as long as its maker lives."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    take_lock(descriptor, fcntl.LOCK_EX, path)
     return descriptor
 
 
@@ -102,7 +102,7 @@ def _abandoned(marks: str) -> list[str]:
 def _alone(folder: str) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        take_lock(descriptor, fcntl.LOCK_EX, folder)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 
-from engine.files import private_folder
+from engine.files import private_folder, take_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def _locked(above: str) -> tuple[str, int]:
     """
     gate = os.open(above, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+        take_lock(gate, fcntl.LOCK_EX, above)
         for name in os.listdir(above):
             _sweep(os.path.join(above, name))
         folder = tempfile.mkdtemp(prefix="run-", dir=above)
         lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        take_lock(lock, fcntl.LOCK_EX, folder)
         return folder, lock
     finally:
         os.close(gate)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import os
 import resource
 import threading
@@ -9,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.files import exchange, flush_file_system, flush_folder, write_durably
+from engine import files
+from engine.files import exchange, flush_file_system, flush_folder, take_lock, write_durably
 
 
 def test_a_file_is_there_with_content_and_mode(tmp_path: Path) -> None:
@@ -112,6 +116,47 @@ def test_a_swap_with_what_is_not_there_is_an_error_with_its_path(tmp_path: Path)
     with pytest.raises(FileNotFoundError) as caught:
         exchange(str(tmp_path / "a"), str(tmp_path / "gone"))
     assert caught.value.filename == str(tmp_path / "a")
+
+
+class NoSuchFunction:
+    """A C library as musl's: it has no function for the call, but makes any call by number."""
+
+    def __init__(self) -> None:
+        self.syscall = ctypes.CDLL(None, use_errno=True).syscall
+
+
+def test_two_names_are_swapped_under_a_c_library_that_has_no_function_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_libc", NoSuchFunction)
+    if os.uname().machine in files._RENAMEAT2:
+        test_two_names_are_swapped_in_one_step(tmp_path)
+        with pytest.raises(FileNotFoundError):
+            exchange(str(tmp_path / "link"), str(tmp_path / "gone"))
+    monkeypatch.setattr(files, "_RENAMEAT2", {})
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
+        exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
+
+
+def test_a_file_system_that_cannot_swap_is_not_taken_for_a_mistake_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        ctypes.set_errno(errno.EINVAL)
+        return -1
+
+    monkeypatch.setattr(files, "_renameat2", lambda _: refused)
+    with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
+        exchange(str(tmp_path), str(tmp_path))
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_a_lock_that_is_refused_says_of_what(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_PATH)
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        take_lock(descriptor, fcntl.LOCK_EX, str(tmp_path))
+    os.close(descriptor)
+    assert caught.value.filename == str(tmp_path)
 
 
 def test_flushing_asks_for_what_is_there(tmp_path: Path) -> None:
