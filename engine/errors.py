@@ -122,8 +122,8 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
     errno.EXDEV: (
         ConvergeError,
-        "a folder that came with a container's image cannot be renamed: copy it aside with "
-        "`cp -a`, remove it, and `mv` the copy to its place",
+        "nothing can be renamed into another file system; nor can a folder that came with a "
+        "container's image: copy that aside with `cp -a`, remove it, and `mv` the copy back",
     ),
     errno.ENOLCK: (ConvergeError, _LACKING),
     errno.EOPNOTSUPP: (ConvergeError, _LACKING),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+from contextlib import suppress
 
 from engine.errors import ConvergeError, Forbidden
-from engine.files import symlink
+from engine.files import flush_file_system, flush_folder, symlink
 from engine.trust import weakness
 from states import child
 from states import python as pythons
@@ -71,27 +73,50 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
             _refuse_theirs(store, name)
             os.makedirs(os.path.dirname(lasting), exist_ok=True)
             aside = f"{store.root}/next-{os.path.basename(name)}"
-            if os.path.isdir(inside):
-                shutil.copytree(inside, aside, symlinks=True)
-            else:
-                os.mkdir(aside, 0o755)
-            set_modes(aside)
-            give(aside, ids)
-            os.chown(aside, *ids)
-            os.rename(aside, lasting)
+            _fill(aside, inside, ids)
+            try:
+                os.rename(aside, lasting)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.rmtree(aside)
+                _fill_over_there(lasting, inside, ids)
         if os.path.isdir(inside):
             shutil.rmtree(inside)
         os.makedirs(os.path.dirname(inside), exist_ok=True)
         symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
 
 
+def _fill(folder: str, inside: str, ids: Ids) -> None:
+    """Make a folder with the content that one of the generation has, if it is there."""
+    if os.path.isdir(inside):
+        shutil.copytree(inside, folder, symlinks=True)
+    else:
+        os.mkdir(folder, 0o755)
+    set_modes(folder)
+    give(folder, ids)
+    os.chown(folder, *ids)
+
+
+def _fill_over_there(lasting: str, inside: str, ids: Ids) -> None:
+    """Make a lasting folder on a disk of its own, which is flushed with no generation."""
+    above, name = os.path.split(lasting)
+    aside = f"{above}/.{name}.next"
+    with suppress(FileNotFoundError):
+        shutil.rmtree(aside)  # left by a killed run
+    _fill(aside, inside, ids)
+    flush_file_system(aside)
+    os.rename(aside, lasting)
+    flush_folder(above)
+
+
 def _refuse_theirs(store: Store, name: str) -> None:
     """Refuse to make a folder below one that is somebody else's, who could lead us elsewhere.
 
-    As one is that was persistent itself, and was given to an owner.
+    As one is that was persistent itself, and was given to an owner, or is a disk of its own.
     """
-    folder = store.persistent
-    for part in name.split("/")[:-1]:
+    folder = store.root
+    for part in (os.path.basename(store.persistent), *name.split("/")[:-1]):
         folder = f"{folder}/{part}"
         try:
             found = os.lstat(folder)

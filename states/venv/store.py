@@ -148,10 +148,12 @@ def publish(store: Store, identifier: str) -> None:
     try:
         put_symlink(target, store.published, aside, swap=foreign)
     except OSError as error:
-        # An image's folder cannot be renamed; that of nothing is no loss.
-        if error.errno != errno.EXDEV or os.listdir(store.published):
+        if error.errno != errno.EXDEV:
             raise
-        os.rmdir(store.published)
+        try:
+            os.rmdir(store.published)  # an image's folder cannot be renamed; this one is empty
+        except OSError:
+            raise error from None
         put_symlink(target, store.published, aside)
     if foreign:
         with suppress(OSError):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.integration.host import Host
-from tests.integration.rooms import image, room
+from tests.integration.rooms import image, room, small_disk
 
 
 def test_generations_that_came_with_an_image_are_collected(stocked: Host) -> None:
@@ -67,6 +67,17 @@ def test_inode_numbers_with_the_highest_bit_are_remembered(stocked: Host) -> Non
 
         assert not again.report["changed"]
         assert shown("%i %z", ".converge/stats") == noted
+
+
+def test_a_store_that_is_a_disk_of_its_own_is_told(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.store.mkdir(parents=True)
+    with room(small_disk(stocked.store, "8m"), stocked.folder) as inside:
+        refused = stocked.apply(prefix=inside)
+
+    assert refused.code == 1
+    assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
+    assert "another file system" in refused.first["error"]["hint"]
 
 
 def test_an_empty_folder_that_came_with_an_image_is_no_hindrance(stocked: Host) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.host import MINOR, Host, changes
 from tests.integration.interpreters import private_interpreter
+from tests.integration.rooms import room, small_disk
 from tests.support.wheels import make_wheel
 
 
@@ -111,6 +112,35 @@ def test_nothing_is_made_below_what_was_given_to_an_owner(configured: Host) -> N
     assert refused.code == 77
     assert f"unsafe: `{theirs}` belongs to uid" in refused.first["error"]["message"]
     assert list((configured.folder / "victim").iterdir()) == []
+
+
+@pytest.mark.parametrize("at", ["persistent", "persistent/etc"])
+def test_it_may_lie_on_a_disk_of_its_own(configured: Host, at: str) -> None:
+    configured.declare(["service==2.0"], persistent=["etc/service"])
+    shutil.rmtree(configured.store / "persistent")
+    (configured.store / at).mkdir(parents=True)
+    left = configured.store / "persistent/etc/.service.next"
+    script = f"{small_disk(configured.store / at, '1m')}\nmkdir -p '{left}'"
+    with room(script, configured.folder) as inside:
+        configured.applied(prefix=inside)
+        again = configured.applied(prefix=inside)
+        conf = configured.venv / "etc/service/service.conf"
+        told = subprocess.run([*inside, "cat", conf], stdout=subprocess.PIPE, text=True)
+        seen = subprocess.run([*inside, "test", "-e", left])
+
+    assert not again.report["changed"]
+    assert (told.stdout, seen.returncode) == ("shipped = 2.0\n", 1)
+    assert not list(configured.store.glob("next-*"))
+
+
+def test_what_lasts_is_not_made_on_a_disk_that_others_can_write(configured: Host) -> None:
+    configured.declare(["service==1.0"], persistent=["var/app"])
+    lasting = configured.store / "persistent"
+    with room(f"mount -t tmpfs open '{lasting}'", configured.folder) as inside:
+        refused = configured.apply(prefix=inside)
+
+    assert refused.code == 77
+    assert f"unsafe: `{lasting}` is writable" in refused.first["error"]["message"]
 
 
 def test_a_persistent_link_that_was_redirected_is_drift(configured: Host) -> None:
