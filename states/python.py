@@ -202,18 +202,25 @@ def _candidates() -> Iterator[str]:
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     versions = os.path.join(pyenv, "versions")
     folders = [*os.environ.get("PATH", "").split(os.pathsep), *_USUAL]
-    if os.path.isdir(versions):
-        folders += [os.path.join(versions, one, "bin") for one in sorted(os.listdir(versions))]
+    folders += [os.path.join(versions, one, "bin") for one in sorted(_listed(versions))]
     seen = set()
     for folder in folders:
-        if not os.path.isabs(folder) or not os.path.isdir(folder) or "/shims" in folder:
+        if not os.path.isabs(folder) or "/shims" in folder:
             continue  # a shim is another program that looks for one
-        for name in sorted(filter(_NAME.fullmatch, os.listdir(folder)), key=len):
+        for name in sorted(filter(_NAME.fullmatch, _listed(folder)), key=len):
             path = os.path.join(folder, name)
             real = os.path.realpath(path)
             if real not in seen and os.access(real, os.X_OK):
                 seen.add(real)
                 yield path
+
+
+def _listed(folder: str) -> list[str]:
+    """Return the names in a folder; none where there is none, or we may not look."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _query(path: str) -> PythonInfo | None:

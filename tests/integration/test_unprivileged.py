@@ -66,6 +66,17 @@ def test_their_own_environment_converges(theirs: Host) -> None:
     assert not theirs.apply(prefix=DROP).report["changed"]
 
 
+def test_a_folder_of_programs_that_they_may_not_list_is_passed_over(theirs: Host) -> None:
+    """As a shell does, which can still run what it names."""
+    (theirs.folder / "closed").mkdir(mode=0o711)
+    theirs.declare(["beta"], python=">=3.8")
+    found = os.pathsep.join([str(theirs.folder / "closed"), os.path.dirname(theirs.python)])
+
+    done = theirs.apply(prefix=DROP, env={"PATH": f"{found}:{os.defpath}"})
+
+    assert done.code == 0, done.out
+
+
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_limit_of_processes_and_threads_is_named(theirs: Host, limit: int) -> None:
     theirs.declare(["beta"])
