@@ -110,6 +110,21 @@ def private_folder(path: str, *, lasting: bool = True) -> None:
             flush_folder(os.path.dirname(path))
 
 
+def make_folders(path: str) -> None:
+    """Make a folder, and so all above it that are missing: mode 0755.
+
+    `os.makedirs` trusts the umask, which counts for nothing where a default ACL is (acl(5)).
+    """
+    above = os.path.dirname(path)
+    if not os.path.exists(above):
+        make_folders(above)
+    try:
+        os.mkdir(path, 0o755)
+    except OSError:
+        if not os.path.isdir(path):
+            raise
+
+
 @contextmanager
 def _sole_writer(folder: str, *, alone: bool) -> Iterator[int]:
     """Lock a folder, unless `alone`, and yield its descriptor.

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import ConvergeError
-from engine.files import flush_folder, symlink
+from engine.files import flush_folder, make_folders, symlink
 from engine.trust import refuse_led
 from engine.value import derived, key, replace, value
 from states.venv.kind import NEW
@@ -140,7 +140,7 @@ class LinkKind:
                 if spec.to.startswith("venv.")
                 else "make that first; a link is put only where it leads to something",
             )
-        os.makedirs(folder, exist_ok=True)
+        make_folders(folder)
         _clear(folder, name)
         while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
             pass  # another engine took what we had put aside for left over

@@ -35,6 +35,8 @@ from states.venv.store import LEASE, NOTES, leftovers, new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from engine.settings import Settings
     from states.venv.choice import Choice
     from states.venv.extras import Ids
@@ -158,7 +160,7 @@ def _sealed(
     """Note the state of every file, as it shall stay; return what is to be the receipt."""
     progress.step("sealing")
     os.mkdir(f"{root}/{NOTES}", 0o755)
-    with open(f"{root}/{LEASE}", "wb"):
+    with _note(root, LEASE):
         pass
     paths = [path for path, _ in seals.walk(root) if not ignored(path, spec.ignore)]
     seal = {
@@ -171,9 +173,9 @@ def _sealed(
     dumped = seals.dump(seal)
     loose = loose_folders(paths, spec.ignore) if spec.ignore else ()
     for name, data in (("seal.json", dumped), ("pylock.toml", chosen.lock.encode())):
-        with open(f"{root}/{NOTES}/{name}", "wb") as stream:
+        with _note(root, f"{NOTES}/{name}") as stream:
             stream.write(data)
-    with open(f"{root}/{NOTES}/stats", "wb") as stream:
+    with _note(root, f"{NOTES}/stats") as stream:
         stream.write(seals.stats(root, seals.watched(seal, loose)))
     receipt = Receipt(
         generation=os.path.basename(root),
@@ -195,6 +197,11 @@ def _sealed(
         loose=loose,
     )
     return receipt, seal
+
+
+def _note(root: str, name: str) -> BinaryIO:
+    """Open a new file that others cannot write, though a default ACL asks for no umask (acl(5))."""
+    return open(f"{root}/{name}", "wb", opener=lambda path, flags: os.open(path, flags, 0o644))
 
 
 def _given(entry: Entry, ids: Ids) -> Entry:

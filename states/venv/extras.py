@@ -70,8 +70,7 @@ def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
     for name in spec.persistent:
         inside, lasting = f"{root}/{name}", f"{store.persistent}/{name}"
         if not os.path.isdir(lasting):
-            _refuse_theirs(store, name)
-            os.makedirs(os.path.dirname(lasting), exist_ok=True)
+            _make_above(store, name)
             aside = f"{store.root}/next-{os.path.basename(name)}"
             _fill(aside, inside, ids)
             try:
@@ -110,10 +109,10 @@ def _fill_over_there(lasting: str, inside: str, ids: Ids) -> None:
     flush_folder(above)
 
 
-def _refuse_theirs(store: Store, name: str) -> None:
-    """Refuse to make a folder below one that is somebody else's, who could lead us elsewhere.
+def _make_above(store: Store, name: str) -> None:
+    """Make the folders above a lasting one; refuse one of others, who could lead us elsewhere.
 
-    As one is that was persistent itself, and was given to an owner, or is a disk of its own.
+    As one may be that was persistent itself, and was given to an owner, or is a disk of its own.
     """
     folder = store.root
     for part in (os.path.basename(store.persistent), *name.split("/")[:-1]):
@@ -121,7 +120,8 @@ def _refuse_theirs(store: Store, name: str) -> None:
         try:
             found = os.lstat(folder)
         except FileNotFoundError:
-            return
+            os.mkdir(folder, 0o755)
+            continue
         what = weakness(found) if stat.S_ISDIR(found.st_mode) else "is not a folder"
         if what:
             raise Forbidden(

@@ -13,7 +13,7 @@ import os
 import struct
 from contextlib import suppress
 
-from engine.files import sha256, write_all, write_whole
+from engine.files import private_folder, sha256, write_all, write_whole
 from states.aged import used
 from states.venv.inspection import cached
 from states.workplace import writable
@@ -134,6 +134,6 @@ def _key(state: str) -> bytes:
             return key
     key = os.urandom(_SIZE)
     with suppress(OSError):
-        os.makedirs(state, mode=0o700, exist_ok=True)
+        private_folder(state, lasting=False)
         write_whole(place, key, 0o600)
     return key

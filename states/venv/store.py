@@ -18,7 +18,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import Forbidden
-from engine.files import exchange, flush_folder, put_symlink
+from engine.files import exchange, flush_folder, make_folders, put_symlink
 from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 
@@ -128,7 +128,7 @@ def prepare(store: Store, path: str) -> None:
     """
     parent = os.path.dirname(store.root)
     refuse_exchangeable(os.path.dirname(path))
-    os.makedirs(parent, mode=0o755, exist_ok=True)
+    make_folders(parent)
     for folder in (store.root, store.generations):
         try:
             os.mkdir(folder, 0o755)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from engine.files import sha256, write_whole
+from engine.files import private_folder, sha256, write_whole
 from states import moment
 
 
@@ -13,7 +13,7 @@ def note(state: str, root: str) -> None:
     """Note that a generation was found whole just now; skipped where that cannot be written."""
     place = _place(state, root)
     with suppress(OSError):
-        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        private_folder(os.path.dirname(place), lasting=False)
         write_whole(place, moment.now().encode(), 0o600)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -204,6 +205,27 @@ def test_a_folder_in_which_others_may_write_is_refused(stocked: Host) -> None:
 
     assert refused.code == 65
     assert "would let others replace" in refused.report["problems"][0]["message"]
+
+
+def test_a_default_acl_lets_nobody_write_what_is_made(stocked: Host) -> None:
+    """It takes the place of the umask in all that is made below (acl(5))."""
+    above = stocked.folder / "team"
+    above.mkdir()
+    everybody, group = 0xFFFFFFFF, 100
+    entries = [(1, 7, everybody), (4, 5, everybody), (8, 7, group), (16, 7, everybody)]
+    rows = [struct.pack("<HHI", *one) for one in (*entries, (32, 5, everybody))]
+    try:
+        os.setxattr(above, "system.posix_acl_default", struct.pack("<I", 2) + b"".join(rows))
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error.strerror}")
+    link = '[link."team/bin/alpha"]\nto = "venv.app:bin/alpha"\n'
+    stocked.declare(["alpha==1.0"], link, path="team/venvs/app", persistent=["etc/deep/app"])
+    stocked.applied()
+    stocked.declare(["alpha==1.1"], link, path="team/venvs/app", persistent=["etc/deep/more"])
+    stocked.applied()
+
+    found = [one for one in above.rglob("*") if not one.is_symlink()]
+    assert [one for one in found if one.stat().st_mode & 0o022] == []
 
 
 def test_an_unknown_owner_fails_before_anything_is_visible(stocked: Host) -> None:
