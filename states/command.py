@@ -119,7 +119,7 @@ class CommandKind:
         from states import child
 
         progress.step(f"running {spec.argv[0]}")
-        env = child.environment(os.path.expanduser("~"), {"TMPDIR": "/tmp"})
+        env = child.environment(_home(), {"TMPDIR": "/tmp"})
         try:
             ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False)
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -146,6 +146,12 @@ class CommandKind:
     def _note(self, spec: Command) -> str:
         words = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])
         return os.path.join(self.folder, f"{sha256(words.encode())[:32]}.json")
+
+
+def _home() -> str:
+    """Return our home; `/` for a user whom nobody knows, as in a container."""
+    home = os.path.expanduser("~")
+    return home if os.path.isabs(home) else "/"
 
 
 def _not_started(spec: Command, error: OSError) -> ConvergeError:

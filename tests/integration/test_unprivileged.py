@@ -77,6 +77,21 @@ def test_a_folder_of_programs_that_they_may_not_list_is_passed_over(theirs: Host
     assert done.code == 0, done.out
 
 
+def test_a_command_of_a_user_whom_nobody_knows_is_at_home_at_the_top(theirs: Host) -> None:
+    """As in a container that runs as any number; `~` would be a folder of that name."""
+    uid = 54321
+    for name in ("cache", "state"):
+        (theirs.folder / name).mkdir(exist_ok=True)
+        os.chown(theirs.folder / name, uid, uid)
+    theirs.write('[command.told]\nargv = ["sh", "-c", "echo home is $HOME"]\n')
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+
+    done = theirs.run("apply", "converge.toml", "--verbose", prefix=["env", "-u", "HOME", *become])
+
+    assert done.code == 0, done.err
+    assert "home is /\n" in done.err
+
+
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_limit_of_processes_and_threads_is_named(theirs: Host, limit: int) -> None:
     theirs.declare(["beta"])
