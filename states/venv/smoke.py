@@ -7,7 +7,7 @@ import shlex
 import subprocess
 
 from engine import progress
-from engine.errors import ConvergeError
+from engine.errors import ConvergeError, Forbidden
 from states import child
 
 TYPE_CHECKING = False
@@ -32,6 +32,11 @@ def smoke(root: str, spec: Venv, work: str) -> None:
             raise ConvergeError(
                 f"`{command}` cannot be tried: there is no `{words[0]}`",
                 hint="name a script of one of the packages, or take it out of `smoke`",
+            ) from None
+        except PermissionError as error:
+            raise Forbidden(
+                f"`{command}` cannot be tried: {error.strerror}: `{error.filename}`",
+                hint="a script must be executable, and its file system not be mounted `noexec`",
             ) from None
         except subprocess.TimeoutExpired:
             raise ConvergeError(f"`{command}` did not end within {_SECONDS:g} s") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.host import Host
+from tests.integration.rooms import room
 
 
 def test_what_passes_is_published(stocked: Host) -> None:
@@ -34,6 +35,19 @@ def test_a_command_that_is_not_there_is_named(live: Host) -> None:
     assert failed.code == 1
     assert "there is no `no-such-command`" in failed.first["error"]["message"]
     assert "name a script" in failed.first["error"]["hint"]
+
+
+def test_a_script_on_a_file_system_from_which_none_runs_is_named(stocked: Host) -> None:
+    stocked.declare(["alpha==1.0"], smoke=["alpha"])
+    venvs = stocked.venv.parent
+    venvs.mkdir()
+    script = f"mount -t tmpfs -o noexec,mode=0755 none '{venvs}'"
+    with room(script, stocked.folder) as inside:
+        failed = stocked.apply(prefix=inside)
+
+    assert failed.code == 77
+    assert failed.first["error"]["message"].startswith("`alpha` cannot be tried: Permission denied")
+    assert "noexec" in failed.first["error"]["hint"]
 
 
 def test_another_test_for_the_same_content_builds_nothing(live: Host) -> None:
