@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.store import Store
 
-_NAME = "former"
+NAME = "former"
+"""The name of the note in the store."""
 
 
 def note(store: Store, before: str, following: str) -> None:
@@ -23,12 +24,12 @@ def note(store: Store, before: str, following: str) -> None:
 
     A rollback notes nothing: what it leaves was rejected, and is not to be gone back to.
     """
-    stores.note(store, _NAME, f"{before}:{following}")
+    stores.note(store, NAME, f"{before}:{following}")
 
 
 def before(store: Store) -> str:
     """Return the generation that was live before the one that is; empty if it is not known."""
-    replaced, _, following = noted(store, _NAME).partition(":")
+    replaced, _, following = noted(store, NAME).partition(":")
     return replaced if following == current(store) else ""
 
 

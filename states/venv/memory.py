@@ -6,9 +6,10 @@ import os
 from contextlib import suppress
 
 from engine.errors import Busy, Forbidden
-from engine.files import sha256, write_durably
+from engine.files import flush_file_system, sha256, write_durably
 from engine.lock import holding
 from engine.value import replace
+from states.venv import former
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.damage import damage
@@ -48,6 +49,19 @@ def refresh(spec: Venv, view: View, chosen: Choice) -> None:
             receipts.write(receipt, view.root)
 
 
+def make_way(store: Store, needed: str) -> None:
+    """Remove, on a full disk, what is but remembered; not so of the one generation that is needed.
+
+    The store's lock must be held.
+    """
+    others = [store.generation(one) for one in generations(store) if one != needed]
+    memories = [f"{root}/{NOTES}/stats" for root in others if receipts.protected(root)]
+    for one in (*memories, f"{store.root}/{former.NAME}"):
+        with suppress(FileNotFoundError):
+            os.unlink(one)
+    flush_file_system(store.root)  # only then is what was freed given to others
+
+
 def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -> None:
     """Note how all looks, if all is as sealed; the store's lock must be held.
 
@@ -59,10 +73,3 @@ def note(root: str, seal: Seal, loose: Iterable[str], ignore: tuple[str, ...]) -
         looks = seals.stats(root, seals.watched(seal, loose))
         if not damage(root, seal, ignore):
             write_durably(f"{root}/{NOTES}/stats", looks, alone=True)
-
-
-def forget(store: Store) -> None:
-    """Forget how the files of all generations looked, for the room; each is hashed once instead."""
-    for one in generations(store):
-        with suppress(FileNotFoundError):
-            os.unlink(f"{store.generation(one)}/{NOTES}/stats")

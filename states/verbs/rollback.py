@@ -13,7 +13,7 @@ from engine.report import to_json
 from engine.verb import Verb
 from states.venv import former, hold
 from states.venv import receipt as receipts
-from states.venv.memory import forget
+from states.venv.memory import make_way
 from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
 from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.verb import Compose
+    from states.venv.hold import Hold
     from states.venv.spec import Venv
     from states.venv.store import Store
 
@@ -79,19 +80,23 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
     kept = target in foreign(store)
     if not kept:
         _check(store, target, spec)
+    wanted = hold.Hold(FOREIGN if kept else target, against)
     try:
-        _switch(store, target, against, kept=kept)
+        _switch(store, wanted, target)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        # A symlink needs an inode, and a long one a block: what is only remembered has some.
-        forget(store)
-        _switch(store, target, against, kept=kept)
+        # Two symlinks take an inode each, and one to a long name a block.
+        make_way(store, target)
+        _switch(store, wanted, target)
 
 
-def _switch(store: Store, target: str, against: str, *, kept: bool) -> None:
-    hold.put(store, hold.Hold(FOREIGN if kept else target, against))
-    give_back(store, target) if kept else publish(store, target)
+def _switch(store: Store, wanted: Hold, target: str) -> None:
+    hold.put(store, wanted)
+    if wanted.generation == FOREIGN:
+        give_back(store, target)
+    else:
+        publish(store, target)
 
 
 def _target(arguments: Namespace, store: Store) -> str:
