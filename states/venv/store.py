@@ -148,10 +148,11 @@ def publish(store: Store, identifier: str) -> None:
     try:
         put_symlink(target, store.published, aside, swap=foreign)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
+        # An image's folder cannot be renamed, and not all file systems can exchange two names.
         try:
-            os.rmdir(store.published)  # an image's folder cannot be renamed; this one is empty
+            os.rmdir(store.published)  # that of nothing is no loss
         except OSError:
             raise error from None
         put_symlink(target, store.published, aside)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from engine import files
+from states.venv.store import current, leftovers, prepare, publish, store_of
 from tests.integration.host import Host
 from tests.integration.rooms import image, room, small_disk
 
@@ -78,6 +83,31 @@ def test_a_store_that_is_a_disk_of_its_own_is_told(stocked: Host) -> None:
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
     assert "another file system" in refused.first["error"]["hint"]
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
+def test_an_empty_folder_is_no_hindrance_where_names_cannot_be_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As on some that a container shares with its host."""
+
+    def refused(one: str, _: str) -> None:
+        raise OSError(number, os.strerror(number), one)
+
+    monkeypatch.setattr(files, "exchange", refused)
+    path = tmp_path / "app"
+    store = store_of(str(path))
+    prepare(store, str(path))
+    path.mkdir()
+    (path / "precious").touch()
+    with pytest.raises(OSError, match=os.strerror(number)):
+        publish(store, "000001-0a0b0c0d")
+    assert os.listdir(path) == ["precious"]
+    (path / "precious").unlink()
+    publish(store, "000001-0a0b0c0d")
+
+    assert current(store) == "000001-0a0b0c0d"
+    assert leftovers(store) == []
 
 
 def test_an_empty_folder_that_came_with_an_image_is_no_hindrance(stocked: Host) -> None:
