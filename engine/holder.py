@@ -10,14 +10,17 @@ from pathlib import Path
 
 def describe(locked: os.stat_result) -> str:
     """Name the processes that hold or inherited a lock on the file with this stat."""
-    pids = _lockers(locked) or _openers(locked)
+    pids = lockers(locked) or _openers(locked)
     if not pids:
         return "a process that cannot be seen from here"
     return "; ".join(_person(pid) for pid in pids[:3])
 
 
-def _lockers(locked: os.stat_result) -> list[int]:
-    """Read /proc/locks (see proc(5)): `N: FLOCK ADVISORY WRITE pid major:minor:inode …`."""
+def lockers(locked: os.stat_result) -> list[int]:
+    """Return the processes that took a lock, of those that we see; not who inherited it.
+
+    /proc/locks (see proc(5)) has `N: FLOCK ADVISORY WRITE pid major:minor:inode …`.
+    """
     wanted = f"{os.major(locked.st_dev):02x}:{os.minor(locked.st_dev):02x}:{locked.st_ino}"
     pids = []
     for line in _lines("/proc/locks"):

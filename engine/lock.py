@@ -54,14 +54,16 @@ def holding(find: Callable[[], str | None], timeout: float) -> Iterator[None]:
 def is_held(path: str) -> bool:
     """Tell whether somebody else holds the lock right now.
 
-    A file that is not there is not held; one that we may not open is taken for free.
+    A file that is not there is not held; of one that we may not open, the kernel's list tells.
     """
     if any(path == held for held, _ in _held.get()):
         return False
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, PermissionError):
+    except FileNotFoundError:
         return False
+    except PermissionError:
+        return _is_listed(path)
     try:
         take_lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, path)
     except BlockingIOError:
@@ -69,6 +71,15 @@ def is_held(path: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _is_listed(path: str) -> bool:
+    from engine.holder import lockers
+
+    try:
+        return bool(lockers(os.stat(path)))
+    except OSError:
+        return False
 
 
 def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.holder import lockers
+from engine.lock import holding
 from tests.integration.conftest import stock
 from tests.integration.host import Host
 from tests.integration.rooms import NOBODY
@@ -158,6 +160,23 @@ def test_looking_at_what_root_made_needs_no_more_than_reading(theirs: Host) -> N
     looked = theirs.check(prefix=DROP, env=cache)
 
     assert looked.code == 0, looked.out
+
+
+def test_what_root_is_just_making_is_not_taken_for_left_over(theirs: Host) -> None:
+    os.chown(theirs.folder, 0, 0)
+    theirs.declare(["beta"])
+    theirs.applied()
+    cache = {"CONVERGE_CACHE_DIR": str(theirs.folder / "home/cache")}
+    (theirs.store / "generations/000002-0a0b0c0d").mkdir(0o700)
+
+    with holding(lambda: str(theirs.store / "lock"), 1):
+        if not lockers((theirs.store / "lock").stat()):
+            pytest.skip("the kernel lists locks here by another number of the device")
+        meanwhile = theirs.check(prefix=DROP, env=cache)
+    afterwards = theirs.check(prefix=DROP, env=cache)
+
+    assert meanwhile.code == 0, meanwhile.out
+    assert afterwards.code == 2
 
 
 @pytest.mark.parametrize("key", ["requirements", "constraints", "build_constraints", "lock"])
