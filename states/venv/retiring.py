@@ -115,16 +115,22 @@ def is_pinned(store: Store, identifier: str) -> bool:
 
 
 def in_use(root: str) -> bool:
-    """Tell whether a process runs from a generation: by its lease, or by what /proc tells."""
+    """Tell whether a process runs from a generation: by its lease, or by what /proc tells.
+
+    It is taken for used where nobody can tell: where no more files can be opened, or over NFS,
+    which locks so only what is open for writing.
+    """
     if usage.processes(root):
         return True
     try:
         lease = os.open(f"{root}/{LEASE}", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return True
     try:
         fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:
         return True
     finally:
         os.close(lease)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from states.venv import usage
+from states.venv.retiring import in_use
 from tests.integration.host import Host
 from tests.support.wheels import make_wheel
 
@@ -144,6 +150,27 @@ def test_it_is_seen_though_the_lease_went(host: Host) -> None:
         process.communicate(b"\n")
 
     assert seen == [process.pid]
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "number"),
+    [(os, "open", errno.EMFILE), (fcntl, "flock", errno.EBADF), (fcntl, "flock", errno.EAGAIN)],
+)
+def test_it_is_taken_for_used_where_nobody_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: str, number: int
+) -> None:
+    assert not in_use(str(tmp_path))
+    (tmp_path / ".converge").mkdir()
+    (tmp_path / ".converge/lease").touch()
+    assert not in_use(str(tmp_path))
+
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(usage, "processes", lambda _: [])
+        patched.setattr(module, call, refused)
+        assert in_use(str(tmp_path))
 
 
 def test_a_forked_child_holds_it_too(serving: tuple[Host, subprocess.Popen[str]]) -> None:
