@@ -61,6 +61,7 @@ class Live(Reporter):
             expand=True,
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=False,  # what is printed meanwhile is the result, wherever it goes
         )
         self.tasks: dict[str, TaskID] = {}
         self.progress.start()

@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
@@ -185,6 +185,18 @@ def test_a_terminal_that_is_closed_meanwhile_stops_nothing(desk: Desk) -> None:
     assert process.returncode == 0
     assert desk.says("a")
     assert desk.says("b")
+
+
+def test_a_result_that_is_printed_meanwhile_is_not_drawn_into_the_display() -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    with redirect_stderr(stream), redirect_stdout(io.StringIO()) as result:
+        live = LazyLive()
+        live.opened()
+        print("the result")
+        live.close()
+    assert result.getvalue() == "the result\n"
+    assert "the result" not in stream.getvalue()
 
 
 def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
