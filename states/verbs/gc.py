@@ -8,6 +8,7 @@ from functools import partial
 from engine import options, progress
 from engine.errors import UsageError
 from engine.lock import holding, is_held
+from engine.session import listen
 from engine.verb import Verb
 from states import moment
 from states.aged import aged, drop
@@ -41,6 +42,8 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def _gc(arguments: Namespace, compose: Compose) -> int:
+    listen(arguments)
+    progress.open_()
     oldest = _seconds(arguments.older_than) if arguments.older_than is not None else 0
     gone, failed = apart(venvs(arguments, compose), lambda one: _collect(one, arguments, oldest))
     forgotten = aged(options.settings(arguments).cache)
@@ -79,7 +82,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         # What an engine is making now looks like what one left.
         left = [] if is_held(store.lock) else leftovers(store)
         return _going(store, keep, oldest), left
-    with holding(find, arguments.lock_timeout):
+    with progress.task(one.address), holding(find, arguments.lock_timeout):
         left = recover(store)
         going = _going(store, keep, oldest)
         gone = retire(store, going)

@@ -6,10 +6,11 @@ import errno
 import sys
 from functools import partial
 
-from engine import options
-from engine.errors import ConvergeError, UsageError
+from engine import options, progress
+from engine.errors import ConvergeError
 from engine.lock import holding
 from engine.report import to_json
+from engine.session import listen
 from engine.verb import Verb
 from states.venv import former, hold
 from states.venv import receipt as receipts
@@ -18,7 +19,7 @@ from states.venv.observation import FOREIGN, look, sealed_well
 from states.venv.retiring import is_quarantined
 from states.venv.store import current, foreign, generations, give_back, lock_of, publish, store_of
 from states.verbs.apart import tell
-from states.verbs.selection import named, one_venv
+from states.verbs.selection import named, one_of, one_venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def _rollback(arguments: Namespace, compose: Compose) -> int:
+    listen(arguments)
+    progress.open_()
     one = named(arguments, compose)
     store = store_of(one.spec.path)
-    with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
+    find = partial(lock_of, store, one.spec.path)
+    with progress.task(one.address), holding(find, arguments.lock_timeout):
         live = current(store)
         if arguments.release:
             changed, target = hold.release(store), live
@@ -117,13 +121,8 @@ def _target(arguments: Namespace, store: Store) -> str:
 
 def _asked_for(beginning: str, store: Store) -> str:
     every = [*foreign(store), *generations(store)]
-    matching = [one for one in every if beginning and one.startswith(beginning)]
-    if len(matching) == 1:
-        return matching[0]
-    raise UsageError(
-        f"`--to {beginning}` names {'no' if not matching else 'more than one'} generation",
-        hint=_choice(store) or "there is none but the live one",
-    )
+    hint = _choice(store) or "there is none but the live one"
+    return one_of(beginning, every, told=f"--to {beginning}", hint=hint)
 
 
 def _choice(store: Store, tried: str = "") -> str:

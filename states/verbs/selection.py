@@ -55,3 +55,14 @@ def chosen(order: Sequence[Resource], name: str) -> Resource:
 def present(order: Sequence[Resource]) -> list[Resource]:
     """Return those resources that are venvs, and are to be there."""
     return [one for one in order if one.kind == "venv" and one.spec.state == "present"]
+
+
+def one_of(beginning: str, names: Sequence[str], *, told: str, hint: str) -> str:
+    """Return the one generation, or adopted folder, whose name begins so; raises `UsageError`."""
+    # An empty one is the variable of a script that nobody set.
+    matching = [one for one in names if beginning and one.startswith(beginning)]
+    if len(matching) == 1:
+        return matching[0]
+    raise UsageError(
+        f"`{told}` names {'no' if not matching else 'more than one'} generation", hint=hint
+    )

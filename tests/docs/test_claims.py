@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -70,6 +71,21 @@ def test_a_pinned_generation_is_not_collected(host: Host) -> None:
     assert host.run("pin", "converge.toml", "app", former, "--remove").code == 0
     assert host.run("gc", "--keep", "0", "converge.toml").code == 0
     assert former not in host.generations()
+
+
+def test_a_pin_is_told_in_json_and_put_by_the_beginning_of_a_name(host: Host) -> None:
+    former = _two_generations(host)
+    words = ("pin", "converge.toml", "app", former[:6], "--json")
+    told = [json.loads(host.run(*words, *more).out) for more in ((), (), ("--remove",))]
+
+    assert {(one["address"], one["generation"]) for one in told} == {("venv.app", former)}
+    assert [(one["pinned"], one["changed"]) for one in told] == [
+        (True, True), (True, False), (False, True),
+    ]  # fmt: skip
+    several = host.run("pin", "converge.toml", "app", "00000")
+    assert several.code == 64
+    assert "`00000` names more than one generation" in several.err
+    assert former in several.err
 
 
 def test_a_generation_to_pin_where_there_is_none_is_refused_in_whole_words(host: Host) -> None:

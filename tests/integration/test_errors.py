@@ -158,6 +158,21 @@ def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:
     assert failed.report["exit"]["retryable"]
 
 
+@pytest.mark.parametrize("verb", ["apply", "gc", "rollback", "pin"])
+def test_who_waits_for_a_lock_says_for_whom_meanwhile(running: Host, verb: str) -> None:
+    running.declare(["gamma"])
+    words = (verb, "converge.toml", *(["app"] if verb in ("rollback", "pin") else []))
+    with (running.store / "lock").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waited = running.run(*words, "--lock-timeout", "0.1")
+        quiet = running.run(*words, "--lock-timeout", "0.1", "--quiet")
+
+    assert waited.code == quiet.code == 75
+    told = f"venv.app: waiting for the lock, held by pid {os.getpid()} of "
+    assert told in waited.err
+    assert told not in quiet.err
+
+
 def test_since_when_the_holder_runs_is_told_where_nobody_looked_at_it_before(running: Host) -> None:
     """The times of a folder in /proc are those of the first look at it."""
     running.declare(["gamma"])
