@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from states.venv import receipt as receipts
 from states.venv import seal as seals
-from states.venv.damage import deviations
+from states.venv.damage import deviations, ignored
 from states.venv.inspection import is_bytecode
 from states.venv.observation import wrong_notes
 from states.venv.store import current, generations
@@ -18,7 +18,7 @@ from states.venv.wheels import dist_infos, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from engine.resource import Resource
@@ -60,7 +60,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     if receipts.lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
     found.update(wrong_notes(root))
-    found.update(_against_records(root, seal, found))
+    found.update(_against_records(root, seal, found, ignore))
     return found, len(seal), ""
 
 
@@ -79,23 +79,47 @@ def _aspects(sealed: Entry, now: Entry | None) -> str:
     return "".join(letter if wrong else "." for letter, wrong in differs.items())
 
 
-def _against_records(root: str, seal: Seal, found: dict[str, str]) -> dict[str, str]:
+def _against_records(
+    root: str, seal: Seal, found: Mapping[str, str], ignore: tuple[str, ...]
+) -> dict[str, str]:
     """Compare the seal with each RECORD that is itself as sealed."""
     claims: dict[str, set[str]] = {}
+    wrong: dict[str, str] = {}
+    read = set()
     for dist_info in dist_infos(root):
-        if f"{dist_info}/RECORD" in found:
+        listing = f"{dist_info}/RECORD"
+        if listing in found:
             continue
         try:
-            for path, digest in record(root, dist_info):
-                if digest and not is_bytecode(path):
-                    claims.setdefault(path, set()).add(digest)
+            rows = record(root, dist_info)
         except (OSError, ValueError):
-            found[f"{dist_info}/RECORD"] = "missing"
-    return {
-        path: "not as in RECORD"
-        for path, digests in claims.items()
-        if path not in found
-        and path in seal
-        and seal[path].kind == "f"
-        and seal[path].content not in digests
-    }
+            wrong[listing] = "missing"
+            continue
+        for path, digest in rows:
+            claims.setdefault(path, set()).add(digest)
+        if listing in seal:
+            read.add(seal[listing].package)
+    for path in {*claims, *seal}.difference(found, wrong):
+        if path in seal:
+            trouble = _unlike(seal[path], claims.get(path), read)
+        else:
+            trouble = "" if ignored(path, ignore) or _beyond_link(path, seal) else "missing"
+        if trouble and not is_bytecode(path):
+            wrong[path] = trouble
+    return wrong
+
+
+def _unlike(sealed: Entry, digests: set[str] | None, read: set[str]) -> str:
+    """Say how an entry differs from what RECORDs claim; `read` are the packages whose was read."""
+    if digests is None:
+        return "unexpected" if sealed.kind == "f" and sealed.package in read else ""
+    # Some have no digest: a RECORD's own row.
+    same = sealed.kind == "f" and (sealed.content in digests or not any(digests))
+    return "" if same else "not as in RECORD"
+
+
+def _beyond_link(path: str, seal: Seal) -> bool:
+    """Tell whether a path leads through a sealed symlink, as into a folder that is persistent."""
+    parts = path.split("/")
+    above = ("/".join(parts[:count]) for count in range(1, len(parts)))
+    return any(one in seal and seal[one].kind == "l" for one in above)
