@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGTERM
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.errors import ConvergeError, StalePlan
+from engine.problems import DeclarationError
 from engine.value import fields
 from states.venv.spec import Venv
 from tests.wrappers.callers.caller import Place
@@ -61,7 +64,22 @@ def test_the_manifest_keeps_the_rules_that_dsc_checks_before_anything_runs(dsc: 
     known = manifest["schema"]["embedded"]["properties"]
     assert known["_exist"] == {"$ref": _REFERENCES + "exist.json"}
     assert known["_inDesiredState"] == {"$ref": _REFERENCES + "inDesiredState.json"}
-    assert set(manifest["exitCodes"]) >= {"0", "1", "65", "69", "75", "77", "81"}
+
+
+def test_the_manifest_says_what_each_exit_code_means(dsc: Dsc) -> None:
+    """All of the engine's, but that of a saved plan, which no method has; and the adapter's own."""
+    engine = {DeclarationError.code, *(kind.code for kind in known_errors(ConvergeError))}
+    engine -= {StalePlan.code}
+    stopped = {128 + number for number in (SIGHUP, SIGINT, SIGTERM)}
+    assert dsc.manifest["exitCodes"].keys() == {str(code) for code in {0, 127} | engine | stopped}
+
+
+def known_errors(kind: type[ConvergeError]) -> Iterator[type[ConvergeError]]:
+    """Yield a class of errors and all below it that the engine itself has."""
+    if kind.__module__ == "engine.errors":
+        yield kind
+    for one in kind.__subclasses__():
+        yield from known_errors(one)
 
 
 def test_every_property_is_a_key_of_the_declaration(dsc: Dsc, properties: Properties) -> None:
