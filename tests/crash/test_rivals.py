@@ -26,24 +26,25 @@ def site(home: Path) -> None:
     product.declare(home, NEW)
 
 
-def engine(home: Path, *options: str) -> subprocess.Popen[str]:
+def engine(home: Path, *options: str, verb: str = "apply") -> subprocess.Popen[str]:
     """An engine outside the cage, free to run beside others."""
-    command = product.command(home, "apply", *options)
+    command = product.command(home, verb, *options)
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command.argv, cwd=home, env=dict(command.env), stdout=pipe, stderr=pipe, text=True
     )
 
 
+@pytest.mark.parametrize("verb", ["apply", "gc"])
 def test_a_second_engine_is_told_who_works_and_waits_no_longer_than_asked(
-    workspace: Path,
+    workspace: Path, verb: str
 ) -> None:
     site(workspace)
     told: list[tuple[int, str]] = []
 
     def decide(call: Call, _tree: Tree) -> Answer:
         if "/generations/" in call.paths[-1] and not told:
-            rival = engine(workspace, "--lock-timeout", "0")
+            rival = engine(workspace, "--lock-timeout", "0", verb=verb)
             _out, err = rival.communicate()
             told.append((rival.returncode, err + _out))
         return Go()
@@ -73,6 +74,27 @@ def test_the_child_of_a_killed_engine_still_keeps_others_out(workspace: Path) ->
     run(command, roots=[workspace / "srv"], decide=decide)
     assert codes == [LOCKED]
     assert not Judge()(workspace, Outcome(killed=True))
+
+
+def test_a_collector_beside_an_engine_waits_and_takes_nothing_of_what_it_makes(
+    workspace: Path,
+) -> None:
+    site(workspace)
+    collectors: list[subprocess.Popen[str]] = []
+
+    def decide(call: Call, _tree: Tree) -> Answer:
+        if "/generations/" in call.paths[-1] and not collectors:
+            collectors.append(engine(workspace, "--keep", "0", verb="gc"))
+            assert collectors[0].stderr is not None
+            assert "waiting for the lock" in collectors[0].stderr.readline()
+        return Go()
+
+    outcome = run(product.command(workspace, "apply"), roots=[workspace / "srv"], decide=decide)
+    assert outcome.code == 0
+    (former,) = [line for line in collectors[0].communicate()[0].splitlines() if "-" in line]
+    assert former.endswith(" removed")
+    assert collectors[0].returncode == 0
+    assert not Judge(generations=1)(workspace, outcome)
 
 
 @pytest.mark.parametrize("number", [2, 8])
