@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from engine import options
+from engine import options, progress
 from engine.converge import BringAbout, converge
 from engine.errors import ConvergeError
 from engine.lock import holding
@@ -43,8 +43,11 @@ def _adopt(arguments: Namespace, compose: Compose) -> int:
             hint="`converge apply` makes what is not there",
         )
     store = view.store
-    with holding(partial(lock_of, store, one.spec.path), arguments.lock_timeout):
+    find = partial(lock_of, store, one.spec.path)
+    progress.open_()
+    with progress.task(one.address), holding(find, arguments.lock_timeout):
         hold.release(store)  # who adopts again what was given back wants it no longer held
+    progress.close()
     wanted = options.wanted(session.declared, [one.address])
     taking = tuple(
         replace(each, spec=replace(each.spec, adopt=True)) if each.address == one.address else each

@@ -173,6 +173,18 @@ def test_who_waits_for_a_lock_says_for_whom_meanwhile(running: Host, verb: str) 
     assert told not in quiet.err
 
 
+def test_who_waits_to_adopt_says_so_too(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    (stocked.venv / "bin").mkdir(parents=True)
+    stocked.store.mkdir()
+    with (stocked.store / "lock").open("x") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waited = stocked.run("adopt", "converge.toml", "app", "--lock-timeout", "0.1")
+
+    assert waited.code == 75
+    assert f"venv.app: waiting for the lock, held by pid {os.getpid()} of " in waited.err
+
+
 def test_since_when_the_holder_runs_is_told_where_nobody_looked_at_it_before(running: Host) -> None:
     """The times of a folder in /proc are those of the first look at it."""
     running.declare(["gamma"])
