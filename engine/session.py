@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock  # `threading` costs a run with nothing to do a millisecond
 
 from engine import ledger, options, progress, stop
@@ -110,7 +111,9 @@ def settled(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
 
 def listen(arguments: Namespace) -> None:
     """Choose who hears of progress, by what the arguments ask for."""
-    progress.listen(reporter(quiet=arguments.quiet, verbose=arguments.verbose))
+    colour = options.colour_of(arguments, sys.stderr)
+    told = reporter(quiet=arguments.quiet, verbose=arguments.verbose, colour=colour)
+    progress.listen(told)
 
 
 def _check_prune(texts: tuple[Text, ...], only: list[str]) -> None:

@@ -42,7 +42,7 @@ class Live(Reporter):
     A terminal may be closed meanwhile, under who was told not to mind (nohup(1)).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, colour: bool) -> None:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.table import Column
@@ -59,7 +59,9 @@ class Live(Reporter):
             ),
             TimeElapsedColumn(),
             expand=True,
-            console=Console(stderr=True),
+            console=Console(
+                stderr=True, color_system="auto" if colour else None, no_color=not colour
+            ),
             transient=True,
             redirect_stdout=False,  # what is printed meanwhile is the result, wherever it goes
         )
@@ -93,14 +95,14 @@ class Live(Reporter):
             self.progress.stop()
 
 
-def reporter(*, quiet: bool, verbose: bool) -> Reporter:
-    """Choose how to tell of progress, by who looks."""
+def reporter(*, quiet: bool, verbose: bool, colour: bool) -> Reporter:
+    """Choose how to tell of progress, by who looks; only a live display has colours."""
     if quiet:
         return Reporter()
     # One that knows no way back to the start of a line would show nothing at all.
     able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
     if sys.stderr.isatty() and able and not verbose:
-        return LazyLive()
+        return LazyLive(colour=colour)
     return Lines(verbose=verbose)
 
 
@@ -110,13 +112,14 @@ class LazyLive(Reporter):
     A run with nothing to do never pays for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, colour: bool) -> None:
+        self.colour = colour
         self.live: Live | None = None
 
     def opened(self) -> None:
         """Make the display."""
         with suppress(OSError):
-            self.live = Live()
+            self.live = Live(colour=self.colour)
 
     def begun(self, address: str) -> None:
         """Pass on."""

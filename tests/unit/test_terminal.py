@@ -114,12 +114,12 @@ def test_who_looks_decides_on_the_form(
     stream = io.StringIO()
     stream.isatty = lambda: bool(terminal)  # type: ignore[method-assign]
     with redirect_stderr(stream):
-        assert type(reporter(quiet=quiet, verbose=verbose)) is kind
+        assert type(reporter(quiet=quiet, verbose=verbose, colour=True)) is kind
 
 
-def on_a_terminal(desk: Desk, *words: str) -> tuple[int, str]:
+def on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[int, str]:
     """Run the command with a terminal of its own as standard error; return what it showed."""
-    process, ours = begun_on_a_terminal(desk, *words)
+    process, ours = begun_on_a_terminal(desk, *words, **env)
     assert process.stdin is not None
     process.stdin.close()
     shown = b""
@@ -135,7 +135,7 @@ def on_a_terminal(desk: Desk, *words: str) -> tuple[int, str]:
     return process.wait(60), shown.decode()
 
 
-def begun_on_a_terminal(desk: Desk, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+def begun_on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[subprocess.Popen[bytes], int]:
     """Begin so; each note takes its time until standard input ends. Return our end as well."""
     ours, theirs = pty.openpty()
     program = (
@@ -154,7 +154,7 @@ def begun_on_a_terminal(desk: Desk, *words: str) -> tuple[subprocess.Popen[bytes
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **env},
     )
     os.close(theirs)
     return process, ours
@@ -167,6 +167,23 @@ def test_a_terminal_shows_each_resource_and_is_left_as_it_was_found(desk: Desk) 
     assert "note.a" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") >= 1, "the cursor comes back"
     assert "\x1b[2J" not in shown, "a tool cannot clear the screen"
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "coloured"),
+    [
+        (["--color=always"], {"NO_COLOR": "1"}, True),
+        (["--color=never"], {}, False),
+        ([], {"NO_COLOR": "1"}, False),
+    ],
+)
+def test_a_terminal_shows_no_colour_where_none_is_wanted(
+    desk: Desk, words: list[str], env: dict[str, str], coloured: bool
+) -> None:
+    desk.notes("a")
+    _, shown = on_a_terminal(desk, "apply", *words, **env)
+    assert "note.a" in shown
+    assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is coloured
 
 
 def test_a_terminal_shows_nothing_where_nothing_is_to_be_done(desk: Desk) -> None:
@@ -191,7 +208,7 @@ def test_a_result_that_is_printed_meanwhile_is_not_drawn_into_the_display() -> N
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
     with redirect_stderr(stream), redirect_stdout(io.StringIO()) as result:
-        live = LazyLive()
+        live = LazyLive(colour=True)
         live.opened()
         print("the result")
         live.close()
@@ -200,7 +217,7 @@ def test_a_result_that_is_printed_meanwhile_is_not_drawn_into_the_display() -> N
 
 
 def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
-    live, stream = LazyLive(), io.StringIO()
+    live, stream = LazyLive(colour=True), io.StringIO()
     with redirect_stderr(stream):
         live.opened()
         live.begun("note.about-everything\x1b[2J")
@@ -216,7 +233,7 @@ def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
 
 
 def test_a_markup_in_a_tools_words_is_shown_and_not_obeyed() -> None:
-    live = LazyLive()
+    live = LazyLive(colour=True)
     stream = io.StringIO()
     with redirect_stderr(stream):
         live.step("note.a", "before it has begun")
