@@ -185,6 +185,10 @@ def _print(text: str, *, as_json: bool) -> None:
         # JSON is UTF-8 whatever the locale (RFC 8259, 8.1).
         encoding = "utf-8" if as_json else None
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    if not as_json:
+        from engine.render import spelled
+
+        text = spelled(text, sys.stdout.encoding)
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -80,8 +80,10 @@ def detail(text: str) -> None:
 
 def complain(text: str) -> None:
     """Write to standard error; that nobody reads it changes nothing."""
+    from engine.render import spelled
+
     with suppress(OSError):
-        sys.stderr.write(text)
+        sys.stderr.write(spelled(text, sys.stderr.encoding))
 
 
 def close() -> None:

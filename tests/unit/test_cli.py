@@ -237,6 +237,22 @@ def test_a_locale_without_the_characters_is_no_failure(
             assert changes_of(resource)["to"] == ("caf\udce9", f"{tmp_path}/zürich")
 
 
+@pytest.mark.parametrize(("encoding", "arrow"), [("latin-1", "->"), ("utf-8", "→")])
+def test_a_sign_that_a_locale_lacks_is_spelled_in_ascii(
+    converge: Converge, tmp_path: Path, encoding: str, arrow: str
+) -> None:
+    file = tmp_path / "links.toml"
+    (tmp_path / "a").symlink_to("here")
+    env = {"PYTHONIOENCODING": encoding}
+
+    file.write_text('[link.a]\nto = "there"\n')
+    assert f"~ to here {arrow} {tmp_path}/there" in converge("plan", file, env=env).out
+    file.write_text('[link.a]\nto = "there"\nneeds = ["link.b"]\n')
+    file.write_text(file.read_text() + '[link.b]\nto = "there"\nneeds = ["link.a"]\n')
+    told = converge("plan", file, env=env).err
+    assert f"link.a {arrow} link.b {arrow} link.a" in told
+
+
 def test_a_path_is_the_same_bytes_in_any_locale(converge: Converge, tmp_path: Path) -> None:
     (tmp_path / "links.toml").write_text(f'[link."{tmp_path}/Łódź"]\nto = "/tmp"\n')
     other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
