@@ -7,6 +7,7 @@ leave it, says nothing, and then the newest of those made before is taken for th
 
 from __future__ import annotations
 
+from states.venv import receipt as receipts
 from states.venv import store as stores
 from states.venv.hold import standing
 from states.venv.store import current, generations, noted
@@ -51,10 +52,13 @@ def behind(store: Store) -> list[str]:
 def dispensable(store: Store) -> list[str]:
     """Return the generations that are neither live nor held, the most dispensable first.
 
-    Those come first that a rollback does not go to: they were rejected, or may have been.
+    Those come first that a rollback does not go to: they were rejected, or may have been. Where
+    none is live or held, the newest one is needed: the next apply has the path lead to it again.
     """
-    hold = standing(store)
-    needed = (current(store), hold.generation if hold else None)
+    hold, made = standing(store), generations(store)
+    needed = {current(store), hold.generation if hold else None}.intersection(made)
+    if not needed:
+        needed.update([one for one in made if receipts.read(store.generation(one))][-1:])
     likely = behind(store)[::-1]
-    rejected = [one for one in generations(store) if one not in likely]
+    rejected = [one for one in made if one not in likely]
     return [one for one in (*rejected, *likely) if one not in needed]

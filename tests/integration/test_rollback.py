@@ -154,6 +154,22 @@ def test_what_is_held_is_not_collected_though_no_path_leads_to_it(held: Host) ->
     assert held.generation == before
 
 
+@pytest.mark.parametrize("wrong", ["missing", "elsewhere", "dangling"])
+def test_what_the_path_is_to_lead_to_again_is_not_collected(host: Host, wrong: str) -> None:
+    went_through(host, "1.0", "2.0")
+    live = host.generation
+    host.venv.unlink()
+    if wrong != "missing":
+        to = "/etc" if wrong == "elsewhere" else f"{host.store.name}/generations/000009-0123abcd"
+        host.venv.symlink_to(to)
+
+    assert host.run("gc", NAME, "--keep", "0").code == 0
+    host.applied()
+
+    assert host.generations() == [live.name]
+    assert host.generation == live
+
+
 def test_a_rollback_where_no_path_is_goes_to_what_is_held(held: Host) -> None:
     before = held.generation
     held.venv.unlink()
