@@ -9,6 +9,7 @@ from engine.errors import Interrupted, in_common
 from engine.report import to_json
 from engine.verb import Verb
 from states.venv import verified
+from states.venv.observation import FOREIGN, published
 from states.venv.store import current, generations, store_of
 from states.venv.verifying import verify
 from states.verbs.apart import apart, complain, tell
@@ -89,6 +90,8 @@ def _no_report(one: Resource, error: str) -> dict[str, Any]:
 def _not_live(store: Store) -> str:
     """Say why there is no live generation to verify; empty if there is one."""
     made = generations(store)
+    if not made and published(store)[0] == FOREIGN:
+        return f"`{store.published}` was not made by converge: there is no seal to verify it by"
     if not made:
         return "there is nothing to verify: it was not made yet"
     if current(store) not in made:

@@ -204,6 +204,16 @@ def test_a_changed_mode_is_another_wish_too(stocked: Host) -> None:
     assert stocked.generation.stat().st_mode & 0o777 == 0o700
 
 
+def test_verify_says_of_another_tools_folder_that_it_is_one(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    (stocked.venv / "bin").mkdir(parents=True)
+
+    done = stocked.run("verify", NAME)
+
+    assert done.code == 1
+    assert f"`{stocked.venv}` was not made by converge" in done.out
+
+
 @pytest.mark.parametrize("wrong", ["missing", "foreign", "elsewhere"])
 def test_verify_does_not_pass_over_a_path_that_leads_to_no_generation(
     stocked: Host, wrong: str
