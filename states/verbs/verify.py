@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from engine import options
-from engine.errors import Interrupted, in_common
+from engine.errors import ConvergeError, Interrupted, in_common
 from engine.report import to_json
 from engine.verb import Verb
 from states.venv import verified
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.resource import Resource
+    from engine.shapes import ExitReport
     from engine.verb import Compose
     from states.venv.store import Store
 
@@ -42,16 +43,23 @@ def _verify(arguments: Namespace, compose: Compose) -> int:
     unread = [
         _no_report(one, failed[one.address].message) for one in order if one.address in failed
     ]
-    code, name, _ = in_common(list(failed.values()))
-    if name != Interrupted.name:
-        wrong = unread or any(report["error"] for report in reports)
-        damaged = any(report["damage"] for report in reports)
-        code = 1 if wrong else 2 if damaged else 0
+    ended = _exit([*reports, *unread], list(failed.values()))
     if arguments.json:
-        sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": {"code": code}}))
-        return code
-    tell(line for report in reports for line in _lines(report))
-    return code
+        sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": ended}))
+    else:
+        tell(line for report in reports for line in _lines(report))
+    return ended["code"]
+
+
+def _exit(reports: list[dict[str, Any]], failed: list[ConvergeError]) -> ExitReport:
+    code, name, retryable = in_common(failed)
+    wrong = len([report for report in reports if report["error"]])
+    if name != Interrupted.name and wrong:
+        # What a generation has wrong is no failure of ours, and stays.
+        code, name, retryable = 1, ConvergeError.name, retryable and wrong == len(failed)
+    elif name != Interrupted.name and any(report["damage"] for report in reports):
+        code, name = 2, "drift"
+    return {"code": code, "class": name, "retryable": retryable}
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:

@@ -154,4 +154,4 @@ def test_one_that_cannot_be_read_is_an_error_in_json(three: Host) -> None:
     assert list(status["errors"]) == ["venv.b"]
     (wrong,) = [row for row in verify["generations"] if row["error"]]
     assert (wrong["address"], wrong["generation"]) == ("venv.b", None)
-    assert verify["exit"]["code"] == 1
+    assert verify["exit"] == {"code": 1, "class": "failed", "retryable": False}

@@ -65,7 +65,9 @@ def test_what_was_sealed_and_is_not_as_in_a_record_is_named(
 
     done = stocked.run("verify", "converge.toml", "--json")
 
-    (report,) = json.loads(done.out)["generations"]
+    told = json.loads(done.out)
+    (report,) = told["generations"]
+    assert told["exit"] == {"code": 2, "class": "drift", "retryable": False}
     assert report["damage"] == [{"path": path, "aspects": FORGED[forge]}]
     assert done.code == 2
 
