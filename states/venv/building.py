@@ -29,9 +29,9 @@ from states.venv.extras import (
 from states.venv.inspection import Damaged, bare_digests, inspect, source_of
 from states.venv.installing import changed_meanwhile, install
 from states.venv.receipt import Receipt
-from states.venv.retiring import clear
+from states.venv.retiring import abandoned, clear
 from states.venv.smoke import smoke
-from states.venv.store import LEASE, NOTES, leftovers, new_id
+from states.venv.store import LEASE, NOTES, new_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def built(job: Job, views: tuple[View, ...]) -> Receipt:
 
 def _abandon(store: Store) -> None:
     """Remove the unfinished generation; the folder that we work in stays."""
-    for relative in leftovers(store):
+    for relative in abandoned(store):
         if relative.startswith("generations/"):
             clear(store, relative)
 

@@ -13,9 +13,17 @@ from states.venv import receipt as receipts
 from states.venv.building import Job, built
 from states.venv.choice import shaped
 from states.venv.observation import sealed_well
-from states.venv.retiring import clear, is_quarantined, quarantine, retirable, retire, stuck
+from states.venv.retiring import (
+    abandoned,
+    clear,
+    is_quarantined,
+    quarantine,
+    retirable,
+    retire,
+    stuck,
+)
 from states.venv.room import told_if_full
-from states.venv.store import current, demolish, generations, leftovers, publish, withdraw
+from states.venv.store import current, demolish, generations, publish, withdraw
 from states.workplace import workplace_in
 
 TYPE_CHECKING = False
@@ -48,6 +56,7 @@ def make(
     publish(store, receipt.generation)
     hold.release(store)
     retire(store, retirable(store, spec.keep))
+    _clear_former(store)
     return replace(chosen, packages=receipt.packages)
 
 
@@ -56,6 +65,7 @@ def restore(store: Store, held: str) -> None:
     recover(store)
     if current(store) != held:
         publish(store, held)
+        _clear_former(store)
 
 
 def remove(store: Store) -> None:
@@ -75,7 +85,7 @@ def recover(store: Store) -> list[str]:
     Asks nobody, and may itself be interrupted.
     """
     gone = []
-    for relative in leftovers(store):
+    for relative in abandoned(store):
         progress.step(f"removing {relative}, left by an interrupted run")
         if clear(store, relative):
             gone.append(relative)
@@ -85,6 +95,12 @@ def recover(store: Store) -> list[str]:
         progress.step("ending a hold that an interrupted run left")
         hold.release(store)
     return gone
+
+
+def _clear_former(store: Store) -> None:
+    """Remove what was live if it has no receipt: without one, nobody can go back to it."""
+    for relative in abandoned(store):
+        clear(store, relative)
 
 
 def _note_former(store: Store, following: str) -> None:

@@ -139,7 +139,12 @@ def published(store: Store) -> tuple[str, str | None]:
 
 def _left_over(store: Store) -> dict[str, str]:
     """Return what an interrupted run left, as attributes."""
-    names = [*leftovers(store), *([hold.NAME] if hold.is_void(store) else [])]
+    names = [hold.NAME] if hold.is_void(store) else []
+    if leftovers(store):
+        # Imported here: a run with nothing to do finds none.
+        from states.venv.retiring import abandoned
+
+        names = [*abandoned(store), *names]
     return {f"leftover.{one}": "left over" for one in names}
 
 

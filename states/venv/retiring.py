@@ -12,7 +12,7 @@ from engine.files import flush_folder, symlink
 from states.venv import receipt as receipts
 from states.venv import usage
 from states.venv.former import dispensable
-from states.venv.store import LEASE, NOTES, RECEIPT, discard, generations
+from states.venv.store import LEASE, NOTES, RECEIPT, discard, generations, leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,18 @@ def retirable(store: Store, keep: int, *, quarantined: bool = False) -> list[str
         one
         for one in generations(store)
         if one in going and not is_pinned(store, one) and not in_use(store.generation(one))
+    ]
+
+
+def abandoned(store: Store) -> list[str]:
+    """Return the paths of what an interrupted run left and no process runs from.
+
+    One that was live and has lost its receipt counts as left over once another took its place.
+    """
+    return [
+        one
+        for one in leftovers(store)
+        if not (one.startswith("generations/") and in_use(f"{store.root}/{one}"))
     ]
 
 

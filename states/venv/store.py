@@ -88,8 +88,13 @@ def foreign(store: Store) -> list[str]:
 
 
 def leftovers(store: Store) -> list[str]:
-    """Return the paths of what an interrupted run left, relative to the store."""
-    found = [f"generations/{one}" for one in _entries(store) if not _finished(store, one)]
+    """Return the paths of what an interrupted run left, relative to the store.
+
+    Not what is live: that one was finished, and has lost its receipt since.
+    """
+    live = current(store)
+    unfinished = [one for one in _entries(store) if one != live and not _finished(store, one)]
+    found = [f"generations/{one}" for one in unfinished]
     for name in _listed(store.root):
         unused = name.startswith("foreign-") and os.path.islink(f"{store.root}/{name}")
         if unused or name.startswith(("trash-", "next-", ".next-")):

@@ -14,8 +14,8 @@ from states import moment
 from states.aged import aged, drop
 from states.venv import receipt as receipts
 from states.venv.making import recover
-from states.venv.retiring import retirable, retire, stuck
-from states.venv.store import leftovers, lock_of, store_of
+from states.venv.retiring import abandoned, retirable, retire, stuck
+from states.venv.store import lock_of, store_of
 from states.verbs.apart import apart, show
 from states.verbs.selection import venvs
 
@@ -80,7 +80,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
     keep = one.spec.keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
         # What an engine is making now looks like what one left.
-        left = [] if is_held(store.lock) else leftovers(store)
+        left = [] if is_held(store.lock) else abandoned(store)
         return _going(store, keep, oldest), left
     with progress.task(one.address), holding(find, arguments.lock_timeout):
         left = recover(store)
@@ -88,7 +88,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         gone = retire(store, going)
         # What cannot even be put aside, as a folder that is itself immutable, is where it was.
         there = [f"generations/{one}" for one in going if os.path.exists(store.generation(one))]
-        for name in (*stuck(store), *leftovers(store), *there):
+        for name in (*stuck(store), *abandoned(store), *there):
             progress.complain(f"! `{store.root}/{name}` cannot be removed\n")
     return gone, left
 

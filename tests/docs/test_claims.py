@@ -129,6 +129,24 @@ def test_a_generation_without_its_receipt_is_made_anew(host: Host) -> None:
     host.settled()
 
 
+def test_a_live_one_that_lost_its_receipt_works_until_another_takes_its_place(host: Host) -> None:
+    host.declare(["alpha<2"])
+    host.applied()
+    live = host.generation
+    (live / ".converge/receipt.json").unlink()
+
+    host.declare(["alpha>9"])
+    assert host.apply().code == 1
+    assert host.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert host.python_says("import alpha") == ""
+    host.declare(["alpha"])
+    host.applied()
+
+    assert host.generations() == [host.generation.name]
+    assert host.generation != live
+    host.settled()
+
+
 def test_a_lost_seal_is_found_by_verify(host: Host) -> None:
     host.declare(["alpha"])
     host.applied()

@@ -129,6 +129,26 @@ def test_what_is_no_python_keeps_it_by_its_folder_and_by_what_it_has_open(
     assert old not in stocked.generations()
 
 
+def test_its_generation_stays_though_it_has_lost_its_receipt(
+    serving: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    host, process = serving
+    old = host.generation
+    (old / ".converge/receipt.json").unlink()
+
+    assert host.run("gc", "converge.toml", "--keep", "0").out == "nothing to remove\n"
+    assert host.generation == old
+    upgrade(host, "2.0")
+
+    assert host.generation != old
+    assert tell(process, "import service.late as l; print(l.when)") == "1.0"
+    host.settled()
+    process.kill()
+    process.wait()
+    assert host.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert host.generations() == [host.generation.name]
+
+
 def test_its_generation_stays_when_the_environment_is_repaired(
     serving: tuple[Host, subprocess.Popen[str]],
 ) -> None:
