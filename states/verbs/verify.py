@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from engine import options
@@ -97,12 +98,14 @@ def _no_report(one: Resource, error: str) -> dict[str, Any]:
 
 def _not_live(store: Store) -> str:
     """Say why there is no live generation to verify; empty if there is one."""
-    made = generations(store)
+    live, made = current(store), generations(store)
+    if live and live not in made and os.path.isdir(store.generation(live)):
+        return f"generation {live} has lost its receipt: `converge apply` replaces it"
     if not made and published(store)[0] == FOREIGN:
         return f"`{store.published}` was not made by converge: there is no seal to verify it by"
     if not made:
         return "there is nothing to verify: it was not made yet"
-    if current(store) not in made:
+    if live not in made:
         return f"`{store.published}` does not lead to a generation: `converge plan` says more"
     return ""
 

@@ -135,6 +135,7 @@ def test_a_live_one_that_lost_its_receipt_works_until_another_takes_its_place(ho
     live = host.generation
     (live / ".converge/receipt.json").unlink()
 
+    assert f"{live.name} has lost its receipt" in host.run("verify", "converge.toml").out
     host.declare(["alpha>9"])
     assert host.apply().code == 1
     assert host.run("gc", "converge.toml", "--keep", "0").code == 0
