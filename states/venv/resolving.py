@@ -209,7 +209,12 @@ def _opener(url: str, path: str) -> OpenerDirector:
     """Return what opens a URL with the password that a netrc file has for its host only."""
     from netrc import NetrcParseError, netrc
     from urllib.parse import urlsplit
-    from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithDefaultRealm, build_opener
+    from urllib.request import (
+        HTTPBasicAuthHandler,
+        HTTPPasswordMgrWithDefaultRealm,
+        ProxyHandler,
+        build_opener,
+    )
 
     known = HTTPPasswordMgrWithDefaultRealm()
     host = urlsplit(url)
@@ -219,7 +224,21 @@ def _opener(url: str, path: str) -> OpenerDirector:
         raise ConvergeError(f"`{path}` line {error.lineno} is not as netrc files are") from None
     if found:
         known.add_password(None, f"{host.scheme}://{host.netloc}/", found[0], found[2] or "")
-    return build_opener(HTTPBasicAuthHandler(known))
+    return build_opener(ProxyHandler(_proxies()), HTTPBasicAuthHandler(known))
+
+
+def _proxies() -> dict[str, str]:
+    """Return the proxy of each scheme; `all_proxy`, too, which uv goes by and `urllib` does not.
+
+    But not one that only passes bytes on (SOCKS), whose language `urllib` does not speak.
+    """
+    from urllib.request import getproxies
+
+    found = getproxies()
+    whole = found.get("all", "")
+    if not whole or whole.lower().startswith("socks"):
+        return found
+    return {"http": whole, "https": whole, **found}
 
 
 def _texts(lines: Iterable[Line]) -> list[str]:

@@ -245,6 +245,28 @@ def test_constraints_behind_a_url_are_fetched_once(site: Host, page: tuple[str, 
     assert site.versions()["library"] == "2.0"
 
 
+@pytest.mark.parametrize(
+    ("variables", "used"),
+    [
+        ({"all_proxy": "{page}"}, True),
+        ({"ALL_PROXY": "{page}"}, True),
+        ({"all_proxy": "http://127.0.0.1:1", "http_proxy": "{page}"}, True),
+        ({"all_proxy": "{page}", "no_proxy": "elsewhere.invalid"}, False),
+    ],
+)
+def test_constraints_behind_a_url_are_fetched_by_the_proxy_that_the_installer_goes_by(
+    site: Host, page: tuple[str, list[str]], variables: dict[str, str], used: bool
+) -> None:
+    url, asked = page
+    site.write("library==2.0\n", "public/http:/elsewhere.invalid/upper.txt")
+    site.declare(["service"], constraints=["http://elsewhere.invalid/upper.txt"])
+
+    planned = site.plan(env={name: value.format(page=url) for name, value in variables.items()})
+
+    assert planned.code == (0 if used else 69), planned.out + planned.err
+    assert asked == (["http://elsewhere.invalid/upper.txt"] if used else [])
+
+
 def test_constraints_behind_a_url_that_is_gone_are_a_clear_failure(
     site: Host, page: tuple[str, list[str]]
 ) -> None:
