@@ -141,8 +141,9 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
     digest = file.get("hashes", {}).get("sha256")
     if not digest:
         raise IntegrityError(
-            f"the lock has no SHA-256 for {name} {version}",
-            hint="`converge lock` writes one that has; md5 and the like do not count",
+            f"there is no SHA-256 for {name} {version}; md5 and the like do not count",
+            hint="name an index that gives one, or offer the file by `find-links`, where it is "
+            "read; a lock is then made anew by `converge lock`",
         )
     origin, wheel = "", "wheels" in entry
     if "archive" in entry:

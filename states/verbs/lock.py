@@ -79,6 +79,7 @@ def _place(one: Resource) -> str:
 def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
     """Resolve one venv for an interpreter and write its lock, if that says anything new."""
     from states import python as pythons
+    from states.venv.resolution import narrowed
     from states.venv.resolving import compiled
     from states.workplace import workplace
 
@@ -93,8 +94,10 @@ def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
         # One that is no text binds nobody and is written anew, as one that is no lock.
         with open(path, encoding="utf-8", errors="replace") as stream:
             previous = stream.read()
+    python = pythons.find(request)
     with workplace(where.cache) as work:
-        text = compiled(one.spec, pythons.find(request), previous, where, work)
+        text = compiled(one.spec, python, previous, where, work)
+    narrowed(text, python, folder, one.spec.local_digests())  # lest it be refused when it is used
     if text == previous:
         return path, False
     write_durably(path, text.encode())

@@ -143,3 +143,21 @@ def test_what_is_no_hash_is_told(stocked: Host, given: str) -> None:
     require(stocked, f"beta==2.0 --hash={given}\n")
 
     assert "only SHA-256" in stocked.plan().first["error"]["message"]
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "lock"])
+def test_where_an_index_gives_only_a_weak_hash_a_folder_helps(stocked: Host, verb: str) -> None:
+    (wheel,) = stocked.wheels.glob("beta-2.0-*.whl")
+    weak = hashlib.md5(wheel.read_bytes(), usedforsecurity=False).hexdigest()
+    page = f'<a href="{wheel.as_uri()}#md5={weak}">{wheel.name}</a>'
+    stocked.write(page, "simple/beta/index.html")
+    url = (stocked.folder / "simple").as_uri()
+    stocked.declare(["beta"], find_links=[], no_index=False, index_url=url)
+
+    refused = stocked.run(verb, "converge.toml")
+
+    assert refused.code == 81
+    assert "there is no SHA-256 for beta 2.0" in refused.out + refused.err
+    assert not (stocked.folder / "app.pylock.toml").exists()
+    stocked.declare(["beta"])
+    assert stocked.run(verb, "converge.toml").code == 0
