@@ -37,7 +37,7 @@ def restricted(lock: str, lines: Iterable[Line], environment: Mapping[str, str])
 
     lines = list(lines)
     allowed = _allowed(lines, environment)
-    strict = any(line.text.startswith("--require-hashes") for line in lines)
+    strict = any("--require-hashes" in line.options() for line in lines)
     if not allowed and not strict:
         return lock
     document = tomli.loads(lock)

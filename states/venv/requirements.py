@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)?(?P<name>\S.*)")
-_OPTION = re.compile(r"\s--(?:hash|config-settings?)\b.*")
+_HASHES = re.compile(r"\s--hash\b.*")
+_OPTION = re.compile(r"(?:^|(?<=\s))-[^\s=]+")
+_ALONE = ("--index-url", "-i", "--extra-index-url", "--no-index", "--find-links", "-f",
+          "--no-binary", "--only-binary", "--pre", "--require-hashes",
+          "--prefer-binary", "--trusted-host", "--use-feature")  # fmt: skip
+"""Options that a line may consist of; the last three are passed over."""
+_AFTER = ("--hash",)
+"""Options that may follow a requirement."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 """As pip and uv fill them in from the environment, which differs from host to host."""
@@ -59,7 +66,7 @@ class Line:
         """
         from packaging.requirements import Requirement
 
-        text = _OPTION.sub("", self.text)
+        text = _HASHES.sub("", self.text)
         if wheel := _WHEEL.fullmatch(text):
             return Requirement(
                 f"{wheel['name']}{wheel['extras'] or ''} @ {wheel['place']}{wheel['rest']}"
@@ -67,6 +74,10 @@ class Line:
         if text.startswith("-") or is_url(text) or _PATH.fullmatch(text):
             return None
         return Requirement(text)
+
+    def options(self) -> list[str]:
+        """Return the options that stand in it, without their values."""
+        return _OPTION.findall(self.text)
 
     def local(self) -> str | None:
         """Return the path of the project or file that it asks for, if that is on this host."""
@@ -123,6 +134,10 @@ def mistake(line: Line) -> tuple[str, str] | None:
     if unfilled := _VARIABLE.search(line.text):
         words = f"`{unfilled[0]}` stands for nothing: variables are not filled in"
         return words, "write what is meant; what the environment holds is not part of a declaration"
+    known = _ALONE if line.text.startswith("-") else _AFTER
+    if unknown := [one for one in line.options() if one not in known]:
+        words = f"`{unknown[0]}` is no option that is read here"
+        return words, f"leave it out; what is read is {', '.join(f'`{one}`' for one in known)}"
     try:
         line.requirement()
     except InvalidRequirement as error:

@@ -73,7 +73,7 @@ def compiled(
     for name in sorted(settings.upgrade or ()):
         arguments += ["--upgrade-package", name]
     arguments += _refreshed([*asked, *_own(spec.overrides)])
-    if any(line.text == "--pre" for line in asked):
+    if any("--pre" in line.options() for line in asked):
         arguments += ["--prerelease", "allow"]  # uv passes over pip's word for it
     arguments += uv.index_arguments(spec)
     try:

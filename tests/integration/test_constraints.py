@@ -141,7 +141,10 @@ def test_a_local_path_that_is_not_there_is_told_where_it_stands(site: Host) -> N
     ]
 
 
-@pytest.mark.parametrize(("first", "version"), [("--pre", "2.0rc1"), ("# none", "1.0")])
+@pytest.mark.parametrize(
+    ("first", "version"),
+    [("--pre", "2.0rc1"), ("--no-index --pre", "2.0rc1"), ("# none", "1.0")],
+)
 def test_a_file_may_ask_for_pre_releases(stocked: Host, first: str, version: str) -> None:
     for one in ("1.0", "2.0rc1"):
         make_wheel(stocked.wheels, "early", one)
@@ -151,6 +154,33 @@ def test_a_file_may_ask_for_pre_releases(stocked: Host, first: str, version: str
     stocked.converges()
 
     assert stocked.versions()["early"] == version
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("--no-deps", "--no-deps"),
+        ("--no-index --no-deps", "--no-deps"),
+        ("-ihttps://example.org/simple", "-ihttps://example.org/simple"),
+        ("library==1.0 --config-settings=a=b", "--config-settings"),
+        ("./library-1.0.tar.gz --global-option x", "--global-option"),
+        ("library --hash=sha256:00 --pre", "--pre"),
+    ],
+)
+def test_an_option_that_no_installer_reads_is_told_where_it_stands(
+    site: Host, line: str, option: str
+) -> None:
+    make_sdist(site.folder, "library", "1.0")
+    site.write(f"other\n{line}\n", "asked.txt")
+    site.declare([], requirements=["asked.txt"])
+
+    refused = site.plan()
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert problem["message"].startswith(
+        f"`{site.folder}/asked.txt` line 2: `{option}` is no option"
+    )
 
 
 def test_requirement_files_nest(site: Host) -> None:

@@ -50,9 +50,10 @@ def test_a_hash_in_a_constraint_counts_too(stocked: Host) -> None:
     assert stocked.apply().first["error"]["code"] == 81
 
 
-def test_all_hashes_may_be_required(stocked: Host) -> None:
+@pytest.mark.parametrize("options", ["--require-hashes", "--no-index --require-hashes"])
+def test_all_hashes_may_be_required(stocked: Host, options: str) -> None:
     known = digest(stocked, "alpha-1.1")
-    require(stocked, f"--require-hashes\nalpha==1.1 --hash=sha256:{known}\n")
+    require(stocked, f"{options}\nalpha==1.1 --hash=sha256:{known}\n")
 
     refused = stocked.apply()
 
