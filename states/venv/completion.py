@@ -97,6 +97,7 @@ def _check_names(spec: Venv, source: Source) -> None:
     if spec.keep < 0:
         source.problem(("keep",), "`keep` must not be negative")
     _check_folders(spec, source)
+    _check_modules(spec, source)
     _check_smoke(spec, source)
 
 
@@ -124,6 +125,12 @@ def _check_folders(spec: Venv, source: Source) -> None:
             problem = "is, or lies inside, another persistent folder"
         if problem:
             source.problem(("persistent", index), f"`{spec.persistent[index]}` {problem}")
+
+
+def _check_modules(spec: Venv, source: Source) -> None:
+    for index, one in enumerate(spec.system_packages):
+        if not one.strip() or "/" in one:
+            source.problem(("system-packages", index), f"`{one}` is no name of a module")
 
 
 def _check_smoke(spec: Venv, source: Source) -> None:
@@ -166,6 +173,9 @@ def _find_links(names: tuple[str, ...], source: Source) -> tuple[str, ...]:
     for index, name in enumerate(names):
         if words := exposed(name):
             source.problem(("find-links", index), words, ELSEWHERE)
+        if not name.strip():
+            hint = 'leave it out, or write "." for the folder of this file'
+            source.problem(("find-links", index), f"`{name}` names no place", hint)
     return _places(names, "find-links", source)
 
 
