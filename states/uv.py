@@ -64,9 +64,35 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "check the credentials that `index-url` or `netrc` name",
     ),
     (
+        r"could not read Username|Authentication failed|Permission denied \(publickey"
+        r"|The requested URL returned error: 40[13]",
+        Unavailable,
+        "a repository refuses us",
+        "git asks nobody: name it by `git+ssh://`, with a key of who runs converge",
+    ),
+    (
+        r"[Rr]epository (?:'[^']*' )?not found|does not appear to be a git repository"
+        r"|couldn't find remote ref|not our ref",
+        ConvergeError,
+        "a repository, or what is asked of it, is not there",
+        "correct its URL, or the branch, tag or commit behind the `@`",
+    ),
+    (
+        r"invalid peer certificate|certificate verif",
+        Unavailable,
+        "a certificate is not to be trusted",
+        "add its authority to those of the system, or name its file in `SSL_CERT_FILE`",
+    ),
+    (
+        r"HTTP status client error \(4(?:04|10)\b",
+        Unavailable,
+        "a URL leads to nothing",
+        "correct it; instead of what an index has no more, `--upgrade` chooses anew",
+    ),
+    (
         r"dns error|[Cc]onnection refused|error sending request|[Nn]etwork is unreachable"
-        r"|timed out|tcp connect error|50\d (?:Bad|Service|Gateway|Internal)|[Ff]ailed to fetch"
-        r"|[Nn]etwork connectivity is disabled|Could not connect",
+        r"|timed out|tcp connect error|50\d (?:Bad|Service|Gateway|Internal)|Failed to fetch"
+        r"|[Nn]etwork connectivity is disabled|[Cc]ould not (?:connect|resolve)|Failed to connect",
         Unavailable,
         "an index cannot be reached",
         "check the network and `index-url`; nothing was changed, so just run it again",
@@ -110,6 +136,8 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
     ),
 )  # fmt: skip
 """What uv's words amount to; the first that matches counts."""
+_CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
+"""What names the authorities to trust, and by what name git knows it."""
 _finding = threading.Lock()
 
 
@@ -137,6 +165,7 @@ def _run(arguments: list[str], work: str, cache: str, spec: Venv | None) -> chil
         "NO_COLOR": "1",
         "UV_LINK_MODE": "copy",
         "GIT_TERMINAL_PROMPT": "0",
+        **{git: os.environ[name] for name, git in _CERTIFICATES.items() if os.environ.get(name)},
         **(index_environment(spec) if spec else {}),
     }
     argv = [_program(), *arguments]
