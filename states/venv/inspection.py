@@ -32,7 +32,8 @@ _VOLATILE = (
     "/uv_build.json",
 )
 """What the installer itself writes into a dist-info folder."""
-_UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
+_SIGNATURES = ("/RECORD.jws", "/RECORD.p7s")
+_UNHASHED = ("/RECORD", *_SIGNATURES)
 """What a RECORD cannot hold the digest of: itself, and its signatures."""
 _ANCHOR = "any:"
 """Begins what is kept of a RECORD, in the form that is the same under any version of Python."""
@@ -200,6 +201,9 @@ def _check_rest(
             if path not in found.digests:
                 os.unlink(f"{root}/{path}")
             found.owners.setdefault(path, found.owners.get(source_of(path), ""))
+        elif path.endswith(_SIGNATURES) and f"{os.path.dirname(path)}/RECORD" in found.owners:
+            # Made after the RECORD, which therefore need not list it.
+            found.owners[path] = found.owners[f"{os.path.dirname(path)}/RECORD"]
         elif path not in found.owners:
             problems.append(("", f"`{path}` is in no RECORD"))
         if path.endswith(".py") and cached(path, root) not in found.digests:

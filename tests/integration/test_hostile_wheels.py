@@ -147,6 +147,24 @@ def test_scripts_that_are_only_named_like_the_environments_own_are_installed(hos
     assert [host.script(name) for name in names] == ["honest", "honest"]
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_signature_of_a_record_need_not_stand_in_it(host: Host, listed: bool) -> None:
+    """As that of wheel 0.24 does not."""
+    signature = "signed-1.0.dist-info/RECORD.jws"
+    raw = [Raw(name=signature, content="{}", recorded=listed)]
+    make_wheel(host.wheels, "signed", "1.0", raw=raw, record_lies={signature: ","})
+    make_wheel(host.wheels, "other", "1.0")
+    host.declare(["signed"])
+    host.converges()
+    host.declare(["signed", "other"])
+
+    host.converges()
+
+    assert (host.site / signature).read_text() == "{}"
+    (host.site / signature).write_text("{...}")
+    assert f"file.lib/{MINOR}/site-packages/{signature}" in host.check().changes()
+
+
 def test_two_packages_may_bring_the_same_file_if_it_is_the_same(host: Host) -> None:
     """As namespace packages of old do."""
     for name in ("one", "two"):
