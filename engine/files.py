@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
+from io import FileIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 """The number of the system call, for a C library without a function for it, as musl's was long."""
+_BLOCK = 1 << 20
+"""So many bytes of a file of any size are in memory at once."""
 
 
 def sha256(data: bytes) -> str:
@@ -28,16 +31,33 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_plain(path: str) -> bytes:
-    """Return what a plain file holds; raises `OSError` for anything else.
-
-    For what somebody else may have put there: a pipe would make us wait, a device have no end.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is no plain file", path)
+def read_plain(path: str, most: int | None = None) -> bytes:
+    """Return what a plain file holds; raises `OSError` for anything else, and for a larger one."""
+    with _open_plain(path) as stream:
+        if most is not None and os.fstat(stream.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         return stream.readall()
+
+
+def plain_blocks(path: str, size: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes of a plain file, block by block, whatever it has become.
+
+    Raises `OSError` for anything else.
+    """
+    with _open_plain(path) as stream:
+        while size > 0 and (block := stream.read(min(size, _BLOCK))):
+            size -= len(block)
+            yield block
+
+
+def _open_plain(path: str) -> FileIO:
+    """Open what somebody else may have put there: a pipe would make us wait, a device not end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    stream = FileIO(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "is no plain file", path)
+    return stream
 
 
 def under_checksum(data: bytes) -> bytes:

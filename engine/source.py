@@ -232,8 +232,14 @@ def _beyond(place: str, within: tuple[str, ...], seen: set[str]) -> str:
 
 
 def _file_digest(path: str) -> str:
-    data = _content(path)
-    return ABSENT if data is None else sha256(data)
+    total = hashlib.sha256()
+    try:
+        with open(path, "rb", opener=_at_once) as stream:
+            while block := stream.read(1 << 20):  # a wheel may be larger than what is free
+                total.update(block)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return ABSENT
+    return total.hexdigest()
 
 
 def _content(path: str) -> bytes | None:

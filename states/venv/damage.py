@@ -42,7 +42,7 @@ def deviations(
         try:
             if memory.get(path) == seals.look(os.path.join(root, path)):
                 return seal[path]
-            return seals.entry(root, path, seal[path].package)
+            return seals.entry(root, path, seal[path].package, sealed=seal[path])
         except OSError as error:
             if error.errno in _NOWHERE:
                 return None

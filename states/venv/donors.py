@@ -7,11 +7,12 @@ is not what its seal says is not taken; the installer then brings the whole pack
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from contextlib import suppress
 
 from engine import progress
-from engine.files import read_plain, sha256, write_all
+from engine.files import plain_blocks, sha256, write_all
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from states.venv.inspection import is_bytecode, source_of
@@ -19,7 +20,7 @@ from states.venv.wheels import is_metadata, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from states.python import Python
     from states.venv.observation import View
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _SHEBANG_LIMIT = 127
 """What Linux reads of a `#!` line (binfmt_script.c)."""
+_LARGE = 1 << 24
+"""In bytes: what is larger is not held in memory as a whole."""
 
 
 def take(
@@ -115,7 +118,11 @@ def _copy(
     begun: list[str] = []
     try:
         for path in sorted(paths):
-            data = read_plain(f"{source}/{path}")
+            if seal[path].size > _LARGE and not path.startswith("bin/"):
+                begun.append(path)
+                copied[path] = _copy_large(source, target, path, seal[path], made)
+                continue
+            data = b"".join(plain_blocks(f"{source}/{path}", seal[path].size))
             if sha256(data) != seal[path].content:
                 raise ValueError(path)
             if path.startswith("bin/") and source.encode() in data[:4096]:
@@ -123,7 +130,7 @@ def _copy(
             if rewritten and is_metadata(path, "RECORD"):
                 data = _recorded(path, data, rewritten)
             begun.append(path)
-            _write(f"{target}/{path}", data, seal[path].mode, made)
+            _write(f"{target}/{path}", [data], seal[path].mode, made)
             copied[path] = (
                 sha256(data)
                 if path in rewritten or path.endswith("/RECORD")
@@ -134,6 +141,22 @@ def _copy(
         _undo(target, begun, made)
         return {}
     return copied
+
+
+def _copy_large(source: str, target: str, path: str, sealed: Entry, made: set[str]) -> str:
+    """Copy a file block by block, and return its SHA-256; raises `ValueError` on any doubt."""
+    total = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for block in plain_blocks(f"{source}/{path}", sealed.size):
+            total.update(block)
+            yield block
+
+    _write(f"{target}/{path}", hashed(), sealed.mode, made)
+    digest = total.hexdigest()
+    if digest != sealed.content:
+        raise ValueError(path)
+    return digest
 
 
 def _check_complete(target: str, copied: dict[str, str]) -> None:
@@ -185,13 +208,14 @@ def _recorded(record: str, data: bytes, rewritten: dict[str, bytes]) -> bytes:
     return b"\n".join(rows)
 
 
-def _write(path: str, data: bytes, mode: int, made: set[str]) -> None:
+def _write(path: str, blocks: Iterable[bytes], mode: int, made: set[str]) -> None:
     folder = os.path.dirname(path)
     if folder not in made:
         os.makedirs(folder, exist_ok=True)
         made.add(folder)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        write_all(descriptor, data)
+        for block in blocks:
+            write_all(descriptor, block)
     finally:
         os.close(descriptor)

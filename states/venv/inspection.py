@@ -149,10 +149,11 @@ def _check_claims(
         digest = found.digests.get(path) if len(claimants) == 1 else None
         try:
             if digest is None:
-                if not stat.S_ISREG(os.lstat(whole).st_mode):
+                now = os.lstat(whole)
+                if not stat.S_ISREG(now.st_mode):
                     problems.append((claimants[0][0], f"`{path}` is not a plain file"))
                     continue
-                digest = found.digests[path] = seals.file_digest(whole)
+                digest = found.digests[path] = seals.file_digest(whole, now.st_size)
         except OSError:
             problems.append((claimants[0][0], f"`{path}` is missing"))
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -18,7 +19,7 @@ from collections import namedtuple
 from itertools import chain
 from operator import attrgetter
 
-from engine.files import read_plain, sha256
+from engine.files import plain_blocks, read_plain, sha256
 from states.venv.store import NOTES
 
 TYPE_CHECKING = False
@@ -165,8 +166,17 @@ def _packed(
     return numbers.tobytes()
 
 
-def entry(root: str, path: str, package: str = "", content: str | None = None) -> Entry:
-    """Describe one path as it is now; `content` saves hashing what was just hashed."""
+def entry(
+    root: str,
+    path: str,
+    package: str = "",
+    content: str | None = None,
+    sealed: Entry | None = None,
+) -> Entry:
+    """Describe one path as it is now; `content` saves hashing what was just hashed.
+
+    A file of another size than was `sealed` is another one, and not read: it may have no end.
+    """
     whole = os.path.join(root, path)
     found = os.lstat(whole)
     if stat.S_ISLNK(found.st_mode):
@@ -174,16 +184,21 @@ def entry(root: str, path: str, package: str = "", content: str | None = None) -
     elif stat.S_ISDIR(found.st_mode):
         kind, inside, size = "d", "", 0
     elif stat.S_ISREG(found.st_mode):
-        kind, inside, size = "f", content or file_digest(whole), found.st_size
+        kind, inside, size = "f", content or "", found.st_size
+        if content is None and (sealed is None or sealed.size == size):
+            inside = file_digest(whole, size)
     else:
         kind, inside, size = "o", "", 0
     mode = stat.S_IMODE(found.st_mode)
     return Entry(kind, mode, found.st_uid, found.st_gid, size, inside, package)
 
 
-def file_digest(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    return sha256(read_plain(path))
+def file_digest(path: str, size: int) -> str:
+    """Return the SHA-256 of the first `size` bytes of a file."""
+    total = hashlib.sha256()
+    for block in plain_blocks(path, size):
+        total.update(block)
+    return total.hexdigest()
 
 
 def walk(root: str) -> Iterable[tuple[str, Any]]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_MOST = 1 << 25
+"""In bytes: no wheel says so much of itself. What somebody planted may have no end."""
+
+
 def normalised(name: str) -> str:
     """Return a project's name as PEP 503 compares them."""
     from packaging.utils import canonicalize_name
@@ -30,7 +34,7 @@ def metadata_name(path: str) -> tuple[str, str]:
     """Return normalised name and version of a METADATA file; two empty strings if it has none."""
     name = version = ""
     try:
-        lines = read_plain(path).decode(errors="replace").split("\n")
+        lines = read_plain(path, _MOST).decode(errors="replace").split("\n")
     except OSError:
         return "", ""
     for line in lines:
@@ -83,7 +87,7 @@ def record(root: str, dist_info: str) -> list[tuple[str, str]]:
     """
     site = os.path.dirname(dist_info)
     rows = []
-    text = read_plain(os.path.join(root, dist_info, "RECORD")).decode()
+    text = read_plain(os.path.join(root, dist_info, "RECORD"), _MOST).decode()
     for row in _rows(text):
         if not row:
             continue

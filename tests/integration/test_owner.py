@@ -118,6 +118,29 @@ def test_an_owner_who_goes_on_making_files_hinders_no_update(reachable: Host) ->
     assert {one.name for one in reachable.store.iterdir()} <= {"former", "generations", "lock"}
 
 
+def test_files_that_are_larger_than_all_memory_stop_nothing(reachable: Host) -> None:
+    """A file may be of any size though it takes no room."""
+    reachable.declare(["beta<2"], owner="nobody")
+    reachable.applied()
+    site = reachable.site
+    said = "printf 'Name: stray\\nVersion: 1.0\\n\\n'"
+    made = f"""
+        truncate -s 1T {site}/beta/__init__.py
+        mkdir {site}/stray-1.0.dist-info {site}/stray-2.0.dist-info
+        truncate -s 1T {site}/stray-1.0.dist-info/METADATA
+        {said} > {site}/stray-2.0.dist-info/METADATA
+        truncate -s 1T {site}/stray-2.0.dist-info/RECORD
+    """
+    assert as_nobody("sh", "-ec", made) == 0
+
+    verified = reachable.run("verify", "converge.toml", "--json")
+    repaired = reachable.converges()
+
+    assert verified.code == 2, verified.err
+    assert "S.5...." in verified.out
+    assert changes(repaired)["package.stray"] == ("1.0", None)
+
+
 def test_the_owner_may_change_what_is_inside_and_nothing_that_we_noted(reachable: Host) -> None:
     reachable.declare(["beta"], owner="nobody")
     reachable.applied()
