@@ -106,7 +106,7 @@ def find(request: str) -> Python:
     """Find the interpreter for a version, a range, or an absolute path.
 
     Searched are PATH, the usual places, and the versions of pyenv; the first one that
-    satisfies an exact request wins, the newest one a range. Raises `ConvergeError`.
+    satisfies an exact request wins, of a range the newest release. Raises `ConvergeError`.
     """
     oldest = ".".join(map(str, _OLDEST))
     if os.path.isabs(request):
@@ -192,9 +192,18 @@ def _search(request: str) -> PythonInfo | None:
             continue
         if exact:
             return info
-        if best is None or info.version_info > best.version_info:
+        if best is None or _rank(info) > _rank(best):
             best = info
     return best
+
+
+def _rank(info: PythonInfo) -> tuple[bool, bool, tuple[Any, ...]]:
+    """Return what interpreters that satisfy a range are compared by.
+
+    For another implementation, or one without the global lock, many packages have no wheels.
+    """
+    usual = info.implementation == "CPython" and not info.free_threaded
+    return usual, info.version_info.releaselevel == "final", tuple(info.version_info)
 
 
 def _candidates() -> Iterator[str]:
@@ -207,7 +216,11 @@ def _candidates() -> Iterator[str]:
     for folder in folders:
         if not os.path.isabs(folder) or "/shims" in folder:
             continue  # a shim is another program that looks for one
-        for name in sorted(filter(_NAME.fullmatch, _listed(folder)), key=len):
+        # A distribution may have `pypy3` beside `python3`.
+        for name in sorted(
+            filter(_NAME.fullmatch, _listed(folder)),
+            key=lambda name: (not name.startswith("python"), len(name)),
+        ):
             path = os.path.join(folder, name)
             real = os.path.realpath(path)
             if real not in seen and os.access(real, os.X_OK):

@@ -1,0 +1,82 @@
+"""Of several interpreters the one is found that is usual, whatever else is installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import pytest
+
+from states import python
+
+
+class VersionInfo(NamedTuple):
+    """As `sys.version_info`."""
+
+    major: int
+    minor: int
+    micro: int
+    releaselevel: str
+    serial: int
+
+
+HERE = {
+    "python3.11": VersionInfo(3, 11, 9, "final", 0),
+    "python3.12": VersionInfo(3, 12, 1, "final", 0),
+    "python3.13": VersionInfo(3, 13, 0, "candidate", 2),
+    "python3.14t": VersionInfo(3, 14, 1, "final", 0),
+    "pypy3": VersionInfo(3, 15, 0, "final", 0),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which alone interpreters are looked for."""
+
+    def query(path: str) -> SimpleNamespace:
+        name = os.path.basename(path)
+        return SimpleNamespace(
+            version_info=HERE[name],
+            implementation="PyPy" if name.startswith("pypy") else "CPython",
+            free_threaded=name.endswith("t"),
+            name=name,
+        )
+
+    monkeypatch.setattr(python, "_USUAL", ())
+    monkeypatch.setattr(python, "_query", query)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
+    return tmp_path
+
+
+def found(folder: Path, names: tuple[str, ...], request: str) -> str:
+    for name in names:
+        (folder / name).touch(0o755)
+    info = python._search(request)
+    assert info is not None
+    return str(vars(info)["name"])
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        (tuple(HERE), "python3.12"),
+        (("python3.13", "python3.14t", "pypy3"), "python3.13"),
+        (("python3.14t",), "python3.14t"),
+    ],
+)
+def test_of_a_range_the_newest_usual_one_is_found(
+    folder: Path, names: tuple[str, ...], name: str
+) -> None:
+    assert found(folder, names, ">=3.8") == name
+
+
+def test_what_stands_beside_the_usual_one_is_not_found_before_it(folder: Path) -> None:
+    """As Debian's `pypy3` beside `python3.11`."""
+    assert found(folder, ("pypy3", "python3.11"), "3") == "python3.11"
+
+
+def test_what_is_the_only_one_is_found(folder: Path) -> None:
+    assert found(folder, ("pypy3",), "3") == "pypy3"
