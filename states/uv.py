@@ -71,6 +71,12 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "git asks nobody: name it by `git+ssh://`, with a key of who runs converge",
     ),
     (
+        r"dubious ownership",
+        Forbidden,
+        "a repository belongs to somebody else",
+        "`git config --system --add safe.directory PATH`: what a user has set does not count here",
+    ),
+    (
         r"[Rr]epository (?:'[^']*' )?not found|does not appear to be a git repository"
         r"|couldn't find remote ref|not our ref",
         ConvergeError,

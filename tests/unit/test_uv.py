@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConvergeError, Unavailable
+from engine.errors import ConvergeError, Forbidden, Unavailable
 from states import child, uv
 
 FETCHING = "  cause: failed to fetch into: /cache/uv/git-v2/db/0123456789abcdef\n"
@@ -36,6 +36,13 @@ COMPLAINTS: dict[str, tuple[str, type[ConvergeError], str]] = {
         f"{FETCHING}fatal: repository 'http://127.0.0.1/x.git/' not found",
         ConvergeError,
         "correct its URL",
+    ),
+    "a repository of another user's": (
+        f"{FETCHING}fatal: detected dubious ownership in repository at '/x/.git'\n"
+        "To add an exception for this directory, call:\n"
+        "\tgit config --global --add safe.directory /x/.git",
+        Forbidden,
+        "`git config --system",
     ),
     "a folder that is no repository": (
         f"{FETCHING}fatal: '/x' does not appear to be a git repository",
