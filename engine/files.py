@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import ctypes
     from collections.abc import Callable, Iterator
 
+NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
@@ -58,6 +60,30 @@ def _open_plain(path: str) -> FileIO:
         stream.close()
         raise OSError(errno.EINVAL, "is no plain file", path)
     return stream
+
+
+def is_there(path: str) -> bool:
+    """Tell whether something has this name; not so what we may not look at, nor could remove.
+
+    Raises `OSError` where nobody can tell: to take that for a no may cost what is there.
+    """
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno in (*NOWHERE, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def read_link(path: str) -> str:
+    """Return what a symlink says; empty where there is none. Raises `OSError` as `is_there`."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        if error.errno in (*NOWHERE, errno.EACCES, errno.EINVAL):
+            return ""
+        raise
 
 
 def under_checksum(data: bytes) -> bytes:

@@ -72,16 +72,16 @@ def built(job: Job, views: tuple[View, ...]) -> Receipt:
             doubtful = damaged.packages or [one.name for one in job.chosen.packages]
             if doubtful:
                 uv.forget(doubtful, work=job.work, cache=job.settings.cache)
-            _abandon(job.store)
+            abandon(job.store)
             return _build(job, ())
     except BaseException:
         # A full disk must not stay full because of us.
-        _abandon(job.store)
+        abandon(job.store)
         raise
 
 
-def _abandon(store: Store) -> None:
-    """Remove the unfinished generation; the folder that we work in stays."""
+def abandon(store: Store) -> None:
+    """Remove generations without a receipt; the folder that we work in stays."""
     for relative in abandoned(store):
         if relative.startswith("generations/"):
             clear(store, relative)

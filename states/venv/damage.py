@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import os
 
+from engine.files import NOWHERE
 from states.venv import seal as seals
 
 TYPE_CHECKING = False
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from states.venv.receipt import Receipt
     from states.venv.seal import Entry, Seal
-
-_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-"""What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
 
 
 def damage(root: str, seal: Seal, ignore: tuple[str, ...]) -> dict[str, str]:
@@ -44,7 +41,7 @@ def deviations(
                 return seal[path]
             return seals.entry(root, path, seal[path].package, sealed=seal[path])
         except OSError as error:
-            if error.errno in _NOWHERE:
+            if error.errno in NOWHERE:
                 return None
             raise
 

@@ -10,7 +10,7 @@ from engine import progress
 from engine.value import replace
 from states.venv import former, hold
 from states.venv import receipt as receipts
-from states.venv.building import Job, built
+from states.venv.building import Job, abandon, built
 from states.venv.choice import shaped
 from states.venv.observation import sealed_well
 from states.venv.retiring import (
@@ -56,7 +56,7 @@ def make(
     publish(store, receipt.generation)
     hold.release(store)
     retire(store, retirable(store, spec.keep))
-    _clear_former(store)
+    abandon(store)  # what was live may have lost its receipt
     return replace(chosen, packages=receipt.packages)
 
 
@@ -65,7 +65,7 @@ def restore(store: Store, held: str) -> None:
     recover(store)
     if current(store) != held:
         publish(store, held)
-        _clear_former(store)
+        abandon(store)
 
 
 def remove(store: Store) -> None:
@@ -95,12 +95,6 @@ def recover(store: Store) -> list[str]:
         progress.step("ending a hold that an interrupted run left")
         hold.release(store)
     return gone
-
-
-def _clear_former(store: Store) -> None:
-    """Remove what was live if it has no receipt: without one, nobody can go back to it."""
-    for relative in abandoned(store):
-        clear(store, relative)
 
 
 def _note_former(store: Store, following: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from states.venv.observation import FOREIGN
+from states.venv.observation import FOREIGN, PUBLISHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def reason(spec: Venv, change: Change, view: View | None, chosen: Choice | None)
 
 
 def _path(change: Change, view: View) -> str:
+    if change.before == PUBLISHED:
+        return "its receipt is torn or missing"
     if change.before != FOREIGN:
         return "the path does not lead to it"
     return f"the symlink to {view.link} is replaced" if view.link else "what is there is put aside"

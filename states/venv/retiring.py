@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 
 from engine import progress
-from engine.files import flush_folder, symlink
+from engine.files import flush_folder, is_there, symlink
 from states.venv import receipt as receipts
 from states.venv import usage
 from states.venv.former import dispensable
@@ -118,12 +118,12 @@ def quarantine(store: Store, identifier: str) -> None:
 
 def is_quarantined(store: Store, identifier: str) -> bool:
     """Tell whether a generation was replaced because it was damaged."""
-    return os.path.lexists(f"{store.generation(identifier)}/{NOTES}/quarantined")
+    return is_there(f"{store.generation(identifier)}/{NOTES}/quarantined")
 
 
 def is_pinned(store: Store, identifier: str) -> bool:
     """Tell whether somebody asked for a generation to be kept."""
-    return os.path.lexists(f"{store.generation(identifier)}/{NOTES}/pinned")
+    return is_there(f"{store.generation(identifier)}/{NOTES}/pinned")
 
 
 def in_use(root: str) -> bool:

@@ -18,7 +18,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import Forbidden
-from engine.files import exchange, flush_folder, make_folders, put_symlink
+from engine.files import exchange, flush_folder, is_there, make_folders, put_symlink, read_link
 from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 
@@ -67,11 +67,7 @@ def store_of(path: str) -> Store:
 
 def current(store: Store) -> str | None:
     """Return the id of the generation that is published; `None` for none of ours."""
-    try:
-        target = os.readlink(store.published)
-    except OSError:
-        return None
-    folder, identifier = os.path.split(target)
+    folder, identifier = os.path.split(read_link(store.published))
     ours = (os.path.relpath(store.generations, os.path.dirname(store.published)), store.generations)
     return identifier if folder in ours and _ID.fullmatch(identifier) else None
 
@@ -188,10 +184,7 @@ def note(store: Store, name: str, text: str) -> None:
 
 def noted(store: Store, name: str) -> str:
     """Return a text that was kept so; empty if there is none."""
-    try:
-        return os.readlink(f"{store.root}/{name}")
-    except OSError:
-        return ""
+    return read_link(f"{store.root}/{name}")
 
 
 def withdraw(store: Store) -> None:
@@ -258,7 +251,7 @@ def _chance() -> str:
 
 
 def _finished(store: Store, identifier: str) -> bool:
-    return os.path.lexists(f"{store.generation(identifier)}/{RECEIPT}")
+    return is_there(f"{store.generation(identifier)}/{RECEIPT}")
 
 
 def _entries(store: Store) -> list[str]:
@@ -274,7 +267,7 @@ def _listed(folder: str) -> list[str]:
 
 def _is_content(path: str) -> bool:
     """Tell whether something is there that a symlink in its place would not be."""
-    return os.path.lexists(path) and not os.path.islink(path)
+    return is_there(path) and not os.path.islink(path)
 
 
 def _is_folder(path: str) -> bool:

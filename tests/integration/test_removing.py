@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.lock import holding
-from tests.integration.host import Host
+from states.venv.retiring import retirable
+from states.venv.store import leftovers, store_of
+from tests.integration.host import Host, reasons
 from tests.integration.rooms import room
 
 
@@ -195,6 +200,46 @@ def test_what_cannot_even_be_put_aside_is_told_where_it_is(stocked: Host, finish
         assert f"`{protected}` cannot be removed" in tried.err
     assert stocked.run("gc", "converge.toml", "--keep", "0", "--quiet").err == ""
     assert len(stocked.generations()) == 1
+
+
+def test_what_is_live_is_no_left_over_though_its_receipt_is_gone(stocked: Host) -> None:
+    stocked.declare(["alpha==1.0"], keep=0)
+    stocked.applied()
+    (stocked.generation / ".converge/receipt.json").unlink()
+
+    assert stocked.run("gc", "converge.toml").out == "nothing to remove\n"
+    stocked.declare(["alpha==1.0"], keep=0, smoke=["no-such-command"])
+    assert stocked.apply().code == 1
+    assert stocked.script("alpha") == "alpha 1.0"
+    stocked.declare(["alpha==1.0"], keep=0)
+    done = stocked.converges()
+
+    assert "its receipt is torn or missing" in reasons(done)["path"]
+    assert len(stocked.generations()) == 1
+
+
+@pytest.mark.parametrize("call", ["lstat", "readlink"])
+def test_what_cannot_be_looked_at_is_no_left_over(
+    stocked: Host, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A disk that fails for a moment must not cost what is on it."""
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    store = store_of(str(stocked.venv))
+    truly = getattr(os, call)
+
+    def failing(path: str, **how: Any) -> Any:
+        if os.path.basename(path) in ("receipt.json", "app", "pinned"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return truly(path, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, failing)
+        for look in (leftovers, partial(retirable, keep=0)):
+            with pytest.raises(OSError, match="Input/output error"):
+                look(store)
+    assert retirable(store, keep=1) == leftovers(store) == []
 
 
 def test_what_an_interrupted_run_left_is_foretold_and_told(stocked: Host) -> None:

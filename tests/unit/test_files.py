@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from engine import files
-from engine.files import exchange, flush_file_system, flush_folder, take_lock, write_durably
+from engine.files import (
+    exchange,
+    flush_file_system,
+    flush_folder,
+    is_there,
+    read_link,
+    take_lock,
+    write_durably,
+)
 
 
 def test_a_file_is_there_with_content_and_mode(tmp_path: Path) -> None:
@@ -149,6 +157,29 @@ def test_a_file_system_that_cannot_swap_is_not_taken_for_a_mistake_of_ours(
     with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
         exchange(str(tmp_path), str(tmp_path))
     assert caught.value.filename == str(tmp_path)
+
+
+def test_what_cannot_be_is_not_there_and_what_nobody_can_tell_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "itself").symlink_to("itself")
+    nowhere = ("gone", "file/inside", "itself/inside", "n" * 300)
+    found = {name: is_there(str(tmp_path / name)) for name in ("file", "link", *nowhere)}
+    said = {name: read_link(str(tmp_path / name)) for name in ("file", "link", *nowhere)}
+    assert {name for name, there in found.items() if there} == {"file", "link"}
+    assert {name: text for name, text in said.items() if text} == {"link": "nowhere"}
+
+    def failing(path: str) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", failing)
+        patched.setattr(os, "readlink", failing)
+        for look in (is_there, read_link):
+            with pytest.raises(OSError, match="Input/output error"):
+                look("/some/where")
 
 
 def test_a_lock_that_is_refused_says_of_what(tmp_path: Path) -> None:
