@@ -198,9 +198,13 @@ def index_environment(spec: Venv) -> dict[str, str]:
 
 def index_arguments(spec: Venv) -> list[str]:
     """Return the arguments that say where distributions come from, but for indexes."""
+    from urllib.parse import quote
+
     arguments = []
     for one in spec.find_links:
-        arguments += ["--find-links", one]
+        # In a path, too, uv takes what follows a `#` for a fragment.
+        hidden = one.startswith("/") and "#" in one
+        arguments += ["--find-links", f"file://{quote(one)}" if hidden else one]
     if spec.no_index:
         arguments.append("--no-index")
     if spec.exclude_newer:

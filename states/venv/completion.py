@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from engine.value import replace
 from states import python
 from states.credentials import ELSEWHERE, exposed
 from states.venv import lockfile
-from states.venv.requirements import Line, bare, file_url, is_url, local_path, mistake, read_lines
+from states.venv.requirements import Line, is_url, local_path, located, mistake, read_lines
 from states.venv.store import NOTES
 
 TYPE_CHECKING = False
@@ -154,6 +155,10 @@ def _path(spec: Venv, source: Source) -> str:
         )
     elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
         source.problem(("path",), f"`{spec.path}` names no folder of its own")
+    elif ":" in path:
+        source.problem(
+            ("path",), f"`{path}` cannot stand in `PATH`", "choose one that has no `:` in it"
+        )
     elif path in _SYSTEM:
         source.problem(
             ("path",), f"`{path}` belongs to the system", "name a folder of its own below it"
@@ -214,7 +219,9 @@ def _requirements(spec: Venv, key: str, source: Source) -> tuple[str, ...]:
             source.problem((key, index), words, ELSEWHERE)
             continue
         if requirement.url and not is_url(requirement.url):
-            requirement.url = file_url(source.path(bare(requirement.url), (key, index)))
+            requirement.url = located(
+                requirement.url, functools.partial(source.path, key=(key, index))
+            )
         if spec.state == "present" and (words := _missing(local_path(requirement.url or ""))):
             source.problem((key, index), words)
         good.append(str(requirement))

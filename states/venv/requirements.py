@@ -7,6 +7,7 @@ lines pin exactly. The lines themselves are passed on as they stand.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 
@@ -113,11 +114,16 @@ def bare(place: str) -> str:
     return place if is_url(place) else place.removeprefix("file:")
 
 
-def file_url(path: str) -> str:
-    """Return the URL of a path, which may end with a fragment."""
+def located(reference: str, join: Callable[[str], str]) -> str:
+    """Return the URL of what a reference names, with its fragment; `join` makes a path absolute."""
     from urllib.parse import quote
 
-    return f"file://{quote(path, safe='/#=&')}"
+    path, mark, fragment = bare(reference).partition("#")
+    whole = join(path)
+    if is_url(whole):
+        return whole + mark + fragment
+    # The folders above may have a `#` in their names.
+    return f"file://{quote(whole, safe='/=&')}{mark}{quote(fragment, safe='/=&')}"
 
 
 def mistake(line: Line) -> tuple[str, str] | None:
@@ -218,9 +224,8 @@ def _anchored(text: str, file: str) -> str:
     for form in (_LINKS, _DIRECT, _PATH):
         found = form.fullmatch(text)
         if found:
-            place = _join(file, bare(found["place"]))
-            if form is not _LINKS and not is_url(place):
-                place = file_url(place)
+            join = functools.partial(_join, file)
+            place = join(bare(found["place"])) if form is _LINKS else located(found["place"], join)
             return found["before"] + place + found["after"].replace(";", " ;", 1)
     return text
 

@@ -102,6 +102,21 @@ def test_a_local_directory_may_be_named_as_a_file(host: Host, inside: bool) -> N
     assert word(host) == "here"
 
 
+@pytest.mark.parametrize("name", ["a#b", "a b", "a%20b", "\u00e4&[x]?"])
+def test_the_folder_of_a_declaration_may_have_any_name(host: Host, name: str) -> None:
+    host.folder = host.folder / name
+    make_project(host.folder, "tool", "1.0", files=say("here"))
+    for one in ("beta", "gamma"):
+        make_wheel(host.wheels, one, "1.0")
+    host.write("gamma @ ../wheels/gamma-1.0-py3-none-any.whl\n", "lists/requirements.txt")
+    host.declare(["tool @ ./tool", "beta"], requirements=["lists/requirements.txt"])
+
+    host.converges()
+
+    assert word(host) == "here"
+    assert host.versions() == {"beta": "1.0", "gamma": "1.0", "tool": "1.0"}
+
+
 @pytest.mark.parametrize("at", ["", "localhost"])
 def test_an_edit_is_noticed_though_size_and_times_are_the_same(host: Host, at: str) -> None:
     make_project(host.folder, "tool", "1.0", files=say("old"))

@@ -20,6 +20,7 @@ MISTAKES = {
     "time without end": ({"more": f'[command.a]\nargv = ["a"]\ntimeout = {10**18}'}, "at most"),
     "the folder itself": ({"path": "."}, "no folder of its own"),
     "the folder above": ({"path": "../.."}, "no folder of its own"),
+    "a path that cannot stand in PATH": ({"path": "a:b"}, "has no `:` in it"),
     "a folder of requirements": ({"requirements": ["wheels"]}, "is a folder"),
     "a folder of constraints": ({"constraints": ["wheels"]}, "is a folder"),
     "no place at all": ({"find_links": [""]}, '"." for the folder of this file'),
