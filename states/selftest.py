@@ -9,7 +9,8 @@ import subprocess
 import threading
 import time
 
-from engine.files import exchange, flush_file_system, flush_folder
+from engine.files import flush_folder
+from engine.syscalls import exchange, flush_file_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

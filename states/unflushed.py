@@ -11,7 +11,8 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 
-from engine.files import flush_file_system, private_folder, take_lock
+from engine.files import private_folder, take_lock
+from engine.syscalls import flush_file_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from engine import __version__, progress
-from engine.files import flush_folder, flushing, sha256
+from engine.files import flush_folder, sha256
+from engine.syscalls import flushing
 from engine.value import value
 from states import moment, uv
 from states.venv import bytecode, donors, memory

@@ -9,7 +9,8 @@ import stat
 from contextlib import suppress
 
 from engine.errors import ConvergeError, Forbidden
-from engine.files import flush_file_system, flush_folder, symlink
+from engine.files import flush_folder, symlink
+from engine.syscalls import flush_file_system
 from engine.trust import weakness
 from states import child
 from states import python as pythons

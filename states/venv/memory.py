@@ -6,8 +6,9 @@ import os
 from contextlib import suppress
 
 from engine.errors import Busy, Forbidden
-from engine.files import flush_file_system, sha256, write_durably
+from engine.files import sha256, write_durably
 from engine.lock import holding
+from engine.syscalls import flush_file_system
 from engine.value import replace
 from states.venv import former
 from states.venv import receipt as receipts

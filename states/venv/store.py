@@ -18,7 +18,8 @@ import stat
 from contextlib import suppress
 
 from engine.errors import Forbidden
-from engine.files import exchange, flush_folder, is_there, make_folders, put_symlink, read_link
+from engine.files import flush_folder, is_there, make_folders, put_symlink, read_link
+from engine.syscalls import exchange
 from engine.trust import refuse_exchangeable, weakness
 from engine.value import value
 

@@ -12,16 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import files
-from engine.files import (
-    exchange,
-    flush_file_system,
-    flush_folder,
-    is_there,
-    read_link,
-    take_lock,
-    write_durably,
-)
+from engine import syscalls
+from engine.files import flush_folder, is_there, read_link, take_lock, write_durably
+from engine.syscalls import exchange, flush_file_system
 
 
 def test_a_file_is_there_with_content_and_mode(tmp_path: Path) -> None:
@@ -136,12 +129,12 @@ class NoSuchFunction:
 def test_two_names_are_swapped_under_a_c_library_that_has_no_function_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_libc", NoSuchFunction)
-    if os.uname().machine in files._RENAMEAT2:
+    monkeypatch.setattr(syscalls, "_libc", NoSuchFunction)
+    if os.uname().machine in syscalls._RENAMEAT2:
         test_two_names_are_swapped_in_one_step(tmp_path)
         with pytest.raises(FileNotFoundError):
             exchange(str(tmp_path / "link"), str(tmp_path / "gone"))
-    monkeypatch.setattr(files, "_RENAMEAT2", {})
+    monkeypatch.setattr(syscalls, "_RENAMEAT2", {})
     with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
         exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
 
@@ -153,7 +146,7 @@ def test_a_file_system_that_cannot_swap_is_not_taken_for_a_mistake_of_ours(
         ctypes.set_errno(errno.EINVAL)
         return -1
 
-    monkeypatch.setattr(files, "_renameat2", lambda _: refused)
+    monkeypatch.setattr(syscalls, "_renameat2", lambda _: refused)
     with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
         exchange(str(tmp_path), str(tmp_path))
     assert caught.value.filename == str(tmp_path)
