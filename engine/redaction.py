@@ -12,12 +12,15 @@ _SECRET = r"""(?: :// | (?<=http):/ | (?<=https):/ )
     (?P<secret>
       (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
       [^\s/?#:\[\]"'`]* : (?:(?!://)[^\s"'`])* @
+    | (?: (?<=\+http://) | (?<=\+https://) )
+      [^\s/?#:\[\]"'`]* : (?:(?!://)[^\s"'`])* @ (?= [\w.-]+ (?: :\d+ )? / )
     | [^\s/?#]*@
     | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
     )"""
 """The user and the password of a URL, up to the last `@` of a word, since a `/` or an `@` in a
-password may not be encoded; up to the first in `git+https://` and its like, in which a version
-follows an `@`; then passwords with a space, where what stands for the port is no number."""
+password may not be encoded; up to the last before a host and a path in `git+https://` and its
+like, in which a version follows an `@`; then passwords with a space, where what stands for the
+port is no number."""
 _BARE = r"""(?<![\w.:/@+-]) (?!mailto:) [\w.+-]+ : [^\s/"'`@]+ @ (?= [\w.-]+ (?: :\d+ )? / )"""
 """The same where the scheme was forgotten: known by the path that follows the host."""
 _MARK = "****@"
