@@ -81,6 +81,14 @@ def read_link(path: str) -> str:
         raise
 
 
+def listed(folder: str) -> list[str]:
+    """Return the names in a folder; none where we may not look, or it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def under_checksum(data: bytes) -> bytes:
     """Return what `read_checked` reads as these bytes: below a line with their SHA-256."""
     return f"{sha256(data)}\n".encode() + data

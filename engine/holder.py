@@ -7,6 +7,8 @@ import pwd
 import time
 from pathlib import Path
 
+from engine.files import listed
+
 
 def describe(locked: os.stat_result) -> str:
     """Name the processes that hold or inherited a lock on the file with this stat."""
@@ -39,10 +41,7 @@ def _openers(locked: os.stat_result) -> list[int]:
 
 def _pids() -> list[int]:
     """Return the processes that are seen from here; none in a chroot without /proc."""
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return []
+    return [int(name) for name in listed("/proc") if name.isdigit()]
 
 
 def _has_open(pid: int, locked: os.stat_result) -> bool:

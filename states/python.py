@@ -8,6 +8,7 @@ import os
 import re
 
 from engine.errors import ConvergeError
+from engine.files import listed
 from engine.value import value
 
 TYPE_CHECKING = False
@@ -211,14 +212,14 @@ def _candidates() -> Iterator[str]:
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     versions = os.path.join(pyenv, "versions")
     folders = [*os.environ.get("PATH", "").split(os.pathsep), *_USUAL]
-    folders += [os.path.join(versions, one, "bin") for one in sorted(_listed(versions))]
+    folders += [os.path.join(versions, one, "bin") for one in sorted(listed(versions))]
     seen = set()
     for folder in folders:
         if not os.path.isabs(folder) or "/shims" in folder:
             continue  # a shim is another program that looks for one
         # A distribution may have `pypy3` beside `python3`.
         for name in sorted(
-            filter(_NAME.fullmatch, _listed(folder)),
+            filter(_NAME.fullmatch, listed(folder)),
             key=lambda name: (not name.startswith("python"), len(name)),
         ):
             path = os.path.join(folder, name)
@@ -226,14 +227,6 @@ def _candidates() -> Iterator[str]:
             if real not in seen and os.access(real, os.X_OK):
                 seen.add(real)
                 yield path
-
-
-def _listed(folder: str) -> list[str]:
-    """Return the names in a folder; none where there is none, or we may not look."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _query(path: str) -> PythonInfo | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from engine.files import listed
 from states.venv.store import LEASE
 
 
@@ -20,7 +21,7 @@ def processes(root: str) -> list[int]:
     except OSError:
         lease = None  # somebody removed it; what /proc tells is as true as ever
     found = []
-    for name in _listed("/proc"):
+    for name in listed("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             process = f"/proc/{name}"
             if _holds(process, lease, f"{root}/") or _refers(process, f"{root}/"):
@@ -28,17 +29,9 @@ def processes(root: str) -> list[int]:
     return sorted(found)
 
 
-def _listed(folder: str) -> list[str]:
-    """Return the names in a folder; none where we may not look, or it is not there."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
 def _holds(process: str, lease: os.stat_result | None, inside: str) -> bool:
     """Tell whether a process has the lease, or anything else of the generation, open."""
-    for name in _listed(f"{process}/fd"):
+    for name in listed(f"{process}/fd"):
         try:
             opened = f"{process}/fd/{name}"
             if os.readlink(opened).startswith(inside):
