@@ -24,6 +24,9 @@ signals are tidied up after, so many points leave the same state, but for names 
 times: *judged* is how many different ones were left, and each was judged once. *toy correct*
 is a publisher of a few lines that does it right, a control of the harness; its broken brothers
 must be caught, and are left out here.
+
+*In a container*: what was there before came with an image, whose folders cannot be renamed.
+*Looked at*: `status` or `check` is run over what was spoilt, and must end in a finding.
 """
 
 
