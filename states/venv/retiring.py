@@ -46,11 +46,13 @@ def abandoned(store: Store) -> list[str]:
 
     One that was live and has lost its receipt counts as left over once another took its place.
     """
-    return [
-        one
-        for one in leftovers(store)
-        if not (one.startswith("generations/") and in_use(f"{store.root}/{one}"))
-    ]
+    return [one for one in leftovers(store) if not _in_use_still(store, one)]
+
+
+def _in_use_still(store: Store, relative: str) -> bool:
+    path = f"{store.root}/{relative}"
+    # Who may not look inside cannot tell; nor can they remove it.
+    return relative.startswith("generations/") and os.access(path, os.X_OK) and in_use(path)
 
 
 def retire(store: Store, identifiers: list[str]) -> list[str]:
