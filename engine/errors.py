@@ -102,6 +102,13 @@ class NotConverged(ConvergeError):
     name = "not-converged"
 
 
+CROWDED = (
+    "no further process or thread can be started",
+    "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
+)
+"""What is told, and what helps, where the system does not let us start one."""
+OPEN_FILES = "raise the limit of open files (`ulimit -n`)"
+"""What helps where no more can be opened."""
 _LACKING = (
     "the file system lacks what is needed: `converge selftest --dir` a folder in it says what"
 )
@@ -114,7 +121,7 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EDQUOT: (CannotCreate, "raise the quota; what was live before is untouched"),
     errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
-    errno.EMFILE: (InputOutputError, "raise the limit of open files (`ulimit -n`)"),
+    errno.EMFILE: (InputOutputError, OPEN_FILES),
     errno.ENFILE: (InputOutputError, "the system is out of file handles"),
     errno.EFBIG: (InputOutputError, "raise the limit of a file's size (`ulimit -f`)"),
     errno.EAGAIN: (Busy, "another run, or a backup, has it locked; try again"),
@@ -161,10 +168,8 @@ def from_os_error(error: OSError) -> ConvergeError:
 
 def crowded() -> InputOutputError:
     """Return the error for a process, or a thread, that the system does not let us start."""
-    return InputOutputError(
-        "no further process or thread can be started",
-        hint="end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
-    )
+    words, hint = CROWDED
+    return InputOutputError(words, hint=hint)
 
 
 def _text(name: object) -> str:

@@ -11,21 +11,27 @@ import time
 from contextlib import contextmanager, suppress
 from io import FileIO
 
-from engine.syscalls import exchange
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
 """So many bytes of a file of any size are in memory at once."""
 
 
 def sha256(data: bytes) -> str:
     """Return the hexadecimal SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of(blocks: Iterable[bytes]) -> str:
+    """Return the hexadecimal SHA-256 of what comes block by block."""
+    total = hashlib.sha256()
+    for block in blocks:
+        total.update(block)
+    return total.hexdigest()
 
 
 def read_plain(path: str, most: int | None = None) -> bytes:
@@ -42,7 +48,7 @@ def plain_blocks(path: str, size: int) -> Iterator[bytes]:
     Raises `OSError` for anything else.
     """
     with _open_plain(path) as stream:
-        while size > 0 and (block := stream.read(min(size, _BLOCK))):
+        while size > 0 and (block := stream.read(min(size, BLOCK))):
             size -= len(block)
             yield block
 
@@ -227,6 +233,9 @@ def put_symlink(text: str, path: str, aside: str, *, swap: bool = False) -> None
     symlink(text, aside)
     try:
         if swap:
+            # Imported here: a run with nothing to do swaps nothing.
+            from engine.syscalls import exchange
+
             exchange(aside, path)
         else:
             os.rename(aside, path)

@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import ConvergeError, Forbidden, from_os_error
-from engine.files import sha256
+from engine.files import BLOCK, sha256, sha256_of
 from engine.problems import Problem
 
 TYPE_CHECKING = False
@@ -232,14 +232,11 @@ def _beyond(place: str, within: tuple[str, ...], seen: set[str]) -> str:
 
 
 def _file_digest(path: str) -> str:
-    total = hashlib.sha256()
     try:
         with open(path, "rb", opener=_at_once) as stream:
-            while block := stream.read(1 << 20):  # a wheel may be larger than what is free
-                total.update(block)
+            return sha256_of(iter(lambda: stream.read(BLOCK), b""))  # a wheel may be a large one
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return ABSENT
-    return total.hexdigest()
 
 
 def _content(path: str) -> bytes | None:

@@ -31,8 +31,9 @@ def strike(event, arguments):
 sys.addaudithook(strike)
 from states.__main__ import main
 code = main()
-with open({tally!r}, "w") as file:
-    file.write(str(seen))
+if seen:
+    with open({tally!r}, "w") as file:
+        file.write(str(seen))
 sys.exit(code)
 """
 """A run that dies before its n-th change below a folder, or counts them all."""
@@ -78,7 +79,7 @@ class _Site:
 
     @property
     def tally(self) -> Path:
-        """The file in which a run that was not killed leaves the number of its changes."""
+        """The file in which a run that was not killed leaves the number of its changes, if any."""
         return self.folder / "tally"
 
     def begin(self) -> str:
@@ -96,9 +97,7 @@ class _Site:
         trouble = _failure(self.run()) or self.broken(_NEW)
         if trouble:
             return f"the next run: {trouble}"
-        tally = self.tally.read_text()
         again = self.run()
-        self.tally.write_text(tally)
         if "nothing to do" not in again.stdout:
             return f"the run after the next: {_failure(again) or 'it still changed something'}"
         return ""

@@ -8,6 +8,8 @@ import threading
 
 from engine import progress
 from engine.errors import (
+    CROWDED,
+    OPEN_FILES,
     CannotCreate,
     ConvergeError,
     Forbidden,
@@ -36,13 +38,12 @@ _COMPLAINTS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"Too many open files|os error 24\)",
         InputOutputError,
         "too many files are open",
-        "raise the limit of open files (`ulimit -n`)",
+        OPEN_FILES,
     ),
     (
         r"Resource temporarily unavailable",
         InputOutputError,
-        "no further process or thread can be started",
-        "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
+        *CROWDED,
     ),
     (
         r"[Ff]ailed to deserialize|[Bb]roken cache|cache entry|unexpected end of file"

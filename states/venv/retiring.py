@@ -80,9 +80,10 @@ def clear(store: Store, relative: str) -> bool:
         # Not empty: its owner goes on making files in it.
         if error.errno not in (errno.EPERM, errno.EACCES, errno.EBUSY, errno.ENOTEMPTY):
             raise
+        protected = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
         with suppress(OSError):
-            os.rename(aside, f"{store.root}/{trash.replace('trash-', STUCK, 1)}")
-            path = f"{store.root}/{trash.replace('trash-', STUCK, 1)}"
+            os.rename(aside, protected)
+            path = protected
         progress.step(f"`{path}` cannot be removed: {error.strerror}: `{error.filename}`")
         return False
     return True

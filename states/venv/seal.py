@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import array
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -19,7 +18,7 @@ from collections import namedtuple
 from itertools import chain
 from operator import attrgetter
 
-from engine.files import plain_blocks, read_plain, sha256
+from engine.files import plain_blocks, read_plain, sha256, sha256_of
 from states.venv.store import NOTES
 
 TYPE_CHECKING = False
@@ -195,10 +194,7 @@ def entry(
 
 def file_digest(path: str, size: int) -> str:
     """Return the SHA-256 of the first `size` bytes of a file."""
-    total = hashlib.sha256()
-    for block in plain_blocks(path, size):
-        total.update(block)
-    return total.hexdigest()
+    return sha256_of(plain_blocks(path, size))
 
 
 def walk(root: str) -> Iterable[tuple[str, Any]]:

@@ -55,9 +55,12 @@ def _struck(room: Path, points: int) -> list[str]:
         troubles.append(trouble)
         if trouble:
             print(f"✗ {trouble}")
-    if not any(troubles):
+    if not troubles:
+        troubles = ["no kill came about"]
+        print(f"✗ {troubles[0]}")
+    elif not any(troubles):
         print(f"  {len(troubles)} kills of an update, each put right by the next run")
-    return troubles or ["no kill came about"]
+    return troubles
 
 
 def _tell(done: int, total: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import files
+from engine import syscalls
 from states.venv.store import current, leftovers, prepare, publish, store_of
 from tests.integration.host import Host
 from tests.integration.rooms import image, room, small_disk
@@ -94,7 +94,7 @@ def test_an_empty_folder_is_no_hindrance_where_names_cannot_be_exchanged(
     def refused(one: str, _: str) -> None:
         raise OSError(number, os.strerror(number), one)
 
-    monkeypatch.setattr(files, "exchange", refused)
+    monkeypatch.setattr(syscalls, "exchange", refused)
     path = tmp_path / "app"
     store = store_of(str(path))
     prepare(store, str(path))
