@@ -88,7 +88,8 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
     try:
         _switch(store, wanted, target)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        # A flush that was refused names no file: what it lost is not there by asking again.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is None:
             raise
         # Two symlinks take an inode each, and one to a long name a block.
         make_way(store, target)

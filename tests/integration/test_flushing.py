@@ -59,6 +59,25 @@ def test_what_is_remembered_for_speed_is_not_flushed(stocked: Host) -> None:
     assert flushed == {str(stocked.cache), marks}
 
 
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_rollback_whose_flush_is_refused_on_a_full_disk_does_not_report_success(
+    stocked: Host, turn: int
+) -> None:
+    """What was not flushed once is not there because a second flush has nothing to do."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not here")
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    refuse = f"inject=fsync:error=ENOSPC:when={turn}"
+    strace = ["strace", "-f", "-qq", "-e", "trace=fsync", "-e", refuse, "-o", "calls"]
+
+    refused = stocked.run("rollback", "converge.toml", "app", prefix=strace)
+
+    assert refused.code == 73, refused.err
+    assert stocked.run("rollback", "converge.toml", "app", "--to", "000001").code == 0
+
+
 def in_order(log: Path) -> list[str]:
     """Return the calls of all threads in the order of their beginning."""
     lines = [line for one in log.parent.glob("calls.*") for line in one.read_text().splitlines()]
