@@ -1,4 +1,4 @@
-"""The base interpreter is never installed into, whatever goes wrong with an environment."""
+"""converge never installs into the base interpreter, even if a new environment is broken."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 from tests.integration.host import Host
 from tests.integration.interpreters import fingerprint, private_interpreter
 
-SABOTAGE = """\
+PROGRAM = """\
 import os, sys
 from states.venv import bare
 
 create = bare.create
 
-def sabotaged(root, *arguments, **options):
+def damaged(root, *arguments, **options):
     create(root, *arguments, **options)
-    {act}
+    {damage}
 
 import states.venv.building
-states.venv.building.create = sabotaged
+states.venv.building.create = damaged
 from states.__main__ import main
 sys.exit(main())
 """
 
 
-def sabotaged(host: Host, act: str) -> tuple[int, str]:
-    """Apply with something done to the empty environment before anything else happens."""
-    program = host.write(SABOTAGE.format(act=act), "sabotage.py")
-    done = subprocess.run(
+def apply_damaged(host: Host, damage: str) -> tuple[int, str]:
+    """Run `apply` with `damage` done to the new environment before packages are installed."""
+    program = host.write(PROGRAM.format(damage=damage), "damaged.py")
+    process = subprocess.run(
         [host.program, program, "apply", "converge.toml"],
         env=host.environment(),
         cwd=host.folder,
@@ -36,34 +36,34 @@ def sabotaged(host: Host, act: str) -> tuple[int, str]:
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
-def test_an_environment_that_lost_its_configuration_is_refused_before_installing(
+def test_environment_without_pyvenv_cfg_is_refused(
     stocked: Host,
 ) -> None:
-    """A kill between `bin/python` and `pyvenv.cfg` leaves just that."""
+    """A kill after creating `bin/python` and before `pyvenv.cfg` leaves this state."""
     base = stocked.folder / "opt/python"
     stocked.python = str(private_interpreter(base))
     stocked.declare(["alpha"])
     before = fingerprint(base)
 
-    code, said = sabotaged(stocked, 'os.unlink(os.path.join(root, "pyvenv.cfg"))')
+    code, output = apply_damaged(stocked, 'os.unlink(os.path.join(root, "pyvenv.cfg"))')
 
-    assert code == 1, said
-    assert "is no environment of its own" in said
-    assert "nothing was installed" in said
+    assert code == 1, output
+    assert "is no environment of its own" in output
+    assert "nothing was installed" in output
     assert fingerprint(base) == before
     assert stocked.generations() == []
 
 
-def test_an_environment_whose_interpreter_is_anothers_is_refused(stocked: Host) -> None:
+def test_environment_with_wrong_interpreter_is_refused(stocked: Host) -> None:
     base = stocked.folder / "opt/python"
     other = private_interpreter(base)
     stocked.declare(["alpha"])
     before = fingerprint(base)
 
-    code, said = sabotaged(
+    code, output = apply_damaged(
         stocked,
         'os.unlink(os.path.join(root, "bin/python")); '
         f'os.symlink({str(other)!r}, os.path.join(root, "bin/python")); '
@@ -71,11 +71,11 @@ def test_an_environment_whose_interpreter_is_anothers_is_refused(stocked: Host) 
     )
 
     assert fingerprint(base) == before
-    assert code != 0 or stocked.python_says("import alpha; print('here')") == "here", said
+    assert code != 0 or stocked.python_says("import alpha; print('imported')") == "imported", output
 
 
-def test_no_path_is_ever_used_again(stocked: Host) -> None:
-    """An installer remembers what it once saw at a path."""
+def test_generation_path_is_never_reused(stocked: Host) -> None:
+    """Installers cache what they found at a path."""
     stocked.declare(["beta"])
     seen: set[Path] = set()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Bytecode is made whole, of the sources that are there, or not at all."""
+"""Bytecode is complete and compiled from the installed sources, or the build fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 100_000
 
 @pytest.fixture
 def large(host: Host) -> Host:
-    """A host with a package whose bytecode is much larger than its source."""
+    """Return a host with a package whose bytecode is much larger than its source."""
     source = "def f(a):\n" + "    a.b.c(a.b, a.c)\n" * 4000
     assert len(source) < LIMIT
     make_wheel(host.wheels, "large", "1.0", files={"large/__init__.py": source})
@@ -29,14 +29,14 @@ def large(host: Host) -> Host:
     return host
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_what_cannot_be_written_to_its_end_is_not_published(large: Host, known: bool) -> None:
+@pytest.mark.parametrize("cached", [True, False])
+def test_truncated_bytecode_is_not_published(large: Host, cached: bool) -> None:
     if not shutil.which("prlimit"):
         pytest.skip("needs prlimit")
     large.applied()
     assert bytecode(large, "large").stat().st_size > LIMIT
     shutil.rmtree(large.folder / "venvs")
-    if not known:
+    if not cached:
         shutil.rmtree(large.cache / "bytecode")
 
     failed = large.apply(prefix=["prlimit", f"--fsize={LIMIT}"])
@@ -49,22 +49,22 @@ def test_what_cannot_be_written_to_its_end_is_not_published(large: Host, known: 
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_what_a_wheel_brings_of_it_is_made_anew(host: Host, listed: bool) -> None:
-    own, other = (f"pkg/__pycache__/__init__.{tag}.pyc" for tag in (TAG, f"{TAG}.opt-1"))
+def test_bytecode_from_a_wheel_is_recompiled(host: Host, listed: bool) -> None:
+    own_tag, other_tag = (f"pkg/__pycache__/__init__.{tag}.pyc" for tag in (TAG, f"{TAG}.opt-1"))
     make_wheel(
         host.wheels,
         "pkg",
         "1.0",
-        files={"pkg/__init__.py": "word = 'source'\n", own: "junk", other: "junk"},
-        record_lies={} if listed else {own: None, other: None},
+        files={"pkg/__init__.py": "ORIGIN = 'source'\n", own_tag: "junk", other_tag: "junk"},
+        record_lies={} if listed else {own_tag: None, other_tag: None},
     )
     host.declare(["pkg"])
 
     host.converges()
 
-    assert host.python_says("import pkg; print(pkg.word)") == "source"
+    assert host.python_says("import pkg; print(pkg.ORIGIN)") == "source"
     assert bytecode(host, "pkg").read_bytes()[:4] == importlib.util.MAGIC_NUMBER
-    assert not (host.site / other).exists()
+    assert not (host.site / other_tag).exists()
     assert host.run("verify", "converge.toml").code == 0
     make_wheel(host.wheels, "more", "1.0")
     host.declare(["pkg", "more"])
@@ -78,21 +78,21 @@ def bytecode(host: Host, package: str) -> Path:
     return host.site / package / "__pycache__" / f"__init__.{TAG}.pyc"
 
 
-def test_gc_forgets_what_nobody_used_for_long_and_nothing_else(large: Host) -> None:
+def test_gc_deletes_only_expired_cache_files(large: Host) -> None:
     large.applied()
-    kept = {one for one in (large.cache / "bytecode").rglob("*") if one.is_file()}
+    kept = {file for file in (large.cache / "bytecode").rglob("*") if file.is_file()}
     (declared,) = (large.cache / "declarations").iterdir()
-    for one in (*kept, declared):
-        os.utime(one, (0, 0))
+    for file in (*kept, declared):
+        os.utime(file, (0, 0))
     shutil.rmtree(large.folder / "venvs")
     large.applied()
-    assert all(one.stat().st_mtime > 0 for one in kept), "they were of use"
+    assert all(file.stat().st_mtime > 0 for file in kept), "apply used them"
 
-    foretold = json.loads(large.run("gc", "--dry-run", "--json", "converge.toml").out)
+    dry_run = json.loads(large.run("gc", "--dry-run", "--json", "converge.toml").out)
 
-    assert foretold["forgotten"] == 1
+    assert dry_run["forgotten"] == 1
     assert declared.exists()
     assert json.loads(large.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
     assert not declared.exists()
-    assert all(one.exists() for one in kept)
+    assert all(file.exists() for file in kept)
     large.settled()

@@ -1,4 +1,4 @@
-"""In a chroot in which nobody mounted `/proc`, as one in which an image is made may be."""
+"""converge works in a chroot without `/proc`, such as one used to build an image."""
 
 from __future__ import annotations
 
@@ -13,48 +13,46 @@ from tests.integration.rooms import room, without_proc
 
 
 @pytest.fixture
-def inside(stocked: Host) -> Iterator[list[str]]:
-    """The words that enter one."""
+def in_chroot(stocked: Host) -> Iterator[list[str]]:
+    """Yield the command prefix that runs a program in the chroot."""
     root = stocked.folder.with_name(f"{stocked.folder.name}-root")
-    with room(without_proc(root), stocked.folder) as words:
-        yield [*words, "unshare", f"--root={root}", f"--wd={stocked.folder}"]
+    with room(without_proc(root), stocked.folder) as in_namespace:
+        yield [*in_namespace, "unshare", f"--root={root}", f"--wd={stocked.folder}"]
 
 
-def test_a_venv_is_made_and_updated_and_what_is_of_no_more_use_is_removed(
-    stocked: Host, inside: list[str]
+def test_apply_without_proc_updates_and_collects_garbage(
+    stocked: Host, in_chroot: list[str]
 ) -> None:
     for version in ("1.0", "1.1"):
         stocked.declare([f"alpha=={version}"], keep=0)
-        stocked.applied(prefix=inside)
-    again = stocked.applied(prefix=inside)
+        stocked.applied(prefix=in_chroot)
+    again = stocked.applied(prefix=in_chroot)
 
     assert not again.report["changed"]
     assert len(stocked.generations()) == 1
     assert not list((stocked.cache / "uv-unflushed").iterdir())
 
 
-def test_what_runs_from_a_generation_is_known_by_its_lease(
-    stocked: Host, inside: list[str]
-) -> None:
+def test_generation_in_use_is_detected_by_its_lease(stocked: Host, in_chroot: list[str]) -> None:
     stocked.declare(["alpha==1.0"], keep=0)
     stocked.applied()
-    words = [stocked.venv / "bin/python", "-c", "print(flush=True); input()"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+    argv = [stocked.venv / "bin/python", "-c", "print(flush=True); input()"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         service.stdout.readline()
         stocked.declare(["alpha==1.1"], keep=0)
-        stocked.applied(prefix=inside)
+        stocked.applied(prefix=in_chroot)
 
         assert len(stocked.generations()) == 2
-        assert stocked.run("status", "converge.toml", prefix=inside).code == 0
+        assert stocked.run("status", "converge.toml", prefix=in_chroot).code == 0
         service.communicate()
 
 
-def test_who_holds_the_lock_cannot_be_named(stocked: Host, inside: list[str]) -> None:
+def test_lock_holder_without_proc_is_unknown(stocked: Host, in_chroot: list[str]) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     with holding(lambda: str(stocked.store / "lock"), 1):
-        refused = stocked.run("gc", "converge.toml", "--lock-timeout=0", prefix=inside)
+        refused = stocked.run("gc", "converge.toml", "--lock-timeout=0", prefix=in_chroot)
 
     assert refused.code == 75
     assert "locked by a process that cannot be seen from here" in refused.err

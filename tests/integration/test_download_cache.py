@@ -1,4 +1,4 @@
-"""The download cache is believed no more than any other folder."""
+"""converge detects and replaces corrupt or malicious content in the download cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POISON = '__version__ = "poisoned"\n'
 
 @pytest.fixture
 def cached(host: Host, index: Index) -> Host:
-    """A host with a cache of its own that holds `beta`."""
+    """Return a host with a private cache that contains `beta`."""
     stock(index.directory)
     host.cache = host.folder / "cache"
     host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
@@ -38,23 +38,23 @@ def cached(host: Host, index: Index) -> Host:
 
 
 def unpacked(host: Host, name: str) -> Path:
-    """Return a file of `beta` as the installer keeps it unpacked."""
-    (found,) = host.cache.rglob(name)
-    return found
+    """Return an unpacked file of `beta` in the installer's cache."""
+    (path,) = host.cache.rglob(name)
+    return path
 
 
 def version(host: Host) -> str:
     return host.python_says("import beta; print(beta.__version__)")
 
 
-def test_the_cache_is_nobody_elses(cached: Host) -> None:
-    for folder in (cached.cache / "uv", cached.cache / "work", cached.folder / "state"):
-        if folder.exists():
-            assert stat.S_IMODE(folder.stat().st_mode) & 0o022 == 0
+def test_cache_is_not_writable_by_other_users(cached: Host) -> None:
+    for directory in (cached.cache / "uv", cached.cache / "work", cached.folder / "state"):
+        if directory.exists():
+            assert stat.S_IMODE(directory.stat().st_mode) & 0o022 == 0
 
 
-def test_an_edit_in_an_environment_does_not_reach_the_cache(cached: Host) -> None:
-    """As it would with hard links."""
+def test_edit_in_an_environment_does_not_change_the_cache(cached: Host) -> None:
+    """With hard links, it would."""
     with (cached.site / "beta/__init__.py").open("a") as stream:
         stream.write("poisoned = True\n")
 
@@ -64,7 +64,7 @@ def test_an_edit_in_an_environment_does_not_reach_the_cache(cached: Host) -> Non
     assert "poisoned" not in (cached.site / "beta/__init__.py").read_text()
 
 
-def test_a_poisoned_file_is_found_out_and_fetched_anew(cached: Host) -> None:
+def test_poisoned_cache_file_is_downloaded_again(cached: Host) -> None:
     unpacked(cached, "beta/__init__.py").write_text(POISON)
     (cached.site / "beta/__init__.py").unlink()
 
@@ -76,17 +76,17 @@ def test_a_poisoned_file_is_found_out_and_fetched_anew(cached: Host) -> None:
 
 
 def poison_with_record(host: Host) -> None:
-    """Change a file as the installer keeps it unpacked, with a RECORD to match."""
+    """Change an unpacked file in the installer's cache, and its RECORD row to match."""
     module, record = (
         unpacked(host, "beta/__init__.py"),
         unpacked(host, "beta-1.0.dist-info/RECORD"),
     )
-    old = record_row(module.read_text())
+    old_row = record_row(module.read_text())
     module.write_text(POISON)
-    record.write_text(record.read_text().replace(old, record_row(POISON)))
+    record.write_text(record.read_text().replace(old_row, record_row(POISON)))
 
 
-def test_a_file_poisoned_with_its_record_is_found_out_by_who_knew_it(cached: Host) -> None:
+def test_file_poisoned_with_its_record_is_downloaded_again(cached: Host) -> None:
     poison_with_record(cached)
     (cached.site / "beta/__init__.py").unlink()
 
@@ -97,13 +97,11 @@ def test_a_file_poisoned_with_its_record_is_found_out_by_who_knew_it(cached: Hos
 
 
 def other_python() -> str:
-    """Return an interpreter of another minor version than the tests' own."""
+    """Return an interpreter whose minor version differs from the current one."""
     return interpreter("3.12" if sys.version_info[:2] != (3, 12) else "3.13")
 
 
-def test_a_file_poisoned_with_its_record_is_found_out_under_another_python_too(
-    cached: Host, index: Index
-) -> None:
+def test_record_poisoning_is_detected_on_another_python(cached: Host, index: Index) -> None:
     poison_with_record(cached)
     cached.python = other_python()
     cached.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
@@ -114,7 +112,7 @@ def test_a_file_poisoned_with_its_record_is_found_out_under_another_python_too(
     assert version(cached) == "1.0"
 
 
-def test_the_same_wheel_under_another_python_is_what_it_was(host: Host) -> None:
+def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> None:
     data = {"headers/many.h": "", "data/share/many/table.txt": "", "scripts/many": "#!python\n"}
     make_wheel(host.wheels, "many", "1.0", console_scripts={"more": "many:main"}, data=data)
     host.cache = host.folder / "cache"
@@ -129,19 +127,19 @@ def test_the_same_wheel_under_another_python_is_what_it_was(host: Host) -> None:
     assert list((host.generation / "include/site").glob("python*/many/many.h"))
 
 
-def test_what_a_receipt_of_old_says_of_a_record_raises_no_alarm(cached: Host) -> None:
-    """Its digests were of paths that hold the version of Python."""
+def test_old_receipt_digest_does_not_trigger_a_download(cached: Host) -> None:
+    """Old receipts hashed paths that contain the Python version."""
     root = str(cached.generation)
     receipt = receipts.read(root)
     assert receipt is not None
-    old = tuple(replace(one, record=sha256(b"other rows")) for one in receipt.packages)
-    receipts.write(replace(receipt, packages=old), root)
+    packages = tuple(replace(package, record=sha256(b"other rows")) for package in receipt.packages)
+    receipts.write(replace(receipt, packages=packages), root)
     (cached.site / "beta/__init__.py").unlink()
 
     assert "fetching anew" not in cached.applied().err
 
 
-def test_a_file_planted_in_the_cache_is_found_out(cached: Host) -> None:
+def test_file_added_to_the_cache_is_not_installed(cached: Host) -> None:
     unpacked(cached, "beta/__init__.py").with_name("planted.py").write_text("")
     (cached.site / "beta/__init__.py").unlink()
 
@@ -149,7 +147,7 @@ def test_a_file_planted_in_the_cache_is_found_out(cached: Host) -> None:
     assert not (cached.site / "beta/planted.py").exists()
 
 
-def test_poison_that_cannot_be_replaced_is_an_error(cached: Host, index: Index) -> None:
+def test_poisoned_file_is_an_error_if_the_index_is_down(cached: Host, index: Index) -> None:
     unpacked(cached, "beta/__init__.py").write_text(POISON)
     (cached.site / "beta/__init__.py").unlink()
     index.close()
@@ -160,7 +158,7 @@ def test_poison_that_cannot_be_replaced_is_an_error(cached: Host, index: Index) 
     assert len(cached.generations()) == 1
 
 
-def test_a_lost_cache_costs_only_time(cached: Host) -> None:
+def test_deleted_cache_is_rebuilt(cached: Host) -> None:
     shutil.rmtree(cached.cache)
     shutil.rmtree(cached.folder / "state", ignore_errors=True)
 
@@ -170,89 +168,90 @@ def test_a_lost_cache_costs_only_time(cached: Host) -> None:
     assert version(cached) == "1.0"
 
 
-def test_what_was_being_fetched_when_the_power_went_is_not_believed(cached: Host) -> None:
-    """A torn METADATA would make the installer choose other versions, or none."""
+def test_cache_is_cleared_after_a_power_failure_during_download(cached: Host) -> None:
+    """A truncated METADATA file would make the installer select other versions, or fail."""
     metadata = unpacked(cached, "beta-*.dist-info/METADATA")
-    marks = cached.cache / "uv-unflushed"
-    assert not list(marks.iterdir())
-    (marks / "00000000-0000-0000-0000-000000000000-0a0b0c0d").touch()
+    markers = cached.cache / "uv-unflushed"
+    assert not list(markers.iterdir())
+    (markers / "00000000-0000-0000-0000-000000000000-0a0b0c0d").touch()
     metadata.write_text("")
     (cached.site / "beta/__init__.py").unlink()
 
     cached.converges()
 
     assert unpacked(cached, "beta-*.dist-info/METADATA").read_text()
-    assert not list(marks.iterdir())
+    assert not list(markers.iterdir())
 
 
-def test_a_download_cache_on_a_disk_of_its_own_is_emptied_where_it_is(cached: Host) -> None:
-    """Whether it is mounted there, or a symlink leads to it."""
+def test_cache_on_a_separate_disk_is_cleared_in_place(cached: Host) -> None:
+    """This applies to a mount and to a symlink."""
     (cached.site / "beta/__init__.py").unlink()
     downloads, disk = cached.cache / "uv", cached.folder / "disk"
     downloads.rename(disk)
     downloads.mkdir()
-    mark = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
-    mark.touch()
-    (disk / "torn").touch()
-    with room(f"mount --bind '{disk}' '{downloads}'", cached.folder) as inside:
-        cached.applied(prefix=inside)
-    mounted = (disk / "torn").exists(), mark.exists()
+    marker = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+    marker.touch()
+    truncated = disk / "truncated"
+    truncated.touch()
+    with room(f"mount --bind '{disk}' '{downloads}'", cached.folder) as in_namespace:
+        cached.applied(prefix=in_namespace)
+    mounted = truncated.exists(), marker.exists()
     downloads.rmdir()
     downloads.symlink_to(disk)
     (cached.site / "beta/__init__.py").unlink()
-    mark.touch()
-    (disk / "torn").touch()
+    marker.touch()
+    truncated.touch()
     cached.applied()
-    led = (disk / "torn").exists(), mark.exists()
+    linked = truncated.exists(), marker.exists()
 
-    assert (mounted, led) == ((False, False), (False, False))
+    assert (mounted, linked) == ((False, False), (False, False))
     assert list(disk.rglob("beta/__init__.py"))
     assert downloads.is_symlink()
 
 
-def test_what_the_cache_holds_is_flushed_on_its_own_disk(
+def test_cache_is_synced_on_its_own_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flushed: list[str] = []
-    monkeypatch.setattr(unflushed, "flush_file_system", flushed.append)
+    synced: list[str] = []
+    monkeypatch.setattr(unflushed, "flush_file_system", synced.append)
     cache = tmp_path / "uv"
     cache.mkdir()
     with unflushed.used(str(cache)):
-        before = list(flushed)
+        on_entry = list(synced)
 
-    assert (before, flushed) == ([], [str(cache)])
+    assert (on_entry, synced) == ([], [str(cache)])
 
 
-def test_a_killed_run_alone_costs_the_cache_nothing(cached: Host) -> None:
-    """What it had written is still in memory, whole."""
+def test_cache_survives_a_killed_run(cached: Host) -> None:
+    """Its writes are still complete in the page cache."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    mark = cached.cache / "uv-unflushed" / f"{boot}-0a0b0c0d"
-    mark.touch()
+    marker = cached.cache / "uv-unflushed" / f"{boot}-0a0b0c0d"
+    marker.touch()
     before = unpacked(cached, "beta/__init__.py").stat().st_ino
     (cached.site / "beta/__init__.py").unlink()
 
     cached.converges()
 
     assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
-    assert not mark.exists()
+    assert not marker.exists()
 
 
-def test_a_cache_that_another_host_is_writing_is_left_to_it(cached: Host) -> None:
-    """Its mark is of another boot, too, but its maker lives."""
-    mark = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+def test_cache_in_use_by_another_host_is_not_cleared(cached: Host) -> None:
+    """The marker names another boot, but the process that created it is alive."""
+    marker = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
     before = unpacked(cached, "beta/__init__.py").stat().st_ino
     (cached.site / "beta/__init__.py").unlink()
 
-    with mark.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with marker.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
         cached.converges()
 
         assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
-        assert mark.exists()
+        assert marker.exists()
 
 
-def test_what_the_cache_holds_is_not_asked_for_again(host: Host, index: Index) -> None:
-    """Though the index says that it has to be asked again: it is pinned by its hash."""
+def test_cached_file_is_not_requested_again(host: Host, index: Index) -> None:
+    """A hash pins the file, so converge ignores the `no-cache` header of the index."""
     stock(index.directory)
     index.freshness = {"Cache-Control": "no-cache"}
     host.cache = host.folder / "cache"
@@ -266,11 +265,11 @@ def test_what_the_cache_holds_is_not_asked_for_again(host: Host, index: Index) -
     assert index.paths() == []
 
 
-def test_who_works_elsewhere_works_in_no_folder_that_is_gone_soon(
+def test_workplace_ignores_a_redirected_tempdir(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As that of a venv which is being made at the same time, where virtualenv tries files."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "soon-gone"))
-    with workplace("/dev/null/no-cache") as folder:
-        assert os.path.isdir(folder)
-        assert not Path(folder).is_relative_to(tmp_path / "soon-gone")
+    """The default temporary directory may belong to a venv that another thread is building."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with workplace("/dev/null/no-cache") as directory:
+        assert os.path.isdir(directory)
+        assert not Path(directory).is_relative_to(tmp_path / "temporary")

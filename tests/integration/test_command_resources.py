@@ -1,4 +1,4 @@
-"""Commands run when what they watch has changed since they last succeeded."""
+"""A command runs if a resource that it watches changed since its last success."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ on-change = ["venv.app"]
 
 @pytest.fixture
 def watched(stocked: Host) -> Host:
-    """A host with a command that counts its runs; it fails while `broken` is there."""
+    """Return a host with a command that counts its runs and fails while `broken` exists."""
     script = stocked.write(
         f"#!/bin/sh\ncd {stocked.folder}\n"
         "if [ -e broken ]; then echo cannot do it; exit 3; fi\necho run >> runs\n",
@@ -44,7 +44,7 @@ def runs(host: Host) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def test_it_runs_once_for_each_change(watched: Host) -> None:
+def test_command_runs_once_per_change(watched: Host) -> None:
     watched.applied()
     assert runs(watched) == 1
     watched.settled()
@@ -60,7 +60,7 @@ def test_it_runs_once_for_each_change(watched: Host) -> None:
     watched.settled()
 
 
-def test_a_repair_is_a_change_too(watched: Host) -> None:
+def test_command_runs_after_a_repair(watched: Host) -> None:
     watched.applied()
     (watched.site / "beta/__init__.py").write_text("")
 
@@ -69,7 +69,7 @@ def test_a_repair_is_a_change_too(watched: Host) -> None:
     assert runs(watched) == 2
 
 
-COUNTING = """\
+LONG_OUTPUT = """\
 import sys
 for number in range(30_000):
     print(f"{number:060}")
@@ -80,28 +80,28 @@ sys.exit(3)
 """
 
 
-def test_a_command_may_say_as_much_as_it_likes_and_the_end_of_it_is_kept() -> None:
-    argv = [sys.executable, "-c", COUNTING]
+def test_command_output_is_truncated_to_its_end() -> None:
+    argv = [sys.executable, "-c", LONG_OUTPUT]
 
-    ended = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+    completed = child.run(argv, env={"PATH": os.defpath}, cwd="/")
 
-    assert ended.status == 3
-    assert len(ended.output) < 1_100_000
-    *_, before, last, longest, end = ended.output.splitlines()
-    assert (int(before), int(last), end) == (29_998, 29_999, "the end")
+    assert completed.status == 3
+    assert len(completed.output) < 1_100_000
+    *_, second_last, last, longest, end = completed.output.splitlines()
+    assert (int(second_last), int(last), end) == (29_998, 29_999, "the end")
     assert 1000 < len(longest) < 10_000
 
 
-def test_a_password_is_hidden_where_a_long_line_is_cut() -> None:
+def test_command_output_redacts_password_at_a_truncation() -> None:
     argv = [sys.executable, "-c", "print('x' * 8176 + ' https://ann:sesame@host/' + 'x' * 9000)"]
 
-    ended = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+    completed = child.run(argv, env={"PATH": os.defpath}, cwd="/")
 
-    assert "xxx https://" in ended.output
-    assert "ann" not in ended.output
+    assert "xxx https://" in completed.output
+    assert "ann" not in completed.output
 
 
-def test_a_folder_that_leads_nowhere_is_told_and_not_waited_for(host: Host) -> None:
+def test_dangling_state_directory_fails_without_waiting(host: Host) -> None:
     (host.folder / "state").mkdir()
     (host.folder / "state/commands").symlink_to("/nonexistent/folder")
     host.write('[command.say]\nargv = ["true"]\n')
@@ -112,7 +112,7 @@ def test_a_folder_that_leads_nowhere_is_told_and_not_waited_for(host: Host) -> N
     assert "commands" in failed.first["error"]["message"]
 
 
-def test_a_run_with_many_open_files_can_run_commands(host: Host) -> None:
+def test_command_runs_with_many_inherited_open_files(host: Host) -> None:
     host.write('[command.say]\nargv = ["true"]\n')
     program = (
         "import os, resource, sys\n"
@@ -126,49 +126,47 @@ def test_a_run_with_many_open_files_can_run_commands(host: Host) -> None:
     assert done.code == 0, done.err
 
 
-def test_a_command_that_became_somebody_else_is_timed_out_all_the_same(
+def test_command_with_another_uid_still_times_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As by `sudo`: who started it may not end it."""
+    """With `sudo`, the parent may not signal its child."""
 
-    def forbidden(_group: int, _number: int) -> None:
+    def refuse(_group: int, _number: int) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "killpg", forbidden)
+    monkeypatch.setattr(os, "killpg", refuse)
     with pytest.raises(subprocess.TimeoutExpired):
         child.run(["sleep", "1"], env={"PATH": os.defpath}, cwd="/", timeout=0.1)
 
 
-@pytest.mark.parametrize("words", [[], ["--detailed-exitcode"]])
-def test_a_command_that_was_stopped_is_not_said_to_have_done_nothing(
-    host: Host, words: list[str]
-) -> None:
-    begun = host.folder / "begun"
-    argv = json.dumps(["sh", "-c", f"touch {begun}; sleep 60"])
+@pytest.mark.parametrize("options", [[], ["--detailed-exitcode"]])
+def test_interrupted_command_is_reported_as_interrupted(host: Host, options: list[str]) -> None:
+    started = host.folder / "started"
+    argv = json.dumps(["sh", "-c", f"touch {started}; sleep 60"])
     host.write(f"[command.wait]\nargv = {argv}\n")
-    running = subprocess.Popen(
-        host.command("apply", "converge.toml", "--json", *words),
+    process = subprocess.Popen(
+        host.command("apply", "converge.toml", "--json", *options),
         env=host.environment(), cwd=host.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while not begun.exists():
+    while not started.exists():
         time.sleep(0.02)
-    running.send_signal(signal.SIGTERM)
-    out, _ = running.communicate(timeout=60)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
 
     error = json.loads(out)["resources"][0]["error"]
-    assert running.returncode == 143
+    assert process.returncode == 143
     assert error["message"] == "stopped by SIGTERM; just run it again"
 
 
-def test_planning_runs_nothing(watched: Host) -> None:
+def test_plan_and_check_run_no_commands(watched: Host) -> None:
     watched.plan()
     watched.check()
 
     assert runs(watched) == 0
 
 
-def test_one_that_a_signal_ended_is_told_so(host: Host) -> None:
-    """As the kernel does where memory runs out."""
+def test_command_ended_by_a_signal_is_reported(host: Host) -> None:
+    """The kernel does this when memory runs out."""
     host.write('[command.x]\nargv = ["/bin/sh", "-c", "kill -9 $$"]\n')
 
     error = host.apply().first["error"]
@@ -176,7 +174,7 @@ def test_one_that_a_signal_ended_is_told_so(host: Host) -> None:
     assert error["message"] == "`/bin/sh -c kill -9 $$` was ended by signal 9 (Killed)"
 
 
-def test_a_failed_one_is_told_and_tried_again(watched: Host) -> None:
+def test_failed_command_is_reported_and_retried(watched: Host) -> None:
     (watched.folder / "broken").touch()
 
     failed = watched.apply()
@@ -197,7 +195,7 @@ def test_a_failed_one_is_told_and_tried_again(watched: Host) -> None:
     watched.settled()
 
 
-def test_a_kill_between_the_switch_and_the_command_does_not_lose_it(watched: Host) -> None:
+def test_command_runs_after_a_kill_that_follows_publication(watched: Host) -> None:
     watched.applied()
     declare(watched, ["beta==2.0"])
     before = watched.generation
@@ -205,18 +203,18 @@ def test_a_kill_between_the_switch_and_the_command_does_not_lose_it(watched: Hos
     script = watched.folder / "restart"
     content = script.read_text()
     script.write_text(content.replace("echo run", "read line < gate\necho run"))
-    engine = subprocess.Popen(
+    process = subprocess.Popen(
         watched.command("apply", "converge.toml"),
         env=watched.environment(),
         cwd=watched.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    child = _child_at(engine.pid, script)
+    child_id = _child_at(process.pid, script)
     assert watched.generation != before
-    engine.kill()
-    engine.wait()
-    os.kill(child, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    os.kill(child_id, signal.SIGKILL)
     script.write_text(content)
     assert runs(watched) == 1
 
@@ -228,10 +226,10 @@ def test_a_kill_between_the_switch_and_the_command_does_not_lose_it(watched: Hos
     watched.settled()
 
 
-def test_a_lost_note_costs_one_more_run(watched: Host) -> None:
+def test_command_runs_again_if_its_record_is_lost(watched: Host) -> None:
     watched.applied()
-    for note in (watched.folder / "state/commands").glob("*.json"):
-        note.unlink()
+    for record in (watched.folder / "state/commands").glob("*.json"):
+        record.unlink()
 
     plan = watched.plan().resource("command.restart")
     assert plan["action"] == "create"
@@ -241,7 +239,7 @@ def test_a_lost_note_costs_one_more_run(watched: Host) -> None:
     assert runs(watched) == 2
 
 
-def test_one_that_takes_too_long_is_ended(stocked: Host) -> None:
+def test_command_that_times_out_is_stopped(stocked: Host) -> None:
     slow = '[command.slow]\nargv = ["sleep", "600"]\ntimeout = 1\n'
     stocked.declare(["beta"], more=slow)
 
@@ -252,7 +250,7 @@ def test_one_that_takes_too_long_is_ended(stocked: Host) -> None:
     assert message == "`sleep` did not end within 1 s"
 
 
-def test_one_that_is_not_there_is_named(stocked: Host) -> None:
+def test_missing_program_is_named(stocked: Host) -> None:
     stocked.declare(["beta"], more='[command.none]\nargv = ["/no/such/program"]\n')
 
     failed = stocked.apply()
@@ -264,7 +262,7 @@ def test_one_that_is_not_there_is_named(stocked: Host) -> None:
 
 
 @pytest.mark.parametrize("cwd", ["nothere", "converge.toml"])
-def test_a_folder_to_run_in_that_is_none_is_named(host: Host, cwd: str) -> None:
+def test_invalid_working_directory_is_named(host: Host, cwd: str) -> None:
     host.write(f'[command.a]\nargv = ["true"]\ncwd = "{cwd}"\n')
 
     error = host.apply().first["error"]
@@ -273,7 +271,7 @@ def test_a_folder_to_run_in_that_is_none_is_named(host: Host, cwd: str) -> None:
     assert "`cwd`" in error["hint"]
 
 
-def test_one_that_is_no_program_is_no_matter_of_writing(host: Host) -> None:
+def test_non_executable_file_is_reported(host: Host) -> None:
     host.write('[command.a]\nargv = ["/etc/passwd"]\n')
 
     failed = host.apply()
@@ -283,16 +281,16 @@ def test_one_that_is_no_program_is_no_matter_of_writing(host: Host) -> None:
 
 
 def _child_at(parent: int, script: Path) -> int:
-    """Wait until a process below `parent` runs the script; return its id."""
+    """Wait until a child of `parent` runs the script, then return its process ID."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
-                words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+                argv = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
                 status = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            if bytes(script) in words and int(status[1]) == parent:
+            if bytes(script) in argv and int(status[1]) == parent:
                 return int(name)
         time.sleep(0.02)
-    raise AssertionError("the command was never started")
+    raise AssertionError("the command didn't start")

@@ -1,0 +1,157 @@
+"""Commands that visit each venv: a failure in one doesn't stop or hide the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.lock import holding
+from tests.integration.host import Host, Run
+
+NAMES = ("a", "b", "c")
+
+
+def store(host: Host, name: str) -> Path:
+    return host.folder / f"venvs/.{name}"
+
+
+def declare(host: Host, packages: str, **exceptions: str) -> None:
+    defaults = f'python = "{host.python}"\nno-index = true\nfind-links = ["wheels"]\n'
+    host.write(
+        f"[defaults]\n{defaults}"
+        + "".join(
+            f'[venv.{name}]\npath = "venvs/{name}"\npackages = {exceptions.get(name, packages)}\n'
+            for name in NAMES
+        )
+    )
+
+
+@pytest.fixture
+def three_venvs(stocked: Host) -> Host:
+    """Return a host with three environments, each with a previous generation."""
+    for packages in ('["beta<2"]', '["beta==2.0"]'):
+        declare(stocked, packages)
+        stocked.applied()
+    return stocked
+
+
+def make_unreadable(host: Host) -> None:
+    """Replace the store of `b` with a symlink to itself."""
+    store(host, "b").rename(host.folder / "moved")
+    store(host, "b").symlink_to(".b")
+
+
+def parse_report(run: Run) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run.out)
+    return report
+
+
+def test_gc_exit_code_is_specific_when_stderr_is_full(three_venvs: Host) -> None:
+    arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
+    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
+        done = three_venvs.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+
+    assert done.code == 75
+    assert {name for name, deleted in parse_report(done)["removed"].items() if deleted} == {
+        "venv.a",
+        "venv.c",
+    }
+
+
+def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venvs: Host) -> None:
+    arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1")
+    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
+        done = three_venvs.run(*arguments)
+        again = three_venvs.run(*arguments, "--json")
+
+    assert done.code == 75
+    assert [line.split()[1] for line in done.out.splitlines()] == ["venv.a", "venv.c"]
+    assert "error: venv.b: " in done.err
+    assert parse_report(again)["errors"]["venv.b"]["code"] == 75
+    assert parse_report(again)["error"]["message"].startswith("venv.b: ")
+    assert parse_report(again)["exit"] == {"code": 75, "class": "busy", "retryable": True}
+    assert three_venvs.run(*arguments).out.split()[1] == "venv.b"
+
+
+def test_lock_writes_other_lockfiles_when_one_venv_fails(stocked: Host) -> None:
+    declare(stocked, '["beta"]', b='["beta>9"]')
+
+    done = stocked.run("lock", "converge.toml", "--quiet")
+    again = stocked.run("lock", "converge.toml", "--json")
+
+    assert done.code == again.code == 1
+    assert "error: venv.b: choosing versions: " in done.err
+    assert "venv.a" in done.out
+    assert "venv.c" in done.out
+    assert [lock["address"] for lock in parse_report(again)["locks"]] == ["venv.a", "venv.c"]
+    assert list(parse_report(again)["errors"]) == ["venv.b"]
+    assert (stocked.folder / "c.pylock.toml").exists()
+
+
+STOP_ON_OPEN = """
+import os, signal, sys
+def stop(event, values, sent=[]):
+    if event == "open" and "{marker}" in str(values[0]) and not sent:
+        sent.append(os.kill(os.getpid(), signal.SIGTERM))
+sys.addaudithook(stop)
+"""
+"""Sends SIGTERM to the command when it first opens a file whose path contains `marker`."""
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "gc", "lock"])
+def test_stop_request_finishes_one_venv_and_reports_the_others(
+    three_venvs: Host, command: str
+) -> None:
+    marker = "a.pylock.toml" if command == "lock" else "/.a/"
+    three_venvs.write(STOP_ON_OPEN.format(marker=marker), "hook/sitecustomize.py")
+    env = {"PYTHONPATH": f"{three_venvs.folder / 'hook'}:{three_venvs.environment()['PYTHONPATH']}"}
+    arguments = (command, "converge.toml", *(["--keep=0"] if command == "gc" else []))
+
+    done = three_venvs.run(*arguments, env=env)
+    again = three_venvs.run(*arguments, "--json", env=env)
+
+    assert done.code == again.code == parse_report(again)["exit"]["code"] == 143
+    assert "venv.a" in done.out
+    assert "venv.b" not in done.out
+    for name in ("b", "c"):
+        assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in done.err
+
+
+def test_gc_failures_of_several_classes_exit_with_1(three_venvs: Host) -> None:
+    (store(three_venvs, "c") / "lock").unlink()
+    (store(three_venvs, "c") / "lock").mkdir()
+    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
+        done = three_venvs.run("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
+
+    assert done.code == 1
+    assert list(parse_report(done)["removed"]) == ["venv.a"]
+    assert list(parse_report(done)["errors"]) == ["venv.b", "venv.c"]
+    assert parse_report(done)["exit"]["class"] == "failed"
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_unreadable_venv_does_not_hide_the_others(three_venvs: Host, command: str) -> None:
+    make_unreadable(three_venvs)
+
+    done = three_venvs.run(command, "converge.toml")
+
+    assert done.code == 1
+    assert "error: venv.b: " in done.err
+    assert "venv.a " in done.out
+    assert "venv.c " in done.out
+
+
+def test_unreadable_venv_is_an_error_in_json(three_venvs: Host) -> None:
+    make_unreadable(three_venvs)
+
+    status = parse_report(three_venvs.run("status", "converge.toml", "--json"))
+    verify = parse_report(three_venvs.run("verify", "converge.toml", "--json"))
+
+    assert [row["address"] for row in status["venvs"]] == ["venv.a", "venv.c"]
+    assert list(status["errors"]) == ["venv.b"]
+    (failed,) = [row for row in verify["generations"] if row["error"]]
+    assert (failed["address"], failed["generation"]) == ("venv.b", None)
+    assert verify["exit"] == {"code": 1, "class": "failed", "retryable": False}
