@@ -59,7 +59,7 @@ def test_every_kind_has_a_sample(tmp_path: Path) -> None:
     assert sorted(kinds) == sorted(one.kind for one in SAMPLES)
 
 
-def test_a_state_is_a_flat_map_of_strings_that_survives_json(world: World) -> None:
+def test_kind_state_is_a_flat_map_of_strings(world: World) -> None:
     resource = world.declare(world.sample.first)
     for _ in range(2):
         foretold = world.foretell(resource)
@@ -76,7 +76,7 @@ def _check_state(state: State | None) -> None:
     assert json.loads(json.dumps(dict(state))) == dict(state)
 
 
-def test_who_only_looks_writes_nothing_and_sees_the_same_again(world: World) -> None:
+def test_kind_observe_writes_nothing_and_is_repeatable(world: World) -> None:
     resource = world.declare(world.sample.first)
     for _ in range(2):
         before, kind, spec = world.looks(), world.kind(), resource.spec
@@ -89,7 +89,7 @@ def test_who_only_looks_writes_nothing_and_sees_the_same_again(world: World) -> 
         world.bring_about(resource)
 
 
-def test_what_is_pure_is_the_same_each_time(world: World) -> None:
+def test_kind_pure_methods_are_deterministic(world: World) -> None:
     spec = world.declare(world.sample.first).spec
     kind, other = world.kind(), world.kind()
     assert [*kind.claims(spec)] == [*other.claims(spec)]
@@ -97,13 +97,13 @@ def test_what_is_pure_is_the_same_each_time(world: World) -> None:
     assert world.declare(world.sample.first).spec == spec
 
 
-def test_claims_are_absolute_and_normal(world: World) -> None:
+def test_kind_owned_paths_are_absolute_and_normalized(world: World) -> None:
     for claim in world.kind().claims(world.declare(world.sample.first).spec):
         assert os.path.isabs(claim)
         assert os.path.normpath(claim) == claim
 
 
-def test_asked_twice_in_one_run_the_answer_is_the_same(world: World) -> None:
+def test_kind_desired_state_is_deterministic(world: World) -> None:
     resource = world.declare(world.sample.first)
     for _ in range(2):
         kind = world.kind()
@@ -113,7 +113,7 @@ def test_asked_twice_in_one_run_the_answer_is_the_same(world: World) -> None:
         world.bring_about(resource)
 
 
-def test_a_dry_run_writes_nothing_and_foretells_what_happens(world: World) -> None:
+def test_dry_run_writes_nothing_and_predicts_the_apply(world: World) -> None:
     for table in (world.sample.first, world.sample.second):
         resource = world.declare(table)
         before = world.looks()
@@ -129,7 +129,7 @@ def test_a_dry_run_writes_nothing_and_foretells_what_happens(world: World) -> No
         ]
 
 
-def test_what_was_brought_about_is_what_was_desired(world: World) -> None:
+def test_applied_state_is_the_desired_state(world: World) -> None:
     for table in (world.sample.first, world.sample.second, world.sample.first):
         resource = world.declare(table)
         world.bring_about(resource)
@@ -141,7 +141,7 @@ def test_what_was_brought_about_is_what_was_desired(world: World) -> None:
         assert kind.desire(resource.spec, seen, {}) == seen
 
 
-def test_another_wish_is_a_change_of_what_is_there(world: World) -> None:
+def test_changed_spec_plans_update(world: World) -> None:
     world.bring_about(world.declare(world.sample.first))
 
     done = world.bring_about(world.declare(world.sample.second))
@@ -150,14 +150,14 @@ def test_another_wish_is_a_change_of_what_is_there(world: World) -> None:
     assert all(one.before is not None for one in done.changes) is world.sample.in_place
 
 
-def test_each_change_is_explained_in_at_most_one_line(world: World) -> None:
+def test_change_reason_is_a_single_line(world: World) -> None:
     for table in (world.sample.first, world.sample.second):
         for change in world.bring_about(world.declare(table)).changes:
             assert change.reason == change.reason.strip()
             assert "\n" not in change.reason
 
 
-def test_what_is_applied_twice_is_as_what_is_applied_once(world: World) -> None:
+def test_kind_apply_is_idempotent(world: World) -> None:
     resource = world.declare(world.sample.first)
     kind = world.kind()
     spec = resource.spec
@@ -168,7 +168,7 @@ def test_what_is_applied_twice_is_as_what_is_applied_once(world: World) -> None:
             assert not difference(kind, resource, {})
 
 
-def test_nothing_is_touched_but_what_is_claimed(world: World) -> None:
+def test_apply_writes_only_owned_paths(world: World) -> None:
     ours = (*world.kind().claims(world.declare(world.sample.first).spec), world.settings.state)
     # A folder in which a name comes or goes has changed, too.
     around = {os.path.dirname(one) for one in ours}
@@ -185,7 +185,7 @@ def _others(world: World, ours: tuple[str, ...]) -> dict[str, Look]:
     return dict(world.looks(without=(*ours, str(world.file))))
 
 
-def test_what_is_to_be_absent_goes_and_nothing_else_does(world: World) -> None:
+def test_removal_deletes_only_the_resource(world: World) -> None:
     resource = world.declare(world.sample.first)
     absent = world.kind().absent(resource.spec)
     if absent is None:
@@ -202,13 +202,13 @@ def test_what_is_to_be_absent_goes_and_nothing_else_does(world: World) -> None:
     assert sorted(below(str(world.folder))) == sorted(before)
 
 
-def test_a_spec_survives_the_memo(world: World) -> None:
+def test_spec_survives_the_cache(world: World) -> None:
     resource = world.declare(world.sample.first)
     kept = json.loads(json.dumps(freeze(resource)))
     assert thaw(kept, compose(world.settings)) == resource
 
 
-def test_a_lock_lies_where_nobody_else_writes(world: World) -> None:
+def test_kind_lock_is_in_a_private_directory(world: World) -> None:
     spec = world.declare(world.sample.first).spec
     lock = world.kind().lock(spec)
     if lock is not None:
@@ -218,7 +218,7 @@ def test_a_lock_lies_where_nobody_else_writes(world: World) -> None:
         assert world.kind().lock(spec) == lock
 
 
-def test_killed_before_anything_that_it_does_the_next_run_puts_it_right(
+def test_run_after_a_kill_repairs_the_resource(
     sample: Sample, tmp_path: Path, laws_cache: str
 ) -> None:
     """And the one after it finds nothing to do."""

@@ -64,12 +64,12 @@ def _lines(function: ast.FunctionDef) -> int:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_the_engine_knows_nothing_of_the_states(path: Path) -> None:
+def test_engine_never_imports_states(path: Path) -> None:
     if _name(path).startswith("engine"):
         assert [one for one in _all_imports(path) if one.startswith("states")] == []
 
 
-def test_the_engine_never_says_what_it_is_used_for() -> None:
+def test_engine_never_mentions_its_use() -> None:
     """But that a folder named `.venv`, in a tree of sources, is none of them."""
     said = {
         _name(path): re.findall(r"(?<!\.)\b\w*(?:venv|virtualenv|\bpip\b)", path.read_text(), re.I)
@@ -79,7 +79,7 @@ def test_the_engine_never_says_what_it_is_used_for() -> None:
     assert {name: words for name, words in said.items() if words} == {}
 
 
-def test_no_module_needs_itself_to_be_imported() -> None:
+def test_imports_have_no_cycles() -> None:
     known = {_name(path) for path in FILES}
     graph = networkx.DiGraph()
     for path in FILES:
@@ -89,13 +89,13 @@ def test_no_module_needs_itself_to_be_imported() -> None:
     assert list(networkx.simple_cycles(graph)) == []
 
 
-def test_files_are_small() -> None:
+def test_files_are_short() -> None:
     lengths = {_name(path): len(path.read_text().splitlines()) for path in FILES}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
     assert median(lengths.values()) <= 120
 
 
-def test_a_body_fits_a_screen() -> None:
+def test_functions_fit_on_a_screen() -> None:
     bodies = {
         f"{_name(path)}.{function.name}": _lines(function)
         for path in FILES
@@ -106,26 +106,26 @@ def test_a_body_fits_a_screen() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
-def test_whatever_has_a_public_name_has_words(path: Path) -> None:
+def test_public_names_have_docstrings(path: Path) -> None:
     assert ast.get_docstring(_tree(path)), "the module says nothing of itself"
     for node in _tree(path).body:
         if isinstance(node, PUBLIC) and not node.name.startswith("_"):
             assert ast.get_docstring(node), node.name
 
 
-def test_no_room_is_named_for_nothing() -> None:
+def test_modules_have_specific_names() -> None:
     vague = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc"}
     parts = {part for path in FILES for part in _name(path).split(".")}
     assert parts & vague == set()
 
 
-def test_what_decides_is_told_in_three_short_files() -> None:
+def test_core_is_three_short_files() -> None:
     lengths = [len((ROOT / "engine" / f"{name}.py").read_text().splitlines())
                for name in ("kind", "diff", "converge")]  # fmt: skip
     assert sum(lengths) <= 400
 
 
-def test_being_started_loads_none_of_the_heavy_libraries() -> None:
+def test_startup_imports_no_heavy_library() -> None:
     program = "import sys, states.__main__; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

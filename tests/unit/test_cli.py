@@ -39,35 +39,35 @@ from tests.unit.toy import Note, composition
         ["version", "x"],
     ],
 )
-def test_wrong_usage_exits_64_and_never_2(desk: Desk, words: list[str]) -> None:
+def test_cli_usage_error_exits_64(desk: Desk, words: list[str]) -> None:
     done = desk.say(*words)
     assert (done.code, done.out) == (64, "")
     assert done.err.startswith("error: ")
 
 
-def test_an_unknown_verb_is_told_with_the_one_it_may_have_meant(desk: Desk) -> None:
+def test_unknown_command_suggests_the_closest_one(desk: Desk) -> None:
     assert "unknown verb `aply`\n  hint: did you mean `apply`?" in desk.say("aply").err
     assert "hint: verbs are plan, apply, check" in desk.say("zebra").err
 
 
-def test_wrong_usage_is_told_in_json_where_json_was_asked_for(desk: Desk) -> None:
+def test_cli_usage_error_is_reported_as_json(desk: Desk) -> None:
     done = desk.say("plan", "--json", "--bogus", "x.toml")
     assert (done.code, done.report["exit"]["class"]) == (64, "usage")
     assert "--bogus" in done.report["error"]["message"]
 
 
-def test_a_guard_that_is_called_wrongly_is_an_error_and_no_drift(desk: Desk) -> None:
+def test_check_usage_error_exits_1_not_2(desk: Desk) -> None:
     done = desk.say("check", "--json", "--prune", "x.toml")
     assert (done.code, done.report["exit"]["class"]) == (1, "usage")
 
 
-def test_a_missing_file_exits_66(desk: Desk) -> None:
+def test_cli_missing_file_exits_66(desk: Desk) -> None:
     done = desk.say("apply", "--json", str(desk.folder / "gone.toml"))
     assert (done.code, done.report["exit"]["class"]) == (66, "no-input")
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
-def test_help_names_every_verb(desk: Desk, words: list[str]) -> None:
+def test_help_lists_every_command(desk: Desk, words: list[str]) -> None:
     done = desk.say(*words)
     assert done.code == 0
     for verb in ("plan", "apply", "check", "graph", "schema", "version"):
@@ -75,18 +75,18 @@ def test_help_names_every_verb(desk: Desk, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "check", "graph", "schema", "version"])
-def test_every_verb_has_help_of_its_own(desk: Desk, verb: str) -> None:
+def test_every_command_has_its_own_help(desk: Desk, verb: str) -> None:
     done = desk.say(verb, "--help")
     assert done.code == 0
     assert done.out.startswith(f"usage: converge {verb}")
 
 
 @pytest.mark.parametrize("words", [["--version"], ["version"]])
-def test_the_version_is_told(desk: Desk, words: list[str]) -> None:
+def test_version_prints_the_version(desk: Desk, words: list[str]) -> None:
     assert desk.say(*words).out == f"{__version__}\n"
 
 
-def test_only_takes_a_resource_and_what_it_needs(desk: Desk) -> None:
+def test_only_selects_a_resource_and_its_dependencies(desk: Desk) -> None:
     desk.notes("a", "b", "c", b='needs = ["note.a"]')
     assert desk.run("apply", "--json", "--only", "note.b").outcomes() == {
         "note.a": "changed",
@@ -95,13 +95,13 @@ def test_only_takes_a_resource_and_what_it_needs(desk: Desk) -> None:
     assert desk.says("c") is None
 
 
-def test_only_takes_patterns_and_may_be_repeated(desk: Desk) -> None:
+def test_only_accepts_patterns_and_is_repeatable(desk: Desk) -> None:
     desk.notes("aa", "ab", "b", "c")
     done = desk.run("plan", "--json", "--only", "note.a*", "--only", "note.c")
     assert list(done.outcomes()) == ["note.aa", "note.ab", "note.c"]
 
 
-def test_only_what_is_declared_can_be_chosen(desk: Desk) -> None:
+def test_only_rejects_undeclared_resources(desk: Desk) -> None:
     desk.notes("first", "b")
     done = desk.run("plan", "--only", "note.frist")
     assert done.code == 64
@@ -109,21 +109,21 @@ def test_only_what_is_declared_can_be_chosen(desk: Desk) -> None:
     assert "hint: declared are note.first, note.b" in desk.run("plan", "--only", "zzz").err
 
 
-def test_dry_run_is_plan(desk: Desk) -> None:
+def test_dry_run_prints_the_same_report_as_plan(desk: Desk) -> None:
     desk.notes("a", "b")
     planned, dry = desk.run("plan", "--json"), desk.run("apply", "--dry-run", "--json")
     assert planned.report == dry.report
     assert desk.says("a") is None
 
 
-def test_upgrade_does_not_swallow_the_file_that_follows(desk: Desk) -> None:
+def test_upgrade_leaves_the_following_file_argument(desk: Desk) -> None:
     desk.notes("a")
     file = str(desk.folder / "notes.toml")
     assert desk.say("plan", "--upgrade", file).code == 0
     assert desk.say("plan", "--upgrade=x,y", file).code == 0
 
 
-def test_a_bug_is_told_with_its_traceback_and_exits_70(desk: Desk) -> None:
+def test_cli_bug_prints_its_traceback_and_exits_70(desk: Desk) -> None:
     desk.notes("a")
 
     def trouble(spec: Note) -> None:
@@ -138,7 +138,7 @@ def test_a_bug_is_told_with_its_traceback_and_exits_70(desk: Desk) -> None:
     )
 
 
-def test_an_interrupt_that_nobody_listens_for_is_told_without_a_traceback(desk: Desk) -> None:
+def test_cli_interrupt_prints_no_traceback(desk: Desk) -> None:
     desk.notes("a")
 
     def trouble(_spec: Note) -> None:
@@ -151,7 +151,7 @@ def test_an_interrupt_that_nobody_listens_for_is_told_without_a_traceback(desk: 
     assert "Traceback" not in done.err
 
 
-def test_the_result_is_on_stdout_and_the_progress_on_stderr(desk: Desk) -> None:
+def test_cli_prints_result_to_stdout_and_progress_to_stderr(desk: Desk) -> None:
     desk.notes("a")
     done = desk.run("apply", "--json", "--verbose")
     assert done.report["changed"]
@@ -179,7 +179,9 @@ NOBODY_READS = {
 
 
 @pytest.mark.parametrize("how", NOBODY_READS)
-def test_the_exit_code_is_the_same_whoever_reads(converge: Converge, links: Path, how: str) -> None:
+def test_exit_code_is_the_same_if_output_is_closed(
+    converge: Converge, links: Path, how: str
+) -> None:
     def code(*words: str) -> int:
         subprocess.run(
             ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*words, links)],
@@ -201,7 +203,7 @@ def test_the_exit_code_is_the_same_whoever_reads(converge: Converge, links: Path
     assert code("aply") == 64
 
 
-def test_a_result_that_finds_no_room_is_an_error(converge: Converge, links: Path) -> None:
+def test_cli_reports_a_full_disk_on_stdout(converge: Converge, links: Path) -> None:
     converge.home.mkdir()
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -216,7 +218,7 @@ def test_a_result_that_finds_no_room_is_an_error(converge: Converge, links: Path
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
-def test_a_locale_without_the_characters_is_no_failure(
+def test_cli_output_works_in_limited_encodings(
     converge: Converge, tmp_path: Path, words: list[str]
 ) -> None:
     file = tmp_path / "links.toml"
@@ -238,7 +240,7 @@ def test_a_locale_without_the_characters_is_no_failure(
 
 
 @pytest.mark.parametrize(("encoding", "arrow"), [("latin-1", "->"), ("utf-8", "→")])
-def test_a_sign_that_a_locale_lacks_is_spelled_in_ascii(
+def test_arrow_falls_back_to_ascii(
     converge: Converge, tmp_path: Path, encoding: str, arrow: str
 ) -> None:
     file = tmp_path / "links.toml"
@@ -253,7 +255,7 @@ def test_a_sign_that_a_locale_lacks_is_spelled_in_ascii(
     assert f"link.a {arrow} link.b {arrow} link.a" in told
 
 
-def test_a_path_is_the_same_bytes_in_any_locale(converge: Converge, tmp_path: Path) -> None:
+def test_path_bytes_do_not_depend_on_the_locale(converge: Converge, tmp_path: Path) -> None:
     (tmp_path / "links.toml").write_text(f'[link."{tmp_path}/Łódź"]\nto = "/tmp"\n')
     other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     made = converge("apply", tmp_path / "links.toml", env=other)
@@ -262,6 +264,6 @@ def test_a_path_is_the_same_bytes_in_any_locale(converge: Converge, tmp_path: Pa
     assert converge("check", tmp_path / "links.toml").code == 0
 
 
-def test_the_command_and_the_module_are_one(converge: Converge) -> None:
+def test_command_runs_the_module_of_this_interpreter(converge: Converge) -> None:
     assert converge("version").out == f"{__version__}\n"
     assert sys.executable == converge.python

@@ -64,25 +64,25 @@ def outcomes(results: Mapping[str, Result]) -> dict[str, str]:
     return {name: one.outcome for name, one in results.items()}
 
 
-def test_a_first_run_makes_everything_and_a_second_changes_nothing(table: Table) -> None:
+def test_converge_second_run_changes_nothing(table: Table) -> None:
     order = table.note("a"), table.note("b", "a")
     assert outcomes(table.apply(*order)) == {"a": "changed", "b": "changed"}
     assert outcomes(table.apply(*order)) == {"a": "unchanged", "b": "unchanged"}
     assert table.written == ["a", "b"]
 
 
-def test_a_resource_is_brought_about_after_all_that_it_needs(table: Table) -> None:
+def test_converge_applies_dependencies_first(table: Table) -> None:
     order = table.note("c"), table.note("a", "c"), table.note("b", "a", "c")
     table.apply(*order, jobs=4)
     assert table.written == ["c", "a", "b"]
 
 
-def test_results_come_in_the_given_order_however_many_run_side_by_side(table: Table) -> None:
+def test_converge_results_keep_the_order_of_resources(table: Table) -> None:
     order = [table.note(name) for name in "hgfedcba"]
     assert list(table.apply(*order, jobs=5)) == list("hgfedcba")
 
 
-def test_a_dry_run_foretells_a_whole_chain_on_an_empty_disk(table: Table) -> None:
+def test_dry_run_predicts_a_chain_on_an_empty_disk(table: Table) -> None:
     order = table.note("a", text="hello"), table.note("b", "a", copies="note.a", text="")
     planned = table.plan(*order)
     assert outcomes(planned) == {"a": "would-change", "b": "would-change"}
@@ -92,7 +92,7 @@ def test_a_dry_run_foretells_a_whole_chain_on_an_empty_disk(table: Table) -> Non
 
 
 @pytest.mark.parametrize("before", ["nothing", "all", "one edited", "one gone", "one spoilt"])
-def test_apply_does_exactly_what_plan_said(table: Table, before: str) -> None:
+def test_apply_makes_exactly_the_planned_changes(table: Table, before: str) -> None:
     order = table.note("a"), table.note("b", "a", copies="note.a"), table.note("c")
     if before != "nothing":
         table.apply(*order)
@@ -109,13 +109,13 @@ def test_apply_does_exactly_what_plan_said(table: Table, before: str) -> None:
     assert set(outcomes(table.plan(*order)).values()) == {"unchanged"}
 
 
-def test_what_a_need_became_is_what_the_next_one_goes_by(table: Table) -> None:
+def test_converge_passes_new_state_to_dependents(table: Table) -> None:
     table.apply(table.note("a", text="old"), table.note("b", "a", copies="note.a"))
     done = table.apply(table.note("a", text="new"), table.note("b", "a", copies="note.a"))
     assert [(c.before, c.after) for c in done["b"].changes] == [("old", "new")]
 
 
-def test_a_failure_stops_only_what_needs_it(table: Table) -> None:
+def test_failure_skips_only_dependents(table: Table) -> None:
     table.broken["b"] = ConvergeError("out of ink")
     order = (
         table.note("a"), table.note("b"), table.note("c", "b"),
@@ -128,7 +128,7 @@ def test_a_failure_stops_only_what_needs_it(table: Table) -> None:
     assert table.written == ["a", "e"]
 
 
-def test_a_victim_names_the_cause_and_not_another_victim(table: Table) -> None:
+def test_skipped_resource_names_the_original_failure(table: Table) -> None:
     table.broken["a"] = ConvergeError("out of ink")
     done = table.apply(table.note("a"), table.note("b", "a"), table.note("c", "b"))
     assert (done["b"].because, done["c"].because) == ("note.a", "note.a")
@@ -136,7 +136,7 @@ def test_a_victim_names_the_cause_and_not_another_victim(table: Table) -> None:
     assert str(done["a"].error) == "out of ink"
 
 
-def test_a_victim_that_is_as_declared_is_skipped_all_the_same(table: Table) -> None:
+def test_up_to_date_dependent_of_a_failure_is_skipped(table: Table) -> None:
     order = table.note("a"), table.note("b", "a")
     table.apply(*order)
     table.broken["a"] = ConvergeError("out of ink")
@@ -146,7 +146,7 @@ def test_a_victim_that_is_as_declared_is_skipped_all_the_same(table: Table) -> N
     }
 
 
-def test_an_error_of_the_system_becomes_the_failure_of_one_resource(table: Table) -> None:
+def test_os_error_fails_one_resource(table: Table) -> None:
     table.broken["a"] = OSError(28, "No space left on device", "/somewhere")
     done = table.apply(table.note("a"), table.note("b"))
     assert outcomes(done) == {"a": "failed", "b": "changed"}
@@ -154,13 +154,13 @@ def test_an_error_of_the_system_becomes_the_failure_of_one_resource(table: Table
     assert "/somewhere" in str(done["a"].error)
 
 
-def test_a_bug_of_a_kind_is_not_taken_for_a_failure(table: Table) -> None:
+def test_bug_in_a_kind_is_raised(table: Table) -> None:
     table.broken["a"] = ZeroDivisionError("a bug")
     with pytest.raises(ZeroDivisionError):
         table.apply(table.note("a"), table.note("b"), jobs=2)
 
 
-def test_what_still_differs_after_applying_is_a_failure(tmp_path: Path) -> None:
+def test_remaining_difference_after_apply_is_a_failure(tmp_path: Path) -> None:
     class Forgetful(NoteKind):
         def apply(self, spec: Note, diff: Any) -> None:
             Path(spec.path).write_text('{"text": "something else"}')
@@ -172,7 +172,7 @@ def test_what_still_differs_after_applying_is_a_failure(tmp_path: Path) -> None:
     assert "colour, pages, signed, tags, text" in done.error.message
 
 
-def test_what_another_engine_has_done_meanwhile_is_not_done_again(tmp_path: Path) -> None:
+def test_apply_skips_work_done_by_a_concurrent_run(tmp_path: Path) -> None:
     other = NoteKind()
 
     class Late(NoteKind):
@@ -196,7 +196,7 @@ def _diff(kind: NoteKind, spec: Note) -> Any:
     return compare(None, kind.desire(spec, None, {}))
 
 
-def test_apply_tells_the_changes_of_its_plan_and_the_state_that_came_of_it(tmp_path: Path) -> None:
+def test_apply_reports_planned_changes_and_final_state(tmp_path: Path) -> None:
     class Numbered(NoteKind):
         """Gives each note a number that is known only once it is there."""
 
@@ -220,7 +220,7 @@ def test_apply_tells_the_changes_of_its_plan_and_the_state_that_came_of_it(tmp_p
     assert applied.observed == applied.state
 
 
-def test_independent_resources_really_run_side_by_side(table: Table) -> None:
+def test_independent_resources_run_in_parallel(table: Table) -> None:
     meeting = threading.Barrier(3, timeout=30)
     kind = NoteKind(trouble=lambda _spec: _meet(meeting))
     order = tuple(table.note(name) for name in "abc")
@@ -228,7 +228,7 @@ def test_independent_resources_really_run_side_by_side(table: Table) -> None:
     assert {one.outcome for one in done} == {"changed"}
 
 
-def test_never_more_run_side_by_side_than_was_asked(table: Table) -> None:
+def test_jobs_limits_parallel_resources(table: Table) -> None:
     busy, most, guard = 0, 0, threading.Lock()
 
     def trouble(spec: Note) -> None:
@@ -259,9 +259,7 @@ SHAPES: dict[str, Callable[[Table], list[Resource]]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("broken", ["", "a", "c"])
-def test_the_result_is_the_same_whatever_the_number_of_jobs(
-    tmp_path: Path, shape: str, broken: str
-) -> None:
+def test_converge_results_do_not_depend_on_jobs(tmp_path: Path, shape: str, broken: str) -> None:
     found = []
     for jobs in (1, 2, 7):
         folder = tmp_path / str(jobs)
@@ -277,7 +275,7 @@ def test_the_result_is_the_same_whatever_the_number_of_jobs(
     assert found[0] == found[1] == found[2]
 
 
-def test_a_kind_that_need_not_ask_is_settled_without_a_second_look(tmp_path: Path) -> None:
+def test_up_to_date_resource_is_observed_once(tmp_path: Path) -> None:
     looks: list[str] = []
 
     class Watched(NoteKind):
@@ -293,7 +291,7 @@ def test_a_kind_that_need_not_ask_is_settled_without_a_second_look(tmp_path: Pat
     assert looks == [spec.path]
 
 
-def test_only_a_real_run_lets_a_kind_refresh_its_notes(tmp_path: Path) -> None:
+def test_only_a_real_run_refreshes_the_cache_of_a_kind(tmp_path: Path) -> None:
     remembered: list[str] = []
 
     class Remembering(NoteKind):

@@ -31,7 +31,7 @@ def said(desk: Desk, *names: str) -> list[tuple[str, int, int, str, str]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_every_problem_is_told_with_its_place_and_a_way_out(desk: Desk, case) -> None:
+def test_invalid_declaration_reports_every_error(desk: Desk, case) -> None:
     desk.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["given"])
     here = str(desk.folder)
     expected = [tuple(row[:2] + [text.replace("{here}", here) for text in row[2:]])
@@ -40,7 +40,7 @@ def test_every_problem_is_told_with_its_place_and_a_way_out(desk: Desk, case) ->
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_same_goes_for_the_command_which_exits_65_and_starts_nothing(desk: Desk, case) -> None:
+def test_command_reports_every_error_and_exits_65(desk: Desk, case) -> None:
     desk.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["given"])
     done = desk.run("apply", "--json")
     assert done.code == 65
@@ -51,7 +51,7 @@ def test_the_same_goes_for_the_command_which_exits_65_and_starts_nothing(desk: D
     assert [one.name for one in desk.folder.iterdir()] == ["notes.toml"]
 
 
-def test_what_is_wrong_between_tables_is_told_beside_what_is_wrong_inside_them(desk: Desk) -> None:
+def test_graph_errors_are_reported_with_table_errors(desk: Desk) -> None:
     desk.declare(
         '[note.a]\npath = "a"\ncolr = "red"\n'  # unsound, and yet there to be needed
         '[note.b]\npath = "b"\nneeds = ["note.a", "note.nobody"]\n'
@@ -66,13 +66,13 @@ def test_what_is_wrong_between_tables_is_told_beside_what_is_wrong_inside_them(d
     assert "these wait for each other: note.c → note.d → note.c" in told
 
 
-def test_a_text_that_cannot_be_parsed_may_declare_what_others_need(desk: Desk) -> None:
+def test_syntax_error_hides_dangling_dependency_errors(desk: Desk) -> None:
     desk.declare("[note.a\n", "one.toml")
     desk.declare('[note.b]\npath = "b"\nneeds = ["note.a"]\n', "two.toml")
     assert [name for name, *_ in said(desk, "one.toml", "two.toml")] == ["one.toml"]
 
 
-def test_one_name_in_two_files_is_declared_twice(desk: Desk) -> None:
+def test_duplicate_name_in_two_files_is_an_error(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\n', "one.toml")
     desk.declare('\n[note.a]\npath = "b"\n', "two.toml")
     hint = f"the other one is in `{desk.folder}/one.toml`; rename one of them"
@@ -81,7 +81,7 @@ def test_one_name_in_two_files_is_declared_twice(desk: Desk) -> None:
     ]
 
 
-def test_problems_of_several_files_come_file_by_file(desk: Desk) -> None:
+def test_errors_are_grouped_by_file(desk: Desk) -> None:
     desk.declare('[note.b]\n[note.a]\npath = "a"\nx=1\n', "one.toml")
     desk.declare("[page.a]\nx=1\n", "two.toml")
     assert [one[:3] for one in said(desk, "two.toml", "one.toml")] == [
@@ -92,7 +92,7 @@ def test_problems_of_several_files_come_file_by_file(desk: Desk) -> None:
     ]
 
 
-def test_defaults_hold_for_all_files_of_their_folder_and_for_no_other(desk: Desk) -> None:
+def test_defaults_apply_to_files_of_the_same_directory(desk: Desk) -> None:
     desk.declare('[defaults]\ncolour = "blue"\n', "one/defaults.toml")
     desk.declare('[note.a]\npath = "a"\n[note.b]\npath = "b"\ncolour = "red"\n', "one/notes.toml")
     desk.declare('[note.c]\npath = "c"\n', "two/notes.toml")
@@ -100,19 +100,19 @@ def test_defaults_hold_for_all_files_of_their_folder_and_for_no_other(desk: Desk
     assert colours == {"a": "blue", "b": "red", "c": "red"}
 
 
-def test_defaults_are_for_one_kind_only(desk: Desk) -> None:
+def test_defaults_apply_to_one_kind(desk: Desk) -> None:
     desk.declare('[defaults]\ncolour = "blue"\n[page.a]\npath = "a"\n')
     assert desk.load()[0].spec.colour == "red"
 
 
-def test_a_relative_path_among_defaults_is_relative_to_their_folder(desk: Desk) -> None:
+def test_default_path_is_relative_to_its_file(desk: Desk) -> None:
     desk.declare("hello", "one/text.txt")
     desk.declare('[defaults]\nread-from = "text.txt"\n', "one/a.toml")
     desk.declare('[note.a]\npath = "a"\n', "one/b.toml")
     assert desk.load("one")[0].spec.text == "hello"
 
 
-def test_two_default_values_of_one_key_in_a_folder_are_a_problem(desk: Desk) -> None:
+def test_conflicting_defaults_in_a_directory_are_an_error(desk: Desk) -> None:
     desk.declare("[defaults]\npages = 1\nsigned = true\n", "one.toml")
     desk.declare("[defaults]\nsigned = true\npages = 2\n", "two.toml")
     hint = f"`{desk.folder}/one.toml` sets another one, and defaults hold for a whole folder"
@@ -121,13 +121,13 @@ def test_two_default_values_of_one_key_in_a_folder_are_a_problem(desk: Desk) -> 
     ]
 
 
-def test_a_wrong_default_of_another_file_is_told_in_that_file(desk: Desk) -> None:
+def test_invalid_default_is_reported_in_its_own_file(desk: Desk) -> None:
     desk.declare("[defaults]\ntags = ['Tea']\n", "a.toml")
     desk.declare('[note.a]\npath = "a"\n', "b.toml")
     assert said(desk, ".") == [("a.toml", 2, 9, "`Tea` is no tag", "use small letters")]
 
 
-def test_an_excerpt_shows_the_line_with_carets_below_the_place(desk: Desk) -> None:
+def test_snippet_marks_the_error_with_carets(desk: Desk) -> None:
     file = desk.declare('[note.a]\npath = "a"\n\tpages = "many"  # so many\n')
     text = problems_text(refused(desk), Paint(on=False))
     assert text == (
@@ -139,7 +139,7 @@ def test_an_excerpt_shows_the_line_with_carets_below_the_place(desk: Desk) -> No
     )
 
 
-def test_a_caret_stands_below_its_place_though_the_line_cannot_be_shown_as_it_is(
+def test_snippet_aligns_carets_below_escaped_characters(
     desk: Desk,
 ) -> None:
     desk.declare('note = { a = { path = "\u200b\u202e", pages = "x" } }\n')
@@ -148,7 +148,7 @@ def test_a_caret_stands_below_its_place_though_the_line_cannot_be_shown_as_it_is
     assert r"\u200b\u202e" in row
 
 
-def test_json_is_told_by_the_way_that_leads_there(desk: Desk) -> None:
+def test_json_error_shows_the_key_path(desk: Desk) -> None:
     desk.declare('{"note": {"a": {"path": "a", "tags": ["x", "Y"]}}}')
     text = problems_text(refused(desk), Paint(on=False))
     assert text.splitlines()[:2] == [
@@ -157,7 +157,7 @@ def test_json_is_told_by_the_way_that_leads_there(desk: Desk) -> None:
     ]
 
 
-def test_all_places_of_a_problem_in_json_are_told_by_the_way_that_leads_there(desk: Desk) -> None:
+def test_json_error_shows_every_related_key_path(desk: Desk) -> None:
     desk.declare('{"note": {"a": {"path": "x"}, "b": {"path": "x", "needs": ["note.b"]}}}')
     text = problems_text(refused(desk), Paint(on=False))
     assert ":0:0" not in text
@@ -165,7 +165,7 @@ def test_all_places_of_a_problem_in_json_are_told_by_the_way_that_leads_there(de
     assert "notes.toml: at note.a.path\n" in text
 
 
-def test_a_name_in_json_changes_no_terminal_and_shows_no_password(desk: Desk) -> None:
+def test_json_key_path_is_escaped_and_redacted(desk: Desk) -> None:
     name = "https://me:secret@host/\x1b[31m"
     done = desk.run("plan", "-", stdin=json.dumps({"note": {name: {"path": "a", "zebra": 1}}}))
     assert "at note.https://****@host/\\x1b[31m.zebra\n" in done.err
@@ -175,7 +175,7 @@ def test_a_name_in_json_changes_no_terminal_and_shows_no_password(desk: Desk) ->
 
 @pytest.mark.parametrize("form", ["toml", "json"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-def test_a_declaration_comes_by_standard_input_too(desk: Desk, form: str, bom: bytes) -> None:
+def test_declaration_can_be_read_from_standard_input(desk: Desk, form: str, bom: bytes) -> None:
     path = desk.folder / "x"
     text = f'[note."ä"]\npath = "{path}"\n'
     if form == "json":
@@ -185,13 +185,13 @@ def test_a_declaration_comes_by_standard_input_too(desk: Desk, form: str, bom: b
     assert desk.says("x") is not None
 
 
-def test_problems_of_standard_input_are_placed_there(desk: Desk) -> None:
+def test_standard_input_errors_have_a_position(desk: Desk) -> None:
     done = desk.run("plan", "-", stdin='\r\n[note.a]\r\npath = "a"\r\nx = 1\r\n')
     assert done.code == 65
     assert done.err.startswith("<stdin>:4:1: error: unknown key `x`")
 
 
-def test_standard_input_that_is_not_utf_8_is_told_as_that(desk: Desk) -> None:
+def test_standard_input_rejects_invalid_utf_8(desk: Desk) -> None:
     done = desk.run("plan", "-", stdin=b"[note.a]\npath = '\xff'\n")
     assert done.code == 65
     assert done.err.startswith("<stdin>:2:9: error: not valid TOML: not UTF-8\n")
@@ -199,9 +199,7 @@ def test_standard_input_that_is_not_utf_8_is_told_as_that(desk: Desk) -> None:
 
 @pytest.mark.parametrize("depth", [150, 300, 400, 450, 480, 490, 500, 600, 5000, 100_000])
 @pytest.mark.parametrize("form", ["arrays", "inline tables", "json"])
-def test_what_is_nested_too_deeply_is_a_problem_and_no_crash(
-    desk: Desk, depth: int, form: str
-) -> None:
+def test_deep_nesting_is_reported_as_an_error(desk: Desk, depth: int, form: str) -> None:
     if form == "json":
         deep: str = '{"note": {"a": {"path": "a", "tags": ' + "[" * depth + "]" * depth + "}}}"
     elif form == "arrays":
@@ -216,12 +214,12 @@ def test_what_is_nested_too_deeply_is_a_problem_and_no_crash(
     assert "invalid JSON" not in done.err, "but that is what it was checked by way of"
 
 
-def test_dates_are_taken_as_texts_where_a_text_is_wanted(desk: Desk) -> None:
+def test_date_is_accepted_as_a_string(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\ntext = 2024-05-06T07:08:09Z\n')
     assert desk.load()[0].spec.text == "2024-05-06T07:08:09+00:00"
 
 
-def test_json_and_toml_that_say_the_same_mean_the_same(desk: Desk) -> None:
+def test_json_and_toml_load_the_same_resources(desk: Desk) -> None:
     table = {"a": {"path": "a", "tags": ["x"], "pages": 3}, "b": {"path": "b", "copies": "note.a"}}
     desk.declare(json.dumps({"note": table}), "one.toml")
     desk.declare(
@@ -235,13 +233,13 @@ def meaning(desk: Desk, name: str) -> list[object]:
     return [(one.address, one.spec, one.needs) for one in desk.load(name)]
 
 
-def test_an_empty_declaration_declares_nothing(desk: Desk) -> None:
+def test_empty_declaration_has_no_resources(desk: Desk) -> None:
     desk.declare("# nothing yet\n")
     assert desk.load() == ()
     assert desk.run("apply", "--json").report["comment"] == "nothing to do: 0 as declared"
 
 
-def test_a_number_of_thousands_of_digits_is_a_problem(desk: Desk) -> None:
+def test_huge_number_is_reported_as_an_error(desk: Desk) -> None:
     """Python turns none of more than 4300 digits into text (`sys.set_int_max_str_digits`)."""
     desk.declare(f'[note.a]\npath = "a"\npages = 0x{"f" * 6000}\n')
     done = desk.run("plan", "--json")
@@ -250,7 +248,7 @@ def test_a_number_of_thousands_of_digits_is_a_problem(desk: Desk) -> None:
     assert (problem["line"], problem["message"]) == (1, "a number has thousands of digits")
 
 
-def test_a_problem_in_json_says_where_though_there_is_no_line(desk: Desk) -> None:
+def test_missing_json_key_is_reported_with_its_table(desk: Desk) -> None:
     given = '{"note": {"a": {"path": "a"}, "b": {"text": "b"}}}'
     shown = desk.run("plan", "-", stdin=given)
     (problem,) = desk.run("plan", "--json", "-", stdin=given).report["problems"]
@@ -258,7 +256,7 @@ def test_a_problem_in_json_says_where_though_there_is_no_line(desk: Desk) -> Non
     assert (problem["line"], problem["message"]) == (0, "the key `path` is missing at note.b")
 
 
-def test_thousands_of_mistakes_are_told_in_seconds(desk: Desk) -> None:
+def test_thousands_of_errors_are_reported_in_seconds(desk: Desk) -> None:
     """Looking for each among all the others, and counting lines for each, took minutes."""
     names = [f"n{number}" for number in range(3000)]
     desk.notes(*names, **dict.fromkeys(names, 'kolour = "red"\npages = "two"'))

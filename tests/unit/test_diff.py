@@ -28,15 +28,15 @@ ASKED = frozenset({"colour", "text"})
         ({"stain": "tea"}, {"stain": "coffee"}, "repair"),
     ],
 )
-def test_what_differs_decides_on_the_action(observed, desired, action) -> None:
+def test_compare_derives_the_action(observed, desired, action) -> None:
     assert compare(observed, desired, fixed=FIXED, asked=ASKED).action == action
 
 
-def test_without_asked_attributes_every_difference_is_an_update() -> None:
+def test_compare_without_declared_attributes_plans_update() -> None:
     assert compare({"stain": "tea"}, {}).action == "update"
 
 
-def test_changes_come_in_the_order_of_their_names_with_none_for_absent() -> None:
+def test_changes_are_sorted_by_attribute() -> None:
     diff = compare({"b": "1", "c": "2", "z": "0"}, {"a": "3", "c": "4", "z": "0"})
     assert diff.changes == (
         Change(attribute="a", before=None, after="3"),
@@ -45,23 +45,23 @@ def test_changes_come_in_the_order_of_their_names_with_none_for_absent() -> None
     )
 
 
-def test_an_empty_value_is_not_an_absent_one() -> None:
+def test_empty_value_differs_from_a_missing_one() -> None:
     assert compare({"a": ""}, {}).changes == (Change(attribute="a", before="", after=None),)
 
 
-def test_each_change_carries_the_reason_that_its_kind_gives() -> None:
+def test_change_has_the_reason_given_by_the_kind() -> None:
     diff = compare({"a": "1"}, {"a": "2", "b": "3"}, explain=lambda c: f"because of {c.attribute}")
     assert [one.reason for one in diff.changes] == ["because of a", "because of b"]
 
 
-def test_nothing_is_explained_where_nothing_differs() -> None:
+def test_explain_is_not_called_without_a_difference() -> None:
     def explain(change: Change) -> str:
         raise AssertionError(change)
 
     assert not compare({"a": "1"}, {"a": "1"}, explain=explain)
 
 
-def test_a_diff_holds_both_states_and_is_true_when_there_is_work() -> None:
+def test_diff_has_both_states_and_is_truthy() -> None:
     diff = compare({"a": "1"}, None)
     assert isinstance(diff, Diff)
     assert diff

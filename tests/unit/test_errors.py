@@ -38,23 +38,23 @@ from engine.errors import ConvergeError, Interrupted, from_os_error, in_common
     ],
 )
 @pytest.mark.parametrize("path", ["/some/where", b"/some/where"])
-def test_an_error_of_the_system_names_its_path_and_a_way_out(number, code, retryable, path) -> None:
+def test_os_error_message_has_path_and_hint(number, code, retryable, path) -> None:
     error = from_os_error(OSError(number, os.strerror(number), path))
     assert (error.code, error.retryable) == (code, retryable)
     assert error.message == f"{os.strerror(number).lower()}: `/some/where`"
     assert error.hint
 
 
-def test_an_error_without_number_or_path_keeps_its_words() -> None:
+def test_os_error_without_errno_keeps_its_message() -> None:
     error = from_os_error(OSError("the disk is on fire"))
     assert (error.message, error.hint) == ("the disk is on fire", None)
 
 
-def test_a_path_that_is_no_text_is_named_all_the_same() -> None:
+def test_os_error_message_has_an_undecodable_path() -> None:
     assert "caf" in from_os_error(OSError(errno.EIO, "x", b"caf\xe9")).message
 
 
-def test_no_two_classes_share_an_exit_code_or_a_name() -> None:
+def test_error_classes_have_unique_codes_and_names() -> None:
     kinds = [
         kind
         for kind in vars(errors).values()
@@ -66,11 +66,11 @@ def test_no_two_classes_share_an_exit_code_or_a_name() -> None:
     assert {64, 66, 69, 70, 73, 74, 75, 77, 80, 81, 130} == {kind.code for kind in plain}
 
 
-def test_an_interruption_exits_as_its_signal_does() -> None:
+def test_interrupted_exit_code_is_that_of_the_signal() -> None:
     assert [Interrupted("x", signal=n).code for n in (1, 2, 15)] == [129, 130, 143]
 
 
-def test_several_failures_have_the_code_of_their_class_or_just_fail() -> None:
+def test_summary_of_failures_is_their_shared_class_or_failed() -> None:
     busy, refused = errors.Busy("x"), errors.Forbidden("y")
     assert in_common([]) == (0, "ok", False)
     assert in_common([busy, busy]) == (75, "busy", True)

@@ -17,13 +17,13 @@ from engine.files import flush_folder, is_there, read_link, take_lock, write_dur
 from engine.syscalls import exchange, flush_file_system
 
 
-def test_a_file_is_there_with_content_and_mode(tmp_path: Path) -> None:
+def test_atomic_write_sets_content_and_mode(tmp_path: Path) -> None:
     write_durably(str(tmp_path / "a"), b"hello", 0o640)
     assert (tmp_path / "a").read_bytes() == b"hello"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
-def test_the_mode_is_what_was_asked_whatever_the_umask(tmp_path: Path) -> None:
+def test_atomic_write_mode_ignores_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         write_durably(str(tmp_path / "a"), b"", 0o644)
@@ -32,14 +32,14 @@ def test_the_mode_is_what_was_asked_whatever_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_replaced_file_is_another_one_and_its_hard_links_keep_the_old(tmp_path: Path) -> None:
+def test_atomic_write_leaves_hard_links_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     write_durably(str(tmp_path / "a"), b"new")
     assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("new", "old")
 
 
-def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("old")
     (tmp_path / "a").symlink_to("there")
     write_durably(str(tmp_path / "a"), b"new")
@@ -47,7 +47,7 @@ def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "a").is_symlink()
 
 
-def test_what_lies_at_the_name_aside_is_not_written_to(tmp_path: Path) -> None:
+def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     (tmp_path / ".next-a").hardlink_to(tmp_path / "theirs")
     write_durably(str(tmp_path / "a"), b"ours")
@@ -56,14 +56,14 @@ def test_what_lies_at_the_name_aside_is_not_written_to(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a", "theirs"]
 
 
-def test_what_cannot_be_written_leaves_the_old_and_nothing_else(tmp_path: Path) -> None:
+def test_failed_atomic_write_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(TypeError):
         write_durably(str(tmp_path / "a"), "no bytes")  # type: ignore[arg-type]
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]
 
 
-def test_a_write_that_fails_says_of_what(tmp_path: Path) -> None:
+def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
     """The system says no name there, and a host has more than one disk that may be full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
@@ -76,14 +76,14 @@ def test_a_write_that_fails_says_of_what(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_in_the_way_is_an_error(tmp_path: Path) -> None:
+def test_atomic_write_refuses_to_replace_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
         write_durably(str(tmp_path / "a"), b"new")
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
 
 
-def test_many_threads_that_write_one_file_leave_one_of_them_whole(tmp_path: Path) -> None:
+def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
     start, wrong = threading.Barrier(8), []
 
     def write(letter: str) -> None:
@@ -104,7 +104,7 @@ def test_many_threads_that_write_one_file_leave_one_of_them_whole(tmp_path: Path
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_two_names_are_swapped_in_one_step(tmp_path: Path) -> None:
+def test_exchange_swaps_a_directory_and_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("elsewhere")
     exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
@@ -112,7 +112,7 @@ def test_two_names_are_swapped_in_one_step(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_dir()
 
 
-def test_a_swap_with_what_is_not_there_is_an_error_with_its_path(tmp_path: Path) -> None:
+def test_exchange_with_a_missing_path_names_the_path(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(FileNotFoundError) as caught:
         exchange(str(tmp_path / "a"), str(tmp_path / "gone"))
@@ -126,12 +126,12 @@ class NoSuchFunction:
         self.syscall = ctypes.CDLL(None, use_errno=True).syscall
 
 
-def test_two_names_are_swapped_under_a_c_library_that_has_no_function_for_it(
+def test_exchange_works_without_renameat2_in_libc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syscalls, "_libc", NoSuchFunction)
     if os.uname().machine in syscalls._RENAMEAT2:
-        test_two_names_are_swapped_in_one_step(tmp_path)
+        test_exchange_swaps_a_directory_and_a_symlink(tmp_path)
         with pytest.raises(FileNotFoundError):
             exchange(str(tmp_path / "link"), str(tmp_path / "gone"))
     monkeypatch.setattr(syscalls, "_RENAMEAT2", {})
@@ -139,7 +139,7 @@ def test_two_names_are_swapped_under_a_c_library_that_has_no_function_for_it(
         exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
 
 
-def test_a_file_system_that_cannot_swap_is_not_taken_for_a_mistake_of_ours(
+def test_exchange_reports_an_unsupported_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> int:
@@ -152,7 +152,7 @@ def test_a_file_system_that_cannot_swap_is_not_taken_for_a_mistake_of_ours(
     assert caught.value.filename == str(tmp_path)
 
 
-def test_what_cannot_be_is_not_there_and_what_nobody_can_tell_is_an_error(
+def test_entry_exists_raises_on_an_io_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -175,7 +175,7 @@ def test_what_cannot_be_is_not_there_and_what_nobody_can_tell_is_an_error(
                 look("/some/where")
 
 
-def test_a_lock_that_is_refused_says_of_what(tmp_path: Path) -> None:
+def test_take_lock_error_names_the_file(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_PATH)
     with pytest.raises(OSError, match="Bad file descriptor") as caught:
         take_lock(descriptor, fcntl.LOCK_EX, str(tmp_path))
@@ -183,7 +183,7 @@ def test_a_lock_that_is_refused_says_of_what(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path)
 
 
-def test_flushing_asks_for_what_is_there(tmp_path: Path) -> None:
+def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:
     flush_folder(str(tmp_path))
     flush_file_system(str(tmp_path))
     with pytest.raises(FileNotFoundError):

@@ -23,45 +23,45 @@ def problems_of(desk: Desk) -> list[tuple[int, int, str, str]]:
     return [(one.line, one.column, one.message, one.hint) for one in placed(caught.value)]
 
 
-def test_without_edges_the_order_is_that_of_the_text(desk: Desk) -> None:
+def test_order_without_edges_is_that_of_the_file(desk: Desk) -> None:
     desk.notes("c", "a", "b")
     assert order_of(desk) == ["note.c", "note.a", "note.b"]
 
 
-def test_a_declared_need_comes_first_and_the_rest_keeps_its_place(desk: Desk) -> None:
+def test_order_puts_a_declared_dependency_first(desk: Desk) -> None:
     desk.notes("c", "a", "b", c='needs = ["note.b"]')
     assert order_of(desk) == ["note.a", "note.b", "note.c"]
 
 
-def test_a_need_that_the_spec_implies_comes_first_too(desk: Desk) -> None:
+def test_order_puts_an_implied_dependency_first(desk: Desk) -> None:
     desk.notes("c", "a", "b", c='copies = "note.b"')
     assert order_of(desk) == ["note.a", "note.b", "note.c"]
 
 
-def test_a_need_both_declared_and_implied_is_one_edge(desk: Desk) -> None:
+def test_declared_and_implied_dependency_is_one_edge(desk: Desk) -> None:
     desk.notes("b", "a", b='copies = "note.a"\nneeds = ["note.a", "note.a"]')
     assert desk.load()[1].needs == ("note.a",)
 
 
-def test_an_edge_may_lead_to_another_kind_in_another_file(desk: Desk) -> None:
+def test_dependency_may_be_in_another_kind_and_file(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\nneeds = ["page.b"]\n', "one.toml")
     desk.declare('[page.b]\npath = "b"\n', "two.toml")
     assert order_of(desk, "one.toml", "two.toml") == ["page.b", "note.a"]
 
 
-def test_a_name_with_a_dot_in_it_can_be_needed(desk: Desk) -> None:
+def test_dependency_name_may_contain_a_dot(desk: Desk) -> None:
     desk.declare('[note.a]\npath="a"\nneeds = ["note./x/y.z"]\n[note."/x/y.z"]\npath = "b"\n')
     assert order_of(desk) == ["note./x/y.z", "note.a"]
 
 
-def test_a_need_that_names_nothing_is_told_with_the_name_it_may_have_meant(desk: Desk) -> None:
+def test_dangling_dependency_suggests_a_similar_name(desk: Desk) -> None:
     desk.declare('[note.first]\npath = "a"\n[note.b]\npath = "b"\nneeds = ["note.frist"]\n')
     assert problems_of(desk) == [
         (5, 10, "`note.b` needs `note.frist`, which is not declared", "did you mean `note.first`?")
     ]
 
 
-def test_an_implied_need_that_names_nothing_is_told_at_the_key_that_implies_it(desk: Desk) -> None:
+def test_dangling_implied_dependency_is_located_at_its_key(desk: Desk) -> None:
     desk.notes("a", a='copies = "note.nowhere-near"')
     assert problems_of(desk) == [
         (
@@ -73,12 +73,12 @@ def test_an_implied_need_that_names_nothing_is_told_at_the_key_that_implies_it(d
     ]
 
 
-def test_every_dangling_need_is_told_at_once(desk: Desk) -> None:
+def test_every_dangling_dependency_is_reported(desk: Desk) -> None:
     desk.notes("a", "b", a='needs = ["note.x", "note.y"]', b='copies = "note.z"')
     assert [one[:2] for one in problems_of(desk)] == [(4, 10), (4, 20), (8, 10)]
 
 
-def test_a_cycle_is_a_closed_path_with_the_place_of_each_edge(desk: Desk) -> None:
+def test_cycle_error_shows_the_location_of_each_edge(desk: Desk) -> None:
     file = desk.notes(
         "d", "c", "b", "a",
         a='needs = ["note.b"]', b='copies = "note.c"', c='needs = [\n  "note.d",\n  "note.a",\n]',
@@ -94,7 +94,7 @@ def test_a_cycle_is_a_closed_path_with_the_place_of_each_edge(desk: Desk) -> Non
     assert '   19 | needs = ["note.b"]\n      |          ^^^^^^^^\n' in text
 
 
-def test_of_several_cycles_the_shortest_is_told(desk: Desk) -> None:
+def test_cycle_error_reports_the_shortest_cycle(desk: Desk) -> None:
     desk.notes(
         "a", "b", "c", "d",
         a='needs = ["note.b"]', b='needs = ["note.c"]', c='needs = ["note.d", "note.b"]',
@@ -103,7 +103,7 @@ def test_of_several_cycles_the_shortest_is_told(desk: Desk) -> None:
     assert problems_of(desk)[0][2] == "these wait for each other: note.b → note.c → note.b"
 
 
-def test_a_cycle_is_found_among_more_than_anybody_could_list(desk: Desk) -> None:
+def test_cycle_search_scales_to_exponentially_many_cycles(desk: Desk) -> None:
     """Each of three notes needs all of the three before: 3 ** 30 ways round."""
     names = [[f"n{row}-{column}" for column in range(3)] for row in range(30)]
     needs = {
@@ -116,14 +116,14 @@ def test_a_cycle_is_found_among_more_than_anybody_could_list(desk: Desk) -> None
     assert message.count("→") == 30
 
 
-def test_a_resource_that_needs_itself_is_a_cycle(desk: Desk) -> None:
+def test_self_dependency_is_a_cycle(desk: Desk) -> None:
     desk.notes("a", a='needs = ["note.a"]')
     assert problems_of(desk) == [
         (4, 10, "these wait for each other: note.a → note.a", "drop one of these needs")
     ]
 
 
-def test_a_cycle_through_two_files_names_both(desk: Desk) -> None:
+def test_cycle_across_two_files_shows_both(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\nneeds = ["note.b"]\n', "one.toml")
     desk.declare('[note.b]\npath = "b"\nneeds = ["note.a"]\n', "two.toml")
     with pytest.raises(DeclarationError) as caught:
@@ -143,7 +143,7 @@ def test_a_cycle_through_two_files_names_both(desk: Desk) -> None:
         ("same", "x/../same", "is also that of"),
     ],
 )
-def test_two_claims_on_one_path_are_told(desk: Desk, one: str, other: str, said: str) -> None:
+def test_overlapping_paths_are_an_error(desk: Desk, one: str, other: str, said: str) -> None:
     desk.declare(f'[note.a]\npath = "{one}"\n[note.b]\npath = "{other}"\n')
     ((line, column, message, hint),) = problems_of(desk)
     assert said in message
@@ -151,7 +151,7 @@ def test_two_claims_on_one_path_are_told(desk: Desk, one: str, other: str, said:
     assert str(desk.folder) in hint
 
 
-def test_both_places_of_an_overlap_are_shown(desk: Desk) -> None:
+def test_overlap_error_shows_both_locations(desk: Desk) -> None:
     file = desk.declare('[note.a]\npath = "x"\n[note.b]\npath = "x"\n')
     with pytest.raises(DeclarationError) as caught:
         desk.load()
@@ -161,14 +161,14 @@ def test_both_places_of_an_overlap_are_shown(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("other", ["outer-b", "outer.b", "outer b", "oute", "outer!"])
-def test_a_path_that_only_begins_alike_is_another_one(desk: Desk, other: str) -> None:
+def test_paths_with_a_common_prefix_do_not_overlap(desk: Desk, other: str) -> None:
     desk.declare(
         f'[note.a]\npath = "outer"\n[note.b]\npath = "{other}"\n[note.c]\npath = "outer0/x"\n'
     )
     assert len(desk.load()) == 3
 
 
-def test_all_that_lies_inside_one_path_is_told(desk: Desk) -> None:
+def test_overlap_errors_list_every_nested_path(desk: Desk) -> None:
     desk.declare(
         "".join(f'[note."{p}"]\npath = "{p}"\n' for p in ("a", "a-b", "a/x", "a/x/y", "a0", "a/z"))
     )
@@ -180,7 +180,7 @@ def test_all_that_lies_inside_one_path_is_told(desk: Desk) -> None:
     ]
 
 
-def test_the_closure_holds_what_is_wanted_and_all_that_it_needs(desk: Desk) -> None:
+def test_selection_includes_all_dependencies(desk: Desk) -> None:
     desk.notes(
         "a", "b", "c", "d",
         b='needs = ["note.a"]', c='needs = ["note.b"]', d='needs = ["note.a"]',

@@ -38,15 +38,15 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_it_is_looked_at_in_little_memory(source: Path) -> None:
+def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> None:
     assert peak(lambda: seals.entry(str(source), NAME)) < LITTLE
 
 
-def test_it_is_asked_for_in_little_memory(source: Path) -> None:
+def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
     assert peak(lambda: tree_digest(str(source / NAME))) < LITTLE
 
 
-def test_it_is_taken_from_another_generation_in_little_memory(source: Path) -> None:
+def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     sealed = seals.entry(str(source), NAME)
     target = source.with_name("target")
     words = (str(source), str(target), [NAME], {NAME: sealed})

@@ -69,7 +69,7 @@ def holder(lock: Path):
     held.let_go()
 
 
-def test_a_lock_that_is_held_elsewhere_is_refused_by_name(lock: Path, holder: Holder) -> None:
+def test_lock_error_names_the_holder(lock: Path, holder: Holder) -> None:
     with pytest.raises(Busy) as caught, holding(lambda: str(lock), 0):
         raise AssertionError("two of us hold it")
     user = pwd.getpwuid(os.getuid()).pw_name
@@ -80,7 +80,7 @@ def test_a_lock_that_is_held_elsewhere_is_refused_by_name(lock: Path, holder: Ho
     assert (caught.value.code, caught.value.retryable) == (75, True)
 
 
-def test_whoever_waits_gets_it_once_it_is_let_go(lock: Path) -> None:
+def test_lock_is_acquired_after_its_release(lock: Path) -> None:
     held = Holder(lock)
     waiting: list[str] = []
 
@@ -99,7 +99,7 @@ def test_whoever_waits_gets_it_once_it_is_let_go(lock: Path) -> None:
     assert f"pid {held.process.pid} of" in waiting[0]
 
 
-def test_a_child_keeps_the_lock_after_its_parent_was_killed(lock: Path) -> None:
+def test_lock_is_kept_by_a_child_of_a_killed_process(lock: Path) -> None:
     held = Holder(lock, "child")
     held.process.kill()
     held.process.wait(30)
@@ -118,7 +118,7 @@ def test_a_child_keeps_the_lock_after_its_parent_was_killed(lock: Path) -> None:
         assert len(inherited()) == 1
 
 
-def test_a_lock_ends_with_whoever_held_it_however_that_ended(lock: Path) -> None:
+def test_lock_of_a_killed_process_is_released(lock: Path) -> None:
     held = Holder(lock)
     held.process.kill()
     held.process.wait(30)
@@ -127,14 +127,14 @@ def test_a_lock_ends_with_whoever_held_it_however_that_ended(lock: Path) -> None
         pass
 
 
-def test_a_lock_is_let_go_when_the_work_fails(lock: Path) -> None:
+def test_lock_is_released_after_an_exception(lock: Path) -> None:
     with pytest.raises(ZeroDivisionError), holding(lambda: str(lock), 0):
         raise ZeroDivisionError
     assert inherited() == ()
     assert not is_held(str(lock))
 
 
-def test_two_locks_are_both_inherited(tmp_path: Path) -> None:
+def test_every_held_lock_is_inherited(tmp_path: Path) -> None:
     with holding(lambda: str(tmp_path / "a"), 0), holding(lambda: str(tmp_path / "b"), 0):
         assert len(inherited()) == 2
         assert [os.fstat(one).st_ino for one in inherited()] == [
@@ -142,13 +142,13 @@ def test_two_locks_are_both_inherited(tmp_path: Path) -> None:
         ]
 
 
-def test_no_lock_is_no_lock(tmp_path: Path) -> None:
+def test_lock_without_a_path_is_not_taken(tmp_path: Path) -> None:
     with holding(lambda: None, 0):
         assert inherited() == ()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_goes_while_it_is_being_made_is_made_again(lock: Path) -> None:
+def test_lock_is_retried_if_its_directory_disappears(lock: Path) -> None:
     """As when another engine removes the store at that moment."""
     asked = []
 
@@ -162,12 +162,12 @@ def test_a_folder_that_goes_while_it_is_being_made_is_made_again(lock: Path) -> 
         assert lock.exists()
 
 
-def test_a_lock_of_our_own_is_not_held_by_another(lock: Path) -> None:
+def test_is_held_ignores_locks_of_this_process(lock: Path) -> None:
     with holding(lambda: str(lock), 0):
         assert not is_held(str(lock))
 
 
-def test_who_only_looks_keeps_nobody_out(lock: Path) -> None:
+def test_is_held_does_not_block_other_processes(lock: Path) -> None:
     """Who looks has the lock for a moment, shared; the one who takes it does not wait."""
     lock.touch()
     with lock.open("rb") as looking:
@@ -179,12 +179,12 @@ def test_who_only_looks_keeps_nobody_out(lock: Path) -> None:
         ended.join()
 
 
-def test_asking_whether_it_is_held_makes_nothing(lock: Path) -> None:
+def test_is_held_creates_no_file(lock: Path) -> None:
     assert not is_held(str(lock))
     assert not lock.exists()
 
 
-def test_a_lock_file_that_was_replaced_is_not_the_lock(lock: Path) -> None:
+def test_replaced_lock_file_is_not_the_lock(lock: Path) -> None:
     """Who holds a file that others no longer find holds nothing."""
     with holding(lambda: str(lock), 0):
         lock.unlink()
@@ -192,14 +192,14 @@ def test_a_lock_file_that_was_replaced_is_not_the_lock(lock: Path) -> None:
             assert os.fstat(inherited()[-1]).st_ino == lock.stat().st_ino
 
 
-def test_a_symlink_in_the_place_of_the_lock_is_not_followed(lock: Path, tmp_path: Path) -> None:
+def test_symlinked_lock_file_is_refused(lock: Path, tmp_path: Path) -> None:
     lock.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"), holding(lambda: str(lock), 0):
         raise AssertionError
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_the_command_exits_75_and_touches_nothing(desk: Desk) -> None:
+def test_command_with_a_locked_resource_exits_75(desk: Desk) -> None:
     desk.notes("a", "b")
     desk.composition = lambda: composition(locked=True)
     held = Holder(desk.folder / "a.lock")
@@ -214,7 +214,7 @@ def test_the_command_exits_75_and_touches_nothing(desk: Desk) -> None:
     assert desk.run("apply", "--lock-timeout", "0").code == 0
 
 
-def test_two_runs_at_once_end_as_one_after_the_other(desk: Desk) -> None:
+def test_concurrent_runs_are_serialized(desk: Desk) -> None:
     """Each writes its own text over and over; what is there in the end is one of them, whole."""
     from engine.converge import BringAbout, converge
 
@@ -234,7 +234,7 @@ def test_two_runs_at_once_end_as_one_after_the_other(desk: Desk) -> None:
     assert said["text"] in ("first", "second")
 
 
-def test_waiting_ends_at_the_deadline(lock: Path, holder: Holder) -> None:
+def test_lock_wait_ends_at_the_timeout(lock: Path, holder: Holder) -> None:
     before = time.monotonic()
     with pytest.raises(Busy, match="locked by"), holding(lambda: str(lock), 0.2):
         raise AssertionError

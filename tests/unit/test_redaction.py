@@ -14,25 +14,25 @@ HIDDEN = "https://****@host/simple/"
     ["ann:pw", "ann:p@w", "ann:p/w", "ann:p w", "ann:p#w", "ann:p?w", 'ann:p"w', "ann:12", "ann:1/2", ":pw",
      "token", "a@b:pw"],
 )  # fmt: skip
-def test_the_user_and_the_password_are_hidden_whatever_is_in_them(user: str) -> None:
+def test_redact_hides_user_and_password(user: str) -> None:
     assert redacted(f"see `https://{user}@host/simple/`") == f"see `{HIDDEN}`"
 
 
-def test_every_url_of_a_text_is_redacted() -> None:
+def test_redact_hides_credentials_of_every_url() -> None:
     text = '["https://ann:pw@host/simple/", "git+https://pw@host/simple/"]'
     assert redacted(text) == f'["{HIDDEN}", "git+{HIDDEN}"]'
 
 
-def test_a_url_that_was_taken_for_a_path_is_redacted() -> None:
+def test_redact_hides_credentials_of_a_url_used_as_path() -> None:
     assert redacted("/etc/https:/ann:pw@host/lock") == "/etc/https:/****@host/lock"
 
 
 @pytest.mark.parametrize("host", ["host/simple", "host.example:8080/simple/", "127.0.0.1/"])
-def test_a_url_without_its_scheme_is_redacted(host: str) -> None:
+def test_redact_hides_credentials_without_a_scheme(host: str) -> None:
     assert redacted(f'index-url = "ann:pw@{host}"') == f'index-url = "****@{host}"'
 
 
-def test_a_password_that_looks_like_another_url_is_hidden_once() -> None:
+def test_redact_hides_a_password_that_contains_a_url() -> None:
     assert redacted("https://ann:x b:c@d/@host/simple/") == HIDDEN
 
 
@@ -48,11 +48,11 @@ def test_a_password_that_looks_like_another_url_is_hidden_once() -> None:
         "name @ https://host/x.whl", "ann@host",
     ],
 )  # fmt: skip
-def test_what_is_no_password_stays(text: str) -> None:
+def test_redact_keeps_text_without_a_password(text: str) -> None:
     assert redacted(text) == text
 
 
-def test_a_document_is_redacted_all_over() -> None:
+def test_redact_covers_a_nested_document() -> None:
     text = "https://ann:pw@host/simple/"
     assert redacted_all({"a": [text, (1, None)], "b": {"c": text}}) == {
         "a": [HIDDEN, [1, None]], "b": {"c": HIDDEN},
@@ -63,6 +63,6 @@ def test_a_document_is_redacted_all_over() -> None:
     ("before", "after"),
     [("url", "url"), ("https://", "https://"), ("host", "host"), ("pw", "host")],
 )
-def test_a_place_is_found_again_after_redaction(before: str, after: str) -> None:
+def test_redact_offset_finds_the_same_position(before: str, after: str) -> None:
     text = 'url = "https://ann:pw@host/"'
     assert redacted(text)[redacted_place(text, text.index(before)) :].startswith(after)

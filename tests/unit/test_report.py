@@ -35,7 +35,7 @@ def fail(desk: Desk, **errors: Exception) -> None:
     desk.composition = lambda: composition(trouble=trouble)
 
 
-def test_the_numbers_of_the_summary_are_those_of_the_resources(failing: Desk) -> None:
+def test_summary_counts_match_the_resources(failing: Desk) -> None:
     fail(failing, a=ConvergeError("x"))
     report = failing.run("apply", "--json").report
     assert {name: count for name, count in report["summary"].items() if count} == {
@@ -55,7 +55,7 @@ def test_the_numbers_of_the_summary_are_those_of_the_resources(failing: Desk) ->
         ("apply", ["apply"], "nothing to do: 3 as declared"),
     ],
 )
-def test_the_comment_is_one_line_that_says_it_all(failing: Desk, verb, before, comment) -> None:
+def test_comment_summarizes_the_report(failing: Desk, verb, before, comment) -> None:
     for one in before:
         failing.run(one)
     assert failing.run(verb, "--json").report["comment"] == comment
@@ -63,7 +63,9 @@ def test_the_comment_is_one_line_that_says_it_all(failing: Desk, verb, before, c
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
 @pytest.mark.parametrize("words", [["--detailed-exitcode"], []])
-def test_changes_alone_are_no_failure(failing: Desk, verb: str, words: list[str]) -> None:
+def test_changes_exit_0_or_2_with_detailed_exitcode(
+    failing: Desk, verb: str, words: list[str]
+) -> None:
     assert failing.run(verb, *words, "--json").code == (2 if words else 0)
     failing.run("apply")
     assert failing.run(verb, *words, "--json").code == 0
@@ -89,7 +91,7 @@ def test_changes_alone_are_no_failure(failing: Desk, verb: str, words: list[str]
         ({"b": OSError(39, "Directory not empty")}, 1, 6, False),
     ],
 )
-def test_the_exit_code_tells_what_sort_of_failure(
+def test_exit_code_depends_on_the_failure_class(
     failing: Desk, errors, plain, detailed, retryable
 ) -> None:
     fail(failing, **errors)
@@ -105,7 +107,7 @@ def test_the_exit_code_tells_what_sort_of_failure(
     ("world", "code", "name"),
     [("as declared", 0, "ok"), ("drifted", 2, "drift"), ("unreadable", 1, "failed")],
 )
-def test_check_is_a_guard(failing: Desk, world: str, code: int, name: str) -> None:
+def test_check_exit_code_depends_on_drift(failing: Desk, world: str, code: int, name: str) -> None:
     failing.run("apply")
     if world == "drifted":
         (failing.folder / "a").unlink()
@@ -120,7 +122,7 @@ def test_check_is_a_guard(failing: Desk, world: str, code: int, name: str) -> No
     assert failing.run("check").code == code
 
 
-def test_a_failure_beside_drift_is_an_error_of_check(failing: Desk) -> None:
+def test_check_with_a_failure_and_drift_exits_1(failing: Desk) -> None:
     failing.run("apply")
     (failing.folder / "a").unlink()
 
@@ -132,14 +134,14 @@ def test_a_failure_beside_drift_is_an_error_of_check(failing: Desk) -> None:
     assert failing.run("check").code == 1
 
 
-def test_check_of_what_cannot_be_read_is_an_error_in_json_too(desk: Desk) -> None:
+def test_check_with_an_invalid_declaration_exits_1(desk: Desk) -> None:
     desk.declare("[zebra.a]\n")
     done = desk.run("check", "--json")
     assert (done.code, done.report["error"]["code"]) == (1, 65)
     assert desk.say("check", "--json", str(desk.folder / "gone.toml")).code == 1
 
 
-def test_a_cause_is_told_apart_from_its_victims(failing: Desk) -> None:
+def test_report_separates_a_failure_from_skipped_dependents(failing: Desk) -> None:
     fail(failing, a=ConvergeError("out of ink", hint="buy some", output="line 1\nline 2"))
     done = failing.run("apply", "--json")
     cause, victim = done.of("note.a"), done.of("note.c")
@@ -150,7 +152,7 @@ def test_a_cause_is_told_apart_from_its_victims(failing: Desk) -> None:
     assert victim["reason"] == "it needs note.a, which failed"
 
 
-def test_a_resource_tells_its_path_what_was_found_and_why(failing: Desk) -> None:
+def test_resource_report_has_path_observed_state_and_reason(failing: Desk) -> None:
     failing.run("apply")
     (failing.folder / "a").write_text(json.dumps({**(failing.says("a") or {}), "stain": "tea"}))
     one = failing.run("plan", "--json").of("note.a")
@@ -160,7 +162,7 @@ def test_a_resource_tells_its_path_what_was_found_and_why(failing: Desk) -> None
     assert one["observed"]["stain"] == "tea"
 
 
-def test_the_digest_of_a_plan_is_that_of_its_apply_and_never_that_of_nothing(desk: Desk) -> None:
+def test_digest_is_the_same_for_plan_and_apply(desk: Desk) -> None:
     desk.notes("a", "b")
     digests = [
         desk.run(verb, "--json").report["digest"] for verb in ("plan", "plan", "apply", "plan")
@@ -168,7 +170,7 @@ def test_the_digest_of_a_plan_is_that_of_its_apply_and_never_that_of_nothing(des
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
-def test_the_digest_depends_on_no_reason_and_on_no_unchanged_resource(desk: Desk) -> None:
+def test_digest_ignores_unchanged_resources(desk: Desk) -> None:
     desk.notes("a")
     alone = desk.run("plan", "--json").report["digest"]
     desk.notes("b", "a")
@@ -176,7 +178,7 @@ def test_the_digest_depends_on_no_reason_and_on_no_unchanged_resource(desk: Desk
     assert desk.run("plan", "--json").report["digest"] == alone
 
 
-def test_the_digest_depends_on_all_that_is_declared_but_on_no_credentials(desk: Desk) -> None:
+def test_digest_depends_on_values_but_not_on_credentials(desk: Desk) -> None:
     def digest(password: str) -> str:
         desk.notes("a", a=f'password = "{password}"')
         return str(desk.run("plan", "--json").report["digest"])
@@ -188,7 +190,7 @@ def test_the_digest_depends_on_all_that_is_declared_but_on_no_credentials(desk: 
     assert digest("me:sesame@there/x") == digest("me:poppy@there/x")
 
 
-def test_every_document_has_the_same_keys(failing: Desk) -> None:
+def test_every_report_has_the_same_keys(failing: Desk) -> None:
     documents = [failing.run(verb, "--json").report for verb in ("plan", "check", "apply")]
     documents.append(failing.say("apply", "--json", "--bogus").report)
     failing.declare("[zebra.a]\n")

@@ -22,13 +22,13 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
 
 
-def test_root_has_the_folders_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directories_of_root_are_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("XDG_CACHE_HOME", "/not/this")
     assert places() == ("/var/cache/converge", "/var/lib/converge")
 
 
-def test_others_have_folders_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directories_of_users_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert places() == (
         "/home/somebody/.cache/converge",
@@ -39,7 +39,7 @@ def test_others_have_folders_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     assert places() == ("/c/converge", "/s/converge")
 
 
-def test_what_is_named_outright_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directories_prefer_converge_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVERGE_CACHE_DIR", "/c")
     monkeypatch.setenv("CONVERGE_STATE_DIR", "/s/../t")
     assert places() == ("/c", "/t")
@@ -47,7 +47,7 @@ def test_what_is_named_outright_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o1777])
-def test_a_folder_that_others_can_write_is_refused(
+def test_directory_writable_by_others_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, mode: int
 ) -> None:
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
@@ -64,7 +64,7 @@ def test_a_folder_that_others_can_write_is_refused(
         assert str(folder) in places()
 
 
-def test_a_folder_of_ones_own_may_lie_in_one_for_all(
+def test_private_directory_in_a_shared_one_is_allowed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o1777)
@@ -74,9 +74,7 @@ def test_a_folder_of_ones_own_may_lie_in_one_for_all(
 
 
 @pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "XDG_CACHE_HOME"])
-def test_a_relative_folder_is_refused_in_words_that_hold_whatever_named_it(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_relative_directory_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv(name, "here")
     with pytest.raises(UsageError, match=r"^`here(/converge)?` is another folder") as caught:
@@ -86,7 +84,7 @@ def test_a_relative_folder_is_refused_in_words_that_hold_whatever_named_it(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize("how", ["a folder", "a symlink"])
-def test_a_folder_of_somebody_else_is_refused(
+def test_directory_of_another_user_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
 ) -> None:
     cache = tmp_path / "cache"
@@ -113,7 +111,7 @@ def test_a_folder_of_somebody_else_is_refused(
         (["--upgrade=a", f"--upgrade={options.EVERYTHING}"], frozenset()),
     ],
 )
-def test_upgrade_is_of_nothing_of_some_or_of_all(words: list[str], names) -> None:
+def test_upgrade_selects_no_some_or_all_packages(words: list[str], names) -> None:
     parser = ArgumentParser()
     options.running(parser)
     assert options.settings(parser.parse_args(words)).upgrade == names

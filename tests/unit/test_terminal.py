@@ -33,33 +33,33 @@ def talking(desk: Desk) -> Desk:
     return desk
 
 
-def test_each_step_is_a_line_with_its_resource(talking: Desk) -> None:
+def test_lines_print_each_step_with_its_resource(talking: Desk) -> None:
     assert talking.run("apply", "--jobs", "1").err == (
         "note.a: writing a\\x1b[2J\nnote.b: writing b\\x1b[2J\n"
     )
 
 
-def test_what_belongs_to_no_resource_stands_alone() -> None:
+def test_lines_print_a_step_without_a_resource() -> None:
     with redirect_stderr(io.StringIO()) as heard:
         Lines(verbose=False).step("", "waiting")
     assert heard.getvalue() == "waiting\n"
 
 
-def test_verbose_passes_on_the_tools_own_words(talking: Desk) -> None:
+def test_verbose_prints_tool_output(talking: Desk) -> None:
     err = talking.run("apply", "--jobs", "1", "--verbose").err
     assert err.splitlines()[:2] == ["note.a: writing a\\x1b[2J", "note.a:   the pen scratches\\r"]
 
 
-def test_quiet_says_nothing(talking: Desk) -> None:
+def test_quiet_prints_nothing(talking: Desk) -> None:
     assert talking.run("apply", "--quiet").err == ""
 
 
-def test_nothing_to_do_says_nothing(talking: Desk) -> None:
+def test_run_without_changes_prints_no_progress(talking: Desk) -> None:
     talking.run("apply")
     assert talking.run("apply", "--verbose").err == ""
 
 
-def test_nobody_listening_any_more_does_not_stop_the_work(talking: Desk) -> None:
+def test_broken_pipe_does_not_stop_the_work(talking: Desk) -> None:
     class Gone(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError
@@ -70,7 +70,7 @@ def test_nobody_listening_any_more_does_not_stop_the_work(talking: Desk) -> None
         lines.detail("note.a", "scratching")
 
 
-def test_what_is_said_belongs_to_the_resource_it_is_said_in() -> None:
+def test_step_is_attributed_to_the_current_task() -> None:
     heard: list[tuple[str, ...]] = []
 
     class Listener(progress.Reporter):
@@ -107,7 +107,7 @@ def _fail_after(work: Callable[[], None]) -> None:
         (False, False, "dumb", Lines),
     ],
 )
-def test_who_looks_decides_on_the_form(
+def test_reporter_depends_on_the_terminal(
     quiet, verbose, terminal, kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", terminal)
@@ -160,7 +160,7 @@ def begun_on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[subprocess
     return process, ours
 
 
-def test_a_terminal_shows_each_resource_and_is_left_as_it_was_found(desk: Desk) -> None:
+def test_live_display_restores_the_terminal(desk: Desk) -> None:
     desk.notes("a", "b")
     code, shown = on_a_terminal(desk, "apply")
     assert code == 0
@@ -177,7 +177,7 @@ def test_a_terminal_shows_each_resource_and_is_left_as_it_was_found(desk: Desk) 
         ([], {"NO_COLOR": "1"}, False),
     ],
 )
-def test_a_terminal_shows_no_colour_where_none_is_wanted(
+def test_live_display_follows_the_color_setting(
     desk: Desk, words: list[str], env: dict[str, str], coloured: bool
 ) -> None:
     desk.notes("a")
@@ -186,13 +186,13 @@ def test_a_terminal_shows_no_colour_where_none_is_wanted(
     assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is coloured
 
 
-def test_a_terminal_shows_nothing_where_nothing_is_to_be_done(desk: Desk) -> None:
+def test_live_display_is_empty_without_changes(desk: Desk) -> None:
     desk.notes("a")
     desk.run("apply")
     assert on_a_terminal(desk, "apply") == (0, "")
 
 
-def test_a_terminal_that_is_closed_meanwhile_stops_nothing(desk: Desk) -> None:
+def test_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
     desk.notes("a", "b")
     process, ours = begun_on_a_terminal(desk, "apply", "--jobs", "1")
     os.read(ours, 1)
@@ -204,7 +204,7 @@ def test_a_terminal_that_is_closed_meanwhile_stops_nothing(desk: Desk) -> None:
     assert desk.says("b")
 
 
-def test_a_result_that_is_printed_meanwhile_is_not_drawn_into_the_display() -> None:
+def test_live_display_does_not_capture_stdout() -> None:
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
     with redirect_stderr(stream), redirect_stdout(io.StringIO()) as result:
@@ -216,7 +216,7 @@ def test_a_result_that_is_printed_meanwhile_is_not_drawn_into_the_display() -> N
     assert "the result" not in stream.getvalue()
 
 
-def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
+def test_live_display_shortens_long_tool_output() -> None:
     live, stream = LazyLive(colour=True), io.StringIO()
     with redirect_stderr(stream):
         live.opened()
@@ -232,7 +232,7 @@ def test_a_long_line_of_a_tool_leaves_room_for_the_name_it_belongs_to() -> None:
     assert "0:00:0" in line
 
 
-def test_a_markup_in_a_tools_words_is_shown_and_not_obeyed() -> None:
+def test_live_display_does_not_interpret_markup() -> None:
     live = LazyLive(colour=True)
     stream = io.StringIO()
     with redirect_stderr(stream):

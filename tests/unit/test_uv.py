@@ -76,16 +76,14 @@ COMPLAINTS: dict[str, tuple[str, type[ConvergeError], str]] = {
 
 
 @pytest.mark.parametrize(("words", "kind", "hint"), COMPLAINTS.values(), ids=COMPLAINTS)
-def test_a_complaint_is_of_its_kind_and_says_what_helps(
-    words: str, kind: type[ConvergeError], hint: str
-) -> None:
+def test_uv_error_has_its_class_and_hint(words: str, kind: type[ConvergeError], hint: str) -> None:
     error = uv.complaint(child.Ended(1, words), "choosing versions")
 
     assert type(error) is kind
     assert hint in (error.hint or "")
 
 
-def test_git_trusts_whom_uv_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, str] = {}
 
     def run(_argv: object, *, env: dict[str, str], **_how: object) -> child.Ended:

@@ -27,7 +27,7 @@ def _loaded(
 
 
 @given(mangled() | st.text())
-def test_whatever_is_wrong_is_told_at_a_place_that_is_there(declare: Declare, text: str) -> None:
+def test_any_text_loads_or_reports_valid_locations(declare: Declare, text: str) -> None:
     found = _loaded(declare(text))
     if not isinstance(found, DeclarationError):
         return
@@ -45,7 +45,7 @@ def test_whatever_is_wrong_is_told_at_a_place_that_is_there(declare: Declare, te
 
 
 @given(mangled())
-def test_what_is_remembered_is_what_was_read(declare: Declare, memo: Path, text: str) -> None:
+def test_cached_load_equals_a_fresh_load(declare: Declare, memo: Path, text: str) -> None:
     texts = declare(text)
     fresh = _loaded(texts)
     for _ in range(2):
@@ -58,12 +58,12 @@ def test_what_is_remembered_is_what_was_read(declare: Declare, memo: Path, text:
 
 
 @given(notes())
-def test_toml_and_json_say_the_same(declare: Declare, tables: Notes) -> None:
+def test_toml_and_json_load_the_same_resources(declare: Declare, tables: Notes) -> None:
     assert _loaded(declare(as_toml(tables))) == _loaded(declare(as_json(tables)))
 
 
 @given(notes())
-def test_what_is_declared_is_what_the_tables_say(declare: Declare, tables: Notes) -> None:
+def test_resources_match_the_declared_tables(declare: Declare, tables: Notes) -> None:
     found = _loaded(declare(as_toml(tables)))
     assert not isinstance(found, DeclarationError)
     assert {one.name for one in found} == {*tables}

@@ -25,11 +25,11 @@ def apply(desk: Desk, *words: str):
     return desk.run("apply", "--json", "--plan", str(desk.folder / "plan.json"), *words)
 
 
-def test_a_plan_that_is_still_true_is_done(planned: Desk) -> None:
+def test_saved_plan_is_applied(planned: Desk) -> None:
     assert apply(planned).outcomes() == {"note.a": "changed", "note.b": "changed"}
 
 
-def test_a_saved_plan_is_what_json_prints(planned: Desk) -> None:
+def test_saved_plan_equals_the_json_report(planned: Desk) -> None:
     saved = json.loads((planned.folder / "plan.json").read_text())
     assert saved == planned.run("plan", "--json").report
 
@@ -37,7 +37,7 @@ def test_a_saved_plan_is_what_json_prints(planned: Desk) -> None:
 @pytest.mark.parametrize(
     "change", ["the declaration", "what nobody sees", "the world", "which part", "all done"]
 )
-def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change: str) -> None:
+def test_outdated_plan_exits_80_and_changes_nothing(planned: Desk, change: str) -> None:
     words = []
     if change == "the declaration":
         planned.notes("a", "b", b="pages = 2")
@@ -56,7 +56,7 @@ def test_a_plan_that_is_no_longer_true_is_refused_with_80(planned: Desk, change:
 
 
 @pytest.mark.parametrize("late", ["a", "c"])
-def test_what_changes_once_a_plan_was_confirmed_is_refused(desk: Desk, late: str) -> None:
+def test_change_after_plan_verification_is_refused(desk: Desk, late: str) -> None:
     """Somebody writes the note `late` then."""
     desk.notes("c")
     desk.run("apply")
@@ -79,7 +79,7 @@ def test_what_changes_once_a_plan_was_confirmed_is_refused(desk: Desk, late: str
     assert desk.says(late) == {"text": "tea"}
 
 
-def test_what_is_done_by_itself_after_a_plan_was_confirmed_is_no_matter(planned: Desk) -> None:
+def test_planned_change_made_by_others_is_accepted(planned: Desk) -> None:
     content = json.dumps(
         {"text": "a", "colour": "red", "pages": "1", "signed": "false", "tags": ""}
     )
@@ -94,14 +94,14 @@ def test_what_is_done_by_itself_after_a_plan_was_confirmed_is_no_matter(planned:
     assert apply(planned).outcomes() == {"note.a": "unchanged", "note.b": "changed"}
 
 
-def test_a_plan_of_what_comes_by_standard_input_is_done(desk: Desk) -> None:
+def test_saved_plan_of_standard_input_is_applied(desk: Desk) -> None:
     plan, text = str(desk.folder / "plan.json"), f'[note.a]\npath = "{desk.folder}/a"\n'
     assert desk.run("plan", "--out", plan, "-", stdin=text).code == 0
     done = desk.run("apply", "--json", "--plan", plan, "-", stdin=text)
     assert done.outcomes() == {"note.a": "changed"}
 
 
-def test_a_dry_run_says_whether_a_plan_is_still_true(planned: Desk) -> None:
+def test_dry_run_verifies_a_saved_plan(planned: Desk) -> None:
     assert apply(planned, "--dry-run").outcomes() == {
         "note.a": "would-change",
         "note.b": "would-change",
@@ -111,7 +111,7 @@ def test_a_dry_run_says_whether_a_plan_is_still_true(planned: Desk) -> None:
     assert apply(planned, "--dry-run").code == 80
 
 
-def test_what_looks_at_a_plan_and_what_does_it_are_shown_one_after_the_other(
+def test_plan_verification_and_apply_report_in_sequence(
     planned: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -129,7 +129,7 @@ def test_what_looks_at_a_plan_and_what_does_it_are_shown_one_after_the_other(
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff", "[" * 100_000])
-def test_what_is_no_plan_is_refused_and_nothing_is_done(planned: Desk, content: str | None) -> None:
+def test_invalid_plan_file_exits_66_and_changes_nothing(planned: Desk, content: str | None) -> None:
     path = planned.folder / "plan.json"
     path.unlink()
     if content is not None:
@@ -139,7 +139,7 @@ def test_what_is_no_plan_is_refused_and_nothing_is_done(planned: Desk, content: 
 
 
 @pytest.mark.parametrize("what", ["a device", "a symlink", "a pipe", "a folder"])
-def test_a_plan_replaces_nothing_but_a_plain_file(desk: Desk, what: str) -> None:
+def test_plan_out_replaces_only_a_regular_file(desk: Desk, what: str) -> None:
     desk.notes("a")
     out = desk.folder / "out"
     if what == "a device":
@@ -160,7 +160,7 @@ def test_a_plan_replaces_nothing_but_a_plain_file(desk: Desk, what: str) -> None
     assert out.lstat() == before
 
 
-def test_a_plan_with_a_name_that_is_no_text_is_saved_as_it_is_printed(desk: Desk) -> None:
+def test_plan_with_an_undecodable_name_is_saved_as_printed(desk: Desk) -> None:
     desk.notes("a", name="caf\udce9.toml")
     file, plan = str(desk.folder / "caf\udce9.toml"), str(desk.folder / "plan.json")
     assert desk.run("apply", file).code == 0
@@ -172,7 +172,7 @@ def test_a_plan_with_a_name_that_is_no_text_is_saved_as_it_is_printed(desk: Desk
 
 
 @pytest.mark.parametrize("out", ["gone/plan.json", ""])
-def test_a_plan_without_a_place_is_refused_before_the_work(desk: Desk, out: str) -> None:
+def test_plan_out_requires_an_existing_directory(desk: Desk, out: str) -> None:
     desk.notes("a")
     desk.composition = lambda: composition(blind=_must_not)
     done = desk.run("plan", "--out", out and str(desk.folder / out))
@@ -181,7 +181,7 @@ def test_a_plan_without_a_place_is_refused_before_the_work(desk: Desk, out: str)
 
 
 @pytest.mark.parametrize("name", ["notes.toml", "read.txt"])
-def test_a_plan_replaces_nothing_that_it_is_made_from(desk: Desk, name: str) -> None:
+def test_plan_out_never_replaces_an_input(desk: Desk, name: str) -> None:
     desk.notes("a", a=f'read-from = "{name}"')
     (desk.folder / "read.txt").write_text("tea")
     desk.composition = lambda: composition(blind=_must_not)
@@ -192,7 +192,7 @@ def test_a_plan_replaces_nothing_that_it_is_made_from(desk: Desk, name: str) -> 
     assert (desk.folder / name).read_bytes() == before
 
 
-def test_a_plan_replaces_a_plan_and_an_empty_file(desk: Desk) -> None:
+def test_plan_out_replaces_a_plan_or_an_empty_file(desk: Desk) -> None:
     desk.notes("a")
     out = desk.folder / "plan.json"
     out.touch()
@@ -201,7 +201,7 @@ def test_a_plan_replaces_a_plan_and_an_empty_file(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "gone.json"])
-def test_what_is_no_plan_is_refused_before_the_work(desk: Desk, name: str) -> None:
+def test_invalid_plan_path_is_refused_before_observing(desk: Desk, name: str) -> None:
     desk.notes("a")
     desk.composition = lambda: composition(blind=_must_not)
     assert desk.run("apply", "--plan", name and str(desk.folder / name)).code == 66

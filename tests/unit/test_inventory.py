@@ -18,7 +18,7 @@ from engine.ledger import Ledger
 from engine.loading import Composition
 from engine.lock import holding
 from tests.unit.desk import Desk, as_it_was
-from tests.unit.test_stop import Run
+from tests.unit.test_signals import Run
 from tests.unit.toy import Note, NoteKind, composition
 
 
@@ -39,7 +39,7 @@ def told(desk: Desk) -> str:
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "check"])
-def test_a_vanished_name_is_told_of_and_left_alone(vanished: Desk, verb: str) -> None:
+def test_orphan_is_reported_and_kept(vanished: Desk, verb: str) -> None:
     for _ in range(2):
         done = vanished.run(verb, "--json")
         assert (done.code, done.report["changed"]) == (0, False)
@@ -47,7 +47,7 @@ def test_a_vanished_name_is_told_of_and_left_alone(vanished: Desk, verb: str) ->
     assert vanished.says("b") is not None
 
 
-def test_prune_plans_and_makes_its_removal(vanished: Desk) -> None:
+def test_prune_plans_and_deletes_an_orphan(vanished: Desk) -> None:
     planned = vanished.run("plan", "--json", "--prune")
     assert planned.actions() == {"note.b": "delete", "note.a": "none"}
     assert planned.of("note.b")["reason"] == "it is no longer declared"
@@ -69,9 +69,7 @@ def decommissioned(desk: Desk) -> Desk:
     return desk
 
 
-def test_a_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
-    decommissioned: Desk, places
-) -> None:
+def test_orphans_of_a_deleted_file_are_reported_and_pruned(decommissioned: Desk, places) -> None:
     folder = f"{decommissioned.folder}/hosts/"
     for verb in ("plan", "apply", "apply"):
         (note,) = decommissioned.run(verb, "--json", folder).report["notes"]
@@ -83,7 +81,7 @@ def test_a_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
     assert len(list((places[1] / "ledger").iterdir())) == 1
 
 
-def test_the_last_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
+def test_orphans_of_the_last_deleted_file_are_pruned(
     decommissioned: Desk,
 ) -> None:
     folder = f"{decommissioned.folder}/hosts/"
@@ -94,7 +92,7 @@ def test_the_last_file_that_is_gone_from_a_folder_is_told_of_and_pruned(
     assert decommissioned.run("apply", "--json", "--prune", folder).code == 66
 
 
-def test_a_folder_that_is_named_by_way_of_another_is_known_by_the_same_files(
+def test_orphans_are_found_behind_a_symlinked_directory(
     decommissioned: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its files were noted by where `..` leads behind a symlink, so there they are looked for."""
@@ -106,7 +104,7 @@ def test_a_folder_that_is_named_by_way_of_another_is_known_by_the_same_files(
     assert done.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
 
 
-def test_a_file_that_moved_or_is_another_folders_is_not_gone(decommissioned: Desk) -> None:
+def test_moved_file_leaves_no_orphans(decommissioned: Desk) -> None:
     hosts = decommissioned.folder / "hosts"
     decommissioned.notes("b", name="hosts/c.toml")
     for folder in (f"{hosts}/", f"{decommissioned.folder}/"):
@@ -118,19 +116,19 @@ def test_a_file_that_moved_or_is_another_folders_is_not_gone(decommissioned: Des
     assert decommissioned.run("plan", "--json", f"{hosts}/a.toml").report["notes"] == []
 
 
-def test_prune_does_not_go_with_only(vanished: Desk) -> None:
+def test_prune_rejects_only(vanished: Desk) -> None:
     done = vanished.run("apply", "--json", "--prune", "--only", "note.a")
     assert done.code == 64
     assert vanished.says("b") is not None
 
 
-def test_prune_does_not_go_with_standard_input(vanished: Desk) -> None:
+def test_prune_rejects_standard_input(vanished: Desk) -> None:
     """What it declared before is noted nowhere, so nothing could be found to have vanished."""
     done = vanished.run("apply", "--json", "--prune", "-")
     assert done.code == 64
 
 
-def test_prune_does_not_go_with_a_pipe(vanished: Desk) -> None:
+def test_prune_rejects_a_pipe(vanished: Desk) -> None:
     """Two of them have one name, and nothing else in common."""
     file = str(vanished.folder / "notes.toml")
     for words in (["apply"], ["apply", "--prune"]):
@@ -144,7 +142,7 @@ def test_prune_does_not_go_with_a_pipe(vanished: Desk) -> None:
     assert vanished.run("apply", file).code == 0
 
 
-def test_relative_paths_in_a_pipe_are_those_of_who_calls(
+def test_pipe_paths_are_relative_to_the_working_directory(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(desk.folder)
@@ -159,9 +157,7 @@ def test_relative_paths_in_a_pipe_are_those_of_who_calls(
     assert desk.says("a") is not None
 
 
-def test_a_pipe_that_is_read_in_a_folder_which_is_gone_is_told_so(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deleted_working_directory_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk.folder / "gone").mkdir()
     monkeypatch.chdir(desk.folder / "gone")
     (desk.folder / "gone").rmdir()
@@ -170,11 +166,11 @@ def test_a_pipe_that_is_read_in_a_folder_which_is_gone_is_told_so(
     assert done.err.startswith("error: the folder in which converge was called is gone\n")
 
 
-def test_what_is_planned_to_go_is_not_told_of_as_staying(vanished: Desk) -> None:
+def test_pruned_orphan_has_no_notice(vanished: Desk) -> None:
     assert vanished.run("plan", "--json", "--prune").report["notes"] == []
 
 
-def test_a_vanished_place_that_cannot_be_looked_at_stops_nobody(desk: Desk) -> None:
+def test_unreadable_orphan_is_ignored(desk: Desk) -> None:
     desk.declare('[note.a]\npath = "a"\ntext = "a"\n[note.b]\npath = "there/b"\ntext = "b"\n')
     (desk.folder / "there").mkdir()
     assert desk.run("apply").code == 0
@@ -185,19 +181,19 @@ def test_a_vanished_place_that_cannot_be_looked_at_stops_nobody(desk: Desk) -> N
     assert desk.run("plan", "--json").code == 0
 
 
-def test_what_is_gone_already_is_not_told_of(vanished: Desk) -> None:
+def test_orphan_deleted_by_hand_is_not_reported(vanished: Desk) -> None:
     (vanished.folder / "b").unlink()
     assert vanished.run("plan", "--json").report["notes"] == []
 
 
-def test_what_another_resource_has_taken_over_has_not_vanished(vanished: Desk) -> None:
+def test_path_taken_over_by_another_resource_is_not_orphaned(vanished: Desk) -> None:
     vanished.declare('[note.new]\npath = "b"\ntext = "b"\n')
     done = vanished.run("apply", "--json", "--prune")
     assert vanished.says("b") is not None
     assert set(done.outcomes()) == {"note.new", "note.a"}
 
 
-def test_a_path_that_a_name_has_left_is_told_and_pruned(desk: Desk) -> None:
+def test_previous_path_of_a_resource_is_an_orphan(desk: Desk) -> None:
     desk.notes("a", "b")
     desk.run("apply")
     desk.declare('[note.a]\npath = "new"\n[note.b]\npath = "b"\ntext = "b"\n')
@@ -217,7 +213,7 @@ def test_a_path_that_a_name_has_left_is_told_and_pruned(desk: Desk) -> None:
     assert desk.run("plan", "--json").report["notes"] == []
 
 
-def test_one_name_that_vanished_from_two_files_is_two_things(desk: Desk) -> None:
+def test_orphans_with_one_name_in_two_files_are_separate(desk: Desk) -> None:
     for file, path in (("one.toml", "x"), ("two.toml", "y")):
         desk.declare(f'[note.a]\npath = "{path}"\n', file)
         desk.run("apply", str(desk.folder / file))
@@ -228,7 +224,7 @@ def test_one_name_that_vanished_from_two_files_is_two_things(desk: Desk) -> None
     assert (desk.says("x"), desk.says("y")) == (None, None)
 
 
-def test_a_name_that_moved_to_a_file_of_its_own_has_not_vanished(vanished: Desk) -> None:
+def test_resource_moved_to_another_file_is_not_orphaned(vanished: Desk) -> None:
     vanished.notes("b", name="other.toml")
     assert vanished.run("apply", str(vanished.folder / "other.toml")).code == 0
     done = vanished.run("apply", "--json", "--prune")
@@ -236,7 +232,7 @@ def test_a_name_that_moved_to_a_file_of_its_own_has_not_vanished(vanished: Desk)
     assert vanished.says("b") is not None
 
 
-def test_a_file_by_another_name_takes_nothing_over(vanished: Desk) -> None:
+def test_symlinked_file_shares_the_inventory(vanished: Desk) -> None:
     (vanished.folder / "alias.toml").symlink_to("notes.toml")
     vanished.notes("a", "b")
     assert vanished.run("apply", str(vanished.folder / "alias.toml")).code == 0
@@ -244,14 +240,14 @@ def test_a_file_by_another_name_takes_nothing_over(vanished: Desk) -> None:
     assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
 
 
-def test_a_name_that_comes_back_has_not_vanished(vanished: Desk) -> None:
+def test_redeclared_resource_is_not_orphaned(vanished: Desk) -> None:
     vanished.run("apply")
     vanished.notes("a", "b")
     assert vanished.run("apply", "--json", "--prune").report["notes"] == []
     assert vanished.says("b") is not None
 
 
-def test_a_removal_that_failed_is_told_of_again(vanished: Desk) -> None:
+def test_failed_prune_is_reported_again(vanished: Desk) -> None:
     def trouble(spec: Note) -> None:
         raise ConvergeError("nailed down")
 
@@ -261,19 +257,19 @@ def test_a_removal_that_failed_is_told_of_again(vanished: Desk) -> None:
     assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
 
 
-def test_what_was_planned_but_never_applied_leaves_no_trace(desk: Desk, places) -> None:
+def test_plan_and_check_write_no_inventory(desk: Desk, places) -> None:
     desk.notes("a", "b")
     desk.run("plan")
     desk.run("check")
     assert not places[1].exists()
 
 
-def test_a_declaration_by_standard_input_vanishes_with_it(desk: Desk, places) -> None:
+def test_standard_input_has_no_inventory(desk: Desk, places) -> None:
     desk.run("apply", "-", stdin=f'[note.a]\npath = "{desk.folder}/a"\n')
     assert not (places[1] / "ledger").exists()
 
 
-def test_a_second_run_does_not_write_the_ledger_again(vanished: Desk, places) -> None:
+def test_second_run_does_not_rewrite_the_inventory(vanished: Desk, places) -> None:
     vanished.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
     before = entry.stat()
@@ -281,7 +277,7 @@ def test_a_second_run_does_not_write_the_ledger_again(vanished: Desk, places) ->
     assert entry.stat() == before
 
 
-def test_nothing_is_done_that_cannot_be_noted(desk: Desk, places) -> None:
+def test_apply_changes_nothing_without_an_inventory(desk: Desk, places) -> None:
     places[1].mkdir(parents=True)
     (places[1] / "ledger").write_text("in the way")
     desk.notes("a")
@@ -294,7 +290,7 @@ def test_nothing_is_done_that_cannot_be_noted(desk: Desk, places) -> None:
     assert desk.says("a") is None
 
 
-def test_where_nothing_is_to_be_done_it_is_no_failure(desk: Desk, places) -> None:
+def test_unwritable_inventory_is_a_notice_without_changes(desk: Desk, places) -> None:
     desk.notes("a")
     desk.run("apply")
     shutil.rmtree(places[1])
@@ -306,7 +302,7 @@ def test_where_nothing_is_to_be_done_it_is_no_failure(desk: Desk, places) -> Non
     assert note.startswith("the notes of what is declared could not be brought up to date")
 
 
-def test_what_was_made_by_a_run_that_died_is_known(desk: Desk) -> None:
+def test_resource_created_by_a_crashed_run_is_recorded(desk: Desk) -> None:
     def trouble(spec: Note) -> None:
         if spec.path.endswith("/b"):
             raise RuntimeError("died")
@@ -321,7 +317,7 @@ def test_what_was_made_by_a_run_that_died_is_known(desk: Desk) -> None:
     assert note.startswith("`note.a` is no longer declared")
 
 
-def test_what_was_being_removed_by_a_run_that_died_is_known(vanished: Desk) -> None:
+def test_resource_of_a_crashed_removal_is_recorded(vanished: Desk) -> None:
     def trouble(spec: Note) -> None:
         raise RuntimeError("died")
 
@@ -333,14 +329,14 @@ def test_what_was_being_removed_by_a_run_that_died_is_known(vanished: Desk) -> N
     assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
 
 
-def test_what_is_yet_to_be_removed_is_known(vanished: Desk) -> None:
+def test_pending_removal_is_recorded(vanished: Desk) -> None:
     vanished.notes("a", "b", b='state = "absent"')
     vanished.run("apply", "--only", "note.a")
     vanished.notes("a")
     assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
 
 
-def test_what_another_run_of_the_file_made_meanwhile_is_known(desk: Desk) -> None:
+def test_resource_created_by_a_concurrent_run_is_recorded(desk: Desk) -> None:
     desk.notes("wait")
     slow = Run(desk, "apply")
     with open(slow.pipe, "w", encoding="utf-8"):  # it is in the midst of its note
@@ -352,7 +348,7 @@ def test_what_another_run_of_the_file_made_meanwhile_is_known(desk: Desk) -> Non
     assert note.startswith("`note.c` is no longer declared")
 
 
-def test_of_two_runs_that_have_the_same_note_to_drop_the_second_finds_it_dropped(
+def test_entry_deleted_by_a_concurrent_run_is_accepted(
     desk: Desk, places: tuple[Path, Path]
 ) -> None:
     desk.notes("a")
@@ -376,7 +372,7 @@ def test_of_two_runs_that_have_the_same_note_to_drop_the_second_finds_it_dropped
         second.result()
 
 
-def test_what_asks_for_removal_is_made_for_each_resource_and_not_for_each_file_as_well(
+def test_removal_spec_is_computed_once_per_resource(
     desk: Desk,
 ) -> None:
     """A folder of a file for each of a hundred venvs would pay for it in every run."""
@@ -397,7 +393,7 @@ def test_what_asks_for_removal_is_made_for_each_resource_and_not_for_each_file_a
     assert len(asked) < 200
 
 
-def test_what_moved_to_another_file_and_vanished_from_there_is_told(vanished: Desk) -> None:
+def test_orphan_of_the_second_file_is_reported(vanished: Desk) -> None:
     vanished.run("apply")  # it is noted as vanished from here
     other = str(vanished.notes("b", name="other.toml"))
     vanished.run("apply", other)
@@ -406,7 +402,7 @@ def test_what_moved_to_another_file_and_vanished_from_there_is_told(vanished: De
     assert note.startswith(f"`note.b` is no longer declared in `{other}`")
 
 
-def test_what_was_removed_as_declared_is_not_known_any_more(vanished: Desk) -> None:
+def test_resource_removed_as_declared_is_forgotten(vanished: Desk) -> None:
     vanished.notes("a", "b", b='state = "absent"')
     vanished.run("apply")
     vanished.notes("a")
@@ -414,7 +410,7 @@ def test_what_was_removed_as_declared_is_not_known_any_more(vanished: Desk) -> N
     assert vanished.run("plan", "--json").report["notes"] == []
 
 
-def test_what_was_pruned_is_told_though_the_notes_cannot_be_written(
+def test_prune_is_reported_if_the_inventory_write_fails(
     vanished: Desk, places: tuple[Path, Path]
 ) -> None:
     ledger, away = places[1] / "ledger", places[1] / "away"
@@ -435,7 +431,7 @@ def test_what_was_pruned_is_told_though_the_notes_cannot_be_written(
     assert all(f'{vanished.folder}/b"' not in entry.read_text() for entry in ledger.iterdir())
 
 
-def test_the_ledger_holds_nothing_but_what_asks_for_removal(desk: Desk, places) -> None:
+def test_inventory_contains_only_the_removal_spec(desk: Desk, places) -> None:
     desk.notes("a", a='password = "https://ann:sesame@h/"')
     desk.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
@@ -471,7 +467,7 @@ def odd_ledgers(kept: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("how", odd_ledgers(b'\n{"resources": [{}]}'))
 @pytest.mark.parametrize("prune", [[], ["--prune"]])
-def test_a_torn_or_odd_ledger_costs_only_the_hint(
+def test_damaged_inventory_loses_only_the_notice(
     vanished: Desk, places: tuple[Path, Path], how: str, prune: list[str]
 ) -> None:
     (entry,) = (places[1] / "ledger").iterdir()

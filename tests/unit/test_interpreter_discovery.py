@@ -67,16 +67,16 @@ def found(folder: Path, names: tuple[str, ...], request: str) -> str:
         (("python3.14t",), "python3.14t"),
     ],
 )
-def test_of_a_range_the_newest_usual_one_is_found(
+def test_search_prefers_the_newest_standard_interpreter(
     folder: Path, names: tuple[str, ...], name: str
 ) -> None:
     assert found(folder, names, ">=3.8") == name
 
 
-def test_what_stands_beside_the_usual_one_is_not_found_before_it(folder: Path) -> None:
+def test_search_prefers_cpython_to_pypy(folder: Path) -> None:
     """As Debian's `pypy3` beside `python3.11`."""
     assert found(folder, ("pypy3", "python3.11"), "3") == "python3.11"
 
 
-def test_what_is_the_only_one_is_found(folder: Path) -> None:
+def test_search_returns_pypy_if_nothing_else_matches(folder: Path) -> None:
     assert found(folder, ("pypy3",), "3") == "pypy3"

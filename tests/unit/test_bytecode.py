@@ -13,7 +13,7 @@ from states import child
 from states.venv import bytecode
 
 
-def test_builds_side_by_side_share_the_processors(
+def test_bytecode_compilers_are_limited_to_available_cpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Lock()

@@ -27,7 +27,7 @@ def world(desk: Desk) -> Desk:
     return desk
 
 
-def test_a_plan_shows_sign_address_action_and_changes(desk: Desk) -> None:
+def test_plan_shows_symbol_address_action_and_changes(desk: Desk) -> None:
     here = desk.folder
     out = world(desk).run("plan").out
     digest = re.search(r"digest (sha256:[0-9a-f]{64})", out)
@@ -60,7 +60,7 @@ def test_a_plan_shows_sign_address_action_and_changes(desk: Desk) -> None:
     )
 
 
-def test_a_failure_is_shown_with_the_tools_words_a_hint_and_its_victims(desk: Desk) -> None:
+def test_failure_shows_tool_output_hint_and_skipped_dependents(desk: Desk) -> None:
     desk.notes("a", "b", b='needs = ["note.a"]')
 
     def trouble(spec: Note) -> None:
@@ -81,14 +81,14 @@ def test_a_failure_is_shown_with_the_tools_words_a_hint_and_its_victims(desk: De
     )
 
 
-def test_nothing_unchanged_is_shown_unless_everything_is_asked_for(desk: Desk) -> None:
+def test_unchanged_resources_are_shown_only_with_verbose(desk: Desk) -> None:
     desk.notes("a")
     desk.run("apply")
     assert desk.run("plan").out == "Plan: nothing to do: 1 as declared.\n"
     assert "note.a" in desk.run("plan", "--verbose").out
 
 
-def test_notes_come_before_the_summary(desk: Desk) -> None:
+def test_notices_come_before_the_summary(desk: Desk) -> None:
     desk.notes("a", a='tags = ["everything"]')
     desk.run("apply")
     assert desk.run("plan").out.splitlines() == [
@@ -99,7 +99,7 @@ def test_notes_come_before_the_summary(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "bad", ["\x1b", "\x9b", "\x07", "\r", "\n", "\b", "\u202e", "\u2028", "\0"]
 )
-def test_a_control_character_is_shown_by_its_name(desk: Desk, bad: str) -> None:
+def test_control_characters_are_escaped(desk: Desk, bad: str) -> None:
     assert bad not in printable(f"a{bad}b")
     assert printable(f"a{bad}b") == f"a{repr(bad)[1:-1]}b"
     text = error_text(ConvergeError(f"a{bad}b", hint=f"c{bad}d"), Paint(on=False))
@@ -113,11 +113,11 @@ def test_a_control_character_is_shown_by_its_name(desk: Desk, bad: str) -> None:
         assert not [line for line in out.splitlines() if line.startswith("note.z")]
 
 
-def test_letters_of_all_tongues_stay_as_they_are() -> None:
+def test_printable_keeps_letters_of_all_scripts() -> None:
     assert printable("zürich → 東京 🐍") == "zürich → 東京 🐍"
 
 
-def test_half_a_character_is_shown_by_its_name() -> None:
+def test_printable_escapes_a_lone_surrogate() -> None:
     assert printable("caf\udce9") == r"caf\udce9"
 
 
@@ -141,7 +141,7 @@ ESCAPE = "\x1b["
     ],
 )
 @pytest.mark.parametrize("outcome", ["a plan", "a wrong declaration", "wrong usage"])
-def test_colour_follows_the_option_then_the_environment_then_who_reads(
+def test_color_follows_option_environment_and_terminal(
     desk: Desk, monkeypatch, words, environment, terminal, coloured, outcome
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -155,12 +155,12 @@ def test_colour_follows_the_option_then_the_environment_then_who_reads(
     assert (ESCAPE in done.out + done.err) is coloured
 
 
-def test_no_colour_ever_gets_into_json(desk: Desk) -> None:
+def test_json_output_has_no_color(desk: Desk) -> None:
     desk.notes("a")
     assert ESCAPE not in desk.run("plan", "--json", "--color", "always").out
 
 
-def test_many_changes_are_cut_short_unless_all_are_asked_for(desk: Desk) -> None:
+def test_long_change_lists_are_shortened_without_verbose(desk: Desk) -> None:
     desk.notes("a")
     (desk.folder / "a").write_text(json.dumps({f"stain.{n:03}": "tea" for n in range(60)}))
     out = desk.run("plan").out

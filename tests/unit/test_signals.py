@@ -73,7 +73,7 @@ def _delivered(pid: int) -> None:
 
 @pytest.mark.parametrize("words", [[], ["--detailed-exitcode"]])
 @pytest.mark.parametrize("number", STOPS)
-def test_a_signal_ends_the_run_at_the_next_safe_point(
+def test_signal_ends_the_run_at_the_next_safe_point(
     desk: Desk, number: signal.Signals, words: list[str]
 ) -> None:
     desk.notes("wait", "after", "last", last='needs = ["note.wait"]')
@@ -89,7 +89,7 @@ def test_a_signal_ends_the_run_at_the_next_safe_point(
     assert [desk.says(name) for name in ("wait", "after", "last")] == [None, None, None]
 
 
-def test_the_next_run_needs_no_person(desk: Desk) -> None:
+def test_run_after_an_interruption_completes(desk: Desk) -> None:
     desk.notes("wait", "after")
     Run(desk, "apply", "--jobs", "1").asked(signal.SIGTERM)
     assert desk.run("apply", "--json").outcomes() == {
@@ -99,7 +99,7 @@ def test_the_next_run_needs_no_person(desk: Desk) -> None:
     assert desk.run("apply", "--json").report["changed"] is False
 
 
-def test_a_second_signal_ends_it_at_once(desk: Desk) -> None:
+def test_second_signal_ends_the_run_immediately(desk: Desk) -> None:
     desk.notes("wait")
     run = Run(desk, "apply")
     with open(run.pipe, "w", encoding="utf-8"):
@@ -111,7 +111,7 @@ def test_a_second_signal_ends_it_at_once(desk: Desk) -> None:
     assert out == b""
 
 
-def test_a_second_signal_leaves_a_terminal_as_it_was(desk: Desk) -> None:
+def test_second_signal_restores_the_terminal(desk: Desk) -> None:
     desk.notes("wait")
     ours, theirs = pty.openpty()
     run = Run(desk, "apply", stderr=theirs)
@@ -126,7 +126,7 @@ def test_a_second_signal_leaves_a_terminal_as_it_was(desk: Desk) -> None:
     assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
 
 
-def test_who_waits_for_its_input_is_ended_by_the_first_signal(desk: Desk) -> None:
+def test_signal_ends_a_run_that_waits_for_input(desk: Desk) -> None:
     os.mkfifo(desk.folder / "notes.toml")
     run = Run(desk, "plan")
     with open(desk.folder / "notes.toml", "w", encoding="utf-8"):
@@ -134,7 +134,7 @@ def test_who_waits_for_its_input_is_ended_by_the_first_signal(desk: Desk) -> Non
         assert run.process.wait(30) == -signal.SIGTERM
 
 
-def test_an_ignored_signal_stays_ignored(desk: Desk) -> None:
+def test_ignored_signal_stays_ignored(desk: Desk) -> None:
     """As `nohup` has it."""
     desk.notes("wait")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -145,7 +145,7 @@ def test_an_ignored_signal_stays_ignored(desk: Desk) -> None:
     assert run.asked(signal.SIGHUP, ignored=True).outcomes() == {"note.wait": "changed"}
 
 
-def test_an_interruption_is_told_whatever_else_went_wrong(desk: Desk) -> None:
+def test_interruption_takes_precedence_over_failures(desk: Desk) -> None:
     desk.notes("broken", "wait")
     (desk.folder / "broken").mkdir()
     # One after the other, so that the first has gone wrong before the signal comes.
@@ -154,7 +154,7 @@ def test_an_interruption_is_told_whatever_else_went_wrong(desk: Desk) -> None:
     assert "is a directory" in done.of("note.broken")["error"]["message"]
 
 
-def test_waiting_for_a_lock_can_be_stopped(desk: Desk) -> None:
+def test_signal_ends_a_wait_for_a_lock(desk: Desk) -> None:
     desk.notes("a")
     held = Holder(desk.folder / "a.lock")
     try:
@@ -167,7 +167,7 @@ def test_waiting_for_a_lock_can_be_stopped(desk: Desk) -> None:
         held.let_go()
 
 
-def test_what_was_stopped_tells_its_callers_in_json(desk: Desk) -> None:
+def test_interrupted_run_reports_failure_in_json(desk: Desk) -> None:
     desk.notes("wait")
     done = Run(desk, "apply", "--json").asked(signal.SIGINT)
     assert json.loads(done.out)["failed"] is True

@@ -17,7 +17,7 @@ def drawn(desk: Desk) -> Desk:
     return desk
 
 
-def test_as_text(drawn: Desk) -> None:
+def test_graph_as_text(drawn: Desk) -> None:
     assert drawn.run("graph").out == (
         'note.say "hi"\n'
         "note.b\n"
@@ -28,7 +28,7 @@ def test_as_text(drawn: Desk) -> None:
     )
 
 
-def test_as_dot(drawn: Desk) -> None:
+def test_graph_as_dot(drawn: Desk) -> None:
     assert drawn.run("graph", "--format", "dot").out == (
         "digraph converge {\n"
         "  rankdir=LR;\n"
@@ -42,7 +42,7 @@ def test_as_dot(drawn: Desk) -> None:
     )
 
 
-def test_as_mermaid(drawn: Desk) -> None:
+def test_graph_as_mermaid(drawn: Desk) -> None:
     assert drawn.run("graph", "--format", "mermaid").out == (
         "flowchart LR\n"
         '  n0["note.say #quot;hi#quot;"]\n'
@@ -55,18 +55,18 @@ def test_as_mermaid(drawn: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
-def test_a_name_changes_no_terminal_and_shows_no_password(desk: Desk, form: str) -> None:
+def test_graph_escapes_and_redacts_names(desk: Desk, form: str) -> None:
     desk.declare('[note."https://me:secret@h/\\u001b[2J\\n"]\npath = "a"\n')
     out = desk.run("graph", "--format", form).out
     assert "note.https://****@h/" in out
     assert "\x1b" not in out
 
 
-def test_only_a_part_of_it(drawn: Desk) -> None:
+def test_graph_only_shows_the_selected_part(drawn: Desk) -> None:
     assert "page.c" not in drawn.run("graph", "--only", "note.b").out
 
 
-def test_a_graph_of_nothing(desk: Desk) -> None:
+def test_graph_of_an_empty_declaration_is_empty(desk: Desk) -> None:
     desk.declare("")
     assert desk.run("graph").out == ""
     assert desk.run("graph", "--format", "mermaid").out == "flowchart LR\n"

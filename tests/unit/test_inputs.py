@@ -22,7 +22,7 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
-def test_the_same_tree_elsewhere_has_the_same_digest(tree: Path, tmp_path: Path) -> None:
+def test_tree_digest_does_not_depend_on_location(tree: Path, tmp_path: Path) -> None:
     before = tree_digest(str(tree))
     tree.rename(tmp_path / "moved")
     assert tree_digest(str(tmp_path / "moved")) == before
@@ -44,7 +44,7 @@ def test_the_same_tree_elsewhere_has_the_same_digest(tree: Path, tmp_path: Path)
         lambda tree: os.mkfifo(tree / "pipe"),
     ],
 )
-def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -> None:
+def test_tree_digest_depends_on_content_name_type_and_mode(tree: Path, change) -> None:
     before = tree_digest(str(tree))
     change(tree)
     assert tree_digest(str(tree)) != before
@@ -64,14 +64,14 @@ def test_a_change_of_content_name_kind_or_mode_is_a_change(tree: Path, change) -
         lambda tree: (tree / ".coverage").touch(),
     ],
 )
-def test_times_and_leavings_are_no_change(tree: Path, change) -> None:
+def test_tree_digest_ignores_times_and_build_artifacts(tree: Path, change) -> None:
     before = tree_digest(str(tree))
     change(tree)
     assert tree_digest(str(tree)) == before
 
 
 @pytest.mark.parametrize("edited", ["shared.py", "more/deep.py", "rest.py"])
-def test_a_change_of_what_links_lead_to_outside_is_a_change(
+def test_tree_digest_follows_symlinks_to_outside_modules(
     tree: Path, tmp_path: Path, edited: str
 ) -> None:
     """As in a repository whose projects share a module: a build takes it from there."""
@@ -90,9 +90,7 @@ def test_a_change_of_what_links_lead_to_outside_is_a_change(
     assert tree_digest(str(tree)) != before
 
 
-def test_data_that_links_lead_to_outside_is_no_part_of_a_project(
-    tree: Path, tmp_path: Path
-) -> None:
+def test_tree_digest_ignores_symlinks_to_outside_data(tree: Path, tmp_path: Path) -> None:
     """It may be large, and change with every run."""
     (tmp_path / "media").mkdir()
     (tmp_path / "log").write_text("one")
@@ -104,7 +102,7 @@ def test_data_that_links_lead_to_outside_is_no_part_of_a_project(
     assert tree_digest(str(tree)) == before
 
 
-def test_a_link_to_all_there_is_leads_nowhere_new(tree: Path) -> None:
+def test_tree_digest_ignores_symlinks_to_parent_directories(tree: Path) -> None:
     (tree / "all").symlink_to("/")
     (tree / "above").symlink_to("..")
     before = tree_digest(str(tree))
@@ -112,12 +110,12 @@ def test_a_link_to_all_there_is_leads_nowhere_new(tree: Path) -> None:
     assert tree_digest(str(tree)) == before
 
 
-def test_what_goes_away_while_a_tree_is_read_stops_nobody() -> None:
+def test_tree_digest_accepts_files_that_disappear() -> None:
     """By the time that the names in this folder are known, one of them leads nowhere."""
     assert tree_digest("/proc/self/fdinfo")
 
 
-def test_leavings_of_a_project_further_down_are_no_change(tree: Path) -> None:
+def test_tree_digest_ignores_artifacts_of_nested_projects(tree: Path) -> None:
     part = tree / "deep" / "part"
     part.mkdir(parents=True)
     (part / "pyproject.toml").touch()
@@ -127,7 +125,7 @@ def test_leavings_of_a_project_further_down_are_no_change(tree: Path) -> None:
     assert tree_digest(str(tree)) == before
 
 
-def test_what_is_published_is_no_change_but_what_lies_beside_it_is(tree: Path) -> None:
+def test_tree_digest_ignores_published_generations(tree: Path) -> None:
     before = tree_digest(str(tree))
     (tree / ".app" / "generations" / "1").mkdir(parents=True)
     (tree / ".app" / "lock").touch()
@@ -138,7 +136,7 @@ def test_what_is_published_is_no_change_but_what_lies_beside_it_is(tree: Path) -
     assert tree_digest(str(tree)) != before
 
 
-def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
+def test_tree_digest_separates_names_from_content(tmp_path: Path) -> None:
     for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
         (tmp_path / name).mkdir()
         for file, content in files.items():
@@ -146,20 +144,20 @@ def test_two_names_are_not_taken_for_one(tmp_path: Path) -> None:
     assert len({tree_digest(str(tmp_path / name)) for name in "xyz"}) == 3
 
 
-def test_names_that_are_no_text_are_names_all_the_same(tmp_path: Path) -> None:
+def test_tree_digest_includes_undecodable_names(tmp_path: Path) -> None:
     before = tree_digest(str(tmp_path))
     (tmp_path / os.fsdecode(b"caf\xe9")).touch()
     assert tree_digest(str(tmp_path)) != before
 
 
-def test_a_file_is_a_tree_of_one_and_nothing_is_absent(tree: Path) -> None:
+def test_tree_digest_of_a_file_or_a_missing_path(tree: Path) -> None:
     digest = tree_digest(str(tree / "one.py"))
     (tree / "one.py").write_text("other")
     assert tree_digest(str(tree / "one.py")) != digest
     assert tree_digest(str(tree / "gone")) == ABSENT
 
 
-def test_notes_hold_true_until_something_that_was_read_changes(tree: Path) -> None:
+def test_input_log_is_unchanged_until_an_input_changes(tree: Path) -> None:
     notes = Notes()
     assert notes.read(str(tree / "one.py")) == b"1"
     assert notes.read(str(tree / "gone")) is None
@@ -169,7 +167,7 @@ def test_notes_hold_true_until_something_that_was_read_changes(tree: Path) -> No
     assert not still_true(notes.files, notes.trees)
 
 
-def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
+def test_named_pipe_is_not_read_as_an_input(tmp_path: Path) -> None:
     notes = Notes()
     os.mkfifo(tmp_path / "pipe")
     assert notes.read(str(tmp_path / "pipe")) is None
@@ -180,7 +178,7 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
     assert not still_true(notes.files, notes.trees)
 
 
-def test_what_changes_while_it_is_read_is_the_same_for_all_who_name_it_and_read_again(
+def test_input_changed_during_loading_is_read_once(
     tmp_path: Path,
 ) -> None:
     """Else the first would be remembered with what it was, under the digest of what it became."""
@@ -194,7 +192,7 @@ def test_what_changes_while_it_is_read_is_the_same_for_all_who_name_it_and_read_
         assert still_true(notes.files, {}) == still_true({}, notes.trees) == (text == "old")
 
 
-def test_a_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
     assert source.read(str(tmp_path / "file"), ("text",)) == "café"
@@ -204,9 +202,7 @@ def test_a_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     ("data", "words"),
     [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
 )
-def test_what_is_no_text_is_told_at_the_key_that_names_it(
-    tmp_path: Path, data: bytes, words: str
-) -> None:
+def test_invalid_input_text_is_reported_at_its_key(tmp_path: Path, data: bytes, words: str) -> None:
     notes, file = Notes(), tmp_path / "file"
     file.write_bytes(data)
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
@@ -216,7 +212,7 @@ def test_what_is_no_text_is_told_at_the_key_that_names_it(
 
 
 @pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
-def test_what_cannot_be_read_is_told_at_the_key_that_names_it(tmp_path: Path, name: str) -> None:
+def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     notes = Notes()
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
@@ -230,20 +226,20 @@ def test_what_cannot_be_read_is_told_at_the_key_that_names_it(tmp_path: Path, na
         assert [one.key[2:] for one in notes.problems] == [("tags", 0), ("text",)]
 
 
-def test_a_disk_that_fails_is_no_mistake_of_the_declaration() -> None:
+def test_io_error_of_an_input_is_raised() -> None:
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
     with pytest.raises(OSError, match="Input/output error"):
         source.read("/proc/self/mem", ("text",))
 
 
-def test_a_path_is_relative_to_the_folder_of_the_declaration() -> None:
+def test_input_path_is_relative_to_the_declaration() -> None:
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
     assert [source.path(p, ()) for p in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
 
 
-def test_a_problem_of_an_inherited_key_is_told_where_it_is_inherited_from() -> None:
+def test_error_of_an_inherited_key_is_at_its_origin() -> None:
     notes = Notes()
     origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
     source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), origins, notes)

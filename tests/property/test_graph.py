@@ -19,7 +19,7 @@ def _needs(tables: Notes) -> dict[str, set[str]]:
 
 
 @given(notes())
-def test_of_what_can_come_next_the_first_of_the_text_does(declare: Declare, tables: Notes) -> None:
+def test_order_takes_the_first_ready_resource(declare: Declare, tables: Notes) -> None:
     needs = _needs(tables)
     expected: list[str] = []
     while len(expected) < len(needs):
@@ -31,7 +31,7 @@ def test_of_what_can_come_next_the_first_of_the_text_does(declare: Declare, tabl
 
 
 @given(notes())
-def test_what_is_chosen_comes_with_all_that_it_needs(declare: Declare, tables: Notes) -> None:
+def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: Notes) -> None:
     order = load(declare(as_toml(tables)), composition(), None)
     needs = _needs(tables)
     for wanted in needs:
@@ -43,9 +43,7 @@ def test_what_is_chosen_comes_with_all_that_it_needs(declare: Declare, tables: N
 
 
 @given(notes(cycles=True))
-def test_a_cycle_is_told_as_a_closed_path_of_edges_that_are_there(
-    declare: Declare, tables: Notes
-) -> None:
+def test_cycle_error_lists_existing_edges(declare: Declare, tables: Notes) -> None:
     needs = _needs(tables)
     try:
         load(declare(as_toml(tables)), composition(), None)

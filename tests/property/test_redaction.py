@@ -21,7 +21,7 @@ SCHEMES = st.sampled_from(["http", "https", "git+https", "svn+http"])
 
 
 @given(SURROUNDINGS, SCHEMES, PASSWORDS, SURROUNDINGS)
-def test_a_password_is_hidden_in_any_text(
+def test_redact_hides_a_password_in_any_text(
     before: str, scheme: str, password: str, after: str
 ) -> None:
     url = f"{scheme}://ann:{password}@host.example/simple/"
@@ -33,7 +33,7 @@ def test_a_password_is_hidden_in_any_text(
 
 
 @given(st.text("htps:/@ab1.# \"'[]", max_size=60))
-def test_what_is_hidden_once_is_hidden_and_places_stay_inside(text: str) -> None:
+def test_redact_is_idempotent_and_offsets_stay_inside(text: str) -> None:
     hidden = redacted(text)
     spans = secrets(text)
     assert all(0 <= start < end <= len(text) for start, end in spans)
@@ -43,5 +43,5 @@ def test_what_is_hidden_once_is_hidden_and_places_stay_inside(text: str) -> None
 
 
 @given(st.text(max_size=80).filter(lambda text: "@" not in text))
-def test_a_text_without_a_sign_of_one_is_left_alone(text: str) -> None:
+def test_redact_keeps_text_without_an_at_sign(text: str) -> None:
     assert redacted(text) == text

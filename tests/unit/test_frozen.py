@@ -36,36 +36,36 @@ class Declared:
     digest: str = derived(default="")
 
 
-def test_fields_are_given_by_position_or_by_name() -> None:
+def test_frozen_class_accepts_positional_and_named_fields() -> None:
     assert Point(1, 2) == Point(x=1, y=2) == Point(1, y=2)
     assert Point(1) == Point(1, 0)
 
 
-def test_values_of_two_classes_are_never_equal() -> None:
+def test_instances_of_two_frozen_classes_are_never_equal() -> None:
     assert Point(1, 2) != Place(1, 2)
     assert Point(1, 2) != (1, 2)
 
 
-def test_equal_values_have_equal_hashes() -> None:
+def test_equal_instances_have_equal_hashes() -> None:
     assert len({Point(1, 2), Point(1, 2), Point(2, 1)}) == 2
 
 
 @pytest.mark.parametrize("name", ["x", "y", "z"])
-def test_no_field_can_be_set_nor_any_added(name: str) -> None:
+def test_frozen_fields_cannot_be_set_or_added(name: str) -> None:
     point = Point(1)
     with pytest.raises(AttributeError, match=f"Point.{name} cannot be changed"):
         setattr(point, name, 5)
     assert point == Point(1)
 
 
-def test_no_field_can_be_deleted() -> None:
+def test_frozen_fields_cannot_be_deleted() -> None:
     point = Point(1)
     with pytest.raises(AttributeError):
         del point.x
     assert point.x == 1
 
 
-def test_a_value_has_no_room_for_anything_else() -> None:
+def test_frozen_instance_has_no_dict() -> None:
     assert not hasattr(Point(1), "__dict__")
 
 
@@ -79,23 +79,23 @@ def test_a_value_has_no_room_for_anything_else() -> None:
         (lambda: Point(1, x=3), "has no x"),
     ],
 )
-def test_a_missing_or_unknown_field_is_an_error(make, said: str) -> None:
+def test_frozen_class_rejects_missing_and_unknown_fields(make, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         make()
 
 
-def test_replace_changes_a_copy() -> None:
+def test_replace_returns_a_changed_copy() -> None:
     before = Point(1, 2)
     assert replace(before, y=5) == Point(1, 5)
     assert before == Point(1, 2)
 
 
-def test_replace_refuses_what_is_no_field() -> None:
+def test_replace_rejects_unknown_fields() -> None:
     with pytest.raises(TypeError):
         replace(Point(1), z=1)
 
 
-def test_fields_tell_keys_from_what_follows_from_them() -> None:
+def test_fields_separate_keys_from_computed_fields() -> None:
     found = fields(Declared)
     assert list(found) == ["name", "size", "digest"]
     assert [one.derived for one in found.values()] == [False, False, True]
@@ -108,6 +108,6 @@ def test_items_and_repr_name_every_field() -> None:
     assert repr(Point(1, 2)) == "Point(x=1, y=2)"
 
 
-def test_methods_and_the_docstring_stay() -> None:
+def test_frozen_class_keeps_methods_and_docstring() -> None:
     assert Point(1, 2).sum == 3
     assert Point.__doc__ == "Somewhere."

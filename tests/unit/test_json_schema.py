@@ -36,20 +36,20 @@ GIVEN = {
 
 
 @pytest.mark.parametrize("text", GIVEN)
-def test_the_schema_accepts_what_the_parser_accepts(desk: Desk, schema, text: str) -> None:
+def test_declaration_schema_agrees_with_the_parser(desk: Desk, schema, text: str) -> None:
     valid = jsonschema.Draft7Validator(schema).is_valid(tomli.loads(text))
     desk.declare(text)
     assert valid is GIVEN[text]
     assert desk.run("plan").code == (0 if valid else 65)
 
 
-def test_every_key_is_described_for_editors(schema) -> None:
+def test_declaration_schema_describes_every_key(schema) -> None:
     for name, definition in schema["definitions"].items():
         for key, content in definition["properties"].items():
             assert content.get("description"), f"{name}.{key}"
 
 
-def test_the_output_has_a_schema_that_refuses_what_is_none(desk: Desk) -> None:
+def test_output_schema_rejects_incomplete_reports(desk: Desk) -> None:
     schema = json.loads(desk.say("schema", "output").out)
     jsonschema.Draft7Validator.check_schema(schema)
     desk.notes("a")

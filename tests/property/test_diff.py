@@ -12,9 +12,7 @@ FIXED, ASKED = frozenset({"colour"}), frozenset({"colour", "text", "pages"})
 
 
 @given(states, states)
-def test_the_changes_lead_from_one_state_to_the_other(
-    observed: State | None, desired: State | None
-) -> None:
+def test_changes_turn_observed_into_desired(observed: State | None, desired: State | None) -> None:
     diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
     patched = dict(observed or {})
     for change in diff.changes:
@@ -25,9 +23,7 @@ def test_the_changes_lead_from_one_state_to_the_other(
 
 
 @given(states, states)
-def test_nothing_is_told_that_does_not_differ_and_all_in_one_order(
-    observed: State | None, desired: State | None
-) -> None:
+def test_changes_are_real_unique_and_sorted(observed: State | None, desired: State | None) -> None:
     diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
     told = [change.attribute for change in diff.changes]
     assert told == sorted(set(told))
@@ -36,9 +32,7 @@ def test_nothing_is_told_that_does_not_differ_and_all_in_one_order(
 
 
 @given(states, states)
-def test_the_way_back_is_the_way_there_turned_round(
-    observed: State | None, desired: State | None
-) -> None:
+def test_compare_is_symmetric(observed: State | None, desired: State | None) -> None:
     there, back = compare(observed, desired), compare(desired, observed)
     assert [(one.attribute, one.before, one.after) for one in there.changes] == [
         (one.attribute, one.after, one.before) for one in back.changes
@@ -46,7 +40,7 @@ def test_the_way_back_is_the_way_there_turned_round(
 
 
 @given(states, states)
-def test_the_action_follows_from_what_differs(
+def test_action_follows_from_the_differing_attributes(
     observed: State | None, desired: State | None
 ) -> None:
     diff = compare(observed, desired, fixed=FIXED, asked=ASKED)

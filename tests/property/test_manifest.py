@@ -47,7 +47,7 @@ def _generation(place: Path, names: list[bytes]) -> str:
 
 
 @given(NAMES)
-def test_a_seal_is_read_as_it_was_written(place: Path, names: list[bytes]) -> None:
+def test_manifest_survives_a_round_trip(place: Path, names: list[bytes]) -> None:
     root = _generation(place, names)
     data = Path(root, NOTES, "seal.json").read_bytes()
     seal = seals.load(root, sha256(data))
@@ -59,7 +59,7 @@ def test_a_seal_is_read_as_it_was_written(place: Path, names: list[bytes]) -> No
 
 
 @given(NAMES, st.data())
-def test_whatever_is_touched_is_seen(place: Path, names: list[bytes], data: st.DataObject) -> None:
+def test_any_modification_is_detected(place: Path, names: list[bytes], data: st.DataObject) -> None:
     root = _generation(place, names)
     assert seals.untouched(root)
     looks = seals.remembered(root)
@@ -99,7 +99,7 @@ def _replace(path: str) -> None:
 
 
 @given(NAMES, st.data())
-def test_a_torn_memory_of_stats_is_as_good_as_none(
+def test_torn_stat_cache_is_never_trusted(
     place: Path, names: list[bytes], data: st.DataObject
 ) -> None:
     root = _generation(place, names)

@@ -57,28 +57,28 @@ def memo(desk: Desk, places: tuple[Path, Path]) -> Memo:
     return Memo(desk, places[0])
 
 
-def test_a_hit_returns_just_what_the_miss_did(memo: Memo) -> None:
+def test_cache_hit_returns_the_same_resources(memo: Memo) -> None:
     missed = memo.load()
     with memo.reading_nothing():
         assert memo.load() == missed
     assert [one.address for one in missed] == ["note.a", "note.b"]
 
 
-def test_a_hit_returns_tuples_where_the_spec_holds_tuples(memo: Memo) -> None:
+def test_cache_hit_restores_tuples(memo: Memo) -> None:
     memo.load()
     spec = memo.load()[1].spec
     assert spec.tags == ("x", "library")
     assert hash(spec) == hash(memo.load()[1].spec)
 
 
-def test_the_note_is_for_nobody_else(memo: Memo) -> None:
+def test_cache_file_is_private(memo: Memo) -> None:
     memo.load()
     (note,) = memo.notes()
     assert note.stat().st_mode & 0o777 == 0o600
     assert note.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_careless_umask_opens_no_folder_of_ours(desk: Desk, places: tuple[Path, Path]) -> None:
+def test_state_directories_ignore_the_umask(desk: Desk, places: tuple[Path, Path]) -> None:
     desk.notes("a")
     before = os.umask(0)
     try:
@@ -91,9 +91,7 @@ def test_a_careless_umask_opens_no_folder_of_ours(desk: Desk, places: tuple[Path
     assert (desk.folder / "a").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_cache_that_others_can_write_decides_nothing(
-    desk: Desk, places: tuple[Path, Path]
-) -> None:
+def test_cache_writable_by_others_is_refused(desk: Desk, places: tuple[Path, Path]) -> None:
     desk.notes("a")
     assert desk.run("plan").code == 0
     places[0].chmod(0o777)
@@ -120,7 +118,7 @@ CHANGES: dict[str, Callable[[Memo], object]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_whatever_was_read_is_read_again_once_it_has_changed(memo: Memo, what: str) -> None:
+def test_cache_misses_after_an_input_changed(memo: Memo, what: str) -> None:
     before = memo.load()
     CHANGES[what](memo)
     with pytest.raises(AssertionError, match="read again"), memo.reading_nothing():
@@ -128,14 +126,14 @@ def test_whatever_was_read_is_read_again_once_it_has_changed(memo: Memo, what: s
     assert memo.load() != before
 
 
-def test_a_named_file_that_goes_away_is_missed(memo: Memo) -> None:
+def test_cache_misses_after_an_input_was_deleted(memo: Memo) -> None:
     memo.load()
     (memo.desk.folder / "text.txt").unlink()
     with pytest.raises(Exception, match="1 problem"):
         memo.load()
 
 
-def test_a_problem_is_not_remembered(memo: Memo) -> None:
+def test_cache_stores_no_invalid_declaration(memo: Memo) -> None:
     (memo.desk.folder / "text.txt").unlink()
     with pytest.raises(Exception, match="1 problem"):
         memo.load()
@@ -144,7 +142,7 @@ def test_a_problem_is_not_remembered(memo: Memo) -> None:
     assert len(memo.load()) == 2
 
 
-def test_what_a_build_leaves_in_a_source_folder_is_no_change(memo: Memo) -> None:
+def test_cache_hits_after_build_artifacts_were_added(memo: Memo) -> None:
     memo.load()
     for name in ("build/lib/x.py", "__pycache__/code.pyc", "x.egg-info/PKG-INFO", ".git/HEAD"):
         memo.desk.declare("new", f"library/{name}")
@@ -185,7 +183,7 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("how", ODD)
-def test_a_torn_or_odd_note_is_as_good_as_none(memo: Memo, how: str) -> None:
+def test_damaged_cache_file_is_ignored(memo: Memo, how: str) -> None:
     resources = memo.load()
     (note,) = memo.notes()
     note.write_bytes(ODD[how](note.read_bytes()))
@@ -194,7 +192,7 @@ def test_a_torn_or_odd_note_is_as_good_as_none(memo: Memo, how: str) -> None:
         assert memo.load() == resources
 
 
-def test_a_note_that_is_a_folder_or_cannot_be_kept_costs_only_speed(memo: Memo) -> None:
+def test_cache_file_replaced_by_a_directory_is_ignored(memo: Memo) -> None:
     resources = memo.load()
     (note,) = memo.notes()
     note.unlink()
@@ -202,7 +200,7 @@ def test_a_note_that_is_a_folder_or_cannot_be_kept_costs_only_speed(memo: Memo) 
     assert memo.load() == resources
 
 
-def test_a_password_is_never_kept(memo: Memo) -> None:
+def test_cache_stores_no_password(memo: Memo) -> None:
     memo.desk.notes("a", a='password = "https://ann:sesame@example.org/"')
     memo.load()
     assert memo.notes() == []
@@ -210,7 +208,7 @@ def test_a_password_is_never_kept(memo: Memo) -> None:
 
 
 @pytest.mark.parametrize("what", ["another version", "another kind", "another spec"])
-def test_another_program_does_not_read_the_note(memo: Memo, what: str, monkeypatch) -> None:
+def test_cache_of_another_version_is_ignored(memo: Memo, what: str, monkeypatch) -> None:
     memo.load()
     if what == "another version":
         monkeypatch.setattr(loading, "__version__", "999")
@@ -229,7 +227,7 @@ def test_another_program_does_not_read_the_note(memo: Memo, what: str, monkeypat
         memo.load()
 
 
-def test_the_same_text_in_another_folder_means_something_else(memo: Memo) -> None:
+def test_cache_depends_on_the_directory(memo: Memo) -> None:
     memo.load()
     other = memo.desk.declare((memo.desk.folder / "notes.toml").read_text(), "there/notes.toml")
     memo.desk.declare("elsewhere", "there/text.txt")
@@ -238,7 +236,7 @@ def test_the_same_text_in_another_folder_means_something_else(memo: Memo) -> Non
     assert found[0].spec.text == "elsewhere"
 
 
-def test_a_folder_means_every_toml_file_in_it_sorted(desk: Desk) -> None:
+def test_directory_is_read_as_its_sorted_toml_files(desk: Desk) -> None:
     for name in ("b.toml", "a.toml", "c.txt", "sub/d.toml"):
         desk.declare("", name)
     texts = read_texts([str(desk.folder)])
@@ -246,26 +244,26 @@ def test_a_folder_means_every_toml_file_in_it_sorted(desk: Desk) -> None:
     assert {one.folder for one in texts} == {str(desk.folder)}
 
 
-def test_a_file_named_twice_is_read_once(desk: Desk) -> None:
+def test_repeated_file_is_read_once(desk: Desk) -> None:
     desk.notes("a")
     path = str(desk.folder / "notes.toml")
     assert len(read_texts([path, str(desk.folder), f"{desk.folder}/./notes.toml"])) == 1
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "notes.toml/inside.toml"])
-def test_a_file_that_is_not_there_is_told_as_that(desk: Desk, name: str) -> None:
+def test_missing_file_is_reported(desk: Desk, name: str) -> None:
     desk.notes("a")
     with pytest.raises(InputMissing, match="no such file"):
         read_texts([str(desk.folder / name)])
     assert desk.say("plan", str(desk.folder / name)).code == 66
 
 
-def test_a_folder_without_a_declaration_is_told_as_that(desk: Desk) -> None:
+def test_directory_without_declarations_is_reported(desk: Desk) -> None:
     with pytest.raises(InputMissing, match=r"no `\*.toml` in the folder"):
         read_texts([str(desk.folder)])
 
 
-def test_what_comes_by_standard_input_is_relative_to_the_working_folder(
+def test_standard_input_is_relative_to_the_working_directory(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(desk.folder)
@@ -275,7 +273,7 @@ def test_what_comes_by_standard_input_is_relative_to_the_working_folder(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="others may have their own files as they like")
-def test_root_takes_no_declaration_that_anybody_can_write(desk: Desk) -> None:
+def test_root_refuses_a_world_writable_declaration(desk: Desk) -> None:
     path = desk.notes("a")
     path.chmod(0o666)
     refused = desk.say("apply", str(path))
@@ -286,13 +284,13 @@ def test_root_takes_no_declaration_that_anybody_can_write(desk: Desk) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told_as_that(desk: Desk) -> None:
+def test_unreadable_file_is_reported(desk: Desk) -> None:
     desk.notes("a").chmod(0)
     with pytest.raises(Forbidden):
         desk.load()
 
 
-def test_of_a_folder_declarations_are_read_and_nothing_else(desk: Desk) -> None:
+def test_directory_read_skips_lockfiles_and_hidden_files(desk: Desk) -> None:
     desk.notes("a", name="hosts/a.toml")
     desk.notes("b", name="hosts/pylocks.toml")
     for other in (
@@ -310,7 +308,7 @@ def test_of_a_folder_declarations_are_read_and_nothing_else(desk: Desk) -> None:
     assert read_texts([f"{desk.folder}/hosts/.taplo.toml"])[0].content == "no declaration"
 
 
-def test_dots_behind_a_symlink_lead_where_the_system_goes(desk: Desk) -> None:
+def test_file_path_resolves_symlinks_before_dots(desk: Desk) -> None:
     (desk.folder / "else" / "inner").mkdir(parents=True)
     (desk.folder / "link").symlink_to("else/inner")
     desk.notes("a", name="else/notes.toml")
