@@ -1,6 +1,7 @@
-"""Fill the folder `wheels` below the current one with what the how-to pages install.
+"""Create the wheels that the how-to guides install, in `wheels` in the current directory.
 
-That is `app` in two versions. It needs nothing but Python, no index and no build tool.
+The wheels are versions 1.0 and 2.0 of a package named `app`. Only Python is needed, no
+index and no build tool.
 """
 
 import base64
@@ -10,7 +11,7 @@ from zipfile import ZipFile
 
 
 def row(name: str, text: str) -> str:
-    """Return what RECORD says of a file: its name, its digest, and its size."""
+    """Return the RECORD row of a file: name, digest, and size."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"{name},sha256={digest.rstrip('=')},{len(text)}\n"
 

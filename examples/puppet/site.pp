@@ -1,4 +1,4 @@
-# The folder and the engine come from the command line as facts; a real host has them written down.
+# In this example, facts from the command line set both paths. On a real host, write them here.
 converge::declaration { "${facts['here']}/web.toml":
   executable => $facts['converge'],
   notify     => Exec['restart web'],

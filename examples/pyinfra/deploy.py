@@ -1,4 +1,4 @@
-"""The web application's environment, and a restart where it changed."""
+"""Apply the web application's declaration, and restart the service if the venv changed."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pyinfra_converge import converge
 HERE = Path(__file__).parent
 
 web = converge.applied(
-    name="The web application's environment",
+    name="Create the web application's venv",
     files=str(HERE / "web.toml"),
 )
 server.shell(

@@ -1,4 +1,4 @@
-"""An environment from an index that wants a password."""
+"""Create a venv from a private index."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from pyinfra.api import HiddenValue
 from pyinfra_converge import converge
 
 converge.applied(
-    name="A private environment",
+    name="Create a private venv",
     declaration={
         "venv": {
             "private": {

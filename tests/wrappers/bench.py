@@ -200,14 +200,17 @@ for name in {VENVS!r}:
 
 
 _WORDS = """\
-# What the tools cost
+# Measured costs
 
-Ten environments of five small packages each, the same wheels for both sides, over a local connection.
-The first run is on an empty disk with empty caches; the second figure is the median of {runs} runs with nothing to do.
-Seconds of wall clock, on {machine}; the load average was {load} when it began.
-Written by `python -m tests.wrappers.bench`.
+This page compares converge with the modules that each tool includes, for ten venvs of five small packages each.
+Both sides install the same wheels over a local connection.
 
-| called from | by | first run | nothing to do |
+The *first run* starts with an empty disk and empty caches. *No changes* is the median of {runs} runs that change nothing.
+Times are wall-clock seconds on {machine}. The load average was {load} at the start.
+
+`python -m tests.wrappers.bench` generates this page.
+
+| called from | command or module | first run | no changes |
 |---|---|--:|--:|
 {rows}
 {fleet}"""
@@ -238,7 +241,7 @@ def main() -> None:
         rows = [setting.measure(*way, asked.runs) for way in ways]
     lines = asked.fleet.read_text().splitlines() if asked.fleet else []
     fleet = "\n".join(
-        ["## What a fleet asks of the index", "", *(f"- {line}" for line in lines), ""]
+        ["## Load on the index", "", *(f"- {line}" for line in lines), ""]
     )
     PAGE.write_text(page(rows, asked.runs, load, "\n" + fleet if lines else ""))
 

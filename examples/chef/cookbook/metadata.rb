@@ -1,5 +1,5 @@
 name 'converge'
 version '0.1.0'
 license 'Apache-2.0'
-description 'Python virtual environments that are what their declaration says'
+description 'Manage Python virtual environments with converge'
 chef_version '>= 16'

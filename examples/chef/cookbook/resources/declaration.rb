@@ -1,4 +1,4 @@
-# A resource: converge_declaration '/etc/converge/web.toml'
+# Apply a converge declaration: converge_declaration '/etc/converge/web.toml'
 resource_name :converge_declaration
 provides :converge_declaration
 unified_mode true
@@ -13,7 +13,7 @@ action :apply do
     environment new_resource.environment
     timeout 1800
     sensitive !new_resource.environment.empty?
-    # 0 is converged, 2 is drift, 1 is an error: all but 0 run the command, which then fails with reasons.
+    # check exits with 0 (no drift), 2 (drift), or 1 (error). On an error, apply runs and reports the cause.
     not_if [new_resource.executable, 'check', new_resource.path, '--quiet'],
            environment: new_resource.environment
   end

@@ -1,8 +1,8 @@
-# A declaration that the host is made to be.
+# Apply a converge declaration.
 #
-# @param path        the declaration, or a folder of them
-# @param executable  the engine
-# @param environment for index credentials, as ['WHEELS=https://…']
+# @param path        declaration file, or directory of declaration files
+# @param executable  path of the converge command
+# @param environment environment variables, such as index URLs: ['WHEELS=https://…']
 define converge::declaration (
   String $path = $title,
   String $executable = '/usr/local/bin/converge',
@@ -10,7 +10,7 @@ define converge::declaration (
 ) {
   exec { "converge apply ${path}":
     command     => [$executable, 'apply', $path, '--quiet'],
-    # 0 is converged, 2 is drift, 1 is an error: all but 0 run the command, which then fails with reasons.
+    # check exits with 0 (no drift), 2 (drift), or 1 (error). On an error, apply runs and reports the cause.
     unless      => [[$executable, 'check', $path, '--quiet']],
     environment => $environment,
     timeout     => 1800,
