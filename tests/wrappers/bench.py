@@ -240,9 +240,7 @@ def main() -> None:
         ways = [way for tool in (command, ansible, salt, pyinfra) for way in tool(setting)]
         rows = [setting.measure(*way, asked.runs) for way in ways]
     lines = asked.fleet.read_text().splitlines() if asked.fleet else []
-    fleet = "\n".join(
-        ["## Load on the index", "", *(f"- {line}" for line in lines), ""]
-    )
+    fleet = "\n".join(["## Load on the index", "", *(f"- {line}" for line in lines), ""])
     PAGE.write_text(page(rows, asked.runs, load, "\n" + fleet if lines else ""))
 
 
