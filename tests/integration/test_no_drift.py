@@ -1,4 +1,4 @@
-"""What changes nothing that counts is no drift."""
+"""Changes that converge must not report as drift."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
 
 
-def test_touching_every_file_is_no_drift(live: Host) -> None:
-    for one in live.generation.rglob("*"):
-        os.utime(one, follow_symlinks=False)
+def test_check_accepts_touched_files(live: Host) -> None:
+    for path in live.generation.rglob("*"):
+        os.utime(path, follow_symlinks=False)
 
     before = live.generation
     live.settled()
@@ -23,19 +23,19 @@ def test_touching_every_file_is_no_drift(live: Host) -> None:
     assert live.generation == before
 
 
-def test_a_second_look_after_a_touch_trusts_the_memory_again(live: Host) -> None:
-    """The first apply hashes and remembers; from then on stats suffice."""
+def test_stat_cache_is_refreshed_after_a_touch(live: Host) -> None:
+    """The first apply hashes the file and updates the cache. The second compares stats only."""
     stats = live.generation / ".converge/stats"
     os.utime(live.site / "alpha/__init__.py")
     live.applied()
-    remembered = stats.read_bytes()
+    content = stats.read_bytes()
     live.applied()
 
-    assert stats.read_bytes() == remembered
+    assert stats.read_bytes() == content
 
 
-def test_a_time_that_no_64_bits_hold_is_no_drift_and_is_remembered(live: Host) -> None:
-    """In nanoseconds, as a second can be noted on ext4 and in memory."""
+def test_stat_cache_stores_times_beyond_64_bits(live: Host) -> None:
+    """ext4 and tmpfs store seconds whose count in nanoseconds exceeds 64 bits."""
     os.utime(live.site / "alpha/__init__.py", (10_413_792_000, 10_413_792_000))  # in 2300
 
     live.settled()
@@ -44,7 +44,7 @@ def test_a_time_that_no_64_bits_hold_is_no_drift_and_is_remembered(live: Host) -
     assert live.run("verify", "converge.toml").code == 0
 
 
-def test_a_store_restored_from_a_backup_is_no_drift(live: Host) -> None:
+def test_check_accepts_a_store_restored_from_backup(live: Host) -> None:
     backup = live.folder / "backup"
     subprocess.run(["cp", "-a", live.folder / "venvs", backup], check=True)
     shutil.rmtree(live.folder / "venvs")
@@ -54,7 +54,7 @@ def test_a_store_restored_from_a_backup_is_no_drift(live: Host) -> None:
 
 
 @pytest.mark.parametrize("flag", ["-O", "-OO", "-B", "-I"])
-def test_what_python_writes_when_it_runs_is_no_drift(live: Host, flag: str) -> None:
+def test_check_accepts_bytecode_that_python_writes(live: Host, flag: str) -> None:
     program = "import alpha, beta; print(alpha.__version__)"
     done = subprocess.run(
         [live.venv / "bin/python", flag, "-c", program],
@@ -68,7 +68,7 @@ def test_what_python_writes_when_it_runs_is_no_drift(live: Host, flag: str) -> N
     live.settled()
 
 
-def test_a_planted_bytecode_file_is_drift(live: Host) -> None:
+def test_replaced_bytecode_is_repaired(live: Host) -> None:
     (compiled,) = (live.site / "beta/__pycache__").glob("*.pyc")
     shutil.copy(next((live.site / "alpha/__pycache__").glob("*.pyc")), compiled)
 
@@ -78,24 +78,24 @@ def test_a_planted_bytecode_file_is_drift(live: Host) -> None:
     assert live.python_says("import beta; print(beta.__version__)") == "1.0"
 
 
-def test_a_bytecode_file_without_its_source_is_drift(live: Host) -> None:
+def test_bytecode_without_source_is_drift(live: Host) -> None:
     (compiled,) = (live.site / "beta/__pycache__").glob("*.pyc")
     shutil.copy(compiled, live.site / "planted.pyc")
 
     plan = live.converges()
 
     assert f"file.lib/{MINOR}/site-packages/planted.pyc" in {
-        one["attribute"] for one in plan["changes"]
+        change["attribute"] for change in plan["changes"]
     }
 
 
-def test_what_the_declaration_ignores_is_nobodys_business(stocked: Host) -> None:
+def test_ignored_paths_arent_checked(stocked: Host) -> None:
     stocked.declare(["alpha"], ignore=["share/cache/**", f"lib/{MINOR}/site-packages/alpha/data/*"])
     stocked.applied()
     cache = stocked.generation / "share/cache/deep"
     cache.mkdir(parents=True)
     (cache / "made-at-run-time").write_text("x")
-    (stocked.site / "alpha/data/table.txt").write_text("mine")
+    (stocked.site / "alpha/data/table.txt").write_text("edited")
 
     stocked.settled()
 
@@ -104,26 +104,24 @@ def test_what_the_declaration_ignores_is_nobodys_business(stocked: Host) -> None
     assert stocked.check().code == 2
 
 
-@pytest.mark.parametrize("what", ["nothing", "a file"])
-def test_a_folder_that_goes_away_while_it_is_looked_at_is_not_there(
-    tmp_path: Path, what: str
-) -> None:
-    """As in the cache of a busy service."""
+@pytest.mark.parametrize("replacement", ["nothing", "a file"])
+def test_walk_skips_a_directory_that_disappears(tmp_path: Path, replacement: str) -> None:
+    """A running service may delete directories of its cache during the walk."""
     (tmp_path / "kept").mkdir()
-    (tmp_path / "kept/one").touch()
+    (tmp_path / "kept/file").touch()
     (tmp_path / "busy").mkdir()
-    found = []
+    walked = []
 
     for path, _ in seals.walk(str(tmp_path)):
-        found.append(path)
+        walked.append(path)
         if path == "busy":
             (tmp_path / "busy").rmdir()
-            if what == "a file":
+            if replacement == "a file":
                 (tmp_path / "busy").touch()
 
-    assert sorted(found) == ["busy", "kept", "kept/one"]
+    assert sorted(walked) == ["busy", "kept", "kept/file"]
 
 
-def test_a_generation_that_is_not_there_at_all_is_no_empty_one(tmp_path: Path) -> None:
+def test_walk_of_a_missing_root_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(seals.walk(str(tmp_path / "gone")))

@@ -1,4 +1,4 @@
-"""A plan says what apply does, everywhere, and leaves nothing behind."""
+"""`plan` reports the changes that `apply` makes, and changes nothing itself."""
 
 from __future__ import annotations
 
@@ -40,63 +40,68 @@ ADDRESSES = ["interpreter.base", "venv.first", "venv.second", "link.bin/alpha", 
 
 @pytest.fixture
 def chain(stocked: Host) -> Host:
+    """Return a host that declares one resource of each kind, each depending on another."""
     stocked.write(CHAIN.format(python=stocked.python, folder=stocked.folder))
     (stocked.folder / "bin").mkdir()
     return stocked
 
 
-def everything(host: Host) -> dict[str, tuple[int, int, int]]:
-    """Return how each path of a host looks."""
-    found = {}
+def list_paths(host: Host) -> dict[str, tuple[int, int, int]]:
+    """Return mode, size and modification time of each path below a host's directory."""
+    entries = {}
     for folder, folders, names in os.walk(host.folder):
         for name in (*folders, *names):
             path = os.path.join(folder, name)
             stat = os.lstat(path)
-            found[path] = (stat.st_mode, stat.st_size, stat.st_mtime_ns)
-    return found
+            entries[path] = (stat.st_mode, stat.st_size, stat.st_mtime_ns)
+    return entries
 
 
-def test_a_chain_is_planned_on_an_empty_disk(chain: Host) -> None:
+def test_plan_covers_dependent_resources_on_an_empty_disk(chain: Host) -> None:
     plan = chain.plan()
 
     assert plan.code == 0, plan.err
-    found = {one["address"]: one for one in plan.report["resources"]}
-    assert sorted(found) == sorted(ADDRESSES)
-    assert {one["action"] for one in found.values()} == {"create"}
-    assert changes(found["venv.first"])["package.beta"] == (None, "1.0")
-    assert changes(found["venv.second"])["package.beta"] == (None, "2.0")
-    assert changes(found["link.bin/alpha"])["to"][1] == f"{chain.folder}/venvs/second/bin/alpha"
+    resources = {resource["address"]: resource for resource in plan.report["resources"]}
+    assert sorted(resources) == sorted(ADDRESSES)
+    assert {resource["action"] for resource in resources.values()} == {"create"}
+    assert changes(resources["venv.first"])["package.beta"] == (None, "1.0")
+    assert changes(resources["venv.second"])["package.beta"] == (None, "2.0")
+    assert changes(resources["link.bin/alpha"])["to"][1] == f"{chain.folder}/venvs/second/bin/alpha"
 
 
-def test_what_a_plan_foretells_of_a_chain_is_what_happens(chain: Host) -> None:
-    foretold = chain.plan().report
+def test_apply_makes_the_planned_changes(chain: Host) -> None:
+    planned = chain.plan().report
 
-    done = chain.applied().report
+    applied = chain.applied().report
 
-    def essence(report: dict[str, object]) -> list[object]:
+    def summarize(report: dict[str, object]) -> list[object]:
         resources = report["resources"]
         assert isinstance(resources, list)
         return [
-            (one["address"], one["action"], sorted(set(changes(one)) - {"generation"}))
-            for one in resources
+            (
+                resource["address"],
+                resource["action"],
+                sorted(set(changes(resource)) - {"generation"}),
+            )
+            for resource in resources
         ]
 
-    assert essence(done) == essence(foretold)
+    assert summarize(applied) == summarize(planned)
     assert (chain.folder / "restarted").exists()
     assert not chain.applied().report["changed"]
 
 
-def test_planning_and_checking_write_nothing_but_a_cache(chain: Host) -> None:
+def test_plan_and_check_write_only_the_cache(chain: Host) -> None:
     chain.cache = chain.folder.parent / f"{chain.folder.name}-cache"
-    before = everything(chain)
+    before = list_paths(chain)
 
     chain.plan()
     chain.check()
 
-    assert everything(chain) == before
+    assert list_paths(chain) == before
 
 
-def test_planning_and_checking_work_where_nothing_can_be_written(chain: Host) -> None:
+def test_plan_and_check_work_on_a_read_only_disk(chain: Host) -> None:
     chain.cache = chain.folder / "cache"
     with room(read_only(chain.folder), chain.folder) as inside:
         plan, check = chain.plan(prefix=inside), chain.check(prefix=inside)
@@ -106,12 +111,12 @@ def test_planning_and_checking_work_where_nothing_can_be_written(chain: Host) ->
     assert check.code == 2, check.err
 
 
-def test_a_finished_host_is_checked_where_nothing_can_be_written(live: Host) -> None:
+def test_check_of_applied_host_works_on_a_read_only_disk(live: Host) -> None:
     with room(read_only(live.folder), live.folder) as inside:
         assert live.check(prefix=inside).code == 0
 
 
-def test_a_digest_is_the_same_for_the_same_plan_and_another_for_another(chain: Host) -> None:
+def test_plan_digest_identifies_the_plan(chain: Host) -> None:
     first, second = chain.plan("--jobs", "1").report, chain.plan("--jobs", "8").report
     assert first["digest"] == second["digest"]
 
@@ -120,7 +125,7 @@ def test_a_digest_is_the_same_for_the_same_plan_and_another_for_another(chain: H
     assert chain.plan().report["digest"] != first["digest"]
 
 
-def test_a_saved_plan_is_done_or_refused(stocked: Host) -> None:
+def test_saved_plan_is_applied_or_refused(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     assert stocked.plan("--out", "plan.json").code == 0
     assert stocked.apply("--plan", "plan.json").code == 0
@@ -130,7 +135,7 @@ def test_a_saved_plan_is_done_or_refused(stocked: Host) -> None:
     assert stocked.versions() == {"beta": "1.0"}
 
 
-def test_a_saved_plan_of_a_chain_is_done_though_no_id_can_be_planned(chain: Host) -> None:
+def test_saved_plan_applies_without_known_generation_ids(chain: Host) -> None:
     for version in ("beta<2", "beta==2.0"):
         chain.write((chain.folder / "converge.toml").read_text().replace("beta<2", version))
         chain.plan("--out", "plan.json")
@@ -142,8 +147,8 @@ def test_a_saved_plan_of_a_chain_is_done_though_no_id_can_be_planned(chain: Host
         assert not chain.apply().report["changed"]
 
 
-def test_a_plan_approves_what_is_run_and_not_only_that_it_is(host: Host) -> None:
-    declare = '[command.say]\nargv = ["touch", "{0}/{1}"]\n'.format
+def test_saved_plan_covers_command_arguments(host: Host) -> None:
+    declare = '[command.create]\nargv = ["touch", "{0}/{1}"]\n'.format
     host.write(declare(host.folder, "approved"))
     host.plan("--out", "plan.json")
     host.write(declare(host.folder, "other"))
@@ -152,7 +157,7 @@ def test_a_plan_approves_what_is_run_and_not_only_that_it_is(host: Host) -> None
     assert not (host.folder / "other").exists()
 
 
-def test_dry_run_is_plan(chain: Host) -> None:
+def test_dry_run_reports_the_plan(chain: Host) -> None:
     dry = chain.apply("--dry-run").report
 
     assert dry["command"] == "plan"
@@ -160,7 +165,7 @@ def test_dry_run_is_plan(chain: Host) -> None:
     assert not (chain.folder / "venvs").exists()
 
 
-def test_what_is_declared_absent_is_removed_with_its_store(stocked: Host) -> None:
+def test_absent_venv_is_deleted_with_its_store(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     stocked.declare([], state="absent")
@@ -172,7 +177,7 @@ def test_what_is_declared_absent_is_removed_with_its_store(stocked: Host) -> Non
     assert not stocked.store.exists()
 
 
-def test_what_is_no_longer_declared_stays_until_pruned(stocked: Host) -> None:
+def test_undeclared_venv_stays_until_pruned(stocked: Host) -> None:
     other = f'[venv.other]\npath = "venvs/other"\npython = "{stocked.python}"\n'
     stocked.declare(["beta"], more=other)
     stocked.applied()
@@ -180,23 +185,23 @@ def test_what_is_no_longer_declared_stays_until_pruned(stocked: Host) -> None:
 
     kept = stocked.applied()
     assert (stocked.folder / "venvs/other").exists()
-    assert any("venv.other" in note for note in kept.report["notes"])
+    assert any("venv.other" in notice for notice in kept.report["notes"])
 
     stocked.applied("--prune")
     assert not (stocked.folder / "venvs/other").exists()
     assert stocked.venv.exists()
 
 
-def test_a_venv_is_not_pruned_from_around_what_is_declared_in_it(stocked: Host) -> None:
+def test_prune_keeps_a_venv_that_contains_a_resource(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     (stocked.venv / "tool").symlink_to("/bin/true")
     file = stocked.write(f'[link."{stocked.venv}/tool"]\nto = "/bin/true"\n')
 
-    ended = stocked.run("apply", "--json", "--prune", file)
+    completed = stocked.run("apply", "--json", "--prune", file)
 
-    failed = ended.resource("venv.app")
-    assert (ended.code, failed["outcome"]) == (1, "failed")
+    failed = completed.resource("venv.app")
+    assert (completed.code, failed["outcome"]) == (1, "failed")
     assert "lies in it" in failed["error"]["message"]
     assert stocked.venv.exists()
 
@@ -204,25 +209,28 @@ def test_a_venv_is_not_pruned_from_around_what_is_declared_in_it(stocked: Host) 
 @pytest.mark.parametrize(
     "table", ['[link."{}/new"]\nto = "/bin/true"', '[venv.new]\npath = "{}/new"']
 )
-def test_nothing_is_made_inside_a_venv_that_vanished(stocked: Host, table: str) -> None:
+def test_apply_creates_nothing_inside_an_undeclared_venv(stocked: Host, table: str) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     file = stocked.write(f"{table.format(stocked.venv)}\n")
 
     for verb in ("plan", "apply"):
-        ended = stocked.run(verb, "--json", file)
-        assert ended.code == 1
-        assert "which converge made for another venv" in ended.first["error"]["message"]
+        completed = stocked.run(verb, "--json", file)
+        assert completed.code == 1
+        assert "which converge made for another venv" in completed.first["error"]["message"]
     assert not (stocked.venv / "new").is_symlink()
 
 
-def test_what_is_pruned_goes_before_anything_new_comes(stocked: Host) -> None:
+def test_prune_deletes_before_apply_creates(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     file = stocked.write(f'[link."new"]\nto = "{stocked.venv}/bin/python"\n')
 
-    ended = stocked.run("apply", "--json", "--prune", file)
+    completed = stocked.run("apply", "--json", "--prune", file)
 
-    assert ended.code == 1
-    assert [one["outcome"] for one in ended.report["resources"]] == ["changed", "failed"]
+    assert completed.code == 1
+    assert [resource["outcome"] for resource in completed.report["resources"]] == [
+        "changed",
+        "failed",
+    ]
     assert not (stocked.folder / "new").is_symlink()

@@ -1,4 +1,4 @@
-"""The same inputs make the same generation, however and by whomever the command is called."""
+"""The same inputs produce the same generation, independent of the caller's environment."""
 
 from __future__ import annotations
 
@@ -33,50 +33,52 @@ CALLS: dict[str, tuple[tuple[str, ...], dict[str, str], int]] = {
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, object]:
-    """What the first of the calls made; the others must make the same."""
+    """Return a dictionary that the first case fills, and that the other cases must match."""
     return {}
 
 
-@pytest.mark.parametrize(("words", "env", "umask"), CALLS.values(), ids=CALLS)
-def test_nobody_can_tell_how_it_was_called(
+@pytest.mark.parametrize(("arguments", "env", "umask"), CALLS.values(), ids=CALLS)
+def test_generation_content_doesnt_depend_on_the_caller(
     stocked: Host,
     expected: dict[str, object],
-    words: tuple[str, ...],
+    arguments: tuple[str, ...],
     env: dict[str, str],
     umask: int,
 ) -> None:
     make_sdist(stocked.wheels, "source", "1.0")
     stocked.declare(["alpha", "beta<2"], more=OTHER.format(python=stocked.python))
 
-    done = stocked.applied(*words, env=env, umask=umask)
+    done = stocked.applied(*arguments, env=env, umask=umask)
 
-    made = {
-        "resources": [(one["address"], one["outcome"]) for one in done.report["resources"]],
+    actual = {
+        "resources": [
+            (resource["address"], resource["outcome"]) for resource in done.report["resources"]
+        ],
         "app": content(stocked.folder / "venvs/app"),
         "other": content(stocked.folder / "venvs/other"),
     }
-    assert made == (expected or made)
-    expected.update(made)
+    assert actual == (expected or actual)
+    expected.update(actual)
 
 
 def content(venv: Path) -> dict[str, tuple[object, ...]]:
-    """Return the seal of a generation, freed of the one thing that must differ: its own path."""
+    """Return the manifest of a generation, without the generation's own path."""
     root = venv.resolve()
-    found: dict[str, tuple[object, ...]] = {}
+    entries: dict[str, tuple[object, ...]] = {}
     for path, kind, mode, uid, gid, _, digest, package in json.loads(
         (root / ".converge/seal.json").read_bytes()
     ):
-        inside = _digest(root, path) if kind == "f" else digest
-        found[path] = (kind, mode, uid, gid, inside, package)
-    return found
+        value = _digest(root, path) if kind == "f" else digest
+        entries[path] = (kind, mode, uid, gid, value, package)
+    return entries
 
 
 def _digest(root: Path, path: str) -> str:
     data = (root / path).read_bytes().replace(bytes(root), b"ROOT")
     if path.endswith("/uv_cache.json"):
-        return "when the wheel was last touched"
+        return "modification time of the wheel"
     if path.endswith("/RECORD"):
-        # It lists the hashes of scripts, which name their interpreter.
+        # It contains hashes of scripts, whose first line contains the generation's path.
         rows = data.split(b"\n")
-        data = b"\n".join(one for one in rows if b"/bin/" not in one and b"uv_cache" not in one)
+        data = b"\n".join(row for row in rows if b"/bin/" not in row and b"uv_cache" not in row)
     return hashlib.sha256(data).hexdigest()

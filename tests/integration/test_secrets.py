@@ -1,4 +1,4 @@
-"""A password works, and is found nowhere afterwards."""
+"""Passwords work, and appear in no output, file or argument list."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FORMS = (
 
 
 @pytest.fixture
-def guarded(host: Host, index: Index) -> Host:
-    """A host with a cache of its own, and an index that wants a password."""
+def host_with_password(host: Host, index: Index) -> Host:
+    """Return a host with a private cache, and protect the index with a password."""
     host.cache = host.folder / "cache"
     index.auth = (USER, PASSWORD)
     stock(index.directory)
@@ -37,16 +37,16 @@ def guarded(host: Host, index: Index) -> Host:
 REFERENCES = ["in the URL", "in a variable", "in a file", "in a netrc"]
 
 
-def declare(host: Host, index: Index, how: str, packages: list[str]) -> None:
-    """Declare an index in one of the four ways that a password can be told."""
+def declare(host: Host, index: Index, source: str, packages: list[str]) -> None:
+    """Declare an index in one of the four ways to pass a password."""
     keys: dict[str, object] = {"find_links": [], "no_index": False}
-    if how == "in a variable":
+    if source == "in a variable":
         host.env = {"INDEX": index.url_with_password}
         keys["index_url"] = "env:INDEX"
-    elif how == "in a file":
+    elif source == "in a file":
         host.write(index.url_with_password + "\n", "secrets/index")
         keys["index_url"] = "file:secrets/index"
-    elif how == "in a netrc":
+    elif source == "in a netrc":
         host.write(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc")
         keys |= {"index_url": index.url, "netrc": "secrets/netrc"}
     else:
@@ -55,65 +55,69 @@ def declare(host: Host, index: Index, how: str, packages: list[str]) -> None:
     host.declare(packages, **keys)
 
 
-@pytest.mark.parametrize("how", REFERENCES)
-def test_a_password_works_and_is_found_nowhere(guarded: Host, index: Index, how: str) -> None:
-    declare(guarded, index, how, ["alpha", "beta<2"])
-    with arguments_watched() as seen:
+@pytest.mark.parametrize("source", REFERENCES)
+def test_password_works_and_appears_nowhere(
+    host_with_password: Host, index: Index, source: str
+) -> None:
+    declare(host_with_password, index, source, ["alpha", "beta<2"])
+    with watch_arguments() as arguments:
         runs = [
-            guarded.plan("--verbose"),
-            guarded.run("plan", "converge.toml", "--verbose"),
-            guarded.apply("--verbose"),
-            guarded.run("apply", "converge.toml", "--upgrade", "--verbose"),
-            guarded.check(),
-            guarded.run("graph", "converge.toml", "--format", "dot"),
-            guarded.run("lock", "converge.toml"),
-            guarded.run("status", "converge.toml"),
+            host_with_password.plan("--verbose"),
+            host_with_password.run("plan", "converge.toml", "--verbose"),
+            host_with_password.apply("--verbose"),
+            host_with_password.run("apply", "converge.toml", "--upgrade", "--verbose"),
+            host_with_password.check(),
+            host_with_password.run("graph", "converge.toml", "--format", "dot"),
+            host_with_password.run("lock", "converge.toml"),
+            host_with_password.run("status", "converge.toml"),
         ]
 
     assert all(run.code == 0 for run in runs), runs[2].out + runs[2].err
-    assert guarded.versions() == {"alpha": "1.1", "beta": "1.0"}
-    said_nowhere(runs)
-    assert not [words for words in seen if leaks(words)]
-    assert any(b"pip\0" in words for words in seen), "nobody looked while the tool ran"
-    assert files_that_tell(guarded) == []
-    kept = (guarded.generation / ".converge/pylock.toml").read_text()
-    assert "http://127.0.0.1" in kept
+    assert host_with_password.versions() == {"alpha": "1.1", "beta": "1.0"}
+    assert_not_printed(runs)
+    assert not [argument for argument in arguments if leaks(argument)]
+    assert any(b"pip\0" in argument for argument in arguments), "the tool wasn't observed"
+    assert files_with_password(host_with_password) == []
+    lockfile = (host_with_password.generation / ".converge/pylock.toml").read_text()
+    assert "http://127.0.0.1" in lockfile
 
 
-@pytest.mark.parametrize("how", REFERENCES[:3])
-def test_a_failure_does_not_tell_it_either(guarded: Host, index: Index, how: str) -> None:
-    declare(guarded, index, how, ["beta==99"])
-    runs = [guarded.apply("--verbose")]
-    declare(guarded, index, how, ["gamma"])
+@pytest.mark.parametrize("source", REFERENCES[:3])
+def test_password_isnt_in_failure_output(
+    host_with_password: Host, index: Index, source: str
+) -> None:
+    declare(host_with_password, index, source, ["beta==99"])
+    runs = [host_with_password.apply("--verbose")]
+    declare(host_with_password, index, source, ["gamma"])
     index.auth = (USER, "changed")
-    runs.append(guarded.apply("--verbose"))
+    runs.append(host_with_password.apply("--verbose"))
 
     assert [run.code != 0 for run in runs] == [True, True]
-    said_nowhere(runs)
-    assert files_that_tell(guarded) == []
+    assert_not_printed(runs)
+    assert files_with_password(host_with_password) == []
 
 
-@pytest.mark.parametrize("how", REFERENCES[:3])
-def test_an_index_that_cannot_be_reached_does_not_tell_it_either(
-    guarded: Host, index: Index, how: str
+@pytest.mark.parametrize("source", REFERENCES[:3])
+def test_password_isnt_in_connection_errors(
+    host_with_password: Host, index: Index, source: str
 ) -> None:
-    declare(guarded, index, how, ["beta==99"])
+    declare(host_with_password, index, source, ["beta==99"])
     index.close()
 
-    failed = guarded.apply("--verbose")
+    failed = host_with_password.apply("--verbose")
 
     assert failed.code == 69
-    said_nowhere([failed])
-    assert files_that_tell(guarded) == []
+    assert_not_printed([failed])
+    assert files_with_password(host_with_password) == []
 
 
-def test_a_wrong_declaration_does_not_print_it(guarded: Host, index: Index) -> None:
-    guarded.declare(["beta"], index_url=index.url_with_password, reqirements=["x"])
+def test_password_isnt_in_declaration_errors(host_with_password: Host, index: Index) -> None:
+    host_with_password.declare(["beta"], index_url=index.url_with_password, reqirements=["x"])
 
-    refused = guarded.run("plan", "converge.toml")
+    refused = host_with_password.run("plan", "converge.toml")
 
     assert refused.code == 65
-    said_nowhere([refused])
+    assert_not_printed([refused])
 
 
 @pytest.mark.parametrize(
@@ -133,22 +137,24 @@ def test_a_wrong_declaration_does_not_print_it(guarded: Host, index: Index) -> N
         'packages = ["gamma @ URL", "gamma=URL"]',
     ],
 )
-def test_no_mistake_on_its_line_tells_it(guarded: Host, line: str) -> None:
-    awkward = ("{0}", "a@{0}", "a/{0}", "a {0}", "{0}" + "x" * 80)
-    urls = [f"https://{USER}:{one.format(PASSWORD)}@example.org/simple/" for one in awkward]
+def test_password_isnt_in_errors_about_its_line(host_with_password: Host, line: str) -> None:
+    templates = ("{0}", "a@{0}", "a/{0}", "a {0}", "{0}" + "x" * 80)
+    urls = [
+        f"https://{USER}:{template.format(PASSWORD)}@example.org/simple/" for template in templates
+    ]
     tables = [f'[venv.app{n}]\npath = "v{n}"\n{line}\n' for n in range(len(urls))]
-    guarded.write("".join(map(str.replace, tables, ["URL"] * len(urls), urls)))
+    host_with_password.write("".join(map(str.replace, tables, ["URL"] * len(urls), urls)))
 
-    refused = guarded.plan("--verbose")
+    refused = host_with_password.plan("--verbose")
 
     assert refused.code == 65
     assert "example.org" in refused.err
-    said_nowhere([refused])
-    assert files_that_tell(guarded) == []
+    assert_not_printed([refused])
+    assert files_with_password(host_with_password) == []
 
 
 @pytest.mark.parametrize(
-    ("key", "text"),
+    ("key", "requirement"),
     [
         ("find_links", "URL"),
         ("requirements", "URL"),
@@ -157,109 +163,113 @@ def test_no_mistake_on_its_line_tells_it(guarded: Host, line: str) -> None:
         ("packages", "gamma @ URL"),
         ("packages", "gamma @ git+URL"),
         ("overrides", "gamma @ URL"),
-        ("asked", "gamma @ URL"),
-        ("asked", "--index-url URL"),
-        ("asked", "--find-links=URL"),
-        ("asked", "-c URL"),
-        ("asked", "-r URL"),
+        ("file", "gamma @ URL"),
+        ("file", "--index-url URL"),
+        ("file", "--find-links=URL"),
+        ("file", "-c URL"),
+        ("file", "-r URL"),
     ],
 )
-def test_a_password_elsewhere_than_in_an_index_is_refused_and_not_told(
-    guarded: Host, index: Index, key: str, text: str
+def test_password_outside_an_index_is_refused(
+    host_with_password: Host, index: Index, key: str, requirement: str
 ) -> None:
-    """An installer would take it as an argument, which everybody can see."""
-    text = text.replace("URL", index.url_with_password)
-    guarded.write(f"beta\n{text}\n", "asked.txt")
-    keys: dict[str, list[str]] = {"packages": [], "requirements": ["asked.txt"]}
-    guarded.declare(**(keys if key == "asked" else {"packages": [], key: [text]}))
+    """converge would pass it to an installer as an argument, which every user can see."""
+    requirement = requirement.replace("URL", index.url_with_password)
+    host_with_password.write(f"beta\n{requirement}\n", "requirements.txt")
+    keys: dict[str, list[str]] = {"packages": [], "requirements": ["requirements.txt"]}
+    host_with_password.declare(**(keys if key == "file" else {"packages": [], key: [requirement]}))
 
-    runs = [guarded.plan("--verbose"), guarded.apply("--verbose")]
+    runs = [host_with_password.plan("--verbose"), host_with_password.apply("--verbose")]
 
     assert {run.code for run in runs} == {65}
     assert "a password stands in `" in runs[0].err
     assert "`netrc`" in runs[0].err
-    said_nowhere(runs)
-    assert files_that_tell(guarded) == []
+    assert_not_printed(runs)
+    assert files_with_password(host_with_password) == []
 
 
-def test_a_password_in_a_command_is_not_remembered(guarded: Host) -> None:
+def test_password_in_a_command_isnt_stored(host_with_password: Host) -> None:
     url = f"https://{USER}:{PASSWORD}@example.org/"
-    guarded.declare(["beta"], more=f'[command.x]\nargv = ["/bin/true", "{url}"]\n')
-    runs = [guarded.plan("--verbose"), guarded.plan("--out", "approved.json")]
+    host_with_password.declare(["beta"], more=f'[command.x]\nargv = ["/bin/true", "{url}"]\n')
+    runs = [host_with_password.plan("--verbose"), host_with_password.plan("--out", "approved.json")]
 
-    said_nowhere(runs)
-    assert files_that_tell(guarded) == []
+    assert_not_printed(runs)
+    assert files_with_password(host_with_password) == []
 
 
-def test_a_netrc_file_opens_what_constraints_name(guarded: Host, index: Index) -> None:
-    stock(guarded.wheels)
-    with bounds_behind_a_password("beta<2\n") as url:
-        guarded.declare(["beta"], constraints=[url])
-        refused = guarded.plan("--verbose")
-        guarded.write(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc")
-        guarded.declare(["beta"], constraints=[url], netrc="secrets/netrc")
-        opened = guarded.plan("--verbose")
+def test_netrc_grants_access_to_constraint_urls(host_with_password: Host, index: Index) -> None:
+    stock(host_with_password.wheels)
+    with serve_with_password("beta<2\n") as url:
+        host_with_password.declare(["beta"], constraints=[url])
+        refused = host_with_password.plan("--verbose")
+        host_with_password.write(
+            f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc"
+        )
+        host_with_password.declare(["beta"], constraints=[url], netrc="secrets/netrc")
+        opened = host_with_password.plan("--verbose")
 
     assert refused.code == 69
     assert "netrc" in refused.first["error"]["hint"]
     assert opened.changes()["package.beta"][1] == "1.0"
-    said_nowhere([refused, opened])
-    assert files_that_tell(guarded) == []
+    assert_not_printed([refused, opened])
+    assert files_with_password(host_with_password) == []
 
 
-@pytest.mark.parametrize("asked", ["an index", "a URL"])
-def test_a_netrc_file_that_is_not_there_is_named(guarded: Host, index: Index, asked: str) -> None:
-    """Neither the network nor the index is to blame."""
-    with bounds_behind_a_password("beta<2\n") as url:
+@pytest.mark.parametrize("reference", ["an index", "a URL"])
+def test_missing_netrc_file_is_reported(
+    host_with_password: Host, index: Index, reference: str
+) -> None:
+    """The error doesn't mention the network or the index."""
+    with serve_with_password("beta<2\n") as url:
         keys: dict[str, object] = {"netrc": "secrets/netrc"}
-        if asked == "a URL":
+        if reference == "a URL":
             keys["constraints"] = [url]
         else:
             keys |= {"index_url": index.url, "find_links": [], "no_index": False}
-        guarded.declare(["beta"], **keys)
-        refused = guarded.plan()
+        host_with_password.declare(["beta"], **keys)
+        refused = host_with_password.plan()
 
     assert refused.code == 66
-    words = f"no such file: `{guarded.folder}/secrets/netrc`, which `netrc` names"
-    assert refused.first["error"]["message"] == words
+    message = f"no such file: `{host_with_password.folder}/secrets/netrc`, which `netrc` names"
+    assert refused.first["error"]["message"] == message
 
 
 @pytest.mark.parametrize("key", ["index_url", "extra_index_url"])
-def test_a_variable_that_is_not_set_is_told_as_it_was_declared(guarded: Host, key: str) -> None:
+def test_unset_variable_is_reported_as_declared(host_with_password: Host, key: str) -> None:
     url = "env:NOT_SET" if key == "index_url" else ["env:NOT_SET"]
-    guarded.declare(["beta"], **{key: url})
+    host_with_password.declare(["beta"], **{key: url})
 
-    error = guarded.plan().first["error"]
+    error = host_with_password.plan().first["error"]
 
     assert error["message"] == "the environment has no `NOT_SET`, which `env:NOT_SET` refers to"
 
 
-def test_a_broken_netrc_file_is_not_quoted(guarded: Host, index: Index) -> None:
-    with bounds_behind_a_password("beta<2\n") as url:
-        guarded.write(f"machine 127.0.0.1\nlogin {USER} {PASSWORD}\n", "secrets/netrc")
-        guarded.declare(["beta"], constraints=[url], netrc="secrets/netrc")
-        refused = guarded.plan("--verbose")
+def test_invalid_netrc_content_isnt_printed(host_with_password: Host, index: Index) -> None:
+    with serve_with_password("beta<2\n") as url:
+        host_with_password.write(f"machine 127.0.0.1\nlogin {USER} {PASSWORD}\n", "secrets/netrc")
+        host_with_password.declare(["beta"], constraints=[url], netrc="secrets/netrc")
+        refused = host_with_password.plan("--verbose")
 
     assert refused.code == 1
     assert "secrets/netrc` line " in refused.first["error"]["message"]
-    said_nowhere([refused])
+    assert_not_printed([refused])
 
 
-@pytest.mark.parametrize("how", ["in a variable", "in a file"])
+@pytest.mark.parametrize("source", ["in a variable", "in a file"])
 @pytest.mark.parametrize("value", [f"https://{USER}:a {PASSWORD}@h/", f"{USER} {PASSWORD}"])
-def test_what_is_no_url_where_one_is_referred_to_is_not_shown(
-    guarded: Host, how: str, value: str
+def test_invalid_url_from_a_reference_isnt_printed(
+    host_with_password: Host, source: str, value: str
 ) -> None:
-    guarded.env = {"INDEX": value}
-    guarded.write(value, "secrets/index")
-    reference = "env:INDEX" if how == "in a variable" else "file:secrets/index"
-    guarded.declare(["beta"], find_links=[], no_index=False, index_url=reference)
+    host_with_password.env = {"INDEX": value}
+    host_with_password.write(value, "secrets/index")
+    reference = "env:INDEX" if source == "in a variable" else "file:secrets/index"
+    host_with_password.declare(["beta"], find_links=[], no_index=False, index_url=reference)
 
-    refused = guarded.plan("--verbose")
+    refused = host_with_password.plan("--verbose")
 
     assert refused.code == 1
     assert "does not lead to one URL" in refused.first["error"]["message"]
-    said_nowhere([refused])
+    assert_not_printed([refused])
 
 
 @pytest.mark.parametrize(
@@ -272,75 +282,77 @@ def test_what_is_no_url_where_one_is_referred_to_is_not_shown(
         ("file:///a/b@c/x.whl", "file:///a/b@c/x.whl"),
     ],
 )
-def test_nothing_but_the_user_and_the_password_is_taken_out(url: str, kept: str) -> None:
+def test_only_credentials_are_removed_from_a_url(url: str, kept: str) -> None:
     assert without(url) == kept
 
 
 @contextmanager
-def bounds_behind_a_password(text: str) -> Iterator[str]:
-    """Serve one file to who has the password; yield its URL."""
-    wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+def serve_with_password(content: str) -> Iterator[str]:
+    """Serve one file behind a password; yield its URL."""
+    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            known = self.headers.get("Authorization") == wanted
-            self.send_response(200 if known else 401)
-            if not known:
-                self.send_header("WWW-Authenticate", 'Basic realm="bounds"')
+            authorized = self.headers.get("Authorization") == expected
+            self.send_response(200 if authorized else 401)
+            if not authorized:
+                self.send_header("WWW-Authenticate", 'Basic realm="constraints"')
             self.end_headers()
-            self.wfile.write(text.encode() if known else b"")
+            self.wfile.write(content.encode() if authorized else b"")
 
-        def log_message(self, *_words: object) -> None:
-            """Say nothing."""
+        def log_message(self, *_arguments: object) -> None:
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/upper.txt"
+        yield f"http://127.0.0.1:{server.server_address[1]}/constraints.txt"
         server.shutdown()
 
 
 def leaks(data: bytes) -> bool:
+    """Return whether the data contains the password in any form."""
     return any(form.encode() in data for form in FORMS)
 
 
-def said_nowhere(runs: list[Run]) -> None:
+def assert_not_printed(runs: list[Run]) -> None:
+    """Assert that no run printed the password."""
     for run in runs:
         assert not leaks((run.out + run.err).encode()), run.out + run.err
 
 
-def files_that_tell(host: Host) -> list[str]:
-    """Return all files below a host that hold the password, but those that were told it."""
-    told = {"converge.toml", "asked.txt", "secrets/index", "secrets/netrc"}
-    found = []
+def files_with_password(host: Host) -> list[str]:
+    """Return the files below a host's directory that contain the password, except the inputs."""
+    inputs = {"converge.toml", "requirements.txt", "secrets/index", "secrets/netrc"}
+    paths = []
     for folder, _, names in os.walk(host.folder):
         for name in names:
             path = Path(folder, name)
             relative = str(path.relative_to(host.folder))
-            if relative not in told and path.is_file() and leaks(path.read_bytes()):
-                found.append(relative)
-    return found
+            if relative not in inputs and path.is_file() and leaks(path.read_bytes()):
+                paths.append(relative)
+    return paths
 
 
 @contextmanager
-def arguments_watched() -> Iterator[set[bytes]]:
-    """Look at the arguments of every process, again and again, as any user of the host may."""
-    seen: set[bytes] = set()
-    enough = threading.Event()
-    strangers = {one.name for one in Path("/proc").iterdir()}
+def watch_arguments() -> Iterator[set[bytes]]:
+    """Collect the arguments of every new process, which any user of the host can read."""
+    arguments: set[bytes] = set()
+    stop = threading.Event()
+    earlier = {process.name for process in Path("/proc").iterdir()}
 
-    def look() -> None:
-        while not enough.is_set():
-            for name in set(os.listdir("/proc")) - strangers:
+    def poll() -> None:
+        while not stop.is_set():
+            for name in set(os.listdir("/proc")) - earlier:
                 try:
-                    seen.add(Path("/proc", name, "cmdline").read_bytes())
+                    arguments.add(Path("/proc", name, "cmdline").read_bytes())
                 except OSError:
                     continue
-            enough.wait(0.002)
+            stop.wait(0.002)
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=poll)
     watcher.start()
     try:
-        yield seen
+        yield arguments
     finally:
-        enough.set()
+        stop.set()
         watcher.join()

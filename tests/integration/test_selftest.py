@@ -1,4 +1,4 @@
-"""How a file system is tried, and with how many kills."""
+"""`selftest` checks a file system, including recovery after kills."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tests.integration.rooms import NOBODY, room
 
 
 @pytest.mark.parametrize(
-    ("points", "chosen"),
+    ("kills", "selected"),
     [(1, [9]), (2, [1, 9]), (3, [1, 5, 9]), (4, [1, 4, 7, 9]), (99, [*range(1, 10)])],
 )
-def test_as_many_points_are_chosen_as_were_asked_for(points: int, chosen: list[int]) -> None:
-    assert spread(points, 9) == chosen
+def test_spread_selects_the_requested_number_of_kills(kills: int, selected: list[int]) -> None:
+    assert spread(kills, 9) == selected
 
 
-@pytest.mark.parametrize("points", ["0", "-3", "²", "many"])
-def test_a_number_of_points_that_is_none_is_refused(host: Host, points: str) -> None:
-    refused = host.run("selftest", "--dir", ".", f"--points={points}")
+@pytest.mark.parametrize("kills", ["0", "-3", "²", "many"])
+def test_invalid_number_of_kills_is_refused(host: Host, kills: str) -> None:
+    refused = host.run("selftest", "--dir", ".", f"--points={kills}")
 
     assert refused.code == 64
     assert "--points" in refused.err
 
 
-def test_a_file_system_that_keeps_the_promises_is_said_to(host: Host) -> None:
+def test_selftest_passes_on_a_working_file_system(host: Host) -> None:
     done = host.run("selftest", "--dir", ".", "--points", "2")
 
     assert done.code == 0, done.out + done.err
@@ -38,10 +38,10 @@ def test_a_file_system_that_keeps_the_promises_is_said_to(host: Host) -> None:
     assert not list(host.folder.glob("converge-selftest-*"))
 
 
-def test_who_stops_it_finds_nothing_left(host: Host) -> None:
-    words = host.command("selftest", "--dir", ".")
+def test_interrupted_selftest_removes_its_files(host: Host) -> None:
+    command = host.command("selftest", "--dir", ".")
     process = subprocess.Popen(
-        words, cwd=host.folder, env=host.environment(), stderr=subprocess.PIPE, text=True
+        command, cwd=host.folder, env=host.environment(), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     assert "kill 1 of" in process.stderr.readline()
@@ -52,8 +52,8 @@ def test_who_stops_it_finds_nothing_left(host: Host) -> None:
     assert not list(host.folder.glob("converge-selftest-*"))
 
 
-def test_a_recovery_that_fails_is_told_with_the_change_it_was_killed_at(host: Host) -> None:
-    """A control: on a disk where nothing can be put aside, an unkilled update would do well."""
+def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
+    """Negative control: renames to `trash-*` fail, which breaks only the recovery."""
     host.write(
         "import os\n"
         "rename = os.rename\n"
@@ -74,12 +74,12 @@ def test_a_recovery_that_fails_is_told_with_the_change_it_was_killed_at(host: Ho
     assert "all promises hold" not in done.out
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused what another user can replace")
-def test_no_kill_is_claimed_where_not_even_an_undisturbed_run_ends_well(host: Host) -> None:
-    (host.folder / "theirs").mkdir()
-    os.chown(host.folder / "theirs", NOBODY, NOBODY)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused a directory of another user")
+def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
+    (host.folder / "foreign").mkdir()
+    os.chown(host.folder / "foreign", NOBODY, NOBODY)
 
-    done = host.run("selftest", "--dir", "theirs")
+    done = host.run("selftest", "--dir", "foreign")
 
     assert done.code == 1, done.out + done.err
     assert "not killed at all" in done.out
@@ -87,7 +87,7 @@ def test_no_kill_is_claimed_where_not_even_an_undisturbed_run_ends_well(host: Ho
     assert "put right" not in done.out
 
 
-def test_a_file_system_from_which_no_program_runs_is_told_of(host: Host) -> None:
+def test_selftest_reports_a_noexec_file_system(host: Host) -> None:
     (host.folder / "disk").mkdir()
     with room(f"mount -t tmpfs -o noexec none '{host.folder / 'disk'}'", host.folder) as prefix:
         done = host.run("selftest", "--dir", "disk", "--points", "1", prefix=prefix)

@@ -1,4 +1,4 @@
-"""A generation is tried before anybody uses it."""
+"""Smoke tests run before a generation is published."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from tests.integration.host import Host
 from tests.integration.rooms import room
 
 
-def test_what_passes_is_published(stocked: Host) -> None:
+def test_generation_that_passes_is_published(stocked: Host) -> None:
     stocked.declare(["alpha"], smoke=["alpha", "python -c 'import beta'"])
 
     stocked.converges()
 
 
-def test_what_fails_is_not_published_now_or_by_the_next_run(live: Host) -> None:
+def test_generation_that_fails_is_never_published(live: Host) -> None:
     before = live.generation
     live.declare(["alpha", "beta==2.0"], smoke=["python -c 'import no_such_module'"])
 
@@ -27,7 +27,7 @@ def test_what_fails_is_not_published_now_or_by_the_next_run(live: Host) -> None:
     assert live.script("alpha") == "alpha 1.1"
 
 
-def test_a_command_that_is_not_there_is_named(live: Host) -> None:
+def test_missing_command_is_reported(live: Host) -> None:
     live.declare(["alpha", "beta==2.0"], smoke=["no-such-command --version"])
 
     failed = live.apply()
@@ -37,7 +37,7 @@ def test_a_command_that_is_not_there_is_named(live: Host) -> None:
     assert "name a script" in failed.first["error"]["hint"]
 
 
-def test_a_script_on_a_file_system_from_which_none_runs_is_named(stocked: Host) -> None:
+def test_noexec_file_system_is_reported(stocked: Host) -> None:
     stocked.declare(["alpha==1.0"], smoke=["alpha"])
     venvs = stocked.venv.parent
     venvs.mkdir()
@@ -50,7 +50,7 @@ def test_a_script_on_a_file_system_from_which_none_runs_is_named(stocked: Host) 
     assert "noexec" in failed.first["error"]["hint"]
 
 
-def test_another_test_for_the_same_content_builds_nothing(live: Host) -> None:
+def test_changed_smoke_test_builds_nothing(live: Host) -> None:
     before = live.generation
     live.declare(["alpha", "beta<2"], smoke=["alpha"])
 
@@ -58,7 +58,7 @@ def test_another_test_for_the_same_content_builds_nothing(live: Host) -> None:
     assert live.generation == before
 
 
-def test_it_runs_without_the_callers_surroundings(stocked: Host) -> None:
+def test_smoke_test_doesnt_inherit_the_environment(stocked: Host) -> None:
     program = "import os, sys; sys.exit('CANARY' in os.environ)"
     stocked.env = {"CANARY": "1"}
     stocked.declare(["alpha"], smoke=[f'python -c "{program}"'])

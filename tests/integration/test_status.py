@@ -1,4 +1,4 @@
-"""What is told of an environment at a glance."""
+"""The summary that `status` prints, and invalid arguments of `gc`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tests.integration.host import Host
 CHANGED = {
     "a requirement": {"packages": ["beta==2.0"]},
     "the mode": {"mode": "0750"},
-    "a lasting folder": {"persistent": ["var"]},
-    "what is ignored": {"ignore": ["var/*"]},
+    "a persistent directory": {"persistent": ["var"]},
+    "ignored paths": {"ignore": ["var/*"]},
     "the interpreter": {"python": "3.99"},
 }
 
 
 def drift(host: Host) -> list[str]:
-    """Return what the command tells of the first environment."""
+    """Return the drift that `status` reports for the first venv."""
     done = host.run("status", "converge.toml", "--json")
     assert done.code == 0, done.err
-    told: list[str] = json.loads(done.out)["venvs"][0]["drift"]
-    return told
+    reported: list[str] = json.loads(done.out)["venvs"][0]["drift"]
+    return reported
 
 
 @pytest.mark.parametrize("keys", CHANGED.values(), ids=CHANGED)
-def test_a_declaration_that_was_changed_since_is_told(live: Host, keys: dict[str, object]) -> None:
+def test_status_reports_a_changed_declaration(live: Host, keys: dict[str, object]) -> None:
     assert drift(live) == []
     live.declare(**{"packages": ["alpha", "beta<2"], **keys})
 
@@ -34,26 +34,26 @@ def test_a_declaration_that_was_changed_since_is_told(live: Host, keys: dict[str
 
 
 @pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y", ""])
-def test_an_age_that_is_none_is_refused(live: Host, age: str) -> None:
+def test_gc_refuses_an_invalid_age(live: Host, age: str) -> None:
     refused = live.run("gc", "converge.toml", f"--older-than={age}")
 
     assert refused.code == 64
     assert "is no age" in refused.err
 
 
-def test_no_fewer_than_none_can_be_kept(live: Host) -> None:
+def test_gc_refuses_a_negative_keep(live: Host) -> None:
     assert live.run("gc", "converge.toml", "--keep=-1").code == 64
 
 
 @pytest.mark.parametrize("verb", ["status", "verify"])
-def test_what_somebody_planted_adds_no_line_and_moves_no_cursor(live: Host, verb: str) -> None:
-    """As the `owner` of what is inside can."""
+def test_control_characters_in_file_names_are_escaped(live: Host, verb: str) -> None:
+    """The declared `owner` of a venv can create such a file."""
     planted = live.site / "alpha/\x1b[2J\n  venv.app: 37 files as sealed"
     planted.touch()
 
-    told = live.run(verb, "converge.toml").out
+    printed = live.run(verb, "converge.toml").out
 
     planted.unlink()
-    assert "\\x1b[2J\\n  venv.app" in told
-    assert "\x1b" not in told
-    assert not any(line.startswith("  venv.app") for line in told.splitlines())
+    assert "\\x1b[2J\\n  venv.app" in printed
+    assert "\x1b" not in printed
+    assert not any(line.startswith("  venv.app") for line in printed.splitlines())

@@ -1,4 +1,4 @@
-"""A new generation takes what is the same from those that are there, and only what is sound."""
+"""A new generation reuses unchanged, intact packages of existing generations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.wheels import make_project, make_wheel, record_row
 
 MODULE = f"lib/{MINOR}/site-packages/beta/__init__.py"
 RECORD = f"lib/{MINOR}/site-packages/beta-1.0.dist-info/RECORD"
-POISON = '__version__ = "poisoned"\n'
+MALICIOUS = '__version__ = "malicious"\n'
 
 
 def declare_two(host: Host, **keys: object) -> None:
-    """Declare one more environment with the same packages."""
+    """Declare a second venv with the same packages."""
     host.declare(
         ["beta<2"],
         f'[venv.other]\npath = "venvs/other"\npython = "{host.python}"\npackages = ["beta<2"]\n'
@@ -35,27 +35,27 @@ def version_of_other(host: Host) -> str:
 
 
 def forge(generation: Path) -> None:
-    """Change a module, with a RECORD, a seal and a receipt to match."""
+    """Change a module, and update RECORD, the manifest and the receipt to match."""
     root = str(generation)
     receipt = receipts.read(root)
     assert receipt is not None
-    seal = seals.load(root, receipt.seal)
-    assert seal is not None
+    manifest = seals.load(root, receipt.seal)
+    assert manifest is not None
     (generation / RECORD).write_text(
         (generation / RECORD)
         .read_text()
-        .replace(record_row((generation / MODULE).read_text()), record_row(POISON))
+        .replace(record_row((generation / MODULE).read_text()), record_row(MALICIOUS))
     )
-    (generation / MODULE).write_text(POISON)
+    (generation / MODULE).write_text(MALICIOUS)
     for path in (MODULE, RECORD):
-        seal[path] = seals.entry(root, path, seal[path].package)
-    dumped = seals.dump(seal)
+        manifest[path] = seals.entry(root, path, manifest[path].package)
+    dumped = seals.dump(manifest)
     (generation / ".converge/seal.json").write_bytes(dumped)
-    packages = tuple(replace(one, record="") for one in receipt.packages)
+    packages = tuple(replace(package, record="") for package in receipt.packages)
     receipts.write(replace(receipt, seal=receipts.sha256(dumped), packages=packages), root)
 
 
-def test_what_is_the_same_in_another_environment_is_taken(stocked: Host) -> None:
+def test_package_is_reused_from_another_venv(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     declare_two(stocked)
@@ -67,13 +67,11 @@ def test_what_is_the_same_in_another_environment_is_taken(stocked: Host) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("theirs", [".", ".converge"])
-def test_what_another_user_can_say_of_an_environment_is_not_believed(
-    stocked: Host, theirs: str
-) -> None:
+@pytest.mark.parametrize("chowned", [".", ".converge"])
+def test_package_isnt_reused_if_another_user_owns_metadata(stocked: Host, chowned: str) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
-    os.chown(stocked.generation / theirs, NOBODY, NOBODY)
+    os.chown(stocked.generation / chowned, NOBODY, NOBODY)
     forge(stocked.generation)
     declare_two(stocked)
 
@@ -84,12 +82,12 @@ def test_what_another_user_can_say_of_an_environment_is_not_believed(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_an_owner_left_as_it_was_is_taken_and_nothing_else(stocked: Host) -> None:
+def test_only_unmodified_packages_of_an_owner_are_reused(stocked: Host) -> None:
     stocked.declare(["beta<2"], owner="nobody")
     stocked.applied()
     declare_two(stocked, owner="nobody")
     assert "installing" not in stocked.applied().err
-    (stocked.generation / MODULE).write_text(POISON)
+    (stocked.generation / MODULE).write_text(MALICIOUS)
     (stocked.folder / "venvs/other").unlink()
     (stocked.folder / "venvs/.other").rename(stocked.folder / "away")
 
@@ -101,14 +99,12 @@ def test_what_an_owner_left_as_it_was_is_taken_and_nothing_else(stocked: Host) -
 
 
 @pytest.mark.parametrize("key", ["persistent", "ignore"])
-def test_a_package_whose_files_are_not_all_sealed_comes_from_the_cache(
-    stocked: Host, key: str
-) -> None:
+def test_package_with_untracked_files_is_installed_again(stocked: Host, key: str) -> None:
     make_wheel(stocked.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"})
-    folder = {"persistent": "etc/service", "ignore": "etc/service/*"}[key]
-    stocked.declare(["service", "beta<2"], **{key: [folder]})
+    pattern = {"persistent": "etc/service", "ignore": "etc/service/*"}[key]
+    stocked.declare(["service", "beta<2"], **{key: [pattern]})
     stocked.applied()
-    stocked.declare(["service", "beta<2", "gamma"], **{key: [folder]})
+    stocked.declare(["service", "beta<2", "gamma"], **{key: [pattern]})
 
     done = stocked.applied()
 
@@ -118,12 +114,12 @@ def test_a_package_whose_files_are_not_all_sealed_comes_from_the_cache(
     assert (stocked.venv / "etc/service/service.conf").read_text() == "x"
 
 
-def test_a_package_that_carries_another_in_itself_is_taken_whole(stocked: Host) -> None:
-    """As setuptools does: what that one's RECORD lists was left out, and is missed by nobody."""
-    inside = "service/_vendor/old-1.0.dist-info"
+def test_package_with_vendored_metadata_is_reused(stocked: Host) -> None:
+    """setuptools vendors such metadata. The files that its RECORD lists don't exist."""
+    vendored = "service/_vendor/old-1.0.dist-info"
     files = {
-        f"{inside}/METADATA": "Name: old\nVersion: 1.0\n",
-        f"{inside}/RECORD": "../bin/old,,\n",
+        f"{vendored}/METADATA": "Name: old\nVersion: 1.0\n",
+        f"{vendored}/RECORD": "../bin/old,,\n",
     }
     make_wheel(stocked.wheels, "service", "1.0", files=files)
     stocked.declare(["service", "beta<2"])
@@ -133,25 +129,25 @@ def test_a_package_that_carries_another_in_itself_is_taken_whole(stocked: Host) 
     done = stocked.applied()
 
     assert "installing 1 of 3 packages" in done.err
-    assert (stocked.site / inside / "RECORD").is_file()
+    assert (stocked.site / vendored / "RECORD").is_file()
 
 
-NEVER_THE_SAME = """
+UNREPRODUCIBLE = """
 import time
 
-_usual = _wheel
+_original_wheel = _wheel
 
 
 def _wheel(directory, sources):
-    made = f"WHEN = {time.time_ns()}\\n".encode()
-    return _usual(directory, {**sources, "tool/built.py": made})
+    content = f"WHEN = {time.time_ns()}\\n".encode()
+    return _original_wheel(directory, {**sources, "tool/built.py": content})
 """
 
 
-def test_a_project_that_is_built_anew_is_taken_as_it_was_built(stocked: Host) -> None:
-    """The installer builds it for a newer time of a file alone, and no build is as another."""
-    built = Path(backend.__file__).read_text() + NEVER_THE_SAME
-    project = make_project(stocked.folder, "tool", "1.0", files={"_build/backend.py": built})
+def test_unreproducible_build_is_installed_as_built(stocked: Host) -> None:
+    """The installer rebuilds a project when a file's time changes, and each build differs."""
+    source = Path(backend.__file__).read_text() + UNREPRODUCIBLE
+    project = make_project(stocked.folder, "tool", "1.0", files={"_build/backend.py": source})
     stocked.declare(["tool @ ./tool"])
     stocked.applied()
     os.utime(project / "pyproject.toml")
@@ -160,8 +156,10 @@ def test_a_project_that_is_built_anew_is_taken_as_it_was_built(stocked: Host) ->
     done = stocked.applied()
 
     assert "fetching anew" not in done.err
-    source = (stocked.site / "tool/built.py").read_text()
-    assert stocked.python_says("from tool import built; print('WHEN =', built.WHEN)") == source[:-1]
+    installed = (stocked.site / "tool/built.py").read_text()
+    assert (
+        stocked.python_says("from tool import built; print('WHEN =', built.WHEN)") == installed[:-1]
+    )
     assert list((stocked.site / "tool/__pycache__").glob("built.*.pyc"))
     assert stocked.run("verify", "converge.toml").code == 0
     stocked.settled()

@@ -1,4 +1,4 @@
-"""What cannot be removed is in nobody's way."""
+"""Files that converge can't delete don't stop apply or gc."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from tests.integration.rooms import room
 
 @contextmanager
 def immutable(host: Host, path: Path) -> Iterator[None]:
-    """Forbid everybody, root included, to remove a file, wherever in the store it is put."""
+    """Make a file immutable, even for root and after a rename within the store."""
     if os.geteuid() != 0 or subprocess.run(["chattr", "+i", path], check=False).returncode:
-        pytest.skip("files cannot be made immutable here")
+        pytest.skip("files can't be made immutable here")
     inode = path.stat().st_ino
     try:
         yield
     finally:
-        for one in host.store.rglob(path.name):
-            if one.lstat().st_ino == inode:
-                subprocess.run(["chattr", "-i", one], check=True)
+        for candidate in host.store.rglob(path.name):
+            if candidate.lstat().st_ino == inode:
+                subprocess.run(["chattr", "-i", candidate], check=True)
 
 
-def stuck(host: Host) -> list[Path]:
-    """Return what was put aside."""
+def list_stuck(host: Host) -> list[Path]:
+    """Return the undeletable entries that were renamed to `stuck-*`."""
     return list(host.store.glob("stuck-*"))
 
 
-def test_a_former_generation_that_cannot_be_removed_stops_nothing(stocked: Host) -> None:
+def test_undeletable_generation_doesnt_stop_apply(stocked: Host) -> None:
     stocked.declare(["beta<2"], keep=0)
     stocked.applied()
     with immutable(stocked, stocked.site / "beta/__init__.py"):
@@ -48,25 +48,25 @@ def test_a_former_generation_that_cannot_be_removed_stops_nothing(stocked: Host)
 
         done = stocked.applied()
 
-        assert len(stuck(stocked)) == 1
-        assert f"`{stuck(stocked)[0]}` cannot be removed" in done.err
+        assert len(list_stuck(stocked)) == 1
+        assert f"`{list_stuck(stocked)[0]}` cannot be removed" in done.err
         stocked.settled()
         stocked.declare(["beta==2.0", "gamma"], keep=0)
         stocked.applied()
         assert "cannot be removed" in stocked.run("gc", "converge.toml").err
 
     assert stocked.run("gc", "converge.toml").err == ""
-    assert stuck(stocked) == []
+    assert list_stuck(stocked) == []
     assert len(stocked.generations()) == 1
 
 
-def test_what_is_mounted_at_the_path_is_named_and_nothing_left_over(stocked: Host) -> None:
+def test_mount_at_the_venv_path_is_reported_as_busy(stocked: Host) -> None:
     stocked.venv.mkdir(parents=True)
-    mine = stocked.folder / "mine"
-    mine.mkdir()
-    (mine / "precious").touch()
+    mounted = stocked.folder / "mounted"
+    mounted.mkdir()
+    (mounted / "precious").touch()
     stocked.declare(["beta"], adopt=True)
-    with room(f"mount --bind '{mine}' '{stocked.venv}'", stocked.folder) as inside:
+    with room(f"mount --bind '{mounted}' '{stocked.venv}'", stocked.folder) as inside:
         refused = stocked.apply(prefix=inside)
 
     assert refused.code == 1
@@ -74,79 +74,79 @@ def test_what_is_mounted_at_the_path_is_named_and_nothing_left_over(stocked: Hos
     assert list(stocked.store.glob("foreign-*")) == []
 
 
-def test_what_an_interrupted_run_left_and_cannot_be_removed_stops_nothing(stocked: Host) -> None:
+def test_undeletable_unfinished_files_dont_stop_apply(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
-    left = stocked.store / "trash-0a0b0c0d/some/deep/folder/inside"
-    left.mkdir(parents=True)
-    (left / "file").touch()
-    with immutable(stocked, left / "file"):
+    unfinished = stocked.store / "trash-0a0b0c0d/some/deep/directory/inside"
+    unfinished.mkdir(parents=True)
+    (unfinished / "file").touch()
+    with immutable(stocked, unfinished / "file"):
         stocked.converges()
 
-        assert len(stuck(stocked)) == 1
+        assert len(list_stuck(stocked)) == 1
 
     assert stocked.run("gc", "converge.toml").code == 0
-    assert stuck(stocked) == []
+    assert list_stuck(stocked) == []
 
 
-def test_a_left_over_that_shared_a_file_leaves_nothing_to_note_for_the_run_after(
+def test_stat_cache_is_current_after_a_hard_link_is_deleted(
     stocked: Host,
 ) -> None:
-    """As a killed `gc` leaves one: to remove it changes how the other name of the file looks."""
+    """A killed `gc` can leave a hard link. Deleting it changes the ctime of the other name."""
     stocked.declare(["beta<2"])
     stocked.applied()
-    left = stocked.store / "trash-0a0b0c0d"
-    left.mkdir()
-    (left / "file").hardlink_to(stocked.site / "beta/__init__.py")
+    unfinished = stocked.store / "trash-0a0b0c0d"
+    unfinished.mkdir()
+    (unfinished / "file").hardlink_to(stocked.site / "beta/__init__.py")
     assert stocked.applied().report["changed"]
-    memory = stocked.generation / ".converge/stats"
-    written = memory.stat().st_ino, memory.stat().st_mtime_ns
+    stat_cache = stocked.generation / ".converge/stats"
+    written = stat_cache.stat().st_ino, stat_cache.stat().st_mtime_ns
 
     assert not stocked.applied().report["changed"]
 
-    assert (memory.stat().st_ino, memory.stat().st_mtime_ns) == written
+    assert (stat_cache.stat().st_ino, stat_cache.stat().st_mtime_ns) == written
 
 
-def test_what_something_is_mounted_on_stops_nothing(stocked: Host) -> None:
+def test_mount_in_unfinished_files_doesnt_stop_apply(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
-    mine, left = stocked.folder / "mine", stocked.store / "trash-0a0b0c0d/inside"
-    mine.mkdir()
-    (mine / "file").touch()
-    left.mkdir(parents=True)
-    with room(f"mount --bind '{mine}' '{left}'", stocked.folder) as inside:
+    mounted, unfinished = stocked.folder / "mounted", stocked.store / "trash-0a0b0c0d/inside"
+    mounted.mkdir()
+    (mounted / "file").touch()
+    unfinished.mkdir(parents=True)
+    with room(f"mount --bind '{mounted}' '{unfinished}'", stocked.folder) as inside:
         done = stocked.applied(prefix=inside)
 
-        assert f"`{stuck(stocked)[0]}` cannot be removed" in done.err
+        assert f"`{list_stuck(stocked)[0]}` cannot be removed" in done.err
         assert not stocked.applied(prefix=inside).report["changed"]
 
-    assert (mine / "file").exists()
+    assert (mounted / "file").exists()
     assert stocked.run("gc", "converge.toml").code == 0
-    assert stuck(stocked) == []
+    assert list_stuck(stocked) == []
 
 
-def test_what_is_mounted_in_an_environment_does_not_go_with_it(stocked: Host) -> None:
+def test_mount_inside_a_venv_prevents_its_deletion(stocked: Host) -> None:
     stocked.declare(["beta"], persistent=["my data"])
     stocked.applied()
-    mine = stocked.folder / "mine"
-    mine.mkdir()
-    (mine / "file").touch()
+    mounted = stocked.folder / "mounted"
+    mounted.mkdir()
+    (mounted / "file").touch()
     stocked.declare(state="absent")
-    with room(f"mount --bind '{mine}' '{stocked.venv}/my data'", stocked.folder) as inside:
+    with room(f"mount --bind '{mounted}' '{stocked.venv}/my data'", stocked.folder) as inside:
         refused = stocked.run("apply", "converge.toml", prefix=inside)
 
         assert refused.code == 1
         assert "something is mounted there" in refused.out
 
-    assert (mine / "file").exists()
+    assert (mounted / "file").exists()
     stocked.converges()
     assert not stocked.store.exists()
 
 
-def test_folders_deeper_than_a_path_can_name_stop_nothing(stocked: Host) -> None:
+def test_directories_deeper_than_path_max_are_deleted(stocked: Host) -> None:
     stocked.declare(["beta<2"], keep=0)
     stocked.applied()
-    dig(stocked.site / "beta")
+    create_deep_directories(stocked.site / "beta")
 
     repaired = stocked.converges()
     stocked.declare(["beta==2.0"], keep=0)
@@ -156,37 +156,37 @@ def test_folders_deeper_than_a_path_can_name_stop_nothing(stocked: Host) -> None
     assert repaired["action"] == "repair"
     assert len(stocked.generations()) == 1
     stocked.declare(state="absent")
-    dig(stocked.site / "beta")
+    create_deep_directories(stocked.site / "beta")
     stocked.converges()
     assert not stocked.store.exists()
 
 
-def dig(folder: Path) -> None:
-    """Make folders in folders, more of them than a program may have files open."""
-    here = os.open(folder, os.O_PATH)
+def create_deep_directories(root: Path) -> None:
+    """Create more nested directories than a process can have open files."""
+    parent = os.open(root, os.O_PATH)
     for _ in range(1500):
-        os.mkdir("deep", dir_fd=here)
-        there = os.open("deep", os.O_PATH, dir_fd=here)
-        os.close(here)
-        here = there
-    os.close(here)
+        os.mkdir("deep", dir_fd=parent)
+        child = os.open("deep", os.O_PATH, dir_fd=parent)
+        os.close(parent)
+        parent = child
+    os.close(parent)
 
 
-def test_what_could_not_be_removed_is_not_told_as_removed(stocked: Host) -> None:
+def test_gc_doesnt_list_undeletable_generation_as_removed(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     protected = stocked.site / "beta/__init__.py"
     stocked.declare(["beta==2.0"])
     stocked.applied()
     with immutable(stocked, protected):
-        tried = stocked.run("gc", "converge.toml", "--keep", "0", "--json")
+        collected = stocked.run("gc", "converge.toml", "--keep", "0", "--json")
 
-    assert json.loads(tried.out)["removed"] == {"venv.app": []}
-    assert "cannot be removed" in tried.err
+    assert json.loads(collected.out)["removed"] == {"venv.app": []}
+    assert "cannot be removed" in collected.err
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_what_cannot_even_be_put_aside_is_told_where_it_is(stocked: Host, finished: bool) -> None:
+def test_gc_reports_a_generation_that_cant_be_renamed(stocked: Host, finished: bool) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     protected = stocked.generation
@@ -195,14 +195,14 @@ def test_what_cannot_even_be_put_aside_is_told_where_it_is(stocked: Host, finish
     if not finished:
         (protected / ".converge/receipt.json").unlink()
     with immutable(stocked, protected):
-        tried = stocked.run("gc", "converge.toml", "--keep", "0")
+        collected = stocked.run("gc", "converge.toml", "--keep", "0")
 
-        assert f"`{protected}` cannot be removed" in tried.err
+        assert f"`{protected}` cannot be removed" in collected.err
     assert stocked.run("gc", "converge.toml", "--keep", "0", "--quiet").err == ""
     assert len(stocked.generations()) == 1
 
 
-def test_what_is_live_is_no_left_over_though_its_receipt_is_gone(stocked: Host) -> None:
+def test_live_generation_without_receipt_isnt_deleted(stocked: Host) -> None:
     stocked.declare(["alpha==1.0"], keep=0)
     stocked.applied()
     (stocked.generation / ".converge/receipt.json").unlink()
@@ -219,53 +219,53 @@ def test_what_is_live_is_no_left_over_though_its_receipt_is_gone(stocked: Host) 
 
 
 @pytest.mark.parametrize("call", ["lstat", "readlink"])
-def test_what_cannot_be_looked_at_is_no_left_over(
+def test_unreadable_generation_isnt_deleted(
     stocked: Host, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """A disk that fails for a moment must not cost what is on it."""
+    """A temporary I/O error must not cause the deletion of data."""
     for version in ("1.0", "2.0"):
         stocked.declare([f"beta=={version}"])
         stocked.applied()
     store = store_of(str(stocked.venv))
-    truly = getattr(os, call)
+    original = getattr(os, call)
 
-    def failing(path: str, **how: Any) -> Any:
+    def failing(path: str, **options: Any) -> Any:
         if os.path.basename(path) in ("receipt.json", "app", "pinned"):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-        return truly(path, **how)
+        return original(path, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, failing)
-        for look in (leftovers, partial(retirable, keep=0)):
+        for list_deletable in (leftovers, partial(retirable, keep=0)):
             with pytest.raises(OSError, match="Input/output error"):
-                look(store)
+                list_deletable(store)
     assert retirable(store, keep=1) == leftovers(store) == []
 
 
-def test_what_an_interrupted_run_left_is_foretold_and_told(stocked: Host) -> None:
+def test_gc_reports_and_deletes_unfinished_files(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
-    left = ["generations/000009-abcdef00", "trash-0a0b0c0d"]
-    for name in left:
+    unfinished = ["generations/000009-abcdef00", "trash-0a0b0c0d"]
+    for name in unfinished:
         (stocked.store / name).mkdir()
 
-    foretold = stocked.run("gc", "converge.toml", "--dry-run", "--json")
-    words = stocked.run("gc", "converge.toml", "--dry-run").out
-    assert (stocked.store / left[0]).is_dir()
+    planned = stocked.run("gc", "converge.toml", "--dry-run", "--json")
+    printed = stocked.run("gc", "converge.toml", "--dry-run").out
+    assert (stocked.store / unfinished[0]).is_dir()
     done = stocked.run("gc", "converge.toml", "--json")
 
-    assert json.loads(foretold.out)["leftovers"] == {"venv.app": left}
-    assert f"- venv.app {left[0]}, left by an interrupted run, would be removed\n" in words
-    assert json.loads(done.out)["leftovers"] == {"venv.app": left}
-    assert not any((stocked.store / name).exists() for name in left)
+    assert json.loads(planned.out)["leftovers"] == {"venv.app": unfinished}
+    assert f"- venv.app {unfinished[0]}, left by an interrupted run, would be removed\n" in printed
+    assert json.loads(done.out)["leftovers"] == {"venv.app": unfinished}
+    assert not any((stocked.store / name).exists() for name in unfinished)
     assert stocked.run("gc", "converge.toml").out == "nothing to remove\n"
 
 
-def test_what_an_engine_is_making_now_is_not_foretold_as_left(stocked: Host) -> None:
+def test_gc_dry_run_skips_a_generation_being_built(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     (stocked.store / "generations/000009-abcdef00").mkdir()
     with holding(lambda: str(stocked.store / "lock"), 1):
-        foretold = stocked.run("gc", "converge.toml", "--dry-run")
+        planned = stocked.run("gc", "converge.toml", "--dry-run")
 
-    assert foretold.out == "nothing to remove\n"
+    assert planned.out == "nothing to remove\n"

@@ -1,4 +1,4 @@
-"""A process keeps the generation that it was started from, for as long as it runs."""
+"""A running process keeps the generation that it was started from."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def main():
 
 
 @pytest.fixture
-def serving(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
-    """A service of version 1.0 that runs, by its published path, and does what it is told."""
+def service(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
+    """Yield a service that was started from its published path and runs lines from stdin."""
     for version in ("1.0", "2.0", "3.0"):
         files = {
             "service/__init__.py": f"__version__ = {version!r}\n",
@@ -48,13 +48,14 @@ def serving(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
         cwd="/",
         env={"PATH": "/usr/bin:/bin"},
     )
-    assert tell(process, "print(service.__version__)") == "1.0"
+    assert send_line(process, "print(service.__version__)") == "1.0"
     yield host, process
     process.kill()
     process.communicate()
 
 
-def tell(process: subprocess.Popen[str], line: str) -> str:
+def send_line(process: subprocess.Popen[str], line: str) -> str:
+    """Have the service execute a line; return what it prints."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"import service; {line}\n")
@@ -67,19 +68,21 @@ def upgrade(host: Host, version: str) -> None:
     host.applied()
 
 
-def test_it_never_imports_half_of_each(serving: tuple[Host, subprocess.Popen[str]]) -> None:
-    host, process = serving
+def test_process_imports_from_one_generation_only(
+    service: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    host, process = service
 
     upgrade(host, "2.0")
 
-    assert tell(process, "import service.late; print(service.late.when)") == "1.0"
+    assert send_line(process, "import service.late; print(service.late.when)") == "1.0"
     assert host.python_says("import service.late; print(service.late.when)") == "2.0"
 
 
-def test_a_child_that_it_starts_is_of_the_same_generation(
-    serving: tuple[Host, subprocess.Popen[str]],
+def test_child_process_uses_the_same_generation(
+    service: tuple[Host, subprocess.Popen[str]],
 ) -> None:
-    host, process = serving
+    host, process = service
     upgrade(host, "2.0")
     line = (
         "import subprocess; print(subprocess.run([__import__('sys').executable, '-c', "
@@ -87,13 +90,13 @@ def test_a_child_that_it_starts_is_of_the_same_generation(
         ".stdout.strip())"
     )
 
-    assert tell(process, line) == "1.0"
+    assert send_line(process, line) == "1.0"
 
 
-def test_its_generation_stays_until_it_ends(
-    serving: tuple[Host, subprocess.Popen[str]],
+def test_generation_stays_until_its_process_ends(
+    service: tuple[Host, subprocess.Popen[str]],
 ) -> None:
-    host, process = serving
+    host, process = service
     old = host.generation.name
     upgrade(host, "2.0")
     upgrade(host, "3.0")
@@ -108,16 +111,14 @@ def test_its_generation_stays_until_it_ends(
     assert old not in host.generations()
 
 
-@pytest.mark.parametrize("how", ["cd {0}/bin", "exec 7<{0}/bin/activate"])
-def test_what_is_no_python_keeps_it_by_its_folder_and_by_what_it_has_open(
-    stocked: Host, how: str
-) -> None:
-    """As a script of the shell does, that a package brings, started by its published path."""
+@pytest.mark.parametrize("use", ["cd {0}/bin", "exec 7<{0}/bin/activate"])
+def test_cwd_and_open_files_keep_a_generation(stocked: Host, use: str) -> None:
+    """For example, a packaged shell script that was started from its published path."""
     stocked.declare(["beta<2"], keep=0)
     stocked.applied()
     old = stocked.generation.name
-    words = ["sh", "-c", f"{how.format(stocked.venv)}; echo ready; read line"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    command = ["sh", "-c", f"{use.format(stocked.venv)}; echo ready; read line"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         stocked.declare(["beta==2.0"], keep=0)
@@ -129,10 +130,10 @@ def test_what_is_no_python_keeps_it_by_its_folder_and_by_what_it_has_open(
     assert old not in stocked.generations()
 
 
-def test_its_generation_stays_though_it_has_lost_its_receipt(
-    serving: tuple[Host, subprocess.Popen[str]],
+def test_used_generation_without_receipt_stays(
+    service: tuple[Host, subprocess.Popen[str]],
 ) -> None:
-    host, process = serving
+    host, process = service
     old = host.generation
     (old / ".converge/receipt.json").unlink()
 
@@ -141,7 +142,7 @@ def test_its_generation_stays_though_it_has_lost_its_receipt(
     upgrade(host, "2.0")
 
     assert host.generation != old
-    assert tell(process, "import service.late as l; print(l.when)") == "1.0"
+    assert send_line(process, "import service.late as l; print(l.when)") == "1.0"
     host.settled()
     process.kill()
     process.wait()
@@ -149,34 +150,34 @@ def test_its_generation_stays_though_it_has_lost_its_receipt(
     assert host.generations() == [host.generation.name]
 
 
-def test_its_generation_stays_when_the_environment_is_repaired(
-    serving: tuple[Host, subprocess.Popen[str]],
+def test_used_generation_stays_during_repair(
+    service: tuple[Host, subprocess.Popen[str]],
 ) -> None:
-    host, process = serving
+    host, process = service
     (host.site / "stray.py").write_text("")
 
     host.applied()
 
-    assert tell(process, "import service.late; print(service.late.when)") == "1.0"
+    assert send_line(process, "import service.late; print(service.late.when)") == "1.0"
 
 
-def test_it_is_seen_though_the_lease_went(host: Host) -> None:
+def test_process_is_found_without_its_lease(host: Host) -> None:
     host.declare([])
     host.applied()
-    words = [host.generation / "bin/python", "-c", "input()"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+    command = [host.generation / "bin/python", "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         (host.generation / ".converge/lease").unlink()
-        seen = usage.processes(str(host.generation))
+        pids = usage.processes(str(host.generation))
         process.communicate(b"\n")
 
-    assert seen == [process.pid]
+    assert pids == [process.pid]
 
 
 @pytest.mark.parametrize(
     ("module", "call", "number"),
     [(os, "open", errno.EMFILE), (fcntl, "flock", errno.EBADF), (fcntl, "flock", errno.EAGAIN)],
 )
-def test_it_is_taken_for_used_where_nobody_can_tell(
+def test_generation_counts_as_in_use_on_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: str, number: int
 ) -> None:
     assert not in_use(str(tmp_path))
@@ -184,24 +185,24 @@ def test_it_is_taken_for_used_where_nobody_can_tell(
     (tmp_path / ".converge/lease").touch()
     assert not in_use(str(tmp_path))
 
-    def refused(*_: object) -> int:
+    def failing(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
         patched.setattr(usage, "processes", lambda _: [])
-        patched.setattr(module, call, refused)
+        patched.setattr(module, call, failing)
         assert in_use(str(tmp_path))
 
 
-def test_a_forked_child_holds_it_too(serving: tuple[Host, subprocess.Popen[str]]) -> None:
-    host, process = serving
+def test_forked_child_keeps_the_generation(service: tuple[Host, subprocess.Popen[str]]) -> None:
+    host, process = service
     old = host.generation.name
-    child = int(tell(process, "import os, time; print(os.fork() or (time.sleep(600), 0)[1])"))
+    child = int(send_line(process, "import os, time; print(os.fork() or (time.sleep(600), 0)[1])"))
     process.kill()
     process.wait()
 
     upgrade(host, "2.0")
 
-    kept = old in host.generations()
+    is_kept = old in host.generations()
     subprocess.run(["kill", "-9", str(child)], check=True)
-    assert kept
+    assert is_kept

@@ -1,4 +1,4 @@
-"""Versions are chosen once for the same inputs, and again only when asked."""
+"""converge resolves versions once for the same inputs, and again only on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.wheels import make_wheel
 
 @pytest.fixture
 def served(host: Host, index: Index) -> Host:
-    """A host with an environment from an index."""
+    """Return a host whose venv was installed from an index."""
     stock(index.directory)
     declare(host, index, ["alpha<1.1", "beta<2"])
     host.applied()
@@ -26,25 +26,21 @@ def declare(host: Host, index: Index, packages: list[str], **keys: object) -> No
 
 
 def release(index: Index) -> None:
-    """Publish newer versions of all that is there."""
+    """Publish newer versions of `alpha` and `beta`."""
     make_wheel(index.directory, "alpha", "1.0.9", requires=["beta"])
     make_wheel(index.directory, "beta", "1.9")
 
 
-def test_the_same_inputs_mean_the_same_versions_though_there_are_newer_ones(
-    served: Host, index: Index
-) -> None:
+def test_apply_keeps_versions_when_newer_ones_appear(served: Host, index: Index) -> None:
     release(index)
-    asked = len(index.requests)
+    requests_before = len(index.requests)
 
     served.settled()
 
-    assert len(index.requests) == asked
+    assert len(index.requests) == requests_before
 
 
-def test_a_lost_environment_comes_back_in_the_same_versions_without_an_index(
-    served: Host, index: Index
-) -> None:
+def test_repair_restores_same_versions_without_an_index(served: Host, index: Index) -> None:
     release(index)
     index.close()
     shutil.rmtree(served.site / "beta")
@@ -55,7 +51,7 @@ def test_a_lost_environment_comes_back_in_the_same_versions_without_an_index(
     assert served.versions() == {"alpha": "1.0", "beta": "1.0"}
 
 
-def test_upgrade_chooses_all_anew(served: Host, index: Index) -> None:
+def test_upgrade_updates_all_packages(served: Host, index: Index) -> None:
     release(index)
 
     plan = served.converges("--upgrade")
@@ -66,7 +62,7 @@ def test_upgrade_chooses_all_anew(served: Host, index: Index) -> None:
     assert reasons(plan)["package.beta"] == "another version was chosen"
 
 
-def test_upgrade_of_one_name_keeps_the_others(served: Host, index: Index) -> None:
+def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> None:
     release(index)
 
     plan = served.converges("--upgrade=Beta")
@@ -75,21 +71,21 @@ def test_upgrade_of_one_name_keeps_the_others(served: Host, index: Index) -> Non
     assert served.versions() == {"alpha": "1.0", "beta": "1.9"}
 
 
-def test_a_name_to_upgrade_that_no_package_has_is_told(served: Host) -> None:
-    (note,) = served.plan("--upgrade=bata,BETA").report["notes"]
-    assert note == "`--upgrade=bata`: no package of that name is, was or will be there"
-    assert served.applied("--upgrade=bata").report["notes"] == [note]
-    assert f"note: {note}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
+def test_upgrade_reports_names_that_match_no_package(served: Host) -> None:
+    (notice,) = served.plan("--upgrade=bata,BETA").report["notes"]
+    assert notice == "`--upgrade=bata`: no package of that name is, was or will be there"
+    assert served.applied("--upgrade=bata").report["notes"] == [notice]
+    assert f"note: {notice}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
 
 
-def test_an_upgrade_that_finds_nothing_newer_changes_nothing(served: Host) -> None:
+def test_upgrade_without_newer_versions_changes_nothing(served: Host) -> None:
     before = served.generation
 
     assert not served.applied("--upgrade").report["changed"]
     assert served.generation == before
 
 
-def test_adding_a_package_keeps_the_others(served: Host, index: Index) -> None:
+def test_added_package_keeps_other_versions(served: Host, index: Index) -> None:
     release(index)
     declare(served, index, ["alpha<1.1", "beta<2", "gamma"])
 
@@ -100,7 +96,7 @@ def test_adding_a_package_keeps_the_others(served: Host, index: Index) -> None:
     assert served.versions() == {"alpha": "1.0", "beta": "1.0", "gamma": "3.0"}
 
 
-def test_removing_a_package_takes_what_only_it_needed(served: Host, index: Index) -> None:
+def test_unrequired_package_is_removed(served: Host, index: Index) -> None:
     declare(served, index, ["gamma"])
     served.applied()
     declare(served, index, ["alpha<1.1"])
@@ -111,14 +107,14 @@ def test_removing_a_package_takes_what_only_it_needed(served: Host, index: Index
     assert reasons(plan)["package.gamma"] == "nothing requires it any more"
 
 
-def test_a_reordered_declaration_asks_nobody(served: Host, index: Index) -> None:
+def test_reordered_packages_dont_query_the_index(served: Host, index: Index) -> None:
     index.close()
     declare(served, index, ["beta<2", "alpha<1.1"])
 
     served.settled()
 
 
-def test_a_looser_requirement_that_is_still_met_changes_nothing(served: Host, index: Index) -> None:
+def test_looser_requirement_that_still_holds_changes_nothing(served: Host, index: Index) -> None:
     release(index)
     declare(served, index, ["alpha", "beta"])
 
@@ -127,13 +123,13 @@ def test_a_looser_requirement_that_is_still_met_changes_nothing(served: Host, in
     served.settled()
 
 
-def test_a_yanked_version_that_is_installed_stays(served: Host, index: Index) -> None:
+def test_yanked_version_stays_installed(served: Host, index: Index) -> None:
     index.yanked["beta-1.0-py3-none-any.whl"] = "broken"
 
     served.settled()
 
 
-def test_going_back_to_a_former_declaration_asks_nobody(served: Host, index: Index) -> None:
+def test_restored_declaration_doesnt_query_the_index(served: Host, index: Index) -> None:
     declare(served, index, ["gamma"])
     served.applied()
     index.close()
@@ -145,7 +141,7 @@ def test_going_back_to_a_former_declaration_asks_nobody(served: Host, index: Ind
     assert served.script("alpha") == "alpha 1.0"
 
 
-def test_the_date_of_exclude_newer_bounds_what_is_chosen(host: Host, index: Index) -> None:
+def test_exclude_newer_limits_selected_versions(host: Host, index: Index) -> None:
     stock(index.directory)
     index.uploaded["beta-2.0-py3-none-any.whl"] = "2024-06-01T00:00:00Z"
     declare(host, index, ["beta"], exclude_newer="2024-01-01")
@@ -157,8 +153,8 @@ def test_the_date_of_exclude_newer_bounds_what_is_chosen(host: Host, index: Inde
     assert host.versions() == {"beta": "2.0"}
 
 
-def test_what_was_resolved_is_kept_with_hashes(served: Host) -> None:
-    kept = (served.generation / ".converge/pylock.toml").read_text()
+def test_generation_stores_its_lockfile_with_hashes(served: Host) -> None:
+    lockfile = (served.generation / ".converge/pylock.toml").read_text()
 
-    assert 'name = "beta"' in kept
-    assert kept.count("sha256 = ") == 2
+    assert 'name = "beta"' in lockfile
+    assert lockfile.count("sha256 = ") == 2

@@ -1,4 +1,4 @@
-"""Looking at an environment runs nothing of it, starts nothing, and writes nothing."""
+"""Observing a venv runs none of its code, starts no process, and writes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CANARY: dict[str, Callable[[Host, Path], object]] = {
     "sitecustomize": lambda host, canary: (host.site / "sitecustomize.py").write_text(
         f"open({str(canary)!r}, 'w')\n"
     ),
-    "the pin": lambda host, canary: (host.site / "_converge_pin.py").write_text(
+    "the startup hook": lambda host, canary: (host.site / "_converge_pin.py").write_text(
         f"open({str(canary)!r}, 'w')\n"
     ),
     "a package": lambda host, canary: (host.site / "alpha/__init__.py").write_text(
@@ -32,7 +32,7 @@ CANARY: dict[str, Callable[[Host, Path], object]] = {
 
 
 @pytest.mark.parametrize("plant", CANARY.values(), ids=CANARY)
-def test_nothing_planted_is_run_by_looking_or_by_repairing(
+def test_check_and_repair_run_no_planted_code(
     live: Host, plant: Callable[[Host, Path], object]
 ) -> None:
     canary = live.folder / "canary"
@@ -43,9 +43,9 @@ def test_nothing_planted_is_run_by_looking_or_by_repairing(
     assert not canary.exists()
 
 
-def test_a_run_with_nothing_to_do_starts_nothing_and_writes_nothing(live: Host) -> None:
+def test_no_op_apply_starts_no_process_and_writes_nothing(live: Host) -> None:
     if not shutil.which("strace"):
-        pytest.skip("strace is not here")
+        pytest.skip("strace isn't installed")
     log = live.folder / "calls"
     calls = "execve,fork,vfork,clone,clone3,socket,connect,mkdir,mkdirat,rename,renameat,renameat2"
     calls += ",unlink,unlinkat,symlink,symlinkat,chmod,fchmod,fchmodat,fsync,syncfs,ftruncate"
@@ -57,22 +57,23 @@ def test_a_run_with_nothing_to_do_starts_nothing_and_writes_nothing(live: Host) 
     assert "execve(" in only
 
 
-def test_a_run_with_nothing_to_do_looks_at_every_sealed_file(live: Host) -> None:
+def test_no_op_apply_stats_every_file(live: Host) -> None:
     if not shutil.which("strace"):
-        pytest.skip("strace is not here")
+        pytest.skip("strace isn't installed")
     log = live.folder / "stats"
     strace = ["strace", "-f", "-qq", "-e", "trace=%file", "-o", str(log)]
 
     assert live.apply(prefix=strace).code == 0
 
-    looked = log.read_text()
-    for one in live.generation.rglob("*"):
-        if ".converge" not in one.parts:
-            inside = one.is_relative_to(live.site) and one != live.site
-            assert f'"{one.relative_to(live.site if inside else live.generation)}"' in looked, one
+    calls = log.read_text()
+    for path in live.generation.rglob("*"):
+        if ".converge" not in path.parts:
+            in_site = path.is_relative_to(live.site) and path != live.site
+            parent = live.site if in_site else live.generation
+            assert f'"{path.relative_to(parent)}"' in calls, path
 
 
-def test_a_run_with_nothing_to_do_imports_no_library(live: Host) -> None:
+def test_no_op_apply_imports_no_library(live: Host) -> None:
     program = live.write(
         "import sys\n"
         "from states.__main__ import main\n"
@@ -84,5 +85,5 @@ def test_a_run_with_nothing_to_do_imports_no_library(live: Host) -> None:
     done = live.run(prefix=[*live.command()[:1], str(program), "--"])
 
     assert "nothing to do" in done.out
-    for heavy in ("pydantic", "networkx", "virtualenv", "subprocess", "asyncio", "packaging"):
-        assert f"'{heavy}'" not in done.err
+    for module in ("pydantic", "networkx", "virtualenv", "subprocess", "asyncio", "packaging"):
+        assert f"'{module}'" not in done.err

@@ -1,4 +1,4 @@
-"""`verify` compares the seal with the wheels' RECORDs: a seal that is true to the disk is not enough."""
+"""`verify` compares the manifest with the wheels' RECORD files, not only with the disk."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from engine.files import sha256
 from tests.integration.host import MINOR, Host
 
 SITE = f"lib/{MINOR}/site-packages"
-RECEIPT, SEAL = ".converge/receipt.json", ".converge/seal.json"
+RECEIPT, MANIFEST = ".converge/receipt.json", ".converge/seal.json"
 Rows = dict[str, list[Any]]
-"""Of a seal, by path: kind, mode, uid, gid, size, content, package."""
+"""Manifest entries by path: kind, mode, uid, gid, size, content, package."""
 
 
 def edited(root: Path, rows: Rows) -> str:
@@ -56,40 +56,42 @@ FORGED: dict[Callable[[Path, Rows], str], str] = {
 
 
 @pytest.mark.parametrize("forge", FORGED, ids=lambda forge: forge.__name__)
-def test_what_was_sealed_and_is_not_as_in_a_record_is_named(
+def test_verify_reports_files_that_differ_from_record(
     stocked: Host, forge: Callable[[Path, Rows], str]
 ) -> None:
     stocked.declare(["alpha", "beta<2"])
     stocked.applied()
-    path = sealed_again(stocked.generation, forge)
+    path = forge_manifest(stocked.generation, forge)
 
     done = stocked.run("verify", "converge.toml", "--json")
 
-    told = json.loads(done.out)
-    (report,) = told["generations"]
-    assert told["exit"] == {"code": 2, "class": "drift", "retryable": False}
+    document = json.loads(done.out)
+    (report,) = document["generations"]
+    assert document["exit"] == {"code": 2, "class": "drift", "retryable": False}
     assert report["damage"] == [{"path": path, "aspects": FORGED[forge]}]
     assert done.code == 2
 
 
-def test_what_lives_on_or_is_ignored_may_be_otherwise(stocked: Host) -> None:
-    kept, ignored = f"{SITE}/alpha/data", f"{SITE}/beta/*"
-    stocked.declare(["alpha", "beta<2"], persistent=[kept], ignore=[ignored])
+def test_verify_skips_persistent_and_ignored_files(stocked: Host) -> None:
+    persistent, ignored = f"{SITE}/alpha/data", f"{SITE}/beta/*"
+    stocked.declare(["alpha", "beta<2"], persistent=[persistent], ignore=[ignored])
     stocked.applied()
-    (stocked.generation / kept / "table.txt").unlink()
-    for one in (stocked.site / "beta").glob("*.py"):
-        one.unlink()
+    (stocked.generation / persistent / "table.txt").unlink()
+    for path in (stocked.site / "beta").glob("*.py"):
+        path.unlink()
 
     assert stocked.run("verify", "converge.toml").code == 0
 
 
-def sealed_again(root: Path, forge: Callable[[Path, Rows], str]) -> str:
-    """Change something, and let the seal and the receipt say that it was always so."""
-    rows = {path: row for path, *row in json.loads((root / SEAL).read_text())}
-    changed = forge(root, rows)
-    seal = json.dumps([[path, *row] for path, row in sorted(rows.items())], separators=(",", ":"))
-    (root / SEAL).write_text(seal)
+def forge_manifest(root: Path, forge: Callable[[Path, Rows], str]) -> str:
+    """Change a file, and update the manifest and the receipt to match; return its path."""
+    rows = {path: row for path, *row in json.loads((root / MANIFEST).read_text())}
+    changed_path = forge(root, rows)
+    manifest = json.dumps(
+        [[path, *row] for path, row in sorted(rows.items())], separators=(",", ":")
+    )
+    (root / MANIFEST).write_text(manifest)
     _, body = (root / RECEIPT).read_text().splitlines()
-    text = json.dumps({**json.loads(body), "seal": sha256(seal.encode())}, sort_keys=True)
-    (root / RECEIPT).write_text(f"{sha256(text.encode())}\n{text}\n")
-    return changed
+    receipt = json.dumps({**json.loads(body), "seal": sha256(manifest.encode())}, sort_keys=True)
+    (root / RECEIPT).write_text(f"{sha256(receipt.encode())}\n{receipt}\n")
+    return changed_path

@@ -1,0 +1,116 @@
+"""converge refuses invalid declarations before it changes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.host import Host
+
+INVALID = {
+    "a path with ~": ({"path": "~/app"}, "nothing is expanded"),
+    "a path with a variable": ({"path": "$HOME/app"}, "nothing is expanded"),
+    "netrc with ~": ({"netrc": "~/.netrc"}, "nothing is expanded"),
+    "find-links with ~": ({"find_links": ["~/wheels"]}, "nothing is expanded"),
+    "a link with ~": ({"more": '[link."~/bin/sh"]\nto = "/bin/sh"'}, "nothing is expanded"),
+    "a link target with ~": ({"more": '[link."sh"]\nto = "~/bin/sh"'}, "nothing is expanded"),
+    "a command cwd with ~": (
+        {"more": '[command.a]\nargv = ["a"]\ncwd = "~"'},
+        "nothing is expanded",
+    ),
+    "timeout zero": ({"more": '[command.a]\nargv = ["a"]\ntimeout = 0'}, "a year at most"),
+    "timeout too large": ({"more": f'[command.a]\nargv = ["a"]\ntimeout = {10**18}'}, "at most"),
+    "the declaration directory": ({"path": "."}, "no folder of its own"),
+    "a parent directory": ({"path": "../.."}, "no folder of its own"),
+    "a path with a colon": ({"path": "a:b"}, "has no `:` in it"),
+    "requirements is a directory": ({"requirements": ["wheels"]}, "is a folder"),
+    "constraints is a directory": ({"constraints": ["wheels"]}, "is a folder"),
+    "empty find-links": ({"find_links": [""]}, '"." for the folder of this file'),
+    "empty module name": ({"system_packages": [""]}, "is no name of a module"),
+    "module name with a slash": ({"system_packages": ["lib/one"]}, "is no name of a module"),
+    "date in words": ({"exclude_newer": "yesterday"}, "2026-01-31"),
+    "index without a scheme": ({"index_url": "example.org/simple"}, "as in `https://"),
+    "index with an unsupported scheme": ({"index_url": "ftp://h/simple"}, "as in `https://"),
+    "index from an unnamed variable": ({"extra_index_url": ["env:"]}, "`env:NAME`"),
+    "empty extra index": ({"extra_index_url": [""]}, "is no URL of an index"),
+    "smoke test without a program": ({"smoke": ["''", "true"]}, "an empty command"),
+    "nonexistent day": ({"exclude_newer": "2026-02-30"}, "is no date"),
+    "nonexistent time": ({"exclude_newer": "2026-02-03T25:00:00Z"}, "is no date"),
+    "a duration": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
+}
+
+
+@pytest.mark.parametrize(("keys", "expected"), INVALID.values(), ids=INVALID)
+def test_invalid_value_is_refused_with_a_hint(
+    stocked: Host, keys: dict[str, Any], expected: str
+) -> None:
+    stocked.declare(["beta"], **keys)
+
+    refused = stocked.apply()
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert expected in f"{problem['message']} {problem['hint']}"
+
+
+@pytest.mark.parametrize("path", ["app", "app/inner"])
+def test_conflicting_venv_paths_are_reported_once(stocked: Host, path: str) -> None:
+    stocked.declare(["beta"], f'[venv.other]\npath = "venvs/{path}"\n')
+
+    refused = stocked.apply()
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert problem["hint"].startswith(f"`{stocked.folder}/venvs/{path}` and `{stocked.venv}`: ")
+
+
+def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
+    host.write('[venv.app]\npath = "app"\n', "odd\nfolder/converge.toml")
+
+    refused = host.run("plan", "--json", "odd\nfolder/converge.toml")
+
+    assert refused.code == 65
+    (problem,) = refused.report["problems"]
+    assert problem["message"] == f"{f'{host.folder}/odd{chr(10)}folder/app'!r} is no path"
+    assert "rename the folder" in problem["hint"]
+
+
+def test_only_reports_that_nothing_is_declared(host: Host) -> None:
+    host.write("")
+
+    assert "declared are none" in host.run("plan", "--only", "venv.app", "converge.toml").err
+
+
+def test_upgrade_refuses_an_invalid_package_name(stocked: Host) -> None:
+    stocked.declare(["beta"])
+
+    assert stocked.apply("--upgrade=bad name!").code == 64
+
+
+@pytest.mark.parametrize("variable", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
+def test_relative_cache_or_state_directory_is_refused(stocked: Host, variable: str) -> None:
+    stocked.declare(["beta"])
+
+    refused = stocked.apply(env={variable: "here"})
+
+    assert refused.code == 64
+    assert variable in refused.err
+
+
+def test_adopt_replaces_a_symlink_of_another_tool(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.venv.parent.mkdir()
+    stocked.venv.symlink_to("/usr")
+
+    done = stocked.run("adopt", "converge.toml", "app")
+    again = stocked.run("adopt", "converge.toml", "app")
+
+    assert done.code == 0, done.err
+    assert "was a symlink to /usr\n" in done.out
+    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert again.code == 1
+    assert "nothing of another tool" in again.err
+    stocked.write("")
+    (notice,) = stocked.run("plan", "--json", "converge.toml").report["notes"]
+    assert notice.startswith("`venv.app` is no longer declared")

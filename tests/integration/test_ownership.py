@@ -1,0 +1,282 @@
+"""Files of a venv belong to the declared owner; converge's metadata doesn't."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import stock
+from tests.integration.host import Host, changes
+from tests.integration.rooms import NOBODY
+from tests.support.wheels import make_wheel
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+def run_as_nobody(*arguments: object) -> int:
+    """Run a command as an unprivileged user; return its exit status."""
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    return subprocess.run([*become, *map(str, arguments)], capture_output=True, cwd="/").returncode
+
+
+@pytest.fixture
+def open_host(shared_cache: Path) -> Iterator[Host]:
+    """Yield a host whose directory every user can enter."""
+    with tempfile.TemporaryDirectory(prefix="open-host-") as folder:
+        Path(folder).chmod(0o755)
+        host = Host(folder=Path(folder), cache=shared_cache)
+        stock(host.wheels)
+        yield host
+
+
+def test_owner_group_and_mode_are_applied_and_repaired(stocked: Host) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    stocked.declare(["beta"])
+    stocked.applied()
+    stocked.declare(["beta"], owner="nobody", group="nogroup", mode="0750")
+
+    plan = stocked.converges()
+
+    assert plan["action"] == "update"
+    assert changes(plan)["owner"] == (None, "nobody")
+    assert changes(plan)["group"] == (None, "nogroup")
+    assert changes(plan)["mode"] == ("0755", "0750")
+    assert {path.lstat().st_uid for path in stocked.site.rglob("*")} == {NOBODY}
+    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
+
+    stocked.generation.chmod(0o700)
+    assert stocked.converges()["action"] == "repair"
+    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
+
+
+HOLD_LOCKS = """
+import fcntl, os, sys, time
+held = set()
+while time.sleep(0.001) is None:
+    for name in set(os.listdir(sys.argv[1])) - held:
+        try:
+            folder = os.open(f"{sys.argv[1]}/{name}/.converge", os.O_RDONLY)
+        except OSError:
+            continue
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        held.add(name)
+        print(name, flush=True)
+"""
+
+
+def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
+    open_host.declare(["beta"], smoke=["sleep 0.5"])
+    open_host.applied()
+    shutil.rmtree(open_host.generation)
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    command = [
+        *become,
+        "/usr/bin/env",
+        "python3",
+        "-c",
+        HOLD_LOCKS,
+        open_host.store / "generations",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as locker:
+        try:
+            open_host.applied()
+            assert locker.stdout is not None
+            assert locker.stdout.readline().strip() == open_host.generation.name
+        finally:
+            locker.kill()
+    open_host.settled()
+
+
+CREATE_FILES = """
+import glob, itertools, sys
+for number in itertools.count():
+    for folder in glob.glob(f"{sys.argv[1]}/trash-*/*/*/site-packages/beta/cache"):
+        try:
+            open(f"{folder}/more-{number}", "x").close()
+        except OSError:
+            continue
+"""
+
+
+def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
+    open_host.declare(["beta<2"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
+    open_host.applied()
+    cache = open_host.site / "beta/cache"
+    assert run_as_nobody("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
+    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, open_host.store]
+    with subprocess.Popen(command, cwd="/") as writer:
+        try:
+            open_host.declare(["beta==2.0"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
+            done = open_host.apply()
+        finally:
+            writer.kill()
+
+    assert done.code == 0, done.out
+    assert open_host.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert {entry.name for entry in open_host.store.iterdir()} <= {"former", "generations", "lock"}
+
+
+def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
+    """A sparse file can have any size without using disk space."""
+    open_host.declare(["beta<2"], owner="nobody")
+    open_host.applied()
+    site = open_host.site
+    metadata = "printf 'Name: stray\\nVersion: 1.0\\n\\n'"
+    script = f"""
+        truncate -s 1T {site}/beta/__init__.py
+        mkdir {site}/stray-1.0.dist-info {site}/stray-2.0.dist-info
+        truncate -s 1T {site}/stray-1.0.dist-info/METADATA
+        {metadata} > {site}/stray-2.0.dist-info/METADATA
+        truncate -s 1T {site}/stray-2.0.dist-info/RECORD
+    """
+    assert run_as_nobody("sh", "-ec", script) == 0
+
+    verified = open_host.run("verify", "converge.toml", "--json")
+    repaired = open_host.converges()
+
+    assert verified.code == 2, verified.err
+    assert "S.5...." in verified.out
+    assert changes(repaired)["package.stray"] == ("1.0", None)
+
+
+def test_owner_can_change_files_but_not_metadata(open_host: Host) -> None:
+    open_host.declare(["beta"], owner="nobody")
+    open_host.applied()
+    root = open_host.generation
+
+    assert run_as_nobody("touch", open_host.site / "stray.py") == 0
+    for command in (
+        ["mv", root / ".converge", root / "moved"],
+        ["touch", root / ".converge/stray"],
+        ["touch", root / ".converge/seal.json"],
+        ["mv", root, f"{root}-moved"],
+    ):
+        assert run_as_nobody(*command) != 0
+    assert root.stat().st_uid == 0
+    assert {path.lstat().st_uid for path in (root / ".converge").rglob("*")} == {0}
+    assert set(changes(open_host.converges())) == {
+        f"file.{(open_host.site / 'stray.py').relative_to(open_host.generation)}",
+        "generation",
+    }
+
+
+def test_ownership_changes_only_after_smoke_tests(stocked: Host) -> None:
+    """Otherwise, the owner could replace a file before root runs it."""
+    program = (
+        "import os, sys; "
+        "owners = {os.lstat(os.path.join(directory, name)).st_uid "
+        "for directory, _, files in os.walk(sys.prefix) for name in [*files, '.']}; "
+        "sys.exit(owners != {0} or os.stat(sys.prefix).st_mode & 0o777 != 0o750)"
+    )
+    stocked.declare(
+        ["beta"], owner="nobody", group="nogroup", mode="0750", smoke=[f'python -c "{program}"']
+    )
+
+    stocked.converges()
+
+    assert {path.lstat().st_uid for path in stocked.site.rglob("*")} == {NOBODY}
+
+
+def test_files_changed_by_a_smoke_test_are_drift(stocked: Host) -> None:
+    program = "import beta; open(beta.__file__, 'a').write('pass')"
+    stocked.declare(["beta"], owner="nobody", smoke=[f'python -c "{program}"'])
+    stocked.apply()
+
+    assert stocked.run("check", "converge.toml").code == 2
+
+
+def test_persistent_directory_belongs_to_the_owner(stocked: Host) -> None:
+    make_wheel(stocked.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"})
+    stocked.declare(["service"], owner="nobody", group="nogroup", persistent=["etc/service", "var"])
+
+    stocked.converges()
+
+    persistent = stocked.store / "persistent"
+    for path in (
+        persistent / "etc/service",
+        persistent / "etc/service/service.conf",
+        persistent / "var",
+    ):
+        assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
+
+
+def test_metadata_isnt_written_through_a_symlink(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    outside = stocked.folder / "outside"
+    (stocked.generation / ".converge").rename(outside)
+    (stocked.generation / ".converge").symlink_to(outside)
+    before = {path: path.lstat().st_ctime_ns for path in outside.iterdir()}
+
+    stocked.applied()
+
+    assert {path: path.lstat().st_ctime_ns for path in outside.iterdir()} == before
+
+
+def test_mode_that_locks_out_the_owner_is_refused(stocked: Host) -> None:
+    stocked.declare(["beta"], owner="nobody", mode="0700")
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    assert "shuts the owner `nobody` out" in failed.first["error"]["message"]
+    assert stocked.generations() == []
+
+
+def test_group_writable_mode_is_refused(stocked: Host) -> None:
+    stocked.declare(["beta"], mode="0775")
+
+    refused = stocked.apply()
+
+    assert refused.code == 65
+    assert "would let others replace" in refused.report["problems"][0]["message"]
+
+
+def test_default_acl_makes_no_created_file_writable(stocked: Host) -> None:
+    """A default ACL replaces the umask for every file created below (acl(5))."""
+    parent = stocked.folder / "team"
+    parent.mkdir()
+    undefined_id, group = 0xFFFFFFFF, 100
+    entries = [(1, 7, undefined_id), (4, 5, undefined_id), (8, 7, group), (16, 7, undefined_id)]
+    rows = [struct.pack("<HHI", *entry) for entry in (*entries, (32, 5, undefined_id))]
+    try:
+        os.setxattr(parent, "system.posix_acl_default", struct.pack("<I", 2) + b"".join(rows))
+    except OSError as error:
+        pytest.skip(f"access control lists aren't supported here: {error.strerror}")
+    link = '[link."team/bin/alpha"]\nto = "venv.app:bin/alpha"\n'
+    stocked.declare(["alpha==1.0"], link, path="team/venvs/app", persistent=["etc/deep/app"])
+    stocked.applied()
+    stocked.declare(["alpha==1.1"], link, path="team/venvs/app", persistent=["etc/deep/more"])
+    stocked.applied()
+
+    paths = [path for path in parent.rglob("*") if not path.is_symlink()]
+    assert [path for path in paths if path.stat().st_mode & 0o022] == []
+
+
+def test_unknown_owner_fails_before_the_build(stocked: Host) -> None:
+    stocked.declare(["beta"], owner="no-such-user")
+
+    failed = stocked.apply()
+
+    assert failed.code == 1
+    assert "no user `no-such-user`" in failed.first["error"]["message"]
+    assert "installing" not in failed.err, "the owner is checked before the build"
+    assert not stocked.venv.exists()
+    assert not Path(stocked.store / "generations").exists() or stocked.generations() == []
+
+
+def test_mode_with_leading_zero_changes_nothing(stocked: Host) -> None:
+    stocked.declare(["beta"], mode="750")
+    stocked.applied()
+    stocked.declare(["beta"], mode="0750")
+
+    stocked.settled()
