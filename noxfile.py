@@ -1,0 +1,77 @@
+"""Run each test tier in a fresh environment: `nox -s unit`.
+
+Every session installs the pinned tools of `tests/requirements.txt` and runs converge from the
+source tree. A session passes its arguments on: `nox -s unit -- -k diff`.
+"""
+
+from __future__ import annotations
+
+import nox
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+nox.needs_version = ">=2024.3.2"
+nox.options.sessions = ["lint", "types", "unit"]
+nox.options.default_venv_backend = "uv|virtualenv"
+
+
+def _install(session: nox.Session) -> None:
+    session.install("--require-hashes", "-r", "tests/requirements.txt")
+
+
+def _pytest(session: nox.Session, *arguments: str) -> None:
+    _install(session)
+    session.run("python", "-m", "pytest", *arguments, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, and spelling."""
+    _install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    _install(session)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def unit(session: nox.Session) -> None:
+    """Run the fast tests."""
+    _pytest(session, "tests/unit", "tests/property", "tests/docs")
+
+
+@nox.session(python=PYTHONS)
+def integration(session: nox.Session) -> None:
+    """Run the command with real uv and virtualenv, and the laws of every kind."""
+    _pytest(session, "-n", "2", "--dist", "loadfile", "tests/integration", "tests/laws")
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Strike a sample of the kills, refused calls, and power failures."""
+    _pytest(session, "-n", "2", "--dist", "loadfile", "tests/crash")
+
+
+@nox.session
+def wrappers(session: nox.Session) -> None:
+    """Run real Ansible, Salt, pyinfra, and the rules of DSC."""
+    _pytest(session, "-m", "wrappers", "tests/wrappers")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Check that the pages match the code and that their commands work."""
+    _pytest(session, "tests/docs")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure run times. To run one benchmark, pass `-- --only NAME`."""
+    _install(session)
+    session.run("python", "-m", "tests.bench", *session.posargs)
