@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = (
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *(page for page in sorted(DOCS.rglob("*.md")) if "templates" not in page.parts),
 )
 _FENCE = re.compile(r"^( *)```(\w*)\s*$")
