@@ -1,0 +1,141 @@
+"""The voice rules hold in the whole tree, and each rule reports a planted offense."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli
+
+from tests.voice import ratchet
+from tests.voice.check import (
+    Hit,
+    allowed,
+    banned,
+    docs_length,
+    every_hit,
+    exception_for,
+    file_hits,
+    not_allowed,
+    prose_hits,
+    totals,
+)
+from tests.voice.sources import ROOT, Passage, help_passages, tracked
+
+PLANTED = tomli.loads((Path(__file__).parent / "planted.toml").read_text(encoding="utf-8"))["case"]
+NAME_RULES = {
+    "vague-name",
+    "word-in-name",
+    "old-name",
+    "old-module",
+    "old-key",
+    "plural-alias",
+    "long-test-name",
+    "docstring-section",
+}
+
+
+@pytest.fixture(scope="module")
+def hits() -> list[Hit]:
+    """Return the hits in the tree, allowed ones included."""
+    return every_hit()
+
+
+def test_no_rule_has_more_hits_than_the_ratchet(hits: list[Hit]) -> None:
+    """The ratchet shrinks to nothing; then every hit fails."""
+    remaining = [hit for hit in not_allowed(hits) if hit.rule != "semicolon"]
+    risen = set(ratchet.exceeded(totals(remaining), ratchet.load()))
+    report = "\n".join(str(hit) for hit in remaining if (hit.rule, hit.area) in risen)
+    assert not risen, f"more hits than ratchet.toml allows for {sorted(risen)}:\n{report}"
+
+
+def test_docs_have_one_semicolon_in_a_thousand_words(hits: list[Hit]) -> None:
+    """The ratchet may allow more for now."""
+    semicolons = [hit for hit in not_allowed(hits) if hit.rule == "semicolon"]
+    allowance = sum(count for (rule, _), count in ratchet.load().items() if rule == "semicolon")
+    limit = max(docs_length() // 1000, allowance)
+    assert len(semicolons) <= limit, "\n".join(map(str, semicolons))
+
+
+def test_every_exception_has_a_reason_and_a_use(hits: list[Hit]) -> None:
+    """An exception without a hit is deleted."""
+    used = {exception_for(hit) for hit in hits}
+    assert [entry for entry in allowed() if not entry.get("reason")] == []
+    assert [entry for index, entry in enumerate(allowed()) if index not in used] == []
+
+
+def _id(case: dict[str, Any]) -> str:
+    return f"{case.get('rule', 'accepted')}-{case['file']}"
+
+
+@pytest.mark.parametrize("case", PLANTED, ids=_id)
+def test_planted_text_is_reported_or_accepted(tmp_path: Path, case: dict[str, Any]) -> None:
+    """A report names the file, the line, the offense and a replacement."""
+    file = tmp_path / case["file"]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(case["text"], encoding="utf-8")
+    reported = list(file_hits(case["file"], tmp_path))
+    if "rule" not in case:
+        assert reported == []
+        return
+    matching = [hit for hit in reported if hit.rule == case["rule"]]
+    assert matching, f"the guard accepts: {case['text']}"
+    assert str(matching[0]).startswith(f"{case['file']}:{matching[0].line}: ")
+    assert matching[0].instead
+
+
+def test_every_rule_has_a_planted_offense() -> None:
+    """A rule that can't fail proves nothing."""
+    assert {case["rule"] for case in PLANTED if "rule" in case} == {*banned()["prose"], *NAME_RULES}
+
+
+def test_help_is_checked() -> None:
+    """The text of `--help` is a scope of its own."""
+    passage = Passage(path="plan --help", line=3, scope="help", text="choose versions anew")
+    assert [hit.rule for hit in prose_hits(passage)] == ["archaic"]
+    assert {"--help", "plan --help", "gc --help"} <= {text.path for text in help_passages()}
+
+
+def test_line_of_hit_in_paragraph(tmp_path: Path) -> None:
+    """The line is that of the match, not of the paragraph."""
+    (tmp_path / "page.md").write_text("# Page\n\nFirst line\nand nobody else.\n", encoding="utf-8")
+    assert [hit.line for hit in file_hits("page.md", tmp_path)] == [4]
+
+
+def test_ratchet_reports_a_rising_count() -> None:
+    """A count may fall or stay."""
+    limits = Counter({("noun", "docs"): 2, ("tell", "docs"): 1})
+    assert ratchet.exceeded(Counter({("noun", "docs"): 2}), limits) == []
+    assert ratchet.exceeded(Counter({("noun", "docs"): 3}), limits) == [("noun", "docs")]
+    assert ratchet.exceeded(Counter({("noun", "engine"): 1}), limits) == [("noun", "engine")]
+
+
+def test_ratchet_never_rises(tmp_path: Path) -> None:
+    """Lowering keeps the smaller count, and forgets a rule without hits."""
+    file = tmp_path / "ratchet.toml"
+    ratchet.lower(Counter({("noun", "docs"): 5, ("tell", "docs"): 1}), file)
+    ratchet.lower(Counter({("noun", "docs"): 9}), file)
+    assert ratchet.load(file) == Counter({("noun", "docs"): 5})
+    assert ratchet.load(tmp_path / "absent.toml") == Counter()
+
+
+def _codespell(*files: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "codespell_lib", *files]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_codespell_finds_nothing() -> None:
+    """Deliberate misspellings are listed in pyproject.toml."""
+    completed = _codespell(*tracked())
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+
+
+def test_codespell_reports_a_planted_misspelling(tmp_path: Path) -> None:
+    """The spelling check can fail."""
+    file = tmp_path / "page.md"
+    file.write_text("re" + "cieve the file\n", encoding="utf-8")
+    assert "receive" in _codespell(str(file)).stdout
