@@ -1,1 +1,1 @@
-"""What holds for every kind, whatever it is a kind of."""
+"""Contract tests that every resource kind must pass."""

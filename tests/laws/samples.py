@@ -1,4 +1,4 @@
-"""A resource of each kind, as somebody would declare it: all that a new kind must add here."""
+"""One sample declaration per kind. To test a new kind, add a sample here."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from pathlib import Path
 from tests.support.wheels import make_wheel
 
 
-def _nothing(_folder: Path) -> None:
-    """Nothing need be there."""
+def _prepare_nothing(_directory: Path) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """Two versions of one table; `@` stands for the folder that the declaration lies in."""
+    """Two versions of one table. `@` is replaced by the directory of the declaration."""
 
     kind: str
     first: str
     second: str
-    prepare: Callable[[Path], object] = _nothing
-    """Makes what the tables take for granted."""
+    prepare: Callable[[Path], object] = _prepare_nothing
+    """Creates the files that the tables refer to."""
     in_place: bool = True
-    """Whether the second is a change of the first; not where another wish is another thing."""
+    """Whether the second version updates the first. If not, it creates another resource."""
 
 
-def _two_interpreters(folder: Path) -> None:
+def _create_interpreters(directory: Path) -> None:
     for name in ("one", "two"):
-        (folder / name).symlink_to(sys.executable)
+        (directory / name).symlink_to(sys.executable)
 
 
-def _two_wheels(folder: Path) -> None:
+def _create_wheels(directory: Path) -> None:
     for version in ("1.0", "2.0"):
-        make_wheel(folder / "wheels", "beta", version)
+        make_wheel(directory / "wheels", "beta", version)
 
 
-def _two_targets(folder: Path) -> None:
+def _create_targets(directory: Path) -> None:
     for name in ("one", "two"):
-        (folder / name).write_text(name)
+        (directory / name).write_text(name)
 
 
 _VENV = f"""
@@ -55,20 +55,20 @@ SAMPLES = (
         kind="interpreter",
         first='[interpreter.sample]\npython = "@/one"',
         second='[interpreter.sample]\npython = "@/two"',
-        prepare=_two_interpreters,
+        prepare=_create_interpreters,
         in_place=False,
     ),
     Sample(
         kind="venv",
         first=f'{_VENV}["beta==1.0"]',
         second=f'{_VENV}["beta==2.0"]',
-        prepare=_two_wheels,
+        prepare=_create_wheels,
     ),
     Sample(
         kind="link",
         first='[link."@/bin/sample"]\nto = "@/one"',
         second='[link."@/bin/sample"]\nto = "@/two"',
-        prepare=_two_targets,
+        prepare=_create_targets,
     ),
     Sample(
         kind="command",

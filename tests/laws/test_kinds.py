@@ -1,4 +1,4 @@
-"""The laws of the contract, over every kind that the command has."""
+"""Contract tests that run for every kind of the command."""
 
 from __future__ import annotations
 
@@ -15,151 +15,152 @@ from engine.loading import freeze, thaw
 from engine.lock import holding
 from engine.settings import Settings
 from states.__main__ import compose
-from tests.crash.sweep import sample as some_of
-from tests.laws.killed import KILLED
+from tests.crash.sweep import sample as choose_some
+from tests.laws.kill_before_change import KILLED
 from tests.laws.samples import SAMPLES, Sample
-from tests.laws.world import Look, World, below
+from tests.laws.sandbox import FileState, Sandbox, walk
 from tests.support.command import ROOT, Converge
 
-KILLS = some_of(5, 5, 5)
-"""Of a kind that does more than so many things: the first, the last, and some between."""
+KILLS = choose_some(5, 5, 5)
+"""The changes before which the command is killed: the first five, the last five, five between."""
 
 
 @pytest.fixture(scope="session")
 def laws_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What was fetched and compiled for one law serves the others."""
+    """Return a cache shared by all tests, so that downloads and bytecode are reused."""
     return str(tmp_path_factory.mktemp("laws-cache"))
 
 
 @pytest.fixture(params=SAMPLES, ids=lambda sample: sample.kind)
 def sample(request: pytest.FixtureRequest) -> Sample:
-    """Each kind in turn."""
+    """Return the sample of each kind in turn."""
     return request.param
 
 
 @pytest.fixture
-def world(sample: Sample, tmp_path: Path, laws_cache: str) -> World:
-    """A folder with what the sample takes for granted, and with others' things in it."""
-    return _world(sample, tmp_path, laws_cache)
+def sandbox(sample: Sample, tmp_path: Path, laws_cache: str) -> Sandbox:
+    """Return a sandbox with the files that the sample needs, and with unrelated files."""
+    return _create_sandbox(sample, tmp_path, laws_cache)
 
 
-def _world(sample: Sample, place: Path, cache: str) -> World:
-    folder, state = place / "place", place / "state"
-    for one in (folder / "venvs", folder / "bin", folder / "another's"):
-        one.mkdir(parents=True)
+def _create_sandbox(sample: Sample, parent: Path, cache: str) -> Sandbox:
+    directory, state = parent / "directory", parent / "state"
+    for subdirectory in ("venvs", "bin", "unrelated"):
+        (directory / subdirectory).mkdir(parents=True)
     state.mkdir()
-    for one in ("venvs/another", "bin/another", "another's/file", ".hidden"):
-        (folder / one).write_text("not ours")
-    sample.prepare(folder)
-    return World(folder, sample, Settings(cache=cache, state=str(state)))
+    for name in ("venvs/unrelated", "bin/unrelated", "unrelated/file", ".hidden"):
+        (directory / name).write_text("unrelated")
+    sample.prepare(directory)
+    return Sandbox(directory, sample, Settings(cache=cache, state=str(state)))
 
 
 def test_every_kind_has_a_sample(tmp_path: Path) -> None:
     kinds = compose(Settings(cache=str(tmp_path), state=str(tmp_path))).kinds
-    assert sorted(kinds) == sorted(one.kind for one in SAMPLES)
+    assert sorted(kinds) == sorted(sample.kind for sample in SAMPLES)
 
 
-def test_kind_state_is_a_flat_map_of_strings(world: World) -> None:
-    resource = world.declare(world.sample.first)
+def test_kind_state_is_a_flat_map_of_strings(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
     for _ in range(2):
-        foretold = world.foretell(resource)
-        for state in (foretold.observed, foretold.state):
-            _check_state(state)
-        world.bring_about(resource)
+        planned = sandbox.plan(resource)
+        for state in (planned.observed, planned.state):
+            _assert_flat_map(state)
+        sandbox.apply(resource)
 
 
-def _check_state(state: State | None) -> None:
+def _assert_flat_map(state: State | None) -> None:
     if state is None:
         return
     assert state
-    assert all(isinstance(one, str) for item in state.items() for one in item)
+    assert all(isinstance(text, str) for item in state.items() for text in item)
     assert json.loads(json.dumps(dict(state))) == dict(state)
 
 
-def test_kind_observe_writes_nothing_and_is_repeatable(world: World) -> None:
-    resource = world.declare(world.sample.first)
+def test_kind_observe_writes_nothing_and_is_repeatable(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
     for _ in range(2):
-        before, kind, spec = world.looks(), world.kind(), resource.spec
-        seen = kind.observe(spec)
-        kind.asks(spec, seen)
+        before, kind, spec = sandbox.snapshot(), sandbox.kind(), resource.spec
+        observed = kind.observe(spec)
+        kind.asks(spec, observed)
         kind.absent(spec)
         assert [*kind.remarks(spec)] == [*kind.remarks(spec)]
-        assert kind.observe(spec) == seen == world.kind().observe(spec)
-        assert world.looks() == before
-        world.bring_about(resource)
+        assert kind.observe(spec) == observed == sandbox.kind().observe(spec)
+        assert sandbox.snapshot() == before
+        sandbox.apply(resource)
 
 
-def test_kind_pure_methods_are_deterministic(world: World) -> None:
-    spec = world.declare(world.sample.first).spec
-    kind, other = world.kind(), world.kind()
+def test_kind_pure_methods_are_deterministic(sandbox: Sandbox) -> None:
+    spec = sandbox.declare(sandbox.sample.first).spec
+    kind, other = sandbox.kind(), sandbox.kind()
     assert [*kind.claims(spec)] == [*other.claims(spec)]
     assert [*kind.needs(spec)] == [*other.needs(spec)]
-    assert world.declare(world.sample.first).spec == spec
+    assert sandbox.declare(sandbox.sample.first).spec == spec
 
 
-def test_kind_owned_paths_are_absolute_and_normalized(world: World) -> None:
-    for claim in world.kind().claims(world.declare(world.sample.first).spec):
-        assert os.path.isabs(claim)
-        assert os.path.normpath(claim) == claim
+def test_kind_owned_paths_are_absolute_and_normalized(sandbox: Sandbox) -> None:
+    for path in sandbox.kind().claims(sandbox.declare(sandbox.sample.first).spec):
+        assert os.path.isabs(path)
+        assert os.path.normpath(path) == path
 
 
-def test_kind_desired_state_is_deterministic(world: World) -> None:
-    resource = world.declare(world.sample.first)
+def test_kind_desired_state_is_deterministic(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
     for _ in range(2):
-        kind = world.kind()
-        seen = kind.observe(resource.spec)
-        first = kind.desire(resource.spec, seen, {})
-        assert kind.desire(resource.spec, seen, {}) == first
-        world.bring_about(resource)
+        kind = sandbox.kind()
+        observed = kind.observe(resource.spec)
+        desired = kind.desire(resource.spec, observed, {})
+        assert kind.desire(resource.spec, observed, {}) == desired
+        sandbox.apply(resource)
 
 
-def test_dry_run_writes_nothing_and_predicts_the_apply(world: World) -> None:
-    for table in (world.sample.first, world.sample.second):
-        resource = world.declare(table)
-        before = world.looks()
+def test_dry_run_writes_nothing_and_predicts_the_apply(sandbox: Sandbox) -> None:
+    for table in (sandbox.sample.first, sandbox.sample.second):
+        resource = sandbox.declare(table)
+        before = sandbox.snapshot()
 
-        foretold = world.foretell(resource)
+        planned = sandbox.plan(resource)
 
-        assert foretold.outcome == "would-change"
-        assert world.looks() == before
-        done = world.bring_about(resource)
-        assert done.action == foretold.action
-        assert [(one.attribute, one.before) for one in done.changes] == [
-            (one.attribute, one.before) for one in foretold.changes
+        assert planned.outcome == "would-change"
+        assert sandbox.snapshot() == before
+        applied = sandbox.apply(resource)
+        assert applied.action == planned.action
+        assert [(change.attribute, change.before) for change in applied.changes] == [
+            (change.attribute, change.before) for change in planned.changes
         ]
 
 
-def test_applied_state_is_the_desired_state(world: World) -> None:
-    for table in (world.sample.first, world.sample.second, world.sample.first):
-        resource = world.declare(table)
-        world.bring_about(resource)
+def test_applied_state_is_the_desired_state(sandbox: Sandbox) -> None:
+    for table in (sandbox.sample.first, sandbox.sample.second, sandbox.sample.first):
+        resource = sandbox.declare(table)
+        sandbox.apply(resource)
 
-        assert world.bring_about(resource).outcome == "unchanged"
-        kind = world.kind()
-        seen = kind.observe(resource.spec)
-        assert seen is not None
-        assert kind.desire(resource.spec, seen, {}) == seen
-
-
-def test_changed_spec_plans_update(world: World) -> None:
-    world.bring_about(world.declare(world.sample.first))
-
-    done = world.bring_about(world.declare(world.sample.second))
-
-    assert (done.action == "create") is not world.sample.in_place
-    assert all(one.before is not None for one in done.changes) is world.sample.in_place
+        assert sandbox.apply(resource).outcome == "unchanged"
+        kind = sandbox.kind()
+        observed = kind.observe(resource.spec)
+        assert observed is not None
+        assert kind.desire(resource.spec, observed, {}) == observed
 
 
-def test_change_reason_is_a_single_line(world: World) -> None:
-    for table in (world.sample.first, world.sample.second):
-        for change in world.bring_about(world.declare(table)).changes:
+def test_changed_spec_plans_update(sandbox: Sandbox) -> None:
+    sandbox.apply(sandbox.declare(sandbox.sample.first))
+
+    result = sandbox.apply(sandbox.declare(sandbox.sample.second))
+
+    in_place = sandbox.sample.in_place
+    assert (result.action == "create") is not in_place
+    assert all(change.before is not None for change in result.changes) is in_place
+
+
+def test_change_reason_is_a_single_line(sandbox: Sandbox) -> None:
+    for table in (sandbox.sample.first, sandbox.sample.second):
+        for change in sandbox.apply(sandbox.declare(table)).changes:
             assert change.reason == change.reason.strip()
             assert "\n" not in change.reason
 
 
-def test_kind_apply_is_idempotent(world: World) -> None:
-    resource = world.declare(world.sample.first)
-    kind = world.kind()
+def test_kind_apply_is_idempotent(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
+    kind = sandbox.kind()
     spec = resource.spec
     with holding(lambda: kind.lock(spec), 0):
         diff = difference(kind, resource, {})
@@ -168,91 +169,98 @@ def test_kind_apply_is_idempotent(world: World) -> None:
             assert not difference(kind, resource, {})
 
 
-def test_apply_writes_only_owned_paths(world: World) -> None:
-    ours = (*world.kind().claims(world.declare(world.sample.first).spec), world.settings.state)
-    # A folder in which a name comes or goes has changed, too.
-    around = {os.path.dirname(one) for one in ours}
-    before = _others(world, ours)
+def test_apply_writes_only_owned_paths(sandbox: Sandbox) -> None:
+    spec = sandbox.declare(sandbox.sample.first).spec
+    owned = (*sandbox.kind().claims(spec), sandbox.settings.state)
+    # Adding or deleting a name changes the parent directory.
+    parents = {os.path.dirname(path) for path in owned}
+    before = _snapshot_without(sandbox, owned)
 
-    for table in (world.sample.first, world.sample.second):
-        world.bring_about(world.declare(table))
+    for table in (sandbox.sample.first, sandbox.sample.second):
+        sandbox.apply(sandbox.declare(table))
 
-    after = _others(world, ours)
-    assert {path for path in before | after if before.get(path) != after.get(path)} <= around
-
-
-def _others(world: World, ours: tuple[str, ...]) -> dict[str, Look]:
-    return dict(world.looks(without=(*ours, str(world.file))))
+    after = _snapshot_without(sandbox, owned)
+    assert {path for path in before | after if before.get(path) != after.get(path)} <= parents
 
 
-def test_removal_deletes_only_the_resource(world: World) -> None:
-    resource = world.declare(world.sample.first)
-    absent = world.kind().absent(resource.spec)
-    if absent is None:
-        pytest.skip("what it makes is not for it to remove")
-    before = below(str(world.folder))
-    world.bring_about(resource)
-    gone = type(resource)(resource.kind, resource.name, absent, file=resource.file)
-
-    assert world.bring_about(gone).action == "delete"
-
-    assert world.kind().observe(absent) is None
-    assert world.bring_about(gone).outcome == "unchanged"
-    assert world.kind().absent(absent) is None
-    assert sorted(below(str(world.folder))) == sorted(before)
+def _snapshot_without(sandbox: Sandbox, owned: tuple[str, ...]) -> dict[str, FileState]:
+    return dict(sandbox.snapshot(without=(*owned, str(sandbox.file))))
 
 
-def test_spec_survives_the_cache(world: World) -> None:
-    resource = world.declare(world.sample.first)
-    kept = json.loads(json.dumps(freeze(resource)))
-    assert thaw(kept, compose(world.settings)) == resource
+def test_removal_deletes_only_the_resource(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
+    removal_spec = sandbox.kind().absent(resource.spec)
+    if removal_spec is None:
+        pytest.skip("this kind doesn't support removal")
+    before = walk(str(sandbox.directory))
+    sandbox.apply(resource)
+    removal = type(resource)(resource.kind, resource.name, removal_spec, file=resource.file)
+
+    assert sandbox.apply(removal).action == "delete"
+
+    assert sandbox.kind().observe(removal_spec) is None
+    assert sandbox.apply(removal).outcome == "unchanged"
+    assert sandbox.kind().absent(removal_spec) is None
+    assert sorted(walk(str(sandbox.directory))) == sorted(before)
 
 
-def test_kind_lock_is_in_a_private_directory(world: World) -> None:
-    spec = world.declare(world.sample.first).spec
-    lock = world.kind().lock(spec)
+def test_spec_survives_the_cache(sandbox: Sandbox) -> None:
+    resource = sandbox.declare(sandbox.sample.first)
+    cached = json.loads(json.dumps(freeze(resource)))
+    assert thaw(cached, compose(sandbox.settings)) == resource
+
+
+def test_kind_lock_is_in_a_private_directory(sandbox: Sandbox) -> None:
+    spec = sandbox.declare(sandbox.sample.first).spec
+    lock = sandbox.kind().lock(spec)
     if lock is not None:
-        folder = os.stat(os.path.dirname(lock))
-        assert folder.st_uid == os.geteuid()
-        assert not folder.st_mode & 0o022
-        assert world.kind().lock(spec) == lock
+        status = os.stat(os.path.dirname(lock))
+        assert status.st_uid == os.geteuid()
+        assert not status.st_mode & 0o022
+        assert sandbox.kind().lock(spec) == lock
 
 
 def test_run_after_a_kill_repairs_the_resource(
     sample: Sample, tmp_path: Path, laws_cache: str
 ) -> None:
-    """And the one after it finds nothing to do."""
-    _struck(_world(sample, tmp_path / "warm", laws_cache), 0)  # what is cached is not done again
-    total = _struck(_world(sample, tmp_path / "all", laws_cache), 0)
+    """The run after a kill repairs the resource, and the one after that changes nothing."""
+    # Fill the cache first: cached work isn't repeated, so the number of changes is stable.
+    _run_and_kill(_create_sandbox(sample, tmp_path / "warm-up", laws_cache), 0)
+    total = _run_and_kill(_create_sandbox(sample, tmp_path / "complete", laws_cache), 0)
     assert total > 0
-    for turn in KILLS(total):
-        world = _world(sample, tmp_path / f"{turn}", laws_cache)
-        assert _struck(world, turn + 1) == KILLED, turn
-        resource = world.declare(sample.first)
-        world.kind().observe(resource.spec)
-        again = _command(world)("apply", world.file, "--json")
-        assert again.code == 0, (turn, again)
-        assert world.bring_about(resource).outcome == "unchanged", turn
+    for change in KILLS(total):
+        sandbox = _create_sandbox(sample, tmp_path / f"{change}", laws_cache)
+        assert _run_and_kill(sandbox, change + 1) == KILLED, change
+        resource = sandbox.declare(sample.first)
+        sandbox.kind().observe(resource.spec)
+        next_run = _command(sandbox)("apply", sandbox.file, "--json")
+        assert next_run.code == 0, (change, next_run)
+        assert sandbox.apply(resource).outcome == "unchanged", change
 
 
-def _struck(world: World, turn: int) -> int:
-    """Run the command and kill it; return how it ended, or, not killed, how much it did."""
-    world.declare(world.sample.first)
-    command = _command(world)
-    done = subprocess.run(
-        [command.python, ROOT / "tests/laws/killed.py", str(turn), "apply", "--quiet", world.file],
+def _run_and_kill(sandbox: Sandbox, fatal_change: int) -> int:
+    """Run the command and kill it before a change; 0 means never.
+
+    Returns:
+        `KILLED`, or the number of changes if the command wasn't killed.
+    """
+    sandbox.declare(sandbox.sample.first)
+    command = _command(sandbox)
+    script = ROOT / "tests/laws/kill_before_change.py"
+    result = subprocess.run(
+        [command.python, script, str(fatal_change), "apply", "--quiet", sandbox.file],
         env=command.environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode in (0, KILLED), done.stderr
-    return done.returncode or int(done.stdout.split()[-1])
+    assert result.returncode in (0, KILLED), result.stderr
+    return result.returncode or int(result.stdout.split()[-1])
 
 
-def _command(world: World) -> Converge:
-    places = {
-        "CONVERGE_CACHE_DIR": world.settings.cache,
-        "CONVERGE_STATE_DIR": world.settings.state,
+def _command(sandbox: Sandbox) -> Converge:
+    directories = {
+        "CONVERGE_CACHE_DIR": sandbox.settings.cache,
+        "CONVERGE_STATE_DIR": sandbox.settings.state,
     }
-    return Converge(home=world.folder.parent / "home", extra=places)
+    return Converge(home=sandbox.directory.parent / "home", extra=directories)

@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
     """Say what a file in a folder of its own would hold."""
     folder = tmp_path_factory.mktemp("declared")
-    return lambda text: (Text(file=str(folder / "notes.toml"), folder=str(folder), content=text),)
+    return lambda text: (Text(file=str(folder / "widgets.toml"), folder=str(folder), content=text),)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from typing import Any
 import tomli_w
 from hypothesis import strategies as st
 
-Notes = dict[str, dict[str, Any]]
+Tables = dict[str, dict[str, Any]]
 """Tables of the toy kind, by name."""
 
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-attributes = st.sampled_from(["colour", "text", "pages", "tags", "stain", "package.a", "file.b/c"])
+attributes = st.sampled_from(["color", "text", "size", "tags", "damage", "package.a", "file.b/c"])
 states = st.none() | st.dictionaries(attributes, anything, max_size=6)
 
 names = st.text("abcdefghij", min_size=1, max_size=3)
@@ -26,9 +26,9 @@ def tables(needs: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, A
         {},
         optional={
             "text": anything,
-            "colour": st.sampled_from(["red", "blue"]),
-            "pages": st.integers(1, 2**40),
-            "signed": st.booleans(),
+            "color": st.sampled_from(["red", "blue"]),
+            "size": st.integers(1, 2**40),
+            "enabled": st.booleans(),
             "tags": st.lists(st.text("xyz", min_size=1, max_size=4), max_size=3),
             "state": st.sampled_from(["present", "absent"]),
             "needs": needs,
@@ -37,7 +37,7 @@ def tables(needs: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, A
 
 
 @st.composite
-def notes(draw: st.DrawFn, *, cycles: bool = False) -> Notes:
+def widget_tables(draw: st.DrawFn, *, cycles: bool = False) -> Tables:
     """Return notes in the order of the text, with paths of their own.
 
     They need each other without a cycle, whatever their order, unless `cycles` may be.
@@ -46,7 +46,7 @@ def notes(draw: st.DrawFn, *, cycles: bool = False) -> Notes:
     rank = {name: index for index, name in enumerate(draw(st.permutations(chosen)))}
     found = {}
     for name in chosen:
-        others = [f"note.{one}" for one in chosen if cycles or rank[one] < rank[name]]
+        others = [f"widget.{one}" for one in chosen if cycles or rank[one] < rank[name]]
         needs = st.lists(st.sampled_from(others), max_size=3) if others else st.just([])
         found[name] = {"path": f"at-{name}", **draw(tables(needs))}
     return found
@@ -54,17 +54,17 @@ def notes(draw: st.DrawFn, *, cycles: bool = False) -> Notes:
 
 def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Return a declaration of these notes."""
-    return tomli_w.dumps({"note": {name: dict(table) for name, table in tables.items()}})
+    return tomli_w.dumps({"widget": {name: dict(table) for name, table in tables.items()}})
 
 
 def as_json(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the same as JSON."""
-    return json.dumps({"note": tables})
+    return json.dumps({"widget": tables})
 
 
 _SCRAPS = st.sampled_from(
-    ["[", "]", "{", "}", "=", '"', "'''", "\n", "#", ",", ".", "[note.a]", "[[note]]", "[defaults]",
-     "path", "coluor", "needs", "= 1", "= [", "= true", '= "a"', "note", "\x00", "\t", "é", "💥",
+    ["[", "]", "{", "}", "=", '"', "'''", "\n", "#", ",", ".", "[widget.a]", "[[widget]]", "[defaults]",
+     "path", "colour", "needs", "= 1", "= [", "= true", '= "a"', "widget", "\x00", "\t", "é", "💥",
      "1979-05-27", "0x", "nan", "1e999", "\\u0000", "https://ann:s3cret@host/", "\r", "\ufeff"],
 )  # fmt: skip
 
@@ -72,7 +72,7 @@ _SCRAPS = st.sampled_from(
 @st.composite
 def mangled(draw: st.DrawFn) -> str:
     """Return a declaration as a hurried hand leaves it: pieces cut, repeated, put in between."""
-    text = draw(notes(cycles=True).map(draw(st.sampled_from([as_toml, as_json]))))
+    text = draw(widget_tables(cycles=True).map(draw(st.sampled_from([as_toml, as_json]))))
     for _ in range(draw(st.integers(0, 4))):
         start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
         piece = draw(st.sampled_from(["", text[start:end], text[start:end] * 2]) | _SCRAPS)

@@ -13,15 +13,15 @@ from engine.problems import DeclarationError
 from engine.render import Paint
 from engine.resource import Resource
 from tests.property.conftest import Declare
-from tests.property.strategies import Notes, as_json, as_toml, mangled, notes
-from tests.unit.toy import composition
+from tests.property.strategies import Tables, as_json, as_toml, mangled, widget_tables
+from tests.unit.widget_kind import widget_registry
 
 
 def _loaded(
     texts: tuple[Text, ...], cache: str | None = None
 ) -> tuple[Resource, ...] | DeclarationError:
     try:
-        return load(texts, composition(), cache)
+        return load(texts, widget_registry(), cache)
     except DeclarationError as error:
         return error
 
@@ -57,13 +57,13 @@ def test_cached_load_equals_a_fresh_load(declare: Declare, memo: Path, text: str
             assert again == fresh
 
 
-@given(notes())
-def test_toml_and_json_load_the_same_resources(declare: Declare, tables: Notes) -> None:
+@given(widget_tables())
+def test_toml_and_json_load_the_same_resources(declare: Declare, tables: Tables) -> None:
     assert _loaded(declare(as_toml(tables))) == _loaded(declare(as_json(tables)))
 
 
-@given(notes())
-def test_resources_match_the_declared_tables(declare: Declare, tables: Notes) -> None:
+@given(widget_tables())
+def test_resources_match_the_declared_tables(declare: Declare, tables: Tables) -> None:
     found = _loaded(declare(as_toml(tables)))
     assert not isinstance(found, DeclarationError)
     assert {one.name for one in found} == {*tables}

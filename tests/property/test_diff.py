@@ -8,7 +8,7 @@ from engine.diff import compare
 from engine.kind import State
 from tests.property.strategies import states
 
-FIXED, ASKED = frozenset({"colour"}), frozenset({"colour", "text", "pages"})
+FIXED, ASKED = frozenset({"color"}), frozenset({"color", "text", "size"})
 
 
 @given(states, states)
@@ -49,7 +49,7 @@ def test_action_follows_from_the_differing_attributes(
         expected = "none"
     elif observed is None or desired is None:
         expected = "create" if observed is None else "delete"
-    elif "colour" in differing:
+    elif "color" in differing:
         expected = "replace"
     else:
         expected = "update" if differing & ASKED else "repair"

@@ -10,29 +10,29 @@ from engine.graph import closure
 from engine.loading import load
 from engine.problems import DeclarationError
 from tests.property.conftest import Declare
-from tests.property.strategies import Notes, as_toml, notes
-from tests.unit.toy import composition
+from tests.property.strategies import Tables, as_toml, widget_tables
+from tests.unit.widget_kind import widget_registry
 
 
-def _needs(tables: Notes) -> dict[str, set[str]]:
-    return {f"note.{name}": set(table.get("needs", ())) for name, table in tables.items()}
+def _needs(tables: Tables) -> dict[str, set[str]]:
+    return {f"widget.{name}": set(table.get("needs", ())) for name, table in tables.items()}
 
 
-@given(notes())
-def test_order_takes_the_first_ready_resource(declare: Declare, tables: Notes) -> None:
+@given(widget_tables())
+def test_order_takes_the_first_ready_resource(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
     expected: list[str] = []
     while len(expected) < len(needs):
         expected.append(
             next(one for one in needs if one not in expected and needs[one] <= {*expected})
         )
-    order = load(declare(as_toml(tables)), composition(), None)
+    order = load(declare(as_toml(tables)), widget_registry(), None)
     assert [one.address for one in order] == expected
 
 
-@given(notes())
-def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: Notes) -> None:
-    order = load(declare(as_toml(tables)), composition(), None)
+@given(widget_tables())
+def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: Tables) -> None:
+    order = load(declare(as_toml(tables)), widget_registry(), None)
     needs = _needs(tables)
     for wanted in needs:
         found = [one.address for one in closure(order, {wanted})]
@@ -42,11 +42,11 @@ def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: N
         assert all(one == wanted or any(one in needs[other] for other in found) for one in found)
 
 
-@given(notes(cycles=True))
-def test_cycle_error_lists_existing_edges(declare: Declare, tables: Notes) -> None:
+@given(widget_tables(cycles=True))
+def test_cycle_error_lists_existing_edges(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
     try:
-        load(declare(as_toml(tables)), composition(), None)
+        load(declare(as_toml(tables)), widget_registry(), None)
     except DeclarationError as error:
         (problem,) = error.problems
     else:

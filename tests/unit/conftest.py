@@ -1,4 +1,4 @@
-"""A desk for every test that wants one."""
+"""Fixtures shared by the unit tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.desk import Desk
+from tests.unit.cli_runner import CliRunner
 
 
 @pytest.fixture
-def desk(tmp_path: Path, places: tuple[Path, Path]) -> Desk:
-    """A folder of notes, with a cache and a state folder of its own."""
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    return Desk(folder)
+def cli(tmp_path: Path, places: tuple[Path, Path]) -> CliRunner:
+    """Return a CLI runner with an empty project directory, a private cache, and private state."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    return CliRunner(directory)

@@ -1,4 +1,4 @@
-"""What keeps the house easy to live in: arrows one way, small rooms, words for everything."""
+"""What keeps the house easy to live in: arrows one way, small rooms, arguments for everything."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_engine_never_mentions_its_use() -> None:
         for path in FILES
         if _name(path).startswith("engine")
     }
-    assert {name: words for name, words in said.items() if words} == {}
+    assert {name: arguments for name, arguments in said.items() if arguments} == {}
 
 
 def test_imports_have_no_cycles() -> None:
@@ -127,9 +127,9 @@ def test_core_is_three_short_files() -> None:
 
 def test_startup_imports_no_heavy_library() -> None:
     program = "import sys, states.__main__; print(*sys.modules)"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     heavy = {"pydantic", "networkx", "virtualenv", "packaging", "rich", "subprocess", "asyncio",
              "dataclasses", "typing", "logging", "threading", "urllib.request"}  # fmt: skip
-    assert heavy & set(done.stdout.split()) == set()
+    assert heavy & set(result.stdout.split()) == set()

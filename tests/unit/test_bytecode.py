@@ -19,7 +19,7 @@ def test_bytecode_compilers_are_limited_to_available_cpus(
     gate = threading.Lock()
     running, most, all_ = 0, 0, 0
 
-    def run(*_words: object, **_how: object) -> child.Ended:
+    def run(*_arguments: object, **_how: object) -> child.Ended:
         nonlocal running, most, all_
         with gate:
             running, all_ = running + 1, all_ + 1
@@ -37,8 +37,8 @@ def test_bytecode_compilers_are_limited_to_available_cpus(
     for number in range(4):
         work = tmp_path / f"work-{number}"
         work.mkdir()
-        words = (str(tmp_path), sources, str(work))
-        builds.append(threading.Thread(target=bytecode._compile_side_by_side, args=words))
+        arguments = (str(tmp_path), sources, str(work))
+        builds.append(threading.Thread(target=bytecode._compile_side_by_side, args=arguments))
     for one in builds:
         one.start()
     for one in builds:

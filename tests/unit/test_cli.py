@@ -1,4 +1,4 @@
-"""The command line: words in, an exit code out, and nothing that looks like drift by mistake."""
+"""The command line: arguments in, an exit code out, and nothing that looks like drift by mistake."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from engine import __version__
 from tests.support.command import Converge
-from tests.unit.desk import Desk, changes_of
-from tests.unit.toy import Note, composition
+from tests.unit.cli_runner import CliRunner, changes_of
+from tests.unit.widget_kind import Widget, widget_registry
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["plan"],
         ["aply", "x.toml"],
@@ -39,124 +39,124 @@ from tests.unit.toy import Note, composition
         ["version", "x"],
     ],
 )
-def test_cli_usage_error_exits_64(desk: Desk, words: list[str]) -> None:
-    done = desk.say(*words)
-    assert (done.code, done.out) == (64, "")
-    assert done.err.startswith("error: ")
+def test_cli_usage_error_exits_64(cli: CliRunner, arguments: list[str]) -> None:
+    result = cli.invoke(*arguments)
+    assert (result.code, result.out) == (64, "")
+    assert result.err.startswith("error: ")
 
 
-def test_unknown_command_suggests_the_closest_one(desk: Desk) -> None:
-    assert "unknown verb `aply`\n  hint: did you mean `apply`?" in desk.say("aply").err
-    assert "hint: verbs are plan, apply, check" in desk.say("zebra").err
+def test_unknown_command_suggests_the_closest_one(cli: CliRunner) -> None:
+    assert "unknown verb `aply`\n  hint: did you mean `apply`?" in cli.invoke("aply").err
+    assert "hint: verbs are plan, apply, check" in cli.invoke("zebra").err
 
 
-def test_cli_usage_error_is_reported_as_json(desk: Desk) -> None:
-    done = desk.say("plan", "--json", "--bogus", "x.toml")
-    assert (done.code, done.report["exit"]["class"]) == (64, "usage")
-    assert "--bogus" in done.report["error"]["message"]
+def test_cli_usage_error_is_reported_as_json(cli: CliRunner) -> None:
+    result = cli.invoke("plan", "--json", "--bogus", "x.toml")
+    assert (result.code, result.report["exit"]["class"]) == (64, "usage")
+    assert "--bogus" in result.report["error"]["message"]
 
 
-def test_check_usage_error_exits_1_not_2(desk: Desk) -> None:
-    done = desk.say("check", "--json", "--prune", "x.toml")
-    assert (done.code, done.report["exit"]["class"]) == (1, "usage")
+def test_check_usage_error_exits_1_not_2(cli: CliRunner) -> None:
+    result = cli.invoke("check", "--json", "--prune", "x.toml")
+    assert (result.code, result.report["exit"]["class"]) == (1, "usage")
 
 
-def test_cli_missing_file_exits_66(desk: Desk) -> None:
-    done = desk.say("apply", "--json", str(desk.folder / "gone.toml"))
-    assert (done.code, done.report["exit"]["class"]) == (66, "no-input")
+def test_cli_missing_file_exits_66(cli: CliRunner) -> None:
+    result = cli.invoke("apply", "--json", str(cli.directory / "gone.toml"))
+    assert (result.code, result.report["exit"]["class"]) == (66, "no-input")
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
-def test_help_lists_every_command(desk: Desk, words: list[str]) -> None:
-    done = desk.say(*words)
-    assert done.code == 0
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_help_lists_every_command(cli: CliRunner, arguments: list[str]) -> None:
+    result = cli.invoke(*arguments)
+    assert result.code == 0
     for verb in ("plan", "apply", "check", "graph", "schema", "version"):
-        assert f"\n  {verb} " in done.out
+        assert f"\n  {verb} " in result.out
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "check", "graph", "schema", "version"])
-def test_every_command_has_its_own_help(desk: Desk, verb: str) -> None:
-    done = desk.say(verb, "--help")
-    assert done.code == 0
-    assert done.out.startswith(f"usage: converge {verb}")
+def test_every_command_has_its_own_help(cli: CliRunner, verb: str) -> None:
+    result = cli.invoke(verb, "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"usage: converge {verb}")
 
 
-@pytest.mark.parametrize("words", [["--version"], ["version"]])
-def test_version_prints_the_version(desk: Desk, words: list[str]) -> None:
-    assert desk.say(*words).out == f"{__version__}\n"
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_version_prints_the_version(cli: CliRunner, arguments: list[str]) -> None:
+    assert cli.invoke(*arguments).out == f"{__version__}\n"
 
 
-def test_only_selects_a_resource_and_its_dependencies(desk: Desk) -> None:
-    desk.notes("a", "b", "c", b='needs = ["note.a"]')
-    assert desk.run("apply", "--json", "--only", "note.b").outcomes() == {
-        "note.a": "changed",
-        "note.b": "changed",
+def test_only_selects_a_resource_and_its_dependencies(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b", "c", b='needs = ["widget.a"]')
+    assert cli.run("apply", "--json", "--only", "widget.b").outcomes() == {
+        "widget.a": "changed",
+        "widget.b": "changed",
     }
-    assert desk.says("c") is None
+    assert cli.read_widget("c") is None
 
 
-def test_only_accepts_patterns_and_is_repeatable(desk: Desk) -> None:
-    desk.notes("aa", "ab", "b", "c")
-    done = desk.run("plan", "--json", "--only", "note.a*", "--only", "note.c")
-    assert list(done.outcomes()) == ["note.aa", "note.ab", "note.c"]
+def test_only_accepts_patterns_and_is_repeatable(cli: CliRunner) -> None:
+    cli.declare_widgets("aa", "ab", "b", "c")
+    result = cli.run("plan", "--json", "--only", "widget.a*", "--only", "widget.c")
+    assert list(result.outcomes()) == ["widget.aa", "widget.ab", "widget.c"]
 
 
-def test_only_rejects_undeclared_resources(desk: Desk) -> None:
-    desk.notes("first", "b")
-    done = desk.run("plan", "--only", "note.frist")
-    assert done.code == 64
-    assert "hint: did you mean `note.first`?" in done.err
-    assert "hint: declared are note.first, note.b" in desk.run("plan", "--only", "zzz").err
+def test_only_rejects_undeclared_resources(cli: CliRunner) -> None:
+    cli.declare_widgets("first", "b")
+    result = cli.run("plan", "--only", "widget.frist")
+    assert result.code == 64
+    assert "hint: did you mean `widget.first`?" in result.err
+    assert "hint: declared are widget.first, widget.b" in cli.run("plan", "--only", "zzz").err
 
 
-def test_dry_run_prints_the_same_report_as_plan(desk: Desk) -> None:
-    desk.notes("a", "b")
-    planned, dry = desk.run("plan", "--json"), desk.run("apply", "--dry-run", "--json")
+def test_dry_run_prints_the_same_report_as_plan(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
+    planned, dry = cli.run("plan", "--json"), cli.run("apply", "--dry-run", "--json")
     assert planned.report == dry.report
-    assert desk.says("a") is None
+    assert cli.read_widget("a") is None
 
 
-def test_upgrade_leaves_the_following_file_argument(desk: Desk) -> None:
-    desk.notes("a")
-    file = str(desk.folder / "notes.toml")
-    assert desk.say("plan", "--upgrade", file).code == 0
-    assert desk.say("plan", "--upgrade=x,y", file).code == 0
+def test_upgrade_leaves_the_following_file_argument(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    file = str(cli.directory / "widgets.toml")
+    assert cli.invoke("plan", "--upgrade", file).code == 0
+    assert cli.invoke("plan", "--upgrade=x,y", file).code == 0
 
 
-def test_cli_bug_prints_its_traceback_and_exits_70(desk: Desk) -> None:
-    desk.notes("a")
+def test_cli_bug_prints_its_traceback_and_exits_70(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
 
-    def trouble(spec: Note) -> None:
+    def before_apply(spec: Widget) -> None:
         raise ZeroDivisionError(spec.path)
 
-    desk.composition = lambda: composition(trouble=trouble)
-    done = desk.run("apply")
-    assert (done.code, done.out) == (70, "")
-    assert "ZeroDivisionError" in done.err
-    assert done.err.splitlines()[-1].startswith(
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
+    result = cli.run("apply")
+    assert (result.code, result.out) == (70, "")
+    assert "ZeroDivisionError" in result.err
+    assert result.err.splitlines()[-1].startswith(
         "error: this is a bug in converge; please report it"
     )
 
 
-def test_cli_interrupt_prints_no_traceback(desk: Desk) -> None:
-    desk.notes("a")
+def test_cli_interrupt_prints_no_traceback(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
 
-    def trouble(_spec: Note) -> None:
+    def before_apply(_spec: Widget) -> None:
         raise KeyboardInterrupt
 
-    desk.composition = lambda: composition(trouble=trouble)
-    done = desk.run("apply")
-    assert (done.code, done.out) == (130, "")
-    assert done.err.splitlines()[-1] == "error: stopped by SIGINT; just run it again"
-    assert "Traceback" not in done.err
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
+    result = cli.run("apply")
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "error: stopped by SIGINT; just run it again"
+    assert "Traceback" not in result.err
 
 
-def test_cli_prints_result_to_stdout_and_progress_to_stderr(desk: Desk) -> None:
-    desk.notes("a")
-    done = desk.run("apply", "--json", "--verbose")
-    assert done.report["changed"]
-    done = desk.run("apply")
-    assert (done.out, done.err) == ("Apply: nothing to do: 1 as declared.\n", "")
+def test_cli_prints_result_to_stdout_and_progress_to_stderr(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    result = cli.run("apply", "--json", "--verbose")
+    assert result.report["changed"]
+    result = cli.run("apply")
+    assert (result.out, result.err) == ("Apply: nothing to do: 1 as declared.\n", "")
 
 
 @pytest.fixture
@@ -182,9 +182,9 @@ NOBODY_READS = {
 def test_exit_code_is_the_same_if_output_is_closed(
     converge: Converge, links: Path, how: str
 ) -> None:
-    def code(*words: str) -> int:
+    def code(*arguments: str) -> int:
         subprocess.run(
-            ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*words, links)],
+            ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*arguments, links)],
             env=converge.environment(),
             cwd=links.parent,
             check=True,
@@ -206,36 +206,39 @@ def test_exit_code_is_the_same_if_output_is_closed(
 def test_cli_reports_a_full_disk_on_stdout(converge: Converge, links: Path) -> None:
     converge.home.mkdir()
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(
+        result = subprocess.run(
             converge.argv("apply", "--json", links),
             stdout=full,
             stderr=subprocess.PIPE,
             env=converge.environment(),
             check=False,
         )
-    assert (done.returncode, done.stderr.splitlines()[0]) == (73, b"error: no space left on device")
+    assert (result.returncode, result.stderr.splitlines()[0]) == (
+        73,
+        b"error: no space left on device",
+    )
     assert (links.parent / "l39").is_symlink()
 
 
-@pytest.mark.parametrize("words", [[], ["--json"]])
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_cli_output_works_in_limited_encodings(
-    converge: Converge, tmp_path: Path, words: list[str]
+    converge: Converge, tmp_path: Path, arguments: list[str]
 ) -> None:
     file = tmp_path / "links.toml"
     (tmp_path / "l").symlink_to(os.fsdecode(b"caf\xe9"))
     file.write_text(f'[link."{tmp_path}/l"]\nto = "{tmp_path}/zürich"\n')
     for encoding in ("ascii", "latin-1", "utf-8"):
-        done = subprocess.run(
-            converge.argv("plan", *words, file),
+        result = subprocess.run(
+            converge.argv("plan", *arguments, file),
             capture_output=True,
             env=converge.environment({"PYTHONIOENCODING": encoding}),
             cwd=tmp_path,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert b"rich" in done.stdout
-        if words:
-            (resource,) = json.loads(done.stdout)["resources"]
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert b"rich" in result.stdout
+        if arguments:
+            (resource,) = json.loads(result.stdout)["resources"]
             assert changes_of(resource)["to"] == ("caf\udce9", f"{tmp_path}/zürich")
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from engine.diff import Change, Diff, compare
 
-FIXED = frozenset({"colour"})
-ASKED = frozenset({"colour", "text"})
+FIXED = frozenset({"color"})
+ASKED = frozenset({"color", "text"})
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ ASKED = frozenset({"colour", "text"})
         (None, {}, "create"),
         (None, {"text": "a"}, "create"),
         ({}, None, "delete"),
-        ({"colour": "red"}, None, "delete"),
+        ({"color": "red"}, None, "delete"),
         ({"text": "a"}, {"text": "b"}, "update"),
-        ({"text": "a"}, {"text": "a", "colour": "red"}, "replace"),
-        ({"text": "a", "colour": "red"}, {"text": "b", "colour": "blue"}, "replace"),
-        ({"text": "a", "stain": "tea"}, {"text": "a"}, "repair"),
-        ({"text": "a", "stain": "tea"}, {"text": "b"}, "update"),
-        ({"stain": "tea"}, {"stain": "coffee"}, "repair"),
+        ({"text": "a"}, {"text": "a", "color": "red"}, "replace"),
+        ({"text": "a", "color": "red"}, {"text": "b", "color": "blue"}, "replace"),
+        ({"text": "a", "damage": "dent"}, {"text": "a"}, "repair"),
+        ({"text": "a", "damage": "dent"}, {"text": "b"}, "update"),
+        ({"damage": "dent"}, {"damage": "coffee"}, "repair"),
     ],
 )
 def test_compare_derives_the_action(observed, desired, action) -> None:
@@ -33,7 +33,7 @@ def test_compare_derives_the_action(observed, desired, action) -> None:
 
 
 def test_compare_without_declared_attributes_plans_update() -> None:
-    assert compare({"stain": "tea"}, {}).action == "update"
+    assert compare({"damage": "dent"}, {}).action == "update"
 
 
 def test_changes_are_sorted_by_attribute() -> None:

@@ -1,4 +1,4 @@
-"""Errors of the system in clear words, each with its exit code."""
+"""Errors of the system in clear arguments, each with its exit code."""
 
 from __future__ import annotations
 

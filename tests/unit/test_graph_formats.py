@@ -4,50 +4,50 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.desk import Desk
+from tests.unit.cli_runner import CliRunner
 
 
 @pytest.fixture
-def drawn(desk: Desk) -> Desk:
-    desk.declare(
-        '[note."say \\"hi\\""]\npath = "a"\n'
-        '[note.b]\npath = "b"\ncopies = \'note.say "hi"\'\n'
-        '[page.c]\npath = "c"\nneeds = ["note.b", \'note.say "hi"\']\n'
+def graph_cli(cli: CliRunner) -> CliRunner:
+    cli.declare(
+        '[widget."say \\"hi\\""]\npath = "a"\n'
+        '[widget.b]\npath = "b"\ncopies = \'widget.say "hi"\'\n'
+        '[gadget.c]\npath = "c"\nneeds = ["widget.b", \'widget.say "hi"\']\n'
     )
-    return desk
+    return cli
 
 
-def test_graph_as_text(drawn: Desk) -> None:
-    assert drawn.run("graph").out == (
-        'note.say "hi"\n'
-        "note.b\n"
-        '  └─ needs note.say "hi"\n'
-        "page.c\n"
-        "  ├─ needs note.b\n"
-        '  └─ needs note.say "hi"\n'
+def test_graph_as_text(graph_cli: CliRunner) -> None:
+    assert graph_cli.run("graph").out == (
+        'widget.say "hi"\n'
+        "widget.b\n"
+        '  └─ needs widget.say "hi"\n'
+        "gadget.c\n"
+        "  ├─ needs widget.b\n"
+        '  └─ needs widget.say "hi"\n'
     )
 
 
-def test_graph_as_dot(drawn: Desk) -> None:
-    assert drawn.run("graph", "--format", "dot").out == (
+def test_graph_as_dot(graph_cli: CliRunner) -> None:
+    assert graph_cli.run("graph", "--format", "dot").out == (
         "digraph converge {\n"
         "  rankdir=LR;\n"
-        '  "note.say \\"hi\\"";\n'
-        '  "note.b";\n'
-        '  "page.c";\n'
-        '  "note.say \\"hi\\"" -> "note.b";\n'
-        '  "note.b" -> "page.c";\n'
-        '  "note.say \\"hi\\"" -> "page.c";\n'
+        '  "widget.say \\"hi\\"";\n'
+        '  "widget.b";\n'
+        '  "gadget.c";\n'
+        '  "widget.say \\"hi\\"" -> "widget.b";\n'
+        '  "widget.b" -> "gadget.c";\n'
+        '  "widget.say \\"hi\\"" -> "gadget.c";\n'
         "}\n"
     )
 
 
-def test_graph_as_mermaid(drawn: Desk) -> None:
-    assert drawn.run("graph", "--format", "mermaid").out == (
+def test_graph_as_mermaid(graph_cli: CliRunner) -> None:
+    assert graph_cli.run("graph", "--format", "mermaid").out == (
         "flowchart LR\n"
-        '  n0["note.say #quot;hi#quot;"]\n'
-        '  n1["note.b"]\n'
-        '  n2["page.c"]\n'
+        '  n0["widget.say #quot;hi#quot;"]\n'
+        '  n1["widget.b"]\n'
+        '  n2["gadget.c"]\n'
         "  n0 --> n1\n"
         "  n1 --> n2\n"
         "  n0 --> n2\n"
@@ -55,18 +55,18 @@ def test_graph_as_mermaid(drawn: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
-def test_graph_escapes_and_redacts_names(desk: Desk, form: str) -> None:
-    desk.declare('[note."https://me:secret@h/\\u001b[2J\\n"]\npath = "a"\n')
-    out = desk.run("graph", "--format", form).out
-    assert "note.https://****@h/" in out
+def test_graph_escapes_and_redacts_names(cli: CliRunner, form: str) -> None:
+    cli.declare('[widget."https://me:secret@h/\\u001b[2J\\n"]\npath = "a"\n')
+    out = cli.run("graph", "--format", form).out
+    assert "widget.https://****@h/" in out
     assert "\x1b" not in out
 
 
-def test_graph_only_shows_the_selected_part(drawn: Desk) -> None:
-    assert "page.c" not in drawn.run("graph", "--only", "note.b").out
+def test_graph_only_shows_the_selected_part(graph_cli: CliRunner) -> None:
+    assert "gadget.c" not in graph_cli.run("graph", "--only", "widget.b").out
 
 
-def test_graph_of_an_empty_declaration_is_empty(desk: Desk) -> None:
-    desk.declare("")
-    assert desk.run("graph").out == ""
-    assert desk.run("graph", "--format", "mermaid").out == "flowchart LR\n"
+def test_graph_of_an_empty_declaration_is_empty(cli: CliRunner) -> None:
+    cli.declare("")
+    assert cli.run("graph").out == ""
+    assert cli.run("graph", "--format", "mermaid").out == "flowchart LR\n"

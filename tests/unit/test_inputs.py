@@ -194,32 +194,34 @@ def test_input_changed_during_loading_is_read_once(
 
 def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
     assert source.read(str(tmp_path / "file"), ("text",)) == "café"
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "arguments"),
     [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
 )
-def test_invalid_input_text_is_reported_at_its_key(tmp_path: Path, data: bytes, words: str) -> None:
+def test_invalid_input_text_is_reported_at_its_key(
+    tmp_path: Path, data: bytes, arguments: str
+) -> None:
     notes, file = Notes(), tmp_path / "file"
     file.write_bytes(data)
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, notes)
     assert source.read(str(file), ("text",)) == ""
     (problem,) = notes.problems
-    assert (problem.key, problem.message) == (("note", "a", "text"), f"`{file}` {words}")
+    assert (problem.key, problem.message) == (("widget", "a", "text"), f"`{file}` {arguments}")
 
 
 @pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
 def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     notes = Notes()
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, notes)
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, notes)
     path = f"{tmp_path}/{name}"
     assert source.tree(path, ("tags", 0)) == ""
     (problem,) = notes.problems
-    assert problem.key == ("note", "a", "tags", 0)
+    assert problem.key == ("widget", "a", "tags", 0)
     assert problem.message.startswith(f"`{path}`")
     if "\0" not in name:
         assert source.read(path, ("text",)) == ""
@@ -227,13 +229,13 @@ def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> N
 
 
 def test_io_error_of_an_input_is_raised() -> None:
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
     with pytest.raises(OSError, match="Input/output error"):
         source.read("/proc/self/mem", ("text",))
 
 
 def test_input_path_is_relative_to_the_declaration() -> None:
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), {}, Notes())
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
     assert [source.path(p, ()) for p in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
@@ -242,12 +244,12 @@ def test_input_path_is_relative_to_the_declaration() -> None:
 def test_error_of_an_inherited_key_is_at_its_origin() -> None:
     notes = Notes()
     origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
-    source = Source("/etc/x/a.toml", "/etc/x", ("note", "a"), origins, notes)
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, notes)
     source.problem(("tags", 0), "no tag")
     source.problem(("text",), "no text", "write one")
     source.problem((), "nothing at all")
     assert [(one.file, one.key, one.hint) for one in notes.problems] == [
         ("/etc/x/defaults.toml", ("defaults", "tags", 0), ""),
-        ("/etc/x/a.toml", ("note", "a", "text"), "write one"),
-        ("/etc/x/a.toml", ("note", "a"), ""),
+        ("/etc/x/a.toml", ("widget", "a", "text"), "write one"),
+        ("/etc/x/a.toml", ("widget", "a"), ""),
     ]

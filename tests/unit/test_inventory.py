@@ -17,353 +17,361 @@ from engine.files import under_checksum
 from engine.ledger import Ledger
 from engine.loading import Composition
 from engine.lock import holding
-from tests.unit.desk import Desk, as_it_was
+from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.test_signals import Run
-from tests.unit.toy import Note, NoteKind, composition
+from tests.unit.widget_kind import Widget, WidgetKind, widget_registry
 
 
 @pytest.fixture
-def vanished(desk: Desk) -> Desk:
-    """`note.b` was applied, and is declared no longer."""
-    desk.notes("a", "b")
-    assert desk.run("apply").code == 0
-    desk.notes("a")
-    return desk
+def cli_with_orphan(cli: CliRunner) -> CliRunner:
+    """`widget.b` was applied, and is declared no longer."""
+    cli.declare_widgets("a", "b")
+    assert cli.run("apply").code == 0
+    cli.declare_widgets("a")
+    return cli
 
 
-def told(desk: Desk) -> str:
+def told(cli: CliRunner) -> str:
     return (
-        f"`note.b` is no longer declared in `{desk.folder}/notes.toml` but still there; "
+        f"`widget.b` is no longer declared in `{cli.directory}/widgets.toml` but still there; "
         "`--prune` removes it"
     )
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "check"])
-def test_orphan_is_reported_and_kept(vanished: Desk, verb: str) -> None:
+def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, verb: str) -> None:
     for _ in range(2):
-        done = vanished.run(verb, "--json")
-        assert (done.code, done.report["changed"]) == (0, False)
-        assert done.report["notes"] == [told(vanished)]
-    assert vanished.says("b") is not None
+        result = cli_with_orphan.run(verb, "--json")
+        assert (result.code, result.report["changed"]) == (0, False)
+        assert result.report["notes"] == [told(cli_with_orphan)]
+    assert cli_with_orphan.read_widget("b") is not None
 
 
-def test_prune_plans_and_deletes_an_orphan(vanished: Desk) -> None:
-    planned = vanished.run("plan", "--json", "--prune")
-    assert planned.actions() == {"note.b": "delete", "note.a": "none"}
-    assert planned.of("note.b")["reason"] == "it is no longer declared"
-    assert vanished.says("b") is not None
-    applied = vanished.run("apply", "--json", "--prune")
-    assert applied.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
-    assert vanished.says("b") is None
-    assert vanished.run("apply", "--json", "--prune").report["resources"][0]["address"] == "note.a"
-    assert vanished.run("plan", "--json").report["notes"] == []
+def test_prune_plans_and_deletes_an_orphan(cli_with_orphan: CliRunner) -> None:
+    planned = cli_with_orphan.run("plan", "--json", "--prune")
+    assert planned.actions() == {"widget.b": "delete", "widget.a": "none"}
+    assert planned.of("widget.b")["reason"] == "it is no longer declared"
+    assert cli_with_orphan.read_widget("b") is not None
+    applied = cli_with_orphan.run("apply", "--json", "--prune")
+    assert applied.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
+    assert cli_with_orphan.read_widget("b") is None
+    assert (
+        cli_with_orphan.run("apply", "--json", "--prune").report["resources"][0]["address"]
+        == "widget.a"
+    )
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
 
 
 @pytest.fixture
-def decommissioned(desk: Desk) -> Desk:
-    """A folder of two declarations was applied, and the file of `note.b` is there no longer."""
+def cli_with_deleted_file(cli: CliRunner) -> CliRunner:
+    """A folder of two declarations was applied, and the file of `widget.b` is there no longer."""
     for name in ("a", "b"):
-        desk.notes(name, name=f"hosts/{name}.toml")
-    assert desk.run("apply", f"{desk.folder}/hosts/").code == 0
-    (desk.folder / "hosts" / "b.toml").unlink()
-    return desk
+        cli.declare_widgets(name, filename=f"hosts/{name}.toml")
+    assert cli.run("apply", f"{cli.directory}/hosts/").code == 0
+    (cli.directory / "hosts" / "b.toml").unlink()
+    return cli
 
 
-def test_orphans_of_a_deleted_file_are_reported_and_pruned(decommissioned: Desk, places) -> None:
-    folder = f"{decommissioned.folder}/hosts/"
+def test_orphans_of_a_deleted_file_are_reported_and_pruned(
+    cli_with_deleted_file: CliRunner, places
+) -> None:
+    folder = f"{cli_with_deleted_file.directory}/hosts/"
     for verb in ("plan", "apply", "apply"):
-        (note,) = decommissioned.run(verb, "--json", folder).report["notes"]
-        assert note.startswith(f"`note.b` is no longer declared in `{folder}b.toml`")
-    done = decommissioned.run("apply", "--json", "--prune", folder)
-    assert done.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
-    assert not (decommissioned.folder / "hosts" / "b").exists()
-    assert decommissioned.run("plan", "--json", folder).report["notes"] == []
+        (notice,) = cli_with_deleted_file.run(verb, "--json", folder).report["notes"]
+        assert notice.startswith(f"`widget.b` is no longer declared in `{folder}b.toml`")
+    result = cli_with_deleted_file.run("apply", "--json", "--prune", folder)
+    assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
+    assert not (cli_with_deleted_file.directory / "hosts" / "b").exists()
+    assert cli_with_deleted_file.run("plan", "--json", folder).report["notes"] == []
     assert len(list((places[1] / "ledger").iterdir())) == 1
 
 
 def test_orphans_of_the_last_deleted_file_are_pruned(
-    decommissioned: Desk,
+    cli_with_deleted_file: CliRunner,
 ) -> None:
-    folder = f"{decommissioned.folder}/hosts/"
-    (decommissioned.folder / "hosts" / "a.toml").unlink()
-    assert len(decommissioned.run("plan", "--json", folder).report["notes"]) == 2
-    done = decommissioned.run("apply", "--json", "--prune", folder)
-    assert done.outcomes() == {"note.a": "changed", "note.b": "changed"}
-    assert decommissioned.run("apply", "--json", "--prune", folder).code == 66
+    folder = f"{cli_with_deleted_file.directory}/hosts/"
+    (cli_with_deleted_file.directory / "hosts" / "a.toml").unlink()
+    assert len(cli_with_deleted_file.run("plan", "--json", folder).report["notes"]) == 2
+    result = cli_with_deleted_file.run("apply", "--json", "--prune", folder)
+    assert result.outcomes() == {"widget.a": "changed", "widget.b": "changed"}
+    assert cli_with_deleted_file.run("apply", "--json", "--prune", folder).code == 66
 
 
 def test_orphans_are_found_behind_a_symlinked_directory(
-    decommissioned: Desk, monkeypatch: pytest.MonkeyPatch
+    cli_with_deleted_file: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its files were noted by where `..` leads behind a symlink, so there they are looked for."""
-    (decommissioned.folder / "site").symlink_to("hosts")
-    (decommissioned.folder / "here").mkdir()
-    monkeypatch.chdir(decommissioned.folder / "here")
-    assert len(decommissioned.run("plan", "--json", "../site/").report["notes"]) == 1
-    done = decommissioned.run("apply", "--json", "--prune", "../site/")
-    assert done.outcomes() == {"note.b": "changed", "note.a": "unchanged"}
+    (cli_with_deleted_file.directory / "site").symlink_to("hosts")
+    (cli_with_deleted_file.directory / "here").mkdir()
+    monkeypatch.chdir(cli_with_deleted_file.directory / "here")
+    assert len(cli_with_deleted_file.run("plan", "--json", "../site/").report["notes"]) == 1
+    result = cli_with_deleted_file.run("apply", "--json", "--prune", "../site/")
+    assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
 
 
-def test_moved_file_leaves_no_orphans(decommissioned: Desk) -> None:
-    hosts = decommissioned.folder / "hosts"
-    decommissioned.notes("b", name="hosts/c.toml")
-    for folder in (f"{hosts}/", f"{decommissioned.folder}/"):
-        decommissioned.notes("z")
-        done = decommissioned.run("plan", "--json", "--prune", folder)
-        assert "delete" not in done.actions().values()
-        assert done.report["notes"] == []
+def test_moved_file_leaves_no_orphans(cli_with_deleted_file: CliRunner) -> None:
+    hosts = cli_with_deleted_file.directory / "hosts"
+    cli_with_deleted_file.declare_widgets("b", filename="hosts/c.toml")
+    for folder in (f"{hosts}/", f"{cli_with_deleted_file.directory}/"):
+        cli_with_deleted_file.declare_widgets("z")
+        result = cli_with_deleted_file.run("plan", "--json", "--prune", folder)
+        assert "delete" not in result.actions().values()
+        assert result.report["notes"] == []
     (hosts / "c.toml").unlink()
-    assert decommissioned.run("plan", "--json", f"{hosts}/a.toml").report["notes"] == []
+    assert cli_with_deleted_file.run("plan", "--json", f"{hosts}/a.toml").report["notes"] == []
 
 
-def test_prune_rejects_only(vanished: Desk) -> None:
-    done = vanished.run("apply", "--json", "--prune", "--only", "note.a")
-    assert done.code == 64
-    assert vanished.says("b") is not None
+def test_prune_rejects_only(cli_with_orphan: CliRunner) -> None:
+    result = cli_with_orphan.run("apply", "--json", "--prune", "--only", "widget.a")
+    assert result.code == 64
+    assert cli_with_orphan.read_widget("b") is not None
 
 
-def test_prune_rejects_standard_input(vanished: Desk) -> None:
-    """What it declared before is noted nowhere, so nothing could be found to have vanished."""
-    done = vanished.run("apply", "--json", "--prune", "-")
-    assert done.code == 64
+def test_prune_rejects_standard_input(cli_with_orphan: CliRunner) -> None:
+    """What it declared before is noted nowhere, so nothing could be found to have cli_with_orphan."""
+    result = cli_with_orphan.run("apply", "--json", "--prune", "-")
+    assert result.code == 64
 
 
-def test_prune_rejects_a_pipe(vanished: Desk) -> None:
+def test_prune_rejects_a_pipe(cli_with_orphan: CliRunner) -> None:
     """Two of them have one name, and nothing else in common."""
-    file = str(vanished.folder / "notes.toml")
-    for words in (["apply"], ["apply", "--prune"]):
+    file = str(cli_with_orphan.directory / "widgets.toml")
+    for arguments in (["apply"], ["apply", "--prune"]):
         reading, writing = os.pipe()
-        os.write(writing, f'[note.b]\npath = "{vanished.folder}/b"\n'.encode())
+        os.write(writing, f'[widget.b]\npath = "{cli_with_orphan.directory}/b"\n'.encode())
         os.close(writing)
-        code = vanished.say(*words, f"/dev/fd/{reading}").code
+        code = cli_with_orphan.invoke(*arguments, f"/dev/fd/{reading}").code
         os.close(reading)
-        assert code == (64 if "--prune" in words else 0)
-    vanished.declare("", "notes.toml")
-    assert vanished.run("apply", file).code == 0
+        assert code == (64 if "--prune" in arguments else 0)
+    cli_with_orphan.declare("", "widgets.toml")
+    assert cli_with_orphan.run("apply", file).code == 0
 
 
 def test_pipe_paths_are_relative_to_the_working_directory(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(desk.folder)
-    os.mkfifo(desk.folder / "pipe.toml")
-    os.mkdir(desk.folder / "elsewhere")
+    monkeypatch.chdir(cli.directory)
+    os.mkfifo(cli.directory / "pipe.toml")
+    os.mkdir(cli.directory / "elsewhere")
     writer = threading.Thread(
-        target=(desk.folder / "pipe.toml").write_text, args=['[note.a]\npath = "a"\n']
+        target=(cli.directory / "pipe.toml").write_text, args=['[widget.a]\npath = "a"\n']
     )
     writer.start()
-    assert desk.say("apply", str(desk.folder / "pipe.toml")).code == 0
+    assert cli.invoke("apply", str(cli.directory / "pipe.toml")).code == 0
     writer.join()
-    assert desk.says("a") is not None
+    assert cli.read_widget("a") is not None
 
 
-def test_deleted_working_directory_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    (desk.folder / "gone").mkdir()
-    monkeypatch.chdir(desk.folder / "gone")
-    (desk.folder / "gone").rmdir()
-    done = desk.say("plan", "-", stdin=f'[note.a]\npath = "{desk.folder}/a"\n')
-    assert done.code == 66
-    assert done.err.startswith("error: the folder in which converge was called is gone\n")
+def test_deleted_working_directory_is_an_error(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cli.directory / "gone").mkdir()
+    monkeypatch.chdir(cli.directory / "gone")
+    (cli.directory / "gone").rmdir()
+    result = cli.invoke("plan", "-", stdin=f'[widget.a]\npath = "{cli.directory}/a"\n')
+    assert result.code == 66
+    assert result.err.startswith("error: the folder in which converge was called is gone\n")
 
 
-def test_pruned_orphan_has_no_notice(vanished: Desk) -> None:
-    assert vanished.run("plan", "--json", "--prune").report["notes"] == []
+def test_pruned_orphan_has_no_notice(cli_with_orphan: CliRunner) -> None:
+    assert cli_with_orphan.run("plan", "--json", "--prune").report["notes"] == []
 
 
-def test_unreadable_orphan_is_ignored(desk: Desk) -> None:
-    desk.declare('[note.a]\npath = "a"\ntext = "a"\n[note.b]\npath = "there/b"\ntext = "b"\n')
-    (desk.folder / "there").mkdir()
-    assert desk.run("apply").code == 0
-    (desk.folder / "there" / "b").unlink()
-    (desk.folder / "there").rmdir()
-    (desk.folder / "there").write_text("")
-    desk.notes("a")
-    assert desk.run("plan", "--json").code == 0
+def test_unreadable_orphan_is_ignored(cli: CliRunner) -> None:
+    cli.declare('[widget.a]\npath = "a"\ntext = "a"\n[widget.b]\npath = "there/b"\ntext = "b"\n')
+    (cli.directory / "there").mkdir()
+    assert cli.run("apply").code == 0
+    (cli.directory / "there" / "b").unlink()
+    (cli.directory / "there").rmdir()
+    (cli.directory / "there").write_text("")
+    cli.declare_widgets("a")
+    assert cli.run("plan", "--json").code == 0
 
 
-def test_orphan_deleted_by_hand_is_not_reported(vanished: Desk) -> None:
-    (vanished.folder / "b").unlink()
-    assert vanished.run("plan", "--json").report["notes"] == []
+def test_orphan_deleted_by_hand_is_not_reported(cli_with_orphan: CliRunner) -> None:
+    (cli_with_orphan.directory / "b").unlink()
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
 
 
-def test_path_taken_over_by_another_resource_is_not_orphaned(vanished: Desk) -> None:
-    vanished.declare('[note.new]\npath = "b"\ntext = "b"\n')
-    done = vanished.run("apply", "--json", "--prune")
-    assert vanished.says("b") is not None
-    assert set(done.outcomes()) == {"note.new", "note.a"}
+def test_path_taken_over_by_another_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.declare('[widget.new]\npath = "b"\ntext = "b"\n')
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert cli_with_orphan.read_widget("b") is not None
+    assert set(result.outcomes()) == {"widget.new", "widget.a"}
 
 
-def test_previous_path_of_a_resource_is_an_orphan(desk: Desk) -> None:
-    desk.notes("a", "b")
-    desk.run("apply")
-    desk.declare('[note.a]\npath = "new"\n[note.b]\npath = "b"\ntext = "b"\n')
-    old = f"note.a@{desk.folder}/a"
+def test_previous_path_of_a_resource_is_an_orphan(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
+    cli.run("apply")
+    cli.declare('[widget.a]\npath = "new"\n[widget.b]\npath = "b"\ntext = "b"\n')
+    old = f"widget.a@{cli.directory}/a"
     for verb in ("plan", "apply", "apply"):
-        (note,) = desk.run(verb, "--json").report["notes"]
-        assert note.startswith(f"`{old}` is no longer declared")
-    desk.declare('[note.a]\npath = "newer"\n[note.b]\npath = "b"\ntext = "b"\n')
-    done = desk.run("apply", "--json", "--prune")
-    assert done.actions() == {
-        f"note.a@{desk.folder}/new": "delete",
+        (notice,) = cli.run(verb, "--json").report["notes"]
+        assert notice.startswith(f"`{old}` is no longer declared")
+    cli.declare('[widget.a]\npath = "newer"\n[widget.b]\npath = "b"\ntext = "b"\n')
+    result = cli.run("apply", "--json", "--prune")
+    assert result.actions() == {
+        f"widget.a@{cli.directory}/new": "delete",
         old: "delete",
-        "note.a": "create",
-        "note.b": "none",
+        "widget.a": "create",
+        "widget.b": "none",
     }
-    assert [desk.says(name) is None for name in ("a", "new", "newer", "b")] == [1, 1, 0, 0]
-    assert desk.run("plan", "--json").report["notes"] == []
+    assert [cli.read_widget(name) is None for name in ("a", "new", "newer", "b")] == [1, 1, 0, 0]
+    assert cli.run("plan", "--json").report["notes"] == []
 
 
-def test_orphans_with_one_name_in_two_files_are_separate(desk: Desk) -> None:
+def test_orphans_with_one_name_in_two_files_are_separate(cli: CliRunner) -> None:
     for file, path in (("one.toml", "x"), ("two.toml", "y")):
-        desk.declare(f'[note.a]\npath = "{path}"\n', file)
-        desk.run("apply", str(desk.folder / file))
-        desk.declare("", file)
-    files = [str(desk.folder / one) for one in ("one.toml", "two.toml")]
-    done = desk.run("apply", "--json", "--prune", *files)
-    assert done.outcomes() == {"note.a": "changed", f"note.a@{desk.folder}/y": "changed"}
-    assert (desk.says("x"), desk.says("y")) == (None, None)
+        cli.declare(f'[widget.a]\npath = "{path}"\n', file)
+        cli.run("apply", str(cli.directory / file))
+        cli.declare("", file)
+    files = [str(cli.directory / one) for one in ("one.toml", "two.toml")]
+    result = cli.run("apply", "--json", "--prune", *files)
+    assert result.outcomes() == {"widget.a": "changed", f"widget.a@{cli.directory}/y": "changed"}
+    assert (cli.read_widget("x"), cli.read_widget("y")) == (None, None)
 
 
-def test_resource_moved_to_another_file_is_not_orphaned(vanished: Desk) -> None:
-    vanished.notes("b", name="other.toml")
-    assert vanished.run("apply", str(vanished.folder / "other.toml")).code == 0
-    done = vanished.run("apply", "--json", "--prune")
-    assert (done.outcomes(), done.report["notes"]) == ({"note.a": "unchanged"}, [])
-    assert vanished.says("b") is not None
+def test_resource_moved_to_another_file_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.declare_widgets("b", filename="other.toml")
+    assert cli_with_orphan.run("apply", str(cli_with_orphan.directory / "other.toml")).code == 0
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert (result.outcomes(), result.report["notes"]) == ({"widget.a": "unchanged"}, [])
+    assert cli_with_orphan.read_widget("b") is not None
 
 
-def test_symlinked_file_shares_the_inventory(vanished: Desk) -> None:
-    (vanished.folder / "alias.toml").symlink_to("notes.toml")
-    vanished.notes("a", "b")
-    assert vanished.run("apply", str(vanished.folder / "alias.toml")).code == 0
-    vanished.notes("a")
-    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+def test_symlinked_file_shares_the_inventory(cli_with_orphan: CliRunner) -> None:
+    (cli_with_orphan.directory / "alias.toml").symlink_to("widgets.toml")
+    cli_with_orphan.declare_widgets("a", "b")
+    assert cli_with_orphan.run("apply", str(cli_with_orphan.directory / "alias.toml")).code == 0
+    cli_with_orphan.declare_widgets("a")
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
 
 
-def test_redeclared_resource_is_not_orphaned(vanished: Desk) -> None:
-    vanished.run("apply")
-    vanished.notes("a", "b")
-    assert vanished.run("apply", "--json", "--prune").report["notes"] == []
-    assert vanished.says("b") is not None
+def test_redeclared_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.run("apply")
+    cli_with_orphan.declare_widgets("a", "b")
+    assert cli_with_orphan.run("apply", "--json", "--prune").report["notes"] == []
+    assert cli_with_orphan.read_widget("b") is not None
 
 
-def test_failed_prune_is_reported_again(vanished: Desk) -> None:
-    def trouble(spec: Note) -> None:
+def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
+    def before_apply(spec: Widget) -> None:
         raise ConvergeError("nailed down")
 
-    vanished.composition = lambda: composition(trouble=trouble)
-    done = vanished.run("apply", "--json", "--prune")
-    assert done.outcomes()["note.b"] == "failed"
-    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+    cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert result.outcomes()["widget.b"] == "failed"
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
 
 
-def test_plan_and_check_write_no_inventory(desk: Desk, places) -> None:
-    desk.notes("a", "b")
-    desk.run("plan")
-    desk.run("check")
+def test_plan_and_check_write_no_inventory(cli: CliRunner, places) -> None:
+    cli.declare_widgets("a", "b")
+    cli.run("plan")
+    cli.run("check")
     assert not places[1].exists()
 
 
-def test_standard_input_has_no_inventory(desk: Desk, places) -> None:
-    desk.run("apply", "-", stdin=f'[note.a]\npath = "{desk.folder}/a"\n')
+def test_standard_input_has_no_inventory(cli: CliRunner, places) -> None:
+    cli.run("apply", "-", stdin=f'[widget.a]\npath = "{cli.directory}/a"\n')
     assert not (places[1] / "ledger").exists()
 
 
-def test_second_run_does_not_rewrite_the_inventory(vanished: Desk, places) -> None:
-    vanished.run("apply")
+def test_second_run_does_not_rewrite_the_inventory(cli_with_orphan: CliRunner, places) -> None:
+    cli_with_orphan.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
     before = entry.stat()
-    vanished.run("apply")
-    assert entry.stat() == before
+    cli_with_orphan.run("apply")
+    after = entry.stat()
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
 
-def test_apply_changes_nothing_without_an_inventory(desk: Desk, places) -> None:
+def test_apply_changes_nothing_without_an_inventory(cli: CliRunner, places) -> None:
     places[1].mkdir(parents=True)
     (places[1] / "ledger").write_text("in the way")
-    desk.notes("a")
-    done = desk.run("apply", "--json")
-    assert (done.code, done.outcomes()) == (1, {"note.a": "failed"})
-    error = done.of("note.a")["error"]
+    cli.declare_widgets("a")
+    result = cli.run("apply", "--json")
+    assert (result.code, result.outcomes()) == (1, {"widget.a": "failed"})
+    error = result.of("widget.a")["error"]
     assert error["message"].startswith("what is declared cannot be noted, so nothing was done")
     assert str(places[1] / "ledger") in error["message"]
     assert "`CONVERGE_STATE_DIR`" in error["hint"]
-    assert desk.says("a") is None
+    assert cli.read_widget("a") is None
 
 
-def test_unwritable_inventory_is_a_notice_without_changes(desk: Desk, places) -> None:
-    desk.notes("a")
-    desk.run("apply")
+def test_unwritable_inventory_is_a_notice_without_changes(cli: CliRunner, places) -> None:
+    cli.declare_widgets("a")
+    cli.run("apply")
     shutil.rmtree(places[1])
     places[1].mkdir()
     (places[1] / "ledger").write_text("in the way")
-    done = desk.run("apply", "--json")
-    assert (done.code, done.outcomes()) == (0, {"note.a": "unchanged"})
-    (note,) = done.report["notes"]
-    assert note.startswith("the notes of what is declared could not be brought up to date")
+    result = cli.run("apply", "--json")
+    assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
+    (notice,) = result.report["notes"]
+    assert notice.startswith("the notes of what is declared could not be brought up to date")
 
 
-def test_resource_created_by_a_crashed_run_is_recorded(desk: Desk) -> None:
-    def trouble(spec: Note) -> None:
+def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
+    def before_apply(spec: Widget) -> None:
         if spec.path.endswith("/b"):
             raise RuntimeError("died")
 
-    desk.notes("a", "b")
-    desk.composition = lambda: composition(trouble=trouble)
-    assert desk.run("apply", "--jobs", "1").code == 70
-    assert desk.says("a") is not None
-    desk.composition = composition
-    desk.notes("b")
-    (note,) = desk.run("apply", "--json").report["notes"]
-    assert note.startswith("`note.a` is no longer declared")
+    cli.declare_widgets("a", "b")
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
+    assert cli.run("apply", "--jobs", "1").code == 70
+    assert cli.read_widget("a") is not None
+    cli.registry = widget_registry
+    cli.declare_widgets("b")
+    (notice,) = cli.run("apply", "--json").report["notes"]
+    assert notice.startswith("`widget.a` is no longer declared")
 
 
-def test_resource_of_a_crashed_removal_is_recorded(vanished: Desk) -> None:
-    def trouble(spec: Note) -> None:
+def test_resource_of_a_crashed_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
+    def before_apply(spec: Widget) -> None:
         raise RuntimeError("died")
 
-    vanished.notes("a", "b", b='state = "absent"')
-    vanished.composition = lambda: composition(trouble=trouble)
-    assert vanished.run("apply").code == 70
-    vanished.composition = composition
-    vanished.notes("a")
-    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+    cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
+    cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
+    assert cli_with_orphan.run("apply").code == 70
+    cli_with_orphan.registry = widget_registry
+    cli_with_orphan.declare_widgets("a")
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
 
 
-def test_pending_removal_is_recorded(vanished: Desk) -> None:
-    vanished.notes("a", "b", b='state = "absent"')
-    vanished.run("apply", "--only", "note.a")
-    vanished.notes("a")
-    assert vanished.run("plan", "--json").report["notes"] == [told(vanished)]
+def test_pending_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
+    cli_with_orphan.run("apply", "--only", "widget.a")
+    cli_with_orphan.declare_widgets("a")
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
 
 
-def test_resource_created_by_a_concurrent_run_is_recorded(desk: Desk) -> None:
-    desk.notes("wait")
-    slow = Run(desk, "apply")
+def test_resource_created_by_a_concurrent_run_is_recorded(cli: CliRunner) -> None:
+    cli.declare_widgets("wait")
+    slow = Run(cli, "apply")
     with open(slow.pipe, "w", encoding="utf-8"):  # it is in the midst of its note
-        desk.notes("c")
-        assert desk.run("apply").code == 0
+        cli.declare_widgets("c")
+        assert cli.run("apply").code == 0
     assert slow.end().code == 0
-    desk.notes("wait")
-    (note,) = desk.run("plan", "--json").report["notes"]
-    assert note.startswith("`note.c` is no longer declared")
+    cli.declare_widgets("wait")
+    (notice,) = cli.run("plan", "--json").report["notes"]
+    assert notice.startswith("`widget.c` is no longer declared")
 
 
 def test_entry_deleted_by_a_concurrent_run_is_accepted(
-    desk: Desk, places: tuple[Path, Path]
+    cli: CliRunner, places: tuple[Path, Path]
 ) -> None:
-    desk.notes("a")
-    desk.run("apply")
+    cli.declare_widgets("a")
+    cli.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
-    file = desk.declare("")
-    (desk.folder / "a").unlink()
-    known = Ledger((str(file),), (), composition(), str(places[1]), 60)
+    file = cli.declare("")
+    (cli.directory / "a").unlink()
+    known = Ledger((str(file),), (), widget_registry(), str(places[1]), 60)
     waiting = threading.Event()
 
     class Listener(progress.Reporter):
         def step(self, address: str, text: str) -> None:
             waiting.set()
 
-    with as_it_was(), ThreadPoolExecutor() as pool:
+    with restored_process_state(), ThreadPoolExecutor() as pool:
         progress.listen(Listener())
         with holding(lambda: str(places[1] / "ledger.lock"), 0):
             second = pool.submit(known.settle, ())
@@ -373,67 +381,69 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
 
 
 def test_removal_spec_is_computed_once_per_resource(
-    desk: Desk,
+    cli: CliRunner,
 ) -> None:
     """A folder of a file for each of a hundred venvs would pay for it in every run."""
     asked: list[str] = []
 
-    class Counting(NoteKind):
-        def absent(self, spec: Note) -> Note | None:
+    class Counting(WidgetKind):
+        def absent(self, spec: Widget) -> Widget | None:
             asked.append(spec.path)
             return super().absent(spec)
 
-    kinds = {"note": Counting(), "page": NoteKind()}
-    desk.composition = lambda: Composition(kinds=kinds, default="note")
+    kinds = {"widget": Counting(), "gadget": WidgetKind()}
+    cli.registry = lambda: Composition(kinds=kinds, default="widget")
     for number in range(20):
-        desk.notes(f"n{number}", name=f"hosts/{number}.toml")
+        cli.declare_widgets(f"n{number}", filename=f"hosts/{number}.toml")
     for _ in range(2):
         asked.clear()
-        assert desk.run("apply", "--jobs", "1", f"{desk.folder}/hosts/").code == 0
+        assert cli.run("apply", "--jobs", "1", f"{cli.directory}/hosts/").code == 0
     assert len(asked) < 200
 
 
-def test_orphan_of_the_second_file_is_reported(vanished: Desk) -> None:
-    vanished.run("apply")  # it is noted as vanished from here
-    other = str(vanished.notes("b", name="other.toml"))
-    vanished.run("apply", other)
-    vanished.notes(name="other.toml")
-    (note,) = vanished.run("plan", "--json", other).report["notes"]
-    assert note.startswith(f"`note.b` is no longer declared in `{other}`")
+def test_orphan_of_the_second_file_is_reported(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.run("apply")  # it is noted as cli_with_orphan from here
+    other = str(cli_with_orphan.declare_widgets("b", filename="other.toml"))
+    cli_with_orphan.run("apply", other)
+    cli_with_orphan.declare_widgets(filename="other.toml")
+    (notice,) = cli_with_orphan.run("plan", "--json", other).report["notes"]
+    assert notice.startswith(f"`widget.b` is no longer declared in `{other}`")
 
 
-def test_resource_removed_as_declared_is_forgotten(vanished: Desk) -> None:
-    vanished.notes("a", "b", b='state = "absent"')
-    vanished.run("apply")
-    vanished.notes("a")
-    (vanished.folder / "b").write_text("somebody else's")
-    assert vanished.run("plan", "--json").report["notes"] == []
+def test_resource_removed_as_declared_is_forgotten(cli_with_orphan: CliRunner) -> None:
+    cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
+    cli_with_orphan.run("apply")
+    cli_with_orphan.declare_widgets("a")
+    (cli_with_orphan.directory / "b").write_text("somebody else's")
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
 
 
 def test_prune_is_reported_if_the_inventory_write_fails(
-    vanished: Desk, places: tuple[Path, Path]
+    cli_with_orphan: CliRunner, places: tuple[Path, Path]
 ) -> None:
     ledger, away = places[1] / "ledger", places[1] / "away"
 
-    def trouble(spec: Note) -> None:
+    def before_apply(spec: Widget) -> None:
         ledger.rename(away)
         ledger.write_text("in the way")
 
-    vanished.composition = lambda: composition(trouble=trouble)
-    done = vanished.run("apply", "--json", "--prune")
-    assert (done.code, done.outcomes()["note.b"]) == (0, "changed")
-    (note,) = done.report["notes"]
-    assert note.startswith("the notes of what is declared could not be brought up to date")
+    cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert (result.code, result.outcomes()["widget.b"]) == (0, "changed")
+    (notice,) = result.report["notes"]
+    assert notice.startswith("the notes of what is declared could not be brought up to date")
     ledger.unlink()
     away.rename(ledger)
-    vanished.composition = composition
-    assert vanished.run("apply", "--json").report["notes"] == []
-    assert all(f'{vanished.folder}/b"' not in entry.read_text() for entry in ledger.iterdir())
+    cli_with_orphan.registry = widget_registry
+    assert cli_with_orphan.run("apply", "--json").report["notes"] == []
+    assert all(
+        f'{cli_with_orphan.directory}/b"' not in entry.read_text() for entry in ledger.iterdir()
+    )
 
 
-def test_inventory_contains_only_the_removal_spec(desk: Desk, places) -> None:
-    desk.notes("a", a='password = "https://ann:sesame@h/"')
-    desk.run("apply")
+def test_inventory_contains_only_the_removal_spec(cli: CliRunner, places) -> None:
+    cli.declare_widgets("a", a='password = "https://ann:sesame@h/"')
+    cli.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
     kept = entry.read_text()
     assert "sesame" not in kept
@@ -468,10 +478,10 @@ def odd_ledgers(kept: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize("how", odd_ledgers(b'\n{"resources": [{}]}'))
 @pytest.mark.parametrize("prune", [[], ["--prune"]])
 def test_damaged_inventory_loses_only_the_notice(
-    vanished: Desk, places: tuple[Path, Path], how: str, prune: list[str]
+    cli_with_orphan: CliRunner, places: tuple[Path, Path], how: str, prune: list[str]
 ) -> None:
     (entry,) = (places[1] / "ledger").iterdir()
     entry.write_bytes(odd_ledgers(entry.read_bytes())[how])
-    done = vanished.run("apply", "--json", *prune)
-    assert (done.code, done.outcomes()) == (0, {"note.a": "unchanged"})
-    assert vanished.says("b") is not None
+    result = cli_with_orphan.run("apply", "--json", *prune)
+    assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
+    assert cli_with_orphan.read_widget("b") is not None

@@ -49,12 +49,12 @@ def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
 def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     sealed = seals.entry(str(source), NAME)
     target = source.with_name("target")
-    words = (str(source), str(target), [NAME], {NAME: sealed})
+    arguments = (str(source), str(target), [NAME], {NAME: sealed})
 
-    assert peak(lambda: donors._copy(*words, set())) < LITTLE
+    assert peak(lambda: donors._copy(*arguments, set())) < LITTLE
     assert seals.entry(str(target), NAME) == sealed
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 
-    assert donors._copy(*words, set()) == {}
+    assert donors._copy(*arguments, set()) == {}
     assert list(target.rglob("*.so")) == []

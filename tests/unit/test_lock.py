@@ -18,8 +18,8 @@ from engine import progress
 from engine.errors import Busy
 from engine.lock import holding, inherited, is_held
 from tests.support.command import ROOT
-from tests.unit.desk import Desk
-from tests.unit.toy import composition
+from tests.unit.cli_runner import CliRunner
+from tests.unit.widget_kind import widget_registry
 
 HOLD = """
 import subprocess, sys, os
@@ -39,9 +39,9 @@ with holding(lambda: sys.argv[1], 0):
 class Holder:
     """Another process that holds a lock until it is let go."""
 
-    def __init__(self, path: Path, *words: str) -> None:
+    def __init__(self, path: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(path), *words],
+            [sys.executable, "-c", HOLD, str(path), *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -199,37 +199,37 @@ def test_symlinked_lock_file_is_refused(lock: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_command_with_a_locked_resource_exits_75(desk: Desk) -> None:
-    desk.notes("a", "b")
-    desk.composition = lambda: composition(locked=True)
-    held = Holder(desk.folder / "a.lock")
+def test_command_with_a_locked_resource_exits_75(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
+    cli.registry = lambda: widget_registry(locked=True)
+    held = Holder(cli.directory / "a.lock")
     try:
-        done = desk.run("apply", "--json", "--lock-timeout", "0", "--only", "note.a")
-        assert (done.code, done.report["exit"]["retryable"]) == (75, True)
-        assert f"pid {held.process.pid} " in done.of("note.a")["error"]["message"]
-        assert desk.says("a") is None
-        assert desk.run("plan").code == 0, "a plan waits for nobody"
+        result = cli.run("apply", "--json", "--lock-timeout", "0", "--only", "widget.a")
+        assert (result.code, result.report["exit"]["retryable"]) == (75, True)
+        assert f"pid {held.process.pid} " in result.of("widget.a")["error"]["message"]
+        assert cli.read_widget("a") is None
+        assert cli.run("plan").code == 0, "a plan waits for nobody"
     finally:
         held.let_go()
-    assert desk.run("apply", "--lock-timeout", "0").code == 0
+    assert cli.run("apply", "--lock-timeout", "0").code == 0
 
 
-def test_concurrent_runs_are_serialized(desk: Desk) -> None:
+def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
     """Each writes its own text over and over; what is there in the end is one of them, whole."""
     from engine.converge import BringAbout, converge
 
-    desk.declare('[note.a]\npath = "a"\ntext = "first"\n', "first.toml")
-    desk.declare('[note.a]\npath = "a"\ntext = "second"\n', "second.toml")
+    cli.declare('[widget.a]\npath = "a"\ntext = "first"\n', "first.toml")
+    cli.declare('[widget.a]\npath = "a"\ntext = "second"\n', "second.toml")
     pids = []
     for name in ("first.toml", "second.toml"):
         pid = os.fork()
         if pid == 0:
-            kinds = composition(locked=True).kinds
-            ended = [converge(desk.load(name), kinds, BringAbout(60)) for _ in range(20)]
+            kinds = widget_registry(locked=True).kinds
+            ended = [converge(cli.load(name), kinds, BringAbout(60)) for _ in range(20)]
             os._exit(any(one.outcome == "failed" for (one,) in ended))
         pids.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
-    said = desk.says("a")
+    said = cli.read_widget("a")
     assert said is not None
     assert said["text"] in ("first", "second")
 

@@ -15,29 +15,29 @@ from engine.errors import (
     IntegrityError,
     Unavailable,
 )
-from tests.unit.desk import Desk, changes_of
-from tests.unit.toy import Note, composition
+from tests.unit.cli_runner import CliRunner, changes_of
+from tests.unit.widget_kind import Widget, widget_registry
 
 
 @pytest.fixture
-def failing(desk: Desk) -> Desk:
+def cli_with_widgets(cli: CliRunner) -> CliRunner:
     """Three notes; which of them fail, and how, is said by `fail`."""
-    desk.notes("a", "b", "c", c='needs = ["note.a"]')
-    return desk
+    cli.declare_widgets("a", "b", "c", c='needs = ["widget.a"]')
+    return cli
 
 
-def fail(desk: Desk, **errors: Exception) -> None:
-    def trouble(spec: Note) -> None:
+def fail(cli: CliRunner, **errors: Exception) -> None:
+    def before_apply(spec: Widget) -> None:
         name = spec.path.rpartition("/")[2]
         if name in errors:
             raise errors[name]
 
-    desk.composition = lambda: composition(trouble=trouble)
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
 
 
-def test_summary_counts_match_the_resources(failing: Desk) -> None:
-    fail(failing, a=ConvergeError("x"))
-    report = failing.run("apply", "--json").report
+def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None:
+    fail(cli_with_widgets, a=ConvergeError("x"))
+    report = cli_with_widgets.run("apply", "--json").report
     assert {name: count for name, count in report["summary"].items() if count} == {
         "create": 1, "failed": 1, "skipped": 1,
     }  # fmt: skip
@@ -55,20 +55,20 @@ def test_summary_counts_match_the_resources(failing: Desk) -> None:
         ("apply", ["apply"], "nothing to do: 3 as declared"),
     ],
 )
-def test_comment_summarizes_the_report(failing: Desk, verb, before, comment) -> None:
+def test_comment_summarizes_the_report(cli_with_widgets: CliRunner, verb, before, comment) -> None:
     for one in before:
-        failing.run(one)
-    assert failing.run(verb, "--json").report["comment"] == comment
+        cli_with_widgets.run(one)
+    assert cli_with_widgets.run(verb, "--json").report["comment"] == comment
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
-@pytest.mark.parametrize("words", [["--detailed-exitcode"], []])
+@pytest.mark.parametrize("arguments", [["--detailed-exitcode"], []])
 def test_changes_exit_0_or_2_with_detailed_exitcode(
-    failing: Desk, verb: str, words: list[str]
+    cli_with_widgets: CliRunner, verb: str, arguments: list[str]
 ) -> None:
-    assert failing.run(verb, *words, "--json").code == (2 if words else 0)
-    failing.run("apply")
-    assert failing.run(verb, *words, "--json").code == 0
+    assert cli_with_widgets.run(verb, *arguments, "--json").code == (2 if arguments else 0)
+    cli_with_widgets.run("apply")
+    assert cli_with_widgets.run(verb, *arguments, "--json").code == 0
 
 
 @pytest.mark.parametrize(
@@ -92,96 +92,103 @@ def test_changes_exit_0_or_2_with_detailed_exitcode(
     ],
 )
 def test_exit_code_depends_on_the_failure_class(
-    failing: Desk, errors, plain, detailed, retryable
+    cli_with_widgets: CliRunner, errors, plain, detailed, retryable
 ) -> None:
-    fail(failing, **errors)
-    done = failing.run("apply", "--json", "--detailed-exitcode")
-    assert (done.code, done.report["exit"]["retryable"]) == (detailed, retryable)
+    fail(cli_with_widgets, **errors)
+    result = cli_with_widgets.run("apply", "--json", "--detailed-exitcode")
+    assert (result.code, result.report["exit"]["retryable"]) == (detailed, retryable)
     for note in "abc":
-        (failing.folder / note).unlink(missing_ok=True)
-    done = failing.run("apply", "--json")
-    assert (done.code, done.report["exit"]["retryable"]) == (plain, retryable)
+        (cli_with_widgets.directory / note).unlink(missing_ok=True)
+    result = cli_with_widgets.run("apply", "--json")
+    assert (result.code, result.report["exit"]["retryable"]) == (plain, retryable)
 
 
 @pytest.mark.parametrize(
     ("world", "code", "name"),
     [("as declared", 0, "ok"), ("drifted", 2, "drift"), ("unreadable", 1, "failed")],
 )
-def test_check_exit_code_depends_on_drift(failing: Desk, world: str, code: int, name: str) -> None:
-    failing.run("apply")
+def test_check_exit_code_depends_on_drift(
+    cli_with_widgets: CliRunner, world: str, code: int, name: str
+) -> None:
+    cli_with_widgets.run("apply")
     if world == "drifted":
-        (failing.folder / "a").unlink()
+        (cli_with_widgets.directory / "a").unlink()
     if world == "unreadable":
 
-        def blind(spec: Note) -> None:
+        def before_observe(spec: Widget) -> None:
             raise PermissionError(13, "Permission denied", spec.path)
 
-        failing.composition = lambda: composition(blind=blind)
-    done = failing.run("check", "--json")
-    assert (done.code, done.report["exit"]["class"]) == (code, name)
-    assert failing.run("check").code == code
+        cli_with_widgets.registry = lambda: widget_registry(before_observe=before_observe)
+    result = cli_with_widgets.run("check", "--json")
+    assert (result.code, result.report["exit"]["class"]) == (code, name)
+    assert cli_with_widgets.run("check").code == code
 
 
-def test_check_with_a_failure_and_drift_exits_1(failing: Desk) -> None:
-    failing.run("apply")
-    (failing.folder / "a").unlink()
+def test_check_with_a_failure_and_drift_exits_1(cli_with_widgets: CliRunner) -> None:
+    cli_with_widgets.run("apply")
+    (cli_with_widgets.directory / "a").unlink()
 
-    def blind(spec: Note) -> None:
+    def before_observe(spec: Widget) -> None:
         if spec.path.endswith("b"):
             raise PermissionError(13, "Permission denied", spec.path)
 
-    failing.composition = lambda: composition(blind=blind)
-    assert failing.run("check").code == 1
+    cli_with_widgets.registry = lambda: widget_registry(before_observe=before_observe)
+    assert cli_with_widgets.run("check").code == 1
 
 
-def test_check_with_an_invalid_declaration_exits_1(desk: Desk) -> None:
-    desk.declare("[zebra.a]\n")
-    done = desk.run("check", "--json")
-    assert (done.code, done.report["error"]["code"]) == (1, 65)
-    assert desk.say("check", "--json", str(desk.folder / "gone.toml")).code == 1
+def test_check_with_an_invalid_declaration_exits_1(cli: CliRunner) -> None:
+    cli.declare("[zebra.a]\n")
+    result = cli.run("check", "--json")
+    assert (result.code, result.report["error"]["code"]) == (1, 65)
+    assert cli.invoke("check", "--json", str(cli.directory / "gone.toml")).code == 1
 
 
-def test_report_separates_a_failure_from_skipped_dependents(failing: Desk) -> None:
-    fail(failing, a=ConvergeError("out of ink", hint="buy some", output="line 1\nline 2"))
-    done = failing.run("apply", "--json")
-    cause, victim = done.of("note.a"), done.of("note.c")
+def test_report_separates_a_failure_from_skipped_dependents(cli_with_widgets: CliRunner) -> None:
+    fail(
+        cli_with_widgets,
+        a=ConvergeError("write failed", hint="free some space", output="line 1\nline 2"),
+    )
+    result = cli_with_widgets.run("apply", "--json")
+    cause, victim = result.of("widget.a"), result.of("widget.c")
     assert cause["error"] == {
-        "code": 1, "message": "out of ink", "hint": "buy some", "output": "line 1\nline 2",
+        "code": 1, "message": "write failed", "hint": "free some space", "output": "line 1\nline 2",
     }  # fmt: skip
-    assert (cause["because"], victim["because"], victim["error"]) == (None, "note.a", None)
-    assert victim["reason"] == "it needs note.a, which failed"
+    assert (cause["because"], victim["because"], victim["error"]) == (None, "widget.a", None)
+    assert victim["reason"] == "it needs widget.a, which failed"
 
 
-def test_resource_report_has_path_observed_state_and_reason(failing: Desk) -> None:
-    failing.run("apply")
-    (failing.folder / "a").write_text(json.dumps({**(failing.says("a") or {}), "stain": "tea"}))
-    one = failing.run("plan", "--json").of("note.a")
-    assert one["path"] == str(failing.folder / "a")
-    assert (one["action"], one["reason"]) == ("repair", "somebody spilt something")
-    assert changes_of(one) == {"stain": ("tea", None)}
-    assert one["observed"]["stain"] == "tea"
+def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: CliRunner) -> None:
+    cli_with_widgets.run("apply")
+    (cli_with_widgets.directory / "a").write_text(
+        json.dumps({**(cli_with_widgets.read_widget("a") or {}), "damage": "dent"})
+    )
+    one = cli_with_widgets.run("plan", "--json").of("widget.a")
+    assert one["path"] == str(cli_with_widgets.directory / "a")
+    assert (one["action"], one["reason"]) == ("repair", "the file is damaged")
+    assert changes_of(one) == {"damage": ("dent", None)}
+    assert one["observed"]["damage"] == "dent"
 
 
-def test_digest_is_the_same_for_plan_and_apply(desk: Desk) -> None:
-    desk.notes("a", "b")
+def test_digest_is_the_same_for_plan_and_apply(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
     digests = [
-        desk.run(verb, "--json").report["digest"] for verb in ("plan", "plan", "apply", "plan")
+        cli.run(verb, "--json").report["digest"] for verb in ("plan", "plan", "apply", "plan")
     ]
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
 
-def test_digest_ignores_unchanged_resources(desk: Desk) -> None:
-    desk.notes("a")
-    alone = desk.run("plan", "--json").report["digest"]
-    desk.notes("b", "a")
-    desk.run("apply", "--only", "note.b")
-    assert desk.run("plan", "--json").report["digest"] == alone
+def test_digest_ignores_unchanged_resources(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    alone = cli.run("plan", "--json").report["digest"]
+    cli.declare_widgets("b", "a")
+    cli.run("apply", "--only", "widget.b")
+    assert cli.run("plan", "--json").report["digest"] == alone
 
 
-def test_digest_depends_on_values_but_not_on_credentials(desk: Desk) -> None:
+def test_digest_depends_on_values_but_not_on_credentials(cli: CliRunner) -> None:
     def digest(password: str) -> str:
-        desk.notes("a", a=f'password = "{password}"')
-        return str(desk.run("plan", "--json").report["digest"])
+        cli.declare_widgets("a", a=f'password = "{password}"')
+        return str(cli.run("plan", "--json").report["digest"])
 
     assert digest("sesame") != digest("poppy")
     assert digest("https://me:sesame@there/x") == digest("https://poppy@there/x")
@@ -190,10 +197,10 @@ def test_digest_depends_on_values_but_not_on_credentials(desk: Desk) -> None:
     assert digest("me:sesame@there/x") == digest("me:poppy@there/x")
 
 
-def test_every_report_has_the_same_keys(failing: Desk) -> None:
-    documents = [failing.run(verb, "--json").report for verb in ("plan", "check", "apply")]
-    documents.append(failing.say("apply", "--json", "--bogus").report)
-    failing.declare("[zebra.a]\n")
-    documents.append(failing.run("plan", "--json").report)
+def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
+    documents = [cli_with_widgets.run(verb, "--json").report for verb in ("plan", "check", "apply")]
+    documents.append(cli_with_widgets.invoke("apply", "--json", "--bogus").report)
+    cli_with_widgets.declare("[zebra.a]\n")
+    documents.append(cli_with_widgets.run("plan", "--json").report)
     assert len({tuple(one) for one in documents}) == 1
     assert {one["format_version"] for one in documents} == {"1.2"}

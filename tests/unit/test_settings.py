@@ -101,7 +101,7 @@ def test_directory_of_another_user_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("arguments", "names"),
     [
         ([], None),
         ([f"--upgrade={options.EVERYTHING}"], frozenset()),
@@ -111,7 +111,7 @@ def test_directory_of_another_user_is_refused(
         (["--upgrade=a", f"--upgrade={options.EVERYTHING}"], frozenset()),
     ],
 )
-def test_upgrade_selects_no_some_or_all_packages(words: list[str], names) -> None:
+def test_upgrade_selects_no_some_or_all_packages(arguments: list[str], names) -> None:
     parser = ArgumentParser()
     options.running(parser)
-    assert options.settings(parser.parse_args(words)).upgrade == names
+    assert options.settings(parser.parse_args(arguments)).upgrade == names

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import ROOT, Ended, ended
-from tests.unit.desk import Desk
+from tests.unit.cli_runner import CliRunner
 from tests.unit.test_lock import Holder
 
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -30,14 +30,14 @@ def nothing_ignored() -> Iterator[None]:
 
 
 class Run:
-    """A run that holds still in the midst of its first note."""
+    """A run that holds still in the midst of its first widget."""
 
-    def __init__(self, desk: Desk, *words: str, stderr: int = subprocess.PIPE) -> None:
-        self.pipe = desk.folder / "pipe"
+    def __init__(self, cli: CliRunner, *arguments: str, stderr: int = subprocess.PIPE) -> None:
+        self.pipe = cli.directory / "pipe"
         os.mkfifo(self.pipe)
-        self.words = [*words, str(desk.folder / "notes.toml")]
+        self.arguments = [*arguments, str(cli.directory / "widgets.toml")]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.stopping", str(self.pipe), *self.words],
+            [sys.executable, "-m", "tests.unit.paused_run", str(self.pipe), *self.arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -56,7 +56,7 @@ class Run:
     def end(self) -> Ended:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=60)
-        return ended(self.words, self.process.returncode, out, err)
+        return ended(self.arguments, self.process.returncode, out, err)
 
 
 def _delivered(pid: int) -> None:
@@ -71,37 +71,41 @@ def _delivered(pid: int) -> None:
             return
 
 
-@pytest.mark.parametrize("words", [[], ["--detailed-exitcode"]])
+@pytest.mark.parametrize("arguments", [[], ["--detailed-exitcode"]])
 @pytest.mark.parametrize("number", STOPS)
 def test_signal_ends_the_run_at_the_next_safe_point(
-    desk: Desk, number: signal.Signals, words: list[str]
+    cli: CliRunner, number: signal.Signals, arguments: list[str]
 ) -> None:
-    desk.notes("wait", "after", "last", last='needs = ["note.wait"]')
-    done = Run(desk, "apply", "--json", "--jobs", "1", *words).asked(number)
-    assert done.code == STOPS[number]
-    assert done.report["exit"] == {"code": STOPS[number], "class": "interrupted", "retryable": True}
-    assert done.outcomes() == {
-        "note.wait": "failed",
-        "note.after": "failed",
-        "note.last": "skipped",
+    cli.declare_widgets("wait", "after", "last", last='needs = ["widget.wait"]')
+    result = Run(cli, "apply", "--json", "--jobs", "1", *arguments).asked(number)
+    assert result.code == STOPS[number]
+    assert result.report["exit"] == {
+        "code": STOPS[number],
+        "class": "interrupted",
+        "retryable": True,
     }
-    assert done.of("note.wait")["error"]["message"].startswith(f"stopped by {number.name}")
-    assert [desk.says(name) for name in ("wait", "after", "last")] == [None, None, None]
-
-
-def test_run_after_an_interruption_completes(desk: Desk) -> None:
-    desk.notes("wait", "after")
-    Run(desk, "apply", "--jobs", "1").asked(signal.SIGTERM)
-    assert desk.run("apply", "--json").outcomes() == {
-        "note.wait": "changed",
-        "note.after": "changed",
+    assert result.outcomes() == {
+        "widget.wait": "failed",
+        "widget.after": "failed",
+        "widget.last": "skipped",
     }
-    assert desk.run("apply", "--json").report["changed"] is False
+    assert result.of("widget.wait")["error"]["message"].startswith(f"stopped by {number.name}")
+    assert [cli.read_widget(name) for name in ("wait", "after", "last")] == [None, None, None]
 
 
-def test_second_signal_ends_the_run_immediately(desk: Desk) -> None:
-    desk.notes("wait")
-    run = Run(desk, "apply")
+def test_run_after_an_interruption_completes(cli: CliRunner) -> None:
+    cli.declare_widgets("wait", "after")
+    Run(cli, "apply", "--jobs", "1").asked(signal.SIGTERM)
+    assert cli.run("apply", "--json").outcomes() == {
+        "widget.wait": "changed",
+        "widget.after": "changed",
+    }
+    assert cli.run("apply", "--json").report["changed"] is False
+
+
+def test_second_signal_ends_the_run_immediately(cli: CliRunner) -> None:
+    cli.declare_widgets("wait")
+    run = Run(cli, "apply")
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGTERM)
         _delivered(run.process.pid)
@@ -111,10 +115,10 @@ def test_second_signal_ends_the_run_immediately(desk: Desk) -> None:
     assert out == b""
 
 
-def test_second_signal_restores_the_terminal(desk: Desk) -> None:
-    desk.notes("wait")
+def test_second_signal_restores_the_terminal(cli: CliRunner) -> None:
+    cli.declare_widgets("wait")
     ours, theirs = pty.openpty()
-    run = Run(desk, "apply", stderr=theirs)
+    run = Run(cli, "apply", stderr=theirs)
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGINT)
         _delivered(run.process.pid)
@@ -126,39 +130,39 @@ def test_second_signal_restores_the_terminal(desk: Desk) -> None:
     assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
 
 
-def test_signal_ends_a_run_that_waits_for_input(desk: Desk) -> None:
-    os.mkfifo(desk.folder / "notes.toml")
-    run = Run(desk, "plan")
-    with open(desk.folder / "notes.toml", "w", encoding="utf-8"):
+def test_signal_ends_a_run_that_waits_for_input(cli: CliRunner) -> None:
+    os.mkfifo(cli.directory / "widgets.toml")
+    run = Run(cli, "plan")
+    with open(cli.directory / "widgets.toml", "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(30) == -signal.SIGTERM
 
 
-def test_ignored_signal_stays_ignored(desk: Desk) -> None:
+def test_ignored_signal_stays_ignored(cli: CliRunner) -> None:
     """As `nohup` has it."""
-    desk.notes("wait")
+    cli.declare_widgets("wait")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        run = Run(desk, "apply", "--json")
+        run = Run(cli, "apply", "--json")
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert run.asked(signal.SIGHUP, ignored=True).outcomes() == {"note.wait": "changed"}
+    assert run.asked(signal.SIGHUP, ignored=True).outcomes() == {"widget.wait": "changed"}
 
 
-def test_interruption_takes_precedence_over_failures(desk: Desk) -> None:
-    desk.notes("broken", "wait")
-    (desk.folder / "broken").mkdir()
+def test_interruption_takes_precedence_over_failures(cli: CliRunner) -> None:
+    cli.declare_widgets("broken", "wait")
+    (cli.directory / "broken").mkdir()
     # One after the other, so that the first has gone wrong before the signal comes.
-    done = Run(desk, "apply", "--json", "--jobs", "1").asked(signal.SIGTERM)
-    assert (done.code, done.report["exit"]["class"]) == (143, "interrupted")
-    assert "is a directory" in done.of("note.broken")["error"]["message"]
+    result = Run(cli, "apply", "--json", "--jobs", "1").asked(signal.SIGTERM)
+    assert (result.code, result.report["exit"]["class"]) == (143, "interrupted")
+    assert "is a directory" in result.of("widget.broken")["error"]["message"]
 
 
-def test_signal_ends_a_wait_for_a_lock(desk: Desk) -> None:
-    desk.notes("a")
-    held = Holder(desk.folder / "a.lock")
+def test_signal_ends_a_wait_for_a_lock(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    held = Holder(cli.directory / "a.lock")
     try:
-        run = Run(desk, "apply", "--json", "--lock-timeout", "600")
+        run = Run(cli, "apply", "--json", "--lock-timeout", "600")
         assert run.process.stderr is not None
         assert b"waiting for the lock" in run.process.stderr.readline()
         run.process.send_signal(signal.SIGTERM)
@@ -167,7 +171,7 @@ def test_signal_ends_a_wait_for_a_lock(desk: Desk) -> None:
         held.let_go()
 
 
-def test_interrupted_run_reports_failure_in_json(desk: Desk) -> None:
-    desk.notes("wait")
-    done = Run(desk, "apply", "--json").asked(signal.SIGINT)
-    assert json.loads(done.out)["failed"] is True
+def test_interrupted_run_reports_failure_in_json(cli: CliRunner) -> None:
+    cli.declare_widgets("wait")
+    result = Run(cli, "apply", "--json").asked(signal.SIGINT)
+    assert json.loads(result.out)["failed"] is True

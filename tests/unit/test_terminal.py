@@ -17,25 +17,25 @@ import pytest
 from engine import progress
 from engine.terminal import LazyLive, Lines, reporter
 from tests.support.command import ROOT
-from tests.unit.desk import Desk, as_it_was
-from tests.unit.toy import Note, composition
+from tests.unit.cli_runner import CliRunner, restored_process_state
+from tests.unit.widget_kind import Widget, widget_registry
 
 
 @pytest.fixture
-def talking(desk: Desk) -> Desk:
-    desk.notes("a", "b")
+def reporting_cli(cli: CliRunner) -> CliRunner:
+    cli.declare_widgets("a", "b")
 
-    def trouble(spec: Note) -> None:
+    def before_apply(spec: Widget) -> None:
         progress.step(f"writing {os.path.basename(spec.path)}\x1b[2J")
         progress.detail("the pen scratches\r")
 
-    desk.composition = lambda: composition(trouble=trouble)
-    return desk
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
+    return cli
 
 
-def test_lines_print_each_step_with_its_resource(talking: Desk) -> None:
-    assert talking.run("apply", "--jobs", "1").err == (
-        "note.a: writing a\\x1b[2J\nnote.b: writing b\\x1b[2J\n"
+def test_lines_print_each_step_with_its_resource(reporting_cli: CliRunner) -> None:
+    assert reporting_cli.run("apply", "--jobs", "1").err == (
+        "widget.a: writing a\\x1b[2J\nwidget.b: writing b\\x1b[2J\n"
     )
 
 
@@ -45,29 +45,32 @@ def test_lines_print_a_step_without_a_resource() -> None:
     assert heard.getvalue() == "waiting\n"
 
 
-def test_verbose_prints_tool_output(talking: Desk) -> None:
-    err = talking.run("apply", "--jobs", "1", "--verbose").err
-    assert err.splitlines()[:2] == ["note.a: writing a\\x1b[2J", "note.a:   the pen scratches\\r"]
+def test_verbose_prints_tool_output(reporting_cli: CliRunner) -> None:
+    err = reporting_cli.run("apply", "--jobs", "1", "--verbose").err
+    assert err.splitlines()[:2] == [
+        "widget.a: writing a\\x1b[2J",
+        "widget.a:   the pen scratches\\r",
+    ]
 
 
-def test_quiet_prints_nothing(talking: Desk) -> None:
-    assert talking.run("apply", "--quiet").err == ""
+def test_quiet_prints_nothing(reporting_cli: CliRunner) -> None:
+    assert reporting_cli.run("apply", "--quiet").err == ""
 
 
-def test_run_without_changes_prints_no_progress(talking: Desk) -> None:
-    talking.run("apply")
-    assert talking.run("apply", "--verbose").err == ""
+def test_run_without_changes_prints_no_progress(reporting_cli: CliRunner) -> None:
+    reporting_cli.run("apply")
+    assert reporting_cli.run("apply", "--verbose").err == ""
 
 
-def test_broken_pipe_does_not_stop_the_work(talking: Desk) -> None:
+def test_broken_pipe_does_not_stop_the_work(reporting_cli: CliRunner) -> None:
     class Gone(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
     lines = Lines(verbose=True)
     with redirect_stderr(Gone()):
-        lines.step("note.a", "writing")
-        lines.detail("note.a", "scratching")
+        lines.step("widget.a", "writing")
+        lines.detail("widget.a", "scratching")
 
 
 def test_step_is_attributed_to_the_current_task() -> None:
@@ -83,12 +86,12 @@ def test_step_is_attributed_to_the_current_task() -> None:
         def ended(self, address: str) -> None:
             heard.append(("ended", address))
 
-    with as_it_was():
+    with restored_process_state():
         progress.listen(Listener())
-        with pytest.raises(ZeroDivisionError), progress.task("note.a"):
+        with pytest.raises(ZeroDivisionError), progress.task("widget.a"):
             _fail_after(lambda: progress.step("one"))
         progress.step("two")
-    assert heard == [("begun", "note.a"), ("note.a", "one"), ("ended", "note.a"), ("", "two")]
+    assert heard == [("begun", "widget.a"), ("widget.a", "one"), ("ended", "widget.a"), ("", "two")]
 
 
 def _fail_after(work: Callable[[], None]) -> None:
@@ -117,9 +120,9 @@ def test_reporter_depends_on_the_terminal(
         assert type(reporter(quiet=quiet, verbose=verbose, colour=True)) is kind
 
 
-def on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[int, str]:
+def on_a_terminal(cli: CliRunner, *arguments: str, **env: str) -> tuple[int, str]:
     """Run the command with a terminal of its own as standard error; return what it showed."""
-    process, ours = begun_on_a_terminal(desk, *words, **env)
+    process, ours = begun_on_a_terminal(cli, *arguments, **env)
     assert process.stdin is not None
     process.stdin.close()
     shown = b""
@@ -135,21 +138,23 @@ def on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[int, str]:
     return process.wait(60), shown.decode()
 
 
-def begun_on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[subprocess.Popen[bytes], int]:
+def begun_on_a_terminal(
+    cli: CliRunner, *arguments: str, **env: str
+) -> tuple[subprocess.Popen[bytes], int]:
     """Begin so; each note takes its time until standard input ends. Return our end as well."""
     ours, theirs = pty.openpty()
     program = (
         "import sys; from engine import progress; from engine.cli import main\n"
-        "from tests.unit.toy import composition\n"
-        "def trouble(spec):\n"
+        "from tests.unit.widget_kind import widget_registry\n"
+        "def before_apply(spec):\n"
         "    progress.step('sharpening')\n"
         "    progress.detail('the [red]knife[/red] \\x1b[2J')\n"
         "    sys.stdin.read()\n"
-        "code = main(lambda s: composition(trouble=trouble))\n"
+        "code = main(lambda s: widget_registry(before_apply=before_apply))\n"
         "sys.exit(code)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *words, str(desk.folder / "notes.toml")],
+        [sys.executable, "-c", program, *arguments, str(cli.directory / "widgets.toml")],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -160,17 +165,17 @@ def begun_on_a_terminal(desk: Desk, *words: str, **env: str) -> tuple[subprocess
     return process, ours
 
 
-def test_live_display_restores_the_terminal(desk: Desk) -> None:
-    desk.notes("a", "b")
-    code, shown = on_a_terminal(desk, "apply")
+def test_live_display_restores_the_terminal(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
+    code, shown = on_a_terminal(cli, "apply")
     assert code == 0
-    assert "note.a" in shown
+    assert "widget.a" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") >= 1, "the cursor comes back"
     assert "\x1b[2J" not in shown, "a tool cannot clear the screen"
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "coloured"),
+    ("arguments", "env", "colored"),
     [
         (["--color=always"], {"NO_COLOR": "1"}, True),
         (["--color=never"], {}, False),
@@ -178,30 +183,30 @@ def test_live_display_restores_the_terminal(desk: Desk) -> None:
     ],
 )
 def test_live_display_follows_the_color_setting(
-    desk: Desk, words: list[str], env: dict[str, str], coloured: bool
+    cli: CliRunner, arguments: list[str], env: dict[str, str], colored: bool
 ) -> None:
-    desk.notes("a")
-    _, shown = on_a_terminal(desk, "apply", *words, **env)
-    assert "note.a" in shown
-    assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is coloured
+    cli.declare_widgets("a")
+    _, shown = on_a_terminal(cli, "apply", *arguments, **env)
+    assert "widget.a" in shown
+    assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is colored
 
 
-def test_live_display_is_empty_without_changes(desk: Desk) -> None:
-    desk.notes("a")
-    desk.run("apply")
-    assert on_a_terminal(desk, "apply") == (0, "")
+def test_live_display_is_empty_without_changes(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    cli.run("apply")
+    assert on_a_terminal(cli, "apply") == (0, "")
 
 
-def test_closed_terminal_does_not_stop_the_work(desk: Desk) -> None:
-    desk.notes("a", "b")
-    process, ours = begun_on_a_terminal(desk, "apply", "--jobs", "1")
+def test_closed_terminal_does_not_stop_the_work(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b")
+    process, ours = begun_on_a_terminal(cli, "apply", "--jobs", "1")
     os.read(ours, 1)
     os.close(ours)
     process.communicate()
 
     assert process.returncode == 0
-    assert desk.says("a")
-    assert desk.says("b")
+    assert cli.read_widget("a")
+    assert cli.read_widget("b")
 
 
 def test_live_display_does_not_capture_stdout() -> None:
@@ -220,15 +225,15 @@ def test_live_display_shortens_long_tool_output() -> None:
     live, stream = LazyLive(colour=True), io.StringIO()
     with redirect_stderr(stream):
         live.opened()
-        live.begun("note.about-everything\x1b[2J")
-        live.detail("note.about-everything\x1b[2J", "scratching " * 20)
+        live.begun("widget.about-everything\x1b[2J")
+        live.detail("widget.about-everything\x1b[2J", "scratching " * 20)
         assert live.live is not None
         live.live.progress.refresh()
         with live.live.progress.console.capture() as shown:
             live.live.progress.console.print(live.live.progress.get_renderable())
         live.close()
     (line,) = shown.get().splitlines()
-    assert r"note.about-everything\x1b[2J scratching" in line
+    assert r"widget.about-everything\x1b[2J scratching" in line
     assert "0:00:0" in line
 
 
@@ -236,14 +241,14 @@ def test_live_display_does_not_interpret_markup() -> None:
     live = LazyLive(colour=True)
     stream = io.StringIO()
     with redirect_stderr(stream):
-        live.step("note.a", "before it has begun")
+        live.step("widget.a", "before it has begun")
         live.opened()
-        live.begun("note.a")
-        live.detail("note.a", "[red]knife[/red] \x1b[2J")
+        live.begun("widget.a")
+        live.detail("widget.a", "[red]knife[/red] \x1b[2J")
         assert live.live is not None
         (task,) = live.live.progress.tasks
         assert task.description == r"[red]knife[/red] \x1b[2J"
-        live.ended("note.a")
+        live.ended("widget.a")
         assert live.live.progress.tasks == []
         live.close()
     assert not re.search(r"\x1b\[2J", stream.getvalue())

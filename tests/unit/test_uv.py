@@ -1,4 +1,4 @@
-"""What uv is called with, and what its words and those of git amount to."""
+"""What uv is called with, and what its arguments and those of git amount to."""
 
 from __future__ import annotations
 
@@ -75,9 +75,11 @@ COMPLAINTS: dict[str, tuple[str, type[ConvergeError], str]] = {
 }
 
 
-@pytest.mark.parametrize(("words", "kind", "hint"), COMPLAINTS.values(), ids=COMPLAINTS)
-def test_uv_error_has_its_class_and_hint(words: str, kind: type[ConvergeError], hint: str) -> None:
-    error = uv.complaint(child.Ended(1, words), "choosing versions")
+@pytest.mark.parametrize(("arguments", "kind", "hint"), COMPLAINTS.values(), ids=COMPLAINTS)
+def test_uv_error_has_its_class_and_hint(
+    arguments: str, kind: type[ConvergeError], hint: str
+) -> None:
+    error = uv.complaint(child.Ended(1, arguments), "choosing versions")
 
     assert type(error) is kind
     assert hint in (error.hint or "")
