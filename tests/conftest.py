@@ -1,4 +1,4 @@
-"""What tests of several folders share: places of their own, the command, and the closing lines."""
+"""Fixtures for all tests: private directories, the command, and the closing lines of a run."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from tests.support.command import Converge
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing was seen yet."""
+    """Start with empty counts."""
     config.stash[CLOSING] = Closing()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send what was seen to the process that tells it, where that is another one."""
+    """Send the counts of an xdist worker to the controller."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["closing"] = session.config.stash[CLOSING].sent()
+        session.config.workeroutput["closing"] = session.config.stash[CLOSING].to_dict()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take up what one of several processes saw."""
-    sent = getattr(node, "workeroutput", {}).get("closing")
-    if sent:
-        node.config.stash[CLOSING].add(sent)
+    """Add the counts of an xdist worker."""
+    counts = getattr(node, "workeroutput", {}).get("closing")
+    if counts:
+        node.config.stash[CLOSING].add(counts)
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was proved, and what was not."""
+    """Print the closing lines, and save the crash record if `--crash-record` is given."""
     closing = config.stash[CLOSING]
-    closing.tell(terminalreporter)
-    file = config.getoption("--crash-record", default=None)
-    if file:
-        closing.record.save(Path(file))
+    closing.write(terminalreporter)
+    record_path = config.getoption("--crash-record", default=None)
+    if record_path:
+        closing.record.save(Path(record_path))
 
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """A cache and a state folder that nobody else uses, in force by the environment."""
+    """Private cache and state directories, set in the environment."""
     cache, state = tmp_path / "private" / "cache", tmp_path / "private" / "state"
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
     monkeypatch.setenv("CONVERGE_STATE_DIR", str(state))
@@ -52,5 +52,5 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 
 @pytest.fixture
 def converge(tmp_path: Path) -> Converge:
-    """The command, with a home, a cache and a state folder that nobody else uses."""
+    """The command, with private home, cache, and state directories."""
     return Converge(home=tmp_path / "private")

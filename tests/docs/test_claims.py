@@ -48,7 +48,7 @@ FILLING = {
         ("no block", "a-name-that-no-file-system-keeps-in-an-inode" * 3),
     ],
 )
-def test_a_rollback_needs_no_room_and_no_network(host: Host, filling: str, name: str) -> None:
+def test_rollback_works_offline_and_on_a_full_disk(host: Host, filling: str, name: str) -> None:
     disk = host.folder / "venvs"
     disk.mkdir()
     with room(small_disk(disk, "8m,nr_inodes=300"), host.folder) as inside:
@@ -63,7 +63,7 @@ def test_a_rollback_needs_no_room_and_no_network(host: Host, filling: str, name:
         assert os.path.basename(shown.stdout.strip()) == former
 
 
-def test_a_pinned_generation_is_not_collected(host: Host) -> None:
+def test_gc_keeps_a_pinned_generation(host: Host) -> None:
     former = _two_generations(host)
     assert host.run("pin", "converge.toml", "app", former).code == 0
     assert host.run("gc", "--keep", "0", "converge.toml").code == 0
@@ -73,7 +73,7 @@ def test_a_pinned_generation_is_not_collected(host: Host) -> None:
     assert former not in host.generations()
 
 
-def test_a_pin_is_told_in_json_and_put_by_the_beginning_of_a_name(host: Host) -> None:
+def test_pin_prints_json_and_accepts_an_id_prefix(host: Host) -> None:
     former = _two_generations(host)
     words = ("pin", "converge.toml", "app", former[:6], "--json")
     told = [json.loads(host.run(*words, *more).out) for more in ((), (), ("--remove",))]
@@ -88,14 +88,14 @@ def test_a_pin_is_told_in_json_and_put_by_the_beginning_of_a_name(host: Host) ->
     assert former in several.err
 
 
-def test_a_generation_to_pin_where_there_is_none_is_refused_in_whole_words(host: Host) -> None:
+def test_pin_without_generations_is_rejected(host: Host) -> None:
     host.declare(["alpha"])
     refused = host.run("pin", "converge.toml", "app", "000001")
     assert refused.code == 64
     assert "there is none yet" in refused.err
 
 
-def test_what_is_declared_absent_goes_though_it_is_pinned(host: Host) -> None:
+def test_absent_venv_is_deleted_even_if_pinned(host: Host) -> None:
     _two_generations(host)
     assert host.run("pin", "converge.toml", "app").code == 0
     host.declare(state="absent")
@@ -104,7 +104,7 @@ def test_what_is_declared_absent_goes_though_it_is_pinned(host: Host) -> None:
 
 
 @pytest.mark.parametrize("note", [".converge/stats", ".converge/pylock.toml"])
-def test_a_note_that_may_be_deleted_is_written_again(host: Host, note: str) -> None:
+def test_deletable_metadata_file_is_recreated(host: Host, note: str) -> None:
     host.declare(["alpha"])
     host.applied()
     (host.generation / note).unlink()
@@ -112,14 +112,14 @@ def test_a_note_that_may_be_deleted_is_written_again(host: Host, note: str) -> N
     assert (host.generation / note).exists()
 
 
-def test_without_its_state_folder_a_run_still_finds_nothing_to_do(host: Host) -> None:
+def test_apply_without_state_directory_is_a_no_op(host: Host) -> None:
     host.declare(["alpha"])
     host.applied()
     shutil.rmtree(host.folder / "state")
     host.settled()
 
 
-def test_a_generation_without_its_receipt_is_made_anew(host: Host) -> None:
+def test_generation_without_receipt_is_rebuilt(host: Host) -> None:
     host.declare(["alpha"])
     host.applied()
     before = host.generation
@@ -129,7 +129,7 @@ def test_a_generation_without_its_receipt_is_made_anew(host: Host) -> None:
     host.settled()
 
 
-def test_a_live_one_that_lost_its_receipt_works_until_another_takes_its_place(host: Host) -> None:
+def test_live_generation_without_receipt_works_until_replaced(host: Host) -> None:
     host.declare(["alpha<2"])
     host.applied()
     live = host.generation
@@ -148,14 +148,14 @@ def test_a_live_one_that_lost_its_receipt_works_until_another_takes_its_place(ho
     host.settled()
 
 
-def test_a_lost_seal_is_found_by_verify(host: Host) -> None:
+def test_verify_reports_a_missing_manifest(host: Host) -> None:
     host.declare(["alpha"])
     host.applied()
     (host.generation / ".converge/seal.json").unlink()
     assert host.run("verify", "converge.toml").code == 1
 
 
-def test_what_is_not_ours_among_our_notes_is_found_by_verify(host: Host) -> None:
+def test_verify_reports_foreign_metadata_files(host: Host) -> None:
     host.declare(["alpha"])
     host.applied()
     (host.generation / ".converge/planted").touch()
@@ -164,7 +164,7 @@ def test_what_is_not_ours_among_our_notes_is_found_by_verify(host: Host) -> None
     assert ".converge/planted" in done.out
 
 
-def test_release_after_a_changed_declaration_brings_the_new_one_back_without_building(
+def test_release_republishes_the_newer_generation(
     host: Host,
 ) -> None:
     former = _two_generations(host)
@@ -178,7 +178,7 @@ def test_release_after_a_changed_declaration_brings_the_new_one_back_without_bui
     assert host.generation.name == latter
 
 
-def test_a_moved_environment_keeps_its_versions(host: Host) -> None:
+def test_moved_venv_keeps_its_versions(host: Host) -> None:
     host.declare(["alpha<2"])
     host.applied()
     host.declare(["alpha"])

@@ -42,7 +42,7 @@ def _calls(row: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("block", [one for one in SHOWN if command_lines(one)], ids=str)
-def test_a_command_on_a_page_has_a_verb_and_options_that_there_are(block: Block) -> None:
+def test_page_command_lines_parse(block: Block) -> None:
     verbs = every_verb()
     for words in command_lines(block):
         if words[0] in ("VERB", "--help", "--version"):
@@ -56,6 +56,6 @@ def test_a_command_on_a_page_has_a_verb_and_options_that_there_are(block: Block)
                 pytest.fail(f"no such call: {words}")
 
 
-def test_the_pages_show_every_verb() -> None:
+def test_pages_show_every_command() -> None:
     called = {words[0] for block in SHOWN for words in command_lines(block)}
     assert not set(every_verb()) - called

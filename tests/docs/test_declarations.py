@@ -56,7 +56,7 @@ def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("block", [one for one in SHOWN if one.mark not in (OTHER, WRONG)], ids=str)
-def test_a_declaration_on_a_page_is_accepted(
+def test_page_declaration_is_accepted(
     block: Block, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _lay_out(tmp_path, tomli.loads(block.text))
@@ -66,7 +66,7 @@ def test_a_declaration_on_a_page_is_accepted(
 
 
 @pytest.mark.parametrize("block", [one for one in SHOWN if one.mark == WRONG], ids=str)
-def test_a_declaration_that_is_shown_as_wrong_is_refused(
+def test_page_declaration_marked_wrong_is_rejected(
     block: Block, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "converge.toml"
@@ -75,12 +75,12 @@ def test_a_declaration_that_is_shown_as_wrong_is_refused(
 
 
 @pytest.mark.parametrize("block", [one for one in SHOWN if one.mark == OTHER], ids=str)
-def test_other_toml_on_a_page_can_be_parsed(block: Block) -> None:
+def test_page_other_toml_parses(block: Block) -> None:
     tomli.loads(block.text)
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_an_example_is_accepted(
+def test_example_is_accepted(
     file: Path, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "example"
@@ -90,5 +90,5 @@ def test_an_example_is_accepted(
 
 
 @pytest.mark.parametrize("block", every("json"), ids=str)
-def test_json_on_a_page_can_be_parsed(block: Block) -> None:
+def test_page_json_parses(block: Block) -> None:
     json.loads(block.text)

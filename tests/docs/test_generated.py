@@ -16,11 +16,11 @@ GENERATED = pages()
 
 
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
-def test_a_generated_page_is_up_to_date(path: Path) -> None:
+def test_generated_page_is_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == GENERATED[path], "run `python -m docs.generate`"
 
 
-def test_the_published_schema_takes_the_examples_and_refuses_a_wrong_key() -> None:
+def test_schema_accepts_the_example_and_rejects_a_typo() -> None:
     schema = json.loads((ROOT / "docs/reference/converge.schema.json").read_text())
     declaration = tomli.loads((ROOT / "examples/quickstart.toml").read_text())
     jsonschema.validate(declaration, schema, jsonschema.Draft7Validator)

@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, ROOT, anchors, links
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_page_links_resolve(page: Path) -> None:
     broken = []
     for target in links(page):
         file, _, anchor = target.partition("#")
@@ -20,7 +20,7 @@ def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert not broken
 
 
-def test_every_page_can_be_reached_from_the_readme() -> None:
+def test_page_is_reachable_from_the_readme() -> None:
     reached: set[Path] = set()
     pending = [ROOT / "README.md"]
     while pending:

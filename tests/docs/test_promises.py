@@ -51,7 +51,7 @@ def test_page_lists_every_promise_in_order() -> None:
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_a_promise_is_held_by_tests_that_there_are(name: str) -> None:
+def test_promise_names_existing_tests(name: str) -> None:
     tests = list(named(SECTIONS[name]))
     assert tests
     assert len(tests) == len(re.findall(r"`test_\w+`", SECTIONS[name]))

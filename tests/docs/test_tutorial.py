@@ -55,17 +55,17 @@ def _follow(tmp_path: Path, file: Callable[[str], str]) -> None:
         assert masked(seen) == masked(step.printed), step.command
 
 
-def test_the_tutorial_shows_what_its_reader_sees(tmp_path: Path, index: Index) -> None:
+def test_tutorial_output_matches(tmp_path: Path, index: Index) -> None:
     own = f'[defaults]\nindex-url = "{index.url}"\n'
     _follow(tmp_path, lambda text: text.replace("[defaults]\n", own))
 
 
 @pytest.mark.network
-def test_the_tutorial_is_true_of_the_real_packages(tmp_path: Path) -> None:
+def test_tutorial_matches_the_real_packages(tmp_path: Path) -> None:
     _follow(tmp_path, lambda text: text)
 
 
-def test_the_tutorial_uses_every_verb_of_daily_work() -> None:
+def test_tutorial_uses_the_everyday_commands() -> None:
     used = set(re.findall(r"^\$ converge (\w+)", TUTORIAL.read_text(), re.M))
     assert used >= {
         "init", "plan", "apply", "check", "history", "rollback", "lock", "status", "verify", "gc",

@@ -127,15 +127,11 @@ def upgrade(tmp_path: Path, cache: Path, services: tuple[str, ...]) -> None:
 
 
 @pytest.mark.network
-def test_two_services_are_made_and_upgraded_from_series_to_series(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_two_services_upgrade_across_series(tmp_path: Path, cache: Path) -> None:
     upgrade(tmp_path, cache, CI_SERVICES)
 
 
 @pytest.mark.network
 @pytest.mark.openstack
-def test_five_services_are_made_and_upgraded_from_series_to_series(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_five_services_upgrade_across_series(tmp_path: Path, cache: Path) -> None:
     upgrade(tmp_path, cache, SERVICES)

@@ -1,6 +1,6 @@
-"""What a run of the tests says at its end: how much was proved, and what was left out.
+"""The closing lines of a test run: what was verified, and what was left out.
 
-A run may have several processes; what each of them saw is told once, by the first.
+With pytest-xdist, each worker sends its counts to the controller, which prints them once.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from tests.crash.rows import Record
 
 @dataclass(slots=True, kw_only=True)
 class Closing:
-    """Filled while tests run."""
+    """Counts that the run collects for its closing lines."""
 
     record: Record = field(default_factory=Record)
-    left_out: set[str] = field(default_factory=set)
-    """Tests of the wrappers that nobody asked for."""
+    deselected: set[str] = field(default_factory=set)
+    """Node IDs of the wrapper tests that this run deselected."""
     missing: set[str] = field(default_factory=set)
-    """Why some of them could not be run."""
+    """Reasons for skipped wrapper tests."""
 
-    def sent(self) -> dict[str, object]:
-        """As values that can be sent to another process."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the counts as plain values that a worker can send."""
         return {
             "record": asdict(self.record),
-            "left_out": sorted(self.left_out),
+            "deselected": sorted(self.deselected),
             "missing": sorted(self.missing),
         }
 
-    def add(self, sent: Mapping[str, object]) -> None:
-        """Add what another process sent."""
-        told, left_out, missing = sent["record"], sent["left_out"], sent["missing"]
-        assert isinstance(told, dict)
-        assert isinstance(left_out, list)
+    def add(self, counts: Mapping[str, object]) -> None:
+        """Add the counts of a worker."""
+        record, deselected, missing = counts["record"], counts["deselected"], counts["missing"]
+        assert isinstance(record, dict)
+        assert isinstance(deselected, list)
         assert isinstance(missing, list)
-        self.record.add(Record.of(told))
-        self.left_out.update(left_out)
+        self.record.add(Record.of(record))
+        self.deselected.update(deselected)
         self.missing.update(missing)
 
-    def tell(self, reporter: pytest.TerminalReporter) -> None:
-        """Say it, loudly where something was not proved."""
+    def write(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the closing lines, with a banner for each thing that wasn't verified."""
         if self.record.rows or self.record.skipped:
             reporter.write_line(self.record.line())
-        if self.left_out:
-            words = f"{len(self.left_out)} tests of the wrappers were left out; "
-            reporter.section(f"{words}`pytest -m wrappers` runs all", sep="!", yellow=True)
-        for why in sorted(self.missing):
-            reporter.section("WRAPPERS NOT PROVED HERE", sep="!", red=True)
-            reporter.line(why)
+        if self.deselected:
+            count = f"{len(self.deselected)} wrapper tests deselected"
+            hint = "to run all of them: `pytest -m wrappers tests/wrappers`"
+            reporter.section(f"{count}; {hint}", sep="!", yellow=True)
+        for reason in sorted(self.missing):
+            reporter.section("WRAPPERS NOT VERIFIED", sep="!", red=True)
+            reporter.line(reason)
 
 
 CLOSING = pytest.StashKey[Closing]()

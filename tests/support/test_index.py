@@ -49,7 +49,7 @@ def installed(venv: Path) -> set[str]:
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
 @pytest.mark.parametrize("html_only", [False, True])
-def test_hash_checked_installs_work(
+def test_index_serves_hash_checked_installs(
     index: Index,
     served: dict[str, Path],
     tool: str,
@@ -66,7 +66,7 @@ def test_hash_checked_installs_work(
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_resolving_reads_metadata_before_wheels(
+def test_index_serves_metadata_before_wheels(
     index: Index, served: dict[str, Path], tool: str, request: pytest.FixtureRequest
 ) -> None:
     install: Install = request.getfixturevalue(f"install_with_{tool}")
@@ -78,14 +78,16 @@ def test_resolving_reads_metadata_before_wheels(
     assert "/simple/alpha/" in paths
 
 
-def test_a_release_made_meanwhile_is_seen(index: Index, install_with_uv: Install) -> None:
+def test_index_lists_a_new_release_at_once(index: Index, install_with_uv: Install) -> None:
     make_wheel(index.directory, "gamma", "1")
     assert installed(install_with_uv("gamma", "--index-url", index.url)) == {"gamma-1"}
     make_wheel(index.directory, "gamma", "2")
     assert installed(install_with_uv("gamma", "--index-url", index.url)) == {"gamma-2"}
 
 
-def test_a_replaced_file_is_refused(index: Index, tmp_path: Path, install_with_uv: Install) -> None:
+def test_index_replaced_file_fails_the_hash_check(
+    index: Index, tmp_path: Path, install_with_uv: Install
+) -> None:
     wheel = make_wheel(index.directory, "gamma", "1")
     other = make_wheel(tmp_path, "gamma", "1", files={"evil.py": ""})
     index.replaced[wheel.name] = other.read_bytes()
@@ -95,15 +97,13 @@ def test_a_replaced_file_is_refused(index: Index, tmp_path: Path, install_with_u
     assert "Hash mismatch" in refusal.value.stderr
 
 
-def test_a_yanked_release_is_passed_over(index: Index, install_with_uv: Install) -> None:
+def test_index_yanked_release_is_skipped(index: Index, install_with_uv: Install) -> None:
     make_wheel(index.directory, "gamma", "1")
     index.yanked[make_wheel(index.directory, "gamma", "2").name] = "bad"
     assert installed(install_with_uv("gamma", "--index-url", index.url)) == {"gamma-1"}
 
 
-def test_a_release_younger_than_asked_for_is_passed_over(
-    index: Index, install_with_uv: Install
-) -> None:
+def test_index_upload_times_work_with_exclude_newer(index: Index, install_with_uv: Install) -> None:
     make_wheel(index.directory, "gamma", "1")
     young = make_wheel(index.directory, "gamma", "2")
     index.uploaded[young.name] = "2025-01-01T00:00:00Z"
@@ -111,7 +111,7 @@ def test_a_release_younger_than_asked_for_is_passed_over(
     assert installed(install_with_uv("gamma", *options)) == {"gamma-1"}
 
 
-def test_only_the_password_opens_a_guarded_index(tmp_path: Path, install_with_uv: Install) -> None:
+def test_index_requires_its_password(tmp_path: Path, install_with_uv: Install) -> None:
     make_wheel(tmp_path, "gamma", "1")
     with Index(tmp_path, auth=("me", "secret")) as index:
         with pytest.raises(subprocess.CalledProcessError):
@@ -122,9 +122,7 @@ def test_only_the_password_opens_a_guarded_index(tmp_path: Path, install_with_uv
         assert all("secret" not in path for path in index.paths())
 
 
-def test_an_index_that_is_down_serves_again_at_the_same_place(
-    index: Index, install_with_uv: Install
-) -> None:
+def test_index_keeps_its_url_after_an_outage(index: Index, install_with_uv: Install) -> None:
     make_wheel(index.directory, "gamma", "1")
     place = index.url
     index.down = True
@@ -141,7 +139,7 @@ def test_an_index_that_is_down_serves_again_at_the_same_place(
     assert installed(install_with_uv("gamma", "--index-url", place)) == {"gamma-1"}
 
 
-def test_one_path_may_fail_alone(index: Index, served: dict[str, Path]) -> None:
+def test_index_can_fail_for_a_single_path(index: Index, served: dict[str, Path]) -> None:
     index.statuses["/simple/alpha/"] = 500
     with pytest.raises(urllib.error.HTTPError) as failure:
         urllib.request.urlopen(f"{index.url}alpha/")
@@ -151,7 +149,7 @@ def test_one_path_may_fail_alone(index: Index, served: dict[str, Path]) -> None:
         assert served["beta-1"].name in page.read().decode()
 
 
-def test_pages_come_as_json_to_those_who_ask(index: Index, served: dict[str, Path]) -> None:
+def test_index_serves_json_on_request(index: Index, served: dict[str, Path]) -> None:
     kind = "application/vnd.pypi.simple.v1+json"
     asked = urllib.request.Request(f"{index.url}alpha/", headers={"Accept": kind})
     with urllib.request.urlopen(asked) as answer:
@@ -166,7 +164,7 @@ def test_pages_come_as_json_to_those_who_ask(index: Index, served: dict[str, Pat
         assert hashlib.sha256(wheel.read()).hexdigest() == digest
 
 
-def test_an_unknown_project_is_not_found(index: Index) -> None:
+def test_index_unknown_project_is_404(index: Index) -> None:
     with pytest.raises(urllib.error.HTTPError) as failure:
         urllib.request.urlopen(f"{index.url}nothing/")
     assert failure.value.code == 404

@@ -40,14 +40,14 @@ def everything(directory: Path) -> Path:
     )
 
 
-def test_a_wheel_is_the_same_bytes_every_time(tmp_path: Path) -> None:
+def test_wheel_bytes_are_reproducible(tmp_path: Path) -> None:
     first, second = everything(tmp_path / "a"), everything(tmp_path / "b")
     assert first.name == "alpha_beta-1.2-py3-none-any.whl"
     assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_every_part_of_a_wheel_arrives(
+def test_wheel_installs_every_part(
     tmp_path: Path, tool: str, request: pytest.FixtureRequest
 ) -> None:
     install: Install = request.getfixturevalue(f"install_with_{tool}")
@@ -61,7 +61,9 @@ def test_every_part_of_a_wheel_arrives(
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_a_wrong_hash_is_refused(tmp_path: Path, tool: str, request: pytest.FixtureRequest) -> None:
+def test_wheel_with_a_wrong_hash_is_rejected(
+    tmp_path: Path, tool: str, request: pytest.FixtureRequest
+) -> None:
     install: Install = request.getfixturevalue(f"install_with_{tool}")
     wheel = make_wheel(tmp_path, "alpha", "1")
     with pytest.raises(subprocess.CalledProcessError) as refusal:
@@ -69,7 +71,9 @@ def test_a_wrong_hash_is_refused(tmp_path: Path, tool: str, request: pytest.Fixt
     assert "hash" in refusal.value.stderr.lower()
 
 
-def test_requirements_and_extras_are_followed(tmp_path: Path, install_with_uv: Install) -> None:
+def test_wheel_requirements_and_extras_are_installed(
+    tmp_path: Path, install_with_uv: Install
+) -> None:
     make_wheel(tmp_path, "gamma", "1", requires=["delta"])
     make_wheel(tmp_path, "delta", "2")
     install = install_with_uv(
@@ -80,7 +84,7 @@ def test_requirements_and_extras_are_followed(tmp_path: Path, install_with_uv: I
     assert found == {"alpha_beta-1.2.dist-info", "gamma-1.dist-info", "delta-2.dist-info"}
 
 
-def test_raw_members_are_planted_as_they_are(tmp_path: Path) -> None:
+def test_wheel_raw_members_are_written_verbatim(tmp_path: Path) -> None:
     evil = ["../../outside", "alpha-1.data/data/pyvenv.cfg", "new\nline", "A.py", "a.py", "a.py"]
     wheel = make_wheel(tmp_path, "alpha", "1", module=False, raw=[Raw(name=one) for one in evil])
     with zipfile.ZipFile(wheel) as archive:
@@ -91,7 +95,7 @@ def test_raw_members_are_planted_as_they_are(tmp_path: Path) -> None:
     assert '"new\nline",sha256=' in record
 
 
-def test_a_record_may_lie_be_another_or_be_missing(tmp_path: Path) -> None:
+def test_wheel_record_can_be_wrong_replaced_or_missing(tmp_path: Path) -> None:
     def record(**lies: object) -> str | None:
         wheel = make_wheel(tmp_path, "alpha", "1", **lies)  # type: ignore[arg-type]
         with zipfile.ZipFile(wheel) as archive:
@@ -111,7 +115,7 @@ def test_a_record_may_lie_be_another_or_be_missing(tmp_path: Path) -> None:
     assert record(without=["RECORD"]) is None
 
 
-def test_a_source_distribution_is_the_same_bytes_every_time(tmp_path: Path) -> None:
+def test_sdist_bytes_are_reproducible(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     first = make_sdist(tmp_path, "alpha", "1")
     second = make_sdist(tmp_path / "again", "alpha", "1")
@@ -122,7 +126,7 @@ def test_a_source_distribution_is_the_same_bytes_every_time(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
 @pytest.mark.parametrize("static", [True, False])
-def test_a_source_distribution_builds_without_network(
+def test_sdist_builds_offline(
     tmp_path: Path, tool: str, static: bool, request: pytest.FixtureRequest
 ) -> None:
     install: Install = request.getfixturevalue(f"install_with_{tool}")
@@ -141,14 +145,14 @@ def test_a_source_distribution_builds_without_network(
     assert run(venv / "bin" / "python", "-c", "import beta; print(beta.__version__)") == "3"
 
 
-def test_a_build_that_fails_says_what_it_was_told(tmp_path: Path, install_with_uv: Install) -> None:
+def test_sdist_failing_build_prints_its_error(tmp_path: Path, install_with_uv: Install) -> None:
     sdist = make_sdist(tmp_path, "alpha", "1", build_fails="error: command 'gcc' failed\n")
     with pytest.raises(subprocess.CalledProcessError) as failure:
         install_with_uv(str(sdist))
     assert "error: command 'gcc' failed" in failure.value.stderr
 
 
-def test_a_project_folder_installs_plain_and_editable(
+def test_project_directory_installs_plain_and_editable(
     tmp_path: Path, install_with_uv: Install
 ) -> None:
     project = make_project(tmp_path, "alpha", "1", extras={"x": []}, requires_python=">=3.8")
@@ -158,7 +162,7 @@ def test_a_project_folder_installs_plain_and_editable(
     assert editable == f"1 {project}/src/alpha/__init__.py"
 
 
-def test_a_git_project_has_commits_tags_and_branches(
+def test_git_project_has_commits_tags_and_branches(
     tmp_path: Path, install_with_uv: Install
 ) -> None:
     project = make_git_project(tmp_path, "alpha", "1")
@@ -174,6 +178,6 @@ def test_a_git_project_has_commits_tags_and_branches(
         assert run(venv / "bin" / "python", *shown) == version
 
 
-def test_a_git_project_has_the_same_commits_every_time(tmp_path: Path) -> None:
+def test_git_project_commits_are_reproducible(tmp_path: Path) -> None:
     heads = [make_git_project(tmp_path / where, "alpha", "1").head for where in ("a", "b")]
     assert heads[0] == heads[1]

@@ -24,11 +24,11 @@ from typing import Any
 from states.wrappers import PLACES, write
 from tests.support.wheels import make_wheel
 from tests.wrappers.callers.ansible import Ansible
-from tests.wrappers.callers.caller import Place, clean_environment
+from tests.wrappers.callers.caller import Workspace, clean_environment
 from tests.wrappers.callers.pyinfra import Pyinfra
 from tests.wrappers.callers.salt import Salt
 from tests.wrappers.environments import REPOSITORY, environment
-from tests.wrappers.world import PYTHON
+from tests.wrappers.sources import PYTHON
 
 VENVS = [f"service{number}" for number in range(10)]
 PACKAGES = [f"package{number}" for number in range(5)]
@@ -50,41 +50,48 @@ class Row:
 class Setting:
     """A folder with wheels, a requirement file, and the engine."""
 
-    def __init__(self, folder: Path, engine: Path) -> None:
+    def __init__(self, directory: Path, executable: Path) -> None:
         """Write what both sides install."""
-        self.folder = folder
-        self.engine = engine
-        self.venvs = folder / "venvs"
+        self.directory = directory
+        self.executable = executable
+        self.venvs = directory / "venvs"
         for name in PACKAGES:
-            make_wheel(folder / "wheels", name, "1.0")
-        self.requirements = folder / "requirements.txt"
+            make_wheel(directory / "wheels", name, "1.0")
+        self.requirements = directory / "requirements.txt"
         self.requirements.write_text("".join(f"{name}==1.0\n" for name in PACKAGES))
         for tool in PLACES:
-            write(tool, folder / "wrappers" / tool, "0.1.0")
+            write(tool, directory / "wrappers" / tool, "0.1.0")
 
-    def place(self, tool: str, name: str) -> Place:
+    def workspace(self, tool: str, name: str) -> Workspace:
         """Return a place of its own for one way."""
-        at = self.folder / name.replace(" ", "-")
+        at = self.directory / name.replace(" ", "-")
         at.mkdir()
-        environ = clean_environment(self.folder) | {
+        environ = clean_environment(self.directory) | {
             "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.folder / "wheels"),
+            "PIP_FIND_LINKS": str(self.directory / "wheels"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        return Place(
-            folder=at, engine=self.engine, wrapper=self.folder / "wrappers" / tool, environ=environ
+        return Workspace(
+            directory=at,
+            executable=self.executable,
+            wrapper=self.directory / "wrappers" / tool,
+            environ=environ,
         )
 
     def declaration(self) -> dict[str, Any]:
         """Return the ten environments as converge is told of them."""
-        common = {"python": PYTHON, "find-links": [str(self.folder / "wheels")], "no-index": True}
+        common = {
+            "python": PYTHON,
+            "find-links": [str(self.directory / "wheels")],
+            "no-index": True,
+        }
         table = common | {"requirements": [str(self.requirements)]}
         return {"venv": {name: table | {"path": str(self.venvs / name)} for name in VENVS}}
 
     def clear(self) -> None:
         """Remove the environments, and all that converge keeps."""
         for name in ("venvs", "cache", "state"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            shutil.rmtree(self.directory / name, ignore_errors=True)
         self.venvs.mkdir()
 
     def measure(self, tool: str, by: str, act: Act, runs: int) -> Row:
@@ -107,18 +114,20 @@ def _seconds(act: Act) -> float:
 
 def command(setting: Setting) -> list[tuple[str, str, Act]]:
     """Return the plain command."""
-    at = setting.place("dsc", "command")
+    at = setting.workspace("dsc", "command")
 
     def apply() -> None:
-        done = at.run([at.engine, "apply", "-", "--quiet"], give=json.dumps(setting.declaration()))
-        assert done.returncode == 0, done.stderr
+        completed = at.run(
+            [at.executable, "apply", "-", "--quiet"], stdin=json.dumps(setting.declaration())
+        )
+        assert completed.returncode == 0, completed.stderr
 
     return [("–", "`converge apply`", apply)]
 
 
 def ansible(setting: Setting) -> list[tuple[str, str, Act]]:
     """Return Ansible's two ways."""
-    tool = Ansible(setting.place("ansible", "ansible"), environment("ansible-2.21"), "ansible")
+    tool = Ansible(setting.workspace("ansible", "ansible"), environment("ansible-2.21"), "ansible")
 
     def play(*tasks: dict[str, Any]) -> Act:
         def run() -> None:
@@ -127,7 +136,7 @@ def ansible(setting: Setting) -> list[tuple[str, str, Act]]:
 
         return run
 
-    ours = {"declaration": setting.declaration(), "executable": str(setting.engine)}
+    ours = {"declaration": setting.declaration(), "executable": str(setting.executable)}
     theirs = {
         "requirements": str(setting.requirements),
         "virtualenv": str(setting.venvs) + "/{{ item }}",
@@ -145,7 +154,7 @@ def ansible(setting: Setting) -> list[tuple[str, str, Act]]:
 
 def salt(setting: Setting) -> list[tuple[str, str, Act]]:
     """Return Salt's two ways."""
-    tool = Salt(setting.place("salt", "salt"), environment("salt"))
+    tool = Salt(setting.workspace("salt", "salt"), environment("salt"))
 
     def states(high: dict[str, Any]) -> Act:
         def run() -> None:
@@ -154,7 +163,7 @@ def salt(setting: Setting) -> list[tuple[str, str, Act]]:
 
         return run
 
-    ours = [{"declaration": setting.declaration()}, {"executable": str(setting.engine)}]
+    ours = [{"declaration": setting.declaration()}, {"executable": str(setting.executable)}]
     theirs: dict[str, Any] = {
         str(setting.venvs / name): {
             "virtualenv.managed": [
@@ -173,7 +182,7 @@ def salt(setting: Setting) -> list[tuple[str, str, Act]]:
 
 def pyinfra(setting: Setting) -> list[tuple[str, str, Act]]:
     """Return pyinfra's two ways."""
-    tool = Pyinfra(setting.place("pyinfra", "pyinfra"), environment("pyinfra"))
+    tool = Pyinfra(setting.workspace("pyinfra", "pyinfra"), environment("pyinfra"))
 
     def deploy(text: str) -> Act:
         def run() -> None:
@@ -182,7 +191,7 @@ def pyinfra(setting: Setting) -> list[tuple[str, str, Act]]:
 
         return run
 
-    ours = f"converge.applied(declaration={setting.declaration()!r}, executable={str(setting.engine)!r})"
+    ours = f"converge.applied(declaration={setting.declaration()!r}, executable={str(setting.executable)!r})"
     theirs = f"""
 for name in {VENVS!r}:
     path = {str(setting.venvs)!r} + "/" + name
@@ -235,8 +244,8 @@ def main() -> None:
     )
     asked = parser.parse_args()
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(Path(folder), asked.engine)
+    with tempfile.TemporaryDirectory() as directory:
+        setting = Setting(Path(directory), asked.executable)
         ways = [way for tool in (command, ansible, salt, pyinfra) for way in tool(setting)]
         rows = [setting.measure(*way, asked.runs) for way in ways]
     lines = asked.fleet.read_text().splitlines() if asked.fleet else []

@@ -1,4 +1,4 @@
-"""The engine, the written wrappers and the real tools, for all tests of this folder."""
+"""Fixtures for the wrapper tests: the command, the exported wrappers, and the real tools."""
 
 from __future__ import annotations
 
@@ -12,27 +12,12 @@ import pytest
 from states.wrappers import PLACES, write
 from tests.support.closing import CLOSING
 from tests.support.index import Index
-from tests.wrappers.callers.caller import Place, clean_environment
-from tests.wrappers.environments import ANSIBLE, REPOSITORY, TOOLS, NotHere, environment
-from tests.wrappers.world import PASSWORD, World, make_world
+from tests.wrappers.callers.caller import Workspace, clean_environment
+from tests.wrappers.environments import REPOSITORY, ToolUnavailable, environment
+from tests.wrappers.sources import PASSWORD, Sources, make_sources
 
 VERSION = "0.1.0"
 _missing: set[str] = set()
-
-_LONG = (
-    *(f"[{name}" for name in TOOLS if name.startswith("ansible") and name != ANSIBLE),
-    "test_scenarios.py::*[pyinfra",
-    "test_scenarios.py::*[dsc",
-    "test_secrets.py::*[ansible",
-    "test_secrets.py::*[salt",
-    "test_secrets.py::*[pyinfra",
-    "test_documents.py::test_the_commands*[ansible",
-    "test_documents.py::test_the_commands*[salt",
-    "test_documents.py::test_the_commands*[fleet",
-    "test_ansible_test.py",
-    "test_salt.py",
-)
-"""What is marked with the fleet, since the rest shall be done in three minutes on two processors."""
 
 _LAUNCHER = """\
 #!{python} -I
@@ -44,67 +29,56 @@ runpy.run_module("states", run_name="__main__", alter_sys=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, so that a quick run can leave it out by one word."""
+    """Mark every test in this directory, so that `-m wrappers` selects all of them."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.wrappers)
-            if any(_matches(item.nodeid, pattern) for pattern in _LONG):
-                item.add_marker(pytest.mark.fleet)
-
-
-def _matches(nodeid: str, pattern: str) -> bool:
-    """Say whether the parts of the pattern stand in the name in their order."""
-    for part in pattern.split("*"):
-        _, found, nodeid = nodeid.partition(part)
-        if not found:
-            return False
-    return True
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Remember what was left out."""
+    """Record the deselected wrapper tests for the closing lines."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.config.stash[CLOSING].left_out.add(item.nodeid)
+            item.config.stash[CLOSING].deselected.add(item.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Have it told what could not be proved on this machine."""
+    """Record the reasons for skipped tests before the session reports them."""
     session.config.stash[CLOSING].missing.update(_missing)
 
 
-def unavailable(why: str) -> None:
-    """Skip the test, loudly; with CONVERGE_WRAPPERS_REQUIRED set, fail instead."""
-    _missing.add(why)
+def skip_unavailable(reason: str) -> None:
+    """Skip the test and report the reason; fail if CONVERGE_WRAPPERS_REQUIRED is set."""
+    _missing.add(reason)
     if os.environ.get("CONVERGE_WRAPPERS_REQUIRED"):
-        pytest.fail(why)
-    pytest.skip(why)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], Path]:
-    """Return the `bin` folder of a tool by its key, or skip loudly."""
+    """Return a function that finds the `bin` directory of a tool, or skips the test."""
 
     def find(key: str) -> Path:
         try:
             return environment(key)
-        except NotHere as why:
-            unavailable(str(why))
+        except ToolUnavailable as error:
+            skip_unavailable(str(error))
             raise
 
     return find
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of this working tree, or the one that CONVERGE_COMMAND names."""
-    named = os.environ.get("CONVERGE_COMMAND")
-    if named:
-        return Path(named)
-    launcher = tmp_path_factory.mktemp("engine") / "converge"
+    configured = os.environ.get("CONVERGE_COMMAND")
+    if configured:
+        return Path(configured)
+    launcher = tmp_path_factory.mktemp("executable") / "converge"
     launcher.write_text(_LAUNCHER.format(python=sys.executable, repository=str(REPOSITORY)))
     launcher.chmod(0o755)
     launcher.parent.chmod(0o755)
@@ -113,29 +87,31 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wrappers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with each wrapper written out below its tool's name."""
-    folder = tmp_path_factory.mktemp("wrappers")
+    """A directory with one subdirectory for each exported wrapper."""
+    directory = tmp_path_factory.mktemp("wrappers")
     for name in PLACES:
-        write(name, folder / name, VERSION)
-    return folder
+        write(name, directory / name, VERSION)
+    return directory
 
 
 @pytest.fixture
-def place(tmp_path: Path, engine: Path, wrappers: Path) -> Callable[[str], Place]:
-    """Return a place of its own for a tool, with nothing of this machine's configuration."""
+def make_workspace(tmp_path: Path, executable: Path, wrappers: Path) -> Callable[[str], Workspace]:
+    """Return a function that creates a workspace, isolated from this machine's configuration."""
 
-    def make(name: str) -> Place:
-        folder = tmp_path / name
-        folder.mkdir()
-        environ = clean_environment(tmp_path, engine.parent)
-        return Place(folder=folder, engine=engine, wrapper=wrappers / name, environ=environ)
+    def make(name: str) -> Workspace:
+        directory = tmp_path / name
+        directory.mkdir()
+        environ = clean_environment(tmp_path, executable.parent)
+        return Workspace(
+            directory=directory, executable=executable, wrapper=wrappers / name, environ=environ
+        )
 
     return make
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """What there is to install, and an index that wants a password."""
-    folder = tmp_path_factory.mktemp("world")
-    with Index(folder / "wheels", auth=("deploy", PASSWORD)) as index:
-        yield make_world(folder, index)
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
+    """Packages to install, and an index that requires a password."""
+    directory = tmp_path_factory.mktemp("sources")
+    with Index(directory / "wheels", auth=("deploy", PASSWORD)) as index:
+        yield make_sources(directory, index)

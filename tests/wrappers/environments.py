@@ -1,8 +1,8 @@
-"""Environments with the real tools in them, made once and kept.
+"""Virtual environments that contain the real tools, built once and cached.
 
-They are made from the lists in requirements/, pinned by hash, with whatever index this machine's
-uv is set up for. They live below $CONVERGE_WRAPPER_ENVIRONMENTS, or .cache/wrappers in the
-repository; a changed list makes a new one. Run as a program, this module makes them all.
+The lists in requirements/ pin each package by hash. uv installs them from the index that this
+machine configures. The environments live below $CONVERGE_WRAPPER_ENVIRONMENTS, or in .cache/wrappers
+of the repository. A changed list builds a new environment. As a program, this module builds all.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ REPOSITORY = _HERE.parent.parent
 _COMPLETE = "complete"
 
 
-class NotHere(Exception):
-    """The tool cannot be had on this machine; the text says why."""
+class ToolUnavailable(Exception):
+    """The tool can't be installed on this machine; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
-    """A tool at a version, on the Python that it is proved on."""
+    """A version of a tool, and the Python version to test it on."""
 
     name: str
-    """Its list of requirements, without the suffix."""
+    """The stem of its requirements list."""
     python: str
 
 
@@ -47,52 +47,54 @@ TOOLS = {
 
 
 ANSIBLE = "ansible-2.21" if interpreter(TOOLS["ansible-2.21"].python) else "ansible-2.19"
-"""The newest that this machine can run: what is proved on one Ansible is proved on this."""
+"""The newest Ansible that this machine can run; tests of a single version use it."""
 
 
-def cache_folder() -> Path:
-    """Return the folder below which the environments are kept."""
-    named = os.environ.get("CONVERGE_WRAPPER_ENVIRONMENTS")
-    return Path(named) if named else REPOSITORY / ".cache" / "wrappers"
+def cache_dir() -> Path:
+    """Return the directory that holds the environments."""
+    configured = os.environ.get("CONVERGE_WRAPPER_ENVIRONMENTS")
+    return Path(configured) if configured else REPOSITORY / ".cache" / "wrappers"
 
 
 def environment(key: str) -> Path:
-    """Return the `bin` folder of the tool's environment, which is made if need be.
+    """Return the `bin` directory of the tool's environment, and build it if it's missing.
 
-    Raises NotHere when there is no such Python, or the packages cannot be fetched.
+    Raises:
+        ToolUnavailable: The interpreter is missing, or the packages can't be installed.
+
     """
     tool = TOOLS[key]
-    listed = _HERE / "requirements" / f"{tool.name}.txt"
+    requirements = _HERE / "requirements" / f"{tool.name}.txt"
     python = interpreter(tool.python)
     if python is None:
-        raise NotHere(f"{tool.name} needs Python {tool.python}, which is not on this machine")
-    digest = hashlib.sha256(listed.read_bytes() + str(python).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"{tool.name}-{digest}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{tool.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests may be run by several processes
-        if not (folder / _COMPLETE).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _make(folder, python, listed)
-            (folder / _COMPLETE).touch()
-    return folder / "bin"
+        raise ToolUnavailable(f"{tool.name} needs Python {tool.python}, which isn't installed")
+    digest = hashlib.sha256(requirements.read_bytes() + str(python).encode()).hexdigest()[:12]
+    directory = cache_dir() / f"{tool.name}-{digest}"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{tool.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # xdist workers share the environments
+        if not (directory / _COMPLETE).exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            _build(directory, python, requirements)
+            (directory / _COMPLETE).touch()
+    return directory / "bin"
 
 
-def _make(folder: Path, python: Path, listed: Path) -> None:
+def _build(directory: Path, python: Path, requirements: Path) -> None:
     uv = find_uv_bin()
     for command in (
-        [uv, "venv", "--seed", "--python", str(python), str(folder)],
-        [uv, "pip", "install", "--require-hashes", "--python", str(folder / "bin" / "python")]
-        + ["-r", str(listed)],
+        [uv, "venv", "--seed", "--python", str(python), str(directory)],
+        [uv, "pip", "install", "--require-hashes", "--python", str(directory / "bin" / "python")]
+        + ["-r", str(requirements)],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NotHere(f"{listed.stem} could not be installed:\n{done.stderr}")
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if completed.returncode:
+            raise ToolUnavailable(f"can't install {requirements.stem}:\n{completed.stderr}")
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or TOOLS:
+    for name in sys.argv[1:] or TOOLS:
         try:
-            print(wanted, environment(wanted))
-        except NotHere as why:
-            print(wanted, "NOT HERE:", why)
+            print(name, environment(name))
+        except ToolUnavailable as error:
+            print(name, "UNAVAILABLE:", error)

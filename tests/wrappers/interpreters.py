@@ -1,4 +1,4 @@
-"""Where this machine has which Python."""
+"""Find the Python interpreters of this machine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 @cache
 def interpreter(version: str) -> Path | None:
-    """Return an interpreter that runs and is of `version` ("3.12"), or None."""
-    return next((path for path in _candidates(version) if _is(path, version)), None)
+    """Return a working interpreter of `version` ("3.12"), or None."""
+    return next((path for path in _candidates(version) if _has_version(path, version)), None)
 
 
 def _candidates(version: str) -> Iterator[Path]:
-    """Yield what may be one: a version manager's shim on PATH exists and yet need not run."""
+    """Yield possible paths. A version manager's shim on PATH can exist and still fail to run."""
     on_path = shutil.which(f"python{version}")
     if on_path:
         yield Path(on_path)
@@ -26,10 +26,12 @@ def _candidates(version: str) -> Iterator[Path]:
     yield from sorted(Path("/opt").glob(f"python*/bin/python{version}"))
 
 
-def _is(path: Path, version: str) -> bool:
-    say = "import sys; print('%d.%d' % sys.version_info[:2])"
+def _has_version(path: Path, version: str) -> bool:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        done = subprocess.run([path, "-I", "-c", say], capture_output=True, text=True, check=False)
+        completed = subprocess.run(
+            [path, "-I", "-c", code], capture_output=True, text=True, check=False
+        )
     except OSError:
         return False
-    return done.stdout.strip() == version
+    return completed.stdout.strip() == version

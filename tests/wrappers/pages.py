@@ -1,4 +1,4 @@
-"""A how-to page as what it asks its reader to do: files to write, commands to run, lines to see."""
+"""Parse a how-to page into its files, its commands, and the output lines that it shows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The files by their titles, and all commands in their order."""
+    """The files of a page by title, and its commands in order."""
 
     files: dict[str, str]
     commands: list[Command]
 
 
 def read(path: Path) -> Page:
-    """Read a page of Markdown."""
+    """Parse a Markdown page."""
     files: dict[str, str] = {}
     commands: list[Command] = []
     for fence in _FENCE.finditer(path.read_text(encoding="utf-8")):
@@ -43,12 +43,12 @@ def read(path: Path) -> Page:
 
 
 def script(page: Page, outputs: Path) -> str:
-    """Return one shell script of all commands, so that an `export` holds for what follows.
+    """Return one shell script with all commands, so that an `export` applies to later commands.
 
-    Each command's output and exit code end up in `outputs`, under its number.
+    The script writes the output and exit code of each command to `outputs`, named by number.
     """
     lines = []
     for number, command in enumerate(page.commands):
-        out, code = (shlex.quote(str(outputs / f"{number}.{end}")) for end in ("out", "code"))
+        out, code = (shlex.quote(str(outputs / f"{number}.{suffix}")) for suffix in ("out", "code"))
         lines.append(f"{{ {command.line}\n}} > {out} 2>&1 < /dev/null; echo $? > {code}")
     return "\n".join(lines) + "\n"

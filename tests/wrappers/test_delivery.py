@@ -1,4 +1,4 @@
-"""How the wrappers are carried and written out, and how thin they are."""
+"""The exported wrapper files: versions, imports, and size."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ _FRAMEWORKS = {
     "pyinfra": {"pyinfra", "pyinfra_converge"},
     "dsc": set(),
 }
-_LOGIC = 60
+_MAX_STATEMENTS = 60
 
 
-def _sources(folder: Path, tool: str) -> list[Path]:
-    found = [path for path in (folder / tool).rglob("*") if path.is_file()]
-    python = [path for path in found if path.suffix == ".py" or path.name == "converge-dsc"]
+def _sources(directory: Path, tool: str) -> list[Path]:
+    files = [path for path in (directory / tool).rglob("*") if path.is_file()]
+    python = [path for path in files if path.suffix == ".py" or path.name == "converge-dsc"]
     return [path for path in python if not path.name.startswith("test_")]
 
 
-def _logic(source: Path) -> int:
-    """Count statements that decide or act: no imports, words, definitions or tables of options."""
+def _count_statements(source: Path) -> int:
+    """Count the statements, except imports, docstrings, definitions, and constants."""
     tree = ast.parse(source.read_text())
     skipped = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     count = 0
     for node in ast.walk(tree):
         if not isinstance(node, ast.stmt) or isinstance(node, skipped):
             continue
-        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         constant = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        count += not words and not constant
+        count += not docstring and not constant
     return count
 
 
 @pytest.mark.parametrize("tool", PLACES)
-def test_every_file_says_the_version_it_was_written_out_with(tool: str, tmp_path: Path) -> None:
-    """The wrapper and the engine that wrote it can be told apart from others."""
+def test_written_files_contain_the_version(tool: str, tmp_path: Path) -> None:
+    """The version of the converge that exported a wrapper is visible in its files."""
     written = write(tool, tmp_path, "7.8.9")
     assert written
     texts = [path.read_text() for path in written]
@@ -51,32 +51,28 @@ def test_every_file_says_the_version_it_was_written_out_with(tool: str, tmp_path
 
 
 @pytest.mark.parametrize("tool", PLACES)
-def test_writing_again_updates_what_was_written_and_touches_nothing_else(
-    tool: str, tmp_path: Path
-) -> None:
-    """A user's own file in the folder stays."""
-    mine = tmp_path / "mine.txt"
-    mine.write_text("mine")
+def test_write_again_updates_only_its_own_files(tool: str, tmp_path: Path) -> None:
+    """A user's file in the same directory stays."""
+    other = tmp_path / "other.txt"
+    other.write_text("unchanged")
     first = write(tool, tmp_path, "1.0.0")
     assert write(tool, tmp_path, "2.0.0") == first
-    assert mine.read_text() == "mine"
+    assert other.read_text() == "unchanged"
     assert not any(
         "1.0.0" in path.read_text() for path in first if path.suffix in (".toml", ".yml", ".json")
     )
 
 
-def test_a_tool_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
-    """And nothing is written."""
+def test_write_rejects_an_unknown_tool(tmp_path: Path) -> None:
+    """An unknown tool raises KeyError and writes nothing."""
     with pytest.raises(KeyError):
         write("cfengine", tmp_path, "1.0.0")
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("tool", PLACES)
-def test_a_wrapper_imports_only_the_standard_library_and_its_framework(
-    tool: str, wrappers: Path
-) -> None:
-    """So it works in whatever interpreter the tool has, and drags nothing into it."""
+def test_wrapper_imports_only_stdlib_and_its_framework(tool: str, wrappers: Path) -> None:
+    """A wrapper works in any interpreter of its tool, without more packages."""
     for source in _sources(wrappers, tool):
         for node in ast.walk(ast.parse(source.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -86,7 +82,7 @@ def test_a_wrapper_imports_only_the_standard_library_and_its_framework(
 
 
 @pytest.mark.parametrize("tool", PLACES)
-def test_a_wrapper_is_thin(tool: str, wrappers: Path) -> None:
-    """What it decides itself fits on a screen, so nothing can hide in it."""
+def test_wrapper_has_little_logic(tool: str, wrappers: Path) -> None:
+    """The logic of a wrapper fits on one screen."""
     for source in _sources(wrappers, tool):
-        assert _logic(source) <= _LOGIC, source.name
+        assert _count_statements(source) <= _MAX_STATEMENTS, source.name

@@ -1,4 +1,4 @@
-"""Every command of the how-to pages runs, and shows what the page says it shows."""
+"""Every command of the how-to pages runs, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.wrappers.callers.caller import Place, clean_environment
-from tests.wrappers.conftest import unavailable
-from tests.wrappers.environments import ANSIBLE, REPOSITORY, NotHere
+from tests.wrappers.callers.caller import Workspace, clean_environment
+from tests.wrappers.conftest import skip_unavailable
+from tests.wrappers.environments import ANSIBLE, REPOSITORY, ToolUnavailable
 from tests.wrappers.pages import Page, read, script
+from tests.wrappers.sources import Sources
 from tests.wrappers.wheelhouse import wheelhouse
-from tests.wrappers.world import World
 
 HOW_TO = REPOSITORY / "docs" / "how-to"
 PAGES = {
@@ -28,72 +28,84 @@ PAGES = {
     "dsc": (),
     "fleet": (ANSIBLE,),
 }
+_WITHOUT_TOOLS = ("puppet", "chef", "dsc")
 _EXAMPLE_OF = {"fleet": "ansible"}
-_ELSEWHERE = "https://deploy:s3cret@wheels.example/simple/"
+_EXAMPLE_URL = "https://deploy:s3cret@wheels.example/simple/"
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_files_of_a_page_are_those_of_the_example(name: str) -> None:
-    """Whoever copies from the page and whoever copies the folder have the same."""
-    folder = REPOSITORY / "examples" / _EXAMPLE_OF.get(name, name)
+def test_page_files_match_the_example(name: str) -> None:
+    """The files on the page are identical to the files of the example."""
+    directory = REPOSITORY / "examples" / _EXAMPLE_OF.get(name, name)
     page = read(HOW_TO / f"{name}.md")
     assert page.files
     for title, text in page.files.items():
-        assert (folder / title).read_text(encoding="utf-8") == text
+        assert (directory / title).read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_the_commands_of_a_page_do_what_it_says(
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in _WITHOUT_TOOLS else pytest.mark.extended)
+        for name in PAGES
+    ],
+)
+def test_page_commands_print_the_shown_lines(
     name: str,
     tmp_path: Path,
-    engine: Path,
-    world: World,
+    executable: Path,
+    sources: Sources,
     tool: Callable[[str], Path],
 ) -> None:
-    """From the example's folder and a folder of wheels, in the page's order."""
+    """The commands run in order, in a copy of the example with a directory of wheels."""
     page = read(HOW_TO / f"{name}.md")
     programs = [tool(key) for key in PAGES[name]]
     if name == "puppet" and not shutil.which("puppet"):
-        unavailable("the page on Puppet needs the program puppet")
-    folder = _begin(name, tmp_path, world)
-    environ = clean_environment(tmp_path, *programs, engine.parent)
-    at = Place(folder=folder, engine=engine, wrapper=folder, environ=environ)
+        skip_unavailable("the Puppet page needs the program `puppet`")
+    directory = _copy_example(name, tmp_path, sources)
+    environ = clean_environment(tmp_path, *programs, executable.parent)
+    workspace = Workspace(
+        directory=directory, executable=executable, wrapper=directory, environ=environ
+    )
     outputs = tmp_path / "outputs"
     outputs.mkdir()
-    text = script(page, outputs).replace(_ELSEWHERE, world.index.url_with_password)
-    done = at.run(["bash", "-c", text])
-    assert done.returncode == 0, done.stderr
+    text = script(page, outputs).replace(_EXAMPLE_URL, sources.index.url_with_password)
+    completed = workspace.run(["bash", "-c", text])
+    assert completed.returncode == 0, completed.stderr
     _compare(page, outputs)
 
 
-def _begin(name: str, tmp_path: Path, world: World) -> Path:
-    """Copy the example, and fill its folder of wheels as the page says."""
-    folder = tmp_path / "here"
-    shutil.copytree(REPOSITORY / "examples" / _EXAMPLE_OF.get(name, name), folder)
-    for file in folder.rglob("*"):
-        if file.is_file() and _ELSEWHERE in file.read_text(encoding="utf-8"):
-            file.write_text(file.read_text().replace(_ELSEWHERE, world.index.url_with_password))
-    subprocess.run([sys.executable, REPOSITORY / "examples" / "wheels.py"], cwd=folder, check=True)
-    for wheel in (folder / "wheels").iterdir():
-        shutil.copy(wheel, world.wheels)
+def _copy_example(name: str, tmp_path: Path, sources: Sources) -> Path:
+    """Copy the example, and add the wheels that the page mentions."""
+    directory = tmp_path / "here"
+    shutil.copytree(REPOSITORY / "examples" / _EXAMPLE_OF.get(name, name), directory)
+    for file in directory.rglob("*"):
+        if file.is_file() and _EXAMPLE_URL in file.read_text(encoding="utf-8"):
+            file.write_text(file.read_text().replace(_EXAMPLE_URL, sources.index.url_with_password))
+    subprocess.run(
+        [sys.executable, REPOSITORY / "examples" / "wheels.py"], cwd=directory, check=True
+    )
+    for wheel in (directory / "wheels").iterdir():
+        shutil.copy(wheel, sources.wheels)
     if name == "ansible":
         try:
-            wheelhouse(folder / "wheels")
-        except NotHere as why:
-            unavailable(str(why))
-    return folder
+            wheelhouse(directory / "wheels")
+        except ToolUnavailable as reason:
+            skip_unavailable(str(reason))
+    return directory
 
 
 def _compare(page: Page, outputs: Path) -> None:
     for number, command in enumerate(page.commands):
-        said = (outputs / f"{number}.out").read_text()
+        output = (outputs / f"{number}.out").read_text()
         code = (outputs / f"{number}.code").read_text().strip()
-        assert code == "0", f"$ {command.line}\n{said}"
-        flat = _flat(said)
+        assert code == "0", f"$ {command.line}\n{output}"
+        normalized = _normalize(output)
         for line in command.shown:
-            assert _flat(line) in flat, f"$ {command.line}\nshows no `{line}` in\n{said}"
+            missing = f"$ {command.line}\ndoesn't print `{line}`:\n{output}"
+            assert _normalize(line) in normalized, missing
 
 
-def _flat(text: str) -> str:
-    """Without colours, and with every run of blanks as one."""
+def _normalize(text: str) -> str:
+    """Return the text without colors, and with each run of whitespace as one space."""
     return re.sub(r"\s+", " ", re.sub(r"\x1b\[[0-9;]*m", "", text)).strip()

@@ -1,4 +1,4 @@
-"""The DSC resource: its manifest by DSC's rules, and each method by the manifest."""
+"""The DSC resource: the manifest follows DSC's rules, and each method follows the manifest."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from engine.errors import ConvergeError, StalePlan
 from engine.problems import DeclarationError
 from engine.value import fields
 from states.venv.spec import Venv
-from tests.wrappers.callers.caller import Place
+from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.callers.dsc import Dsc
-from tests.wrappers.meddling import delete_module
-from tests.wrappers.world import PYTHON, World
+from tests.wrappers.drift import delete_module
+from tests.wrappers.sources import PYTHON, Sources
 
 Properties = dict[str, Any]
 _REFERENCES = "https://aka.ms/dsc/schemas/v3/resource/properties/"
 
 
 @pytest.fixture
-def dsc(place: Callable[[str], Place]) -> Dsc:
-    """The resource, called as `dsc` calls it."""
-    return Dsc(place("dsc"))
+def dsc(make_workspace: Callable[[str], Workspace]) -> Dsc:
+    """The resource, called in the same way as `dsc` calls it."""
+    return Dsc(make_workspace("dsc"))
 
 
 @pytest.fixture
-def properties(dsc: Dsc, world: World) -> Properties:
-    """An environment with one package."""
+def properties(dsc: Dsc, sources: Sources) -> Properties:
+    """A venv with one package."""
     return {
-        "path": str(dsc.place.folder / "web"),
+        "path": str(dsc.workspace.directory / "web"),
         "python": PYTHON,
         "packages": ["alpha==1.0"],
-        "findLinks": [str(world.wheels)],
+        "findLinks": [str(sources.wheels)],
         "noIndex": True,
     }
 
 
-def _valid(dsc: Dsc, state: Properties) -> None:
-    """Check a state against the embedded schema, whose two references are booleans."""
+def _validate(dsc: Dsc, state: Properties) -> None:
+    """Validate a state against the embedded schema, whose two references are booleans."""
     schema = json.loads(json.dumps(dsc.manifest["schema"]["embedded"]))
     for name, value in schema["properties"].items():
         if "$ref" in value:
@@ -52,75 +52,76 @@ def _valid(dsc: Dsc, state: Properties) -> None:
     Draft202012Validator(schema).validate(state)
 
 
-def test_the_manifest_keeps_the_rules_that_dsc_checks_before_anything_runs(dsc: Dsc) -> None:
-    """Type, version, one input for each method, the canonical properties by reference."""
+def test_manifest_follows_the_dsc_rules(dsc: Dsc) -> None:
+    """DSC checks the type, version, inputs, and canonical properties before it runs a method."""
     manifest = dsc.manifest
     assert re.fullmatch(r"\w+(\.\w+){0,2}/\w+", manifest["type"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
     assert manifest["$schema"].startswith("https://aka.ms/dsc/schemas/v3/")
     for method in ("get", "set", "test", "delete", "export", "whatIf"):
         assert manifest[method]["input"] == "stdin"
-        assert (dsc.place.wrapper / manifest[method]["executable"]).stat().st_mode & 0o111
+        assert (dsc.workspace.wrapper / manifest[method]["executable"]).stat().st_mode & 0o111
     known = manifest["schema"]["embedded"]["properties"]
     assert known["_exist"] == {"$ref": _REFERENCES + "exist.json"}
     assert known["_inDesiredState"] == {"$ref": _REFERENCES + "inDesiredState.json"}
 
 
-def test_the_manifest_says_what_each_exit_code_means(dsc: Dsc) -> None:
-    """All of the engine's, but that of a saved plan, which no method has; and the adapter's own."""
-    engine = {DeclarationError.code, *(kind.code for kind in known_errors(ConvergeError))}
-    engine -= {StalePlan.code}
+def test_manifest_lists_every_exit_code(dsc: Dsc) -> None:
+    """The manifest lists all exit codes of converge and the adapter, except that of a stale plan."""
+    executable = {DeclarationError.code, *(kind.code for kind in known_errors(ConvergeError))}
+    executable -= {StalePlan.code}
     stopped = {128 + number for number in (SIGHUP, SIGINT, SIGTERM)}
-    assert dsc.manifest["exitCodes"].keys() == {str(code) for code in {0, 127} | engine | stopped}
+    assert dsc.manifest["exitCodes"].keys() == {
+        str(code) for code in {0, 127} | executable | stopped
+    }
 
 
 def known_errors(kind: type[ConvergeError]) -> Iterator[type[ConvergeError]]:
-    """Yield a class of errors and all below it that the engine itself has."""
+    """Yield an error class and its subclasses, if engine.errors defines them."""
     if kind.__module__ == "engine.errors":
         yield kind
-    for one in kind.__subclasses__():
-        yield from known_errors(one)
+    for subclass in kind.__subclasses__():
+        yield from known_errors(subclass)
 
 
-def test_every_property_is_a_key_of_the_declaration(dsc: Dsc, properties: Properties) -> None:
-    """The engine accepts each name that the schema offers, so the two cannot drift apart."""
-    about = {"path", "name", "_exist", "_inDesiredState", "_metadata", "installed"}
+@pytest.mark.extended
+def test_manifest_property_is_a_declaration_key(dsc: Dsc, properties: Properties) -> None:
+    """converge accepts every property name in the schema as a key."""
+    not_keys = {"path", "name", "_exist", "_inDesiredState", "_metadata", "installed"}
     samples = {"string": "x", "array": ["x"], "boolean": True, "integer": 1}
     known = dsc.manifest["schema"]["embedded"]["properties"]
-    for name in known.keys() - about:
-        done, _ = dsc.call("whatIf", {**properties, name: samples[known[name]["type"]]})
-        assert "unknown key" not in done.stderr.lower(), done.stderr
+    for name in known.keys() - not_keys:
+        completed, _ = dsc.call("whatIf", {**properties, name: samples[known[name]["type"]]})
+        assert "unknown key" not in completed.stderr.lower(), completed.stderr
 
 
-def test_every_key_of_the_declaration_is_a_property(dsc: Dsc) -> None:
-    """But what stands for itself in DSC: dependencies and whether it is there."""
+def test_manifest_has_a_property_for_every_key(dsc: Dsc) -> None:
+    """The exceptions have their own form in DSC: dependencies, and whether the venv exists."""
     keys = {
-        re.sub("_([a-z])", lambda found: found[1].upper(), key)
-        for key, one in fields(Venv).items()
-        if not one.derived
+        re.sub("_([a-z])", lambda match: match[1].upper(), key)
+        for key, field in fields(Venv).items()
+        if not field.derived
     }
     known = dsc.manifest["schema"]["embedded"]["properties"]
     assert keys - {"needs", "state"} <= known.keys()
 
 
-def test_what_if_writes_nothing_and_set_does_what_it_said(dsc: Dsc, properties: Properties) -> None:
-    """whatIf and set answer with a state and the same list of names."""
-    done, (state, differ) = dsc.call("whatIf", properties)
-    assert (done.returncode, differ) == (0, ["_exist"])
+def test_what_if_writes_nothing_and_matches_set(dsc: Dsc, properties: Properties) -> None:
+    """whatIf and set return a state and the same list of names."""
+    completed, (state, differ) = dsc.call("whatIf", properties)
+    assert (completed.returncode, differ) == (0, ["_exist"])
     assert any("alpha" in text for text in state["_metadata"]["whatIf"])
-    _valid(dsc, state)
+    _validate(dsc, state)
     assert not Path(properties["path"]).exists()
-    done, (state, differ) = dsc.call("set", properties)
-    assert (done.returncode, differ) == (0, ["_exist"])
+    completed, (state, differ) = dsc.call("set", properties)
+    assert (completed.returncode, differ) == (0, ["_exist"])
     assert state["_exist"] is True
-    _valid(dsc, state)
+    _validate(dsc, state)
     assert dsc.call("set", properties)[1][1] == []
 
 
-def test_test_finds_drift_that_equality_of_properties_cannot(
-    dsc: Dsc, properties: Properties
-) -> None:
-    """A deleted file is not in any property, and yet not the desired state."""
+def test_test_detects_a_deleted_file(dsc: Dsc, properties: Properties) -> None:
+    """No property describes a deleted file, but the venv isn't in the desired state."""
     dsc.call("set", properties)
     _, (state, differ) = dsc.call("test", properties)
     assert (state["_inDesiredState"], differ) == (True, [])
@@ -128,31 +129,32 @@ def test_test_finds_drift_that_equality_of_properties_cannot(
     _, (state, differ) = dsc.call("test", properties)
     assert state["_inDesiredState"] is False
     assert differ != []
-    _valid(dsc, state)
+    _validate(dsc, state)
 
 
-def test_get_says_whether_it_is_there(dsc: Dsc, properties: Properties) -> None:
-    """Before and after, in one line that fits the schema."""
+def test_get_reports_whether_the_venv_exists(dsc: Dsc, properties: Properties) -> None:
+    """get prints one line that matches the schema, before and after the venv is created."""
     for exists in (False, True):
-        done, [state] = dsc.call("get", properties)
-        assert (done.returncode, state["_exist"]) == (0, exists)
-        _valid(dsc, state)
+        completed, [state] = dsc.call("get", properties)
+        assert (completed.returncode, state["_exist"]) == (0, exists)
+        _validate(dsc, state)
         dsc.call("set", properties)
 
 
-def test_get_says_what_is_installed(dsc: Dsc, properties: Properties) -> None:
-    """Versions as they are on the disk, not as they were asked for."""
+def test_get_reports_installed_versions(dsc: Dsc, properties: Properties) -> None:
+    """get reports the versions on the disk, not the requested ones."""
     dsc.call("set", properties)
     _, [state] = dsc.call("get", properties)
     assert state["installed"] == {"alpha": "1.0"}
 
 
-@pytest.mark.parametrize("said", ["everything", "the path"])
-def test_what_get_says_is_what_set_would_make(
-    dsc: Dsc, properties: Properties, world: World, said: str
+@pytest.mark.extended
+@pytest.mark.parametrize("given", ["all properties", "only the path"])
+def test_get_result_is_in_the_desired_state(
+    dsc: Dsc, properties: Properties, sources: Sources, given: str
 ) -> None:
-    """Nothing would change by it, whether or not the asker named the packages."""
-    direct = next(world.wheels.glob("gamma-*"))
+    """The result of get changes nothing, whether or not the input listed the packages."""
+    direct = next(sources.wheels.glob("gamma-*"))
     dsc.call(
         "set",
         {
@@ -164,25 +166,27 @@ def test_what_get_says_is_what_set_would_make(
     sources = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {
         "persistent": ["data"]
     }
-    _, [state] = dsc.call("get", properties | sources if said == "everything" else sources)
-    _valid(dsc, state)
+    _, [state] = dsc.call("get", properties | sources if given == "all properties" else sources)
+    _validate(dsc, state)
     assert state["python"] == PYTHON
     assert state["packages"] == ["alpha==1.0", f"gamma @ file://{direct}"]
-    done, (after, differ) = dsc.call("test", state)
-    assert (after["_inDesiredState"], differ) == (True, []), done.stderr
+    completed, (after, differ) = dsc.call("test", state)
+    assert (after["_inDesiredState"], differ) == (True, []), completed.stderr
 
 
-def test_get_needs_nothing_but_the_path(dsc: Dsc, properties: Properties) -> None:
-    """No package must be found, no file of the declaration be there, to say what is on the disk."""
+@pytest.mark.extended
+def test_get_needs_only_the_path(dsc: Dsc, properties: Properties) -> None:
+    """get reads the disk even if the packages and files of the input don't exist."""
     dsc.call("set", properties)
     wrong = {"packages": ["nothing-like-it"], "requirements": ["/nowhere.txt"], "python": "2.7"}
-    done, [state] = dsc.call("get", properties | wrong)
-    assert (done.returncode, state["installed"]) == (0, {"alpha": "1.0"}), done.stderr
+    completed, [state] = dsc.call("get", properties | wrong)
+    assert (completed.returncode, state["installed"]) == (0, {"alpha": "1.0"}), completed.stderr
 
 
-def test_get_keeps_to_the_lock(dsc: Dsc, properties: Properties) -> None:
-    """A lock names each version and file, so versions beside it would only ask an index once more."""
-    lock = dsc.place.folder / "web.pylock.toml"
+@pytest.mark.extended
+def test_get_uses_the_lockfile(dsc: Dsc, properties: Properties) -> None:
+    """A lockfile pins every file, so get returns no packages, which would need another resolution."""
+    lock = dsc.workspace.directory / "web.pylock.toml"
     table = {
         "path": "x",
         "python": PYTHON,
@@ -190,45 +194,44 @@ def test_get_keeps_to_the_lock(dsc: Dsc, properties: Properties) -> None:
         "find-links": properties["findLinks"],
         "no-index": True,
     }
-    declared = dsc.place.folder / "web.toml"
+    declared = dsc.workspace.directory / "web.toml"
     declared.write_text(
-        "[venv.web]\n" + "".join(f"{key} = {json.dumps(one)}\n" for key, one in table.items())
+        "[venv.web]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
     )
-    done = dsc.place.run([dsc.place.engine, "lock", declared])
-    assert done.returncode == 0, done.stderr
+    completed = dsc.workspace.run([dsc.workspace.executable, "lock", declared])
+    assert completed.returncode == 0, completed.stderr
     locked = {"path": properties["path"], "python": PYTHON, "lock": str(lock)}
-    done, _ = dsc.call("set", locked)
-    assert done.returncode == 0, done.stderr
+    completed, _ = dsc.call("set", locked)
+    assert completed.returncode == 0, completed.stderr
     _, [state] = dsc.call("get", locked)
     assert "packages" not in state
     assert dsc.call("test", state)[1][0]["_inDesiredState"] is True
 
 
-def test_delete_removes_it_and_says_nothing(dsc: Dsc, properties: Properties) -> None:
-    """Twice, since what is gone is deleted too."""
+def test_delete_removes_the_venv_and_prints_nothing(dsc: Dsc, properties: Properties) -> None:
+    """delete succeeds again if the venv doesn't exist."""
     dsc.call("set", properties)
     for _ in range(2):
-        done, lines = dsc.call("delete", {"path": properties["path"]})
-        assert (done.returncode, lines) == (0, []), done.stderr
+        completed, lines = dsc.call("delete", {"path": properties["path"]})
+        assert (completed.returncode, lines) == (0, []), completed.stderr
     assert not Path(properties["path"]).exists()
 
 
 def _export(dsc: Dsc, declared: Path, **tables: str) -> list[Properties]:
     declared.mkdir(exist_ok=True)
     for name, lines in tables.items():
-        path = dsc.place.folder / name
+        path = dsc.workspace.directory / name
         (declared / f"{name}.toml").write_text(f'[venv.{name}]\npath = "{path}"\n{lines}\n')
-    done, states = dsc.call("export", None, CONVERGE_DECLARATIONS=str(declared))
-    assert done.returncode == 0, done.stderr
+    completed, states = dsc.call("export", None, CONVERGE_DECLARATIONS=str(declared))
+    assert completed.returncode == 0, completed.stderr
     for state in states:
-        _valid(dsc, state)
+        _validate(dsc, state)
     return states
 
 
-def test_export_lists_every_environment_that_is_declared(
-    dsc: Dsc, properties: Properties, tmp_path: Path
-) -> None:
-    """One line for each that shall be there, be it there or not, and whether or not it could be made."""
+@pytest.mark.extended
+def test_export_lists_every_declared_venv(dsc: Dsc, properties: Properties, tmp_path: Path) -> None:
+    """export prints one line for each declared venv, whether or not it exists or can be built."""
     dsc.call("set", {**properties, "packages": []})
     empty = "packages = []\nno-index = true"
     absent = 'state = "absent"'
@@ -238,27 +241,26 @@ def test_export_lists_every_environment_that_is_declared(
     assert [(state["name"], state["_exist"]) for state in states] == [("api", False), ("web", True)]
 
 
-def test_what_was_exported_is_what_set_would_make(
-    dsc: Dsc, properties: Properties, world: World, tmp_path: Path
+@pytest.mark.extended
+def test_exported_states_are_in_the_desired_state(
+    dsc: Dsc, properties: Properties, sources: Sources, tmp_path: Path
 ) -> None:
-    """Each line as it stands, given back to the resource, is in its desired state: there and not there."""
+    """Each exported state passes test unchanged, for existing and missing venvs."""
     links = (
-        f'find-links = ["{world.wheels}"]\nno-index = true\npersistent = ["data"]\nmode = "0750"'
+        f'find-links = ["{sources.wheels}"]\nno-index = true\npersistent = ["data"]\nmode = "0750"'
     )
     dsc.call("set", properties | {"persistent": ["data"], "mode": "0750"})
     states = _export(
         dsc, tmp_path / "d", web=f'packages = ["alpha<2"]\n{links}', api="packages = []"
     )
     for state in states:
-        done, (after, differ) = dsc.call("test", state)
-        assert (after["_inDesiredState"], differ) == (True, []), done.stderr
+        completed, (after, differ) = dsc.call("test", state)
+        assert (after["_inDesiredState"], differ) == (True, []), completed.stderr
     assert states[1]["packages"] == ["alpha==1.0"]
 
 
-def test_a_password_in_a_declaration_is_not_exported(
-    dsc: Dsc, properties: Properties, tmp_path: Path
-) -> None:
-    """What is declared is handed on, a password in a URL is not."""
+def test_export_omits_passwords(dsc: Dsc, properties: Properties, tmp_path: Path) -> None:
+    """export keeps the index URL, and removes its password."""
     dsc.call("set", properties | {"packages": []})
     url = "https://deploy:c4nary@wheels.example/simple"
     [state] = _export(
@@ -268,82 +270,86 @@ def test_a_password_in_a_declaration_is_not_exported(
     assert "c4nary" not in json.dumps(state)
 
 
-def test_a_failure_is_lines_of_json_on_standard_error_and_a_code_of_the_manifest(
+def test_failure_prints_json_errors_and_a_listed_exit_code(
     dsc: Dsc, properties: Properties
 ) -> None:
-    """No package of that name: an error line, no state, a listed exit code."""
-    done, lines = dsc.call("set", {**properties, "packages": ["nothing-like-it"]})
+    """A failed set prints error lines and no state, and its exit code is in the manifest."""
+    completed, lines = dsc.call("set", {**properties, "packages": ["nothing-like-it"]})
     assert lines == []
-    assert str(done.returncode) in dsc.manifest["exitCodes"]
-    errors = [json.loads(line)["error"] for line in done.stderr.splitlines()]
+    assert str(completed.returncode) in dsc.manifest["exitCodes"]
+    errors = [json.loads(line)["error"] for line in completed.stderr.splitlines()]
     assert any("nothing-like-it" in text for text in errors)
-    done, lines = dsc.call("set", {**properties, "mode": "0775"})
+    completed, lines = dsc.call("set", {**properties, "mode": "0775"})
     assert lines == []
-    assert json.loads(done.stderr.splitlines()[0])["error"].startswith("<stdin>: `0775` would let")
+    assert json.loads(completed.stderr.splitlines()[0])["error"].startswith(
+        "<stdin>: `0775` would let"
+    )
 
 
-@pytest.mark.parametrize("given", ["", "{}", "[]", "7", "not JSON"])
-def test_input_that_holds_no_path_is_an_error_line(dsc: Dsc, given: str) -> None:
-    """And a wrong use of the command, by its exit code."""
-    done = dsc.place.run([dsc.place.wrapper / "converge-dsc", "get"], give=given)
-    assert (done.returncode, done.stdout) == (64, "")
-    [line] = done.stderr.splitlines()
+@pytest.mark.parametrize("text", ["", "{}", "[]", "7", "not JSON"])
+def test_input_without_a_path_is_an_error_line(dsc: Dsc, text: str) -> None:
+    """Invalid input has the exit code of a usage error."""
+    completed = dsc.workspace.run([dsc.workspace.wrapper / "converge-dsc", "get"], stdin=text)
+    assert (completed.returncode, completed.stdout) == (64, "")
+    [line] = completed.stderr.splitlines()
     assert "path" in json.loads(line)["error"]
 
 
-@pytest.mark.parametrize("words", [(), ("tset",), ("get", "set"), ("--help",)])
-def test_what_is_no_method_is_an_error_line_that_names_them(
-    dsc: Dsc, properties: Properties, words: tuple[str, ...]
+@pytest.mark.parametrize("arguments", [(), ("tset",), ("get", "set"), ("--help",)])
+def test_unknown_method_error_lists_the_methods(
+    dsc: Dsc, properties: Properties, arguments: tuple[str, ...]
 ) -> None:
-    """Before anything is read or done."""
-    command = [dsc.place.wrapper / "converge-dsc", *words]
-    done = dsc.place.run(command, give=json.dumps(properties))
-    assert (done.returncode, done.stdout) == (64, "")
-    [line] = done.stderr.splitlines()
+    """The adapter rejects an unknown method before it reads its input."""
+    command = [dsc.workspace.wrapper / "converge-dsc", *arguments]
+    completed = dsc.workspace.run(command, stdin=json.dumps(properties))
+    assert (completed.returncode, completed.stdout) == (64, "")
+    [line] = completed.stderr.splitlines()
     assert "get|test|set" in json.loads(line)["error"]
 
 
-@pytest.mark.parametrize("answer", ["[]", "null", "usage: converge", '{"format_version": 1}'])
-def test_an_engine_that_answers_anything_else_is_an_error_line(
-    dsc: Dsc, properties: Properties, answer: str
-) -> None:
-    """With its remedy."""
-    other = dsc.place.folder / "other"
-    other.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{answer}'\n")
+@pytest.mark.extended
+@pytest.mark.parametrize("report", ["[]", "null", "usage: converge", '{"format_version": 1}'])
+def test_unreadable_report_is_an_error_line(dsc: Dsc, properties: Properties, report: str) -> None:
+    """The error line contains a hint."""
+    other = dsc.workspace.directory / "other"
+    other.write_text(f"#!/bin/sh\ncat >/dev/null\necho '{report}'\n")
     other.chmod(0o755)
-    done, _ = dsc.call("get", properties, CONVERGE_EXECUTABLE=str(other))
-    [line] = done.stderr.splitlines()
-    assert (done.returncode, "Install venv-converge" in json.loads(line)["error"]) == (127, True)
+    completed, _ = dsc.call("get", properties, CONVERGE_EXECUTABLE=str(other))
+    [line] = completed.stderr.splitlines()
+    assert (completed.returncode, "Install venv-converge" in json.loads(line)["error"]) == (
+        127,
+        True,
+    )
 
 
-@pytest.mark.parametrize("folder", [".venv", "my web", "wëb", "…", "web-1.0"])
-def test_a_path_of_any_name_gives_a_name(dsc: Dsc, properties: Properties, folder: str) -> None:
-    """Nobody gave one, so nobody is told that it is wrong."""
-    done, _ = dsc.call("test", properties | {"path": str(dsc.place.folder / folder)})
-    assert done.returncode == 0, done.stderr
+@pytest.mark.extended
+@pytest.mark.parametrize("directory", [".venv", "my web", "wëb", "…", "web-1.0"])
+def test_path_yields_a_valid_venv_name(dsc: Dsc, properties: Properties, directory: str) -> None:
+    """If the input has no name, the adapter derives a valid one from any path."""
+    completed, _ = dsc.call("test", properties | {"path": str(dsc.workspace.directory / directory)})
+    assert completed.returncode == 0, completed.stderr
 
 
-def test_what_differs_is_named_by_properties_of_the_resource(
-    dsc: Dsc, properties: Properties
-) -> None:
-    """Not by the engine's own words."""
+def test_test_names_differing_properties(dsc: Dsc, properties: Properties) -> None:
+    """test lists properties of the resource, not attributes of converge."""
     dsc.call("set", properties)
     known = dsc.manifest["schema"]["embedded"]["properties"].keys()
-    others: list[tuple[Properties, set[str]]] = [
+    changed_properties: list[tuple[Properties, set[str]]] = [
         ({"packages": ["alpha==2.0"]}, {"packages"}),
         ({"mode": "0750"}, {"mode"}),
         ({"systemSitePackages": True}, {"systemSitePackages"}),
         ({"persistent": ["data"]}, {"persistent"}),
     ]
-    for other, expected in others:
-        _, (_, differ) = dsc.call("test", properties | other)
+    for changes, expected in changed_properties:
+        _, (_, differ) = dsc.call("test", properties | changes)
         assert expected <= set(differ) <= known
     delete_module(Path(properties["path"]))
     assert dsc.call("test", properties)[1][1] == ["installed"]
 
 
-def test_what_the_engine_remarks_is_a_line_of_warning(dsc: Dsc, properties: Properties) -> None:
-    """And what it suggests stands beside what is wrong."""
+@pytest.mark.extended
+def test_notice_is_a_warning_line(dsc: Dsc, properties: Properties) -> None:
+    """A notice is a warning line, and an error line contains the suggestion."""
     for packages in (["alpha==1.0"], ["alpha==2.0"]):
         dsc.call("set", properties | {"packages": packages})
     table = {
@@ -353,11 +359,12 @@ def test_what_the_engine_remarks_is_a_line_of_warning(dsc: Dsc, properties: Prop
         "find-links": properties["findLinks"],
         "no-index": True,
     }
-    done = dsc.place.run(
-        [dsc.place.engine, "rollback", "-", "web"], give=json.dumps({"venv": {"web": table}})
+    completed = dsc.workspace.run(
+        [dsc.workspace.executable, "rollback", "-", "web"],
+        stdin=json.dumps({"venv": {"web": table}}),
     )
-    assert done.returncode == 0, done.stderr
-    done, _ = dsc.call("test", properties | {"packages": ["alpha==2.0"]})
-    assert "rollback" in json.loads(done.stderr.splitlines()[0])["warn"]
-    done, _ = dsc.call("test", properties | {"packges": []})
-    assert "did you mean `packages`?" in json.loads(done.stderr.splitlines()[0])["error"]
+    assert completed.returncode == 0, completed.stderr
+    completed, _ = dsc.call("test", properties | {"packages": ["alpha==2.0"]})
+    assert "rollback" in json.loads(completed.stderr.splitlines()[0])["warn"]
+    completed, _ = dsc.call("test", properties | {"packges": []})
+    assert "did you mean `packages`?" in json.loads(completed.stderr.splitlines()[0])["error"]

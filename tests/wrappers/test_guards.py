@@ -1,4 +1,4 @@
-"""Tools that only know guards: Puppet's `unless`, Chef's `not_if`."""
+"""Tools with guard commands only: `unless` in Puppet, `not_if` in Chef."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.wrappers.callers.caller import Place
-from tests.wrappers.conftest import unavailable
+from tests.wrappers.callers.caller import Workspace
+from tests.wrappers.conftest import skip_unavailable
+from tests.wrappers.drift import delete_module
 from tests.wrappers.environments import REPOSITORY
-from tests.wrappers.meddling import delete_module
-from tests.wrappers.world import PYTHON, World
+from tests.wrappers.sources import PYTHON, Sources
 
 _EXAMPLES = REPOSITORY / "examples"
 
-# What Chef makes of a resource, as far as this one goes: properties, one action, `execute` with
-# `not_if`. It prints "ran" or "skipped", and runs the real commands.
-_STAND_IN = """
+# A minimal Chef: properties, one action, and `execute` with `not_if`, as the resource uses them. It
+# prints "ran" or "skipped", and runs the real commands.
+_CHEF = """
 class Resource
   def self.method_missing(*) end
   def self.property(name, _type, name_property: false, default: nil, **_more)
@@ -28,9 +28,9 @@ class Resource
   def new_resource; self end
   def run; instance_exec(&@@action) end
   def execute(_name, &block)
-    told = Execute.new(self)
-    told.instance_exec(&block)
-    told.run
+    execute = Execute.new(self)
+    execute.instance_exec(&block)
+    execute.run
   end
 end
 class Execute
@@ -53,13 +53,13 @@ Resource.new(path, { executable: executable }).run
 """
 
 
-def _declared(at: Place, world: World, *packages: str) -> Path:
-    declared = at.folder / "web.toml"
+def _declared(workspace: Workspace, sources: Sources, *packages: str) -> Path:
+    declared = workspace.directory / "web.toml"
     table = {
         "path": "web",
         "python": PYTHON,
         "packages": list(packages),
-        "find-links": [str(world.wheels)],
+        "find-links": [str(sources.wheels)],
         "no-index": True,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
@@ -67,59 +67,68 @@ def _declared(at: Place, world: World, *packages: str) -> Path:
     return declared
 
 
-def _puppet(at: Place, declared: Path, *words: str) -> int:
-    """Apply the example's defined type; return Puppet's detailed exit code."""
-    manifest = at.folder / "site.pp"
-    manifest.write_text(f"converge::declaration {{ '{declared}': executable => '{at.engine}' }}\n")
-    modules = _EXAMPLES / "puppet" / "modules"
-    done = at.run(
-        ["puppet", "apply", "--modulepath", modules, "--detailed-exitcodes", *words, manifest]
+def _puppet(workspace: Workspace, declared: Path, *arguments: str) -> int:
+    """Apply the defined type of the example; return Puppet's detailed exit code."""
+    manifest = workspace.directory / "site.pp"
+    manifest.write_text(
+        f"converge::declaration {{ '{declared}': executable => '{workspace.executable}' }}\n"
     )
-    return done.returncode
+    modules = _EXAMPLES / "puppet" / "modules"
+    completed = workspace.run(
+        ["puppet", "apply", "--modulepath", modules, "--detailed-exitcodes", *arguments, manifest]
+    )
+    return completed.returncode
 
 
-def test_puppet_runs_the_command_exactly_when_something_differs(
-    place: Callable[[str], Place], world: World
+def test_puppet_runs_the_command_only_on_drift(
+    make_workspace: Callable[[str], Workspace], sources: Sources
 ) -> None:
-    """2 is changes, 0 is none, 4 is a failure; noop touches nothing."""
+    """Exit code 2 means changes, 0 no changes, 4 a failure; noop changes nothing."""
     if not shutil.which("puppet"):
-        unavailable("the guards of Puppet need the program puppet")
-    at = place("puppet")
-    declared = _declared(at, world, "alpha==1.0")
-    assert _puppet(at, declared, "--noop") == 0
-    assert not (at.folder / "web").exists()
-    assert _puppet(at, declared) == 2
-    assert _puppet(at, declared) == 0
-    delete_module(at.folder / "web")
-    assert _puppet(at, declared) == 2
-    assert _puppet(at, declared) == 0
-    assert _puppet(at, _declared(at, world, "nothing-like-it")) == 4
+        skip_unavailable("the Puppet example needs the program `puppet`")
+    workspace = make_workspace("puppet")
+    declared = _declared(workspace, sources, "alpha==1.0")
+    assert _puppet(workspace, declared, "--noop") == 0
+    assert not (workspace.directory / "web").exists()
+    assert _puppet(workspace, declared) == 2
+    assert _puppet(workspace, declared) == 0
+    delete_module(workspace.directory / "web")
+    assert _puppet(workspace, declared) == 2
+    assert _puppet(workspace, declared) == 0
+    assert _puppet(workspace, _declared(workspace, sources, "nothing-like-it")) == 4
 
 
-def test_chefs_resource_runs_the_command_exactly_when_something_differs(
-    place: Callable[[str], Place], world: World
+def test_chef_runs_the_command_only_on_drift(
+    make_workspace: Callable[[str], Workspace], sources: Sources
 ) -> None:
-    """By a stand-in for Chef, which cannot be had here, with the real guard and command."""
+    """A minimal Chef runs the real guard and command, because Chef isn't available here."""
     if not shutil.which("ruby"):
-        unavailable("the resource of Chef needs the program ruby")
-    at = place("chef")
-    declared = _declared(at, world, "alpha==1.0")
+        skip_unavailable("the Chef example needs the program `ruby`")
+    workspace = make_workspace("chef")
+    declared = _declared(workspace, sources, "alpha==1.0")
     resource = _EXAMPLES / "chef" / "cookbook" / "resources" / "declaration.rb"
-    words = ["ruby", "-e", _STAND_IN, declared, at.engine, resource]
+    arguments = ["ruby", "-e", _CHEF, declared, workspace.executable, resource]
     for expected in ("ran\n", "skipped\n"):
-        done = at.run(words)
-        assert done.stdout.endswith(expected), done.stderr
-    delete_module(at.folder / "web")
-    assert at.run(words).stdout.endswith("ran\n")
-    _declared(at, world, "nothing-like-it")
-    assert at.run(words).returncode != 0
+        completed = workspace.run(arguments)
+        assert completed.stdout.endswith(expected), completed.stderr
+    delete_module(workspace.directory / "web")
+    assert workspace.run(arguments).stdout.endswith("ran\n")
+    _declared(workspace, sources, "nothing-like-it")
+    assert workspace.run(arguments).returncode != 0
 
 
-def test_the_guard_tells_drift_from_an_error(place: Callable[[str], Place], world: World) -> None:
-    """0, 2 and 1, as every `unless` and `not_if` of this world expects."""
-    at = place("guard")
-    declared = _declared(at, world, "alpha==1.0")
-    assert at.run([at.engine, "check", declared]).returncode == 2
-    assert at.run([at.engine, "apply", declared]).returncode == 0
-    assert at.run([at.engine, "check", declared]).returncode == 0
-    assert at.run([at.engine, "check", at.folder / "nowhere.toml"]).returncode == 1
+def test_check_exit_code_separates_drift_from_errors(
+    make_workspace: Callable[[str], Workspace], sources: Sources
+) -> None:
+    """`unless` and `not_if` rely on exit code 0 for no drift, 2 for drift, and 1 for an error."""
+    workspace = make_workspace("guard")
+    declared = _declared(workspace, sources, "alpha==1.0")
+    assert workspace.run([workspace.executable, "check", declared]).returncode == 2
+    assert workspace.run([workspace.executable, "apply", declared]).returncode == 0
+    assert workspace.run([workspace.executable, "check", declared]).returncode == 0
+    assert (
+        workspace.run(
+            [workspace.executable, "check", workspace.directory / "nowhere.toml"]
+        ).returncode
+        == 1
+    )

@@ -1,4 +1,4 @@
-"""The pyinfra operation beyond the table."""
+"""The pyinfra operation: output, failures, and options that the scenarios don't cover."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.wrappers.callers.caller import Place
+from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.callers.pyinfra import Pyinfra
-from tests.wrappers.world import PYTHON, World
+from tests.wrappers.sources import PYTHON, Sources
 
 
 @pytest.fixture
-def pyinfra(place: Callable[[str], Place], tool: Callable[[str], Path]) -> Pyinfra:
+def pyinfra(make_workspace: Callable[[str], Workspace], tool: Callable[[str], Path]) -> Pyinfra:
     """pyinfra on this machine."""
-    return Pyinfra(place("pyinfra"), tool("pyinfra"))
+    return Pyinfra(make_workspace("pyinfra"), tool("pyinfra"))
 
 
-def _declared(pyinfra: Pyinfra, world: World, *packages: str) -> dict[str, Any]:
-    path = str(pyinfra.place.folder / "web")
-    common = {"python": PYTHON, "find-links": [str(world.wheels)], "no-index": True}
+def _declared(pyinfra: Pyinfra, sources: Sources, *packages: str) -> dict[str, Any]:
+    path = str(pyinfra.workspace.directory / "web")
+    common = {"python": PYTHON, "find-links": [str(sources.wheels)], "no-index": True}
     return {"venv": {"web": common | {"path": path, "packages": list(packages)}}}
 
 
@@ -36,24 +36,20 @@ server.shell(name="restart", commands=["echo restarted >> {log}"], _if=web.did_c
 """
 
 
-def test_an_operation_that_depends_on_it_runs_exactly_when_something_changed(
-    pyinfra: Pyinfra, world: World
-) -> None:
-    """`_if=web.did_change`, as a restart is written."""
-    log = pyinfra.place.folder / "restarts"
-    call = f"declaration={_declared(pyinfra, world, 'alpha')!r}, executable={str(pyinfra.place.engine)!r}"
+def test_dependent_operation_runs_only_after_a_change(pyinfra: Pyinfra, sources: Sources) -> None:
+    """A restart with `_if=web.did_change` runs only after a change."""
+    log = pyinfra.workspace.directory / "restarts"
+    call = f"declaration={_declared(pyinfra, sources, 'alpha')!r}, executable={str(pyinfra.workspace.executable)!r}"
     for _ in range(2):
         code, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
         assert code == 0, output
     assert log.read_text() == "restarted\n"
 
 
-def test_an_engine_that_is_not_there_yet_is_a_change_in_the_dry_run_and_an_error_in_the_real_one(
-    pyinfra: Pyinfra, world: World
-) -> None:
-    """A deploy that installs the engine first can be foretold on an empty host."""
-    call = f"declaration={_declared(pyinfra, world, 'alpha')!r}, executable='/nowhere/converge'"
-    text = _deploy(pyinfra, call, pyinfra.place.folder / "restarts")
+def test_missing_executable_fails_only_outside_dry_run(pyinfra: Pyinfra, sources: Sources) -> None:
+    """A dry run works on a new host, for a deploy that installs converge first."""
+    call = f"declaration={_declared(pyinfra, sources, 'alpha')!r}, executable='/nowhere/converge'"
+    text = _deploy(pyinfra, call, pyinfra.workspace.directory / "restarts")
     code, document, output = pyinfra.deploy(text, "--dry")
     assert code == 0, output
     assert document["plan"][0]["hosts_with_change"] == ["@local"]
@@ -62,40 +58,39 @@ def test_an_engine_that_is_not_there_yet_is_a_change_in_the_dry_run_and_an_error
     assert "/nowhere/converge is not on this host. Install venv-converge" in output
 
 
-def test_a_newer_answer_is_refused(pyinfra: Pyinfra, world: World) -> None:
-    """The host fails, with what to update."""
-    other = pyinfra.place.folder / "converge"
+def test_operation_rejects_a_newer_report_format(pyinfra: Pyinfra, sources: Sources) -> None:
+    """The host fails, and the message names what to update."""
+    other = pyinfra.workspace.directory / "converge"
     other.write_text('#!/bin/sh\ncat >/dev/null\necho \'{"format_version": "2.0"}\'\n')
     other.chmod(0o755)
-    call = f"declaration={_declared(pyinfra, world, 'alpha')!r}, executable={str(other)!r}"
+    call = f"declaration={_declared(pyinfra, sources, 'alpha')!r}, executable={str(other)!r}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, other.with_name("r")), "--yes")
     assert code != 0
     assert "answers in format 2.0" in output
 
 
-def test_a_secret_that_is_not_hidden_is_refused_before_pyinfra_can_print_it(
-    pyinfra: Pyinfra, world: World
-) -> None:
-    """A plain string would stand in the operation's name."""
-    call = f"declaration={_declared(pyinfra, world)!r}, secrets={{'A': 'b'}}"
+def test_secret_must_be_a_hidden_value(pyinfra: Pyinfra, sources: Sources) -> None:
+    """pyinfra prints a plain string in the name of the operation, so the operation rejects it."""
+    call = f"declaration={_declared(pyinfra, sources)!r}, secrets={{'A': 'b'}}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, Path("r")), "--dry")
     assert code != 0
     assert "must be a HiddenValue" in output
 
 
-def test_the_fact_is_the_engines_plan(pyinfra: Pyinfra, world: World) -> None:
-    """Other operations may decide by it."""
-    declared = pyinfra.place.folder / "web.toml"
-    table = _declared(pyinfra, world, "alpha")["venv"]["web"]
+@pytest.mark.extended
+def test_fact_returns_the_plan(pyinfra: Pyinfra, sources: Sources) -> None:
+    """The fact returns the plan, which other operations can read."""
+    declared = pyinfra.workspace.directory / "web.toml"
+    table = _declared(pyinfra, sources, "alpha")["venv"]["web"]
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     declared.write_text("\n".join(["[venv.web]", *lines, ""]))
-    out = pyinfra.place.folder / "fact.json"
+    out = pyinfra.workspace.directory / "fact.json"
     text = f"""
 import json
 from pathlib import Path
 from pyinfra import host
 from pyinfra_converge import Plan
-plan = host.get_fact(Plan, files=[{str(declared)!r}], executable={str(pyinfra.place.engine)!r})
+plan = host.get_fact(Plan, files=[{str(declared)!r}], executable={str(pyinfra.workspace.executable)!r})
 Path({str(out)!r}).write_text(json.dumps(plan))
 """
     code, _, output = pyinfra.deploy(text, "--dry")
@@ -103,13 +98,13 @@ Path({str(out)!r}).write_text(json.dumps(plan))
     assert json.loads(out.read_text())["resources"][0]["address"] == "venv.web"
 
 
-def _declaration_file(pyinfra: Pyinfra, world: World, *tables: tuple[str, ...]) -> Path:
-    """Write a declaration: for each environment its name and its packages."""
-    declared = pyinfra.place.folder / "envs.toml"
+def _declaration_file(pyinfra: Pyinfra, sources: Sources, *tables: tuple[str, ...]) -> Path:
+    """Write a declaration; each table is the name of a venv and its packages."""
+    declared = pyinfra.workspace.directory / "envs.toml"
     lines: list[str] = []
     for name, *packages in tables:
-        table = _declared(pyinfra, world, *packages)["venv"]["web"] | {
-            "path": str(pyinfra.place.folder / name)
+        table = _declared(pyinfra, sources, *packages)["venv"]["web"] | {
+            "path": str(pyinfra.workspace.directory / name)
         }
         lines += [
             f"[venv.{name}]",
@@ -119,33 +114,33 @@ def _declaration_file(pyinfra: Pyinfra, world: World, *tables: tuple[str, ...]) 
     return declared
 
 
-def test_one_may_be_given_where_several_may_be(pyinfra: Pyinfra, world: World) -> None:
-    """A path for files, a plain string for addresses and for packages."""
-    log = pyinfra.place.folder / "restarts"
-    rest = f"executable={str(pyinfra.place.engine)!r}, jobs=1"
-    declared = _declaration_file(pyinfra, world, ("web", "alpha==1.0"), ("api", "alpha==1.0"))
+@pytest.mark.extended
+def test_options_accept_a_single_value(pyinfra: Pyinfra, sources: Sources) -> None:
+    """`files` accepts one path; `only` and `upgrade` accept one string."""
+    log = pyinfra.workspace.directory / "restarts"
+    rest = f"executable={str(pyinfra.workspace.executable)!r}, jobs=1"
+    declared = _declaration_file(pyinfra, sources, ("web", "alpha==1.0"), ("api", "alpha==1.0"))
     call = f"files=__import__('pathlib').Path({str(declared)!r}), only='venv.web', {rest}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
     assert code == 0, output
-    assert (pyinfra.place.folder / "web").exists()
-    assert not (pyinfra.place.folder / "api").exists()
-    _declaration_file(pyinfra, world, ("web", "alpha<=2.0,>=1.0"))
+    assert (pyinfra.workspace.directory / "web").exists()
+    assert not (pyinfra.workspace.directory / "api").exists()
+    _declaration_file(pyinfra, sources, ("web", "alpha<=2.0,>=1.0"))
     call = f"files={str(declared)!r}, upgrade='alpha', {rest}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert "venv.web: alpha 1.0 -> 2.0" in output
 
 
-def test_remarks_and_suggestions_of_the_engine_are_told_and_digests_are_not(
-    pyinfra: Pyinfra, world: World
-) -> None:
-    """What is no longer declared, what was perhaps meant, and no word twice."""
-    log = pyinfra.place.folder / "restarts"
-    call = f"files={str(pyinfra.place.folder / 'envs.toml')!r}, executable={str(pyinfra.place.engine)!r}"
-    declared = _declaration_file(pyinfra, world, ("web", "alpha"), ("api",))
+@pytest.mark.extended
+def test_log_shows_notices_and_hints_but_no_digests(pyinfra: Pyinfra, sources: Sources) -> None:
+    """The log names undeclared venvs and suggests corrections, each only once."""
+    log = pyinfra.workspace.directory / "restarts"
+    call = f"files={str(pyinfra.workspace.directory / 'envs.toml')!r}, executable={str(pyinfra.workspace.executable)!r}"
+    declared = _declaration_file(pyinfra, sources, ("web", "alpha"), ("api",))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
     assert "artifacts" not in output
     assert "settings" not in output
-    _declaration_file(pyinfra, world, ("web", "alpha"))
+    _declaration_file(pyinfra, sources, ("web", "alpha"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert output.count("`venv.api` is no longer declared") == 1
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
@@ -161,11 +156,13 @@ def test_remarks_and_suggestions_of_the_engine_are_told_and_digests_are_not(
     assert "<stdin>: unknown key `packges`" in output
 
 
-@pytest.mark.parametrize(("value", "refused"), [("a\nb", True), ("a\n", False)])
-def test_a_secret_is_one_line(pyinfra: Pyinfra, world: World, value: str, refused: bool) -> None:
-    """What followed would be taken for the declaration; the end of a file's last line does no harm."""
-    call = f"declaration={_declared(pyinfra, world)!r}, secrets={{'PIN': HiddenValue({value!r})}}"
-    call += f", executable={str(pyinfra.place.engine)!r}"
+@pytest.mark.parametrize(("value", "rejected"), [("a\nb", True), ("a\n", False)])
+def test_secret_must_be_one_line(
+    pyinfra: Pyinfra, sources: Sources, value: str, rejected: bool
+) -> None:
+    """A second line would be read as the declaration. A trailing newline is accepted."""
+    call = f"declaration={_declared(pyinfra, sources)!r}, secrets={{'PIN': HiddenValue({value!r})}}"
+    call += f", executable={str(pyinfra.workspace.executable)!r}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, Path("r")), "--dry")
-    assert (code != 0) == refused, output
-    assert ("A secret must be one line, and is not: PIN" in output) == refused
+    assert (code != 0) == rejected, output
+    assert ("A secret must be one line, and is not: PIN" in output) == rejected

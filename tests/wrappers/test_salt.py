@@ -1,4 +1,4 @@
-"""The Salt modules beyond the table: requisites, loading, failures, and the way without code."""
+"""The Salt modules: requisites, loading, failures, and `cmd.run` without the modules."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import pytest
 from uv import find_uv_bin
 
 from tests.support.wheels import make_wheel
-from tests.wrappers.callers.caller import Place
+from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.callers.salt import Salt
-from tests.wrappers.world import PYTHON, World
+from tests.wrappers.sources import PYTHON, Sources
 
 States = dict[str, Any]
 
 
 @pytest.fixture
-def salt(place: Callable[[str], Place], tool: Callable[[str], Path]) -> Salt:
+def salt(make_workspace: Callable[[str], Workspace], tool: Callable[[str], Path]) -> Salt:
     """A minion without a master."""
-    return Salt(place("salt"), tool("salt"))
+    return Salt(make_workspace("salt"), tool("salt"))
 
 
-def _venv(salt: Salt, world: World, name: str, *packages: str) -> States:
-    common = {"python": PYTHON, "find-links": [str(world.wheels)], "no-index": True}
-    return common | {"path": str(salt.place.folder / name), "packages": list(packages)}
+def _venv(salt: Salt, sources: Sources, name: str, *packages: str) -> States:
+    common = {"python": PYTHON, "find-links": [str(sources.wheels)], "no-index": True}
+    return common | {"path": str(salt.workspace.directory / name), "packages": list(packages)}
 
 
-def _applied(salt: Salt, world: World, **venvs: list[str]) -> list[States]:
-    tables = {name: _venv(salt, world, name, *packages) for name, packages in venvs.items()}
-    return [{"declaration": {"venv": tables}}, {"executable": str(salt.place.engine)}]
+def _applied(salt: Salt, sources: Sources, **venvs: list[str]) -> list[States]:
+    tables = {name: _venv(salt, sources, name, *packages) for name, packages in venvs.items()}
+    return [{"declaration": {"venv": tables}}, {"executable": str(salt.workspace.executable)}]
 
 
-def _marks(salt: Salt, *requisites: str) -> tuple[States, Callable[[], list[str]]]:
-    """Return states that write a line when their requisite fires, and how to read the lines."""
-    log = salt.place.folder / "fired"
+def _logging_states(salt: Salt, *requisites: str) -> tuple[States, Callable[[], list[str]]]:
+    """Return states that log a line when their requisite fires, and a function to read the log."""
+    log = salt.workspace.directory / "fired"
     states = {
         requisite: {
             "cmd.run": [{"name": f"echo {requisite} >> {log}"}, {requisite: [{"converge": "envs"}]}]
@@ -47,112 +47,122 @@ def _marks(salt: Salt, *requisites: str) -> tuple[States, Callable[[], list[str]
     return states, lambda: sorted(log.read_text().split()) if log.exists() else []
 
 
-def test_onchanges_fires_exactly_when_something_changed(salt: Salt, world: World) -> None:
-    """Once for the first run; not for a dry one, nor for one that changes nothing."""
-    marks, fired = _marks(salt, "onchanges")
-    states = {"envs": {"converge.applied": _applied(salt, world, web=["alpha"])}} | marks
+def test_onchanges_fires_only_after_a_change(salt: Salt, sources: Sources) -> None:
+    """The requisite fires after the first run, but not after a dry run or a no-op."""
+    logging, fired = _logging_states(salt, "onchanges")
+    states = {"envs": {"converge.applied": _applied(salt, sources, web=["alpha"])}} | logging
     dry = salt.apply(states, dry=True)
     assert dry["envs converge.applied"]["result"] is None
     assert dry["onchanges cmd.run"]["result"] is None
     assert fired() == []
     for _ in range(2):
-        said = salt.apply(states)
-        assert said["onchanges cmd.run"]["result"] is True
+        results = salt.apply(states)
+        assert results["onchanges cmd.run"]["result"] is True
     assert fired() == ["onchanges"]
 
 
-def test_watch_of_another_state_fires_exactly_when_something_changed(
-    salt: Salt, world: World
-) -> None:
-    """`cmd.wait` has a mod_watch, which is what restarts a service."""
-    log = salt.place.folder / "fired"
+@pytest.mark.extended
+def test_watch_fires_only_after_a_change(salt: Salt, sources: Sources) -> None:
+    """`cmd.wait` has a mod_watch, the function that restarts a service."""
+    log = salt.workspace.directory / "fired"
     wait = {"cmd.wait": [{"name": f"echo watch >> {log}"}, {"watch": [{"converge": "envs"}]}]}
     for _ in range(2):
         salt.apply(
-            {"envs": {"converge.applied": _applied(salt, world, web=["alpha"])}, "wait": wait}
+            {"envs": {"converge.applied": _applied(salt, sources, web=["alpha"])}, "wait": wait}
         )
     assert log.read_text() == "watch\n"
 
 
-def test_prereq_runs_before_a_change_that_is_to_come(salt: Salt, world: World) -> None:
-    """A state that must run before the switch sees the change foretold, and the old disk."""
-    log = salt.place.folder / "fired"
-    seen = f"test -e {salt.place.folder / 'web'} && echo late >> {log} || echo early >> {log}"
+@pytest.mark.extended
+def test_prereq_runs_before_the_change(salt: Salt, sources: Sources) -> None:
+    """A `prereq` state runs because of a planned change, while the disk is still unchanged."""
+    log = salt.workspace.directory / "fired"
+    seen = (
+        f"test -e {salt.workspace.directory / 'web'} && echo late >> {log} || echo early >> {log}"
+    )
     before = {"cmd.run": [{"name": seen}, {"prereq": [{"converge": "envs"}]}]}
-    envs = {"converge.applied": _applied(salt, world, web=["alpha"])}
+    envs = {"converge.applied": _applied(salt, sources, web=["alpha"])}
     for _ in range(2):
         salt.apply({"before": before, "envs": envs})
     assert log.read_text() == "early\n"
 
 
-def test_what_the_state_watches_makes_it_look_again(salt: Salt, world: World) -> None:
-    """`watch` on a file is no degraded `require`: mod_watch runs and answers like the state."""
-    touched = salt.place.folder / "touched"
-    envs = [*_applied(salt, world, web=["alpha"]), {"watch": [{"file": str(touched)}]}]
+@pytest.mark.extended
+def test_watched_file_triggers_mod_watch(salt: Salt, sources: Sources) -> None:
+    """`watch` on a file isn't reduced to `require`: mod_watch runs and reports like the state."""
+    touched = salt.workspace.directory / "touched"
+    envs = [*_applied(salt, sources, web=["alpha"]), {"watch": [{"file": str(touched)}]}]
     states = {
         str(touched): {"file.managed": [{"contents": "1"}]},
         "envs": {"converge.applied": envs},
     }
     salt.apply({"envs": {"converge.applied": envs[:-1]}})
-    said = salt.apply(states)
-    assert said["envs converge.applied"]["result"] is True
-    assert said["envs converge.applied"]["changes"] == {}
+    results = salt.apply(states)
+    assert results["envs converge.applied"]["result"] is True
+    assert results["envs converge.applied"]["changes"] == {}
 
 
-def test_each_environment_of_a_declaration_has_a_line_of_its_own(salt: Salt, world: World) -> None:
-    """Two environments, of which one changes: two lines, and only one with changes."""
-    salt.apply({"envs": {"converge.applied": _applied(salt, world, web=["alpha"], api=["gamma"])}})
-    both = _applied(salt, world, web=["alpha==1.0"], api=["gamma"])
-    said = salt.apply({"envs": {"converge.applied": both}}, dry=True)
-    assert said["venv.web converge.applied"]["result"] is None
-    assert said["venv.web converge.applied"]["changes"]["alpha"] == {
+def test_state_reports_each_venv_separately(salt: Salt, sources: Sources) -> None:
+    """With two venvs of which one changes, the state returns two results, one with changes."""
+    salt.apply(
+        {"envs": {"converge.applied": _applied(salt, sources, web=["alpha"], api=["gamma"])}}
+    )
+    both = _applied(salt, sources, web=["alpha==1.0"], api=["gamma"])
+    results = salt.apply({"envs": {"converge.applied": both}}, dry=True)
+    assert results["venv.web converge.applied"]["result"] is None
+    assert results["venv.web converge.applied"]["changes"]["alpha"] == {
         "old": "2.1.0+cpu",
         "new": "1.0",
     }
-    assert said["venv.api converge.applied"]["result"] is True
-    assert said["venv.api converge.applied"]["changes"] == {}
+    assert results["venv.api converge.applied"]["result"] is True
+    assert results["venv.api converge.applied"]["changes"] == {}
 
 
-def test_states_may_run_in_parallel(salt: Salt, world: World) -> None:
-    """Two states at once, even over one environment, wait for each other's lock."""
-    one = _applied(salt, world, web=["alpha"])
-    states = {name: {"converge.applied": [*one, {"parallel": True}]} for name in ("a", "b")}
-    said = salt.apply(states)
-    assert [said[f"{name} converge.applied"]["result"] for name in "ab"] == [True, True]
-    assert sum(bool(said[f"{name} converge.applied"]["changes"]) for name in "ab") == 1
+@pytest.mark.extended
+def test_states_can_run_in_parallel(salt: Salt, sources: Sources) -> None:
+    """Two parallel states of the same venv wait for each other's lock."""
+    options = _applied(salt, sources, web=["alpha"])
+    states = {name: {"converge.applied": [*options, {"parallel": True}]} for name in ("a", "b")}
+    results = salt.apply(states)
+    assert [results[f"{name} converge.applied"]["result"] for name in "ab"] == [True, True]
+    assert sum(bool(results[f"{name} converge.applied"]["changes"]) for name in "ab") == 1
 
 
 @pytest.mark.parametrize("dry", [True, False])
-def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: bool) -> None:
-    """No engine, no such package, no such file, no such option: each is False with its reason."""
-    engine = {"executable": str(salt.place.engine)}
+def test_state_failure_is_a_result_without_traceback(
+    salt: Salt, sources: Sources, dry: bool
+) -> None:
+    """Each failure returns a False result with its reason."""
+    executable = {"executable": str(salt.workspace.executable)}
     states = {
         "missing": {
             "converge.applied": [
-                *_applied(salt, world, web=["alpha"])[:1],
+                *_applied(salt, sources, web=["alpha"])[:1],
                 {"executable": "/nowhere/c"},
             ]
         },
-        "nothing": {"converge.applied": _applied(salt, world, web=["nothing-like-it"])},
-        "/nowhere/x.toml": {"converge.applied": [engine]},
-        "typo": {"converge.applied": [engine, {"fils": "x.toml"}]},
+        "nothing": {"converge.applied": _applied(salt, sources, web=["nothing-like-it"])},
+        "/nowhere/x.toml": {"converge.applied": [executable]},
+        "typo": {"converge.applied": [executable, {"fils": "x.toml"}]},
         "both": {
             "converge.applied": [
-                engine,
+                executable,
                 {"files": "x"},
                 {"declaration": {"venv": {}}},
                 {"only": "a"},
             ]
         },
         "number": {
-            "converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": {"W": 5}}]
+            "converge.applied": [*_applied(salt, sources, web=["alpha"]), {"secrets": {"W": 5}}]
         },
-        "listed": {"converge.applied": [*_applied(salt, world, web=["alpha"]), {"secrets": ["W"]}]},
+        "listed": {
+            "converge.applied": [*_applied(salt, sources, web=["alpha"]), {"secrets": ["W"]}]
+        },
         "unknown": {
-            "converge.applied": [engine, {"declaration": {"venv": {"web": {"packges": []}}}}]
+            "converge.applied": [executable, {"declaration": {"venv": {"web": {"packges": []}}}}]
         },
     }
-    words = {
+    messages = {
         "missing": "Install venv-converge",
         "nothing": "nothing-like-it",
         "/nowhere/x.toml": "/nowhere/x.toml",
@@ -162,77 +172,92 @@ def test_a_failure_is_a_result_and_no_traceback(salt: Salt, world: World, dry: b
         "listed": "`secrets` must be names",
         "unknown": "<stdin>: unknown key `packges` in [venv.web] at venv.web.packges\ndid you mean",
     }
-    said = salt.apply(states, dry=dry)
-    for name, word in words.items():
-        answer = said[f"{name} converge.applied"]
-        assert answer["result"] is False
-        assert word in str(answer["comment"])
-        assert "Traceback" not in str(answer["comment"])
-        assert len(set(answer["comment"].splitlines())) == len(answer["comment"].splitlines())
+    results = salt.apply(states, dry=dry)
+    for name, message in messages.items():
+        result = results[f"{name} converge.applied"]
+        assert result["result"] is False
+        assert message in str(result["comment"])
+        assert "Traceback" not in str(result["comment"])
+        assert len(set(result["comment"].splitlines())) == len(result["comment"].splitlines())
 
 
-def test_a_declaration_of_nothing_is_one(salt: Salt) -> None:
-    """It is not taken for a missing one, nor the state's name for a file."""
-    options = [{"declaration": {}}, {"executable": str(salt.place.engine)}]
+@pytest.mark.extended
+def test_state_accepts_an_empty_declaration(salt: Salt) -> None:
+    """An empty declaration isn't a missing one, and the state's name isn't used as a file."""
+    options = [{"declaration": {}}, {"executable": str(salt.workspace.executable)}]
     assert (
         salt.apply({"nothing": {"converge.applied": options}})["nothing converge.applied"]["result"]
         is True
     )
 
 
-def test_what_the_engine_remarks_is_in_the_comment(salt: Salt, world: World) -> None:
-    """A name that is no longer declared is not removed unasked, but told."""
-    declared = salt.place.folder / "web.toml"
-    tables = [_toml(_venv(salt, world, name)).replace("web", name) for name in ("web", "api")]
+@pytest.mark.extended
+def test_notice_is_in_the_state_comment(salt: Salt, sources: Sources) -> None:
+    """If a venv is no longer declared, the comment reports it and the venv stays."""
+    declared = salt.workspace.directory / "web.toml"
+    tables = [_toml(_venv(salt, sources, name)).replace("web", name) for name in ("web", "api")]
     for text in ("".join(tables), tables[0]):
         declared.write_text(text)
-        said = salt.apply(
-            {str(declared): {"converge.applied": [{"executable": str(salt.place.engine)}]}}
+        results = salt.apply(
+            {str(declared): {"converge.applied": [{"executable": str(salt.workspace.executable)}]}}
         )
-    assert "`venv.api` is no longer declared" in said[f"{declared} converge.applied"]["comment"]
+    assert "`venv.api` is no longer declared" in results[f"{declared} converge.applied"]["comment"]
 
 
-def test_no_package_is_lost_for_its_name_and_no_digest_is_told(salt: Salt, world: World) -> None:
-    """A package may be called as an attribute of the environment."""
-    make_wheel(world.wheels, "path", "1.0")
-    said = salt.apply({"envs": {"converge.applied": _applied(salt, world, web=["path", "gamma"])}})
-    changes = said["envs converge.applied"]["changes"]["venv.web"]
-    assert changes["path"]["new"] == str(salt.place.folder / "web")
+@pytest.mark.extended
+def test_state_reports_all_packages_and_no_digests(salt: Salt, sources: Sources) -> None:
+    """A package can have the same name as an attribute of the venv."""
+    make_wheel(sources.wheels, "path", "1.0")
+    results = salt.apply(
+        {"envs": {"converge.applied": _applied(salt, sources, web=["path", "gamma"])}}
+    )
+    changes = results["envs converge.applied"]["changes"]["venv.web"]
+    assert changes["path"]["new"] == str(salt.workspace.directory / "web")
     assert changes["package.path"] == {"old": "", "new": "1.0"}
     assert changes["gamma"] == {"old": "", "new": "1.0"}
     assert not changes.keys() & {"artifacts", "settings"}
 
 
-def test_the_execution_module_fails_by_its_return_code(salt: Salt) -> None:
-    """`salt '*' converge.apply` of what cannot be applied is no success in any job."""
-    words = (str(salt.place.folder / "nowhere.toml"), f"executable={salt.place.engine}", "jobs=1")
-    code, answer, _ = salt.call("converge.apply", *words)
-    assert answer["failed"] is True
-    assert code == answer["exit"]["code"] != 0
+def test_execution_module_failure_sets_the_return_code(salt: Salt) -> None:
+    """If `converge.apply` fails, the job fails too."""
+    arguments = (
+        str(salt.workspace.directory / "nowhere.toml"),
+        f"executable={salt.workspace.executable}",
+        "jobs=1",
+    )
+    code, result, _ = salt.call("converge.apply", *arguments)
+    assert result["failed"] is True
+    assert code == result["exit"]["code"] != 0
 
 
-def test_the_execution_module_answers_with_the_engines_document(salt: Salt, world: World) -> None:
-    """`salt '*' converge.plan` and its fellows, for people and for other modules."""
-    declared = salt.place.folder / "web.json"
-    declared.write_text(json.dumps({"venv": {"web": _venv(salt, world, "web", "alpha")}}))
-    toml = salt.place.folder / "web.toml"
+@pytest.mark.extended
+def test_execution_module_returns_the_json_report(salt: Salt, sources: Sources) -> None:
+    """`converge.plan`, `converge.check`, and `converge.apply` return the report of the command."""
+    declared = salt.workspace.directory / "web.json"
+    declared.write_text(json.dumps({"venv": {"web": _venv(salt, sources, "web", "alpha")}}))
+    toml = salt.workspace.directory / "web.toml"
     toml.write_text(_toml(json.loads(declared.read_text())["venv"]["web"]))
-    engine = f"executable={salt.place.engine}"
-    assert salt.call("converge.plan", str(toml), engine)[1]["changed"] is True
-    for words in ((), ("jobs=2", "prune=True", "upgrade=True")):
-        assert salt.call("converge.check", str(toml), engine, *words)[1]["exit"]["code"] == 2
-    assert salt.call("converge.apply", str(toml), engine, "only=venv.web")[1]["changed"] is True
-    assert salt.call("converge.check", str(toml), engine)[1]["exit"]["code"] == 0
-    version = salt.place.run([salt.place.engine, "version", "--json"]).stdout
-    assert salt.call("converge.version", engine)[1] == json.loads(version)["version"]
+    executable = f"executable={salt.workspace.executable}"
+    assert salt.call("converge.plan", str(toml), executable)[1]["changed"] is True
+    for arguments in ((), ("jobs=2", "prune=True", "upgrade=True")):
+        assert (
+            salt.call("converge.check", str(toml), executable, *arguments)[1]["exit"]["code"] == 2
+        )
+    assert salt.call("converge.apply", str(toml), executable, "only=venv.web")[1]["changed"] is True
+    assert salt.call("converge.check", str(toml), executable)[1]["exit"]["code"] == 0
+    version = salt.workspace.run([salt.workspace.executable, "version", "--json"]).stdout
+    assert salt.call("converge.version", executable)[1] == json.loads(version)["version"]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("function", ["version", "plan /nowhere.toml"])
-def test_the_execution_module_says_what_to_install(salt: Salt, function: str) -> None:
-    """Where the engine is not there, by whatever function it was asked for."""
-    code, answer, said = salt.call(*f"converge.{function}".split(), "executable=/nowhere/converge")
+def test_execution_module_names_the_missing_package(salt: Salt, function: str) -> None:
+    """If converge isn't installed, every function names the package to install."""
+    code, returned, output = salt.call(
+        *f"converge.{function}".split(), "executable=/nowhere/converge"
+    )
     assert code != 0
-    assert "Install venv-converge" in f"{answer}{said}"
+    assert "Install venv-converge" in f"{returned}{output}"
 
 
 def _toml(table: States) -> str:
@@ -241,25 +266,26 @@ def _toml(table: States) -> str:
     )
 
 
-def test_the_package_is_loaded_by_its_entry_point(
+@pytest.mark.extended
+def test_package_is_loaded_through_its_entry_point(
     salt: Salt, wrappers: Path, tool: Callable[[str], Path]
 ) -> None:
-    """Installed as `saltext.converge`, with no `_states` at all, the modules are there."""
-    packages = salt.place.folder / "packages"
-    words = [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--target", str(packages)]
-    copy = salt.place.folder / "source"
+    """Salt finds the modules if `saltext.converge` is installed and `_states` is missing."""
+    packages = salt.workspace.directory / "packages"
+    arguments = [find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--target", str(packages)]
+    copy = salt.workspace.directory / "source"
     subprocess.run(["cp", "-r", str(wrappers / "salt" / "saltext.converge"), str(copy)], check=True)
-    subprocess.run([*words, "--python", str(salt.bin / "python"), str(copy)], check=True)
+    subprocess.run([*arguments, "--python", str(salt.bin / "python"), str(copy)], check=True)
     for kind in ("_states", "_modules"):
         subprocess.run(["rm", "-r", str(salt.tree / kind)], check=True)
     salt.call("saltutil.sync_all")
     assert salt.call("sys.list_functions", "converge")[1] == []
-    place = salt.place
-    salt.place = Place(
-        folder=place.folder,
-        engine=place.engine,
-        wrapper=place.wrapper,
-        environ={**place.environ, "PYTHONPATH": str(packages)},
+    workspace = salt.workspace
+    salt.workspace = Workspace(
+        directory=workspace.directory,
+        executable=workspace.executable,
+        wrapper=workspace.wrapper,
+        environ={**workspace.environ, "PYTHONPATH": str(packages)},
     )
     functions = salt.call("sys.list_functions", "converge")[1]
     assert functions == ["converge.apply", "converge.check", "converge.plan", "converge.version"]
@@ -269,13 +295,14 @@ def test_the_package_is_loaded_by_its_entry_point(
     ]
 
 
-def test_cmd_run_alone_tells_the_truth_by_stateful(salt: Salt, world: World) -> None:
-    """Without a line of our code on the minion: None, then changes, then nothing."""
-    declared = salt.place.folder / "web.toml"
-    declared.write_text(_toml(_venv(salt, world, "web", "alpha")))
-    engine, options = salt.place.engine, f"{declared} --json --quiet"
-    stateful = [{"test_name": f"{engine} plan {options}"}]
-    run = {"cmd.run": [{"name": f"{engine} apply {options}"}, {"stateful": stateful}]}
+@pytest.mark.extended
+def test_cmd_run_stateful_reports_changes(salt: Salt, sources: Sources) -> None:
+    """Without the modules, `cmd.run` returns None in a dry run, then changes, then no changes."""
+    declared = salt.workspace.directory / "web.toml"
+    declared.write_text(_toml(_venv(salt, sources, "web", "alpha")))
+    executable, options = salt.workspace.executable, f"{declared} --json --quiet"
+    stateful = [{"test_name": f"{executable} plan {options}"}]
+    run = {"cmd.run": [{"name": f"{executable} apply {options}"}, {"stateful": stateful}]}
     assert salt.apply({"web": run}, dry=True)["web cmd.run"]["result"] is None
     first = salt.apply({"web": run})["web cmd.run"]
     assert first["result"] is True

@@ -1,4 +1,4 @@
-"""What each tool foretells is what happens, for every row of the table."""
+"""Each tool applies exactly what its dry run reports, for every scenario."""
 
 from __future__ import annotations
 
@@ -9,138 +9,174 @@ from pathlib import Path
 import pytest
 
 from tests.wrappers.callers.ansible import Ansible
-from tests.wrappers.callers.caller import Caller, Place, clean_environment
+from tests.wrappers.callers.caller import Caller, Workspace, clean_environment
 from tests.wrappers.callers.command import Command
 from tests.wrappers.callers.dsc import Dsc
 from tests.wrappers.callers.pyinfra import Pyinfra
 from tests.wrappers.callers.salt import Salt
-from tests.wrappers.meddling import site_packages
-from tests.wrappers.replay import Replay, installed, replay, rows
-from tests.wrappers.table import Scenario
-from tests.wrappers.world import World
+from tests.wrappers.drift import site_packages
+from tests.wrappers.environments import ANSIBLE, TOOLS
+from tests.wrappers.scenario_run import (
+    ScenarioResults,
+    installed,
+    run_scenarios,
+    runnable_scenarios,
+)
+from tests.wrappers.scenarios import Scenario
+from tests.wrappers.sources import Sources
 
-CALLERS = ("command", "ansible-2.21", "ansible-2.19", "salt", "pyinfra", "dsc")
+OTHER_ANSIBLES = [key for key in TOOLS if key.startswith("ansible") and key != ANSIBLE]
+CALLERS = (
+    *("command", ANSIBLE, "salt", "pyinfra", "dsc"),
+    *(pytest.param(key, marks=pytest.mark.extended) for key in OTHER_ANSIBLES),
+)
 
-POISON = {
-    "PIP_INDEX_URL": "http://127.0.0.1:9/poison",
-    "PIP_TARGET": "/nowhere/poison",
+HOSTILE_ENVIRONMENT = {
+    "PIP_INDEX_URL": "http://127.0.0.1:9/hostile",
+    "PIP_TARGET": "/nowhere/hostile",
     "PIP_REQUIRE_VIRTUALENV": "1",
     "PIP_NO_BINARY": ":all:",
-    "UV_INDEX_URL": "http://127.0.0.1:9/poison",
-    "UV_DEFAULT_INDEX": "http://127.0.0.1:9/poison",
-    "UV_PROJECT_ENVIRONMENT": "/nowhere/poison",
-    "UV_PYTHON": "/nowhere/poison",
-    "VIRTUAL_ENV": "/nowhere/poison",
+    "UV_INDEX_URL": "http://127.0.0.1:9/hostile",
+    "UV_DEFAULT_INDEX": "http://127.0.0.1:9/hostile",
+    "UV_PROJECT_ENVIRONMENT": "/nowhere/hostile",
+    "UV_PYTHON": "/nowhere/hostile",
+    "VIRTUAL_ENV": "/nowhere/hostile",
 }
-"""Every tool but the plain command runs in this, and under a umask that shuts others out."""
+"""Every tool except the plain command runs with these variables and a restrictive umask."""
 
-ROWS = pytest.mark.parametrize("row", rows(), ids=[row.id for row in rows()])
+Run = tuple[Caller, ScenarioResults]
+
+SCENARIOS = pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(
+            scenario, id=scenario.id, marks=() if scenario.sample else pytest.mark.extended
+        )
+        for scenario in runnable_scenarios()
+    ],
+)
 
 
-def _caller(name: str, at: Place, tool: Callable[[str], Path]) -> Caller:
+def _caller(name: str, workspace: Workspace, tool: Callable[[str], Path]) -> Caller:
     if name.startswith("ansible"):
-        return Ansible(at, tool(name), name)
+        return Ansible(workspace, tool(name), name)
     if name == "salt":
-        return Salt(at, tool(name))
+        return Salt(workspace, tool(name))
     if name == "pyinfra":
-        return Pyinfra(at, tool(name))
-    return Dsc(at) if name == "dsc" else Command(at)
+        return Pyinfra(workspace, tool(name))
+    return Dsc(workspace) if name == "dsc" else Command(workspace)
+
+
+def _selected_scenarios(session: pytest.Session) -> list[Scenario]:
+    """Return the scenarios of the selected tests: each one takes time."""
+    callspecs = (getattr(item, "callspec", None) for item in session.items)
+    parameters = (callspec.params.get("scenario") for callspec in callspecs if callspec)
+    selected = {scenario.id for scenario in parameters if isinstance(scenario, Scenario)}
+    return [
+        scenario for scenario in runnable_scenarios() if not selected or scenario.id in selected
+    ]
 
 
 @pytest.fixture(scope="module", params=CALLERS)
 def run(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    engine: Path,
+    executable: Path,
     wrappers: Path,
-    world: World,
+    sources: Sources,
     tool: Callable[[str], Path],
-) -> tuple[Caller, Replay]:
-    """The whole table, replayed once through this caller."""
+) -> Run:
+    """The caller, and its reports on the selected scenarios."""
     name = request.param
-    folder = tmp_path_factory.mktemp(name)
-    environ = clean_environment(folder, engine.parent)
+    directory = tmp_path_factory.mktemp(name)
+    environ = clean_environment(directory, executable.parent)
     wrapper = wrappers / name.partition("-")[0]
-    plain = Place(folder=folder, engine=engine, wrapper=wrapper, environ=environ)
-    at = plain
+    plain = Workspace(directory=directory, executable=executable, wrapper=wrapper, environ=environ)
+    workspace = plain
     if name != "command":
-        poisoned = environ | POISON | {"PYTHONPATH": str(_poison(folder / "poison"))}
-        at = Place(folder=folder, engine=engine, wrapper=wrapper, environ=poisoned, umask=0o077)
-    caller = _caller(name, at, tool)
-    return caller, replay(caller, plain, world, folder / "venvs")
+        hostile = {"PYTHONPATH": str(_recording_pythonpath(directory / "hostile"))}
+        workspace = Workspace(
+            directory=directory,
+            executable=executable,
+            wrapper=wrapper,
+            environ=environ | HOSTILE_ENVIRONMENT | hostile,
+            umask=0o077,
+        )
+    caller = _caller(name, workspace, tool)
+    scenarios = _selected_scenarios(request.session)
+    return caller, run_scenarios(caller, plain, sources, directory / "venvs", scenarios)
 
 
-def _poison(folder: Path) -> Path:
-    """Make a folder for PYTHONPATH in which every interpreter that reads it leaves its name."""
-    folder.mkdir()
-    lines = ["import sys", f"open({str(folder / 'ran')!r}, 'a').write(sys.prefix + '\\n')"]
-    (folder / "sitecustomize.py").write_text("\n".join(lines) + "\n")
-    return folder
+def _recording_pythonpath(directory: Path) -> Path:
+    """Create a PYTHONPATH directory that records the prefix of each interpreter that reads it."""
+    directory.mkdir()
+    log = str(directory / "prefixes")
+    lines = ["import sys", f"open({log!r}, 'a').write(sys.prefix + '\\n')"]
+    (directory / "sitecustomize.py").write_text("\n".join(lines) + "\n")
+    return directory
 
 
-@ROWS
-def test_what_is_foretold_is_what_was_expected(run: tuple[Caller, Replay], row: Scenario) -> None:
-    """The dry run names the outcome, and each change that the table asks for."""
-    caller, seen = run
-    foretold = seen.foretold[row.id]
-    assert foretold.outcome == row.outcome
-    if caller.names_versions:
-        assert {(name, *sides) for name, sides in row.changes.items()} <= foretold.changes
+@SCENARIOS
+def test_dry_run_reports_the_expected_outcome(run: Run, scenario: Scenario) -> None:
+    """The dry run reports the outcome, and each change that the scenario lists."""
+    caller, results = run
+    planned = results.planned[scenario.id]
+    assert planned.outcome == scenario.outcome
+    if caller.reports_versions:
+        expected = {(name, *values) for name, values in scenario.changes.items()}
+        assert expected <= planned.changes
 
 
-@ROWS
-def test_what_was_foretold_is_what_happens(run: tuple[Caller, Replay], row: Scenario) -> None:
-    """The real run tells the same outcome and the very same changes."""
-    _, seen = run
-    assert seen.real[row.id] == seen.foretold[row.id]
+@SCENARIOS
+def test_apply_matches_the_dry_run(run: Run, scenario: Scenario) -> None:
+    """The real run reports the same outcome and the same changes."""
+    _, results = run
+    assert results.applied[scenario.id] == results.planned[scenario.id]
 
 
-@ROWS
-def test_the_second_run_changes_nothing(run: tuple[Caller, Replay], row: Scenario) -> None:
-    """After a change there is nothing left; what failed fails again."""
-    _, seen = run
-    expected = "failed" if row.outcome == "failed" else "unchanged"
-    assert seen.again[row.id].outcome == expected
-    assert not seen.again[row.id].changes
+@SCENARIOS
+def test_second_run_changes_nothing(run: Run, scenario: Scenario) -> None:
+    """After a change, the next run is a no-op; a failure is reported again."""
+    _, results = run
+    expected = "failed" if scenario.outcome == "failed" else "unchanged"
+    assert results.repeated[scenario.id].outcome == expected
+    assert not results.repeated[scenario.id].changes
 
 
-@ROWS
-def test_the_disk_is_as_declared(run: tuple[Caller, Replay], row: Scenario) -> None:
-    """Versions and files are those of the table, and anyone may read them."""
-    _, seen = run
-    venv = seen.root / row.id
-    there = installed(venv)
-    for name, version in row.installed.items():
-        assert there.get(name, "") == version
-    for path, content in row.holds.items():
-        held = site_packages(venv) / path
-        assert held.read_text() == content
-    if row.outcome != "failed" and venv.exists():
-        closed = [path for path in venv.resolve().rglob("*") if not path.lstat().st_mode & 0o004]
-        assert closed == []
+@SCENARIOS
+def test_disk_matches_the_declaration(run: Run, scenario: Scenario) -> None:
+    """Versions and files match the scenario, and all users can read them."""
+    _, results = run
+    venv = results.root / scenario.id
+    versions = installed(venv)
+    for name, version in scenario.installed.items():
+        assert versions.get(name, "") == version
+    for path, content in scenario.files.items():
+        assert (site_packages(venv) / path).read_text() == content
+    if scenario.outcome != "failed" and venv.exists():
+        private = [path for path in venv.resolve().rglob("*") if not path.lstat().st_mode & 0o004]
+        assert private == []
 
 
-def test_the_dry_run_writes_nothing_beside_the_environments(run: tuple[Caller, Replay]) -> None:
-    """Not a file below the folder of the environments is made, removed or written."""
-    _, seen = run
-    assert not seen.written_by_the_dry_run
+def test_dry_run_writes_nothing(run: Run) -> None:
+    """A dry run doesn't create, delete, or modify any file next to the venvs."""
+    _, results = run
+    assert not results.written_by_dry_run
 
 
-def test_nothing_of_the_callers_environment_reaches_an_environment(
-    run: tuple[Caller, Replay],
-) -> None:
-    """No interpreter of a declared environment has read the caller's PYTHONPATH."""
-    _, seen = run
-    ran = seen.root.parent / "poison" / "ran"
-    if ran.exists():
-        prefixes = set(ran.read_text().splitlines())
-        assert not {prefix for prefix in prefixes if prefix.startswith(str(seen.root))}
+def test_venv_ignores_the_environment_of_the_tool(run: Run) -> None:
+    """No interpreter of a declared venv reads the PYTHONPATH of the tool."""
+    _, results = run
+    log = results.root.parent / "hostile" / "prefixes"
+    if log.exists():
+        prefixes = set(log.read_text().splitlines())
+        assert not {prefix for prefix in prefixes if prefix.startswith(str(results.root))}
 
 
-def test_nothing_belongs_to_someone_else(run: tuple[Caller, Replay]) -> None:
-    """Every file of a live environment belongs to who ran the tool."""
-    _, seen = run
-    venvs = [venv.resolve() for venv in seen.root.iterdir() if venv.is_symlink()]
-    every = [path for venv in venvs for path in venv.rglob("*")]
-    assert every
-    assert [path for path in every if path.lstat().st_uid != os.geteuid()] == []
+def test_venv_files_belong_to_the_current_user(run: Run) -> None:
+    """Every file of a live generation belongs to the user that ran the tool."""
+    _, results = run
+    venvs = [venv.resolve() for venv in results.root.iterdir() if venv.is_symlink()]
+    paths = [path for venv in venvs for path in venv.rglob("*")]
+    assert paths
+    assert [path for path in paths if path.lstat().st_uid != os.geteuid()] == []

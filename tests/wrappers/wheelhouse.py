@@ -1,4 +1,4 @@
-"""The engine itself as wheels, for a target that has no index."""
+"""Build converge and its dependencies as wheels, for a target without an index."""
 
 from __future__ import annotations
 
@@ -9,30 +9,41 @@ from pathlib import Path
 
 import tomllib
 
-from tests.wrappers.environments import ANSIBLE, REPOSITORY, NotHere, cache_folder, environment
+from tests.wrappers.environments import (
+    ANSIBLE,
+    REPOSITORY,
+    ToolUnavailable,
+    cache_dir,
+    environment,
+)
 
 
-def wheelhouse(to: Path) -> None:
-    """Put the engine's wheel and those of what it needs into the folder `to`.
+def wheelhouse(target: Path) -> None:
+    """Copy the wheels of converge and its dependencies to the directory `target`.
 
-    What it needs is fetched once for a set of requirements; the engine is built each time.
-    Raises NotHere when there is nothing to fetch or build from.
+    The dependencies are downloaded once for each set of requirements. The wheel of converge is
+    built each time.
+
+    Raises:
+        ToolUnavailable: The wheels can't be downloaded or built.
+
     """
     python = environment(ANSIBLE) / "python"
-    needed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
-    digest = hashlib.sha256(repr(needed).encode()).hexdigest()[:12]
-    kept = cache_folder() / f"wheelhouse-{digest}"
-    if not kept.exists():
-        making = kept.with_suffix(".making")
-        _pip(python, "wheel", "--wheel-dir", str(making), *needed)
-        making.rename(kept)
-    shutil.copytree(kept, to, dirs_exist_ok=True)
-    _pip(python, "wheel", "--no-deps", "--wheel-dir", str(to), str(REPOSITORY))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    dependencies = project["dependencies"]
+    digest = hashlib.sha256(repr(dependencies).encode()).hexdigest()[:12]
+    cached = cache_dir() / f"wheelhouse-{digest}"
+    if not cached.exists():
+        unfinished = cached.with_suffix(".unfinished")
+        _pip(python, "wheel", "--wheel-dir", str(unfinished), *dependencies)
+        unfinished.rename(cached)
+    shutil.copytree(cached, target, dirs_exist_ok=True)
+    _pip(python, "wheel", "--no-deps", "--wheel-dir", str(target), str(REPOSITORY))
 
 
-def _pip(python: Path, *words: str) -> None:
-    done = subprocess.run(
-        [python, "-m", "pip", *words], capture_output=True, text=True, check=False
+def _pip(python: Path, *arguments: str) -> None:
+    completed = subprocess.run(
+        [python, "-m", "pip", *arguments], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise NotHere(f"the engine's wheels could not be made:\n{done.stderr}")
+    if completed.returncode:
+        raise ToolUnavailable(f"can't build the wheels of converge:\n{completed.stderr}")

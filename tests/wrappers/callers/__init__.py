@@ -1,1 +1,1 @@
-"""Each tool as a caller of the command: cases in, what it told its user out."""
+"""Each tool as a caller of the command: it takes cases, and returns what the tool reported."""

@@ -1,4 +1,4 @@
-"""Ansible: one task for each case in one play."""
+"""Ansible: one play with a task for each case."""
 
 from __future__ import annotations
 
@@ -6,60 +6,59 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.wrappers.callers.caller import Place
-from tests.wrappers.table import Case, Told, change, told
+from tests.wrappers.callers.caller import Workspace
+from tests.wrappers.scenarios import CallerReport, Case, caller_report, change
 
 
 class Ansible:
     """`ansible-playbook --check` and `ansible-playbook`, over a local connection."""
 
-    names_versions = True
+    reports_versions = True
 
-    def __init__(self, place: Place, bin_folder: Path, name: str) -> None:
-        """Work in that place with the tool's programs in `bin_folder`."""
-        self.place = place
-        self.bin = bin_folder
+    def __init__(self, workspace: Workspace, bin_dir: Path, name: str) -> None:
+        """Run in `workspace`, with the programs of the tool in `bin_dir`."""
+        self.workspace = workspace
+        self.bin = bin_dir
         self.name = name
-        self.python = bin_folder / "python"
+        self.python = bin_dir / "python"
 
     def play(self, play: dict[str, Any], *options: str, **environ: str) -> tuple[int, str]:
-        """Run one play on this machine; return the exit code and all that was printed."""
-        inventory = self.place.folder / "inventory"
+        """Run one play on this machine; return the exit code and the output."""
+        inventory = self.workspace.directory / "inventory"
         inventory.write_text(
             f"here ansible_connection=local ansible_python_interpreter={self.python} "
-            f"ansible_async_dir={self.place.folder / 'async'}\n"
+            f"ansible_async_dir={self.workspace.directory / 'async'}\n"
         )
-        book = self.place.folder / "play.json"
+        book = self.workspace.directory / "play.json"
         book.write_text(json.dumps([{"hosts": "here", "gather_facts": False, **play}]))
-        done = self.place.run(
+        completed = self.workspace.run(
             [self.bin / "ansible-playbook", "-i", inventory, book, *options],
-            ANSIBLE_COLLECTIONS_PATH=str(self.place.wrapper),
+            ANSIBLE_COLLECTIONS_PATH=str(self.workspace.wrapper),
             ANSIBLE_NOCOLOR="1",
             **environ,
         )
-        return done.returncode, done.stdout + done.stderr
+        return completed.returncode, completed.stdout + completed.stderr
 
-    def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
-        """Run one play of all cases and read what each task returned."""
-        answers = self.place.folder / "answers.json"
-        answers.unlink(missing_ok=True)
-        gathered = ", ".join(f"'{case.id}': {_variable(case)}" for case in cases)
-        keep = {"content": "{{ {" + gathered + "} | to_json }}", "dest": str(answers)}
+    def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
+        """Run one play of all cases, and read the result of each task."""
+        results = self.workspace.directory / "results.json"
+        results.unlink(missing_ok=True)
+        registered = ", ".join(f"'{case.id}': {_variable(case)}" for case in cases)
+        save = {"content": "{{ {" + registered + "} | to_json }}", "dest": str(results)}
         play = {
             "tasks": [
-                *(task(case, self.place.engine) for case in cases),
-                {"ansible.builtin.copy": keep, "check_mode": False},
+                *(task(case, self.workspace.executable) for case in cases),
+                {"ansible.builtin.copy": save, "check_mode": False},
             ]
         }
         code, output = self.play(play, "--diff", *(["--check"] if dry else []))
         assert code == 0, output
-        found = json.loads(answers.read_text())
-        return {key: _told(result) for key, result in found.items()}
+        return {key: _report(result) for key, result in json.loads(results.read_text()).items()}
 
 
-def task(case: Case, engine: Path) -> dict[str, Any]:
+def task(case: Case, executable: Path) -> dict[str, Any]:
     """Return the task of a case."""
-    options = {"declaration": case.declaration, "executable": str(engine)}
+    options = {"declaration": case.declaration, "executable": str(executable)}
     if case.secrets:
         options["secrets"] = dict(case.secrets)
     return {
@@ -74,10 +73,10 @@ def _variable(case: Case) -> str:
     return "r_" + case.id.replace("-", "_")
 
 
-def _told(result: dict[str, Any]) -> Told:
+def _report(result: dict[str, Any]) -> CallerReport:
     changes = frozenset(
-        change(one["attribute"], one["before"], one["after"])
+        change(entry["attribute"], entry["before"], entry["after"])
         for resource in result.get("resources") or []
-        for one in resource["changes"]
+        for entry in resource["changes"]
     )
-    return told(failed=result["failed"], changed=result["changed"], changes=changes)
+    return caller_report(failed=result["failed"], changed=result["changed"], changes=changes)

@@ -1,4 +1,4 @@
-"""What every caller has in common."""
+"""The parts that all callers share."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.wrappers.table import Case, Told
+from tests.wrappers.scenarios import CallerReport, Case
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a caller works, and with which engine."""
+class Workspace:
+    """The directory, command, wrapper, and environment that a caller uses."""
 
-    folder: Path
-    """For its own files: inventories, state trees, logs."""
-    engine: Path
+    directory: Path
+    """For the caller's own files: inventories, state trees, logs."""
+    executable: Path
+    """The `converge` command."""
     wrapper: Path
-    """Where the wrapper was written to."""
+    """The directory of the exported wrapper."""
     environ: Mapping[str, str]
     umask: int = 0o022
 
     def run(
-        self, words: Iterable[str | Path], *, give: str | None = None, **more: str
+        self, arguments: Iterable[str | Path], *, stdin: str | None = None, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of the tool with this place's environment; its exit code is returned."""
+        """Run a program in this workspace; a nonzero exit code doesn't raise.
+
+        Args:
+            arguments: The program and its arguments.
+            stdin: Text for standard input (default: none).
+            environ: Variables to add to the environment.
+
+        """
         return subprocess.run(
-            [str(word) for word in words],
-            input=give,
-            stdin=subprocess.DEVNULL if give is None else None,
-            env={**self.environ, **more},
-            cwd=self.folder,
+            [str(argument) for argument in arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            env={**self.environ, **environ},
+            cwd=self.directory,
             capture_output=True,
             text=True,
             check=False,
@@ -42,25 +50,26 @@ class Place:
 
 
 class Caller(Protocol):
-    """A tool that is given cases, all at once, and says what it will do or has done."""
+    """A tool that runs all cases at once and reports each one."""
 
     name: str
-    names_versions: bool
-    """Whether its user is told versions, or only what differs."""
+    reports_versions: bool
+    """Whether the tool shows versions, or only the names of what differs."""
 
-    def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
-        """Run all cases, without the act if `dry`; return what was told of each, by id."""
+    def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
+        """Run all cases, as a dry run if `dry`; return the report of each case by ID."""
         ...
 
 
-def clean_environment(home: Path, *beside: Path) -> dict[str, str]:
-    """Return an environment with nothing of this machine's configuration but where programs are.
+def clean_environment(home: Path, *directories: Path) -> dict[str, str]:
+    """Return an environment without this machine's configuration.
 
-    What names certificates stays, since tools that fetch would not work without it.
+    PATH starts with `directories`. Variables that name certificates stay, because tools that
+    download need them.
     """
     kept = {key: value for key, value in os.environ.items() if key.startswith("SSL_CERT")}
     path = os.pathsep.join(
-        [*map(str, beside), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        [*map(str, directories), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
     )
     return {
         **kept,

@@ -1,37 +1,39 @@
-"""The plain command: the measure of the others."""
+"""The plain command, as the reference for the other callers."""
 
 from __future__ import annotations
 
 import json
 
-from tests.wrappers.callers.caller import Place
-from tests.wrappers.table import Case, Told, change, told
+from tests.wrappers.callers.caller import Workspace
+from tests.wrappers.scenarios import CallerReport, Case, caller_report, change
 
 
 class Command:
     """`converge plan -` and `converge apply -`."""
 
     name = "command"
-    names_versions = True
+    reports_versions = True
 
-    def __init__(self, place: Place) -> None:
-        """Work in that place."""
-        self.place = place
+    def __init__(self, workspace: Workspace) -> None:
+        """Run in `workspace`."""
+        self.workspace = workspace
 
-    def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
+    def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
         """Run the command once for each case."""
-        return {case.id: self._one(case, "plan" if dry else "apply") for case in cases}
+        return {case.id: self._run_case(case, "plan" if dry else "apply") for case in cases}
 
-    def _one(self, case: Case, verb: str) -> Told:
-        done = self.place.run(
-            [self.place.engine, verb, "-", "--json", "--quiet"],
-            give=json.dumps(case.declaration),
+    def _run_case(self, case: Case, command: str) -> CallerReport:
+        completed = self.workspace.run(
+            [self.workspace.executable, command, "-", "--json", "--quiet"],
+            stdin=json.dumps(case.declaration),
             **case.secrets,
         )
-        document = json.loads(done.stdout)
+        document = json.loads(completed.stdout)
         changes = frozenset(
-            change(one["attribute"], one["before"], one["after"])
+            change(entry["attribute"], entry["before"], entry["after"])
             for resource in document["resources"]
-            for one in resource["changes"]
+            for entry in resource["changes"]
         )
-        return told(failed=document["failed"], changed=document["changed"], changes=changes)
+        return caller_report(
+            failed=document["failed"], changed=document["changed"], changes=changes
+        )

@@ -1,4 +1,4 @@
-"""pyinfra on this machine: one operation for each case."""
+"""pyinfra on this machine: one deploy with an operation for each case."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.wrappers.callers.caller import Place
-from tests.wrappers.table import Case, Told, change, told
+from tests.wrappers.callers.caller import Workspace
+from tests.wrappers.scenarios import CallerReport, Case, caller_report, change
 
 _DEPLOY = """\
 import json
@@ -21,7 +21,7 @@ for case in json.loads(Path({cases!r}).read_text()):
         name=case["id"],
         declaration=case["declaration"],
         secrets={{key: HiddenValue(value) for key, value in case["secrets"].items()}},
-        executable={engine!r},
+        executable={executable!r},
         _ignore_errors=True,
     )
 """
@@ -31,60 +31,66 @@ class Pyinfra:
     """`pyinfra @local --dry` and `pyinfra @local --yes`."""
 
     name = "pyinfra"
-    names_versions = True
+    reports_versions = True
 
-    def __init__(self, place: Place, bin_folder: Path) -> None:
-        """Work in that place with the tool's programs in `bin_folder`."""
-        self.place = place
-        self.bin = bin_folder
+    def __init__(self, workspace: Workspace, bin_dir: Path) -> None:
+        """Run in `workspace`, with the programs of the tool in `bin_dir`."""
+        self.workspace = workspace
+        self.bin = bin_dir
 
     def deploy(self, text: str, *options: str) -> tuple[int, Any, str]:
-        """Run a deploy; return the exit code, the JSON on its stdout, and what it logged."""
-        script = self.place.folder / "deploy.py"
+        """Run a deploy; return the exit code, the JSON on its stdout, and its log."""
+        script = self.workspace.directory / "deploy.py"
         script.write_text(text)
-        source = self.place.wrapper / "pyinfra-converge" / "src"
-        poisoned = self.place.environ.get("PYTHONPATH")
-        path = f"{source}:{poisoned}" if poisoned else str(source)
-        words = [self.bin / "pyinfra", "@local", script, "--json", *options]
-        done = self.place.run(words, PYTHONPATH=path, COLUMNS="500")
+        source = self.workspace.wrapper / "pyinfra-converge" / "src"
+        inherited = self.workspace.environ.get("PYTHONPATH")
+        path = f"{source}:{inherited}" if inherited else str(source)
+        arguments = [self.bin / "pyinfra", "@local", script, "--json", *options]
+        completed = self.workspace.run(arguments, PYTHONPATH=path, COLUMNS="500")
         try:
-            document = json.loads(done.stdout)
+            document = json.loads(completed.stdout)
         except ValueError:
             document = None
-        return done.returncode, document, done.stderr
+        return completed.returncode, document, completed.stderr
 
-    def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
+    def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
         """Run one deploy of all cases."""
-        listed = self.place.folder / "cases.json"
-        listed.write_text(
+        path = self.workspace.directory / "cases.json"
+        path.write_text(
             json.dumps(
                 [
-                    {"id": c.id, "declaration": c.declaration, "secrets": dict(c.secrets)}
-                    for c in cases
+                    {
+                        "id": case.id,
+                        "declaration": case.declaration,
+                        "secrets": dict(case.secrets),
+                    }
+                    for case in cases
                 ]
             )
         )
-        text = _DEPLOY.format(cases=str(listed), engine=str(self.place.engine))
+        text = _DEPLOY.format(cases=str(path), executable=str(self.workspace.executable))
         _, document, log = self.deploy(text, "--dry" if dry else "--yes")
         assert document is not None, log
         changed = _changed(document, dry=dry)
-        return {case.id: _told(case.id, case.id in changed, log) for case in cases}
+        return {case.id: _report(case.id, case.id in changed, log) for case in cases}
 
 
 def _changed(document: dict[str, Any], *, dry: bool) -> set[str]:
-    """Return the names of the operations that change something, as pyinfra itself counts."""
+    """Return the names of the operations that pyinfra counts as changes."""
     if dry:
-        return {one["name"] for one in document["plan"] if one["hosts_with_change"]}
-    return {one["name"] for one in document["results"]["operations"] if one["success"]}
+        operations = document["plan"]
+        return {operation["name"] for operation in operations if operation["hosts_with_change"]}
+    operations = document["results"]["operations"]
+    return {operation["name"] for operation in operations if operation["success"]}
 
 
-def _told(name: str, changed: bool, log: str) -> Told:
+def _report(name: str, changed: bool, log: str) -> CallerReport:
     lines = re.findall(rf"venv\.{re.escape(name)}: (.*)", log)
-    moves = [re.fullmatch(r"(\S+) (.*) -> (.*?)\s*", line) for line in lines]
+    matches = [re.fullmatch(r"(\S+) (.*) -> (.*?)\s*", line) for line in lines]
     changes = frozenset(
-        change(move[1], *("" if side == "absent" else side for side in (move[2], move[3])))
-        for move in moves
-        if move
+        change(match[1], *("" if side == "absent" else side for side in (match[2], match[3])))
+        for match in matches
+        if match
     )
-    # In a dry run an operation that cannot succeed is a line of error, and counts as a change.
-    return told(failed=None in moves, changed=changed, changes=changes)
+    # In a dry run, an operation that can't succeed logs an error line and counts as a change.
+    return caller_report(failed=None in matches, changed=changed, changes=changes)

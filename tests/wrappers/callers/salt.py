@@ -1,4 +1,4 @@
-"""Salt without a master: one state for each case."""
+"""Salt without a master: one state file with a state for each case."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.wrappers.callers.caller import Place
-from tests.wrappers.table import Case, Change, Told, told
+from tests.wrappers.callers.caller import Workspace
+from tests.wrappers.scenarios import CallerReport, Case, Change, caller_report
 
 
 class Salt:
     """`salt-call --local state.apply`, with `test=True` and without."""
 
     name = "salt"
-    names_versions = True
+    reports_versions = True
 
-    def __init__(self, place: Place, bin_folder: Path) -> None:
-        """Set up a minion in that place; the modules are put into `_states` and `_modules`."""
-        self.place = place
-        self.bin = bin_folder
-        self.tree = place.folder / "states"
-        self.pillar = place.folder / "pillar"
-        for folder in (self.tree, self.pillar, place.folder / "etc"):
-            folder.mkdir(parents=True)
+    def __init__(self, workspace: Workspace, bin_dir: Path) -> None:
+        """Set up a minion in `workspace`, with the modules in `_states` and `_modules`."""
+        self.workspace = workspace
+        self.bin = bin_dir
+        self.tree = workspace.directory / "states"
+        self.pillar = workspace.directory / "pillar"
+        for directory in (self.tree, self.pillar, workspace.directory / "etc"):
+            directory.mkdir(parents=True)
         for kind in ("_states", "_modules"):
-            shutil.copytree(place.wrapper / kind, self.tree / kind)
-        (place.folder / "etc" / "minion").write_text(json.dumps(self._minion()))
-        self.give({})
+            shutil.copytree(workspace.wrapper / kind, self.tree / kind)
+        (workspace.directory / "etc" / "minion").write_text(json.dumps(self._minion()))
+        self.set_pillar({})
         code, _, output = self.call("saltutil.sync_all")
         assert code == 0, output
 
     def _minion(self) -> dict[str, Any]:
-        root = self.place.folder / "minion"
+        root = self.workspace.directory / "minion"
         return {
             "id": "here",
             "file_client": "local",
@@ -45,54 +45,57 @@ class Salt:
             "pillar_roots": {"base": [str(self.pillar)]},
         }
 
-    def give(self, pillar: dict[str, Any]) -> None:
-        """Let the minion's pillar be this."""
+    def set_pillar(self, pillar: dict[str, Any]) -> None:
+        """Replace the pillar of the minion."""
         (self.pillar / "top.sls").write_text('#!json\n{"base": {"*": ["all"]}}')
         (self.pillar / "all.sls").write_text("#!json\n" + json.dumps(pillar))
 
     def call(self, function: str, *arguments: str) -> tuple[int, Any, str]:
-        """Call one function; return the exit code, what it returned, and all that was printed."""
-        words = [self.bin / "salt-call", "--local", "-c", self.place.folder / "etc"]
-        words += ["--retcode-passthrough", "--out=json", function, *arguments]
-        done = self.place.run(words)
+        """Call one function; return the exit code, the returned value, and the output."""
+        command = [self.bin / "salt-call", "--local", "-c", self.workspace.directory / "etc"]
+        command += ["--retcode-passthrough", "--out=json", function, *arguments]
+        completed = self.workspace.run(command)
         try:
-            returned = json.loads(done.stdout)["local"]
+            returned = json.loads(completed.stdout)["local"]
         except (ValueError, KeyError):
             returned = None
-        return done.returncode, returned, done.stdout + done.stderr
+        return completed.returncode, returned, completed.stdout + completed.stderr
 
     def apply(self, states: dict[str, Any], *, dry: bool = False) -> dict[str, dict[str, Any]]:
-        """Apply the states; return what each said, by its id and function."""
+        """Apply the states; return the result of each, by ID and function."""
         (self.tree / "table.sls").write_text("#!json\n" + json.dumps(states))
         _, returned, output = self.call("state.apply", "table", f"test={dry}")
         assert isinstance(returned, dict), output
         tags = {tag: tag.split("_|-") for tag in returned}
         return {f"{parts[1]} {parts[0]}.{parts[3]}": returned[tag] for tag, parts in tags.items()}
 
-    def run(self, cases: list[Case], *, dry: bool) -> dict[str, Told]:
+    def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
         """Apply one state file of all cases."""
-        self.give(
+        self.set_pillar(
             {"secrets": {key: value for case in cases for key, value in case.secrets.items()}}
         )
-        states = {case.id: state(case, self.place.engine) for case in cases}
-        said = self.apply(states, dry=dry)
-        return {case.id: _told(said[f"{case.id} converge.applied"], dry=dry) for case in cases}
+        states = {case.id: state(case, self.workspace.executable) for case in cases}
+        results = self.apply(states, dry=dry)
+        return {case.id: _report(results[f"{case.id} converge.applied"], dry=dry) for case in cases}
 
 
-def state(case: Case, engine: Path) -> dict[str, Any]:
-    """Return the state of a case; secrets are named by their pillar keys."""
-    options: list[dict[str, Any]] = [{"declaration": case.declaration}, {"executable": str(engine)}]
+def state(case: Case, executable: Path) -> dict[str, Any]:
+    """Return the state of a case, which names each secret by its pillar key."""
+    options: list[dict[str, Any]] = [
+        {"declaration": case.declaration},
+        {"executable": str(executable)},
+    ]
     if case.secrets:
         options.append({"secrets": {name: f"secrets:{name}" for name in case.secrets}})
     return {"converge.applied": options}
 
 
-def _told(said: dict[str, Any], *, dry: bool) -> Told:
+def _report(result: dict[str, Any], *, dry: bool) -> CallerReport:
     changes: frozenset[Change] = frozenset(
         (attribute, sides["old"], sides["new"])
-        for attributes in said["changes"].values()
+        for attributes in result["changes"].values()
         for attribute, sides in attributes.items()
     )
-    # A dry run says None exactly when it would change something; a real one says so by changes.
-    changed = said["result"] is None if dry else bool(changes)
-    return told(failed=said["result"] is False, changed=changed, changes=changes)
+    # The result of a dry run is None if it would change something. A real run lists its changes.
+    changed = result["result"] is None if dry else bool(changes)
+    return caller_report(failed=result["result"] is False, changed=changed, changes=changes)

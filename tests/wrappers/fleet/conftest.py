@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.wrappers.callers.caller import Place, clean_environment
-from tests.wrappers.conftest import unavailable
-from tests.wrappers.fleet.network import Host, Network, network, possible
-from tests.wrappers.fleet.rollout import declare, make_release
+from tests.wrappers.callers.caller import Workspace, clean_environment
+from tests.wrappers.conftest import skip_unavailable
+from tests.wrappers.fleet.network import Host, Network, network, unavailable_reason
+from tests.wrappers.fleet.rollout import make_release, write_declaration
 from tests.wrappers.fleet.services import WheelServer, make_keys, serve_wheels
 
 
@@ -30,7 +30,7 @@ class Fleet:
 
     net: Network
     server: WheelServer
-    place: Place
+    workspace: Workspace
     """Where declarations and locks are written, as a repository of them."""
     key: Path
 
@@ -39,25 +39,27 @@ class Fleet:
         """Those that are rolled out to."""
         return self.net.hosts
 
-    def declare(self, version: str) -> tuple[Path, Path]:
+    def write_declaration(self, version: str) -> tuple[Path, Path]:
         """Write a release's declaration and lock; return both."""
-        return declare(self.place, self.server, version)
+        return write_declaration(self.workspace, self.server, version)
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, engine: Path, wrappers: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, executable: Path, wrappers: Path) -> Iterator[Fleet]:
     """Three hosts, a controller with nginx, and wheels of two releases."""
-    why = possible()
-    if why:
-        unavailable(why)
+    reason = unavailable_reason()
+    if reason:
+        skip_unavailable(reason)
     make_release(tmp_path / "wheels")
-    folder = tmp_path / "declared"
-    folder.mkdir()
-    environ = clean_environment(tmp_path, engine.parent)
-    place = Place(folder=folder, engine=engine, wrapper=wrappers, environ=environ)
+    directory = tmp_path / "declared"
+    directory.mkdir()
+    environ = clean_environment(tmp_path, executable.parent)
+    workspace = Workspace(
+        directory=directory, executable=executable, wrapper=wrappers, environ=environ
+    )
     with network(tmp_path / "disks", 3) as net:
         server = serve_wheels(net, tmp_path / "wheels")
-        yield Fleet(net=net, server=server, place=place, key=make_keys(net))
+        yield Fleet(net=net, server=server, workspace=workspace, key=make_keys(net))
 
 
 @pytest.fixture

@@ -33,12 +33,12 @@ class Host:
     """What the host sees as `/srv`."""
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, words: list[str | Path], **environ: str) -> subprocess.Popen[bytes]:
+    def start(self, arguments: list[str | Path], **environ: str) -> subprocess.Popen[bytes]:
         """Start a program on the host, with its output in a file on its disk."""
         log = (self.disk / "log").open("ab")
         entering = ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--propagation"]
         process = subprocess.Popen(
-            [*entering, "private", "sh", "-c", _ENTER, "sh", str(self.disk), *map(str, words)],
+            [*entering, "private", "sh", "-c", _ENTER, "sh", str(self.disk), *map(str, arguments)],
             env={**os.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -49,14 +49,14 @@ class Host:
         self.started.append(process)
         return process
 
-    def run(self, words: list[str | Path], **environ: str) -> str:
+    def run(self, arguments: list[str | Path], **environ: str) -> str:
         """Run a program on the host to its end; return what it wrote, or raise."""
         before = (self.disk / "log").stat().st_size if (self.disk / "log").exists() else 0
-        code = self.start(words, **environ).wait()
-        said = (self.disk / "log").read_bytes()[before:].decode()
+        code = self.start(arguments, **environ).wait()
+        output = (self.disk / "log").read_bytes()[before:].decode()
         if code:
-            raise RuntimeError(f"{self.name}: {words} ended with {code}:\n{said}")
-        return said
+            raise RuntimeError(f"{self.name}: {arguments} ended with {code}:\n{output}")
+        return output
 
     def processes(self) -> list[int]:
         """Return the processes that run on the host."""
@@ -65,7 +65,7 @@ class Host:
         )
         return [int(line) for line in listed.stdout.split()]
 
-    def switch_off(self) -> None:
+    def power_off(self) -> None:
         """Kill everything on the host, until there is nothing left that could start more."""
         while pids := self.processes():
             for pid in pids:
@@ -87,53 +87,55 @@ class Network:
     hosts: list[Host]
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-def possible() -> str:
+def unavailable_reason() -> str:
     """Return why namespaces cannot be made here, or nothing."""
     if os.geteuid() != 0:
         return "the fleet needs root, for network namespaces"
-    missing = [name for name in ("ip", "unshare", "sshd", "nginx", "ssh-keygen") if not which(name)]
+    missing = [
+        name for name in ("ip", "unshare", "sshd", "nginx", "ssh-keygen") if not find_program(name)
+    ]
     return f"the fleet needs {', '.join(missing)}" if missing else ""
 
 
-def which(name: str) -> str | None:
+def find_program(name: str) -> str | None:
     """Find a program, those of the administrator too."""
-    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    return shutil.find_program(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 @contextmanager
-def network(folder: Path, count: int) -> Iterator[Network]:
+def network(directory: Path, count: int) -> Iterator[Network]:
     """Make a controller and `count` hosts with disks below `folder`; take all down at the end."""
     stem = f"cvg{os.getpid()}"
     names = ["controller", *(f"host{number}" for number in range(1, count + 1))]
-    every: list[Host] = []
+    machines: list[Host] = []
     try:
         for number, name in enumerate(names):
             namespace, address = f"{stem}-{name}", f"{_NET}.{number + 1}"
             _ip("netns", "add", namespace)
-            disk = folder / name
+            disk = directory / name
             disk.mkdir(parents=True)
-            every.append(Host(name=name, namespace=namespace, address=address, disk=disk))
+            machines.append(Host(name=name, namespace=namespace, address=address, disk=disk))
             _ip("-n", namespace, "link", "set", "lo", "up")
-        _connect(every)
-        yield Network(controller=every[0], hosts=every[1:])
+        _connect(machines)
+        yield Network(controller=machines[0], hosts=machines[1:])
     finally:
-        for host in every:
-            host.switch_off()
-        for host in every:
+        for host in machines:
+            host.power_off()
+        for host in machines:
             _ip("netns", "delete", host.namespace)
 
 
-def _connect(every: list[Host]) -> None:
+def _connect(machines: list[Host]) -> None:
     """Put a bridge into the controller and a cable from it to each host."""
-    controller = every[0]
+    controller = machines[0]
     _ip("-n", controller.namespace, "link", "add", _BRIDGE, "type", "bridge")
     _ip("-n", controller.namespace, "addr", "add", f"{controller.address}/24", "dev", _BRIDGE)
     _ip("-n", controller.namespace, "link", "set", _BRIDGE, "up")
-    for number, host in enumerate(every[1:]):
+    for number, host in enumerate(machines[1:]):
         near = f"port{number}"
         ends = ["type", "veth", "peer", "name", "eth0", "netns", host.namespace]
         _ip("-n", controller.namespace, "link", "add", near, *ends)
@@ -142,7 +144,7 @@ def _connect(every: list[Host]) -> None:
         _ip("-n", host.namespace, "link", "set", "eth0", "up")
 
 
-def until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until something is true; raise if it does not become so."""
     end = time.monotonic() + seconds
     while not true():

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from tests.support.wheels import make_wheel
-from tests.wrappers.callers.caller import Place
+from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.fleet.network import Host
 from tests.wrappers.fleet.services import WheelServer
-from tests.wrappers.world import PYTHON
+from tests.wrappers.sources import PYTHON
 
 _MEGABYTE = 1 << 20
 
@@ -24,9 +24,9 @@ def make_release(wheels: Path) -> None:
     )
 
 
-def declare(place: Place, server: WheelServer, version: str) -> tuple[Path, Path]:
+def write_declaration(workspace: Workspace, server: WheelServer, version: str) -> tuple[Path, Path]:
     """Write the declaration of a release, and let the command lock it; return both files."""
-    declared = place.folder / "app.toml"
+    declared = workspace.directory / "app.toml"
     table = {
         "path": "/srv/venvs/app",
         "python": PYTHON,
@@ -34,12 +34,20 @@ def declare(place: Place, server: WheelServer, version: str) -> tuple[Path, Path
         "find-links": [server.url],
         "no-index": True,
     }
-    loose = place.folder / "loose.toml"
+    loose = workspace.directory / "loose.toml"
     loose.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in table.items()))
-    words = ["ip", "netns", "exec", server.controller.namespace, place.engine, "lock", loose]
-    done = place.run([*words, "--upgrade"])
-    assert done.returncode == 0, done.stdout + done.stderr
-    [lock] = place.folder.glob("*pylock*.toml")
+    arguments = [
+        "ip",
+        "netns",
+        "exec",
+        server.controller.namespace,
+        workspace.executable,
+        "lock",
+        loose,
+    ]
+    completed = workspace.run([*arguments, "--upgrade"])
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    [lock] = workspace.directory.glob("*pylock*.toml")
     locked = {key: table[key] for key in ("path", "python")} | {"lock": f"/srv/etc/{lock.name}"}
     declared.write_text(
         "[venv.app]\n" + "".join(_line(key, value) for key, value in locked.items())
@@ -51,7 +59,7 @@ def _line(key: str, value: object) -> str:
     return f"{key} = {json.dumps(value)}\n"
 
 
-def live(host: Host) -> Path | None:
+def live_generation(host: Host) -> Path | None:
     """Return the live generation on the host's disk, as seen from here."""
     link = host.disk / "venvs" / "app"
     if not link.is_symlink():
@@ -61,9 +69,9 @@ def live(host: Host) -> Path | None:
     return link.parent / inside if not target.is_absolute() else host.disk / inside
 
 
-def content(host: Host) -> str:
+def installed_digest(host: Host) -> str:
     """Return a digest of everything that is installed on the host, names and bytes."""
-    generation = live(host)
+    generation = live_generation(host)
     assert generation is not None, f"{host.name} has no environment"
     [packages] = generation.glob("lib/python*/site-packages")
     whole = hashlib.sha256()
@@ -78,7 +86,7 @@ def content(host: Host) -> str:
     return whole.hexdigest()
 
 
-def restarts(host: Host) -> int:
+def restart_count(host: Host) -> int:
     """Return how often the service was restarted on the host."""
     log = host.disk / "restarts"
     return len(log.read_text().splitlines()) if log.exists() else 0

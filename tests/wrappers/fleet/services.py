@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.wrappers.fleet.network import Host, Network, until, which
+from tests.wrappers.fleet.network import Host, Network, find_program, wait_until
 
 _NGINX = """\
 daemon off;
@@ -49,7 +49,7 @@ class WheelServer:
     """nginx that serves a folder of wheels and remembers what it served to whom."""
 
     controller: Host
-    folder: Path
+    directory: Path
 
     @property
     def url(self) -> str:
@@ -59,9 +59,9 @@ class WheelServer:
     @property
     def log(self) -> Path:
         """One line for each request."""
-        return self.folder / "access.log"
+        return self.directory / "access.log"
 
-    def served(self) -> tuple[Counter[str], Counter[str]]:
+    def traffic(self) -> tuple[Counter[str], Counter[str]]:
         """Return the requests and the bytes by host address since the log was last emptied."""
         requests: Counter[str] = Counter()
         sent: Counter[str] = Counter()
@@ -71,30 +71,32 @@ class WheelServer:
             sent[address] += int(size)
         return requests, sent
 
-    def forget(self) -> None:
+    def clear_log(self) -> None:
         """Empty the log, which nginx only appends to."""
         os.truncate(self.log, 0)
 
-    def slow_down(self, host: Host | None) -> None:
+    def throttle(self, host: Host | None) -> None:
         """Let one host fetch at 200 kB/s, or none; those that are fetching keep their pace."""
         rule = f"if ($remote_addr = {host.address}) {{ set $limit_rate 200k; }}\n" if host else ""
-        (self.folder / "slow.conf").write_text(rule)
+        (self.directory / "slow.conf").write_text(rule)
         if self.log.exists():
             self.controller.run(
-                [which("nginx") or "nginx", "-c", self.folder / "conf", "-s", "reload"]
+                [find_program("nginx") or "nginx", "-c", self.directory / "conf", "-s", "reload"]
             )
 
 
 def serve_wheels(net: Network, wheels: Path) -> WheelServer:
     """Start nginx on the controller."""
-    folder = net.controller.disk / "nginx"
-    folder.mkdir()
-    server = WheelServer(controller=net.controller, folder=folder)
-    server.slow_down(None)
-    text = _NGINX.format(folder=folder, wheels=wheels, address=net.controller.address, user="root")
-    (folder / "conf").write_text(text)
-    net.controller.start([which("nginx") or "nginx", "-c", folder / "conf"])
-    until("nginx listens", (folder / "nginx.pid").exists)
+    directory = net.controller.disk / "nginx"
+    directory.mkdir()
+    server = WheelServer(controller=net.controller, directory=directory)
+    server.throttle(None)
+    text = _NGINX.format(
+        directory=directory, wheels=wheels, address=net.controller.address, user="root"
+    )
+    (directory / "conf").write_text(text)
+    net.controller.start([find_program("nginx") or "nginx", "-c", directory / "conf"])
+    wait_until("nginx listens", (directory / "nginx.pid").exists)
     return server
 
 
@@ -102,20 +104,20 @@ def make_keys(net: Network) -> Path:
     """Make the controller's key and the hosts' keys; return the controller's private one."""
     for host in [net.controller, *net.hosts]:
         name = "key" if host is net.controller else "host_key"
-        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host.disk / name]
-        subprocess.run(words, check=True)
+        arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host.disk / name]
+        subprocess.run(arguments, check=True)
     return net.controller.disk / "key"
 
 
 def start_sshd(host: Host, key: Path) -> None:
     """Start sshd on the host, also after it was switched off."""
     config = host.disk / "sshd_config"
-    text = _SSHD.format(address=host.address, folder="/srv")
+    text = _SSHD.format(address=host.address, directory="/srv")
     config.write_text(text.replace("/srv/key.pub", str(key) + ".pub"))
-    host.start([which("sshd") or "sshd", "-D", "-e", "-f", "/srv/sshd_config"])
-    until(f"sshd listens on {host.name}", lambda: _listens(host))
+    host.start([find_program("sshd") or "sshd", "-D", "-e", "-f", "/srv/sshd_config"])
+    wait_until(f"sshd listens on {host.name}", lambda: _listens(host))
 
 
 def _listens(host: Host) -> bool:
-    words = ["ip", "netns", "exec", host.namespace, "ss", "-Htln", "sport", "=", ":22"]
-    return ":22" in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    arguments = ["ip", "netns", "exec", host.namespace, "ss", "-Htln", "sport", "=", ":22"]
+    return ":22" in subprocess.run(arguments, capture_output=True, text=True, check=False).stdout

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.wrappers.fleet.conftest import Fleet
-from tests.wrappers.fleet.network import Host, until
-from tests.wrappers.fleet.rollout import content, live, restarts
+from tests.wrappers.fleet.network import Host, wait_until
+from tests.wrappers.fleet.rollout import installed_digest, live_generation, restart_count
 
 Answers = dict[str, dict[str, dict[str, Any]]]
 
@@ -26,7 +26,7 @@ class Master:
         self.programs = programs
         self.disk = fleet.net.controller.disk
         self.tree = self.disk / "states"
-        shutil.copytree(fleet.place.wrapper / "salt", self.tree)
+        shutil.copytree(fleet.workspace.wrapper / "salt", self.tree)
         _configure(self.disk, "master", self._settings())
         fleet.net.controller.start([programs / "salt-master", "-c", "/srv/etc"])
         for host in fleet.hosts:
@@ -52,23 +52,33 @@ class Master:
             CONVERGE_STATE_DIR="/srv/state",
             CONVERGE_CACHE_DIR="/srv/cache",
         )
-        until(f"{host.name} answers", lambda: bool(self.call("test.ping", target=host.name)), 180)
+        wait_until(
+            f"{host.name} answers", lambda: bool(self.call("test.ping", target=host.name)), 180
+        )
 
     def call(self, function: str, *arguments: str, target: str = "*") -> dict[str, Any]:
         """Call a function on minions; return their answers by name."""
-        words = [self.programs / "salt", "-c", "/srv/etc", "--out=json", "--static", "-t", "120"]
+        arguments = [
+            self.programs / "salt",
+            "-c",
+            "/srv/etc",
+            "--out=json",
+            "--static",
+            "-t",
+            "120",
+        ]
         try:
-            said = self.fleet.net.controller.run([*words, target, function, *arguments])
+            output = self.fleet.net.controller.run([*arguments, target, function, *arguments])
         except RuntimeError as error:
-            said = str(error)
-        found: dict[str, Any] = {}
-        for start in (at for at, letter in enumerate(said) if letter == "{"):
+            output = str(error)
+        answers: dict[str, Any] = {}
+        for start in (at for at, letter in enumerate(output) if letter == "{"):
             try:
-                found = json.JSONDecoder().raw_decode(said[start:])[0]
+                answers = json.JSONDecoder().raw_decode(output[start:])[0]
                 break
             except ValueError:
                 continue
-        return {name: answer for name, answer in found.items() if answer not in (False, None, "")}
+        return {name: answer for name, answer in answers.items() if answer not in (False, None, "")}
 
     def write(self, declared: Path, lock: Path) -> None:
         """Put a release into the tree that the master serves."""
@@ -79,9 +89,11 @@ class Master:
             for file in (lock, declared)
         }
         toml = f"/srv/etc/{declared.name}"
-        engine = {"executable": str(self.fleet.place.engine)}
+        executable = {"executable": str(self.fleet.workspace.executable)}
         applied = {
-            "app": {"converge.applied": [{"files": [toml]}, engine, {"watch": [{"file": toml}]}]}
+            "app": {
+                "converge.applied": [{"files": [toml]}, executable, {"watch": [{"file": toml}]}]
+            }
         }
         restart = [{"name": "echo restarted >> /srv/restarts"}, {"watch": [{"converge": "app"}]}]
         states = {"include": ["files"], **applied, "restart": {"cmd.wait": restart}}
@@ -94,8 +106,8 @@ class Master:
 
 
 def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
-    folder = disk / "etc"
-    folder.mkdir(exist_ok=True)
+    directory = disk / "etc"
+    directory.mkdir(exist_ok=True)
     # Salt puts what it is to find in /run below `root_dir`, on the disk, where `salt` and its
     # master share it.
     common = {
@@ -105,12 +117,14 @@ def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
         "sock_dir": f"/run/{kind}",
         "pidfile": f"/run/{kind}.pid",
     }
-    (folder / kind).write_text(json.dumps(settings | common))
+    (directory / kind).write_text(json.dumps(settings | common))
 
 
 def _changes(answer: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the changes of the environment's own state."""
-    return next(said["changes"] for tag, said in answer.items() if tag.startswith("converge_|-app"))
+    return next(
+        output["changes"] for tag, output in answer.items() if tag.startswith("converge_|-app")
+    )
 
 
 @pytest.fixture
@@ -122,51 +136,51 @@ def master(fleet: Fleet, tool: Callable[[str], Path]) -> Master:
     return master
 
 
-def test_a_rollout_with_a_minion_that_dies_is_made_equal_by_the_next_one(
+def test_rollout_converges_after_a_minion_is_killed(
     fleet: Fleet, master: Master, record: Callable[[str, object], None]
 ) -> None:
     """Foretold, begun, one host killed, run again: all equal, and watches fired once a host."""
-    master.write(*fleet.declare("1.0"))
+    master.write(*fleet.write_declaration("1.0"))
     # A dry run reads what is on the minion, so the declaration must be there.
     assert len(master.call("state.apply", "files")) == len(fleet.hosts)
-    foretold = master.roll_out("test=True")
-    assert {name: bool(_changes(answer)) for name, answer in foretold.items()} == {
+    planned = master.roll_out("test=True")
+    assert {name: bool(_changes(answer)) for name, answer in planned.items()} == {
         host.name: True for host in fleet.hosts
     }
-    first, victim, last = fleet.hosts
-    fleet.server.forget()
-    fleet.server.slow_down(victim)
-    words = [master.programs / "salt", "-c", "/srv/etc", "--async", "*", "state.apply", "app"]
-    fleet.net.controller.run(words)
-    until(
+    first, killed_host, last = fleet.hosts
+    fleet.server.clear_log()
+    fleet.server.throttle(killed_host)
+    arguments = [master.programs / "salt", "-c", "/srv/etc", "--async", "*", "state.apply", "app"]
+    fleet.net.controller.run(arguments)
+    wait_until(
         "the victim builds and the others are done",
-        lambda: _fetching(victim) and restarts(first) == restarts(last) == 1,
+        lambda: _is_building(killed_host) and restart_count(first) == restart_count(last) == 1,
         240,
     )
-    victim.switch_off()
-    assert live(victim) is None
-    fleet.server.slow_down(None)
-    requests, sent = fleet.server.served()
+    killed_host.power_off()
+    assert live_generation(killed_host) is None
+    fleet.server.throttle(None)
+    requests, sent = fleet.server.traffic()
     record(
         f"rollout of {first.name} by Salt",
         f"{requests[first.address]} requests, {sent[first.address]} bytes",
     )
-    master.start_minion(victim)
+    master.start_minion(killed_host)
     again = master.roll_out()
     assert {name: bool(_changes(answer)) for name, answer in again.items()} == {
         first.name: False,
-        victim.name: True,
+        killed_host.name: True,
         last.name: False,
     }
-    assert len({content(host) for host in fleet.hosts}) == 1
-    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
-    fleet.server.forget()
+    assert len({installed_digest(host) for host in fleet.hosts}) == 1
+    assert [restart_count(host) for host in fleet.hosts] == [1, 1, 1]
+    fleet.server.clear_log()
     assert not any(_changes(answer) for answer in master.roll_out().values())
-    requests, sent = fleet.server.served()
+    requests, sent = fleet.server.traffic()
     record("no-op of three minions", f"{requests.total()} requests, {sent.total()} bytes")
     assert requests.total() == 0
 
 
-def _fetching(host: Host) -> bool:
+def _is_building(host: Host) -> bool:
     store = host.disk / "venvs" / ".app"
     return store.exists() and any(store.glob("generations/*"))

@@ -1,4 +1,4 @@
-"""What happens to an environment behind the engine's back."""
+"""Ways in which a venv drifts from its declaration."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 
 def site_packages(venv: Path) -> Path:
-    """Return the folder of installed packages."""
-    [found] = venv.resolve().glob("lib/python*/site-packages")
-    return found
+    """Return the directory of installed packages."""
+    [directory] = venv.resolve().glob("lib/python*/site-packages")
+    return directory
 
 
 def delete_module(venv: Path) -> None:
-    """Remove a module's file and leave its metadata."""
+    """Delete a module's file, and keep its metadata."""
     (site_packages(venv) / "alpha" / "__init__.py").unlink()
 
 
 def edit_module(venv: Path) -> None:
-    """Change a file but neither its size nor its time."""
+    """Change the content of a file, and keep its size and modification time."""
     module = site_packages(venv) / "alpha" / "__init__.py"
     before = module.stat()
     module.write_text(module.read_text().replace("1.0", "6.6"))
@@ -27,20 +27,20 @@ def edit_module(venv: Path) -> None:
 
 
 def break_interpreter(venv: Path) -> None:
-    """Let bin/python point nowhere, as after the removal of the Python it was made from."""
+    """Leave bin/python dangling, as if the base interpreter had been uninstalled."""
     python = venv.resolve() / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/bin/python")
 
 
-def half_make(venv: Path) -> None:
-    """Leave what an interrupted `python -m venv` leaves: an interpreter and nothing else."""
+def interrupt_creation(venv: Path) -> None:
+    """Create what an interrupted `python -m venv` leaves: only an interpreter."""
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
 
 
-def add_stray(venv: Path) -> None:
-    """Put a package in by hand, with metadata as an installer writes it."""
+def add_undeclared_package(venv: Path) -> None:
+    """Add a package by hand, with the metadata that an installer writes."""
     packages = site_packages(venv)
     (packages / "stray").mkdir()
     (packages / "stray" / "__init__.py").write_text("")
@@ -50,6 +50,6 @@ def add_stray(venv: Path) -> None:
     (info / "RECORD").write_text("stray/__init__.py,,\nstray-1.0.dist-info/METADATA,,\n")
 
 
-def give_away(venv: Path) -> None:
-    """Give one file to a user who must not own it."""
+def change_owner(venv: Path) -> None:
+    """Change the owner of one file to another user."""
     os.chown(site_packages(venv) / "alpha" / "__init__.py", 12345, 12345)

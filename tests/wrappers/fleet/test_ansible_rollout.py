@@ -14,11 +14,11 @@ import pytest
 
 from tests.wrappers.environments import ANSIBLE
 from tests.wrappers.fleet.conftest import Fleet
-from tests.wrappers.fleet.network import Host, until
-from tests.wrappers.fleet.rollout import content, live, restarts
+from tests.wrappers.fleet.network import Host, wait_until
+from tests.wrappers.fleet.rollout import installed_digest, live_generation, restart_count
 from tests.wrappers.fleet.services import start_sshd
 
-Said = dict[str, dict[str, int]]
+Recap = dict[str, dict[str, int]]
 
 
 class Controller:
@@ -28,7 +28,7 @@ class Controller:
         """Write inventory and settings; start sshd on every host."""
         self.fleet = fleet
         self.programs = programs
-        self.folder = fleet.net.controller.disk
+        self.directory = fleet.net.controller.disk
         for host in fleet.hosts:
             start_sshd(host, fleet.key)
         common = {
@@ -39,11 +39,11 @@ class Controller:
         }
         hosts = {host.name: {"ansible_host": host.address} for host in fleet.hosts}
         inventory = {"all": {"vars": common, "hosts": hosts}}
-        (self.folder / "inventory.json").write_text(json.dumps(inventory))
-        (self.folder / "inventory.yml").write_text(json.dumps(inventory))
-        (self.folder / "ansible.cfg").write_text(
+        (self.directory / "inventory.json").write_text(json.dumps(inventory))
+        (self.directory / "inventory.yml").write_text(json.dumps(inventory))
+        (self.directory / "ansible.cfg").write_text(
             f"[defaults]\nhost_key_checking = False\nforks = 3\ntimeout = 10\n"
-            f"local_tmp = {self.folder / 'tmp'}\ncollections_path = {fleet.place.wrapper / 'ansible'}\n"
+            f"local_tmp = {self.directory / 'tmp'}\ncollections_path = {fleet.workspace.wrapper / 'ansible'}\n"
             "[ssh_connection]\nssh_args = -o ControlMaster=no -o UserKnownHostsFile=/dev/null "
             "-o ServerAliveInterval=1 -o ServerAliveCountMax=3\n"
         )
@@ -57,7 +57,10 @@ class Controller:
             }
             for file in (declared, lock)
         ]
-        module = {"files": f"/srv/etc/{declared.name}", "executable": str(self.fleet.place.engine)}
+        module = {
+            "files": f"/srv/etc/{declared.name}",
+            "executable": str(self.fleet.workspace.executable),
+        }
         play: dict[str, Any] = {
             "hosts": "all",
             "gather_facts": False,
@@ -73,39 +76,43 @@ class Controller:
                 {"name": "restart", "ansible.builtin.shell": "echo restarted >> /srv/restarts"}
             ],
         }
-        (self.folder / "play.yml").write_text(json.dumps([play]))
+        (self.directory / "play.yml").write_text(json.dumps([play]))
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start the play."""
-        words: list[str | Path] = [self.programs / "ansible-playbook", "-i", "/srv/inventory.yml"]
+        arguments: list[str | Path] = [
+            self.programs / "ansible-playbook",
+            "-i",
+            "/srv/inventory.yml",
+        ]
         # The report of every host, which Ansible writes at the end of a play.
         return self.fleet.net.controller.start(
-            [*words, "/srv/play.yml", *options],
+            [*arguments, "/srv/play.yml", *options],
             ANSIBLE_CONFIG="/srv/ansible.cfg",
             ANSIBLE_NOCOLOR="1",
             HOME="/srv",
             PATH=os.environ["PATH"] + ":/usr/sbin",
         )
 
-    def play(self, *options: str) -> tuple[int, Said]:
+    def play(self, *options: str) -> tuple[int, Recap]:
         """Run the play; return the exit code and the recap."""
-        log = self.folder / "log"
+        log = self.directory / "log"
         before = log.stat().st_size if log.exists() else 0
         code = self.start(*options).wait()
-        return code, _recap(log.read_bytes()[before:].decode())
+        return code, _parse_recap(log.read_bytes()[before:].decode())
 
 
-def _recap(output: str) -> Said:
+def _parse_recap(output: str) -> Recap:
     """Read the last lines of a play: `host1 : ok=4 changed=2 …`."""
-    said: Said = {}
+    recap: Recap = {}
     for line in output.partition("PLAY RECAP")[2].splitlines()[1:]:
         host, colon, counts = line.partition(" : ")
         if colon:
-            said[host.strip()] = {
+            recap[host.strip()] = {
                 k: int(v) for k, v in (pair.split("=") for pair in counts.split())
             }
-    assert said, output
-    return said
+    assert recap, output
+    return recap
 
 
 @pytest.fixture
@@ -114,96 +121,95 @@ def controller(fleet: Fleet, tool: Callable[[str], Path]) -> Controller:
     return Controller(fleet, tool(ANSIBLE))
 
 
-def _fetching(host: Host, version: str = "") -> bool:
+def _is_building(host: Host, version: str = "") -> bool:
     """Say whether the host is in the middle of building something."""
     store = host.disk / "venvs" / ".app"
     return store.exists() and any(store.glob("generations/*"))
 
 
-def test_a_rollout_reaches_every_host_and_a_second_one_asks_the_server_for_nothing(
+def test_rollout_reaches_every_host_and_repeats_without_traffic(
     fleet: Fleet, controller: Controller, record: Callable[[str, object], None]
 ) -> None:
     """Three hosts at once from one lock; then no host is changed and no byte is served."""
-    controller.write(*fleet.declare("1.0"))
-    fleet.server.forget()
+    controller.write(*fleet.write_declaration("1.0"))
+    fleet.server.clear_log()
     # A dry run reads what is on the host, so the declaration must be there.
     assert controller.play("--tags", "declare")[0] == 0
-    code, foretold = controller.play("--check")
-    assert (code, [foretold[host.name]["changed"] for host in fleet.hosts]) == (0, [1, 1, 1])
-    code, said = controller.play()
-    assert (code, [said[host.name]["changed"] for host in fleet.hosts]) == (0, [2, 2, 2])
-    assert len({content(host) for host in fleet.hosts}) == 1
-    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
-    requests, sent = fleet.server.served()
+    code, planned = controller.play("--check")
+    assert (code, [planned[host.name]["changed"] for host in fleet.hosts]) == (0, [1, 1, 1])
+    code, recap = controller.play()
+    assert (code, [recap[host.name]["changed"] for host in fleet.hosts]) == (0, [2, 2, 2])
+    assert len({installed_digest(host) for host in fleet.hosts}) == 1
+    assert [restart_count(host) for host in fleet.hosts] == [1, 1, 1]
+    requests, sent = fleet.server.traffic()
     for host in fleet.hosts:
         record(
             f"rollout of {host.name}",
             f"{requests[host.address]} requests, {sent[host.address]} bytes",
         )
         assert requests[host.address] > 0
-    fleet.server.forget()
-    code, said = controller.play()
+    fleet.server.clear_log()
+    code, recap = controller.play()
     assert code == 0
-    assert [said[host.name]["changed"] for host in fleet.hosts] == [0, 0, 0]
-    assert [restarts(host) for host in fleet.hosts] == [1, 1, 1]
-    requests, sent = fleet.server.served()
+    assert [recap[host.name]["changed"] for host in fleet.hosts] == [0, 0, 0]
+    assert [restart_count(host) for host in fleet.hosts] == [1, 1, 1]
+    requests, sent = fleet.server.traffic()
     record("no-op of three hosts", f"{requests.total()} requests, {sent.total()} bytes")
     assert requests.total() == 0
 
 
-def test_a_host_that_dies_in_the_middle_is_made_equal_by_the_next_run(
-    fleet: Fleet, controller: Controller
-) -> None:
+def test_rollout_converges_after_a_host_is_killed(fleet: Fleet, controller: Controller) -> None:
     """The others finish and stay as they are; their handlers do not fire again."""
-    controller.write(*fleet.declare("1.0"))
-    first, victim, last = fleet.hosts
-    fleet.server.slow_down(victim)
+    controller.write(*fleet.write_declaration("1.0"))
+    first, killed_host, last = fleet.hosts
+    fleet.server.throttle(killed_host)
     running = controller.start()
-    until(
+    wait_until(
         "the victim builds and the others are done",
-        lambda: _fetching(victim) and bool(live(first) and live(last)),
+        lambda: (
+            _is_building(killed_host) and bool(live_generation(first) and live_generation(last))
+        ),
     )
-    victim.switch_off()
+    killed_host.power_off()
     assert running.wait() != 0
-    assert live(victim) is None
-    fleet.server.slow_down(None)
-    start_sshd(victim, fleet.key)
-    fleet.server.forget()
-    code, said = controller.play()
+    assert live_generation(killed_host) is None
+    fleet.server.throttle(None)
+    start_sshd(killed_host, fleet.key)
+    fleet.server.clear_log()
+    code, recap = controller.play()
     assert code == 0
-    assert said[first.name]["changed"] == said[last.name]["changed"] == 0
-    assert len({content(host) for host in fleet.hosts}) == 1
-    assert [restarts(host) for host in fleet.hosts if host is not victim].count(0) == 0
-    assert restarts(victim) == 1
-    assert set(fleet.server.served()[0]) <= {victim.address}
+    assert recap[first.name]["changed"] == recap[last.name]["changed"] == 0
+    assert len({installed_digest(host) for host in fleet.hosts}) == 1
+    assert [restart_count(host) for host in fleet.hosts if host is not killed_host].count(0) == 0
+    assert restart_count(killed_host) == 1
+    assert set(fleet.server.traffic()[0]) <= {killed_host.address}
     assert [counts["changed"] for counts in controller.play()[1].values()] == [0, 0, 0]
 
 
-def test_a_controller_that_dies_in_the_middle_leaves_hosts_that_the_next_run_makes_equal(
-    fleet: Fleet, controller: Controller
-) -> None:
+def test_rollout_converges_after_controller_is_killed(fleet: Fleet, controller: Controller) -> None:
     """Whatever a host was doing, it is on the old or the new release, and then on the new one."""
-    controller.write(*fleet.declare("1.0"))
+    controller.write(*fleet.write_declaration("1.0"))
     assert controller.play()[0] == 0
-    old = content(fleet.hosts[0])
-    controller.write(*fleet.declare("2.0"))
+    old = installed_digest(fleet.hosts[0])
+    controller.write(*fleet.write_declaration("2.0"))
     running = controller.start()
-    until(
-        "a host builds the new release", lambda: any(_builds_second(host) for host in fleet.hosts)
+    wait_until(
+        "a host builds the new release",
+        lambda: any(_builds_second_generation(host) for host in fleet.hosts),
     )
     for pid in [pid for pid in fleet.net.controller.processes() if _is_ansible(pid)]:
         os.kill(pid, signal.SIGKILL)
     assert running.wait() != 0
     for host in fleet.hosts:
-        assert live(host) is not None
+        assert live_generation(host) is not None
     code, _ = controller.play()
     assert code == 0
-    [new] = {content(host) for host in fleet.hosts}
+    [new] = {installed_digest(host) for host in fleet.hosts}
     assert new != old
     assert [counts["changed"] for counts in controller.play()[1].values()] == [0, 0, 0]
 
 
-def _builds_second(host: Host) -> bool:
+def _builds_second_generation(host: Host) -> bool:
     return len(list((host.disk / "venvs" / ".app").glob("generations/*"))) > 1
 
 
