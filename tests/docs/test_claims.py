@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
-from tests.integration.rooms import room, small_disk
+from tests.integration.mount_namespaces import mount_namespace, small_disk
 from tests.support.wheels import make_wheel
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     """A host with two versions of one package to choose from."""
-    host = Host(folder=tmp_path, cache=tmp_path / "cache")
+    host = Host(directory=tmp_path, cache=tmp_path / "cache")
     for version in ("1.0", "2.0"):
         make_wheel(host.wheels, "alpha", version)
     return host
@@ -27,9 +27,9 @@ def host(tmp_path: Path) -> Host:
 def _two_generations(host: Host, *inside: str, name: str = "app") -> str:
     """Make two generations; return the id of the former one."""
     host.declare(["alpha<2"], path=f"venvs/{name}")
-    host.applied(prefix=inside)
+    host.apply_ok(prefix=inside)
     host.declare(["alpha"], keep=1, path=f"venvs/{name}")
-    host.applied("--upgrade", prefix=inside)
+    host.apply_ok("--upgrade", prefix=inside)
     former, _ = host.run("history", "converge.toml", "app", prefix=inside).out.splitlines()[2:4]
     return former.split()[0]
 
@@ -49,9 +49,9 @@ FILLING = {
     ],
 )
 def test_rollback_works_offline_and_on_a_full_disk(host: Host, filling: str, name: str) -> None:
-    disk = host.folder / "venvs"
+    disk = host.directory / "venvs"
     disk.mkdir()
-    with room(small_disk(disk, "8m,nr_inodes=300"), host.folder) as inside:
+    with mount_namespace(small_disk(disk, "8m,nr_inodes=300"), host.directory) as inside:
         former = _two_generations(host, *inside, name=name)
         fill = ["sh", "-c", FILLING[filling], str(disk / "filler")]
         subprocess.run([*inside, *fill], check=True, stderr=subprocess.DEVNULL)
@@ -99,39 +99,39 @@ def test_absent_venv_is_deleted_even_if_pinned(host: Host) -> None:
     _two_generations(host)
     assert host.run("pin", "converge.toml", "app").code == 0
     host.declare(state="absent")
-    host.applied()
+    host.apply_ok()
     assert not host.store.exists()
 
 
 @pytest.mark.parametrize("note", [".converge/stats", ".converge/pylock.toml"])
 def test_deletable_metadata_file_is_recreated(host: Host, note: str) -> None:
     host.declare(["alpha"])
-    host.applied()
+    host.apply_ok()
     (host.generation / note).unlink()
-    host.settled()
+    host.assert_no_changes()
     assert (host.generation / note).exists()
 
 
 def test_apply_without_state_directory_is_a_no_op(host: Host) -> None:
     host.declare(["alpha"])
-    host.applied()
-    shutil.rmtree(host.folder / "state")
-    host.settled()
+    host.apply_ok()
+    shutil.rmtree(host.directory / "state")
+    host.assert_no_changes()
 
 
 def test_generation_without_receipt_is_rebuilt(host: Host) -> None:
     host.declare(["alpha"])
-    host.applied()
+    host.apply_ok()
     before = host.generation
     (before / ".converge/receipt.json").unlink()
     assert host.apply().code == 0
     assert host.generation != before
-    host.settled()
+    host.assert_no_changes()
 
 
 def test_live_generation_without_receipt_works_until_replaced(host: Host) -> None:
     host.declare(["alpha<2"])
-    host.applied()
+    host.apply_ok()
     live = host.generation
     (live / ".converge/receipt.json").unlink()
 
@@ -139,25 +139,25 @@ def test_live_generation_without_receipt_works_until_replaced(host: Host) -> Non
     host.declare(["alpha>9"])
     assert host.apply().code == 1
     assert host.run("gc", "converge.toml", "--keep", "0").code == 0
-    assert host.python_says("import alpha") == ""
+    assert host.run_python("import alpha") == ""
     host.declare(["alpha"])
-    host.applied()
+    host.apply_ok()
 
     assert host.generations() == [host.generation.name]
     assert host.generation != live
-    host.settled()
+    host.assert_no_changes()
 
 
 def test_verify_reports_a_missing_manifest(host: Host) -> None:
     host.declare(["alpha"])
-    host.applied()
+    host.apply_ok()
     (host.generation / ".converge/seal.json").unlink()
     assert host.run("verify", "converge.toml").code == 1
 
 
 def test_verify_reports_foreign_metadata_files(host: Host) -> None:
     host.declare(["alpha"])
-    host.applied()
+    host.apply_ok()
     (host.generation / ".converge/planted").touch()
     done = host.run("verify", "converge.toml")
     assert done.code == 2
@@ -171,26 +171,26 @@ def test_release_republishes_the_newer_generation(
     (latter,) = set(host.generations()) - {former}
     back = host.run("rollback", "converge.toml", "app")
     assert back.code == 0, back.err
-    assert not host.applied().report["changed"]
+    assert not host.apply_ok().report["changed"]
     assert host.generation.name == former
     host.run("rollback", "converge.toml", "app", "--release")
-    host.applied()
+    host.apply_ok()
     assert host.generation.name == latter
 
 
 def test_moved_venv_keeps_its_versions(host: Host) -> None:
     host.declare(["alpha<2"])
-    host.applied()
+    host.apply_ok()
     host.declare(["alpha"])
-    host.applied()
-    (host.folder / "venvs").rename(host.folder / "moved")
+    host.apply_ok()
+    (host.directory / "venvs").rename(host.directory / "moved")
     host.declare(["alpha"], path="moved/app")
     looked = host.run("verify", "converge.toml")
     assert looked.code == 1
-    assert f"made at `{host.folder}/venvs/" in looked.out
-    host.applied()
-    live = (host.folder / "moved/app").resolve()
+    assert f"made at `{host.directory}/venvs/" in looked.out
+    host.apply_ok()
+    live = (host.directory / "moved/app").resolve()
     looked = host.run("verify", "converge.toml")
     assert looked.code == 0, looked.out
     assert list(live.glob("lib/*/site-packages/alpha-1.0.dist-info"))
-    host.settled()
+    host.assert_no_changes()

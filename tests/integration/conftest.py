@@ -1,4 +1,4 @@
-"""Hosts for the tests, and a download cache that they share: it holds nothing but test wheels."""
+"""Hosts for the tests, and a download cache that they share; it contains only test wheels."""
 
 from __future__ import annotations
 
@@ -14,58 +14,73 @@ from tests.support.wheels import make_wheel
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of all hosts that do not ask for their own."""
+    """Return the cache of all hosts that don't need a private one."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def host(tmp_path: Path, shared_cache: Path) -> Host:
-    """A host with nothing on it."""
-    return Host(folder=tmp_path, cache=shared_cache)
+    """Return an empty host."""
+    return Host(directory=tmp_path, cache=shared_cache)
 
 
 @pytest.fixture
-def stocked(host: Host) -> Host:
-    """A host with a folder of wheels: `alpha` needs `beta`, of which there are two."""
-    stock(host.wheels)
+def host_with_wheels(host: Host) -> Host:
+    """Return a host with a directory of wheels; `alpha` requires `beta`, which has two versions."""
+    make_wheels(host.wheels)
     return host
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Host:
-    """A host with a finished environment, for all tests of a file."""
-    host = Host(folder=tmp_path_factory.mktemp("live"), cache=shared_cache)
-    stock(host.wheels)
+def module_host(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Host:
+    """Return a host with wheels that all tests of a module share."""
+    host = Host(directory=tmp_path_factory.mktemp("module"), cache=shared_cache)
+    make_wheels(host.wheels)
     return host
 
 
 @pytest.fixture
-def live(built: Host) -> Host:
-    """A host whose environment is as declared, whatever the test before left of it."""
-    built.declare(["alpha", "beta<2"])
-    if built.check().code:
-        built.applied()
-    return built
+def applied_host(module_host: Host) -> Host:
+    """Return the host of the module with an applied declaration; repair it if necessary."""
+    module_host.declare(["alpha", "beta<2"])
+    if module_host.check().code:
+        module_host.apply_ok()
+    return module_host
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    """An index that serves the folder `served`."""
+    """Yield an index that serves the directory `served`."""
     (tmp_path / "served").mkdir()
-    with Index(tmp_path / "served") as running:
-        yield running
+    with Index(tmp_path / "served") as server:
+        yield server
 
 
-def stock(folder: Path) -> None:
-    """Make the wheels that most tests use."""
+def make_wheels(directory: Path) -> None:
+    """Create the wheels that most tests use."""
     main = 'def main():\n    print("alpha {0}")\n'
     for version in ("1.0", "1.1"):
         content = f'__version__ = "{version}"\n' + main.format(version)
         files = {"alpha/__init__.py": content, "alpha/data/table.txt": "12345\n"}
         scripts = {"alpha": "alpha:main"}
         make_wheel(
-            folder, "alpha", version, requires=["beta"], files=files, console_scripts=scripts
+            directory, "alpha", version, requires=["beta"], files=files, console_scripts=scripts
         )
     for version in ("1.0", "2.0"):
-        make_wheel(folder, "beta", version)
-    make_wheel(folder, "gamma", "3.0")
+        make_wheel(directory, "beta", version)
+    make_wheel(directory, "gamma", "3.0")
+
+
+stock = make_wheels
+
+
+@pytest.fixture
+def stocked(host_with_wheels: Host) -> Host:
+    """Return the host by its earlier name."""
+    return host_with_wheels
+
+
+@pytest.fixture
+def live(applied_host: Host) -> Host:
+    """Return the host by its earlier name."""
+    return applied_host

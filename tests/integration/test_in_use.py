@@ -39,7 +39,7 @@ def service(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
         scripts = {"service": "service.run:main"}
         make_wheel(host.wheels, "service", version, files=files, console_scripts=scripts)
     host.declare(["service==1.0"], keep=0)
-    host.applied()
+    host.apply_ok()
     process = subprocess.Popen(
         [host.venv / "bin/python", "-c", "from service.run import main; main()"],
         stdin=subprocess.PIPE,
@@ -65,7 +65,7 @@ def send_line(process: subprocess.Popen[str], line: str) -> str:
 
 def upgrade(host: Host, version: str) -> None:
     host.declare([f"service=={version}"], keep=0)
-    host.applied()
+    host.apply_ok()
 
 
 def test_process_imports_from_one_generation_only(
@@ -76,7 +76,7 @@ def test_process_imports_from_one_generation_only(
     upgrade(host, "2.0")
 
     assert send_line(process, "import service.late; print(service.late.when)") == "1.0"
-    assert host.python_says("import service.late; print(service.late.when)") == "2.0"
+    assert host.run_python("import service.late; print(service.late.when)") == "2.0"
 
 
 def test_child_process_uses_the_same_generation(
@@ -112,22 +112,22 @@ def test_generation_stays_until_its_process_ends(
 
 
 @pytest.mark.parametrize("use", ["cd {0}/bin", "exec 7<{0}/bin/activate"])
-def test_cwd_and_open_files_keep_a_generation(stocked: Host, use: str) -> None:
+def test_cwd_and_open_files_keep_a_generation(host_with_wheels: Host, use: str) -> None:
     """For example, a packaged shell script that was started from its published path."""
-    stocked.declare(["beta<2"], keep=0)
-    stocked.applied()
-    old = stocked.generation.name
-    command = ["sh", "-c", f"{use.format(stocked.venv)}; echo ready; read line"]
+    host_with_wheels.declare(["beta<2"], keep=0)
+    host_with_wheels.apply_ok()
+    old = host_with_wheels.generation.name
+    command = ["sh", "-c", f"{use.format(host_with_wheels.venv)}; echo ready; read line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        stocked.declare(["beta==2.0"], keep=0)
-        stocked.applied()
-        assert f"pid {process.pid}" in stocked.run("status", "converge.toml").out
-        assert old in stocked.generations()
+        host_with_wheels.declare(["beta==2.0"], keep=0)
+        host_with_wheels.apply_ok()
+        assert f"pid {process.pid}" in host_with_wheels.run("status", "converge.toml").out
+        assert old in host_with_wheels.generations()
         process.kill()
-    assert stocked.run("gc", "converge.toml", "--keep", "0").code == 0
-    assert old not in stocked.generations()
+    assert host_with_wheels.run("gc", "converge.toml", "--keep", "0").code == 0
+    assert old not in host_with_wheels.generations()
 
 
 def test_used_generation_without_receipt_stays(
@@ -143,7 +143,7 @@ def test_used_generation_without_receipt_stays(
 
     assert host.generation != old
     assert send_line(process, "import service.late as l; print(l.when)") == "1.0"
-    host.settled()
+    host.assert_no_changes()
     process.kill()
     process.wait()
     assert host.run("gc", "converge.toml", "--keep", "0").code == 0
@@ -156,14 +156,14 @@ def test_used_generation_stays_during_repair(
     host, process = service
     (host.site / "stray.py").write_text("")
 
-    host.applied()
+    host.apply_ok()
 
     assert send_line(process, "import service.late; print(service.late.when)") == "1.0"
 
 
 def test_process_is_found_without_its_lease(host: Host) -> None:
     host.declare([])
-    host.applied()
+    host.apply_ok()
     command = [host.generation / "bin/python", "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         (host.generation / ".converge/lease").unlink()

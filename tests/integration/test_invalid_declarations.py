@@ -43,11 +43,11 @@ INVALID = {
 
 @pytest.mark.parametrize(("keys", "expected"), INVALID.values(), ids=INVALID)
 def test_invalid_value_is_refused_with_a_hint(
-    stocked: Host, keys: dict[str, Any], expected: str
+    host_with_wheels: Host, keys: dict[str, Any], expected: str
 ) -> None:
-    stocked.declare(["beta"], **keys)
+    host_with_wheels.declare(["beta"], **keys)
 
-    refused = stocked.apply()
+    refused = host_with_wheels.apply()
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
@@ -55,14 +55,16 @@ def test_invalid_value_is_refused_with_a_hint(
 
 
 @pytest.mark.parametrize("path", ["app", "app/inner"])
-def test_conflicting_venv_paths_are_reported_once(stocked: Host, path: str) -> None:
-    stocked.declare(["beta"], f'[venv.other]\npath = "venvs/{path}"\n')
+def test_conflicting_venv_paths_are_reported_once(host_with_wheels: Host, path: str) -> None:
+    host_with_wheels.declare(["beta"], f'[venv.other]\npath = "venvs/{path}"\n')
 
-    refused = stocked.apply()
+    refused = host_with_wheels.apply()
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
-    assert problem["hint"].startswith(f"`{stocked.folder}/venvs/{path}` and `{stocked.venv}`: ")
+    assert problem["hint"].startswith(
+        f"`{host_with_wheels.directory}/venvs/{path}` and `{host_with_wheels.venv}`: "
+    )
 
 
 def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
@@ -72,7 +74,7 @@ def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
-    assert problem["message"] == f"{f'{host.folder}/odd{chr(10)}folder/app'!r} is no path"
+    assert problem["message"] == f"{f'{host.directory}/odd{chr(10)}folder/app'!r} is no path"
     assert "rename the folder" in problem["hint"]
 
 
@@ -82,35 +84,37 @@ def test_only_reports_that_nothing_is_declared(host: Host) -> None:
     assert "declared are none" in host.run("plan", "--only", "venv.app", "converge.toml").err
 
 
-def test_upgrade_refuses_an_invalid_package_name(stocked: Host) -> None:
-    stocked.declare(["beta"])
+def test_upgrade_refuses_an_invalid_package_name(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
 
-    assert stocked.apply("--upgrade=bad name!").code == 64
+    assert host_with_wheels.apply("--upgrade=bad name!").code == 64
 
 
 @pytest.mark.parametrize("variable", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
-def test_relative_cache_or_state_directory_is_refused(stocked: Host, variable: str) -> None:
-    stocked.declare(["beta"])
+def test_relative_cache_or_state_directory_is_refused(
+    host_with_wheels: Host, variable: str
+) -> None:
+    host_with_wheels.declare(["beta"])
 
-    refused = stocked.apply(env={variable: "here"})
+    refused = host_with_wheels.apply(env={variable: "here"})
 
     assert refused.code == 64
     assert variable in refused.err
 
 
-def test_adopt_replaces_a_symlink_of_another_tool(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.venv.parent.mkdir()
-    stocked.venv.symlink_to("/usr")
+def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.venv.parent.mkdir()
+    host_with_wheels.venv.symlink_to("/usr")
 
-    done = stocked.run("adopt", "converge.toml", "app")
-    again = stocked.run("adopt", "converge.toml", "app")
+    done = host_with_wheels.run("adopt", "converge.toml", "app")
+    again = host_with_wheels.run("adopt", "converge.toml", "app")
 
     assert done.code == 0, done.err
     assert "was a symlink to /usr\n" in done.out
-    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
     assert again.code == 1
     assert "nothing of another tool" in again.err
-    stocked.write("")
-    (notice,) = stocked.run("plan", "--json", "converge.toml").report["notes"]
+    host_with_wheels.write("")
+    (notice,) = host_with_wheels.run("plan", "--json", "converge.toml").report["notes"]
     assert notice.startswith("`venv.app` is no longer declared")

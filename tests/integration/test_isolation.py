@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import stock
-from tests.integration.host import ROOT, Host
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.support.command import ROOT
 from tests.support.index import Index
 from tests.support.wheels import make_wheel
 
@@ -15,12 +16,12 @@ from tests.support.wheels import make_wheel
 @pytest.fixture
 def hostile_host(host: Host, index: Index) -> Host:
     """Return a host whose environment points to an index with a malicious `beta`."""
-    stock(host.wheels)
+    make_wheels(host.wheels)
     make_wheel(
         index.directory, "beta", "9.0", files={"beta/__init__.py": "__version__ = 'malicious'\n"}
     )
-    canary = host.folder / "canary"
-    hostile = host.folder / "hostile"
+    canary = host.directory / "canary"
+    hostile = host.directory / "hostile"
     hostile.mkdir()
     for name in ("sitecustomize", "usercustomize", "uv", "virtualenv", "pydantic", "tomli"):
         (hostile / f"{name}.py").write_text(f"open({str(canary)!r}, 'a').write({name!r})\n")
@@ -38,21 +39,21 @@ def hostile_host(host: Host, index: Index) -> Host:
         "UV_INDEX": index.url,
         "UV_FIND_LINKS": str(index.directory),
         "UV_CONSTRAINT": str(host.write("beta==9.0\n", "malicious.txt")),
-        "UV_OVERRIDE": str(host.folder / "malicious.txt"),
+        "UV_OVERRIDE": str(host.directory / "malicious.txt"),
         "UV_PRERELEASE": "allow",
         "UV_RESOLUTION": "lowest",
         "UV_LINK_MODE": "symlink",
-        "UV_CACHE_DIR": str(host.folder / "malicious-cache"),
+        "UV_CACHE_DIR": str(host.directory / "malicious-cache"),
         "UV_PYTHON": "/nonexistent",
         "UV_SYSTEM_PYTHON": "1",
-        "UV_TARGET": str(host.folder / "malicious-target"),
-        "UV_CONFIG_FILE": str(host.folder / "uv.toml"),
+        "UV_TARGET": str(host.directory / "malicious-target"),
+        "UV_CONFIG_FILE": str(host.directory / "uv.toml"),
         "UV_NO_BUILD": "1",
         "PIP_FIND_LINKS": str(index.directory),
-        "PIP_TARGET": str(host.folder / "malicious-target"),
-        "PIP_CONSTRAINT": str(host.folder / "malicious.txt"),
-        "VIRTUAL_ENV": str(host.folder / "malicious-venv"),
-        "CONDA_PREFIX": str(host.folder / "malicious-venv"),
+        "PIP_TARGET": str(host.directory / "malicious-target"),
+        "PIP_CONSTRAINT": str(host.directory / "malicious.txt"),
+        "VIRTUAL_ENV": str(host.directory / "malicious-venv"),
+        "CONDA_PREFIX": str(host.directory / "malicious-venv"),
         "VIRTUALENV_SYSTEM_SITE_PACKAGES": "1",
         "VIRTUALENV_PROMPT": "malicious",
         "PYTHONUSERBASE": str(hostile),
@@ -60,7 +61,7 @@ def hostile_host(host: Host, index: Index) -> Host:
         "PYTHONOPTIMIZE": "2",
         "LD_LIBRARY_PATH": str(hostile),
         "TMPDIR": str(hostile),
-        "XDG_CONFIG_HOME": str(host.folder / "home/.config"),
+        "XDG_CONFIG_HOME": str(host.directory / "home/.config"),
         "GIT_DIR": str(hostile),
     }
     return host
@@ -69,15 +70,15 @@ def hostile_host(host: Host, index: Index) -> Host:
 def test_apply_ignores_environment_and_config_files(hostile_host: Host, index: Index) -> None:
     hostile_host.declare(["alpha", "beta"])
 
-    hostile_host.converges()
+    hostile_host.assert_converges()
 
     assert hostile_host.versions() == {"alpha": "1.1", "beta": "2.0"}
     assert index.requests == []
     config = (hostile_host.generation / "pyvenv.cfg").read_text()
     assert "include-system-site-packages = false" in config
     assert "malicious" not in config
-    assert not (hostile_host.folder / "canary").exists()
-    assert not list(hostile_host.folder.glob("malicious-[ctv]*"))
+    assert not (hostile_host.directory / "canary").exists()
+    assert not list(hostile_host.directory.glob("malicious-[ctv]*"))
     assert not [path for path in hostile_host.site.rglob("*") if path.is_symlink()]
 
 
@@ -87,7 +88,7 @@ def test_declared_index_overrides_the_environment(
     with Index(tmp_path / "wheels") as declared:
         hostile_host.declare(["beta"], find_links=[], no_index=False, index_url=declared.url)
 
-        hostile_host.applied()
+        hostile_host.apply_ok()
 
         assert hostile_host.versions() == {"beta": "2.0"}
         assert index.requests == []
@@ -96,10 +97,10 @@ def test_declared_index_overrides_the_environment(
 
 def test_pythonpath_reaches_no_tool_and_no_venv(hostile_host: Host) -> None:
     """The installation protects converge itself; converge protects the processes that it starts."""
-    hostile = hostile_host.folder / "hostile"
+    hostile = hostile_host.directory / "hostile"
     for path in hostile.iterdir():
         path.unlink()
-    canary = hostile_host.folder / "canary"
+    canary = hostile_host.directory / "canary"
     for name in ("sitecustomize", "usercustomize", "_virtualenv"):
         (hostile / f"{name}.py").write_text(
             "import sys\n"

@@ -13,51 +13,51 @@ from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
 
 
-def test_check_accepts_touched_files(live: Host) -> None:
-    for path in live.generation.rglob("*"):
+def test_check_accepts_touched_files(applied_host: Host) -> None:
+    for path in applied_host.generation.rglob("*"):
         os.utime(path, follow_symlinks=False)
 
-    before = live.generation
-    live.settled()
+    before = applied_host.generation
+    applied_host.assert_no_changes()
 
-    assert live.generation == before
+    assert applied_host.generation == before
 
 
-def test_stat_cache_is_refreshed_after_a_touch(live: Host) -> None:
+def test_stat_cache_is_refreshed_after_a_touch(applied_host: Host) -> None:
     """The first apply hashes the file and updates the cache. The second compares stats only."""
-    stats = live.generation / ".converge/stats"
-    os.utime(live.site / "alpha/__init__.py")
-    live.applied()
+    stats = applied_host.generation / ".converge/stats"
+    os.utime(applied_host.site / "alpha/__init__.py")
+    applied_host.apply_ok()
     content = stats.read_bytes()
-    live.applied()
+    applied_host.apply_ok()
 
     assert stats.read_bytes() == content
 
 
-def test_stat_cache_stores_times_beyond_64_bits(live: Host) -> None:
+def test_stat_cache_stores_times_beyond_64_bits(applied_host: Host) -> None:
     """ext4 and tmpfs store seconds whose count in nanoseconds exceeds 64 bits."""
-    os.utime(live.site / "alpha/__init__.py", (10_413_792_000, 10_413_792_000))  # in 2300
+    os.utime(applied_host.site / "alpha/__init__.py", (10_413_792_000, 10_413_792_000))  # in 2300
 
-    live.settled()
+    applied_host.assert_no_changes()
 
-    assert seals.untouched(str(live.generation))
-    assert live.run("verify", "converge.toml").code == 0
+    assert seals.untouched(str(applied_host.generation))
+    assert applied_host.run("verify", "converge.toml").code == 0
 
 
-def test_check_accepts_a_store_restored_from_backup(live: Host) -> None:
-    backup = live.folder / "backup"
-    subprocess.run(["cp", "-a", live.folder / "venvs", backup], check=True)
-    shutil.rmtree(live.folder / "venvs")
-    backup.rename(live.folder / "venvs")
+def test_check_accepts_a_store_restored_from_backup(applied_host: Host) -> None:
+    backup = applied_host.directory / "backup"
+    subprocess.run(["cp", "-a", applied_host.directory / "venvs", backup], check=True)
+    shutil.rmtree(applied_host.directory / "venvs")
+    backup.rename(applied_host.directory / "venvs")
 
-    live.settled()
+    applied_host.assert_no_changes()
 
 
 @pytest.mark.parametrize("flag", ["-O", "-OO", "-B", "-I"])
-def test_check_accepts_bytecode_that_python_writes(live: Host, flag: str) -> None:
+def test_check_accepts_bytecode_that_python_writes(applied_host: Host, flag: str) -> None:
     program = "import alpha, beta; print(alpha.__version__)"
     done = subprocess.run(
-        [live.venv / "bin/python", flag, "-c", program],
+        [applied_host.venv / "bin/python", flag, "-c", program],
         env={"PATH": os.defpath},
         check=True,
         capture_output=True,
@@ -65,43 +65,45 @@ def test_check_accepts_bytecode_that_python_writes(live: Host, flag: str) -> Non
     )
     assert done.stdout == "1.1\n"
 
-    live.settled()
+    applied_host.assert_no_changes()
 
 
-def test_replaced_bytecode_is_repaired(live: Host) -> None:
-    (compiled,) = (live.site / "beta/__pycache__").glob("*.pyc")
-    shutil.copy(next((live.site / "alpha/__pycache__").glob("*.pyc")), compiled)
+def test_replaced_bytecode_is_repaired(applied_host: Host) -> None:
+    (compiled,) = (applied_host.site / "beta/__pycache__").glob("*.pyc")
+    shutil.copy(next((applied_host.site / "alpha/__pycache__").glob("*.pyc")), compiled)
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert plan["action"] == "repair"
-    assert live.python_says("import beta; print(beta.__version__)") == "1.0"
+    assert applied_host.run_python("import beta; print(beta.__version__)") == "1.0"
 
 
-def test_bytecode_without_source_is_drift(live: Host) -> None:
-    (compiled,) = (live.site / "beta/__pycache__").glob("*.pyc")
-    shutil.copy(compiled, live.site / "planted.pyc")
+def test_bytecode_without_source_is_drift(applied_host: Host) -> None:
+    (compiled,) = (applied_host.site / "beta/__pycache__").glob("*.pyc")
+    shutil.copy(compiled, applied_host.site / "planted.pyc")
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert f"file.lib/{MINOR}/site-packages/planted.pyc" in {
         change["attribute"] for change in plan["changes"]
     }
 
 
-def test_ignored_paths_arent_checked(stocked: Host) -> None:
-    stocked.declare(["alpha"], ignore=["share/cache/**", f"lib/{MINOR}/site-packages/alpha/data/*"])
-    stocked.applied()
-    cache = stocked.generation / "share/cache/deep"
+def test_ignored_paths_arent_checked(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(
+        ["alpha"], ignore=["share/cache/**", f"lib/{MINOR}/site-packages/alpha/data/*"]
+    )
+    host_with_wheels.apply_ok()
+    cache = host_with_wheels.generation / "share/cache/deep"
     cache.mkdir(parents=True)
     (cache / "made-at-run-time").write_text("x")
-    (stocked.site / "alpha/data/table.txt").write_text("edited")
+    (host_with_wheels.site / "alpha/data/table.txt").write_text("edited")
 
-    stocked.settled()
+    host_with_wheels.assert_no_changes()
 
-    assert stocked.run("verify", "converge.toml").code == 0
-    (stocked.generation / "share/not-ignored").write_text("x")
-    assert stocked.check().code == 2
+    assert host_with_wheels.run("verify", "converge.toml").code == 0
+    (host_with_wheels.generation / "share/not-ignored").write_text("x")
+    assert host_with_wheels.check().code == 2
 
 
 @pytest.mark.parametrize("replacement", ["nothing", "a file"])

@@ -33,48 +33,48 @@ CANARY: dict[str, Callable[[Host, Path], object]] = {
 
 @pytest.mark.parametrize("plant", CANARY.values(), ids=CANARY)
 def test_check_and_repair_run_no_planted_code(
-    live: Host, plant: Callable[[Host, Path], object]
+    applied_host: Host, plant: Callable[[Host, Path], object]
 ) -> None:
-    canary = live.folder / "canary"
-    plant(live, canary)
+    canary = applied_host.directory / "canary"
+    plant(applied_host, canary)
 
-    live.converges()
+    applied_host.assert_converges()
 
     assert not canary.exists()
 
 
-def test_no_op_apply_starts_no_process_and_writes_nothing(live: Host) -> None:
+def test_no_op_apply_starts_no_process_and_writes_nothing(applied_host: Host) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace isn't installed")
-    log = live.folder / "calls"
+    log = applied_host.directory / "calls"
     calls = "execve,fork,vfork,clone,clone3,socket,connect,mkdir,mkdirat,rename,renameat,renameat2"
     calls += ",unlink,unlinkat,symlink,symlinkat,chmod,fchmod,fchmodat,fsync,syncfs,ftruncate"
     strace = ["strace", "-f", "-qq", "-e", f"trace={calls}", "-e", "signal=none", "-o", str(log)]
 
-    assert live.apply(prefix=strace).code == 0
+    assert applied_host.apply(prefix=strace).code == 0
 
     (only,) = log.read_text().splitlines()
     assert "execve(" in only
 
 
-def test_no_op_apply_stats_every_file(live: Host) -> None:
+def test_no_op_apply_stats_every_file(applied_host: Host) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace isn't installed")
-    log = live.folder / "stats"
+    log = applied_host.directory / "stats"
     strace = ["strace", "-f", "-qq", "-e", "trace=%file", "-o", str(log)]
 
-    assert live.apply(prefix=strace).code == 0
+    assert applied_host.apply(prefix=strace).code == 0
 
     calls = log.read_text()
-    for path in live.generation.rglob("*"):
+    for path in applied_host.generation.rglob("*"):
         if ".converge" not in path.parts:
-            in_site = path.is_relative_to(live.site) and path != live.site
-            parent = live.site if in_site else live.generation
+            in_site = path.is_relative_to(applied_host.site) and path != applied_host.site
+            parent = applied_host.site if in_site else applied_host.generation
             assert f'"{path.relative_to(parent)}"' in calls, path
 
 
-def test_no_op_apply_imports_no_library(live: Host) -> None:
-    program = live.write(
+def test_no_op_apply_imports_no_library(applied_host: Host) -> None:
+    program = applied_host.write(
         "import sys\n"
         "from states.__main__ import main\n"
         "sys.argv = ['converge', 'apply', 'converge.toml', '--quiet']\n"
@@ -82,7 +82,7 @@ def test_no_op_apply_imports_no_library(live: Host) -> None:
         "print(sorted(sys.modules), file=sys.stderr)\n",
         "probe.py",
     )
-    done = live.run(prefix=[*live.command()[:1], str(program), "--"])
+    done = applied_host.run(prefix=[*applied_host.argv()[:1], str(program), "--"])
 
     assert "nothing to do" in done.out
     for module in ("pydantic", "networkx", "virtualenv", "subprocess", "asyncio", "packaging"):

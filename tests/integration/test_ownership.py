@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import stock
-from tests.integration.host import Host, changes
-from tests.integration.rooms import NOBODY
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.integration.mount_namespaces import NOBODY
+from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -29,32 +30,32 @@ def run_as_nobody(*arguments: object) -> int:
 @pytest.fixture
 def open_host(shared_cache: Path) -> Iterator[Host]:
     """Yield a host whose directory every user can enter."""
-    with tempfile.TemporaryDirectory(prefix="open-host-") as folder:
-        Path(folder).chmod(0o755)
-        host = Host(folder=Path(folder), cache=shared_cache)
-        stock(host.wheels)
+    with tempfile.TemporaryDirectory(prefix="open-host-") as directory:
+        Path(directory).chmod(0o755)
+        host = Host(directory=Path(directory), cache=shared_cache)
+        make_wheels(host.wheels)
         yield host
 
 
-def test_owner_group_and_mode_are_applied_and_repaired(stocked: Host) -> None:
+def test_owner_group_and_mode_are_applied_and_repaired(host_with_wheels: Host) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")
-    stocked.declare(["beta"])
-    stocked.applied()
-    stocked.declare(["beta"], owner="nobody", group="nogroup", mode="0750")
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    host_with_wheels.declare(["beta"], owner="nobody", group="nogroup", mode="0750")
 
-    plan = stocked.converges()
+    plan = host_with_wheels.assert_converges()
 
     assert plan["action"] == "update"
     assert changes(plan)["owner"] == (None, "nobody")
     assert changes(plan)["group"] == (None, "nogroup")
     assert changes(plan)["mode"] == ("0755", "0750")
-    assert {path.lstat().st_uid for path in stocked.site.rglob("*")} == {NOBODY}
-    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
+    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {NOBODY}
+    assert host_with_wheels.generation.stat().st_mode & 0o7777 == 0o750
 
-    stocked.generation.chmod(0o700)
-    assert stocked.converges()["action"] == "repair"
-    assert stocked.generation.stat().st_mode & 0o7777 == 0o750
+    host_with_wheels.generation.chmod(0o700)
+    assert host_with_wheels.assert_converges()["action"] == "repair"
+    assert host_with_wheels.generation.stat().st_mode & 0o7777 == 0o750
 
 
 HOLD_LOCKS = """
@@ -63,10 +64,10 @@ held = set()
 while time.sleep(0.001) is None:
     for name in set(os.listdir(sys.argv[1])) - held:
         try:
-            folder = os.open(f"{sys.argv[1]}/{name}/.converge", os.O_RDONLY)
+            directory = os.open(f"{sys.argv[1]}/{name}/.converge", os.O_RDONLY)
         except OSError:
             continue
-        fcntl.flock(folder, fcntl.LOCK_SH)
+        fcntl.flock(directory, fcntl.LOCK_SH)
         held.add(name)
         print(name, flush=True)
 """
@@ -74,7 +75,7 @@ while time.sleep(0.001) is None:
 
 def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
     open_host.declare(["beta"], smoke=["sleep 0.5"])
-    open_host.applied()
+    open_host.apply_ok()
     shutil.rmtree(open_host.generation)
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command = [
@@ -87,20 +88,20 @@ def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as locker:
         try:
-            open_host.applied()
+            open_host.apply_ok()
             assert locker.stdout is not None
             assert locker.stdout.readline().strip() == open_host.generation.name
         finally:
             locker.kill()
-    open_host.settled()
+    open_host.assert_no_changes()
 
 
 CREATE_FILES = """
 import glob, itertools, sys
 for number in itertools.count():
-    for folder in glob.glob(f"{sys.argv[1]}/trash-*/*/*/site-packages/beta/cache"):
+    for directory in glob.glob(f"{sys.argv[1]}/trash-*/*/*/site-packages/beta/cache"):
         try:
-            open(f"{folder}/more-{number}", "x").close()
+            open(f"{directory}/more-{number}", "x").close()
         except OSError:
             continue
 """
@@ -108,7 +109,7 @@ for number in itertools.count():
 
 def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
     open_host.declare(["beta<2"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
-    open_host.applied()
+    open_host.apply_ok()
     cache = open_host.site / "beta/cache"
     assert run_as_nobody("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
@@ -128,7 +129,7 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
 def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
     """A sparse file can have any size without using disk space."""
     open_host.declare(["beta<2"], owner="nobody")
-    open_host.applied()
+    open_host.apply_ok()
     site = open_host.site
     metadata = "printf 'Name: stray\\nVersion: 1.0\\n\\n'"
     script = f"""
@@ -141,7 +142,7 @@ def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
     assert run_as_nobody("sh", "-ec", script) == 0
 
     verified = open_host.run("verify", "converge.toml", "--json")
-    repaired = open_host.converges()
+    repaired = open_host.assert_converges()
 
     assert verified.code == 2, verified.err
     assert "S.5...." in verified.out
@@ -150,7 +151,7 @@ def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
 
 def test_owner_can_change_files_but_not_metadata(open_host: Host) -> None:
     open_host.declare(["beta"], owner="nobody")
-    open_host.applied()
+    open_host.apply_ok()
     root = open_host.generation
 
     assert run_as_nobody("touch", open_host.site / "stray.py") == 0
@@ -163,13 +164,13 @@ def test_owner_can_change_files_but_not_metadata(open_host: Host) -> None:
         assert run_as_nobody(*command) != 0
     assert root.stat().st_uid == 0
     assert {path.lstat().st_uid for path in (root / ".converge").rglob("*")} == {0}
-    assert set(changes(open_host.converges())) == {
+    assert set(changes(open_host.assert_converges())) == {
         f"file.{(open_host.site / 'stray.py').relative_to(open_host.generation)}",
         "generation",
     }
 
 
-def test_ownership_changes_only_after_smoke_tests(stocked: Host) -> None:
+def test_ownership_changes_only_after_smoke_tests(host_with_wheels: Host) -> None:
     """Otherwise, the owner could replace a file before root runs it."""
     program = (
         "import os, sys; "
@@ -177,30 +178,34 @@ def test_ownership_changes_only_after_smoke_tests(stocked: Host) -> None:
         "for directory, _, files in os.walk(sys.prefix) for name in [*files, '.']}; "
         "sys.exit(owners != {0} or os.stat(sys.prefix).st_mode & 0o777 != 0o750)"
     )
-    stocked.declare(
+    host_with_wheels.declare(
         ["beta"], owner="nobody", group="nogroup", mode="0750", smoke=[f'python -c "{program}"']
     )
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert {path.lstat().st_uid for path in stocked.site.rglob("*")} == {NOBODY}
+    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {NOBODY}
 
 
-def test_files_changed_by_a_smoke_test_are_drift(stocked: Host) -> None:
+def test_files_changed_by_a_smoke_test_are_drift(host_with_wheels: Host) -> None:
     program = "import beta; open(beta.__file__, 'a').write('pass')"
-    stocked.declare(["beta"], owner="nobody", smoke=[f'python -c "{program}"'])
-    stocked.apply()
+    host_with_wheels.declare(["beta"], owner="nobody", smoke=[f'python -c "{program}"'])
+    host_with_wheels.apply()
 
-    assert stocked.run("check", "converge.toml").code == 2
+    assert host_with_wheels.run("check", "converge.toml").code == 2
 
 
-def test_persistent_directory_belongs_to_the_owner(stocked: Host) -> None:
-    make_wheel(stocked.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"})
-    stocked.declare(["service"], owner="nobody", group="nogroup", persistent=["etc/service", "var"])
+def test_persistent_directory_belongs_to_the_owner(host_with_wheels: Host) -> None:
+    make_wheel(
+        host_with_wheels.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"}
+    )
+    host_with_wheels.declare(
+        ["service"], owner="nobody", group="nogroup", persistent=["etc/service", "var"]
+    )
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    persistent = stocked.store / "persistent"
+    persistent = host_with_wheels.store / "persistent"
     for path in (
         persistent / "etc/service",
         persistent / "etc/service/service.conf",
@@ -209,41 +214,41 @@ def test_persistent_directory_belongs_to_the_owner(stocked: Host) -> None:
         assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
 
 
-def test_metadata_isnt_written_through_a_symlink(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    outside = stocked.folder / "outside"
-    (stocked.generation / ".converge").rename(outside)
-    (stocked.generation / ".converge").symlink_to(outside)
+def test_metadata_isnt_written_through_a_symlink(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    outside = host_with_wheels.directory / "outside"
+    (host_with_wheels.generation / ".converge").rename(outside)
+    (host_with_wheels.generation / ".converge").symlink_to(outside)
     before = {path: path.lstat().st_ctime_ns for path in outside.iterdir()}
 
-    stocked.applied()
+    host_with_wheels.apply_ok()
 
     assert {path: path.lstat().st_ctime_ns for path in outside.iterdir()} == before
 
 
-def test_mode_that_locks_out_the_owner_is_refused(stocked: Host) -> None:
-    stocked.declare(["beta"], owner="nobody", mode="0700")
+def test_mode_that_locks_out_the_owner_is_refused(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], owner="nobody", mode="0700")
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 1
     assert "shuts the owner `nobody` out" in failed.first["error"]["message"]
-    assert stocked.generations() == []
+    assert host_with_wheels.generations() == []
 
 
-def test_group_writable_mode_is_refused(stocked: Host) -> None:
-    stocked.declare(["beta"], mode="0775")
+def test_group_writable_mode_is_refused(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], mode="0775")
 
-    refused = stocked.apply()
+    refused = host_with_wheels.apply()
 
     assert refused.code == 65
     assert "would let others replace" in refused.report["problems"][0]["message"]
 
 
-def test_default_acl_makes_no_created_file_writable(stocked: Host) -> None:
+def test_default_acl_makes_no_created_file_writable(host_with_wheels: Host) -> None:
     """A default ACL replaces the umask for every file created below (acl(5))."""
-    parent = stocked.folder / "team"
+    parent = host_with_wheels.directory / "team"
     parent.mkdir()
     undefined_id, group = 0xFFFFFFFF, 100
     entries = [(1, 7, undefined_id), (4, 5, undefined_id), (8, 7, group), (16, 7, undefined_id)]
@@ -253,30 +258,37 @@ def test_default_acl_makes_no_created_file_writable(stocked: Host) -> None:
     except OSError as error:
         pytest.skip(f"access control lists aren't supported here: {error.strerror}")
     link = '[link."team/bin/alpha"]\nto = "venv.app:bin/alpha"\n'
-    stocked.declare(["alpha==1.0"], link, path="team/venvs/app", persistent=["etc/deep/app"])
-    stocked.applied()
-    stocked.declare(["alpha==1.1"], link, path="team/venvs/app", persistent=["etc/deep/more"])
-    stocked.applied()
+    host_with_wheels.declare(
+        ["alpha==1.0"], link, path="team/venvs/app", persistent=["etc/deep/app"]
+    )
+    host_with_wheels.apply_ok()
+    host_with_wheels.declare(
+        ["alpha==1.1"], link, path="team/venvs/app", persistent=["etc/deep/more"]
+    )
+    host_with_wheels.apply_ok()
 
     paths = [path for path in parent.rglob("*") if not path.is_symlink()]
     assert [path for path in paths if path.stat().st_mode & 0o022] == []
 
 
-def test_unknown_owner_fails_before_the_build(stocked: Host) -> None:
-    stocked.declare(["beta"], owner="no-such-user")
+def test_unknown_owner_fails_before_the_build(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], owner="no-such-user")
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 1
     assert "no user `no-such-user`" in failed.first["error"]["message"]
     assert "installing" not in failed.err, "the owner is checked before the build"
-    assert not stocked.venv.exists()
-    assert not Path(stocked.store / "generations").exists() or stocked.generations() == []
+    assert not host_with_wheels.venv.exists()
+    assert (
+        not Path(host_with_wheels.store / "generations").exists()
+        or host_with_wheels.generations() == []
+    )
 
 
-def test_mode_with_leading_zero_changes_nothing(stocked: Host) -> None:
-    stocked.declare(["beta"], mode="750")
-    stocked.applied()
-    stocked.declare(["beta"], mode="0750")
+def test_mode_with_leading_zero_changes_nothing(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], mode="750")
+    host_with_wheels.apply_ok()
+    host_with_wheels.declare(["beta"], mode="0750")
 
-    stocked.settled()
+    host_with_wheels.assert_no_changes()

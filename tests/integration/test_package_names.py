@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import Host, changes
+from tests.integration.host import Host
+from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 SPELLINGS = {
@@ -27,7 +28,7 @@ SPELLINGS = {
 @pytest.fixture(scope="module")
 def host_with_spellings(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Host:
     """Return a host with packages whose names and versions have several spellings."""
-    host = Host(folder=tmp_path_factory.mktemp("spellings"), cache=shared_cache)
+    host = Host(directory=tmp_path_factory.mktemp("spellings"), cache=shared_cache)
     for name, *versions in (
         ("delta-pkg-core", "1.0"),
         ("epsilon", "2.1.0+cpu", "2.1.0+gpu"),
@@ -56,7 +57,7 @@ def test_every_name_spelling_is_installed_and_recognized(host_with_spellings: Ho
         ["Delta_Pkg.Core", "EPSILON==2.1.0+cpu", "zeta", "eta==2.0rc1", "kappa"]
     )
 
-    plan = host_with_spellings.converges()
+    plan = host_with_spellings.assert_converges()
 
     assert {name for name in changes(plan) if name.startswith("package.")} == {
         "package.delta-pkg-core",
@@ -69,7 +70,7 @@ def test_every_name_spelling_is_installed_and_recognized(host_with_spellings: Ho
 
 def test_changed_name_spelling_changes_nothing(host_with_spellings: Host) -> None:
     host_with_spellings.declare(["Delta_Pkg.Core"])
-    host_with_spellings.applied()
+    host_with_spellings.apply_ok()
     host_with_spellings.declare(["delta.pkg-core"])
 
     assert not host_with_spellings.plan().report["changed"]
@@ -79,20 +80,20 @@ def test_added_extra_installs_its_dependencies(host: Host) -> None:
     make_wheel(host.wheels, "base", "1.0", extras={"sock": ["socks"], "all": ["base[sock]"]})
     make_wheel(host.wheels, "socks", "1.0")
     host.declare(["base"])
-    host.applied()
+    host.apply_ok()
     host.declare(["base[all]"])
 
-    plan = host.converges()
+    plan = host.assert_converges()
 
     assert changes(plan)["package.socks"] == (None, "1.0")
     host.declare(["base"])
-    assert changes(host.converges())["package.socks"] == ("1.0", None)
+    assert changes(host.assert_converges())["package.socks"] == ("1.0", None)
 
 
 def test_false_marker_skips_the_requirement(host_with_spellings: Host) -> None:
     host_with_spellings.declare(["theta", "no-such-package; python_version<'3'"])
 
-    host_with_spellings.applied()
+    host_with_spellings.apply_ok()
 
     assert set(host_with_spellings.versions()) == {"theta"}
 
@@ -100,17 +101,17 @@ def test_false_marker_skips_the_requirement(host_with_spellings: Host) -> None:
 def test_venv_without_packages_is_created(host: Host) -> None:
     host.declare([])
 
-    plan = host.converges()
+    plan = host.assert_converges()
 
     assert plan["action"] == "create"
     assert host.versions() == {}
-    assert host.python_says("import sys; print(sys.prefix != sys.base_prefix)") == "True"
+    assert host.run_python("import sys; print(sys.prefix != sys.base_prefix)") == "True"
 
 
 def test_emptied_package_list_removes_all_packages(host_with_spellings: Host) -> None:
     host_with_spellings.declare(["theta"])
-    host_with_spellings.applied()
+    host_with_spellings.apply_ok()
     host_with_spellings.declare([])
 
-    assert changes(host_with_spellings.converges())["package.theta"][1] is None
+    assert changes(host_with_spellings.assert_converges())["package.theta"][1] is None
     assert host_with_spellings.versions() == {}

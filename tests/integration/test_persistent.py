@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import MINOR, Host, changes
+from tests.integration.host import MINOR, Host
 from tests.integration.interpreters import private_interpreter
-from tests.integration.rooms import room, small_disk
+from tests.integration.mount_namespaces import mount_namespace, small_disk
+from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 
@@ -22,33 +23,33 @@ def host_with_service(host: Host) -> Host:
         data = {"data/etc/service/service.conf": f"shipped = {version}\n"}
         make_wheel(host.wheels, "service", version, data=data)
     host.declare(["service==1.0"], persistent=["etc/service"])
-    host.converges()
+    host.assert_converges()
     return host
 
 
 def test_persistent_directory_starts_with_packaged_files(host_with_service: Host) -> None:
     assert (host_with_service.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
-    assert host_with_service.python_says("import service; print(service.__version__)") == "1.0"
+    assert host_with_service.run_python("import service; print(service.__version__)") == "1.0"
 
 
 def test_persistent_files_survive_an_upgrade(host_with_service: Host) -> None:
-    folder = host_with_service.venv / "etc/service"
-    (folder / "service.conf").write_text("edited\n")
-    (folder / "more.conf").write_text("more\n")
-    host_with_service.settled()
+    directory = host_with_service.venv / "etc/service"
+    (directory / "service.conf").write_text("edited\n")
+    (directory / "more.conf").write_text("more\n")
+    host_with_service.assert_no_changes()
     host_with_service.declare(["service==2.0"], persistent=["etc/service"])
 
-    host_with_service.converges()
+    host_with_service.assert_converges()
 
-    assert (folder / "service.conf").read_text() == "edited\n"
-    assert (folder / "more.conf").read_text() == "more\n"
-    assert host_with_service.python_says("import service; print(service.__version__)") == "2.0"
+    assert (directory / "service.conf").read_text() == "edited\n"
+    assert (directory / "more.conf").read_text() == "more\n"
+    assert host_with_service.run_python("import service; print(service.__version__)") == "2.0"
 
 
 def test_persistent_directory_is_shared_by_all_generations(host_with_service: Host) -> None:
     before = os.stat(host_with_service.venv / "etc/service")
     (host_with_service.site / "stray.py").write_text("")
-    host_with_service.converges()
+    host_with_service.assert_converges()
 
     assert os.path.samestat(before, os.stat(host_with_service.venv / "etc/service"))
 
@@ -56,7 +57,7 @@ def test_persistent_directory_is_shared_by_all_generations(host_with_service: Ho
 def test_added_persistent_path_is_an_update(host_with_service: Host) -> None:
     host_with_service.declare(["service==1.0"], persistent=["etc/service", "var/lib/service"])
 
-    plan = host_with_service.converges()
+    plan = host_with_service.assert_converges()
 
     assert plan["action"] == "update"
     assert (host_with_service.venv / "var/lib/service").is_dir()
@@ -65,10 +66,10 @@ def test_added_persistent_path_is_an_update(host_with_service: Host) -> None:
 @pytest.mark.parametrize("name", ["etc/service", "./etc//service/"])
 def test_missing_persistent_directory_is_drift(host_with_service: Host, name: str) -> None:
     host_with_service.declare(["service==1.0"], persistent=[name])
-    host_with_service.settled()
+    host_with_service.assert_no_changes()
     shutil.rmtree(host_with_service.store / "persistent/etc/service")
 
-    plan = host_with_service.converges()
+    plan = host_with_service.assert_converges()
 
     assert changes(plan)["file.etc/service"] == ("missing", "as sealed")
     assert (host_with_service.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
@@ -84,15 +85,15 @@ def test_nested_persistent_paths_are_refused(host_with_service: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder",
+    "directory",
     ["bin", "lib/", "./lib64", ".converge", "bin/python", f"lib/{MINOR}"]
     + [f"{library}/{MINOR}/site-packages" for library in ("lib", "lib64")],
 )
-def test_persistent_path_cant_be_part_of_the_venv(stocked: Host, folder: str) -> None:
+def test_persistent_path_cant_be_part_of_the_venv(host_with_wheels: Host, directory: str) -> None:
     """If packages were persistent, those of the first generation would always stay."""
-    stocked.declare(["beta"], persistent=[folder])
+    host_with_wheels.declare(["beta"], persistent=[directory])
 
-    refused = stocked.plan()
+    refused = host_with_wheels.plan()
 
     assert refused.code == 65
     assert "belongs to the environment" in refused.report["problems"][0]["message"]
@@ -101,17 +102,17 @@ def test_persistent_path_cant_be_part_of_the_venv(stocked: Host, folder: str) ->
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_apply_creates_nothing_below_an_owned_directory(host_with_service: Host) -> None:
     host_with_service.declare(["service==1.0"], persistent=["var/app"], owner="nobody")
-    host_with_service.applied()
-    (host_with_service.folder / "outside").mkdir()
+    host_with_service.apply_ok()
+    (host_with_service.directory / "outside").mkdir()
     owned = host_with_service.store / "persistent/var/app"
-    (owned / "deep").symlink_to(host_with_service.folder / "outside")
+    (owned / "deep").symlink_to(host_with_service.directory / "outside")
     host_with_service.declare(["service==1.0"], persistent=["var/app/deep/data"], owner="nobody")
 
     refused = host_with_service.apply()
 
     assert refused.code == 77
     assert f"unsafe: `{owned}` belongs to uid" in refused.first["error"]["message"]
-    assert list((host_with_service.folder / "outside").iterdir()) == []
+    assert list((host_with_service.directory / "outside").iterdir()) == []
 
 
 @pytest.mark.parametrize("at", ["persistent", "persistent/etc"])
@@ -121,9 +122,9 @@ def test_persistent_directory_can_be_a_mount_point(host_with_service: Host, at: 
     (host_with_service.store / at).mkdir(parents=True)
     unfinished = host_with_service.store / "persistent/etc/.service.next"
     script = f"{small_disk(host_with_service.store / at, '1m')}\nmkdir -p '{unfinished}'"
-    with room(script, host_with_service.folder) as inside:
-        host_with_service.applied(prefix=inside)
-        again = host_with_service.applied(prefix=inside)
+    with mount_namespace(script, host_with_service.directory) as inside:
+        host_with_service.apply_ok(prefix=inside)
+        again = host_with_service.apply_ok(prefix=inside)
         conf = host_with_service.venv / "etc/service/service.conf"
         shown = subprocess.run([*inside, "cat", conf], stdout=subprocess.PIPE, text=True)
         exists = subprocess.run([*inside, "test", "-e", unfinished])
@@ -136,7 +137,9 @@ def test_persistent_directory_can_be_a_mount_point(host_with_service: Host, at: 
 def test_world_writable_persistent_mount_is_refused(host_with_service: Host) -> None:
     host_with_service.declare(["service==1.0"], persistent=["var/app"])
     persistent = host_with_service.store / "persistent"
-    with room(f"mount -t tmpfs open '{persistent}'", host_with_service.folder) as inside:
+    with mount_namespace(
+        f"mount -t tmpfs open '{persistent}'", host_with_service.directory
+    ) as inside:
         refused = host_with_service.apply(prefix=inside)
 
     assert refused.code == 77
@@ -148,7 +151,7 @@ def test_redirected_persistent_symlink_is_drift(host_with_service: Host) -> None
     link.unlink()
     link.symlink_to("/etc")
 
-    plan = host_with_service.converges()
+    plan = host_with_service.assert_converges()
 
     assert changes(plan)["file.etc/service"] == ("edited", "as sealed")
     assert (host_with_service.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
@@ -160,47 +163,47 @@ def interpreter_packages(python: Path) -> Path:
     return Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
 
 
-def test_system_package_is_symlinked(stocked: Host) -> None:
-    python = private_interpreter(stocked.folder / "opt/python")
+def test_system_package_is_symlinked(host_with_wheels: Host) -> None:
+    python = private_interpreter(host_with_wheels.directory / "opt/python")
     system = interpreter_packages(python)
-    assert system.is_relative_to(stocked.folder)
+    assert system.is_relative_to(host_with_wheels.directory)
     (system / "libthing").mkdir(parents=True)
     (system / "libthing/__init__.py").write_text("SOURCE = 'system'\n")
     (system / "libthingmod.py").write_text("")
     (system / "other.py").write_text("")
-    stocked.python = str(python)
-    stocked.declare(["beta"], system_packages=["libthing"])
+    host_with_wheels.python = str(python)
+    host_with_wheels.declare(["beta"], system_packages=["libthing"])
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.python_says("import libthing; print(libthing.SOURCE)") == "system"
-    assert (stocked.site / "libthing").is_symlink()
-    assert not (stocked.site / "other.py").exists()
-    assert not (stocked.site / "libthingmod.py").exists()
+    assert host_with_wheels.run_python("import libthing; print(libthing.SOURCE)") == "system"
+    assert (host_with_wheels.site / "libthing").is_symlink()
+    assert not (host_with_wheels.site / "other.py").exists()
+    assert not (host_with_wheels.site / "libthingmod.py").exists()
 
 
 @pytest.mark.parametrize("noise", ["old\\n", "no end of line"])
-def test_interpreter_output_at_startup_is_ignored(stocked: Host, noise: str) -> None:
+def test_interpreter_output_at_startup_is_ignored(host_with_wheels: Host, noise: str) -> None:
     """For example, an error in a `.pth` file, or a warning."""
-    python = private_interpreter(stocked.folder / "opt/python")
+    python = private_interpreter(host_with_wheels.directory / "opt/python")
     system = interpreter_packages(python)
-    assert system.is_relative_to(stocked.folder)
+    assert system.is_relative_to(host_with_wheels.directory)
     system.mkdir(parents=True, exist_ok=True)
     (system / "libthing.py").write_text("SOURCE = 'system'\n")
     (system / "noisy.pth").write_text(f"import sys; sys.stderr.write('{noise}')\n")
-    stocked.python = str(python)
-    stocked.declare(["beta"], system_packages=["libthing"], system_site_packages=True)
+    host_with_wheels.python = str(python)
+    host_with_wheels.declare(["beta"], system_packages=["libthing"], system_site_packages=True)
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.python_says("import libthing; print(libthing.SOURCE)") == "system"
+    assert host_with_wheels.run_python("import libthing; print(libthing.SOURCE)") == "system"
 
 
-def test_missing_system_package_is_reported(stocked: Host) -> None:
-    stocked.declare(["beta"], system_packages=["no_such_module"])
+def test_missing_system_package_is_reported(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], system_packages=["no_such_module"])
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 1
     assert "no module `no_such_module`" in failed.first["error"]["message"]
-    assert not stocked.venv.exists()
+    assert not host_with_wheels.venv.exists()

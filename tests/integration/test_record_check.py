@@ -57,13 +57,13 @@ FORGED: dict[Callable[[Path, Rows], str], str] = {
 
 @pytest.mark.parametrize("forge", FORGED, ids=lambda forge: forge.__name__)
 def test_verify_reports_files_that_differ_from_record(
-    stocked: Host, forge: Callable[[Path, Rows], str]
+    host_with_wheels: Host, forge: Callable[[Path, Rows], str]
 ) -> None:
-    stocked.declare(["alpha", "beta<2"])
-    stocked.applied()
-    path = forge_manifest(stocked.generation, forge)
+    host_with_wheels.declare(["alpha", "beta<2"])
+    host_with_wheels.apply_ok()
+    path = forge_manifest(host_with_wheels.generation, forge)
 
-    done = stocked.run("verify", "converge.toml", "--json")
+    done = host_with_wheels.run("verify", "converge.toml", "--json")
 
     document = json.loads(done.out)
     (report,) = document["generations"]
@@ -72,15 +72,15 @@ def test_verify_reports_files_that_differ_from_record(
     assert done.code == 2
 
 
-def test_verify_skips_persistent_and_ignored_files(stocked: Host) -> None:
+def test_verify_skips_persistent_and_ignored_files(host_with_wheels: Host) -> None:
     persistent, ignored = f"{SITE}/alpha/data", f"{SITE}/beta/*"
-    stocked.declare(["alpha", "beta<2"], persistent=[persistent], ignore=[ignored])
-    stocked.applied()
-    (stocked.generation / persistent / "table.txt").unlink()
-    for path in (stocked.site / "beta").glob("*.py"):
+    host_with_wheels.declare(["alpha", "beta<2"], persistent=[persistent], ignore=[ignored])
+    host_with_wheels.apply_ok()
+    (host_with_wheels.generation / persistent / "table.txt").unlink()
+    for path in (host_with_wheels.site / "beta").glob("*.py"):
         path.unlink()
 
-    assert stocked.run("verify", "converge.toml").code == 0
+    assert host_with_wheels.run("verify", "converge.toml").code == 0
 
 
 def forge_manifest(root: Path, forge: Callable[[Path, Rows], str]) -> str:

@@ -39,23 +39,23 @@ def expected() -> dict[str, object]:
 
 @pytest.mark.parametrize(("arguments", "env", "umask"), CALLS.values(), ids=CALLS)
 def test_generation_content_doesnt_depend_on_the_caller(
-    stocked: Host,
+    host_with_wheels: Host,
     expected: dict[str, object],
     arguments: tuple[str, ...],
     env: dict[str, str],
     umask: int,
 ) -> None:
-    make_sdist(stocked.wheels, "source", "1.0")
-    stocked.declare(["alpha", "beta<2"], more=OTHER.format(python=stocked.python))
+    make_sdist(host_with_wheels.wheels, "source", "1.0")
+    host_with_wheels.declare(["alpha", "beta<2"], more=OTHER.format(python=host_with_wheels.python))
 
-    done = stocked.applied(*arguments, env=env, umask=umask)
+    done = host_with_wheels.apply_ok(*arguments, env=env, umask=umask)
 
     actual = {
         "resources": [
             (resource["address"], resource["outcome"]) for resource in done.report["resources"]
         ],
-        "app": content(stocked.folder / "venvs/app"),
-        "other": content(stocked.folder / "venvs/other"),
+        "app": content(host_with_wheels.directory / "venvs/app"),
+        "other": content(host_with_wheels.directory / "venvs/other"),
     }
     assert actual == (expected or actual)
     expected.update(actual)

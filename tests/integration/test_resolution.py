@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from tests.integration.conftest import stock
-from tests.integration.host import Host, changes, reasons
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.support.command import changes, reasons
 from tests.support.index import Index
 from tests.support.wheels import make_wheel
 
@@ -15,9 +16,9 @@ from tests.support.wheels import make_wheel
 @pytest.fixture
 def served(host: Host, index: Index) -> Host:
     """Return a host whose venv was installed from an index."""
-    stock(index.directory)
+    make_wheels(index.directory)
     declare(host, index, ["alpha<1.1", "beta<2"])
-    host.applied()
+    host.apply_ok()
     return host
 
 
@@ -35,7 +36,7 @@ def test_apply_keeps_versions_when_newer_ones_appear(served: Host, index: Index)
     release(index)
     requests_before = len(index.requests)
 
-    served.settled()
+    served.assert_no_changes()
 
     assert len(index.requests) == requests_before
 
@@ -46,7 +47,7 @@ def test_repair_restores_same_versions_without_an_index(served: Host, index: Ind
     shutil.rmtree(served.site / "beta")
     (served.site / "alpha/__init__.py").unlink()
 
-    served.converges()
+    served.assert_converges()
 
     assert served.versions() == {"alpha": "1.0", "beta": "1.0"}
 
@@ -54,7 +55,7 @@ def test_repair_restores_same_versions_without_an_index(served: Host, index: Ind
 def test_upgrade_updates_all_packages(served: Host, index: Index) -> None:
     release(index)
 
-    plan = served.converges("--upgrade")
+    plan = served.assert_converges("--upgrade")
 
     assert plan["action"] == "update"
     assert changes(plan)["package.alpha"] == ("1.0", "1.0.9")
@@ -65,7 +66,7 @@ def test_upgrade_updates_all_packages(served: Host, index: Index) -> None:
 def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> None:
     release(index)
 
-    plan = served.converges("--upgrade=Beta")
+    plan = served.assert_converges("--upgrade=Beta")
 
     assert {name for name in changes(plan) if name.startswith("package.")} == {"package.beta"}
     assert served.versions() == {"alpha": "1.0", "beta": "1.9"}
@@ -74,14 +75,14 @@ def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> 
 def test_upgrade_reports_names_that_match_no_package(served: Host) -> None:
     (notice,) = served.plan("--upgrade=bata,BETA").report["notes"]
     assert notice == "`--upgrade=bata`: no package of that name is, was or will be there"
-    assert served.applied("--upgrade=bata").report["notes"] == [notice]
+    assert served.apply_ok("--upgrade=bata").report["notes"] == [notice]
     assert f"note: {notice}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
 
 
 def test_upgrade_without_newer_versions_changes_nothing(served: Host) -> None:
     before = served.generation
 
-    assert not served.applied("--upgrade").report["changed"]
+    assert not served.apply_ok("--upgrade").report["changed"]
     assert served.generation == before
 
 
@@ -89,7 +90,7 @@ def test_added_package_keeps_other_versions(served: Host, index: Index) -> None:
     release(index)
     declare(served, index, ["alpha<1.1", "beta<2", "gamma"])
 
-    plan = served.converges()
+    plan = served.assert_converges()
 
     assert changes(plan)["package.gamma"] == (None, "3.0")
     assert reasons(plan)["package.gamma"] == "newly required"
@@ -98,10 +99,10 @@ def test_added_package_keeps_other_versions(served: Host, index: Index) -> None:
 
 def test_unrequired_package_is_removed(served: Host, index: Index) -> None:
     declare(served, index, ["gamma"])
-    served.applied()
+    served.apply_ok()
     declare(served, index, ["alpha<1.1"])
 
-    plan = served.converges()
+    plan = served.assert_converges()
 
     assert changes(plan)["package.gamma"] == ("3.0", None)
     assert reasons(plan)["package.gamma"] == "nothing requires it any more"
@@ -111,45 +112,45 @@ def test_reordered_packages_dont_query_the_index(served: Host, index: Index) -> 
     index.close()
     declare(served, index, ["beta<2", "alpha<1.1"])
 
-    served.settled()
+    served.assert_no_changes()
 
 
 def test_looser_requirement_that_still_holds_changes_nothing(served: Host, index: Index) -> None:
     release(index)
     declare(served, index, ["alpha", "beta"])
 
-    assert not served.applied().report["changed"]
+    assert not served.apply_ok().report["changed"]
     index.close()
-    served.settled()
+    served.assert_no_changes()
 
 
 def test_yanked_version_stays_installed(served: Host, index: Index) -> None:
     index.yanked["beta-1.0-py3-none-any.whl"] = "broken"
 
-    served.settled()
+    served.assert_no_changes()
 
 
 def test_restored_declaration_doesnt_query_the_index(served: Host, index: Index) -> None:
     declare(served, index, ["gamma"])
-    served.applied()
+    served.apply_ok()
     index.close()
     declare(served, index, ["alpha<1.1", "beta<2"])
 
-    served.converges()
+    served.assert_converges()
 
     assert served.versions() == {"alpha": "1.0", "beta": "1.0"}
-    assert served.script("alpha") == "alpha 1.0"
+    assert served.run_script("alpha") == "alpha 1.0"
 
 
 def test_exclude_newer_limits_selected_versions(host: Host, index: Index) -> None:
-    stock(index.directory)
+    make_wheels(index.directory)
     index.uploaded["beta-2.0-py3-none-any.whl"] = "2024-06-01T00:00:00Z"
     declare(host, index, ["beta"], exclude_newer="2024-01-01")
-    host.applied()
+    host.apply_ok()
     assert host.versions() == {"beta": "1.0"}
 
     declare(host, index, ["beta"], exclude_newer="2025-01-01")
-    host.applied("--upgrade")
+    host.apply_ok("--upgrade")
     assert host.versions() == {"beta": "2.0"}
 
 

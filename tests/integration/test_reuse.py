@@ -11,7 +11,7 @@ from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
-from tests.integration.rooms import NOBODY
+from tests.integration.mount_namespaces import NOBODY
 from tests.support import backend
 from tests.support.wheels import make_project, make_wheel, record_row
 
@@ -31,7 +31,7 @@ def declare_two(host: Host, **keys: object) -> None:
 
 
 def version_of_other(host: Host) -> str:
-    return (host.folder / "venvs/other" / MODULE).read_text()
+    return (host.directory / "venvs/other" / MODULE).read_text()
 
 
 def forge(generation: Path) -> None:
@@ -55,12 +55,12 @@ def forge(generation: Path) -> None:
     receipts.write(replace(receipt, seal=receipts.sha256(dumped), packages=packages), root)
 
 
-def test_package_is_reused_from_another_venv(stocked: Host) -> None:
-    stocked.declare(["beta<2"])
-    stocked.applied()
-    declare_two(stocked)
+def test_package_is_reused_from_another_venv(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta<2"])
+    host_with_wheels.apply_ok()
+    declare_two(host_with_wheels)
 
-    done = stocked.applied()
+    done = host_with_wheels.apply_ok()
 
     assert "taking from" in done.err
     assert "installing" not in done.err
@@ -68,68 +68,72 @@ def test_package_is_reused_from_another_venv(stocked: Host) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("chowned", [".", ".converge"])
-def test_package_isnt_reused_if_another_user_owns_metadata(stocked: Host, chowned: str) -> None:
-    stocked.declare(["beta<2"])
-    stocked.applied()
-    os.chown(stocked.generation / chowned, NOBODY, NOBODY)
-    forge(stocked.generation)
-    declare_two(stocked)
+def test_package_isnt_reused_if_another_user_owns_metadata(
+    host_with_wheels: Host, chowned: str
+) -> None:
+    host_with_wheels.declare(["beta<2"])
+    host_with_wheels.apply_ok()
+    os.chown(host_with_wheels.generation / chowned, NOBODY, NOBODY)
+    forge(host_with_wheels.generation)
+    declare_two(host_with_wheels)
 
-    done = stocked.apply()
+    done = host_with_wheels.apply()
 
     assert done.resource("venv.other")["outcome"] == "changed"
-    assert version_of_other(stocked) == '__version__ = "1.0"\n'
+    assert version_of_other(host_with_wheels) == '__version__ = "1.0"\n'
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_only_unmodified_packages_of_an_owner_are_reused(stocked: Host) -> None:
-    stocked.declare(["beta<2"], owner="nobody")
-    stocked.applied()
-    declare_two(stocked, owner="nobody")
-    assert "installing" not in stocked.applied().err
-    (stocked.generation / MODULE).write_text(MALICIOUS)
-    (stocked.folder / "venvs/other").unlink()
-    (stocked.folder / "venvs/.other").rename(stocked.folder / "away")
+def test_only_unmodified_packages_of_an_owner_are_reused(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta<2"], owner="nobody")
+    host_with_wheels.apply_ok()
+    declare_two(host_with_wheels, owner="nobody")
+    assert "installing" not in host_with_wheels.apply_ok().err
+    (host_with_wheels.generation / MODULE).write_text(MALICIOUS)
+    (host_with_wheels.directory / "venvs/other").unlink()
+    (host_with_wheels.directory / "venvs/.other").rename(host_with_wheels.directory / "away")
 
-    done = stocked.applied()
+    done = host_with_wheels.apply_ok()
 
-    assert version_of_other(stocked) == '__version__ = "1.0"\n'
-    assert stocked.python_says("import beta; print(beta.__version__)") == "1.0"
+    assert version_of_other(host_with_wheels) == '__version__ = "1.0"\n'
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "1.0"
     assert "taking from" in done.err
 
 
 @pytest.mark.parametrize("key", ["persistent", "ignore"])
-def test_package_with_untracked_files_is_installed_again(stocked: Host, key: str) -> None:
-    make_wheel(stocked.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"})
+def test_package_with_untracked_files_is_installed_again(host_with_wheels: Host, key: str) -> None:
+    make_wheel(
+        host_with_wheels.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"}
+    )
     pattern = {"persistent": "etc/service", "ignore": "etc/service/*"}[key]
-    stocked.declare(["service", "beta<2"], **{key: [pattern]})
-    stocked.applied()
-    stocked.declare(["service", "beta<2", "gamma"], **{key: [pattern]})
+    host_with_wheels.declare(["service", "beta<2"], **{key: [pattern]})
+    host_with_wheels.apply_ok()
+    host_with_wheels.declare(["service", "beta<2", "gamma"], **{key: [pattern]})
 
-    done = stocked.applied()
+    done = host_with_wheels.apply_ok()
 
     assert "fetching anew" not in done.err
     assert "taking from" in done.err
     assert "installing 2 of 3 packages" in done.err
-    assert (stocked.venv / "etc/service/service.conf").read_text() == "x"
+    assert (host_with_wheels.venv / "etc/service/service.conf").read_text() == "x"
 
 
-def test_package_with_vendored_metadata_is_reused(stocked: Host) -> None:
+def test_package_with_vendored_metadata_is_reused(host_with_wheels: Host) -> None:
     """setuptools vendors such metadata. The files that its RECORD lists don't exist."""
     vendored = "service/_vendor/old-1.0.dist-info"
     files = {
         f"{vendored}/METADATA": "Name: old\nVersion: 1.0\n",
         f"{vendored}/RECORD": "../bin/old,,\n",
     }
-    make_wheel(stocked.wheels, "service", "1.0", files=files)
-    stocked.declare(["service", "beta<2"])
-    stocked.applied()
-    stocked.declare(["service", "beta<2", "gamma"])
+    make_wheel(host_with_wheels.wheels, "service", "1.0", files=files)
+    host_with_wheels.declare(["service", "beta<2"])
+    host_with_wheels.apply_ok()
+    host_with_wheels.declare(["service", "beta<2", "gamma"])
 
-    done = stocked.applied()
+    done = host_with_wheels.apply_ok()
 
     assert "installing 1 of 3 packages" in done.err
-    assert (stocked.site / vendored / "RECORD").is_file()
+    assert (host_with_wheels.site / vendored / "RECORD").is_file()
 
 
 UNREPRODUCIBLE = """
@@ -144,22 +148,25 @@ def _wheel(directory, sources):
 """
 
 
-def test_unreproducible_build_is_installed_as_built(stocked: Host) -> None:
+def test_unreproducible_build_is_installed_as_built(host_with_wheels: Host) -> None:
     """The installer rebuilds a project when a file's time changes, and each build differs."""
     source = Path(backend.__file__).read_text() + UNREPRODUCIBLE
-    project = make_project(stocked.folder, "tool", "1.0", files={"_build/backend.py": source})
-    stocked.declare(["tool @ ./tool"])
-    stocked.applied()
+    project = make_project(
+        host_with_wheels.directory, "tool", "1.0", files={"_build/backend.py": source}
+    )
+    host_with_wheels.declare(["tool @ ./tool"])
+    host_with_wheels.apply_ok()
     os.utime(project / "pyproject.toml")
-    stocked.declare(["tool @ ./tool", "beta<2"])
+    host_with_wheels.declare(["tool @ ./tool", "beta<2"])
 
-    done = stocked.applied()
+    done = host_with_wheels.apply_ok()
 
     assert "fetching anew" not in done.err
-    installed = (stocked.site / "tool/built.py").read_text()
+    installed = (host_with_wheels.site / "tool/built.py").read_text()
     assert (
-        stocked.python_says("from tool import built; print('WHEN =', built.WHEN)") == installed[:-1]
+        host_with_wheels.run_python("from tool import built; print('WHEN =', built.WHEN)")
+        == installed[:-1]
     )
-    assert list((stocked.site / "tool/__pycache__").glob("built.*.pyc"))
-    assert stocked.run("verify", "converge.toml").code == 0
-    stocked.settled()
+    assert list((host_with_wheels.site / "tool/__pycache__").glob("built.*.pyc"))
+    assert host_with_wheels.run("verify", "converge.toml").code == 0
+    host_with_wheels.assert_no_changes()

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from tests.integration.host import Host, changes
+from tests.integration.host import Host
 from tests.integration.interpreters import private_interpreter, upgrade
+from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 NAME = "converge.toml"
@@ -35,7 +36,7 @@ def apply_versions(host: Host, *versions: str, **keys: object) -> None:
     """Apply several versions in order."""
     for version in versions:
         host.declare([f"beta=={version}"], **keys)
-        host.applied()
+        host.apply_ok()
 
 
 def roll_back(host: Host, *options: str) -> None:
@@ -66,7 +67,7 @@ def test_held_path_is_restored_to_the_held_generation(held: Host, fault: str) ->
     elif fault == "an empty directory":
         held.venv.mkdir()
 
-    plan = held.converges()
+    plan = held.assert_converges()
 
     assert set(changes(plan)) == {"path"}
     assert held.generation == before
@@ -96,13 +97,13 @@ def test_damaged_held_generation_isnt_replaced(held: Host, fault: str, path: str
     assert held.venv.is_symlink() == (path == "present")
 
     roll_back(held, "--release")
-    held.applied()
+    held.apply_ok()
     assert live_version(held) == "2.0"
 
 
 @pytest.mark.parametrize("path", ["present", "missing"])
 def test_missing_interpreter_of_held_generation_is_reported(host: Host, path: str) -> None:
-    executable = private_interpreter(host.folder / "opt")
+    executable = private_interpreter(host.directory / "opt")
     apply_versions(host, "1.0", "2.0", python=str(executable))
     roll_back(host)
     executable.unlink()
@@ -116,12 +117,12 @@ def test_missing_interpreter_of_held_generation_is_reported(host: Host, path: st
 
 
 def test_held_generation_stays_if_interpreter_is_upgraded(host: Host) -> None:
-    executable = private_interpreter(host.folder / "opt")
+    executable = private_interpreter(host.directory / "opt")
     apply_versions(host, "1.0", "2.0", python=str(executable))
     roll_back(host)
     upgrade(executable)
 
-    host.settled()
+    host.assert_no_changes()
 
     assert live_version(host) == "1.0"
 
@@ -145,7 +146,7 @@ def test_gc_keeps_held_generation_without_published_path(held: Host) -> None:
     held.venv.unlink()
 
     assert held.run("gc", NAME, "--keep", "0").code == 0
-    held.applied()
+    held.apply_ok()
 
     assert held.generations() == [before.name]
     assert held.generation == before
@@ -163,7 +164,7 @@ def test_gc_keeps_generation_that_apply_publishes_again(host: Host, fault: str) 
         host.venv.symlink_to(target)
 
     assert host.run("gc", NAME, "--keep", "0").code == 0
-    host.applied()
+    host.apply_ok()
 
     assert host.generations() == [live.name]
     assert host.generation == live
@@ -194,7 +195,7 @@ def test_status_and_check_agree_on_held_generation(
 
 
 def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
-    declared = held.folder / NAME
+    declared = held.directory / NAME
     declared.write_text(declared.read_text().replace("venv.app", 'venv."app-2026.1"'))
 
     (notice,) = held.apply().report["notes"]
@@ -206,7 +207,7 @@ def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
 def test_held_venv_declared_absent_is_deleted(held: Host) -> None:
     held.declare(["beta==2.0"], state="absent")
 
-    held.applied()
+    held.apply_ok()
 
     assert not held.store.exists()
 
@@ -216,12 +217,12 @@ def test_interrupted_rollback_leaves_no_hold(host: Host) -> None:
     interrupt_rollback(host)
     assert "held" not in host.run("history", NAME, "app").out
 
-    plan = host.converges()
+    plan = host.assert_converges()
 
     assert set(changes(plan)) == {"leftover.held"}
     assert not (host.store / "held").is_symlink()
     host.venv.unlink()
-    host.applied()
+    host.apply_ok()
     assert live_version(host) == "2.0"
 
 
@@ -232,7 +233,7 @@ def test_gc_cleans_up_after_interrupted_rollback(host: Host) -> None:
     assert host.run("gc", NAME, "--keep", "0").code == 0
 
     assert host.generations() == [host.generation.name]
-    host.settled()
+    host.assert_no_changes()
 
 
 def test_interrupted_rollback_wins_if_live_generation_is_gone(host: Host) -> None:
@@ -240,7 +241,7 @@ def test_interrupted_rollback_wins_if_live_generation_is_gone(host: Host) -> Non
     interrupt_rollback(host)
     shutil.rmtree(host.generation)
 
-    host.converges()
+    host.assert_converges()
 
     assert live_version(host) == "1.0"
 
@@ -288,7 +289,7 @@ def test_rollback_skips_the_repaired_generation(host: Host) -> None:
     roll_back(host)
     apply_versions(host, "3.0", keep=2)
     (host.site / "beta" / "__init__.py").write_text("")
-    host.converges()
+    host.assert_converges()
 
     roll_back(host)
 
@@ -306,7 +307,7 @@ def test_rollback_without_record_selects_newest_previous(host: Host, loss: str) 
     elif loss == "out of date":
         record.symlink_to(":".join(reversed(recorded.split(":"))))
 
-    host.settled()
+    host.assert_no_changes()
     roll_back(host)
 
     assert live_version(host) == "2.0"
@@ -347,10 +348,10 @@ def test_pin_refuses_an_empty_generation_id(host: Host) -> None:
 
 @pytest.mark.parametrize("fault", ["moved", "planted", "without its interpreter"])
 def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -> None:
-    executable = private_interpreter(host.folder / "opt")
+    executable = private_interpreter(host.directory / "opt")
     apply_versions(host, "1.0", "2.0", python=str(executable))
     if fault == "moved":
-        host.venv.parent.rename(host.folder / "moved")
+        host.venv.parent.rename(host.directory / "moved")
         host.declare(["beta==2.0"], python=str(executable), path="moved/app")
     elif fault == "planted":
         previous = host.store / "generations" / host.generations()[0]

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from states.credentials import without
-from tests.integration.conftest import stock
-from tests.integration.host import Host, Run
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.support.command import Completed
 from tests.support.index import Index
 
 USER, PASSWORD = "deployer", "hunter2-canary"
@@ -28,9 +29,9 @@ FORMS = (
 @pytest.fixture
 def host_with_password(host: Host, index: Index) -> Host:
     """Return a host with a private cache, and protect the index with a password."""
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     index.auth = (USER, PASSWORD)
-    stock(index.directory)
+    make_wheels(index.directory)
     return host
 
 
@@ -198,7 +199,7 @@ def test_password_in_a_command_isnt_stored(host_with_password: Host) -> None:
 
 
 def test_netrc_grants_access_to_constraint_urls(host_with_password: Host, index: Index) -> None:
-    stock(host_with_password.wheels)
+    make_wheels(host_with_password.wheels)
     with serve_with_password("beta<2\n") as url:
         host_with_password.declare(["beta"], constraints=[url])
         refused = host_with_password.plan("--verbose")
@@ -230,7 +231,7 @@ def test_missing_netrc_file_is_reported(
         refused = host_with_password.plan()
 
     assert refused.code == 66
-    message = f"no such file: `{host_with_password.folder}/secrets/netrc`, which `netrc` names"
+    message = f"no such file: `{host_with_password.directory}/secrets/netrc`, which `netrc` names"
     assert refused.first["error"]["message"] == message
 
 
@@ -314,7 +315,7 @@ def leaks(data: bytes) -> bool:
     return any(form.encode() in data for form in FORMS)
 
 
-def assert_not_printed(runs: list[Run]) -> None:
+def assert_not_printed(runs: list[Completed]) -> None:
     """Assert that no run printed the password."""
     for run in runs:
         assert not leaks((run.out + run.err).encode()), run.out + run.err
@@ -324,10 +325,10 @@ def files_with_password(host: Host) -> list[str]:
     """Return the files below a host's directory that contain the password, except the inputs."""
     inputs = {"converge.toml", "requirements.txt", "secrets/index", "secrets/netrc"}
     paths = []
-    for folder, _, names in os.walk(host.folder):
+    for directory, _, names in os.walk(host.directory):
         for name in names:
-            path = Path(folder, name)
-            relative = str(path.relative_to(host.folder))
+            path = Path(directory, name)
+            relative = str(path.relative_to(host.directory))
             if relative not in inputs and path.is_file() and leaks(path.read_bytes()):
                 paths.append(relative)
     return paths

@@ -9,7 +9,7 @@ import pytest
 
 from states.striking import spread
 from tests.integration.host import Host
-from tests.integration.rooms import NOBODY, room
+from tests.integration.mount_namespaces import NOBODY, mount_namespace
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_selftest_passes_on_a_working_file_system(host: Host) -> None:
     assert "kill 2 of 2" in done.err
     assert "2 kills of an update, each put right by the next run" in done.out
     assert "all promises hold here" in done.out
-    assert not list(host.folder.glob("converge-selftest-*"))
+    assert not list(host.directory.glob("converge-selftest-*"))
 
 
 def test_interrupted_selftest_removes_its_files(host: Host) -> None:
-    command = host.command("selftest", "--dir", ".")
+    command = host.argv("selftest", "--dir", ".")
     process = subprocess.Popen(
-        command, cwd=host.folder, env=host.environment(), stderr=subprocess.PIPE, text=True
+        command, cwd=host.directory, env=host.environment(), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     assert "kill 1 of" in process.stderr.readline()
@@ -49,7 +49,7 @@ def test_interrupted_selftest_removes_its_files(host: Host) -> None:
 
     assert "stopped by SIGTERM" in process.communicate(timeout=60)[1]
     assert process.returncode == 143
-    assert not list(host.folder.glob("converge-selftest-*"))
+    assert not list(host.directory.glob("converge-selftest-*"))
 
 
 def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
@@ -64,7 +64,7 @@ def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
         "os.rename = refuse\n",
         "broken/sitecustomize.py",
     )
-    python_path = f"{host.folder / 'broken'}:{host.environment()['PYTHONPATH']}"
+    python_path = f"{host.directory / 'broken'}:{host.environment()['PYTHONPATH']}"
 
     done = host.run("selftest", "--dir", ".", "--points", "4", env={"PYTHONPATH": python_path})
 
@@ -76,8 +76,8 @@ def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused a directory of another user")
 def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
-    (host.folder / "foreign").mkdir()
-    os.chown(host.folder / "foreign", NOBODY, NOBODY)
+    (host.directory / "foreign").mkdir()
+    os.chown(host.directory / "foreign", NOBODY, NOBODY)
 
     done = host.run("selftest", "--dir", "foreign")
 
@@ -88,8 +88,10 @@ def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
 
 
 def test_selftest_reports_a_noexec_file_system(host: Host) -> None:
-    (host.folder / "disk").mkdir()
-    with room(f"mount -t tmpfs -o noexec none '{host.folder / 'disk'}'", host.folder) as prefix:
+    (host.directory / "disk").mkdir()
+    with mount_namespace(
+        f"mount -t tmpfs -o noexec none '{host.directory / 'disk'}'", host.directory
+    ) as prefix:
         done = host.run("selftest", "--dir", "disk", "--points", "1", prefix=prefix)
 
     assert done.code == 1, done.out + done.err

@@ -3,64 +3,64 @@
 from __future__ import annotations
 
 from tests.integration.host import Host
-from tests.integration.rooms import room
+from tests.integration.mount_namespaces import mount_namespace
 
 
-def test_generation_that_passes_is_published(stocked: Host) -> None:
-    stocked.declare(["alpha"], smoke=["alpha", "python -c 'import beta'"])
+def test_generation_that_passes_is_published(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["alpha"], smoke=["alpha", "python -c 'import beta'"])
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
 
-def test_generation_that_fails_is_never_published(live: Host) -> None:
-    before = live.generation
-    live.declare(["alpha", "beta==2.0"], smoke=["python -c 'import no_such_module'"])
+def test_generation_that_fails_is_never_published(applied_host: Host) -> None:
+    before = applied_host.generation
+    applied_host.declare(["alpha", "beta==2.0"], smoke=["python -c 'import no_such_module'"])
 
-    first, second = live.apply(), live.apply()
+    first, second = applied_host.apply(), applied_host.apply()
 
     for failed in (first, second):
         assert failed.code == 1
         assert "failed with status 1 in the new generation" in failed.first["error"]["message"]
         assert "no_such_module" in failed.first["error"]["output"]
-    assert live.generation == before
-    assert live.generations() == [before.name]
-    assert live.script("alpha") == "alpha 1.1"
+    assert applied_host.generation == before
+    assert applied_host.generations() == [before.name]
+    assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
-def test_missing_command_is_reported(live: Host) -> None:
-    live.declare(["alpha", "beta==2.0"], smoke=["no-such-command --version"])
+def test_missing_command_is_reported(applied_host: Host) -> None:
+    applied_host.declare(["alpha", "beta==2.0"], smoke=["no-such-command --version"])
 
-    failed = live.apply()
+    failed = applied_host.apply()
 
     assert failed.code == 1
     assert "there is no `no-such-command`" in failed.first["error"]["message"]
     assert "name a script" in failed.first["error"]["hint"]
 
 
-def test_noexec_file_system_is_reported(stocked: Host) -> None:
-    stocked.declare(["alpha==1.0"], smoke=["alpha"])
-    venvs = stocked.venv.parent
+def test_noexec_file_system_is_reported(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["alpha==1.0"], smoke=["alpha"])
+    venvs = host_with_wheels.venv.parent
     venvs.mkdir()
     script = f"mount -t tmpfs -o noexec,mode=0755 none '{venvs}'"
-    with room(script, stocked.folder) as inside:
-        failed = stocked.apply(prefix=inside)
+    with mount_namespace(script, host_with_wheels.directory) as inside:
+        failed = host_with_wheels.apply(prefix=inside)
 
     assert failed.code == 77
     assert failed.first["error"]["message"].startswith("`alpha` cannot be tried: Permission denied")
     assert "noexec" in failed.first["error"]["hint"]
 
 
-def test_changed_smoke_test_builds_nothing(live: Host) -> None:
-    before = live.generation
-    live.declare(["alpha", "beta<2"], smoke=["alpha"])
+def test_changed_smoke_test_builds_nothing(applied_host: Host) -> None:
+    before = applied_host.generation
+    applied_host.declare(["alpha", "beta<2"], smoke=["alpha"])
 
-    assert not live.applied().report["changed"]
-    assert live.generation == before
+    assert not applied_host.apply_ok().report["changed"]
+    assert applied_host.generation == before
 
 
-def test_smoke_test_doesnt_inherit_the_environment(stocked: Host) -> None:
+def test_smoke_test_doesnt_inherit_the_environment(host_with_wheels: Host) -> None:
     program = "import os, sys; sys.exit('CANARY' in os.environ)"
-    stocked.env = {"CANARY": "1"}
-    stocked.declare(["alpha"], smoke=[f'python -c "{program}"'])
+    host_with_wheels.env = {"CANARY": "1"}
+    host_with_wheels.declare(["alpha"], smoke=[f'python -c "{program}"'])
 
-    stocked.applied()
+    host_with_wheels.apply_ok()

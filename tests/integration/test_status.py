@@ -26,32 +26,32 @@ def drift(host: Host) -> list[str]:
 
 
 @pytest.mark.parametrize("keys", CHANGED.values(), ids=CHANGED)
-def test_status_reports_a_changed_declaration(live: Host, keys: dict[str, object]) -> None:
-    assert drift(live) == []
-    live.declare(**{"packages": ["alpha", "beta<2"], **keys})
+def test_status_reports_a_changed_declaration(applied_host: Host, keys: dict[str, object]) -> None:
+    assert drift(applied_host) == []
+    applied_host.declare(**{"packages": ["alpha", "beta<2"], **keys})
 
-    assert drift(live) == ["declaration changed since"]
+    assert drift(applied_host) == ["declaration changed since"]
 
 
 @pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y", ""])
-def test_gc_refuses_an_invalid_age(live: Host, age: str) -> None:
-    refused = live.run("gc", "converge.toml", f"--older-than={age}")
+def test_gc_refuses_an_invalid_age(applied_host: Host, age: str) -> None:
+    refused = applied_host.run("gc", "converge.toml", f"--older-than={age}")
 
     assert refused.code == 64
     assert "is no age" in refused.err
 
 
-def test_gc_refuses_a_negative_keep(live: Host) -> None:
-    assert live.run("gc", "converge.toml", "--keep=-1").code == 64
+def test_gc_refuses_a_negative_keep(applied_host: Host) -> None:
+    assert applied_host.run("gc", "converge.toml", "--keep=-1").code == 64
 
 
 @pytest.mark.parametrize("verb", ["status", "verify"])
-def test_control_characters_in_file_names_are_escaped(live: Host, verb: str) -> None:
+def test_control_characters_in_file_names_are_escaped(applied_host: Host, verb: str) -> None:
     """The declared `owner` of a venv can create such a file."""
-    planted = live.site / "alpha/\x1b[2J\n  venv.app: 37 files as sealed"
+    planted = applied_host.site / "alpha/\x1b[2J\n  venv.app: 37 files as sealed"
     planted.touch()
 
-    printed = live.run(verb, "converge.toml").out
+    printed = applied_host.run(verb, "converge.toml").out
 
     planted.unlink()
     assert "\\x1b[2J\\n  venv.app" in printed

@@ -14,9 +14,9 @@ import pytest
 
 from engine.holder import lockers
 from engine.lock import holding
-from tests.integration.conftest import stock
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.rooms import NOBODY
+from tests.integration.mount_namespaces import NOBODY
 
 BECOME = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
 DROP = [*BECOME, "sh", "-c", 'exec "$@"', "sh"]
@@ -28,20 +28,20 @@ def user_host() -> Iterator[Host]:
     if os.geteuid() != 0:
         pytest.skip("only root can switch users")
     python = _python_for_nobody()
-    folder = Path(tempfile.mkdtemp(prefix="unprivileged-"))
+    directory = Path(tempfile.mkdtemp(prefix="unprivileged-"))
     try:
-        folder.chmod(0o755)
-        host = Host(folder=folder, cache=folder / "cache", python=python, program=python)
+        directory.chmod(0o755)
+        host = Host(directory=directory, cache=directory / "cache", python=python, program=python)
         libraries = [path for path in sys.path if path.endswith("site-packages")]
         python_path = host.environment()["PYTHONPATH"]
         host.env = {"PYTHONPATH": os.pathsep.join([python_path, *libraries])}
-        stock(host.wheels)
-        (folder / "home").mkdir()
-        for path in (folder, *folder.rglob("*")):
+        make_wheels(host.wheels)
+        (directory / "home").mkdir()
+        for path in (directory, *directory.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
         yield host
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 def _python_for_nobody() -> str:
@@ -64,17 +64,17 @@ def test_user_can_apply_their_own_venv(user_host: Host) -> None:
     done = user_host.apply(prefix=DROP)
 
     assert done.code == 0, done.out + done.err
-    assert user_host.script("alpha") == "alpha 1.1"
+    assert user_host.run_script("alpha") == "alpha 1.1"
     assert {path.lstat().st_uid for path in user_host.store.rglob("*")} == {NOBODY}
     assert not user_host.apply(prefix=DROP).report["changed"]
 
 
 def test_unlistable_path_directory_is_skipped(user_host: Host) -> None:
     """A shell also skips it, and can still run programs in it by name."""
-    (user_host.folder / "closed").mkdir(mode=0o711)
+    (user_host.directory / "closed").mkdir(mode=0o711)
     user_host.declare(["beta"], python=">=3.8")
     search_path = os.pathsep.join(
-        [str(user_host.folder / "closed"), os.path.dirname(user_host.python)]
+        [str(user_host.directory / "closed"), os.path.dirname(user_host.python)]
     )
 
     done = user_host.apply(prefix=DROP, env={"PATH": f"{search_path}:{os.defpath}"})
@@ -86,8 +86,8 @@ def test_home_of_an_unknown_user_is_the_root_directory(user_host: Host) -> None:
     """A container can run with any uid. Otherwise, `~` would be a literal directory name."""
     uid = 54321
     for name in ("cache", "state"):
-        (user_host.folder / name).mkdir(exist_ok=True)
-        os.chown(user_host.folder / name, uid, uid)
+        (user_host.directory / name).mkdir(exist_ok=True)
+        os.chown(user_host.directory / name, uid, uid)
     user_host.write('[command.print]\nargv = ["sh", "-c", "echo home is $HOME"]\n')
     become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
 
@@ -122,32 +122,32 @@ def test_mode_that_locks_out_the_user_is_refused(user_host: Host, mode: str) -> 
 
 
 def test_directory_of_another_user_is_reported(user_host: Host) -> None:
-    (user_host.folder / "venvs").mkdir()
+    (user_host.directory / "venvs").mkdir()
     user_host.declare(["beta"])
 
     failed = user_host.apply(prefix=DROP)
 
     assert failed.code == 77, failed.out
     assert failed.report["exit"]["class"] == "no-permission"
-    assert str(user_host.folder / "venvs") in failed.first["error"]["message"]
-    assert list((user_host.folder / "venvs").iterdir()) == []
+    assert str(user_host.directory / "venvs") in failed.first["error"]["message"]
+    assert list((user_host.directory / "venvs").iterdir()) == []
 
 
 def test_link_in_an_unwritable_directory_is_reported(user_host: Host) -> None:
-    (user_host.folder / "bin").mkdir()
+    (user_host.directory / "bin").mkdir()
     user_host.write('[link."bin/tool"]\nto = "/bin/true"\n')
 
     failed = user_host.apply(prefix=DROP)
 
     assert failed.code == 77, failed.out
-    assert f"denied: `{user_host.folder}/bin/" in failed.first["error"]["message"]
+    assert f"denied: `{user_host.directory}/bin/" in failed.first["error"]["message"]
 
 
 def test_unreadable_venv_isnt_reported_as_damaged(user_host: Host) -> None:
-    os.chown(user_host.folder, 0, 0)
+    os.chown(user_host.directory, 0, 0)
     user_host.declare(["beta"], mode="0700")
-    user_host.applied()
-    cache = {"CONVERGE_CACHE_DIR": str(user_host.folder / "home/cache")}
+    user_host.apply_ok()
+    cache = {"CONVERGE_CACHE_DIR": str(user_host.directory / "home/cache")}
 
     checked = user_host.check(prefix=DROP, env=cache)
 
@@ -157,10 +157,10 @@ def test_unreadable_venv_isnt_reported_as_damaged(user_host: Host) -> None:
 
 
 def test_check_needs_only_read_permission(user_host: Host) -> None:
-    os.chown(user_host.folder, 0, 0)
+    os.chown(user_host.directory, 0, 0)
     user_host.declare(["beta"])
-    user_host.applied()
-    cache = {"CONVERGE_CACHE_DIR": str(user_host.folder / "home/cache")}
+    user_host.apply_ok()
+    cache = {"CONVERGE_CACHE_DIR": str(user_host.directory / "home/cache")}
 
     checked = user_host.check(prefix=DROP, env=cache)
 
@@ -168,10 +168,10 @@ def test_check_needs_only_read_permission(user_host: Host) -> None:
 
 
 def test_generation_that_root_is_building_isnt_unfinished(user_host: Host) -> None:
-    os.chown(user_host.folder, 0, 0)
+    os.chown(user_host.directory, 0, 0)
     user_host.declare(["beta"])
-    user_host.applied()
-    cache = {"CONVERGE_CACHE_DIR": str(user_host.folder / "home/cache")}
+    user_host.apply_ok()
+    cache = {"CONVERGE_CACHE_DIR": str(user_host.directory / "home/cache")}
     (user_host.store / "generations/000002-0a0b0c0d").mkdir(0o700)
 
     with holding(lambda: str(user_host.store / "lock"), 1):

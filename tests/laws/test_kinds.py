@@ -263,4 +263,4 @@ def _command(sandbox: Sandbox) -> Converge:
         "CONVERGE_CACHE_DIR": sandbox.settings.cache,
         "CONVERGE_STATE_DIR": sandbox.settings.state,
     }
-    return Converge(home=sandbox.directory.parent / "home", extra=directories)
+    return Converge(home=sandbox.directory.parent / "home", extra_env=directories)

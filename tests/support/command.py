@@ -1,4 +1,4 @@
-"""The `converge` command as its callers meet it: words in; an exit code, text and JSON out."""
+"""Run the `converge` command as its users do: arguments in; exit code, output, and JSON out."""
 
 from __future__ import annotations
 
@@ -16,59 +16,88 @@ import jsonschema
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTING = ("plan", "apply", "check")
-"""Verbs whose `--json` is the report that `converge schema output` describes."""
+"""Commands whose `--json` output is the report that `converge schema output` describes."""
+Resource = dict[str, Any]
+"""One resource of a report."""
+Change = tuple["str | None", "str | None"]
+"""The values of an attribute before and after."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ended:
-    """How a run ended."""
+class Completed:
+    """The result of a run."""
 
     code: int
     out: str
     err: str
     document: dict[str, Any] | None = None
-    """What it printed, where it was asked for JSON; valid by the published schema."""
+    """The parsed report, if the run was started with `--json`; it matches the published schema."""
 
     @property
     def report(self) -> dict[str, Any]:
-        """The document of a run that was asked for JSON."""
-        assert self.document is not None, f"no JSON was asked for; it said {self.out}{self.err}"
+        """The report of a run that was started with `--json`."""
+        assert self.document is not None, f"the run printed no report: {self.out}{self.err}"
         return self.document
 
+    @property
+    def first(self) -> Resource:
+        """The first resource of the report."""
+        resource: Resource = self.report["resources"][0]
+        return resource
+
+    def resource(self, address: str) -> Resource:
+        """Return the resource that has this address."""
+        resources: list[Resource] = self.report["resources"]
+        return next(resource for resource in resources if resource["address"] == address)
+
+    of = resource
+
     def outcomes(self) -> dict[str, str]:
-        """Return how each resource ended, by address."""
-        return {one["address"]: one["outcome"] for one in self.report["resources"]}
+        """Return the outcome of each resource by address."""
+        return {resource["address"]: resource["outcome"] for resource in self.report["resources"]}
 
     def actions(self) -> dict[str, str]:
-        """Return what was or would be done to each resource, by address."""
-        return {one["address"]: one["action"] for one in self.report["resources"]}
+        """Return the planned or performed action of each resource by address."""
+        return {resource["address"]: resource["action"] for resource in self.report["resources"]}
 
-    def of(self, address: str) -> dict[str, Any]:
-        """Return what is reported of one resource."""
-        return next(one for one in self.report["resources"] if one["address"] == address)
+    def changes(self) -> dict[str, Change]:
+        """Return the changes of the first resource by attribute."""
+        return changes(self.first)
+
+
+def changes(resource: Resource) -> dict[str, Change]:
+    """Return the values before and after a change by attribute."""
+    return {
+        change["attribute"]: (change["before"], change["after"]) for change in resource["changes"]
+    }
+
+
+def reasons(resource: Resource) -> dict[str, str]:
+    """Return the reason of each change by attribute."""
+    return {change["attribute"]: change["reason"] for change in resource["changes"]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Converge:
-    """Runs `python -m states` with a home, a cache and a state folder of its own."""
+    """Runs `python -m states` with a private home, cache and state directory."""
 
     home: Path
     python: str = sys.executable
-    extra: Mapping[str, str] = field(default_factory=dict)
-    """Variables that each run gets besides the few that all have."""
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that are added to those of every run."""
 
     @property
     def cache(self) -> Path:
-        """Where its cache is."""
+        """The cache directory."""
         return self.home / "cache"
 
     @property
     def state(self) -> Path:
-        """Where its notes are."""
+        """The state directory."""
         return self.home / "state"
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of a run; it owes nothing to ours but PATH."""
+        """Return the environment of a run, which inherits only PATH."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -76,56 +105,105 @@ class Converge:
             "PYTHONPATH": str(ROOT),
             "CONVERGE_CACHE_DIR": str(self.cache),
             "CONVERGE_STATE_DIR": str(self.state),
-            **self.extra,
+            **self.extra_env,
             **(env or {}),
         }
 
-    def argv(self, *words: str | Path) -> list[str]:
-        """Return the words that start a run, for a test that must hold the process itself."""
-        return [self.python, "-m", "states", *map(str, words)]
+    def argv(self, *arguments: str | Path) -> list[str]:
+        """Return the argument list of a run, for tests that start the process themselves."""
+        return argv(self.python, *arguments)
 
     def __call__(
         self,
-        *words: str | Path,
+        *arguments: str | Path,
         stdin: str | bytes = b"",
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        under: Sequence[str] = (),
+        prefix: Sequence[str] = (),
         timeout: float = 300,
-    ) -> Ended:
-        """Run it to its end; `under` are words to put before it, such as a tracer's."""
+    ) -> Completed:
+        """Run the command to its end; see `run`."""
         self.home.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [*under, *self.argv(*words)],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
+        return run(
+            *arguments,
+            python=self.python,
+            prefix=prefix,
             env=self.environment(env),
             cwd=cwd or self.home,
+            stdin=stdin,
             timeout=timeout,
-            check=False,
         )
-        return ended(list(map(str, words)), done.returncode, done.stdout, done.stderr)
 
 
-def ended(words: Sequence[str], code: int, out: bytes, err: bytes) -> Ended:
-    """Make the result of a run; raises unless JSON that was asked for is one valid document."""
+def argv(python: str, *arguments: str | Path) -> list[str]:
+    """Return the argument list that starts the command with an interpreter."""
+    return [python, "-m", "states", *map(str, arguments)]
+
+
+def run(
+    *arguments: str | Path,
+    python: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    prefix: Sequence[str] = (),
+    stdin: str | bytes = b"",
+    umask: int = -1,
+    timeout: float = 300,
+) -> Completed:
+    """Run the command to its end, and check the report that it prints.
+
+    Args:
+        arguments: Arguments of the command; the first is the subcommand.
+        python: The interpreter that runs the command.
+        env: The complete environment.
+        cwd: The current directory.
+        prefix: A program and its arguments that start the command, such as a tracer.
+        stdin: The content of standard input.
+        umask: The umask; -1 inherits it.
+        timeout: Seconds after which the test fails.
+    """
+    process = subprocess.run(
+        [*prefix, *argv(python, *arguments)],
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        env=env,
+        cwd=cwd,
+        umask=umask,
+        timeout=timeout,
+        check=False,
+    )
+    return completed(list(map(str, arguments)), process.returncode, process.stdout, process.stderr)
+
+
+def completed(arguments: Sequence[str], code: int, out: bytes, err: bytes) -> Completed:
+    """Return the result of a run; raise unless a requested report is one valid document.
+
+    Args:
+        arguments: Arguments of the command; the first is the subcommand.
+        code: The exit code.
+        out: The content of standard output.
+        err: The content of standard error.
+    """
     document = None
-    if "--json" in words and words[0] in REPORTING and out:
+    if "--json" in arguments and arguments[0] in REPORTING and out:
         document = json.loads(out)
-        jsonschema.validate(document, output_schema())
+        report_validator().validate(document)
         assert document["exit"]["code"] == code, document["exit"]
-    return Ended(code=code, out=out.decode(), err=err.decode(), document=document)
+    return Completed(code=code, out=out.decode(), err=err.decode(), document=document)
 
 
 @cache
-def output_schema() -> dict[str, Any]:
-    """Return what `converge schema output` prints."""
-    done = subprocess.run(
+def report_validator() -> jsonschema.Draft7Validator:
+    """Return a validator of reports, made from the output of `converge schema output`."""
+    process = subprocess.run(
         [sys.executable, "-m", "states", "schema", "output"],
         capture_output=True,
         cwd=ROOT,
         check=True,
     )
-    schema: dict[str, Any] = json.loads(done.stdout)
+    schema: dict[str, Any] = json.loads(process.stdout)
     jsonschema.Draft7Validator.check_schema(schema)
-    return schema
+    return jsonschema.Draft7Validator(schema)
+
+
+Ended, ended = Completed, completed

@@ -16,7 +16,7 @@ from engine import progress, stop
 from engine.cli import main
 from engine.loading import Composition, Text, load, read_texts
 from engine.resource import Resource
-from tests.support.command import Ended, ended
+from tests.support.command import Completed, completed
 from tests.unit.widget_kind import widget_registry
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class CliRunner:
         """Load declarations as the command does, without a cache."""
         return load(self.read_sources(*filenames), self.registry(), "/dev/null/no-cache")
 
-    def run(self, *arguments: str | Path, stdin: str | bytes = b"") -> Ended:
+    def run(self, *arguments: str | Path, stdin: str | bytes = b"") -> Completed:
         """Run a command; append `widgets.toml` unless the arguments name a declaration."""
         argv = list(map(str, arguments))
         if not any(argument == "-" or argument.endswith((".toml", "/")) for argument in argv[1:]):
@@ -81,7 +81,7 @@ class CliRunner:
         *arguments: str,
         stdin: str | bytes = b"",
         terminal: bool = False,
-    ) -> Ended:
+    ) -> Completed:
         """Run the command with exactly these arguments.
 
         Args:
@@ -101,7 +101,7 @@ class CliRunner:
                     code = int(system_exit.code or 0)
         finally:
             sys.stdin = previous_stdin
-        return ended(arguments, code, out.content(), err.content())
+        return completed(arguments, code, out.content(), err.content())
 
 
 class _Stream(io.TextIOWrapper):

@@ -50,7 +50,7 @@ def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, verb: str) -> N
 def test_prune_plans_and_deletes_an_orphan(cli_with_orphan: CliRunner) -> None:
     planned = cli_with_orphan.run("plan", "--json", "--prune")
     assert planned.actions() == {"widget.b": "delete", "widget.a": "none"}
-    assert planned.of("widget.b")["reason"] == "it is no longer declared"
+    assert planned.resource("widget.b")["reason"] == "it is no longer declared"
     assert cli_with_orphan.read_widget("b") is not None
     applied = cli_with_orphan.run("apply", "--json", "--prune")
     assert applied.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
@@ -291,7 +291,7 @@ def test_apply_changes_nothing_without_an_inventory(cli: CliRunner, places) -> N
     cli.declare_widgets("a")
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (1, {"widget.a": "failed"})
-    error = result.of("widget.a")["error"]
+    error = result.resource("widget.a")["error"]
     assert error["message"].startswith("what is declared cannot be noted, so nothing was done")
     assert str(places[1] / "ledger") in error["message"]
     assert "`CONVERGE_STATE_DIR`" in error["hint"]

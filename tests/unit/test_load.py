@@ -273,7 +273,7 @@ def test_standard_input_is_relative_to_the_working_directory(
 ) -> None:
     monkeypatch.chdir(cli.directory)
     result = cli.run("apply", "--json", "-", stdin='[widget.a]\npath = "x"\n')
-    assert result.of("widget.a")["path"] == str(cli.directory / "x")
+    assert result.resource("widget.a")["path"] == str(cli.directory / "x")
     assert STDIN == "<stdin>"
 
 

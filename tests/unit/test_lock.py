@@ -206,7 +206,7 @@ def test_command_with_a_locked_resource_exits_75(cli: CliRunner) -> None:
     try:
         result = cli.run("apply", "--json", "--lock-timeout", "0", "--only", "widget.a")
         assert (result.code, result.report["exit"]["retryable"]) == (75, True)
-        assert f"pid {held.process.pid} " in result.of("widget.a")["error"]["message"]
+        assert f"pid {held.process.pid} " in result.resource("widget.a")["error"]["message"]
         assert cli.read_widget("a") is None
         assert cli.run("plan").code == 0, "a plan waits for nobody"
     finally:

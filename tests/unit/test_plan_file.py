@@ -75,7 +75,7 @@ def test_change_after_plan_verification_is_refused(cli: CliRunner, late: str) ->
     assert (result.code, result.report["exit"]["class"]) == (80, "stale-plan")
     outcomes = {"widget.a": "changed", "widget.b": "changed", "widget.c": "unchanged"}
     assert result.outcomes() == {**outcomes, f"widget.{late}": "failed"}
-    assert "after the plan was confirmed: " in result.of(f"widget.{late}")["error"]["message"]
+    assert "after the plan was confirmed: " in result.resource(f"widget.{late}")["error"]["message"]
     assert cli.read_widget(late) == {"text": "dent"}
 
 

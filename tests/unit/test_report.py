@@ -149,7 +149,7 @@ def test_report_separates_a_failure_from_skipped_dependents(cli_with_widgets: Cl
         a=ConvergeError("write failed", hint="free some space", output="line 1\nline 2"),
     )
     result = cli_with_widgets.run("apply", "--json")
-    cause, victim = result.of("widget.a"), result.of("widget.c")
+    cause, victim = result.resource("widget.a"), result.resource("widget.c")
     assert cause["error"] == {
         "code": 1, "message": "write failed", "hint": "free some space", "output": "line 1\nline 2",
     }  # fmt: skip
@@ -162,7 +162,7 @@ def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: Cl
     (cli_with_widgets.directory / "a").write_text(
         json.dumps({**(cli_with_widgets.read_widget("a") or {}), "damage": "dent"})
     )
-    one = cli_with_widgets.run("plan", "--json").of("widget.a")
+    one = cli_with_widgets.run("plan", "--json").resource("widget.a")
     assert one["path"] == str(cli_with_widgets.directory / "a")
     assert (one["action"], one["reason"]) == ("repair", "the file is damaged")
     assert changes_of(one) == {"damage": ("dent", None)}

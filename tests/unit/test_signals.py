@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ROOT, Ended, ended
+from tests.support.command import ROOT, Completed, completed
 from tests.unit.cli_runner import CliRunner
 from tests.unit.test_lock import Holder
 
@@ -43,7 +43,7 @@ class Run:
             stderr=stderr,
         )
 
-    def asked(self, number: signal.Signals, *, ignored: bool = False) -> Ended:
+    def asked(self, number: signal.Signals, *, ignored: bool = False) -> Completed:
         """Send a signal in its midst, let it go on, and wait for its end."""
         # Opening a pipe waits until the other side has come to it.
         with open(self.pipe, "w", encoding="utf-8") as pipe:
@@ -53,10 +53,10 @@ class Run:
                 pipe.write("signalled")
         return self.end()
 
-    def end(self) -> Ended:
+    def end(self) -> Completed:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=60)
-        return ended(self.arguments, self.process.returncode, out, err)
+        return completed(self.arguments, self.process.returncode, out, err)
 
 
 def _delivered(pid: int) -> None:
@@ -89,7 +89,9 @@ def test_signal_ends_the_run_at_the_next_safe_point(
         "widget.after": "failed",
         "widget.last": "skipped",
     }
-    assert result.of("widget.wait")["error"]["message"].startswith(f"stopped by {number.name}")
+    assert result.resource("widget.wait")["error"]["message"].startswith(
+        f"stopped by {number.name}"
+    )
     assert [cli.read_widget(name) for name in ("wait", "after", "last")] == [None, None, None]
 
 
@@ -155,7 +157,7 @@ def test_interruption_takes_precedence_over_failures(cli: CliRunner) -> None:
     # One after the other, so that the first has gone wrong before the signal comes.
     result = Run(cli, "apply", "--json", "--jobs", "1").asked(signal.SIGTERM)
     assert (result.code, result.report["exit"]["class"]) == (143, "interrupted")
-    assert "is a directory" in result.of("widget.broken")["error"]["message"]
+    assert "is a directory" in result.resource("widget.broken")["error"]["message"]
 
 
 def test_signal_ends_a_wait_for_a_lock(cli: CliRunner) -> None:
