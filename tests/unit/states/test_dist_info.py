@@ -1,0 +1,147 @@
+"""METADATA and RECORD of installed wheels, well-formed or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from states.venv.wheels import (
+    dist_infos,
+    is_metadata,
+    metadata_name,
+    normalised,
+    record,
+    record_paths,
+    site_packages,
+)
+
+SITE = "lib/python3.11/site-packages"
+INFO = f"{SITE}/web-1.0.dist-info"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return an environment with one empty dist-info directory."""
+    (tmp_path / INFO).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"), [("Web_App", "web-app"), ("a.b--c", "a-b-c"), ("web", "web")]
+)
+def test_normalized_name(name: str, normal: str) -> None:
+    """Names are compared as PEP 503 does."""
+    assert normalised(name) == normal
+
+
+METADATA = {
+    b"Metadata-Version: 2.1\nName: Web_App\nVersion: 1.0\n": ("web-app", "1.0"),
+    b"NAME:web\nversion:  2 \n": ("web", "2"),
+    b"Name: web\n\nVersion: 1.0\n": ("web", ""),
+    b"Name: web\r\nVersion: 1.0\r\n\r\nName: other\r\n": ("web", "1.0"),
+    b"": ("", ""),
+    b"\nName: web\n": ("", ""),
+    b"Name\nVersion: 1\n": ("", "1"),
+    b"Name: caf\xff\nVersion: 1\n": ("caf\ufffd", "1"),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), METADATA.items())
+def test_metadata_name_and_version(root: Path, content: bytes, expected: tuple[str, str]) -> None:
+    """Only the headers count: the description follows a blank line."""
+    (root / "METADATA").write_bytes(content)
+    assert metadata_name(str(root / "METADATA")) == expected
+
+
+def test_metadata_name_of_unreadable_file_is_empty(root: Path) -> None:
+    """A missing file and a directory have no name."""
+    assert metadata_name(str(root / "METADATA")) == metadata_name(str(root)) == ("", "")
+
+
+def test_site_packages_skips_links_and_files(root: Path) -> None:
+    """On Debian, `lib64` is a symlink to `lib`."""
+    (root / "lib64").symlink_to("lib")
+    (root / "lib/python3.12").touch()
+    (root / "lib/python3.9/site-packages").mkdir(parents=True)
+    assert site_packages(str(root)) == [SITE, "lib/python3.9/site-packages"]
+
+
+def test_dist_infos_are_sorted(root: Path) -> None:
+    """Other directories are left out."""
+    for name in ("api-1.dist-info", "web", "web-1.0.data"):
+        (root / SITE / name).mkdir()
+    assert list(dist_infos(str(root))) == [f"{SITE}/api-1.dist-info", INFO]
+
+
+IS_METADATA = {
+    f"{INFO}/METADATA": True,
+    f"{INFO}/RECORD": False,
+    "lib64/pypy3.10/site-packages/web-1.dist-info/METADATA": True,
+    f"{SITE}/setuptools/_vendor/web-1.dist-info/METADATA": False,
+    f"{SITE}/web/METADATA": False,
+    "share/python3.11/site-packages/web-1.dist-info/METADATA": False,
+    "METADATA": False,
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), IS_METADATA.items())
+def test_is_metadata(path: str, expected: bool) -> None:
+    """A vendored package isn't an installed one."""
+    assert is_metadata(path, "METADATA") is expected
+
+
+RECORDS = {
+    "": [],
+    "web/a.py,sha256=AAEC,3\n": [(f"{SITE}/web/a.py", "000102")],
+    "web/a.py,sha256=-_8,2\n": [(f"{SITE}/web/a.py", "fbff")],
+    "web-1.0.dist-info/RECORD,,\n": [(f"{INFO}/RECORD", "")],
+    "web/a.py\n": [(f"{SITE}/web/a.py", "")],
+    "../../../bin/web,,\r\n": [("bin/web", "")],
+    "../../../../etc/passwd,,\n": [("../etc/passwd", "")],
+    "/etc/passwd,,\n": [("/etc/passwd", "")],
+    '"a,b.py",,\n': [(f"{SITE}/a,b.py", "")],
+    '"a\nb.py",,\n': [(f"{SITE}/a\nb.py", "")],
+    "a.py,,\n\nb.py,,\n": [(f"{SITE}/a.py", ""), (f"{SITE}/b.py", "")],
+}
+
+
+@pytest.mark.parametrize(("content", "rows"), RECORDS.items())
+def test_record_rows(root: Path, content: str, rows: list[tuple[str, str]]) -> None:
+    """Paths are relative to the environment, digests hexadecimal."""
+    (root / INFO / "RECORD").write_bytes(content.encode())
+    assert record(str(root), INFO) == rows
+
+
+BAD_RECORDS: dict[str, tuple[bytes, str]] = {
+    "weak hash": (b"a.py,md5=AAEC,3\n", "md5"),
+    "base64": (b"a.py,sha256=A,3\n", "base64"),
+    "not UTF-8": (b"\xff,,\n", "utf-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD_RECORDS.values(), ids=BAD_RECORDS)
+def test_record_rejects_unusable_content(root: Path, content: bytes, reason: str) -> None:
+    """The caller reports it with the package's name."""
+    (root / INFO / "RECORD").write_bytes(content)
+    with pytest.raises(ValueError, match=reason):
+        record(str(root), INFO)
+
+
+def test_missing_record_is_an_os_error(root: Path) -> None:
+    """A missing RECORD isn't an empty one."""
+    with pytest.raises(FileNotFoundError):
+        record(str(root), INFO)
+
+
+@pytest.mark.parametrize("content", ["web/a.py,,\n", None, "a.py,md5=AAEC,3\n"])
+def test_record_paths_fall_back_to_the_directory(root: Path, content: str | None) -> None:
+    """Without a usable RECORD, the dist-info directory itself remains."""
+    (root / INFO / "METADATA").touch()
+    expected = {INFO, f"{INFO}/METADATA"}
+    if content is not None:
+        (root / INFO / "RECORD").write_text(content)
+        expected.add(f"{INFO}/RECORD")
+    if content == "web/a.py,,\n":
+        expected.add(f"{SITE}/web/a.py")
+    assert record_paths(str(root), INFO) == expected

@@ -1,0 +1,338 @@
+"""Requirement and constraint files: lines, nesting, paths, and rejected input."""
+
+from __future__ import annotations
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement
+
+from states.venv.requirements import (
+    Line,
+    bare,
+    is_url,
+    local_path,
+    located,
+    mistake,
+    overridden,
+    own_pins,
+    read_lines,
+    without,
+)
+
+FILE = "/etc/site/requirements.txt"
+
+
+def _line(text: str, *, constraint: bool = False) -> Line:
+    return Line(text=text, file=FILE, number=3, constraint=constraint)
+
+
+def _read(files: dict[str, str], *, constraint: bool = False) -> list[Line]:
+    """Return the lines of the first file, and fail for a missing one."""
+
+    def missing(name: str, nested_by: Line | None) -> None:
+        pytest.fail(f"no such file: {name} ({nested_by})")
+
+    return list(read_lines(next(iter(files)), files.get, missing, constraint=constraint))
+
+
+LOGICAL_LINES = {
+    "": [],
+    "\n\n": [],
+    "# comment\n": [],
+    "web\n": [(1, "web")],
+    "  web  \n": [(1, "web")],
+    "web # comment\n": [(1, "web")],
+    "web#fragment\n": [(1, "web#fragment")],
+    "\n\nweb\n\napi": [(3, "web"), (5, "api")],
+    "web \\\n  ==1.0\napi\n": [(1, "web   ==1.0"), (3, "api")],
+    "web \\\n# comment\napi\n": [(1, "web"), (3, "api")],
+    "web==1 \\\n --hash=sha256:ab \\\n --hash=sha256:cd\n": [
+        (1, "web==1  --hash=sha256:ab  --hash=sha256:cd")
+    ],
+    "web\\": [(1, "web")],
+    "web\r\napi\r\n": [(1, "web"), (2, "api")],
+}
+
+
+@pytest.mark.parametrize(("content", "lines"), LOGICAL_LINES.items())
+def test_read_lines_joins_and_numbers(content: str, lines: list[tuple[int, str]]) -> None:
+    """A continued line has the number of its first physical line."""
+    assert [(line.number, line.text) for line in _read({FILE: content})] == lines
+
+
+ANCHORED = {
+    "./web.whl": "file:///etc/site/web.whl",
+    "../web-1.0.tar.gz": "file:///etc/web-1.0.tar.gz",
+    "web.zip": "file:///etc/site/web.zip",
+    "web @ ../project": "web @ file:///etc/project",
+    "web[tls] @ ./project": "web[tls] @ file:///etc/site/project",
+    "web @ file:project": "web @ file:///etc/site/project",
+    "web @ https://example.org/web.whl": "web @ https://example.org/web.whl",
+    "web @ ./project; python_version > '3'": "web @ file:///etc/site/project ; python_version > '3'",
+    "./project#egg=web": "file:///etc/site/project#egg=web",
+    "-f wheels": "-f /etc/site/wheels",
+    "--find-links=wheels": "--find-links=/etc/site/wheels",
+    "-f https://example.org/wheels": "-f https://example.org/wheels",
+    "web==1.0": "web==1.0",
+    "/srv/web.whl": "file:///srv/web.whl",
+}
+
+
+@pytest.mark.parametrize(("text", "anchored"), ANCHORED.items())
+def test_read_lines_makes_paths_absolute(text: str, anchored: str) -> None:
+    """A relative path is relative to the file that contains the line."""
+    assert [line.text for line in _read({FILE: text})] == [anchored]
+
+
+def test_read_lines_quotes_directory_in_url() -> None:
+    """A `#` in the name of the directory isn't a fragment."""
+    (line,) = _read({"/srv/a#b/r.txt": "./web"})
+    assert line.text == "file:///srv/a%23b/web"
+    assert line.local() == "/srv/a#b/web"
+
+
+NESTING = [
+    ("-r more.txt", False, False),
+    ("--requirement more.txt", False, False),
+    ("--requirement=more.txt", False, False),
+    ("-rmore.txt", False, False),
+    ("-c more.txt", False, True),
+    ("--constraint=more.txt", False, True),
+    ("-r more.txt", True, True),
+]
+
+
+@pytest.mark.parametrize(("text", "outer", "inner"), NESTING)
+def test_read_lines_nests_files(text: str, outer: bool, inner: bool) -> None:
+    """A file that a constraint file includes holds constraints."""
+    files = {"/etc/site/top.txt": f"api\n{text}\n", "/etc/site/more.txt": "web\n"}
+    lines = _read(files, constraint=outer)
+    assert [(line.text, line.constraint) for line in lines] == [("api", outer), ("web", inner)]
+    assert lines[1].place() == "`/etc/site/more.txt` line 1"
+
+
+def test_read_lines_stops_at_inclusion_cycle() -> None:
+    """A file that includes itself adds no line twice."""
+    files = {"/a.txt": "web\n-r b.txt\n", "/b.txt": "-r a.txt\napi\n"}
+    assert [line.text for line in _read(files)] == ["web", "api"]
+
+
+def test_read_lines_joins_nested_url() -> None:
+    """A relative name in a remote file is relative to its URL."""
+    top = "https://example.org/site/top.txt"
+    files = {top: "-c ../upper.txt", "https://example.org/upper.txt": "web==1"}
+    assert [line.text for line in _read(files)] == ["web==1"]
+
+
+def test_read_lines_keeps_unread_url() -> None:
+    """A URL whose content is its own name is one line, and isn't a requirement."""
+    url = "https://example.org/upper.txt"
+    (line,) = _read({url: url})
+    assert (line.text, line.place(), line.local()) == (url, f"`{url}`", None)
+
+
+def test_read_lines_reports_missing_file_with_its_includer() -> None:
+    """The top file has no includer."""
+    missing: list[tuple[str, int]] = []
+
+    def add(name: str, nested_by: Line | None) -> None:
+        missing.append((name, nested_by.number if nested_by else 0))
+
+    files = {"/a.txt": "web\n\n-r b.txt\n"}
+    assert [line.text for line in read_lines("/a.txt", files.get, add, constraint=False)] == ["web"]
+    assert list(read_lines("/c.txt", files.get, add, constraint=False)) == []
+    assert missing == [("/b.txt", 3), ("/c.txt", 0)]
+
+
+REQUIREMENTS = {
+    "Web_App[tls]>=1,<2; python_version>'3'": "Web_App",
+    "web==1 --hash=sha256:abcd": "web",
+    "/srv/web_app-1.0-py3-none-any.whl": "web_app",
+    "https://example.org/web-1.0-py3-none-any.whl#sha256=ab": "web",
+    "/srv/web-1.0-py3-none-any.whl[tls]": "web",
+    "--pre": None,
+    "-f /srv/wheels": None,
+    "https://example.org/web.tar.gz": None,
+    "/srv/project": None,
+}
+
+
+@pytest.mark.parametrize(("text", "name"), REQUIREMENTS.items())
+def test_line_requirement_name(text: str, name: str | None) -> None:
+    """Neither an option nor a path without a project name has a requirement."""
+    requirement = _line(text).requirement()
+    assert (requirement.name if requirement else None) == name
+
+
+def test_line_requirement_of_wheel_keeps_extras_and_marker() -> None:
+    """A wheel's file name is the name of its project."""
+    line = _line("/srv/web-1.0-py3-none-any.whl[tls] ; python_version > '3'")
+    requirement = line.requirement()
+    assert requirement is not None
+    assert (requirement.extras, str(requirement.marker)) == ({"tls"}, 'python_version > "3"')
+
+
+def test_line_requirement_rejects_invalid_text() -> None:
+    """The error is that of the parser."""
+    with pytest.raises(InvalidRequirement):
+        _line("web=1").requirement()
+
+
+OPTIONS = {
+    "web": [],
+    "--pre": ["--pre"],
+    "-i https://example.org/a-b": ["-i"],
+    "--index-url=https://example.org": ["--index-url"],
+    "web==1 --hash=sha256:ab --hash sha256:cd": ["--hash", "--hash"],
+    "web-app": [],
+}
+
+
+@pytest.mark.parametrize(("text", "options"), OPTIONS.items())
+def test_line_options(text: str, options: list[str]) -> None:
+    """Options come without their values."""
+    assert _line(text).options() == options
+
+
+LOCAL = {
+    "web": None,
+    "web @ file:///srv/a%20b": "/srv/a b",
+    "web @ https://example.org/web.whl": None,
+    "file:///srv/project": "/srv/project",
+    "file:///srv/project[tls]": "/srv/project",
+    "file:///srv/web-1-py3-none-any.whl": "/srv/web-1-py3-none-any.whl",
+    "--pre": None,
+}
+
+
+@pytest.mark.parametrize(("text", "path"), LOCAL.items())
+def test_line_local_path(text: str, path: str | None) -> None:
+    """Only a project or file on this host has a local path."""
+    assert _line(text).local() == path
+
+
+MISTAKES = {
+    "web @ https://user:secret@example.org/web.whl": "****@example.org",
+    "-e .": "editable",
+    "--editable=./project": "editable",
+    "web @ file:///${HOME}/web": "${HOME}",
+    "--config-settings=x": "--config-settings",
+    "web --global-option=x": "--global-option",
+    "web --pre": "--pre",
+    "web=1": "`web=1`",
+    "web==1 ==2": "`web==1 ==2`",
+    f"web={'x' * 80}": "…`",
+}
+
+
+@pytest.mark.parametrize(("text", "part"), MISTAKES.items())
+def test_mistake_names_the_offending_part(text: str, part: str) -> None:
+    """The message quotes the rejected option, variable or text."""
+    error = mistake(_line(text))
+    assert error is not None
+    assert part in error[0]
+    assert "secret" not in "".join(error)
+
+
+ACCEPTED = [
+    "web",
+    "web==1 --hash=sha256:ab",
+    "--pre",
+    "--require-hashes",
+    "-i https://example.org",
+    "--no-binary :all:",
+    "--use-feature=x",
+    "file:///srv/project",
+    "web; python_version > '3'",
+    "https://example.org/${lower}",
+]
+
+
+@pytest.mark.parametrize("text", ACCEPTED)
+def test_mistake_accepts_supported_lines(text: str) -> None:
+    """A supported line has no error."""
+    assert mistake(_line(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://example.org", True),
+        ("FILE:///srv", True),
+        ("git+ssh://host/x", True),
+        ("file:x", False),
+        ("/srv", False),
+        ("a://b", True),
+        ("", False),
+    ],
+)
+def test_is_url(text: str, expected: bool) -> None:
+    """A URL has a scheme and an authority."""
+    assert is_url(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///srv/web", "/srv/web"),
+        ("file://localhost/srv/web", "/srv/web"),
+        ("file:///srv/../etc/web#egg=x", "/etc/web"),
+        ("file:///srv/a%23b", "/srv/a#b"),
+        ("https://example.org/web", None),
+        ("", None),
+    ],
+)
+def test_local_path(url: str, path: str | None) -> None:
+    """The path is decoded and normal, without a fragment."""
+    assert local_path(url) == path
+
+
+def test_bare_strips_only_a_scheme_without_host() -> None:
+    """`file:x` is a relative path, `file:///x` a URL."""
+    assert [bare(text) for text in ("file:x", "x", "file:///x", "https://x")] == [
+        "x",
+        "x",
+        "file:///x",
+        "https://x",
+    ]
+
+
+def test_located_quotes_path_and_keeps_fragment() -> None:
+    """A URL stays as it is."""
+    url = located("a b#egg=web", lambda path: f"/srv/{path}")
+    assert url == "file:///srv/a%20b#egg=web"
+    assert located("https://x/y#z", lambda path: path) == "https://x/y#z"
+
+
+PINS = {
+    "web==1.0": {"web"},
+    "Web_App===1.0": {"web-app"},
+    "web==1.*": set(),
+    "web>=1": set(),
+    "web": set(),
+    "web @ https://example.org/web.whl": {"web"},
+    "web==1; python_version < '3'": set(),
+    "--pre": set(),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), PINS.items())
+def test_own_pins_of_requirement(text: str, names: set[str]) -> None:
+    """An exact version or a URL counts if its marker applies."""
+    assert own_pins([_line(text)], default_environment()) == names
+
+
+def test_own_pins_ignore_constraints() -> None:
+    """A constraint doesn't ask for a package."""
+    assert own_pins([_line("web==1", constraint=True)], default_environment()) == set()
+
+
+def test_overridden_returns_normalized_names() -> None:
+    """Names are compared as PEP 503 does."""
+    assert overridden(["Web_App==1", "api[tls]>=2"]) == {"web-app", "api"}
+
+
+def test_without_keeps_options_and_other_packages() -> None:
+    """Names are compared in normal form."""
+    lines = [_line(text) for text in ("Web_App==1", "api", "--pre", "/srv/project")]
+    assert without(lines, {"web-app"}) == lines[1:]
