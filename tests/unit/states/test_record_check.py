@@ -1,0 +1,224 @@
+"""An installed environment against the RECORD files of its wheels."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from states.venv.inspection import Damaged, bare_digests, cached, inspect, is_bytecode, source_of
+from states.venv.receipt import Package
+
+SITE = "lib/python3.11/site-packages"
+INFO = f"{SITE}/web-1.0.dist-info"
+WEB = Package(name="web", version="1.0", content="sha256:aa", wheel=True)
+SOURCE = "VERSION = 1\n"
+
+
+def _row(path: str, content: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=")
+    return f"{path},sha256={digest.decode()},{len(content)}\n"
+
+
+def _write(root: Path, files: dict[str, str]) -> None:
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+
+
+def _install(root: Path, name: str = "web", version: str = "1.0", rows: str = "") -> None:
+    metadata = f"Name: {name}\nVersion: {version}\n"
+    info = f"{name}-{version}.dist-info"
+    record = (
+        _row(f"{name}/__init__.py", SOURCE)
+        + _row(f"{info}/METADATA", metadata)
+        + f"{info}/RECORD,,\n"
+        + rows
+    )
+    files = {f"{name}/__init__.py": SOURCE, f"{info}/METADATA": metadata, f"{info}/RECORD": record}
+    _write(root / SITE, files)
+
+
+class Environment:
+    """An environment with one package, and its digests before the installation."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        _write(root, {"pyvenv.cfg": "home = /usr/bin\n", "bin/activate": "", "bin/python": ""})
+        (root / SITE).mkdir(parents=True)
+        self.baseline = bare_digests(str(root))
+        _install(root)
+
+    def check(
+        self, *packages: Package, known_records: dict[str, str] | None = None
+    ) -> list[Package]:
+        """Check the environment and return the packages with their records."""
+        expected = packages or (WEB,)
+        result = inspect(str(self.root), expected, self.baseline, {}, known_records or {})
+        return list(result.packages)
+
+    def rejected(
+        self, *packages: Package, known_records: dict[str, str] | None = None
+    ) -> list[str]:
+        """Return the packages that the check reports."""
+        with pytest.raises(Damaged) as caught:
+            self.check(*packages, known_records=known_records)
+        return list(caught.value.packages)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """Return an intact environment."""
+    return Environment(tmp_path)
+
+
+def test_intact_environment_is_accepted(environment: Environment) -> None:
+    """Each package gets the digest of its RECORD."""
+    (package,) = environment.check()
+    assert (package.name, package.version) == ("web", "1.0")
+    assert package.record
+
+
+def test_check_returns_owners_digests_and_sources(environment: Environment) -> None:
+    """A source without bytecode must be compiled."""
+    result = inspect(str(environment.root), (WEB,), environment.baseline, {}, {})
+    path = f"{SITE}/web/__init__.py"
+    digest = hashlib.sha256(SOURCE.encode()).hexdigest()
+    assert result.owners[path] == "web"
+    assert result.digests[path] == digest
+    assert result.sources == {path: digest}
+    assert result.digests["pyvenv.cfg"] == environment.baseline["pyvenv.cfg"]
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "edited": (lambda root: (root / SITE / "web/__init__.py").write_text("x"), []),
+    "missing": (lambda root: (root / SITE / "web/__init__.py").unlink(), ["web"]),
+    "link": (
+        lambda root: (
+            (root / SITE / "web/__init__.py").unlink(),
+            (root / SITE / "web/__init__.py").symlink_to("/dev/null"),
+        ),
+        [],
+    ),
+    "unlisted file": (lambda root: (root / SITE / "extra.py").touch(), []),
+    "environment replaced": (lambda root: (root / "pyvenv.cfg").write_text("x"), []),
+    "environment deleted": (lambda root: (root / "bin/activate").unlink(), []),
+    "no RECORD": (lambda root: (root / INFO / "RECORD").unlink(), []),
+    "invalid RECORD": (lambda root: (root / INFO / "RECORD").write_text("a,md5=AA,1\n"), []),
+    "not installed": (lambda root: (root / INFO / "METADATA").unlink(), []),
+    "listed without digest": (lambda root: _install(root, rows="web/data,,\n"), ["web"]),
+    "outside": (lambda root: _install(root, rows="../../../../etc/x,,\n"), ["web"]),
+    "absolute": (lambda root: _install(root, rows="/etc/x,,\n"), ["web"]),
+    "metadata directory": (lambda root: _install(root, rows="../../../.converge/x,,\n"), ["web"]),
+    "interpreter": (lambda root: _install(root, rows="../../../bin/python3.11,,\n"), ["web"]),
+    "activation script": (lambda root: _install(root, rows="../../../bin/activate,,\n"), ["web"]),
+    "unrequested": (lambda root: _install(root, "api", "2.0"), ["api"]),
+}
+
+
+@pytest.mark.parametrize(("change", "packages"), BROKEN.values(), ids=BROKEN)
+def test_broken_environment_is_rejected(
+    environment: Environment, change: Callable[[Path], object], packages: list[str]
+) -> None:
+    """No package is named if any of them may be the cause."""
+    change(environment.root)
+    assert environment.rejected() == packages
+
+
+VERSIONS = {"1.0": True, "1": True, "1.0.0": True, "": True, "1.1": False, "odd": False}
+
+
+@pytest.mark.parametrize(("version", "accepted"), VERSIONS.items())
+def test_version_is_compared_as_pep_440_does(
+    environment: Environment, version: str, accepted: bool
+) -> None:
+    """The package gets the installed version; an unbuilt project has none."""
+    package = Package(name="web", version=version)
+    if accepted:
+        assert [each_package.version for each_package in environment.check(package)] == ["1.0"]
+    else:
+        assert environment.rejected(package) == ["web"]
+
+
+def test_missing_package_is_rejected(environment: Environment) -> None:
+    """Its name is reported."""
+    assert environment.rejected(WEB, Package(name="api", version="2.0")) == ["api"]
+
+
+def test_shared_file_needs_one_matching_record(environment: Environment) -> None:
+    """Two packages may list the same path with different content."""
+    api = Package(name="api", version="2.0")
+    _install(environment.root, "api", "2.0", _row("web/__init__.py", "other\n"))
+    assert len(environment.check(WEB, api)) == 2
+    (environment.root / SITE / "web/__init__.py").write_text("third\n")
+    assert environment.rejected(WEB, api) == []
+
+
+def test_bytecode_of_wheel_is_deleted(environment: Environment) -> None:
+    """Bytecode isn't trusted, listed or not."""
+    name = "web/__pycache__/__init__.cpython-311.pyc"
+    _install(environment.root, rows=_row(name, "code"))
+    _write(environment.root / SITE, {name: "code"})
+    environment.check()
+    assert not (environment.root / SITE / name).exists()
+
+
+def test_signature_of_record_is_accepted(environment: Environment) -> None:
+    """RECORD can't list a signature of itself."""
+    _write(environment.root, {f"{INFO}/RECORD.jws": "{}"})
+    environment.check()
+
+
+def test_record_digest_must_match_first_installation(environment: Environment) -> None:
+    """A poisoned cache brings a consistent but different RECORD."""
+    (package,) = environment.check()
+    first_records = {"web sha256:aa": package.record}
+    assert environment.check(known_records=first_records) == [package]
+    _write(environment.root / SITE, {"web/extra.py": ""})
+    _install(environment.root, rows=_row("web/extra.py", ""))
+    assert environment.rejected(known_records=first_records) == ["web"]
+    assert environment.check(known_records={"web sha256:bb": package.record})
+    assert environment.check(known_records={"web sha256:aa": "of an older form"})
+
+
+def test_record_digest_is_the_same_for_any_python(tmp_path: Path) -> None:
+    """The directory of the version, scripts and the installer's files don't count."""
+    newer = Environment(tmp_path / "a")
+    (first,) = newer.check()
+    older = Environment(tmp_path / "b")
+    (older.root / "lib/python3.11").rename(older.root / "lib/python3.9")
+    older.baseline = {}
+    info = older.root / "lib/python3.9/site-packages/web-1.0.dist-info"
+    (info / "INSTALLER").write_text("uv")
+    with (info / "RECORD").open("a") as stream:
+        stream.write(_row("web-1.0.dist-info/INSTALLER", "uv"))
+    for path in ("pyvenv.cfg", "bin/activate", "bin/python"):
+        (older.root / path).unlink()
+    (second,) = older.check()
+    assert first.record == second.record
+
+
+BYTECODE = {
+    "a/__pycache__/b.cpython-311.pyc": True,
+    "__pycache__/b.pyc": True,
+    "a/b.pyc": False,
+    "a/__pycache__/b.py": False,
+}
+
+
+@pytest.mark.parametrize(("path", "expected"), BYTECODE.items())
+def test_is_bytecode(path: str, expected: bool) -> None:
+    """Only a file in `__pycache__` can have a source."""
+    assert is_bytecode(path) is expected
+
+
+def test_source_and_bytecode_paths_match(tmp_path: Path) -> None:
+    """The tag is that of the environment's interpreter."""
+    (tmp_path / "lib/python3.9").mkdir(parents=True)
+    path = cached("a/b.py", str(tmp_path))
+    assert path == "a/__pycache__/b.cpython-39.pyc"
+    assert source_of(path) == "a/b.py"
+    assert source_of("__pycache__/b.cpython-39.opt-1.pyc") == "b.py"

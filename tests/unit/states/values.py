@@ -1,0 +1,43 @@
+"""Values that several tests of the venv kind need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from states.python import Python
+from states.venv.receipt import Receipt
+
+
+def make_python(**fields: Any) -> Python:
+    """Return an interpreter of CPython 3.11; no such file is read."""
+    defaults: dict[str, Any] = {
+        "executable": "/usr/bin/python3.11",
+        "version": "3.11.7",
+        "implementation": "CPython",
+        "watched": {},
+        "digest": "",
+    }
+    return Python(**{**defaults, **fields})
+
+
+def make_receipt(**fields: Any) -> Receipt:
+    """Return a receipt of a generation in `/srv/.web`."""
+    defaults: dict[str, Any] = {
+        "generation": "000001-aa",
+        "path": "/srv/.web/generations/000001-aa",
+        "created": "2026-01-01T00:00:00Z",
+        "engine": "0.1.0",
+        "declared": "site.toml venv.web",
+        "inputs": "",
+        "settings": "",
+        "request": "3",
+        "python": make_python(),
+        "system_site_packages": False,
+        "owner": "",
+        "group": "",
+        "mode": "0755",
+        "packages": (),
+        "lock": "",
+        "seal": "",
+    }
+    return Receipt(**{**defaults, **fields})
