@@ -13,7 +13,7 @@ from tests.support.wheels import make_git_project, make_project, make_sdist, mak
 
 
 def source(label: str) -> dict[str, str]:
-    """Return the files of a project that can be told apart by its label."""
+    """Return the source files of a project that contain a label."""
     return {"src/tool/__init__.py": f"LABEL = {label!r}\n"}
 
 

@@ -96,7 +96,7 @@ def test_declared_index_overrides_the_environment(
 
 
 def test_pythonpath_reaches_no_tool_and_no_venv(hostile_host: Host) -> None:
-    """The installation protects converge itself; converge protects the processes that it starts."""
+    """The installation protects converge. converge protects the processes that it starts."""
     hostile = hostile_host.directory / "hostile"
     for path in hostile.iterdir():
         path.unlink()

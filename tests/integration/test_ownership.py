@@ -1,4 +1,4 @@
-"""Files of a venv belong to the declared owner; converge's metadata doesn't."""
+"""Files of a venv belong to the declared owner. converge's metadata doesn't."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.wheels import make_wheel
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
-def run_as_nobody(*arguments: object) -> int:
+def run_unprivileged(*arguments: object) -> int:
     """Run a command as an unprivileged user; return its exit status."""
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     return subprocess.run([*become, *map(str, arguments)], capture_output=True, cwd="/").returncode
@@ -111,7 +111,9 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
     open_host.declare(["beta<2"], owner="nobody", ignore=["*/beta/cache*"], keep=0)
     open_host.apply_ok()
     cache = open_host.site / "beta/cache"
-    assert run_as_nobody("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
+    assert (
+        run_unprivileged("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
+    )
     become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, open_host.store]
     with subprocess.Popen(command, cwd="/") as writer:
@@ -139,7 +141,7 @@ def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
         {metadata} > {site}/stray-2.0.dist-info/METADATA
         truncate -s 1T {site}/stray-2.0.dist-info/RECORD
     """
-    assert run_as_nobody("sh", "-ec", script) == 0
+    assert run_unprivileged("sh", "-ec", script) == 0
 
     verified = open_host.run("verify", "converge.toml", "--json")
     repaired = open_host.assert_converges()
@@ -154,14 +156,14 @@ def test_owner_can_change_files_but_not_metadata(open_host: Host) -> None:
     open_host.apply_ok()
     root = open_host.generation
 
-    assert run_as_nobody("touch", open_host.site / "stray.py") == 0
+    assert run_unprivileged("touch", open_host.site / "stray.py") == 0
     for command in (
-        ["mv", root / ".converge", root / "moved"],
+        ["mv", root / ".converge", root / "renamed"],
         ["touch", root / ".converge/stray"],
         ["touch", root / ".converge/seal.json"],
-        ["mv", root, f"{root}-moved"],
+        ["mv", root, f"{root}-renamed"],
     ):
-        assert run_as_nobody(*command) != 0
+        assert run_unprivileged(*command) != 0
     assert root.stat().st_uid == 0
     assert {path.lstat().st_uid for path in (root / ".converge").rglob("*")} == {0}
     assert set(changes(open_host.assert_converges())) == {

@@ -122,25 +122,25 @@ def test_persistent_directory_can_be_a_mount_point(host_with_service: Host, at: 
     (host_with_service.store / at).mkdir(parents=True)
     unfinished = host_with_service.store / "persistent/etc/.service.next"
     script = f"{small_disk(host_with_service.store / at, '1m')}\nmkdir -p '{unfinished}'"
-    with mount_namespace(script, host_with_service.directory) as inside:
-        host_with_service.apply_ok(prefix=inside)
-        again = host_with_service.apply_ok(prefix=inside)
+    with mount_namespace(script, host_with_service.directory) as prefix:
+        host_with_service.apply_ok(prefix=prefix)
+        again = host_with_service.apply_ok(prefix=prefix)
         conf = host_with_service.venv / "etc/service/service.conf"
-        shown = subprocess.run([*inside, "cat", conf], stdout=subprocess.PIPE, text=True)
-        exists = subprocess.run([*inside, "test", "-e", unfinished])
+        shown = subprocess.run([*prefix, "cat", conf], stdout=subprocess.PIPE, text=True)
+        exists = subprocess.run([*prefix, "test", "-e", unfinished])
 
     assert not again.report["changed"]
     assert (shown.stdout, exists.returncode) == ("shipped = 2.0\n", 1)
     assert not list(host_with_service.store.glob("next-*"))
 
 
-def test_world_writable_persistent_mount_is_refused(host_with_service: Host) -> None:
+def test_persistent_mount_writable_by_all_is_refused(host_with_service: Host) -> None:
     host_with_service.declare(["service==1.0"], persistent=["var/app"])
     persistent = host_with_service.store / "persistent"
     with mount_namespace(
         f"mount -t tmpfs open '{persistent}'", host_with_service.directory
-    ) as inside:
-        refused = host_with_service.apply(prefix=inside)
+    ) as prefix:
+        refused = host_with_service.apply(prefix=prefix)
 
     assert refused.code == 77
     assert f"unsafe: `{persistent}` is writable" in refused.first["error"]["message"]

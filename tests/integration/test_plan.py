@@ -108,8 +108,8 @@ def test_plan_and_check_write_only_the_cache(chain: Host) -> None:
 
 def test_plan_and_check_work_on_a_read_only_disk(chain: Host) -> None:
     chain.cache = chain.directory / "cache"
-    with mount_namespace(read_only(chain.directory), chain.directory) as inside:
-        plan, check = chain.plan(prefix=inside), chain.check(prefix=inside)
+    with mount_namespace(read_only(chain.directory), chain.directory) as prefix:
+        plan, check = chain.plan(prefix=prefix), chain.check(prefix=prefix)
 
     assert plan.code == 0, plan.err
     assert plan.report["summary"]["create"] == len(ADDRESSES)
@@ -117,8 +117,8 @@ def test_plan_and_check_work_on_a_read_only_disk(chain: Host) -> None:
 
 
 def test_check_of_applied_host_works_on_a_read_only_disk(applied_host: Host) -> None:
-    with mount_namespace(read_only(applied_host.directory), applied_host.directory) as inside:
-        assert applied_host.check(prefix=inside).code == 0
+    with mount_namespace(read_only(applied_host.directory), applied_host.directory) as prefix:
+        assert applied_host.check(prefix=prefix).code == 0
 
 
 def test_plan_digest_identifies_the_plan(chain: Host) -> None:

@@ -51,7 +51,7 @@ def live_version(host: Host) -> str:
 
 
 def interrupt_rollback(host: Host) -> None:
-    """Leave the state of a rollback that was killed before it replaced the symlink."""
+    """Leave the state of a rollback that was killed after it recorded the hold."""
     live = host.venv.readlink()
     roll_back(host)
     host.venv.unlink()
@@ -346,13 +346,13 @@ def test_pin_refuses_an_empty_generation_id(host: Host) -> None:
     assert not status["venvs"][0]["pinned"]
 
 
-@pytest.mark.parametrize("fault", ["moved", "planted", "without its interpreter"])
+@pytest.mark.parametrize("fault", ["relocated", "planted", "without its interpreter"])
 def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -> None:
     executable = private_interpreter(host.directory / "opt")
     apply_versions(host, "1.0", "2.0", python=str(executable))
-    if fault == "moved":
-        host.venv.parent.rename(host.directory / "moved")
-        host.declare(["beta==2.0"], python=str(executable), path="moved/app")
+    if fault == "relocated":
+        host.venv.parent.rename(host.directory / "relocated")
+        host.declare(["beta==2.0"], python=str(executable), path="relocated/app")
     elif fault == "planted":
         previous = host.store / "generations" / host.generations()[0]
         (previous / ".converge/planted").touch()
@@ -369,7 +369,7 @@ def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -
     else:
         assert "`converge verify --all` says what is wrong" in refused.err
         assert verified.code != 0
-        assert ("made at" if fault == "moved" else "planted") in verified.out
+        assert ("made at" if fault == "relocated" else "planted") in verified.out
 
 
 def test_rollback_suggests_an_intact_generation(host: Host) -> None:

@@ -42,8 +42,8 @@ def test_noexec_file_system_is_reported(host_with_wheels: Host) -> None:
     venvs = host_with_wheels.venv.parent
     venvs.mkdir()
     script = f"mount -t tmpfs -o noexec,mode=0755 none '{venvs}'"
-    with mount_namespace(script, host_with_wheels.directory) as inside:
-        failed = host_with_wheels.apply(prefix=inside)
+    with mount_namespace(script, host_with_wheels.directory) as prefix:
+        failed = host_with_wheels.apply(prefix=prefix)
 
     assert failed.code == 77
     assert failed.first["error"]["message"].startswith("`alpha` cannot be tried: Permission denied")

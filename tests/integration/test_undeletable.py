@@ -69,8 +69,8 @@ def test_mount_at_the_venv_path_is_reported_as_busy(host_with_wheels: Host) -> N
     host_with_wheels.declare(["beta"], adopt=True)
     with mount_namespace(
         f"mount --bind '{mounted}' '{host_with_wheels.venv}'", host_with_wheels.directory
-    ) as inside:
-        refused = host_with_wheels.apply(prefix=inside)
+    ) as prefix:
+        refused = host_with_wheels.apply(prefix=prefix)
 
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"busy: `{host_with_wheels.venv}`")
@@ -122,11 +122,11 @@ def test_mount_in_unfinished_files_doesnt_stop_apply(host_with_wheels: Host) -> 
     unfinished.mkdir(parents=True)
     with mount_namespace(
         f"mount --bind '{mounted}' '{unfinished}'", host_with_wheels.directory
-    ) as inside:
-        done = host_with_wheels.apply_ok(prefix=inside)
+    ) as prefix:
+        done = host_with_wheels.apply_ok(prefix=prefix)
 
         assert f"`{list_stuck(host_with_wheels)[0]}` cannot be removed" in done.err
-        assert not host_with_wheels.apply_ok(prefix=inside).report["changed"]
+        assert not host_with_wheels.apply_ok(prefix=prefix).report["changed"]
 
     assert (mounted / "file").exists()
     assert host_with_wheels.run("gc", "converge.toml").code == 0
@@ -142,8 +142,8 @@ def test_mount_inside_a_venv_prevents_its_deletion(host_with_wheels: Host) -> No
     host_with_wheels.declare(state="absent")
     with mount_namespace(
         f"mount --bind '{mounted}' '{host_with_wheels.venv}/my data'", host_with_wheels.directory
-    ) as inside:
-        refused = host_with_wheels.run("apply", "converge.toml", prefix=inside)
+    ) as prefix:
+        refused = host_with_wheels.run("apply", "converge.toml", prefix=prefix)
 
         assert refused.code == 1
         assert "something is mounted there" in refused.out

@@ -1,4 +1,4 @@
-"""An unprivileged user can apply their own venvs; other paths cause clear errors."""
+"""An unprivileged user can apply their own venvs. Other paths cause clear errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def user_host() -> Iterator[Host]:
     """Yield a host that belongs to the user `nobody`, with an interpreter that they can run."""
     if os.geteuid() != 0:
         pytest.skip("only root can switch users")
-    python = _python_for_nobody()
+    python = _python_for_unprivileged_user()
     directory = Path(tempfile.mkdtemp(prefix="unprivileged-"))
     try:
         directory.chmod(0o755)
@@ -44,7 +44,7 @@ def user_host() -> Iterator[Host]:
         shutil.rmtree(directory)
 
 
-def _python_for_nobody() -> str:
+def _python_for_unprivileged_user() -> str:
     """Return an interpreter that `nobody` can run with all dependencies."""
     program = "import pydantic, virtualenv, uv; uv.find_uv_bin()"
     libraries = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
