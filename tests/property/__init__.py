@@ -1,1 +1,1 @@
-"""What holds for whatever is put in."""
+"""Property-based tests: generated inputs and the properties that every result must have."""

@@ -1,6 +1,7 @@
-"""A folder to declare in, and how much is tried.
+"""Fixtures and Hypothesis profiles of the property tests.
 
-The same examples for every change; others, and many more, by `--hypothesis-profile=wide`.
+By default the examples are the same in every run. `--hypothesis-profile=wide` tries many more,
+chosen at random.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ Declare = Callable[[str], tuple[Text, ...]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try the same examples each time, unless more are asked for."""
+    """Use the reproducible profile unless the command line names one."""
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
 def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
-    """Say what a file in a folder of its own would hold."""
-    folder = tmp_path_factory.mktemp("declared")
-    return lambda text: (Text(file=str(folder / "widgets.toml"), folder=str(folder), content=text),)
+    """Return a function that turns text into the content of a declaration."""
+    directory = tmp_path_factory.mktemp("declared")
+    return lambda content: (
+        Text(file=str(directory / "widgets.toml"), folder=str(directory), content=content),
+    )
 
 
 @pytest.fixture(scope="session")
-def memo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where declarations are remembered."""
-    return tmp_path_factory.mktemp("memo")
+def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory in which parsed declarations are cached."""
+    return tmp_path_factory.mktemp("cache")

@@ -1,4 +1,4 @@
-"""What may be put in: states, graphs, and declarations of the toy kind, right and wrong."""
+"""Hypothesis strategies for states, graphs, and valid and invalid declarations of widgets."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import tomli_w
 from hypothesis import strategies as st
 
 Tables = dict[str, dict[str, Any]]
-"""Tables of the toy kind, by name."""
+"""Tables of the widget kind, by name."""
 
-anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+any_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 attributes = st.sampled_from(["color", "text", "size", "tags", "damage", "package.a", "file.b/c"])
-states = st.none() | st.dictionaries(attributes, anything, max_size=6)
+states = st.none() | st.dictionaries(attributes, any_text, max_size=6)
 
 names = st.text("abcdefghij", min_size=1, max_size=3)
-"""Few enough for one to be met twice."""
+"""A small set, so that names repeat."""
 
 
 def tables(needs: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return strategies for one table, but for its path."""
+    """Return a strategy for one table without its path."""
     return st.fixed_dictionaries(
         {},
         optional={
-            "text": anything,
+            "text": any_text,
             "color": st.sampled_from(["red", "blue"]),
             "size": st.integers(1, 2**40),
             "enabled": st.booleans(),
@@ -38,27 +38,27 @@ def tables(needs: st.SearchStrategy[list[str]]) -> st.SearchStrategy[dict[str, A
 
 @st.composite
 def widget_tables(draw: st.DrawFn, *, cycles: bool = False) -> Tables:
-    """Return notes in the order of the text, with paths of their own.
+    """Return tables with distinct paths, in the order of the file.
 
-    They need each other without a cycle, whatever their order, unless `cycles` may be.
+    Dependencies point in any direction. They form no cycle unless `cycles` is true.
     """
     chosen = draw(st.lists(names, unique=True, max_size=8))
     rank = {name: index for index, name in enumerate(draw(st.permutations(chosen)))}
-    found = {}
+    chosen_tables = {}
     for name in chosen:
-        others = [f"widget.{one}" for one in chosen if cycles or rank[one] < rank[name]]
+        others = [f"widget.{other}" for other in chosen if cycles or rank[other] < rank[name]]
         needs = st.lists(st.sampled_from(others), max_size=3) if others else st.just([])
-        found[name] = {"path": f"at-{name}", **draw(tables(needs))}
-    return found
+        chosen_tables[name] = {"path": f"at-{name}", **draw(tables(needs))}
+    return chosen_tables
 
 
 def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a declaration of these notes."""
+    """Return a TOML declaration of these tables."""
     return tomli_w.dumps({"widget": {name: dict(table) for name, table in tables.items()}})
 
 
 def as_json(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the same as JSON."""
+    """Return a JSON declaration of these tables."""
     return json.dumps({"widget": tables})
 
 
@@ -71,7 +71,7 @@ _SCRAPS = st.sampled_from(
 
 @st.composite
 def mangled(draw: st.DrawFn) -> str:
-    """Return a declaration as a hurried hand leaves it: pieces cut, repeated, put in between."""
+    """Return a declaration with typing errors: deleted, repeated, and inserted pieces."""
     text = draw(widget_tables(cycles=True).map(draw(st.sampled_from([as_toml, as_json]))))
     for _ in range(draw(st.integers(0, 4))):
         start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))

@@ -1,4 +1,4 @@
-"""Any text is either a declaration, or told what is wrong with it, and where."""
+"""Any text either loads or produces errors with valid locations."""
 
 from __future__ import annotations
 
@@ -17,59 +17,61 @@ from tests.property.strategies import Tables, as_json, as_toml, mangled, widget_
 from tests.unit.widget_kind import widget_registry
 
 
-def _loaded(
-    texts: tuple[Text, ...], cache: str | None = None
+def _load(
+    sources: tuple[Text, ...], cache: str | None = None
 ) -> tuple[Resource, ...] | DeclarationError:
     try:
-        return load(texts, widget_registry(), cache)
+        return load(sources, widget_registry(), cache)
     except DeclarationError as error:
         return error
 
 
 @given(mangled() | st.text())
 def test_any_text_loads_or_reports_valid_locations(declare: Declare, text: str) -> None:
-    found = _loaded(declare(text))
-    if not isinstance(found, DeclarationError):
+    error = _load(declare(text))
+    if not isinstance(error, DeclarationError):
         return
-    assert found.problems
+    assert error.problems
     lines = text.removeprefix("\ufeff").split("\n")
-    for problem in placed(found):
+    for problem in placed(error):
         assert problem.message
         assert 0 <= problem.line <= len(lines)
         if problem.line:
             assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
-    assert len(problem_reports(found)) == len(found.problems)
-    told = problems_text(found, Paint(on=False))
-    assert "https://ann:s3cret@" not in told
-    assert "\x1b" not in told
+    assert len(problem_reports(error)) == len(error.problems)
+    output = problems_text(error, Paint(on=False))
+    assert "https://ann:s3cret@" not in output
+    assert "\x1b" not in output
 
 
 @given(mangled())
-def test_cached_load_equals_a_fresh_load(declare: Declare, memo: Path, text: str) -> None:
-    texts = declare(text)
-    fresh = _loaded(texts)
+def test_cached_load_equals_a_fresh_load(
+    declare: Declare, cache_directory: Path, text: str
+) -> None:
+    sources = declare(text)
+    fresh = _load(sources)
     for _ in range(2):
-        again = _loaded(texts, str(memo))
+        cached = _load(sources, str(cache_directory))
         if isinstance(fresh, DeclarationError):
-            assert isinstance(again, DeclarationError)
-            assert again.problems == fresh.problems
+            assert isinstance(cached, DeclarationError)
+            assert cached.problems == fresh.problems
         else:
-            assert again == fresh
+            assert cached == fresh
 
 
 @given(widget_tables())
 def test_toml_and_json_load_the_same_resources(declare: Declare, tables: Tables) -> None:
-    assert _loaded(declare(as_toml(tables))) == _loaded(declare(as_json(tables)))
+    assert _load(declare(as_toml(tables))) == _load(declare(as_json(tables)))
 
 
 @given(widget_tables())
 def test_resources_match_the_declared_tables(declare: Declare, tables: Tables) -> None:
-    found = _loaded(declare(as_toml(tables)))
-    assert not isinstance(found, DeclarationError)
-    assert {one.name for one in found} == {*tables}
-    for one in found:
-        table = dict(tables[one.name])
-        assert Path(one.spec.path).name == table.pop("path")
+    resources = _load(declare(as_toml(tables)))
+    assert not isinstance(resources, DeclarationError)
+    assert {resource.name for resource in resources} == {*tables}
+    for resource in resources:
+        table = dict(tables[resource.name])
+        assert Path(resource.spec.path).name == table.pop("path")
         for key, value in table.items():
-            said = getattr(one.spec, key)
-            assert said == (tuple(value) if isinstance(value, list) else value)
+            expected = tuple(value) if isinstance(value, list) else value
+            assert getattr(resource.spec, key) == expected

@@ -1,4 +1,4 @@
-"""Two states and what lies between them."""
+"""Properties of the difference between two states."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def test_changes_turn_observed_into_desired(observed: State | None, desired: Sta
 @given(states, states)
 def test_changes_are_real_unique_and_sorted(observed: State | None, desired: State | None) -> None:
     diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
-    told = [change.attribute for change in diff.changes]
-    assert told == sorted(set(told))
+    attributes = [change.attribute for change in diff.changes]
+    assert attributes == sorted(set(attributes))
     assert all(change.before != change.after for change in diff.changes)
     assert bool(diff) == (observed != desired)
 
 
 @given(states, states)
 def test_compare_is_symmetric(observed: State | None, desired: State | None) -> None:
-    there, back = compare(observed, desired), compare(desired, observed)
-    assert [(one.attribute, one.before, one.after) for one in there.changes] == [
-        (one.attribute, one.after, one.before) for one in back.changes
+    forward, backward = compare(observed, desired), compare(desired, observed)
+    assert [(change.attribute, change.before, change.after) for change in forward.changes] == [
+        (change.attribute, change.after, change.before) for change in backward.changes
     ]
 
 

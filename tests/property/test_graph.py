@@ -1,4 +1,4 @@
-"""Whatever is needed comes first, and all else where the text has it."""
+"""Dependencies come first, and everything else keeps the order of the file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ def test_order_takes_the_first_ready_resource(declare: Declare, tables: Tables) 
     expected: list[str] = []
     while len(expected) < len(needs):
         expected.append(
-            next(one for one in needs if one not in expected and needs[one] <= {*expected})
+            next(
+                address
+                for address in needs
+                if address not in expected and needs[address] <= {*expected}
+            )
         )
     order = load(declare(as_toml(tables)), widget_registry(), None)
-    assert [one.address for one in order] == expected
+    assert [resource.address for resource in order] == expected
 
 
 @given(widget_tables())
@@ -35,11 +39,14 @@ def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: T
     order = load(declare(as_toml(tables)), widget_registry(), None)
     needs = _needs(tables)
     for wanted in needs:
-        found = [one.address for one in closure(order, {wanted})]
-        assert wanted in found
-        assert all(needs[one] <= {*found} for one in found)
-        assert found == [one.address for one in order if one.address in found]
-        assert all(one == wanted or any(one in needs[other] for other in found) for one in found)
+        selected = [resource.address for resource in closure(order, {wanted})]
+        assert wanted in selected
+        assert all(needs[address] <= {*selected} for address in selected)
+        assert selected == [resource.address for resource in order if resource.address in selected]
+        assert all(
+            address == wanted or any(address in needs[other] for other in selected)
+            for address in selected
+        )
 
 
 @given(widget_tables(cycles=True))
@@ -57,5 +64,5 @@ def test_cycle_error_lists_existing_edges(declare: Declare, tables: Tables) -> N
     assert path[0] == path[-1]
     assert len(path) > 1
     assert len({*path}) == len(path) - 1
-    assert all(need in needs[one] for one, need in pairwise(path))
+    assert all(dependency in needs[address] for address, dependency in pairwise(path))
     assert 1 + len(problem.notes) == len(path) - 1

@@ -1,4 +1,4 @@
-"""A seal is read as it was written, whatever files are called, and sees each touch."""
+"""A manifest survives a round trip for any file name and detects any modification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.files import sha256
-from states.venv import seal as seals
+from states.venv import seal
 from states.venv.store import NOTES
 
 NAMES = st.lists(
@@ -25,62 +25,64 @@ NAMES = st.lists(
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """On a file system that takes names of any bytes."""
-    return tmp_path_factory.mktemp("sealed")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory on a file system that accepts any bytes in names."""
+    return tmp_path_factory.mktemp("generations")
 
 
-def _generation(place: Path, names: list[bytes]) -> str:
-    """Make a folder with files of these names, some in site-packages, and seal it."""
-    root = str(place / "generation")
+def _create_generation(directory: Path, names: list[bytes]) -> str:
+    """Create a generation with these files, half of them in site-packages, and its manifest."""
+    root = str(directory / "generation")
     shutil.rmtree(root, ignore_errors=True)
     site = os.path.join(root, "lib/python3.11/site-packages")
-    for folder in (site, os.path.join(root, NOTES)):
-        os.makedirs(folder)
+    for subdirectory in (site, os.path.join(root, NOTES)):
+        os.makedirs(subdirectory)
     for index, name in enumerate(names):
         with open(os.path.join(os.fsencode([root, site][index % 2]), name), "wb") as stream:
             stream.write(name)
-    seal = {path: seals.entry(root, path) for path, _ in seals.walk(root)}
-    Path(root, NOTES, "seal.json").write_bytes(seals.dump(seal))
-    Path(root, NOTES, "stats").write_bytes(seals.stats(root, seals.watched(seal, ())))
+    manifest = {path: seal.entry(root, path) for path, _ in seal.walk(root)}
+    Path(root, NOTES, "seal.json").write_bytes(seal.dump(manifest))
+    Path(root, NOTES, "stats").write_bytes(seal.stats(root, seal.watched(manifest, ())))
     return root
 
 
 @given(NAMES)
-def test_manifest_survives_a_round_trip(place: Path, names: list[bytes]) -> None:
-    root = _generation(place, names)
+def test_manifest_survives_a_round_trip(directory: Path, names: list[bytes]) -> None:
+    root = _create_generation(directory, names)
     data = Path(root, NOTES, "seal.json").read_bytes()
-    seal = seals.load(root, sha256(data))
-    assert seal is not None
-    assert {os.path.basename(os.fsencode(path)) for path in seal} >= {*names}
-    assert seals.dump(seal) == data
-    assert seals.load(root, sha256(data + b" ")) is None
-    assert {*seals.remembered(root)} == {*seals.watched(seal, ())}
+    manifest = seal.load(root, sha256(data))
+    assert manifest is not None
+    assert {os.path.basename(os.fsencode(path)) for path in manifest} >= {*names}
+    assert seal.dump(manifest) == data
+    assert seal.load(root, sha256(data + b" ")) is None
+    assert {*seal.remembered(root)} == {*seal.watched(manifest, ())}
 
 
 @given(NAMES, st.data())
-def test_any_modification_is_detected(place: Path, names: list[bytes], data: st.DataObject) -> None:
-    root = _generation(place, names)
-    assert seals.untouched(root)
-    looks = seals.remembered(root)
-    path = data.draw(st.sampled_from(sorted(looks)))
-    whole = os.path.join(root, path)
-    assert looks[path] == seals.look(whole)
+def test_any_modification_is_detected(
+    directory: Path, names: list[bytes], data: st.DataObject
+) -> None:
+    root = _create_generation(directory, names)
+    assert seal.untouched(root)
+    stats = seal.remembered(root)
+    path = data.draw(st.sampled_from(sorted(stats)))
+    absolute_path = os.path.join(root, path)
+    assert stats[path] == seal.look(absolute_path)
 
-    data.draw(st.sampled_from([_rewrite, _change_mode, _replace]))(whole)
+    data.draw(st.sampled_from([_rewrite, _change_mode, _replace]))(absolute_path)
 
-    assert not seals.untouched(root)
+    assert not seal.untouched(root)
 
 
 def _rewrite(path: str) -> None:
-    """Another content of the same size, with its times put back."""
-    found = os.stat(path)
+    """Replace the content by another of the same size and restore the times."""
+    status = os.stat(path)
     if os.path.isdir(path):
         os.utime(path)
         return
     content = Path(path).read_bytes()
-    Path(path).write_bytes(bytes(255 - one for one in content))
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    Path(path).write_bytes(bytes(255 - byte for byte in content))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _change_mode(path: str) -> None:
@@ -88,25 +90,25 @@ def _change_mode(path: str) -> None:
 
 
 def _replace(path: str) -> None:
-    """The same thing again, but another inode."""
-    twin = f"{os.path.dirname(path)}/twin"
+    """Replace the file by an identical copy with another inode."""
+    copy = f"{os.path.dirname(path)}/copy"
     if os.path.isdir(path):
-        shutil.copytree(path, twin, symlinks=True)
+        shutil.copytree(path, copy, symlinks=True)
         shutil.rmtree(path)
     else:
-        shutil.copy2(path, twin)
-    os.rename(twin, path)
+        shutil.copy2(path, copy)
+    os.rename(copy, path)
 
 
 @given(NAMES, st.data())
 def test_torn_stat_cache_is_never_trusted(
-    place: Path, names: list[bytes], data: st.DataObject
+    directory: Path, names: list[bytes], data: st.DataObject
 ) -> None:
-    root = _generation(place, names)
+    root = _create_generation(directory, names)
     file = Path(root, NOTES, "stats")
-    whole = file.read_bytes()
-    cut = data.draw(st.integers(0, len(whole) - 1))
-    file.write_bytes(data.draw(st.sampled_from([whole[:cut], whole[cut:], bytes(len(whole))])))
-    torn = file.read_bytes()
-    assert torn == whole or not seals.untouched(root)
-    seals.remembered(root)  # raises nothing
+    complete = file.read_bytes()
+    cut = data.draw(st.integers(0, len(complete) - 1))
+    torn = data.draw(st.sampled_from([complete[:cut], complete[cut:], bytes(len(complete))]))
+    file.write_bytes(torn)
+    assert torn == complete or not seal.untouched(root)
+    seal.remembered(root)  # doesn't raise

@@ -1,4 +1,4 @@
-"""A password in a URL is found in no text, whatever it is."""
+"""Redaction hides the password of a URL in any text."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from engine.redaction import redacted, redacted_all, redacted_place, secrets
 
 _MARKS = "-._~!$&()*+,;=:%@"
 ENCODED = st.text(st.sampled_from(f"abzAZ019{_MARKS}"), min_size=6, max_size=20)
-"""What may stand in a URL as it is (RFC 3986, section 3.2.1), but for a quote, which ends it in
-prose; and an `@`, which many do not encode."""
-FORGOTTEN = st.text(st.sampled_from(f"abzAZ019{_MARKS}/?#[]<>{{}}|^\\ "), min_size=6, max_size=20)
-"""What should have been encoded; where it begins as a port does, nobody can tell."""
-PASSWORDS = ENCODED | FORGOTTEN.filter(lambda one: one[0].isalpha())
-SURROUNDINGS = st.text("abc .,;()\n", max_size=10)
+"""Characters that may appear unencoded in a URL (RFC 3986, section 3.2.1).
+
+Quotes are excluded because they end a URL in prose. `@` is included because users often forget to
+encode it."""
+UNENCODED = st.text(st.sampled_from(f"abzAZ019{_MARKS}/?#[]<>{{}}|^\\ "), min_size=6, max_size=20)
+"""Characters that should be encoded but often aren't.
+
+A password that starts like a port number is ambiguous, so it must start with a letter."""
+PASSWORDS = ENCODED | UNENCODED.filter(lambda password: password[0].isalpha())
+CONTEXT = st.text("abc .,;()\n", max_size=10)
 SCHEMES = st.sampled_from(["http", "https", "git+https", "svn+http"])
 
 
-@given(SURROUNDINGS, SCHEMES, PASSWORDS, SURROUNDINGS)
+@given(CONTEXT, SCHEMES, PASSWORDS, CONTEXT)
 def test_redact_hides_a_password_in_any_text(
     before: str, scheme: str, password: str, after: str
 ) -> None:
@@ -37,9 +41,9 @@ def test_redact_is_idempotent_and_offsets_stay_inside(text: str) -> None:
     hidden = redacted(text)
     spans = secrets(text)
     assert all(0 <= start < end <= len(text) for start, end in spans)
-    assert all(one[1] <= other[0] for one, other in pairwise(spans))
-    for place in range(len(text) + 1):
-        assert 0 <= redacted_place(text, place) <= len(hidden)
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
+    for offset in range(len(text) + 1):
+        assert 0 <= redacted_place(text, offset) <= len(hidden)
 
 
 @given(st.text(max_size=80).filter(lambda text: "@" not in text))

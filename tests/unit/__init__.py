@@ -1,1 +1,1 @@
-"""The engine meets only a toy kind here."""
+"""Unit tests, which run in this process and need no network."""

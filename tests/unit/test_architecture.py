@@ -1,4 +1,4 @@
-"""What keeps the house easy to live in: arrows one way, small rooms, arguments for everything."""
+"""Rules for the structure of the code: dependencies, size, names, and docstrings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 import networkx
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
@@ -21,7 +20,7 @@ FILES = sorted(
     if "wrappers" not in path.parent.parts[:-1] or path.name == "__init__.py"
 )
 SCREEN = 60
-"""Lines that a function's body may have."""
+"""Maximum number of lines in the body of a function."""
 PUBLIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -35,7 +34,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _imports(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the modules that are imported when a module is, type checkers' own left out."""
+    """Yield the modules imported at import time, without those under `TYPE_CHECKING`."""
     for node in body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -63,29 +62,34 @@ def _lines(function: ast.FunctionDef) -> int:
     return (body[-1].end_lineno or 0) - body[0].lineno + 1
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_engine_never_imports_states(path: Path) -> None:
-    if _name(path).startswith("engine"):
-        assert [one for one in _all_imports(path) if one.startswith("states")] == []
+def test_engine_never_imports_states() -> None:
+    offenders = [
+        f"{_name(path)} imports {module}"
+        for path in FILES
+        if _name(path).startswith("engine")
+        for module in _all_imports(path)
+        if module.startswith("states")
+    ]
+    assert offenders == []
 
 
 def test_engine_never_mentions_its_use() -> None:
-    """But that a folder named `.venv`, in a tree of sources, is none of them."""
-    said = {
+    """The one exception is `.venv`, which the digest of a source tree ignores by name."""
+    mentions = {
         _name(path): re.findall(r"(?<!\.)\b\w*(?:venv|virtualenv|\bpip\b)", path.read_text(), re.I)
         for path in FILES
         if _name(path).startswith("engine")
     }
-    assert {name: arguments for name, arguments in said.items() if arguments} == {}
+    assert {name: words for name, words in mentions.items() if words} == {}
 
 
 def test_imports_have_no_cycles() -> None:
-    known = {_name(path) for path in FILES}
+    modules = {_name(path) for path in FILES}
     graph = networkx.DiGraph()
     for path in FILES:
-        for one in _imports(_tree(path).body):
-            if one in known and one != _name(path):
-                graph.add_edge(_name(path), one)
+        for imported in _imports(_tree(path).body):
+            if imported in modules and imported != _name(path):
+                graph.add_edge(_name(path), imported)
     assert list(networkx.simple_cycles(graph)) == []
 
 
@@ -105,12 +109,20 @@ def test_functions_fit_on_a_screen() -> None:
     assert median(bodies.values()) <= 8
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_public_names_have_docstrings(path: Path) -> None:
-    assert ast.get_docstring(_tree(path)), "the module says nothing of itself"
-    for node in _tree(path).body:
-        if isinstance(node, PUBLIC) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), node.name
+def test_public_names_have_docstrings() -> None:
+    offenders = [name for path in FILES for name in _undocumented(path)]
+    assert offenders == []
+
+
+def _undocumented(path: Path) -> Iterator[str]:
+    """Yield the module and its public classes and functions that have no docstring."""
+    tree = _tree(path)
+    if not ast.get_docstring(tree):
+        yield _name(path)
+    for node in tree.body:
+        public = isinstance(node, PUBLIC) and not node.name.startswith("_")
+        if public and not ast.get_docstring(node):
+            yield f"{_name(path)}.{node.name}"
 
 
 def test_modules_have_specific_names() -> None:
@@ -127,9 +139,9 @@ def test_core_is_three_short_files() -> None:
 
 def test_startup_imports_no_heavy_library() -> None:
     program = "import sys, states.__main__; print(*sys.modules)"
-    result = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     heavy = {"pydantic", "networkx", "virtualenv", "packaging", "rich", "subprocess", "asyncio",
              "dataclasses", "typing", "logging", "threading", "urllib.request"}  # fmt: skip
-    assert heavy & set(result.stdout.split()) == set()
+    assert heavy & set(process.stdout.split()) == set()

@@ -1,4 +1,4 @@
-"""Sources are compiled on all processors that we may use, and on no more."""
+"""Bytecode compilation uses all available CPUs and no more."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from states.venv import bytecode
 def test_bytecode_compilers_are_limited_to_available_cpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = threading.Lock()
-    running, most, all_ = 0, 0, 0
+    lock = threading.Lock()
+    running, max_running, total = 0, 0, 0
 
-    def run(*_arguments: object, **_how: object) -> child.Ended:
-        nonlocal running, most, all_
-        with gate:
-            running, all_ = running + 1, all_ + 1
-            most = max(most, running)
+    def run(*_arguments: object, **_options: object) -> child.Ended:
+        nonlocal running, max_running, total
+        with lock:
+            running, total = running + 1, total + 1
+            max_running = max(max_running, running)
         time.sleep(0.02)
-        with gate:
+        with lock:
             running -= 1
         return child.Ended(0, "")
 
     monkeypatch.setattr(child, "run", run)
     sources = [f"{number}.py" for number in range(1000)]
-    for one in sources:
-        (tmp_path / one).touch()
+    for source in sources:
+        (tmp_path / source).touch()
     builds = []
     for number in range(4):
         work = tmp_path / f"work-{number}"
         work.mkdir()
         arguments = (str(tmp_path), sources, str(work))
         builds.append(threading.Thread(target=bytecode._compile_side_by_side, args=arguments))
-    for one in builds:
-        one.start()
-    for one in builds:
-        one.join()
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join()
 
-    assert all_ >= 4
-    assert most <= len(os.sched_getaffinity(0))
+    assert total >= 4
+    assert max_running <= len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""The command line: arguments in, an exit code out, and nothing that looks like drift by mistake."""
+"""The command line: arguments, exit codes, and output streams."""
 
 from __future__ import annotations
 
@@ -161,30 +161,30 @@ def test_cli_prints_result_to_stdout_and_progress_to_stderr(cli: CliRunner) -> N
 
 @pytest.fixture
 def links(tmp_path: Path) -> Path:
-    """A declaration of links, whose report is longer than any buffer."""
+    """Return a declaration of links with a report longer than any buffer."""
     (tmp_path / "target").touch()
     file = tmp_path / "links.toml"
-    one = '[link."{0}/l{1}"]\nto = "{0}/target"\n'
-    file.write_text("".join(one.format(tmp_path, n) for n in range(40)))
+    table = '[link."{0}/l{1}"]\nto = "{0}/target"\n'
+    file.write_text("".join(table.format(tmp_path, n) for n in range(40)))
     return file
 
 
-NOBODY_READS = {
-    "stdout": '{ "$@"; echo $? >code; } | true',
-    "both": '{ "$@"; echo $? >code; } 2>&1 | true',
+CLOSED_OUTPUT = {
+    "stdout pipe closed": '{ "$@"; echo $? >code; } | true',
+    "both pipes closed": '{ "$@"; echo $? >code; } 2>&1 | true',
     "stdout closed": '"$@" >&-; echo $? >code',
     "stderr closed": '"$@" >/dev/null 2>&-; echo $? >code',
     "all closed": '"$@" <&- >&- 2>&-; echo $? >code',
 }
 
 
-@pytest.mark.parametrize("how", NOBODY_READS)
+@pytest.mark.parametrize("redirection", CLOSED_OUTPUT)
 def test_exit_code_is_the_same_if_output_is_closed(
-    converge: Converge, links: Path, how: str
+    converge: Converge, links: Path, redirection: str
 ) -> None:
     def code(*arguments: str) -> int:
         subprocess.run(
-            ["sh", "-c", NOBODY_READS[how], "sh", *converge.argv(*arguments, links)],
+            ["sh", "-c", CLOSED_OUTPUT[redirection], "sh", *converge.argv(*arguments, links)],
             env=converge.environment(),
             cwd=links.parent,
             check=True,
@@ -254,15 +254,15 @@ def test_arrow_falls_back_to_ascii(
     assert f"~ to here {arrow} {tmp_path}/there" in converge("plan", file, env=env).out
     file.write_text('[link.a]\nto = "there"\nneeds = ["link.b"]\n')
     file.write_text(file.read_text() + '[link.b]\nto = "there"\nneeds = ["link.a"]\n')
-    told = converge("plan", file, env=env).err
-    assert f"link.a {arrow} link.b {arrow} link.a" in told
+    err = converge("plan", file, env=env).err
+    assert f"link.a {arrow} link.b {arrow} link.a" in err
 
 
 def test_path_bytes_do_not_depend_on_the_locale(converge: Converge, tmp_path: Path) -> None:
     (tmp_path / "links.toml").write_text(f'[link."{tmp_path}/Łódź"]\nto = "/tmp"\n')
-    other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    made = converge("apply", tmp_path / "links.toml", env=other)
-    assert (made.code, made.err) == (0, "")
+    c_locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = converge("apply", tmp_path / "links.toml", env=c_locale)
+    assert (result.code, result.err) == (0, "")
     assert (tmp_path / "Łódź").is_symlink()
     assert converge("check", tmp_path / "links.toml").code == 0
 

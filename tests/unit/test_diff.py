@@ -1,4 +1,4 @@
-"""Two states become one action and its changes."""
+"""Two states result in one action and its changes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_empty_value_differs_from_a_missing_one() -> None:
 
 def test_change_has_the_reason_given_by_the_kind() -> None:
     diff = compare({"a": "1"}, {"a": "2", "b": "3"}, explain=lambda c: f"because of {c.attribute}")
-    assert [one.reason for one in diff.changes] == ["because of a", "because of b"]
+    assert [change.reason for change in diff.changes] == ["because of a", "because of b"]
 
 
 def test_explain_is_not_called_without_a_difference() -> None:

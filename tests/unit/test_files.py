@@ -1,4 +1,4 @@
-"""Files are replaced as a whole, or not at all."""
+"""Atomic file replacement and the system calls around it."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ def test_atomic_write_leaves_hard_links_unchanged(tmp_path: Path) -> None:
 
 
 def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
-    (tmp_path / "there").write_text("old")
-    (tmp_path / "a").symlink_to("there")
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "a").symlink_to("target")
     write_durably(str(tmp_path / "a"), b"new")
-    assert (tmp_path / "there").read_text() == "old"
+    assert (tmp_path / "target").read_text() == "old"
     assert not (tmp_path / "a").is_symlink()
 
 
 def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None:
-    (tmp_path / "theirs").write_text("theirs")
-    (tmp_path / ".next-a").hardlink_to(tmp_path / "theirs")
-    write_durably(str(tmp_path / "a"), b"ours")
-    assert (tmp_path / "theirs").read_text() == "theirs"
-    assert (tmp_path / "a").read_text() == "ours"
-    assert sorted(os.listdir(tmp_path)) == ["a", "theirs"]
+    (tmp_path / "other").write_text("other")
+    (tmp_path / ".next-a").hardlink_to(tmp_path / "other")
+    write_durably(str(tmp_path / "a"), b"new")
+    assert (tmp_path / "other").read_text() == "other"
+    assert (tmp_path / "a").read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["a", "other"]
 
 
 def test_failed_atomic_write_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(TypeError):
-        write_durably(str(tmp_path / "a"), "no bytes")  # type: ignore[arg-type]
-    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a", "old")]
+        write_durably(str(tmp_path / "a"), "not bytes")  # type: ignore[arg-type]
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 
 
 def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
-    """The system says no name there, and a host has more than one disk that may be full."""
+    """The system error has no path, and a host may have several disks that can be full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
     try:
@@ -80,11 +80,11 @@ def test_atomic_write_refuses_to_replace_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
         write_durably(str(tmp_path / "a"), b"new")
-    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
-    start, wrong = threading.Barrier(8), []
+    start, errors = threading.Barrier(8), []
 
     def write(letter: str) -> None:
         start.wait()
@@ -92,35 +92,35 @@ def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
             for _ in range(10):
                 write_durably(str(tmp_path / "a"), letter.encode() * 10_000)
         except OSError as error:
-            wrong.append(error)
+            errors.append(error)
 
     threads = [threading.Thread(target=write, args=(letter,)) for letter in "abcdefgh"]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert wrong == []
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
     assert len(set((tmp_path / "a").read_text())) == 1
     assert os.listdir(tmp_path) == ["a"]
 
 
 def test_exchange_swaps_a_directory_and_a_symlink(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     (tmp_path / "link").symlink_to("elsewhere")
-    exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
-    assert os.readlink(tmp_path / "folder") == "elsewhere"
+    exchange(str(tmp_path / "directory"), str(tmp_path / "link"))
+    assert os.readlink(tmp_path / "directory") == "elsewhere"
     assert (tmp_path / "link").is_dir()
 
 
 def test_exchange_with_a_missing_path_names_the_path(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(FileNotFoundError) as caught:
-        exchange(str(tmp_path / "a"), str(tmp_path / "gone"))
+        exchange(str(tmp_path / "a"), str(tmp_path / "missing"))
     assert caught.value.filename == str(tmp_path / "a")
 
 
-class NoSuchFunction:
-    """A C library as musl's: it has no function for the call, but makes any call by number."""
+class LibcWithoutRenameat2:
+    """A C library such as musl: no `renameat2` function, but `syscall` makes any call by number."""
 
     def __init__(self) -> None:
         self.syscall = ctypes.CDLL(None, use_errno=True).syscall
@@ -129,24 +129,24 @@ class NoSuchFunction:
 def test_exchange_works_without_renameat2_in_libc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syscalls, "_libc", NoSuchFunction)
+    monkeypatch.setattr(syscalls, "_libc", LibcWithoutRenameat2)
     if os.uname().machine in syscalls._RENAMEAT2:
         test_exchange_swaps_a_directory_and_a_symlink(tmp_path)
         with pytest.raises(FileNotFoundError):
-            exchange(str(tmp_path / "link"), str(tmp_path / "gone"))
+            exchange(str(tmp_path / "link"), str(tmp_path / "missing"))
     monkeypatch.setattr(syscalls, "_RENAMEAT2", {})
     with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
-        exchange(str(tmp_path / "folder"), str(tmp_path / "link"))
+        exchange(str(tmp_path / "directory"), str(tmp_path / "link"))
 
 
 def test_exchange_reports_an_unsupported_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> int:
+    def unsupported(*_: object) -> int:
         ctypes.set_errno(errno.EINVAL)
         return -1
 
-    monkeypatch.setattr(syscalls, "_renameat2", lambda _: refused)
+    monkeypatch.setattr(syscalls, "_renameat2", lambda _: unsupported)
     with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
         exchange(str(tmp_path), str(tmp_path))
     assert caught.value.filename == str(tmp_path)
@@ -156,13 +156,13 @@ def test_entry_exists_raises_on_an_io_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("nowhere")
-    (tmp_path / "itself").symlink_to("itself")
-    nowhere = ("gone", "file/inside", "itself/inside", "n" * 300)
-    found = {name: is_there(str(tmp_path / name)) for name in ("file", "link", *nowhere)}
-    said = {name: read_link(str(tmp_path / name)) for name in ("file", "link", *nowhere)}
-    assert {name for name, there in found.items() if there} == {"file", "link"}
-    assert {name: text for name, text in said.items() if text} == {"link": "nowhere"}
+    (tmp_path / "link").symlink_to("missing")
+    (tmp_path / "loop").symlink_to("loop")
+    missing = ("gone", "file/inside", "loop/inside", "n" * 300)
+    exists = {name: is_there(str(tmp_path / name)) for name in ("file", "link", *missing)}
+    targets = {name: read_link(str(tmp_path / name)) for name in ("file", "link", *missing)}
+    assert {name for name, result in exists.items() if result} == {"file", "link"}
+    assert {name: target for name, target in targets.items() if target} == {"link": "missing"}
 
     def failing(path: str) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO), path)
@@ -170,9 +170,9 @@ def test_entry_exists_raises_on_an_io_error(
     with monkeypatch.context() as patched:
         patched.setattr(os, "lstat", failing)
         patched.setattr(os, "readlink", failing)
-        for look in (is_there, read_link):
+        for function in (is_there, read_link):
             with pytest.raises(OSError, match="Input/output error"):
-                look("/some/where")
+                function("/some/where")
 
 
 def test_take_lock_error_names_the_file(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:
     flush_folder(str(tmp_path))
     flush_file_system(str(tmp_path))
     with pytest.raises(FileNotFoundError):
-        flush_folder(str(tmp_path / "gone"))
+        flush_folder(str(tmp_path / "missing"))
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         flush_folder(str(tmp_path / "file"))

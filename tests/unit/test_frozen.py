@@ -1,4 +1,7 @@
-"""Values cannot change, and are equal where their fields are."""
+"""Frozen classes: immutable, and equal if their fields are equal.
+
+converge has its own frozen classes because importing dataclasses or attrs slows down every start.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from engine.value import derived, fields, items, key, replace, value
 
 @value
 class Point:
-    """Somewhere."""
+    """A point."""
 
     x: int
     y: int = 0
@@ -20,8 +23,8 @@ class Point:
 
 
 @value
-class Place:
-    """Somewhere else."""
+class Size:
+    """Another class with the same fields."""
 
     x: int
     y: int = 0
@@ -29,10 +32,10 @@ class Place:
 
 @value
 class Declared:
-    """With keys."""
+    """A class with keys and a computed field."""
 
-    name: str = key("What it is called.")
-    size: int = key("How large.", default=3)
+    name: str = key("The name.")
+    size: int = key("The size.", default=3)
     digest: str = derived(default="")
 
 
@@ -42,7 +45,7 @@ def test_frozen_class_accepts_positional_and_named_fields() -> None:
 
 
 def test_instances_of_two_frozen_classes_are_never_equal() -> None:
-    assert Point(1, 2) != Place(1, 2)
+    assert Point(1, 2) != Size(1, 2)
     assert Point(1, 2) != (1, 2)
 
 
@@ -70,7 +73,7 @@ def test_frozen_instance_has_no_dict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("create", "message"),
     [
         (Point, "Point lacks `x`"),
         (lambda: Point(y=1), "Point lacks `x`"),
@@ -79,9 +82,9 @@ def test_frozen_instance_has_no_dict() -> None:
         (lambda: Point(1, x=3), "has no x"),
     ],
 )
-def test_frozen_class_rejects_missing_and_unknown_fields(make, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
-        make()
+def test_frozen_class_rejects_missing_and_unknown_fields(create, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        create()
 
 
 def test_replace_returns_a_changed_copy() -> None:
@@ -96,10 +99,10 @@ def test_replace_rejects_unknown_fields() -> None:
 
 
 def test_fields_separate_keys_from_computed_fields() -> None:
-    found = fields(Declared)
-    assert list(found) == ["name", "size", "digest"]
-    assert [one.derived for one in found.values()] == [False, False, True]
-    assert found["name"].description == "What it is called."
+    fields_by_name = fields(Declared)
+    assert list(fields_by_name) == ["name", "size", "digest"]
+    assert [field.derived for field in fields_by_name.values()] == [False, False, True]
+    assert fields_by_name["name"].description == "The name."
     assert Declared("a") == Declared(name="a", size=3, digest="")
 
 
@@ -110,4 +113,4 @@ def test_items_and_repr_name_every_field() -> None:
 
 def test_frozen_class_keeps_methods_and_docstring() -> None:
     assert Point(1, 2).sum == 3
-    assert Point.__doc__ == "Somewhere."
+    assert Point.__doc__ == "A point."

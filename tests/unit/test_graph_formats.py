@@ -1,4 +1,4 @@
-"""The graph as text, DOT and Mermaid."""
+"""The dependency graph as text, DOT, and Mermaid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.unit.cli_runner import CliRunner
 
 @pytest.fixture
 def graph_cli(cli: CliRunner) -> CliRunner:
+    """Return a CLI runner with a declaration of three resources and three edges."""
     cli.declare(
         '[widget."say \\"hi\\""]\npath = "a"\n'
         '[widget.b]\npath = "b"\ncopies = \'widget.say "hi"\'\n'
@@ -17,47 +18,52 @@ def graph_cli(cli: CliRunner) -> CliRunner:
     return cli
 
 
-def test_graph_as_text(graph_cli: CliRunner) -> None:
-    assert graph_cli.run("graph").out == (
-        'widget.say "hi"\n'
-        "widget.b\n"
-        '  └─ needs widget.say "hi"\n'
-        "gadget.c\n"
-        "  ├─ needs widget.b\n"
-        '  └─ needs widget.say "hi"\n'
-    )
+TEXT = """\
+widget.say "hi"
+widget.b
+  └─ needs widget.say "hi"
+gadget.c
+  ├─ needs widget.b
+  └─ needs widget.say "hi"
+"""
+DOT = r"""digraph converge {
+  rankdir=LR;
+  "widget.say \"hi\"";
+  "widget.b";
+  "gadget.c";
+  "widget.say \"hi\"" -> "widget.b";
+  "widget.b" -> "gadget.c";
+  "widget.say \"hi\"" -> "gadget.c";
+}
+"""
+MERMAID = """\
+flowchart LR
+  n0["widget.say #quot;hi#quot;"]
+  n1["widget.b"]
+  n2["gadget.c"]
+  n0 --> n1
+  n1 --> n2
+  n0 --> n2
+"""
 
 
-def test_graph_as_dot(graph_cli: CliRunner) -> None:
-    assert graph_cli.run("graph", "--format", "dot").out == (
-        "digraph converge {\n"
-        "  rankdir=LR;\n"
-        '  "widget.say \\"hi\\"";\n'
-        '  "widget.b";\n'
-        '  "gadget.c";\n'
-        '  "widget.say \\"hi\\"" -> "widget.b";\n'
-        '  "widget.b" -> "gadget.c";\n'
-        '  "widget.say \\"hi\\"" -> "gadget.c";\n'
-        "}\n"
-    )
+@pytest.mark.parametrize(
+    ("graph_format", "expected"), [("text", TEXT), ("dot", DOT), ("mermaid", MERMAID)]
+)
+def test_graph_is_printed_in_each_format(
+    graph_cli: CliRunner, graph_format: str, expected: str
+) -> None:
+    assert graph_cli.run("graph", "--format", graph_format).out == expected
 
 
-def test_graph_as_mermaid(graph_cli: CliRunner) -> None:
-    assert graph_cli.run("graph", "--format", "mermaid").out == (
-        "flowchart LR\n"
-        '  n0["widget.say #quot;hi#quot;"]\n'
-        '  n1["widget.b"]\n'
-        '  n2["gadget.c"]\n'
-        "  n0 --> n1\n"
-        "  n1 --> n2\n"
-        "  n0 --> n2\n"
-    )
+def test_graph_format_defaults_to_text(graph_cli: CliRunner) -> None:
+    assert graph_cli.run("graph").out == TEXT
 
 
-@pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
-def test_graph_escapes_and_redacts_names(cli: CliRunner, form: str) -> None:
+@pytest.mark.parametrize("graph_format", ["text", "dot", "mermaid"])
+def test_graph_escapes_and_redacts_names(cli: CliRunner, graph_format: str) -> None:
     cli.declare('[widget."https://me:secret@h/\\u001b[2J\\n"]\npath = "a"\n')
-    out = cli.run("graph", "--format", form).out
+    out = cli.run("graph", "--format", graph_format).out
     assert "widget.https://****@h/" in out
     assert "\x1b" not in out
 

@@ -38,7 +38,7 @@ class WidgetKind:
     Args:
         before_apply: Called with the spec before a widget is written or deleted. It may raise.
         before_observe: Called with the spec before a widget is read. It may raise.
-        locked: Whether each widget has a lock file.
+        locked: Whether each widget has a lock.
     """
 
     spec = Widget
