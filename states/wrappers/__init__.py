@@ -1,7 +1,7 @@
-"""The thin wrappers for other tools, as files that this package carries and writes out.
+"""Source files of the wrappers for Ansible, Salt, pyinfra, and DSC, and a function to write them.
 
-Nothing here is imported by the engine, and nothing of the engine by a wrapper: each is a program of
-its tool which runs the command `converge` and reads its JSON.
+Each wrapper runs the `converge` command and reads its JSON output. converge imports no wrapper
+module, and no wrapper imports converge.
 """
 
 from __future__ import annotations
@@ -26,23 +26,39 @@ PLACES: dict[str, dict[str, str]] = {
     "pyinfra": {"": "pyinfra-converge"},
     "dsc": {"": "."},
 }
-"""For each tool where its files go: the whole tree below one folder, and single files once more
-where the tool looks for them without a package."""
+"""Target paths for each tool, relative to the output directory.
+
+The key `""` maps the whole tree. Other keys map single files that are also written to the place
+where the tool loads them without a package.
+"""
 
 
 def write(tool: str, to: Path, version: str) -> tuple[Path, ...]:
-    """Write the wrapper of `tool` below the folder `to`, as of `version`; return the files written.
+    """Write the wrapper for a tool into a directory.
 
-    What is there under the same names is replaced, and nothing else is touched, so that writing
-    again after an update of the engine updates the wrapper. Raises KeyError for an unknown tool
-    and OSError for what the disk refuses.
+    Existing files with the same names are replaced and no other file is changed, so a second call
+    after an update of converge updates the wrapper. The files aren't written atomically: if the
+    process is killed, call it again.
+
+    Args:
+        tool: A key of `PLACES`.
+        to: The output directory, created if it doesn't exist.
+        version: The version of converge, written into the files.
+
+    Returns:
+        The paths of the written files, sorted.
+
+    Raises:
+        KeyError: The tool is unknown.
+        OSError: A file can't be written.
+
     """
     written = [_copy(source, to / target, version) for source, target in _plan(tool)]
     return tuple(sorted(written))
 
 
 def _plan(tool: str) -> Iterator[tuple[Path, PurePosixPath]]:
-    """Yield each file that is carried and where it goes, relative to the folder asked for."""
+    """Yield each source file with its target path, relative to the output directory."""
     places = PLACES[tool]
     root = _HERE / tool
     for source in sorted(root.rglob("*")):
@@ -54,7 +70,7 @@ def _plan(tool: str) -> Iterator[tuple[Path, PurePosixPath]]:
 
 
 def _copy(source: Path, target: Path, version: str) -> Path:
-    """Copy one text file with its permissions, the version filled in."""
+    """Copy one text file with its permissions, and insert the version."""
     target.parent.mkdir(parents=True, exist_ok=True)
     text = source.read_text(encoding="utf-8").replace(_VERSION, version)
     target.write_text(text, encoding="utf-8")

@@ -2,71 +2,71 @@
 # Copyright: the venv-converge contributors
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task that brings Python virtual environments to what a declaration says."""
+"""Ansible module that applies a converge declaration."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: venv
-short_description: Make Python virtual environments be what a declaration says
+short_description: Manage Python virtual environments with converge
 version_added: "0.1.0"
 description:
-  - Hands a declaration to the C(converge) command on the target and reports what it did.
-  - In check mode the same computation runs without the act, so the task foretells exactly
-    what the real run will do, package by package.
-  - Every virtual environment is built aside and switched by one rename. A task that is killed
-    can be run again; nothing has to be cleaned up by hand.
+  - Passes a declaration to the C(converge) command on the target and reports the changes.
+  - Check mode makes the same comparison as a real run but changes nothing. It reports exactly
+    the changes that a real run would make, for each package.
+  - Each virtual environment is built in a new directory and published by one rename. If a task
+    is killed, run it again. No manual cleanup is needed.
 options:
   files:
     description:
-      - Declarations on the target, or folders of them (every C(*.toml) inside, sorted).
-      - Exactly one of O(files) and O(declaration) is given. A list of no files is refused.
+      - Declaration files on the target, or directories of them (every C(*.toml) inside, sorted).
+      - Exactly one of O(files) and O(declaration) is required. An empty list is rejected.
     type: list
     elements: path
     aliases: [file]
   declaration:
     description:
-      - The declaration itself, in the shape of the TOML file.
+      - Inline declaration, with the same structure as the TOML file.
       - Relative paths in it are relative to O(chdir).
     type: dict
   only:
-    description: Addresses to which the run is limited, as C(venv.keystone).
+    description: Addresses of the resources to limit the run to, for example C(venv.keystone).
     type: list
     elements: str
     default: []
   upgrade:
     description:
-      - Packages that are resolved afresh instead of keeping their versions.
-      - V(*) stands for all of them, as does V(true).
+      - Packages to upgrade. All other packages keep their versions.
+      - V(*) or V(true) upgrades all packages.
     type: list
     elements: str
     default: []
   prune:
     description:
-      - Remove what an earlier declaration in the same files asked for and this one does not name.
-      - Refused together with O(declaration), which no later run can be told to replace, and with O(only).
+      - Delete resources that were removed from the files since an earlier run.
+      - Can't be combined with O(declaration), whose resources converge doesn't record, or with O(only).
     type: bool
     default: false
   lock_timeout:
-    description: Seconds to wait for another run that holds a virtual environment.
+    description: Seconds to wait for another run that has locked a virtual environment.
     type: int
     default: 60
   jobs:
-    description: How many virtual environments are built at the same time.
+    description: Maximum number of resources to process in parallel. The default is the number of CPUs.
     type: int
   secrets:
     description:
-      - Environment variables for the engine alone, for index credentials.
-      - A declaration names one as C(index-url = "env:NAME").
-      - Numbers are taken as they are written, a value that is missing is refused.
-      - Use this and not the task keyword C(environment), which shows on the target's command line.
+      - Environment variables that are set only for converge, for index credentials.
+      - In the declaration, refer to a variable as C(index-url = "env:NAME").
+      - Numbers are converted to strings. A missing value is rejected.
+      - Don't use the task keyword C(environment), because its values appear on the target's command line.
     type: dict
     default: {}
   chdir:
-    description: Folder on the target in which the engine runs. It must be there.
+    description: Working directory of converge on the target. It must exist.
     type: path
   executable:
-    description: The engine, by name or path.
+    description: Name or path of the C(converge) command.
     type: path
     default: converge
 extends_documentation_fragment:
@@ -74,17 +74,17 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes.actiongroups
 attributes:
   action_group:
-    description: Defaults for all modules of this collection are set through the group.
+    description: Use the group to set defaults for all modules of this collection.
     membership: [converge.python.converge]
     support: full
   check_mode:
     description:
-      - The same keys are returned as in the real run.
-      - Where the engine is not on the target yet, what it would do cannot be foretold. The task then counts
-        as a change, with a warning.
+      - Returns the same keys as a real run.
+      - If converge isn't installed on the target yet, its changes can't be predicted. The task then
+        reports a change and a warning.
     support: full
   diff_mode:
-    description: One unified diff for each resource that differs.
+    description: Returns one unified diff for each resource that changes.
     support: full
   platform:
     description: Linux with glibc or musl.
@@ -93,18 +93,18 @@ attributes:
 requirements:
   - The C(converge) command on the target, which the role C(converge.python.engine) installs.
 notes:
-  - Installs into no interpreter of the target and imports nothing from one.
+  - Doesn't install packages into an interpreter of the target, or import any from it.
 author:
   - venv-converge contributors (@venv-converge)
 """
 
 EXAMPLES = r"""
-- name: Keystone's environment is what its declaration says
+- name: Apply Keystone's declaration
   converge.python.venv:
     files: /etc/converge/keystone.toml
   notify: Restart keystone
 
-- name: The same, declared in the play
+- name: Apply an inline declaration
   converge.python.venv:
     declaration:
       venv:
@@ -118,7 +118,7 @@ EXAMPLES = r"""
   become: true
   become_user: keystone
 
-- name: Security fixes for one package
+- name: Upgrade one package
   converge.python.venv:
     files: /etc/converge
     upgrade: [urllib3]
@@ -126,13 +126,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: One line on what was done, or would be.
+  description: Summary of the changes, in one line.
   returned: always
   type: str
   sample: 1 updated, 14 unchanged
 resources:
-  description: Each resource with its outcome and its changes.
-  returned: when the engine answered
+  description: The resources, each with its outcome and its changes.
+  returned: when converge printed a report
   type: list
   elements: dict
   sample:
@@ -142,22 +142,22 @@ resources:
       changes:
         - {attribute: package.keystone, before: 27.0.0, after: 27.0.1, reason: requirement changed}
 summary:
-  description: How many resources were created, updated and so on.
-  returned: when the engine answered
+  description: Number of resources for each action, for example created or updated.
+  returned: when converge printed a report
   type: dict
 digest:
-  description: Identity of what was, or would be, done; the same on all hosts that have nothing to do.
-  returned: when the engine answered
+  description: Digest of the changes. It is the same on all hosts without changes.
+  returned: when converge printed a report
   type: str
 notes:
-  description: What somebody should know though nothing is done about it. Each is a warning too.
-  returned: when the engine answered
+  description: Messages that don't require action. Each one is also a warning of the task.
+  returned: when converge printed a report
   type: list
   elements: str
   sample: ["`venv.keystone` is held after a rollback"]
 exit:
-  description: The engine's exit code, its class, and whether trying again can help.
-  returned: when the engine answered
+  description: Exit code of converge, its class, and whether a retry can succeed.
+  returned: when converge printed a report
   type: dict
 """
 
@@ -172,9 +172,9 @@ REMEDY = "Install it with the role converge.python.engine, or name it by `execut
 
 
 def command(module, engine):
-    """The argv of one run; nothing secret is in it."""
+    """Return the arguments of one run. They contain no secrets."""
     options = module.params
-    # A plain boolean comes as a list of its name.
+    # Ansible converts a boolean to a list with its name.
     names = [name for name in options["upgrade"] if name != "False"]
     return [
         engine,
@@ -191,7 +191,7 @@ def command(module, engine):
 
 
 def texts(value):
-    """All strings in a value, at any depth."""
+    """Yield all strings in a value, at any depth."""
     if isinstance(value, str):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -199,13 +199,13 @@ def texts(value):
 
 
 def passwords(declaration):
-    """What stands before the host in a URL: it must not be shown with the invocation, in whole or in part."""
+    """Return the credentials in URLs, whole and in parts, so that Ansible hides them in the logged arguments."""
     found = [info for text in texts(declaration) for info in re.findall(r"://([^/?#\s]+)@", text)]
     return {part for info in found for part in (info, info.partition(":")[2]) if part} - {"git", "hg", "svn"}
 
 
 def understood(module, engine, code, out, err):
-    """The engine's document, or a failure which says what to install."""
+    """Return the JSON report of converge, or fail the task with a hint about what to install."""
     try:
         answer = json.loads(out)
         major = int(answer["format_version"].split(".")[0])
@@ -218,14 +218,14 @@ def understood(module, engine, code, out, err):
 
 
 def line(attribute, value):
-    """One line of a diff; a package looks as in a requirement file."""
+    """Return one line of a diff. A package looks like a line in a requirement file."""
     if attribute.startswith("package."):
         return "%s==%s\n" % (attribute[len("package."):], value)
     return "%s: %s\n" % (attribute, value)
 
 
 def diff(resource):
-    """Both sides of one resource, only what differs."""
+    """Return both sides of the diff of one resource. Only changed attributes are included."""
     title = "%s %s" % (resource["address"], resource.get("path") or "")
     sides = {"before_header": title.strip(), "after_header": title.strip()}
     for side in ("before", "after"):
@@ -235,7 +235,7 @@ def diff(resource):
 
 
 def complaints(answer):
-    """What went wrong, with the remedy, one line each; a declaration of the play has no numbers of lines."""
+    """Yield each error with its hint. Errors in an inline declaration have no line numbers."""
     for where in [where for where in [answer, *answer["resources"]] if where.get("error")]:
         error = where["error"]
         yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
@@ -274,7 +274,7 @@ def main():
         missing = "The engine `%s` is not on this host. %s" % (module.params["executable"], REMEDY)
         if not module.check_mode:
             module.fail_json(msg=missing)
-        # An earlier task may install it in the real run.
+        # In a real run, an earlier task might install converge.
         module.warn(missing + " What it would do cannot be foretold.")
         module.exit_json(changed=True, msg=missing)
     answered = module.run_command(

@@ -1,4 +1,4 @@
-"""Virtual environments that are what their declaration says."""
+"""pyinfra operation that applies a converge declaration."""
 
 from os import PathLike
 
@@ -12,16 +12,16 @@ DIGESTS = ("artifacts", "settings")
 
 
 def _list(value):
-    """One string or path, or several of them, as a list of strings."""
+    """Return one string or path, or several of them, as a list of strings."""
     return [str(one) for one in ([value] if isinstance(value, (str, PathLike)) else value or [])]
 
 
 def _tell(target, document):
-    """One line for each thing that changes and one for each that is wrong, under the host's name."""
+    """Log one line for each change, notice, and error, with the name of the host."""
     for note in document.get("notes") or ():
         logger.warning("{}{}".format(target.print_prefix, note))
     for problem in document.get("problems") or ():
-        # What was declared in the deploy has no lines.
+        # Errors in an inline declaration have no line numbers.
         words = ("{file}:{line}: {message}" if problem["line"] else "{file}: {message}").format(**problem)
         logger.error("{}{}".format(target.print_prefix, "; ".join(filter(None, (words, problem.get("hint"))))))
     for where in [document, *document["resources"]]:
@@ -36,9 +36,9 @@ def _tell(target, document):
             logger.error("{}{}".format(start, "\n".join(word for word in words if word)))
 
 
-# pyinfra passes these two by their names and takes the returned bool for the outcome.
+# pyinfra passes `state` and `host` by name. It uses the returned bool as the outcome.
 def _apply(state, host, line, stdin, connection):
-    """Run the engine; its answer decides, and is told in the tool's own words."""
+    """Run converge, log its report, and return whether it succeeded."""
     _, output = host.run_shell_command(StringCommand(line), _stdin=stdin, **connection)
     try:
         document = understood(output.stdout_lines)
@@ -46,7 +46,7 @@ def _apply(state, host, line, stdin, connection):
         logger.error("{}{} {}".format(host.print_prefix, error, output.stderr))
         return False
     _tell(host, document)
-    if not document.get("error"):  # whose message the comment is
+    if not document.get("error"):  # the comment repeats the message of the error
         logger.info("{}{}".format(host.print_prefix, document["comment"]))
     return not document["failed"] and document["exit"]["code"] in (0, 2)
 
@@ -57,20 +57,21 @@ def applied(
     secrets=None, executable="converge"
 ):  # fmt: skip
     """
-    Make the host's virtual environments be what the declaration says.
+    Bring the host's virtual environments to the declared state.
 
-    + files: declarations on the host, or folders of them; one or a list
-    + declaration: the declaration itself, in the shape of the TOML file, instead of files
-    + only: addresses to which the run is limited; one or a list
-    + upgrade: packages to resolve afresh, one or a list; ``True`` for all
-    + prune: remove what an earlier declaration in the same files asked for and this one does not name;
-      refused together with ``declaration`` or ``only``
-    + lock_timeout: seconds to wait for another run
-    + jobs: how many environments are worked on at the same time
-    + secrets: environment variables for the engine, each a ``HiddenValue``
-    + executable: the engine, by name or path
+    + files: declaration files on the host, or directories of them (one path or a list)
+    + declaration: inline declaration, with the same structure as the TOML file (instead of ``files``)
+    + only: addresses of the resources to limit the run to (one or a list)
+    + upgrade: packages to upgrade (one, a list, or ``True`` for all)
+    + prune: delete resources that were removed from the files since an earlier run
+      (can't be combined with ``declaration`` or ``only``)
+    + lock_timeout: seconds to wait for another run that has locked a virtual environment
+    + jobs: maximum number of resources to process in parallel (default: number of CPUs)
+    + secrets: environment variables for converge, each a ``HiddenValue`` of one line
+    + executable: name or path of the converge command
 
-    It says in ``--dry`` what the real run will do, and does nothing when there is nothing to do.
+    With ``--dry``, the operation prints the changes that a real run would make. If nothing would
+    change, it runs no command.
     """
     files, secrets = _list(files), secrets or {}
     if bool(files) == (declaration is not None):

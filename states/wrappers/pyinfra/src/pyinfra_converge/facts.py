@@ -1,4 +1,4 @@
-"""What the converge command would do on a host."""
+"""pyinfra fact that returns the plan of converge on a host."""
 
 import json
 import shlex
@@ -9,11 +9,11 @@ REMEDY = "Install venv-converge on the host, or name the command by `executable`
 
 
 class Input:
-    """Standard input which pyinfra may print at any verbosity without showing what is in it."""
+    """Standard input for converge. pyinfra can print it at any verbosity without showing secrets."""
 
     def __init__(self, secrets, declaration):
         values = [str(secrets[name].unmask()).rstrip("\n") for name in sorted(secrets)]
-        # Each is a line of its own: the rest of a longer one would be read as the declaration.
+        # Each secret is one line. converge would read further lines as the declaration.
         longer = [name for name, value in zip(sorted(secrets), values) if "\n" in value]
         if longer:
             raise OperationError("A secret must be one line, and is not: " + ", ".join(longer))
@@ -33,14 +33,14 @@ class Input:
 
 
 def command(verb, files=(), secrets=(), options=(), executable="converge"):
-    """The shell line of one run. Secrets come as the first lines of standard input, never as arguments."""
+    """Return the shell command of one run. It reads secrets from the first lines of standard input."""
     reads = "".join("IFS= read -r {0}; export {0}; ".format(shlex.quote(name)) for name in sorted(secrets))
     argv = [executable, verb, *(files or ["-"]), "--json", "--quiet", *options]
     return reads + " ".join(shlex.quote(word) for word in argv)
 
 
 def understood(output):
-    """The engine's document out of the lines it printed."""
+    """Return the JSON report in the output of converge."""
     try:
         answer = json.loads("\n".join(output))
         major = int(answer["format_version"].split(".")[0])
@@ -55,14 +55,14 @@ def understood(output):
 
 class Plan(FactBase):
     """
-    The engine's plan for a declaration: the document of ``converge plan --json``, or ``None`` when the
-    engine is not on the host yet. Nothing is written, and drift is no failure.
+    Return the report of ``converge plan --json``, or ``None`` if converge isn't installed on the host yet.
+    The plan changes nothing, and drift isn't a failure.
     """
 
     def command(self, files=(), secrets=(), options=(), executable="converge"):
-        # A plan that failed is a document too; the operation reports it better than a failed fact.
+        # A failed plan also prints a report. The operation shows it better than a failed fact would.
         run = command("plan", files, secrets, options, executable) + " || test $? -lt 126"
-        # `requires_command` will not do: it leaves the input unread, and pyinfra fails where nobody reads it.
+        # Don't use `requires_command`: it leaves standard input unread, and pyinfra then fails.
         found = "command -v {} >/dev/null 2>&1".format(shlex.quote(executable))
         return "if {}; then {}; else cat >/dev/null; fi".format(found, run)
 

@@ -1,3 +1,3 @@
-"""Salt's door to the converge command."""
+"""Salt extension for the converge command."""
 
 __version__ = "@VERSION@"

@@ -1,5 +1,5 @@
 """
-Ask the converge command what it would do, or have it done.
+Run the converge command on the minion.
 
 .. code-block:: bash
 
@@ -7,8 +7,8 @@ Ask the converge command what it would do, or have it done.
     salt '*' converge.apply /etc/converge only=venv.keystone
     salt '*' converge.check /etc/converge
 
-Each function returns the command's own JSON document. The command is a program of its own with its
-own interpreter: nothing is imported from it, and nothing of Salt's environment leaks into it.
+Each function returns the JSON report of the command. converge is a separate program with its own
+interpreter. This module doesn't import it, and converge doesn't use Salt's Python environment.
 """
 
 import json
@@ -32,12 +32,16 @@ def _list(value):
 def _pillar(key):
     try:
         return __salt__["pillar.get"](key, unmask=True)
-    except TypeError:  # Salt before 3008, which masks nothing
+    except TypeError:  # Salt before 3008 has no `unmask` argument
         return __salt__["pillar.get"](key)
 
 
 def _environment(secrets):
-    """Values for the engine's environment, looked up so late that no state file or job shows them."""
+    """
+    Return the environment variables for converge.
+
+    Called just before the run, so that the values don't appear in a state file or job.
+    """
     found = {}
     if not isinstance(secrets or {}, dict):
         raise CommandExecutionError("`secrets` must be names with a pillar key or an sdb:// URI each")
@@ -88,44 +92,47 @@ def _run(
 
 def plan(files=None, **options):
     """
-    What :py:func:`apply <salt.modules.converge.apply>` would do. Nothing is written.
+    Return the changes that :py:func:`apply <salt.modules.converge.apply>` would make, without making them.
 
     files
-        Declarations, or folders of them, on the minion; one, a list, or comma-separated.
+        Declaration files on the minion, or directories of them: one path, a list, or a
+        comma-separated string.
 
     declaration
-        The declaration itself, in the shape of the TOML file, instead of files.
+        Inline declaration, with the same structure as the TOML file. Use it instead of ``files``.
 
     only
-        Addresses to which the run is limited.
+        Addresses of the resources to limit the run to.
 
     upgrade
-        Packages to resolve afresh; ``True`` for all.
+        Packages to upgrade, or ``True`` for all.
 
     prune
-        Remove what an earlier declaration in the same files asked for and this one does not name.
-        Refused together with ``declaration`` or ``only``.
+        Delete resources that were removed from the files since an earlier run.
+        Can't be combined with ``declaration`` or ``only``.
 
     lock_timeout
-        Seconds to wait for another run.
+        Seconds to wait for another run that has locked a virtual environment (default: 60).
 
     jobs
-        How many environments are worked on at the same time.
+        Maximum number of resources to process in parallel (default: number of CPUs).
 
     secrets
-        Environment variables for the command: each name with the ``sdb://`` URI or the pillar key
-        that holds its value. A declaration names one as ``index-url = "env:NAME"``.
+        Environment variables for converge. Maps each name to the ``sdb://`` URI or the pillar key
+        that holds its value. In the declaration, refer to a variable as ``index-url = "env:NAME"``.
 
     user, cwd, executable
-        Who runs the command, where, and by which name or path.
+        User and working directory of converge, and its name or path.
     """
     return _run("plan", files, **_public(options))
 
 
 def apply_(files=None, **options):
     """
-    Make the minion's virtual environments be what the declaration says.
-    The options are those of :py:func:`plan <salt.modules.converge.plan>`. Salt's return code tells of a failure.
+    Bring the minion's virtual environments to the declared state.
+
+    Accepts the options of :py:func:`plan <salt.modules.converge.plan>`. If a resource fails, Salt's return
+    code is set to the exit code of converge.
     """
     answer = _run("apply", files, **_public(options))
     if answer["failed"]:
@@ -135,15 +142,16 @@ def apply_(files=None, **options):
 
 def check(files=None, **options):
     """
-    Whether everything is as declared: the command's document, ``exit.code`` 0, 2 for drift, 1 for an error.
-    The options are those of :py:func:`plan <salt.modules.converge.plan>`, of which ``upgrade``, ``prune``,
-    ``lock_timeout`` and ``jobs`` make no difference here.
+    Check for drift, and return the JSON report. In it, ``exit.code`` is 0 (no drift), 2 (drift), or 1 (error).
+
+    Accepts the options of :py:func:`plan <salt.modules.converge.plan>`. ``upgrade``, ``prune``,
+    ``lock_timeout``, and ``jobs`` have no effect here.
     """
     return _run("check", files, **_public(options))
 
 
 def version(executable="converge"):
-    """The engine's version, as a string."""
+    """Return the version of converge."""
     _must_be_there(executable)
     run = __salt__["cmd.run_all"]([executable, "version", "--json"], python_shell=False, ignore_retcode=True)
     try:
@@ -153,5 +161,5 @@ def version(executable="converge"):
 
 
 def _public(options):
-    """Without what Salt's publisher adds to every call."""
+    """Return the options without those that Salt's publisher adds to every call."""
     return {name: value for name, value in options.items() if not name.startswith("__pub_")}

@@ -1,5 +1,5 @@
 """
-Virtual environments that are what their declaration says.
+Manage Python virtual environments with converge.
 
 .. code-block:: yaml
 
@@ -11,10 +11,11 @@ Virtual environments that are what their declaration says.
       service.running:
         - watch: [{converge: /etc/converge/keystone.toml}]
 
-With ``test=True`` the result is ``None`` exactly when the real run would change something,
-and the changes are those of the real run. It reads the declaration that is on the minion: bring that
-by a state file of its own, which is applied before, or give it here as ``declaration``. A declaration of several environments
-gets a line of its own in the output for each.
+With ``test=True``, the result is ``None`` exactly if the real run would change something, and the
+changes are those of the real run. A test run reads the declaration on the minion. Copy the declaration
+in a separate state file that you apply first, or pass it inline as ``declaration``.
+
+If a declaration has several resources, the output contains one line for each.
 """
 
 from salt.exceptions import CommandExecutionError
@@ -29,13 +30,13 @@ def __virtual__():
 
 
 def _changes(resource):
-    """Package by package, as Salt's own package states say it; digests say nothing to people."""
+    """Return the changes in the format of Salt's package states. Digests are omitted."""
     changes = {
         change["attribute"]: {"old": change["before"] or "", "new": change["after"] or ""}
         for change in resource["changes"]
         if change["attribute"] not in DIGESTS
     }
-    # A package may be called like another attribute that changes.
+    # A package can have the same name as another changed attribute.
     short = {name: name.removeprefix("package.") for name in changes}
     return {name if short[name] in changes else short[name]: sides for name, sides in changes.items()}
 
@@ -47,14 +48,14 @@ def _result(failed, changed):
 
 
 def _words(error):
-    """An error or a problem with what the tools said, and its remedy."""
-    # What was declared in the state has no lines.
+    """Return the message of an error, the output of the failed tool, and the hint."""
+    # Errors in an inline declaration have no line numbers.
     place = ("{file}:{line}: " if error.get("line") else "{file}: " if "file" in error else "").format(**error)
     return place + "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
 
 
 def _line(resource):
-    """One resource as a line of its own in the output."""
+    """Return the result of one resource, for a line of its own in the output."""
     address, error = resource["address"], resource.get("error")
     failed = resource["outcome"] in ("failed", "skipped")
     changes = _changes(resource) if not failed else {}
@@ -73,16 +74,16 @@ def applied(
     secrets=None, user=None, cwd=None, executable="converge", **unknown
 ):  # fmt: skip
     """
-    Make the environments be what the declaration says.
+    Bring the minion's virtual environments to the declared state.
 
     name
-        The declaration on the minion, if neither files nor declaration is given.
+        Path of the declaration on the minion. Used if neither ``files`` nor ``declaration`` is set.
 
     files, declaration, only, upgrade, prune, lock_timeout, jobs, secrets, user, cwd, executable
-        As for the execution module's :py:func:`plan <salt.modules.converge.plan>`.
+        See :py:func:`plan <salt.modules.converge.plan>` in the execution module.
     """
     answer = {"name": name, "result": False, "changes": {}, "comment": ""}
-    # Without `**unknown` Salt would drop the whole run for a typing error in one state.
+    # Without `**unknown`, Salt would abort the whole run because of a typo in one state.
     unknown = sorted(key for key in unknown if not key.startswith("__"))
     if unknown:
         answer["comment"] = "There is no option {}".format(", ".join(unknown))
@@ -99,7 +100,7 @@ def applied(
     lines = [_line(resource) for resource in document["resources"]]
     answer["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
     answer["result"] = _result(document["failed"] or document["exit"]["code"] not in (0, 2), document["changed"])
-    # The comment of a run that could not be done is the message of its error.
+    # If the run itself failed, its comment is the same as the error message.
     told = [_words(document["error"]) if document.get("error") else document["comment"]]
     told += [_words(problem) for problem in document.get("problems") or ()]
     told += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
@@ -111,6 +112,6 @@ def applied(
 
 
 def mod_watch(name, sfun=None, **options):
-    """Something watched has changed: look again, with the same outcome as a run of its own."""
+    """Apply the declaration again after a watched state has changed. Return the same result as `applied`."""
     keys = ("files", "declaration", "only", "upgrade", "prune", "lock_timeout", "jobs", "secrets", "user", "cwd", "executable")
     return applied(name, **{key: options[key] for key in keys if key in options})
