@@ -1,0 +1,132 @@
+"""The estimate of disk space in the error for a full disk."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from engine.errors import CannotCreate, ConvergeError
+from engine.files import sha256
+from engine.settings import Settings
+from states.venv.choice import Choice
+from states.venv.observation import View
+from states.venv.receipt import Package
+from states.venv.room import _needed, _wheels, told_if_full
+from states.venv.seal import Entry, dump
+from states.venv.store import Store, store_of
+from tests.unit.states.values import make_python, make_receipt
+
+WEB = Package(name="web", version="1.0", content="sha256:aa")
+
+
+def _lock(**source: Any) -> str:
+    return tomli_w.dumps({"packages": [{"name": "web", **source}]})
+
+
+def _selection(*packages: Package, lock: str = "") -> Choice:
+    return Choice(request="3", python=make_python(), lock=lock, packages=packages)
+
+
+def _file(directory: Path) -> str:
+    file = directory / "web.whl"
+    file.write_bytes(b"x" * 1234)
+    return str(file)
+
+
+SIZES: dict[str, tuple[dict[str, Any], int]] = {
+    "largest wheel": ({"wheels": [{"size": 10}, {"size": 30}]}, 30),
+    "sdist": ({"sdist": {"size": 20}}, 20),
+    "archive": ({"archive": {"size": 20}}, 20),
+    "unknown": ({"wheels": [{"url": "https://example.org/web.whl"}]}, 0),
+    "missing file": ({"wheels": [{"path": "/missing/web.whl"}]}, 0),
+    "directory": ({"directory": {"path": "/missing"}}, 0),
+}
+
+
+@pytest.mark.parametrize(("source", "size"), SIZES.values(), ids=SIZES)
+def test_wheel_size_comes_from_the_lock(source: dict[str, Any], size: int) -> None:
+    """An unknown size counts as zero."""
+    assert _wheels(_lock(**source)) == {"web": size}
+
+
+def test_wheel_size_of_local_file_is_measured(tmp_path: Path) -> None:
+    """A path and a file URL are equivalent."""
+    path = _file(tmp_path)
+    assert _wheels(_lock(wheels=[{"path": path}])) == {"web": 1234}
+    assert _wheels(_lock(archive={"url": f"file://{path}"})) == {"web": 1234}
+    assert _wheels("") == {}
+
+
+def test_estimate_grows_with_the_wheels() -> None:
+    """An environment without packages needs space for itself."""
+    size, files = _needed(_selection(), [])
+    larger, more = _needed(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
+    assert 0 < size < larger - 10_000_000
+    assert 0 < files < more
+
+
+def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -> View:
+    """Return a view of a generation whose manifest has files of these sizes."""
+    manifest = {
+        f"web/{number}": Entry("f", 0o644, 0, 0, size, "", "web")
+        for number, size in enumerate(sizes)
+    }
+    data = dump(manifest)
+    root = Path(store.generation("000001-aaaaaaaa"))
+    (root / ".converge").mkdir(parents=True)
+    (root / ".converge/seal.json").write_bytes(data)
+    receipt = make_receipt(generation="000001-aaaaaaaa", packages=packages, seal=sha256(data))
+    return View(store=store, state={}, receipt=receipt)
+
+
+def test_estimate_counts_blocks_of_installed_package(tmp_path: Path) -> None:
+    """The manifest of a generation with the same content is better than a guess."""
+    view = _view(store_of(str(tmp_path / "web")), (WEB,), (1, 4096, 4097))
+    without_packages = _needed(_selection(), [view])
+    size, files = _needed(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
+    assert size - without_packages[0] == 4 * 4096
+    assert files - without_packages[1] == 3
+
+
+def test_full_disk_error_gets_the_missing_amount(tmp_path: Path) -> None:
+    """The hint names the directory and the space that it needs."""
+    store = store_of(str(tmp_path / "sub/web"))
+    settings = Settings(cache=str(tmp_path), state=str(tmp_path))
+    with pytest.raises(CannotCreate) as caught, told_if_full(store, _selection(WEB), settings, []):
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/web/file")
+    assert f"`{tmp_path}`" in (caught.value.hint or "")
+    assert "MiB" in (caught.value.hint or "")
+
+
+OTHER_ERRORS = [
+    PermissionError(errno.EACCES, "Permission denied"),
+    ConvergeError("unrelated"),
+    KeyError("name"),
+]
+
+
+@pytest.mark.parametrize("error", OTHER_ERRORS, ids=lambda error: type(error).__name__)
+def test_other_errors_pass_unchanged(tmp_path: Path, error: Exception) -> None:
+    """Only a full disk is explained."""
+    store = store_of(str(tmp_path / "web"))
+    settings = Settings(cache=str(tmp_path), state=str(tmp_path))
+    with pytest.raises(type(error)) as caught, told_if_full(store, _selection(), settings, []):
+        raise error
+    assert caught.value is error
+
+
+def test_full_disk_before_the_selection_passes_unchanged(tmp_path: Path) -> None:
+    """Without a selection, nothing can be estimated."""
+    store = store_of(str(tmp_path / "web"))
+    settings = Settings(cache=str(tmp_path), state=str(tmp_path))
+    error = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(OSError, match="No space") as caught,
+        told_if_full(store, None, settings, []),
+    ):
+        raise error
+    assert caught.value is error

@@ -1,0 +1,171 @@
+"""A recorded interpreter: requests it satisfies, and how it changes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from states import python
+from states.child import Ended
+from states.python import Python
+from tests.unit.states.values import make_python
+
+SATISFIED = [
+    ("3", "3.11.7", True),
+    ("3.11", "3.11.7", True),
+    ("3.11.7", "3.11.7", True),
+    ("3.11.6", "3.11.7", False),
+    ("3.1", "3.11.7", False),
+    ("3.12", "3.11.7", False),
+    (">=3.10,<3.12", "3.11.7", True),
+    (">=3.12", "3.11.7", False),
+    ("~=3.10", "3.11.7", True),
+    ("!=3.11.7", "3.11.7", False),
+    (">=3.13", "3.14.0", True),
+]
+
+
+@pytest.mark.parametrize(("request_", "version", "expected"), SATISFIED)
+def test_satisfies_version(request_: str, version: str, expected: bool) -> None:
+    """A bare version admits each release below it."""
+    assert python.satisfies(make_python(version=version), request_) is expected
+
+
+VALID = {
+    "3": True,
+    "3.11": True,
+    "3.11.7": True,
+    ">=3.11,<3.13": True,
+    "~=3.11": True,
+    "/usr/bin/python3": True,
+    "/": True,
+    "": False,
+    "python3.11": False,
+    "3.x": False,
+    ">=": False,
+    "bin/python": False,
+    "~/python": False,
+}
+
+
+@pytest.mark.parametrize(("request_", "expected"), VALID.items())
+def test_valid_request(request_: str, expected: bool) -> None:
+    """A version, a range, or an absolute path."""
+    assert python.valid_request(request_) is expected
+
+
+ALIKE = [
+    ({"version": "3.11.2"}, True),
+    ({"version": "3.12.7"}, False),
+    ({"implementation": "CPythont"}, False),
+    ({"implementation": "PyPy"}, False),
+    ({"executable": "/opt/python3.11"}, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), ALIKE)
+def test_alike_compares_minor_version_and_implementation(
+    fields: dict[str, str], expected: bool
+) -> None:
+    """Versions and wheels selected for one suit the other."""
+    assert make_python().alike(make_python(**fields)) is expected
+    assert make_python(**fields).alike(make_python()) is expected
+
+
+@pytest.fixture
+def executable(tmp_path: Path) -> Path:
+    """Return a file that stands for an interpreter."""
+    file = tmp_path / "python3.11"
+    file.write_text("one")
+    return file
+
+
+def _record(file: Path) -> Python:
+    stats = {str(file): python._stat(str(file))}
+    return make_python(executable=str(file), watched=stats, digest=python._digest(stats))
+
+
+def test_path_request_follows_symlinks(executable: Path, tmp_path: Path) -> None:
+    """A path is satisfied by the file that it points to."""
+    link = tmp_path / "python3"
+    link.symlink_to(executable)
+    assert python.satisfies(_record(executable), str(link))
+    assert not python.satisfies(make_python(), str(link))
+
+
+def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Path) -> None:
+    """A missing path, a version and a wrapper script keep the recorded interpreter."""
+    other = tmp_path / "python3.12"
+    other.touch()
+    link = tmp_path / "python3"
+    link.symlink_to(executable)
+    recorded = _record(executable)
+    assert not python.leads_elsewhere(recorded, str(link))
+    link.unlink()
+    assert not python.leads_elsewhere(recorded, str(link))
+    link.symlink_to(other)
+    assert python.leads_elsewhere(recorded, str(link))
+    assert not python.leads_elsewhere(recorded, str(other))
+    assert not python.leads_elsewhere(recorded, "3.12")
+
+
+def test_condition_of_intact_interpreter_is_empty(executable: Path) -> None:
+    """A new timestamp alone is not a change."""
+    recorded = _record(executable)
+    assert recorded.condition() == ""
+    os.utime(executable, (1, 1))
+    assert recorded.condition() == ""
+
+
+def test_condition_names_missing_and_changed_interpreter(executable: Path) -> None:
+    """The path follows the condition."""
+    recorded = _record(executable)
+    executable.write_text("two")
+    assert recorded.condition() == f"changed {executable}"
+    executable.unlink()
+    assert recorded.condition() == f"missing {executable}"
+
+
+def test_json_round_trip(executable: Path) -> None:
+    """A receipt of an older release has no implementation."""
+    recorded = _record(executable)
+    document = python.to_json(recorded)
+    assert python.from_json(document) == recorded
+    del document["implementation"]
+    assert python.from_json(document).implementation == ""
+
+
+BROKEN = [
+    ({}, KeyError),
+    ({"executable": "", "version": "", "digest": "", "watched": None}, AttributeError),
+    ({"executable": "", "version": "", "digest": "", "watched": {"/x": 1}}, TypeError),
+]
+
+
+@pytest.mark.parametrize(("document", "error"), BROKEN)
+def test_from_json_rejects_other_documents(
+    document: dict[str, object], error: type[Exception]
+) -> None:
+    """The reader of the receipt treats it as missing."""
+    with pytest.raises(error):
+        python.from_json(document)
+
+
+def test_answer_skips_other_output() -> None:
+    """Site modules may print lines before it."""
+    program = python.question("[1, 2]")
+    printed = Ended(0, "loading\n\nconverge asked: [1, 2]\nbye\n")
+    assert "[1, 2]" in program
+    assert python.answer(printed) == [1, 2]
+    assert python.answer(Ended(1, printed.output)) is None
+    assert python.answer(Ended(0, "loading\n")) is None
+
+
+def test_find_rejects_a_path_that_is_not_executable(executable: Path) -> None:
+    """The message names the request."""
+    with pytest.raises(python.ConvergeError, match=r"python3\.11"):
+        python.find(str(executable))
+    with pytest.raises(python.ConvergeError, match="missing"):
+        python.find(str(executable.parent / "missing"))

@@ -1,0 +1,150 @@
+"""Whether recorded versions still answer the declaration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.files import sha256
+from engine.settings import Settings
+from engine.source import tree_digest
+from states.venv.choice import (
+    Choice,
+    answered,
+    choose,
+    edited,
+    same_request,
+    settings_digest,
+    shaped,
+)
+from states.venv.observation import View
+from states.venv.receipt import Package
+from states.venv.spec import Venv
+from states.venv.store import store_of
+from tests.unit.states.values import make_receipt
+
+LOCK = "packages = []\n"
+
+
+def _view(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> View:
+    """Return a view of a published generation with a recorded lock."""
+    store = store_of(str(tmp_path / "web"))
+    root = Path(store.generation("000001-aaaaaaaa"))
+    (root / ".converge").mkdir(parents=True)
+    if lock is not None:
+        (root / ".converge/pylock.toml").write_text(lock)
+    receipt = make_receipt(
+        **{
+            "generation": "000001-aaaaaaaa",
+            "path": str(root),
+            "lock": sha256(LOCK.encode()),
+            "inputs": "in",
+            **fields,
+        }
+    )
+    return View(store=store, state={}, receipt=receipt)
+
+
+def _spec(tmp_path: Path, **fields: Any) -> Venv:
+    return Venv(path=str(tmp_path / "web"), **{"inputs": "in", **fields})
+
+
+def test_recorded_lock_answers_the_same_inputs(tmp_path: Path) -> None:
+    """No index is needed, and the selection is the recorded one."""
+    view = _view(tmp_path, packages=(Package(name="web", version="1.0"),))
+    spec = _spec(tmp_path)
+    assert answered(spec, view, None)
+    selection = choose(spec, "3", view, Settings(cache="/cache", state="/state"))
+    assert view.receipt is not None
+    assert selection == Choice(
+        request="3", python=view.receipt.python, lock=LOCK, packages=view.receipt.packages
+    )
+
+
+UNANSWERED: dict[str, tuple[dict[str, Any], dict[str, Any], frozenset[str] | None]] = {
+    "other inputs": ({"inputs": "other"}, {}, None),
+    "other interpreter": ({"python": "3.12"}, {}, None),
+    "full upgrade": ({}, {}, frozenset()),
+    "upgrade of a package": ({}, {}, frozenset({"web"})),
+    "modified lock": ({}, {"lock": "# edited\n"}, None),
+    "missing lock": ({}, {"lock": None}, None),
+}
+
+
+@pytest.mark.parametrize(("spec", "view", "upgrade"), UNANSWERED.values(), ids=UNANSWERED)
+def test_lookup_is_needed(
+    tmp_path: Path, spec: dict[str, Any], view: dict[str, Any], upgrade: frozenset[str] | None
+) -> None:
+    """Other inputs, an upgrade, or a damaged record."""
+    assert not answered(_spec(tmp_path, **spec), _view(tmp_path, **view), upgrade)
+
+
+def test_new_venv_needs_a_lookup(tmp_path: Path) -> None:
+    """Nothing is recorded."""
+    view = View(store=store_of(str(tmp_path / "web")), state=None)
+    assert not answered(_spec(tmp_path), view, None)
+
+
+def test_declared_interpreter_is_not_searched(tmp_path: Path) -> None:
+    """The kind `interpreter` finds it."""
+    assert answered(_spec(tmp_path, python="interpreter.main"), _view(tmp_path), None)
+
+
+def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:
+    """A declared project is part of the inputs already."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "a.py").write_text("1\n")
+    package = Package(
+        name="a", version="1", origin=f"file://{project}", content=tree_digest(str(project))
+    )
+    receipt = make_receipt(packages=(package, Package(name="web", version="1.0")))
+    spec = _spec(tmp_path)
+    assert not edited(spec, receipt)
+    (project / "a.py").write_text("2\n")
+    assert edited(spec, receipt)
+    assert not edited(_spec(tmp_path, origins=(f"{project}\0digest",)), receipt)
+
+
+SETTINGS = [
+    {"persistent": ("etc/web",)},
+    {"ignore": ("share/cache/*",)},
+    {"system_packages": ("libvirt",)},
+]
+CONTENT = [{"inputs": "other"}, {"system_site_packages": True}, {"owner": "web"}, {"mode": "0700"}]
+
+
+@pytest.mark.parametrize("fields", [*SETTINGS, *CONTENT])
+def test_shaped_detects_changed_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Another spec needs another generation."""
+    spec = _spec(tmp_path)
+    receipt = make_receipt(inputs="in", settings=settings_digest(spec))
+    assert shaped(spec, receipt)
+    assert not shaped(_spec(tmp_path, **fields), receipt)
+
+
+UNRELATED = [{"keep": 5}, {"smoke": ("web --version",)}, {"python": "3.12"}, {"adopt": True}]
+
+
+@pytest.mark.parametrize("fields", UNRELATED)
+def test_shaped_ignores_other_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """They don't change the content of a generation."""
+    receipt = make_receipt(inputs="in", settings=settings_digest(_spec(tmp_path)))
+    assert shaped(_spec(tmp_path, **fields), receipt)
+
+
+REQUESTS = [("3", True), ("3.11", True), (">=3.10", True), ("3.12", False), ("/usr/bin/x", False)]
+
+
+@pytest.mark.parametrize(("request_", "expected"), REQUESTS)
+def test_same_request(request_: str, expected: bool) -> None:
+    """An equal request, or one that the interpreter satisfies."""
+    assert same_request(request_, make_receipt(request="3")) is expected
+
+
+def test_same_request_keeps_a_missing_path() -> None:
+    """The recorded interpreter stays while its path points nowhere."""
+    receipt = make_receipt(request="/missing/python3")
+    assert same_request("/missing/python3", receipt)
