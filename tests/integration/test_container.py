@@ -1,4 +1,4 @@
-"""In a container, what came with its image can be removed and replaced, but not renamed."""
+"""converge works in a container, where files of the image can be deleted but not renamed."""
 
 from __future__ import annotations
 
@@ -15,92 +15,94 @@ from tests.integration.host import Host
 from tests.integration.rooms import image, room, small_disk
 
 
-def test_generations_that_came_with_an_image_are_collected(stocked: Host) -> None:
+def test_generations_from_an_image_are_deleted(stocked: Host) -> None:
     for version in ("1.0", "1.1"):
         stocked.declare([f"alpha=={version}"])
         stocked.applied()
     stocked.declare(["alpha==1.0", "beta<2"], keep=0)
-    with room(image(stocked.folder), stocked.folder) as inside:
-        done = stocked.applied(prefix=inside)
-        again = stocked.applied(prefix=inside)
-        told = stocked.run("history", "converge.toml", "app", prefix=inside)
-        verified = stocked.run("verify", "converge.toml", prefix=inside)
+    with room(image(stocked.folder), stocked.folder) as in_namespace:
+        done = stocked.applied(prefix=in_namespace)
+        again = stocked.applied(prefix=in_namespace)
+        history = stocked.run("history", "converge.toml", "app", prefix=in_namespace)
+        verified = stocked.run("verify", "converge.toml", prefix=in_namespace)
 
     assert done.report["changed"]
     assert not again.report["changed"]
-    assert [line for line in told.out.splitlines() if "000001-" in line] == []
+    assert [line for line in history.out.splitlines() if "000001-" in line] == []
     assert verified.code == 0, verified.out
 
 
-def test_a_folder_of_another_tools_that_came_with_an_image_is_left_and_a_way_is_told(
+def test_unmanaged_directory_from_an_image_is_kept_with_a_hint(
     stocked: Host,
 ) -> None:
     stocked.declare(["beta<2"], adopt=True)
     stocked.venv.mkdir(parents=True)
     (stocked.venv / "precious").touch()
-    with room(image(stocked.folder), stocked.folder) as inside:
-        refused = stocked.apply(prefix=inside)
-        there = subprocess.run(
-            [*inside, "ls", str(stocked.venv)], stdout=subprocess.PIPE, text=True
+    with room(image(stocked.folder), stocked.folder) as in_namespace:
+        refused = stocked.apply(prefix=in_namespace)
+        listing = subprocess.run(
+            [*in_namespace, "ls", str(stocked.venv)], stdout=subprocess.PIPE, text=True
         )
-        copied = 'cp -a "$1" "$1.copy" && rm -r "$1" && mv "$1.copy" "$1"'
-        subprocess.run([*inside, "sh", "-c", copied, "sh", str(stocked.venv)], check=True)
-        taken = stocked.applied(prefix=inside)
+        copy_script = 'cp -a "$1" "$1.copy" && rm -r "$1" && mv "$1.copy" "$1"'
+        subprocess.run(
+            [*in_namespace, "sh", "-c", copy_script, "sh", str(stocked.venv)], check=True
+        )
+        adopted = stocked.applied(prefix=in_namespace)
 
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
     assert "`cp -a`" in refused.first["error"]["hint"]
-    assert there.stdout == "precious\n"
-    assert taken.report["changed"]
+    assert listing.stdout == "precious\n"
+    assert adopted.report["changed"]
 
 
-def test_inode_numbers_with_the_highest_bit_are_remembered(stocked: Host) -> None:
-    """So overlayfs tells apart what comes from several file systems, as on a live medium."""
+def test_inode_numbers_with_the_highest_bit_are_cached(stocked: Host) -> None:
+    """Overlayfs uses the highest bit to distinguish its file systems, as on a live medium."""
     stocked.declare(["beta<2"])
     stocked.applied()
-    with room(image(stocked.folder, "xino=on"), stocked.folder) as inside:
+    with room(image(stocked.folder, "xino=on"), stocked.folder) as in_namespace:
 
-        def shown(form: str, name: str) -> str:
-            words = [*inside, "stat", "-c", form, str(stocked.generation / name)]
-            return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+        def file_stat(template: str, name: str) -> str:
+            argv = [*in_namespace, "stat", "-c", template, str(stocked.generation / name)]
+            return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
 
-        if int(shown("%i", "pyvenv.cfg")) < 1 << 63:
-            pytest.skip("the numbers of the file system below leave no bit for that")
-        stocked.applied(prefix=inside)
-        noted = shown("%i %z", ".converge/stats")
-        again = stocked.applied(prefix=inside)
+        if int(file_stat("%i", "pyvenv.cfg")) < 1 << 63:
+            pytest.skip("the inode numbers of the lower file system leave no bit free")
+        stocked.applied(prefix=in_namespace)
+        cached_stats = file_stat("%i %z", ".converge/stats")
+        again = stocked.applied(prefix=in_namespace)
 
         assert not again.report["changed"]
-        assert shown("%i %z", ".converge/stats") == noted
+        assert file_stat("%i %z", ".converge/stats") == cached_stats
 
 
-def test_a_store_that_is_a_disk_of_its_own_is_told(stocked: Host) -> None:
+def test_store_on_its_own_file_system_is_an_error(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.store.mkdir(parents=True)
-    with room(small_disk(stocked.store, "8m"), stocked.folder) as inside:
-        refused = stocked.apply(prefix=inside)
+    with room(small_disk(stocked.store, "8m"), stocked.folder) as in_namespace:
+        refused = stocked.apply(prefix=in_namespace)
 
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
     assert "another file system" in refused.first["error"]["hint"]
 
 
-@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
-def test_an_empty_folder_is_no_hindrance_where_names_cannot_be_exchanged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+@pytest.mark.parametrize("error_number", [errno.EOPNOTSUPP, errno.ENOSYS])
+def test_empty_directory_is_replaced_without_rename_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_number: int
 ) -> None:
-    """As on some that a container shares with its host."""
+    """Some file systems that a container shares with its host can't exchange names."""
 
-    def refused(one: str, _: str) -> None:
-        raise OSError(number, os.strerror(number), one)
+    def refuse(path: str, _: str) -> None:
+        raise OSError(error_number, os.strerror(error_number), path)
 
-    monkeypatch.setattr(syscalls, "exchange", refused)
+    monkeypatch.setattr(syscalls, "exchange", refuse)
     path = tmp_path / "app"
     store = store_of(str(path))
     prepare(store, str(path))
     path.mkdir()
     (path / "precious").touch()
-    with pytest.raises(OSError, match=os.strerror(number)):
+    with pytest.raises(OSError, match=os.strerror(error_number)):
         publish(store, "000001-0a0b0c0d")
     assert os.listdir(path) == ["precious"]
     (path / "precious").unlink()
@@ -110,11 +112,11 @@ def test_an_empty_folder_is_no_hindrance_where_names_cannot_be_exchanged(
     assert leftovers(store) == []
 
 
-def test_an_empty_folder_that_came_with_an_image_is_no_hindrance(stocked: Host) -> None:
+def test_empty_directory_from_an_image_is_replaced(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.venv.mkdir(parents=True)
-    with room(image(stocked.folder), stocked.folder) as inside:
-        stocked.applied(prefix=inside)
-        again = stocked.applied(prefix=inside)
+    with room(image(stocked.folder), stocked.folder) as in_namespace:
+        stocked.applied(prefix=in_namespace)
+        again = stocked.applied(prefix=in_namespace)
 
     assert not again.report["changed"]

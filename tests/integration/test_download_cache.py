@@ -20,7 +20,7 @@ from states.workplace import workplace
 from tests.integration.conftest import stock
 from tests.integration.host import Host
 from tests.integration.rooms import room
-from tests.integration.test_interpreters import interpreter
+from tests.integration.test_python_versions import interpreter
 from tests.support.index import Index
 from tests.support.wheels import make_wheel, record_row
 

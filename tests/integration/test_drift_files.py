@@ -1,4 +1,4 @@
-"""Whatever is done to a file of a generation is seen, named, and put right."""
+"""Every change to a file of a generation is detected, reported, and repaired."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULE = f"{SITE}/alpha/__init__.py"
 
 
 def same_size_and_times(path: Path) -> None:
-    """Edit a file so that size and modification time tell nothing."""
+    """Edit a file, and keep its size and modification time."""
     before = path.stat()
     content = path.read_bytes()
     path.write_bytes(content.replace(b"12345", b"54321"))
@@ -26,93 +26,95 @@ def same_size_and_times(path: Path) -> None:
 
 
 def replace_by(content: str, mode: int = 0o755) -> Callable[[Path], None]:
-    """Put a file of another's making in place of one, as a rename does."""
+    """Return a function that replaces a path with a new file."""
 
-    def act(path: Path) -> None:
+    def damage(path: Path) -> None:
         path.unlink()
         path.write_text(content)
         path.chmod(mode)
 
-    return act
+    return damage
 
 
 def redirect(to: str) -> Callable[[Path], None]:
-    """Make a symlink lead elsewhere."""
+    """Return a function that replaces a path with a symlink."""
 
-    def act(path: Path) -> None:
+    def damage(path: Path) -> None:
         path.unlink()
         path.symlink_to(to)
 
-    return act
+    return damage
 
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "deleted": (MODULE, Path.unlink, "missing"),
-    "edited": (MODULE, lambda one: one.write_text("import os\n"), "edited"),
-    "emptied": (MODULE, lambda one: os.truncate(one, 0), "edited"),
-    "edited with size and time put back": (
+    "edited": (MODULE, lambda path: path.write_text("import os\n"), "edited"),
+    "emptied": (MODULE, lambda path: os.truncate(path, 0), "edited"),
+    "edited with the same size and time": (
         f"{SITE}/alpha/data/table.txt",
         same_size_and_times,
         "edited",
     ),
-    "of another mode": (MODULE, lambda one: one.chmod(0o600), "mode 0600"),
-    "setuid": ("bin/alpha", lambda one: one.chmod(0o4755), "mode 4755"),
-    "of another owner": (MODULE, lambda one: os.chown(one, 65534, 65534), "owner 65534:65534"),
-    "a script not executable": ("bin/alpha", lambda one: one.chmod(0o644), "mode 0644"),
-    "a script deleted": ("bin/alpha", Path.unlink, "missing"),
-    "a script of another interpreter": (
+    "changed mode": (MODULE, lambda path: path.chmod(0o600), "mode 0600"),
+    "setuid": ("bin/alpha", lambda path: path.chmod(0o4755), "mode 4755"),
+    "changed owner": (MODULE, lambda path: os.chown(path, 65534, 65534), "owner 65534:65534"),
+    "non-executable script": ("bin/alpha", lambda path: path.chmod(0o644), "mode 0644"),
+    "deleted script": ("bin/alpha", Path.unlink, "missing"),
+    "script of another interpreter": (
         "bin/alpha",
-        lambda one: one.write_text("#!/bin/sh\nexec true\n"),
+        lambda path: path.write_text("#!/bin/sh\nexec true\n"),
         "edited",
     ),
-    "a file replaced by a symlink": (MODULE, redirect("/etc/passwd"), "another kind of file"),
-    "the interpreter's link redirected": ("bin/python", redirect("/bin/true"), "edited"),
-    "the interpreter replaced by a script": (
+    "file replaced by a symlink": (MODULE, redirect("/etc/passwd"), "another kind of file"),
+    "redirected interpreter symlink": ("bin/python", redirect("/bin/true"), "edited"),
+    "interpreter replaced by a script": (
         "bin/python",
         replace_by("#!/bin/sh\nexit 0\n"),
         "another kind of file",
     ),
-    "pyvenv.cfg deleted": ("pyvenv.cfg", Path.unlink, "missing"),
-    "pyvenv.cfg flipped": (
+    "deleted pyvenv.cfg": ("pyvenv.cfg", Path.unlink, "missing"),
+    "edited pyvenv.cfg": (
         "pyvenv.cfg",
-        lambda one: one.write_text(one.read_text().replace("packages = false", "packages = true")),
+        lambda path: path.write_text(
+            path.read_text().replace("packages = false", "packages = true")
+        ),
         "edited",
     ),
-    "the pin deleted": (f"{SITE}/zzz_converge_pin.pth", Path.unlink, "missing"),
-    "the lease deleted": (".converge/lease", Path.unlink, "missing"),
+    "deleted startup hook": (f"{SITE}/zzz_converge_pin.pth", Path.unlink, "missing"),
+    "deleted lease": (".converge/lease", Path.unlink, "missing"),
 }
 
 
-@pytest.mark.parametrize(("path", "act", "trouble"), DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_named_and_repaired(
-    live: Host, path: str, act: Callable[[Path], object], trouble: str
+@pytest.mark.parametrize(("path", "damage", "change"), DAMAGE.values(), ids=DAMAGE)
+def test_damaged_file_is_reported_and_repaired(
+    live: Host, path: str, damage: Callable[[Path], object], change: str
 ) -> None:
-    if "owner" in trouble and os.geteuid() != 0:
-        pytest.skip("only root can give files away")
-    act(live.generation / path)
+    if "owner" in change and os.geteuid() != 0:
+        pytest.skip("only root can change the owner of files")
+    damage(live.generation / path)
     assert live.run("verify", "converge.toml").code == 2
 
     plan = live.converges()
 
     assert plan["action"] == "repair"
     assert set(changes(plan)) == {f"file.{path}", "generation"}
-    assert changes(plan)[f"file.{path}"] == (trouble, "as sealed")
+    assert changes(plan)[f"file.{path}"] == (change, "as sealed")
     assert live.script("alpha") == "alpha 1.1"
 
 
 ADDED = {
-    "a stray module": f"{SITE}/stray.py",
-    "a stray .pth": f"{SITE}/stray.pth",
-    "a sitecustomize": f"{SITE}/sitecustomize.py",
-    "a module inside a package": f"{SITE}/alpha/stray.py",
-    "a stray script": "bin/stray",
-    "a shared library": f"{SITE}/stray.so",
-    "a file among the notes": ".converge/stray",
+    "module": f"{SITE}/stray.py",
+    ".pth file": f"{SITE}/stray.pth",
+    "sitecustomize": f"{SITE}/sitecustomize.py",
+    "module in a package": f"{SITE}/alpha/stray.py",
+    "script": "bin/stray",
+    "shared library": f"{SITE}/stray.so",
+    "metadata file": ".converge/stray",
 }
 
 
 @pytest.mark.parametrize("path", ADDED.values(), ids=ADDED)
-def test_what_was_added_is_taken_away(live: Host, path: str) -> None:
+def test_unexpected_file_is_removed(live: Host, path: str) -> None:
     (live.generation / path).write_text("")
     assert live.run("verify", "converge.toml").code == 2
 
@@ -124,7 +126,7 @@ def test_what_was_added_is_taken_away(live: Host, path: str) -> None:
     assert not (live.generation / path).exists()
 
 
-def test_all_damage_is_told_at_once(live: Host) -> None:
+def test_plan_reports_all_damage(live: Host) -> None:
     (live.site / "alpha/__init__.py").write_text("")
     (live.site / "beta/__init__.py").unlink()
     (live.site / "stray.py").write_text("")
@@ -137,10 +139,8 @@ def test_all_damage_is_told_at_once(live: Host) -> None:
     }
 
 
-def test_a_package_folder_that_went_is_told_file_by_file(live: Host) -> None:
-    for one in sorted((live.site / "beta").rglob("*"), reverse=True):
-        one.rmdir() if one.is_dir() else one.unlink()
-    (live.site / "beta").rmdir()
+def test_deleted_package_directory_is_reported_per_file(live: Host) -> None:
+    shutil.rmtree(live.site / "beta")
 
     plan = live.converges()
 
@@ -148,18 +148,18 @@ def test_a_package_folder_that_went_is_told_file_by_file(live: Host) -> None:
     assert live.python_says("import beta; print(beta.__version__)") == "1.0"
 
 
-NOWHERE = {
-    "a module leads to itself": (MODULE, "__init__.py"),
-    "a package leads to itself": (f"{SITE}/alpha", "alpha"),
-    "metadata leads to itself": (f"{SITE}/alpha-1.1.dist-info", "alpha-1.1.dist-info"),
-    "all packages lead to themselves": (SITE, "site-packages"),
-    "the library leads to itself": ("lib", "lib"),
-    "a package leads to a name too long": (f"{SITE}/alpha", "x" * 300),
+DANGLING = {
+    "module linked to itself": (MODULE, "__init__.py"),
+    "package linked to itself": (f"{SITE}/alpha", "alpha"),
+    "metadata linked to itself": (f"{SITE}/alpha-1.1.dist-info", "alpha-1.1.dist-info"),
+    "site-packages linked to itself": (SITE, "site-packages"),
+    "library linked to itself": ("lib", "lib"),
+    "package linked to a name that is too long": (f"{SITE}/alpha", "x" * 300),
 }
 
 
-@pytest.mark.parametrize(("path", "target"), NOWHERE.values(), ids=NOWHERE)
-def test_a_symlink_that_leads_nowhere_is_repaired(live: Host, path: str, target: str) -> None:
+@pytest.mark.parametrize(("path", "target"), DANGLING.values(), ids=DANGLING)
+def test_dangling_symlink_is_repaired(live: Host, path: str, target: str) -> None:
     link = live.generation / path
     shutil.rmtree(link) if link.is_dir() else link.unlink()
     link.symlink_to(target)
@@ -171,30 +171,30 @@ def test_a_symlink_that_leads_nowhere_is_repaired(live: Host, path: str, target:
     assert live.script("alpha") == "alpha 1.1"
 
 
-PIPES = {
-    "of a module": "site/beta/__init__.py",
-    "of METADATA": "site/beta-2.0.dist-info/METADATA",
-    "of a RECORD": "site/beta-2.0.dist-info/RECORD",
-    "of the receipt": ".converge/receipt.json",
-    "of the seal": ".converge/seal.json",
-    "of the memory of stats": ".converge/stats",
-    "of the resolution": ".converge/pylock.toml",
-    "among the packages": "site/planted-1.dist-info/METADATA",
+FIFOS = {
+    "module": "site/beta/__init__.py",
+    "METADATA": "site/beta-2.0.dist-info/METADATA",
+    "RECORD": "site/beta-2.0.dist-info/RECORD",
+    "receipt": ".converge/receipt.json",
+    "manifest": ".converge/seal.json",
+    "stat cache": ".converge/stats",
+    "resolution": ".converge/pylock.toml",
+    "unexpected package": "site/planted-1.dist-info/METADATA",
 }
 
 
-@pytest.mark.parametrize("where", PIPES.values(), ids=PIPES)
-def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(stocked: Host, where: str) -> None:
+@pytest.mark.parametrize("path", FIFOS.values(), ids=FIFOS)
+def test_fifo_in_place_of_a_file_blocks_no_command(stocked: Host, path: str) -> None:
     stocked.declare(["beta==2.0"])
     stocked.applied()
     site = str(stocked.site.relative_to(stocked.generation))
-    pipe = stocked.generation / where.replace("site", site, 1)
-    pipe.parent.mkdir(exist_ok=True)
-    pipe.unlink(missing_ok=True)
-    os.mkfifo(pipe)
+    fifo = stocked.generation / path.replace("site", site, 1)
+    fifo.parent.mkdir(exist_ok=True)
+    fifo.unlink(missing_ok=True)
+    os.mkfifo(fifo)
 
-    for verb in ("check", "status", "verify"):
-        assert stocked.run(verb, "converge.toml", prefix=["timeout", "60"]).code in (0, 1, 2)
+    for command in ("check", "status", "verify"):
+        assert stocked.run(command, "converge.toml", prefix=["timeout", "60"]).code in (0, 1, 2)
     done = stocked.apply(prefix=["timeout", "60"])
 
     assert done.code == 0, done.out

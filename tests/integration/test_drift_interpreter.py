@@ -1,4 +1,4 @@
-"""An interpreter that was upgraded, moved or removed, or is asked to be another."""
+"""An interpreter that was upgraded, moved, removed, or changed in the declaration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.integration.host import MINOR, Host, changes, reasons
 from tests.integration.interpreters import private_interpreter, upgrade
 
 
-def with_own_interpreter(host: Host) -> Path:
+def apply_with_private_interpreter(host: Host) -> Path:
+    """Apply with a private interpreter, and return its executable."""
     executable = private_interpreter(host.folder / "opt/python")
     host.python = str(executable)
     host.declare(["alpha", "beta<2"])
@@ -19,8 +20,8 @@ def with_own_interpreter(host: Host) -> Path:
     return executable
 
 
-def test_an_upgraded_interpreter_gets_a_new_generation(stocked: Host) -> None:
-    executable = with_own_interpreter(stocked)
+def test_upgraded_interpreter_plans_replace(stocked: Host) -> None:
+    executable = apply_with_private_interpreter(stocked)
     upgrade(executable)
 
     plan = stocked.converges()
@@ -34,8 +35,8 @@ def test_an_upgraded_interpreter_gets_a_new_generation(stocked: Host) -> None:
     assert set(changes(plan)) == {"python", "generation"}
 
 
-def test_an_interpreter_reinstalled_as_it_was_is_no_drift(stocked: Host) -> None:
-    executable = with_own_interpreter(stocked)
+def test_reinstalled_identical_interpreter_is_not_drift(stocked: Host) -> None:
+    executable = apply_with_private_interpreter(stocked)
     copy = executable.with_name("copy")
     shutil.copy(executable, copy)
     copy.rename(executable)
@@ -43,7 +44,7 @@ def test_an_interpreter_reinstalled_as_it_was_is_no_drift(stocked: Host) -> None
     stocked.settled()
 
 
-def test_a_moved_interpreter_is_found_again_where_the_path_leads(stocked: Host) -> None:
+def test_moved_interpreter_is_found_again_in_path(stocked: Host) -> None:
     private_interpreter(stocked.folder / "opt/python")
     stocked.env = {"PATH": f"{stocked.folder}/opt/python/bin:{stocked.folder}/opt/moved/bin"}
     stocked.declare(["alpha", "beta<2"], python=MINOR.removeprefix("python"))
@@ -60,8 +61,8 @@ def test_a_moved_interpreter_is_found_again_where_the_path_leads(stocked: Host) 
     assert stocked.script("alpha") == "alpha 1.1"
 
 
-def test_a_removed_interpreter_that_was_named_by_path_is_a_clear_failure(stocked: Host) -> None:
-    executable = with_own_interpreter(stocked)
+def test_removed_interpreter_named_by_path_is_an_error(stocked: Host) -> None:
+    executable = apply_with_private_interpreter(stocked)
     live = stocked.generation
     shutil.rmtree(stocked.folder / "opt")
 
@@ -73,9 +74,9 @@ def test_a_removed_interpreter_that_was_named_by_path_is_a_clear_failure(stocked
     assert stocked.generation == live
 
 
-def test_the_same_versions_stay_when_a_patch_release_comes(stocked: Host) -> None:
-    """The memory of versions holds for an interpreter's minor release."""
-    executable = with_own_interpreter(stocked)
+def test_patch_release_keeps_package_versions(stocked: Host) -> None:
+    """The resolution is valid for all patch releases of a minor version."""
+    executable = apply_with_private_interpreter(stocked)
     upgrade(executable)
     shutil.rmtree(stocked.wheels)
     stocked.wheels.mkdir()
@@ -86,7 +87,7 @@ def test_the_same_versions_stay_when_a_patch_release_comes(stocked: Host) -> Non
     assert not [name for name in changes(plan) if name.startswith("package.")]
 
 
-def test_another_interpreter_asked_for_is_a_replacement(stocked: Host) -> None:
+def test_changed_python_key_plans_replace(stocked: Host) -> None:
     stocked.declare(["alpha", "beta<2"])
     stocked.applied()
     other = private_interpreter(stocked.folder / "opt/python")
@@ -99,15 +100,15 @@ def test_another_interpreter_asked_for_is_a_replacement(stocked: Host) -> None:
     assert (stocked.generation / "bin/python").resolve() == other
 
 
-def test_versions_are_chosen_anew_for_another_implementation(stocked: Host) -> None:
+def test_another_implementation_resolves_versions_again(stocked: Host) -> None:
     packages = ["alpha", "gamma; platform_python_implementation != 'CPython'"]
     stocked.declare(packages)
     stocked.applied()
     other = private_interpreter(stocked.folder / "opt/python")
     library = other.parents[1] / "lib" / MINOR / "platform.py"
-    text = library.read_text(encoding="utf-8")
+    source = library.read_text(encoding="utf-8")
     library.unlink()
-    library.write_text(f"{text}\ndef python_implementation(): return 'Other'\n", encoding="utf-8")
+    library.write_text(f"{source}\ndef python_implementation(): return 'Other'\n", encoding="utf-8")
     stocked.declare(packages, python=str(other))
 
     plan = stocked.plan().first
@@ -117,15 +118,13 @@ def test_versions_are_chosen_anew_for_another_implementation(stocked: Host) -> N
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_path_that_leads_to_another_interpreter_is_a_replacement(
-    stocked: Host, declared: bool
-) -> None:
+def test_redirected_interpreter_symlink_plans_replace(stocked: Host, declared: bool) -> None:
     other = private_interpreter(stocked.folder / "opt/python")
     link = stocked.folder / "python3"
     link.symlink_to(stocked.python)
-    more = f'[interpreter.main]\npython = "{link}"\n' if declared else ""
+    table = f'[interpreter.main]\npython = "{link}"\n' if declared else ""
     python = "interpreter.main" if declared else str(link)
-    stocked.declare(["alpha", "beta<2"], more, python=python)
+    stocked.declare(["alpha", "beta<2"], table, python=python)
     stocked.applied()
     link.unlink()
     link.symlink_to(other)
@@ -135,13 +134,13 @@ def test_a_path_that_leads_to_another_interpreter_is_a_replacement(
 
     assert plan.resource("venv.app")["action"] == "replace"
     if declared:
-        why = reasons(plan.resource("interpreter.main"))["python"]
-        assert why == "the path leads to another one"
+        reason = reasons(plan.resource("interpreter.main"))["python"]
+        assert reason == "the path leads to another one"
     assert (stocked.generation / "bin/python").resolve() == other
     stocked.settled()
 
 
-def test_a_script_that_starts_an_interpreter_is_not_another_one(stocked: Host) -> None:
+def test_script_that_starts_the_interpreter_is_not_drift(stocked: Host) -> None:
     script = stocked.write(f'#!/bin/sh\nexec {stocked.python} "$@"\n', "start")
     script.chmod(0o755)
     link = stocked.folder / "python3"
@@ -153,7 +152,7 @@ def test_a_script_that_starts_an_interpreter_is_not_another_one(stocked: Host) -
         stocked.settled()
 
 
-def test_system_site_packages_asked_for_later_is_a_replacement(stocked: Host) -> None:
+def test_changed_system_site_packages_plans_replace(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     stocked.declare(["beta<2"], system_site_packages=True)

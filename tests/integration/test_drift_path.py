@@ -1,4 +1,4 @@
-"""What may be at the published path, and what becomes of it."""
+"""Drift at the published path: how converge repairs, adopts, or refuses what it finds."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import pytest
 
 from tests.integration.host import Host, changes, reasons
 
-FOREIGN: dict[str, Callable[[Host], object]] = {
-    "a half-built environment": lambda host: (
+UNMANAGED: dict[str, Callable[[Host], object]] = {
+    "incomplete environment": lambda host: (
         (host.venv / "bin").mkdir(parents=True),
         (host.venv / "bin/python").symlink_to(host.python),
     ),
-    "an environment of another tool": lambda host: subprocess.run(
+    "environment of another tool": lambda host: subprocess.run(
         [host.python, "-m", "venv", "--without-pip", host.venv], check=True
     ),
-    "a plain file": lambda host: host.venv.write_text("mine"),
-    "a symlink elsewhere": lambda host: host.venv.symlink_to("/etc"),
+    "file": lambda host: host.venv.write_text("mine"),
+    "symlink": lambda host: host.venv.symlink_to("/etc"),
 }
 
 
-def test_a_redirected_path_is_put_back_without_building(live: Host) -> None:
+def test_redirected_path_is_repaired_without_a_build(live: Host) -> None:
     before = live.generation
     live.venv.unlink()
     live.venv.symlink_to("/etc")
@@ -37,7 +37,7 @@ def test_a_redirected_path_is_put_back_without_building(live: Host) -> None:
     assert live.generation == before
 
 
-def test_a_missing_link_is_put_back_without_building(live: Host) -> None:
+def test_missing_path_is_repaired_without_a_build(live: Host) -> None:
     before = live.generation
     live.venv.unlink()
 
@@ -48,7 +48,7 @@ def test_a_missing_link_is_put_back_without_building(live: Host) -> None:
     assert live.generation == before
 
 
-def test_a_path_that_dangles_is_repaired(live: Host) -> None:
+def test_dangling_path_is_repaired(live: Host) -> None:
     shutil.rmtree(live.generation)
 
     plan = live.converges()
@@ -57,7 +57,7 @@ def test_a_path_that_dangles_is_repaired(live: Host) -> None:
     assert live.script("alpha") == "alpha 1.1"
 
 
-def test_a_link_to_an_older_generation_is_what_it_says(stocked: Host) -> None:
+def test_path_to_an_older_generation_reports_its_packages(stocked: Host) -> None:
     stocked.declare(["beta<2"])
     stocked.applied()
     old = stocked.generation
@@ -71,24 +71,24 @@ def test_a_link_to_an_older_generation_is_what_it_says(stocked: Host) -> None:
     assert changes(plan)["package.beta"] == ("1.0", "2.0")
 
 
-def test_an_environment_moved_by_hand_is_made_anew(stocked: Host) -> None:
+def test_environment_moved_by_hand_is_rebuilt(stocked: Host) -> None:
     stocked.declare(["alpha", "beta<2"])
     stocked.applied()
-    (stocked.folder / "venvs").rename(stocked.folder / "elsewhere")
-    stocked.declare(["alpha", "beta<2"], path="elsewhere/app")
+    (stocked.folder / "venvs").rename(stocked.folder / "moved")
+    stocked.declare(["alpha", "beta<2"], path="moved/app")
 
     planned = stocked.plan().first
     stocked.applied()
     stocked.settled()
 
-    was = f"made at {stocked.folder}/venvs/.app/generations"
-    assert str(changes(planned)["moved"][0]).startswith(was)
+    expected = f"made at {stocked.folder}/venvs/.app/generations"
+    assert str(changes(planned)["moved"][0]).startswith(expected)
     assert planned["action"] == "repair"
-    script = stocked.folder / "elsewhere/app/bin/alpha"
+    script = stocked.folder / "moved/app/bin/alpha"
     assert subprocess.run([script], capture_output=True, text=True).stdout == "alpha 1.1\n"
 
 
-def test_an_empty_folder_is_nobodys(stocked: Host) -> None:
+def test_empty_directory_at_the_path_is_replaced(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.venv.mkdir(parents=True)
 
@@ -97,13 +97,13 @@ def test_an_empty_folder_is_nobodys(stocked: Host) -> None:
     assert stocked.venv.is_symlink()
 
 
-@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
-def test_what_another_made_is_refused_and_left_alone(
-    stocked: Host, make: Callable[[Host], object]
+@pytest.mark.parametrize("create", UNMANAGED.values(), ids=UNMANAGED)
+def test_unmanaged_path_is_refused_and_unchanged(
+    stocked: Host, create: Callable[[Host], object]
 ) -> None:
     stocked.declare(["beta"])
     stocked.venv.parent.mkdir()
-    make(stocked)
+    create(stocked)
     before = sorted(stocked.venv.rglob("*")), os.lstat(stocked.venv)
 
     planned, done = stocked.plan(), stocked.apply()
@@ -117,82 +117,78 @@ def test_what_another_made_is_refused_and_left_alone(
     assert (sorted(stocked.venv.rglob("*")), os.lstat(stocked.venv)) == before
 
 
-@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
-def test_adopting_puts_aside_what_another_made(
-    stocked: Host, make: Callable[[Host], object]
-) -> None:
+@pytest.mark.parametrize("create", UNMANAGED.values(), ids=UNMANAGED)
+def test_adopt_replaces_an_unmanaged_path(stocked: Host, create: Callable[[Host], object]) -> None:
     stocked.declare(["beta"], adopt=True)
     stocked.venv.parent.mkdir()
-    make(stocked)
-    link = stocked.venv.is_symlink()
+    create(stocked)
+    is_symlink = stocked.venv.is_symlink()
 
     plan = stocked.converges()
 
-    told = "the symlink to /etc is replaced" if link else "what is there is put aside"
-    assert reasons(plan)["path"] == told
+    expected = "the symlink to /etc is replaced" if is_symlink else "what is there is put aside"
+    assert reasons(plan)["path"] == expected
     assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
 
 
-def test_an_adopted_folder_is_kept(stocked: Host) -> None:
+def test_adopted_directory_is_backed_up(stocked: Host) -> None:
     stocked.declare(["beta"], adopt=True)
     stocked.venv.mkdir(parents=True)
     (stocked.venv / "precious").write_text("mine")
 
     stocked.converges()
 
-    (aside,) = stocked.store.glob("foreign-*")
-    assert (aside / "precious").read_text() == "mine"
+    (backup,) = stocked.store.glob("foreign-*")
+    assert (backup / "precious").read_text() == "mine"
 
 
-def test_an_adopted_file_is_kept(stocked: Host) -> None:
+def test_adopted_file_is_backed_up(stocked: Host) -> None:
     stocked.declare(["beta"], adopt=True)
     stocked.venv.parent.mkdir()
     stocked.venv.write_text("mine")
 
     stocked.converges()
 
-    (aside,) = stocked.store.glob("foreign-*")
-    assert aside.read_text() == "mine"
+    (backup,) = stocked.store.glob("foreign-*")
+    assert backup.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "by-another-name/app"])
-def test_one_place_by_another_name_is_the_same_environment(stocked: Host, name: str) -> None:
+@pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "alias/app"])
+def test_equivalent_path_is_the_same_environment(stocked: Host, name: str) -> None:
     stocked.declare(["beta"])
     stocked.applied()
-    (stocked.folder / "by-another-name").symlink_to("venvs")
+    (stocked.folder / "alias").symlink_to("venvs")
 
     stocked.declare(["beta"], path=name)
 
     assert not stocked.plan().report["changed"]
 
 
-def test_two_names_for_one_place_are_refused(stocked: Host) -> None:
+def test_two_resources_with_equivalent_paths_are_refused(stocked: Host) -> None:
     (stocked.folder / "venvs").mkdir()
-    (stocked.folder / "by-another-name").symlink_to("venvs")
-    stocked.declare(["beta"], more='[venv.twin]\npath = "by-another-name/app"')
+    (stocked.folder / "alias").symlink_to("venvs")
+    stocked.declare(["beta"], more='[venv.twin]\npath = "alias/app"')
 
     assert stocked.plan().code == 65
 
 
-@pytest.mark.parametrize("what", [".converge", "."])
-@pytest.mark.parametrize("how", ["a file", "a circle"])
-def test_what_stands_in_the_place_of_a_generation_is_drift(
-    stocked: Host, what: str, how: str
-) -> None:
+@pytest.mark.parametrize("name", [".converge", "."])
+@pytest.mark.parametrize("kind", ["file", "symlink to itself"])
+def test_file_in_place_of_a_generation_is_drift(stocked: Host, name: str, kind: str) -> None:
     stocked.declare(["beta"])
     stocked.applied()
-    place = stocked.generation / what
-    shutil.rmtree(place)
-    if how == "a file":
-        place.write_text("")
+    path = stocked.generation / name
+    shutil.rmtree(path)
+    if kind == "file":
+        path.write_text("")
     else:
-        place.symlink_to(place.name)
+        path.symlink_to(path.name)
 
     stocked.converges()
 
 
-def test_two_places_that_have_become_one_are_refused(stocked: Host) -> None:
-    """Though the declaration was read, and found right, before."""
+def test_paths_that_become_equivalent_are_refused(stocked: Host) -> None:
+    """This also holds if the declaration is valid and cached."""
     stocked.declare(["beta"], path="one/app", more='[venv.twin]\npath = "two/app"')
     (stocked.folder / "two").mkdir()
     assert stocked.plan().code == 0
@@ -202,7 +198,7 @@ def test_two_places_that_have_become_one_are_refused(stocked: Host) -> None:
     assert stocked.plan().code == 65
 
 
-def test_a_path_that_is_the_store_of_another_is_refused(stocked: Host) -> None:
+def test_path_that_is_the_store_of_another_venv_is_refused(stocked: Host) -> None:
     stocked.declare(["beta"], more='[venv.twin]\npath = "venvs/.app"')
 
     refused = stocked.plan()
@@ -211,18 +207,17 @@ def test_a_path_that_is_the_store_of_another_is_refused(stocked: Host) -> None:
     assert "venvs/.app" in refused.out
 
 
-def test_one_engine_may_remove_what_another_makes(stocked: Host) -> None:
-    """Whoever comes second waits for the first, and does what is asked of it."""
+def test_concurrent_create_and_delete_both_succeed(stocked: Host) -> None:
+    """The second run waits for the first, then makes its own changes."""
     stocked.declare(["beta"])
-    text = (stocked.folder / "converge.toml").read_text()
-    stocked.write(text + 'state = "absent"\n', "absent.toml")
+    declaration = (stocked.folder / "converge.toml").read_text()
+    stocked.write(declaration + 'state = "absent"\n', "absent.toml")
     stocked.applied()
 
     for _ in range(4):
-        ended = []
-        words = (["apply", "absent.toml"], ["apply", "converge.toml"], ["apply", "absent.toml"])
+        commands = (["apply", "absent.toml"], ["apply", "converge.toml"], ["apply", "absent.toml"])
         with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(lambda one: stocked.run(*one), words))
+            results = list(pool.map(lambda command: stocked.run(*command), commands))
 
-        assert [one.code for one in ended] == [0, 0, 0], [one.out + one.err for one in ended]
+        assert [run.code for run in results] == [0, 0, 0], [run.out + run.err for run in results]
         stocked.applied()

@@ -1,4 +1,4 @@
-"""What goes wrong below becomes one clear message, and what was live stays live."""
+"""Each failure is reported as one clear error, and the live generation stays published."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ from tests.integration.rooms import read_only, room, small_disk
 from tests.support.index import Index
 from tests.support.wheels import make_sdist, make_wheel
 
-READ = time.time()
-"""Whoever runs these tests has run since before that."""
+IMPORTED_AT = time.time()
+"""The process that holds a lock in these tests started before this time."""
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses unsafe paths")
 
 
-def refused(host: Host, run: Run, code: int, message: str, *, hint: str, output: str = "") -> None:
-    """Insist on how a run failed: its class, its words, and that nothing of it is left."""
+def assert_failed(
+    host: Host, run: Run, code: int, message: str, *, hint: str, output: str = ""
+) -> None:
+    """Assert the exit code, the error, and that the failed run left no files."""
     assert run.code == code, run.out + run.err
     error = run.first["error"]
     assert error["code"] == code
@@ -40,173 +44,186 @@ def refused(host: Host, run: Run, code: int, message: str, *, hint: str, output:
 
 
 @pytest.fixture
-def running(live: Host) -> Iterator[Host]:
-    """An environment that answers before and after, whatever fails meanwhile."""
+def working_host(live: Host) -> Iterator[Host]:
+    """Yield a host whose environment works before and after the test."""
     assert live.script("alpha") == "alpha 1.1"
     yield live
     assert live.script("alpha") == "alpha 1.1"
 
 
-def test_an_index_that_refuses_connections_is_unavailable(running: Host, index: Index) -> None:
+def test_index_that_refuses_connections_is_unavailable(working_host: Host, index: Index) -> None:
     index.close()
-    running.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
+    working_host.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
 
-    failed = running.apply()
+    failed = working_host.apply()
 
     hint = "check the network"
-    refused(running, failed, 69, "an index cannot be reached", hint=hint, output="gamma")
+    assert_failed(working_host, failed, 69, "an index cannot be reached", hint=hint, output="gamma")
     assert failed.report["exit"] == {"code": 69, "class": "unavailable", "retryable": True}
 
 
-def test_an_index_that_wants_a_password_is_unavailable(running: Host, index: Index) -> None:
+def test_index_that_requires_a_password_is_unavailable(working_host: Host, index: Index) -> None:
     index.auth = ("user", "secret")
-    running.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
+    working_host.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
 
-    refused(running, running.apply(), 69, "the index refuses us", hint="netrc")
+    assert_failed(working_host, working_host.apply(), 69, "the index refuses us", hint="netrc")
 
 
-def test_a_version_that_does_not_exist_is_named(running: Host) -> None:
-    running.declare(["beta==9"])
+def test_nonexistent_version_is_named(working_host: Host) -> None:
+    working_host.declare(["beta==9"])
 
     message, hint = "no set of versions satisfies all requirements", "overrides"
-    refused(running, running.apply(), 1, message, hint=hint, output="beta==9")
+    assert_failed(working_host, working_host.apply(), 1, message, hint=hint, output="beta==9")
 
 
-def test_a_package_that_does_not_exist_is_named(running: Host) -> None:
-    running.declare(["no-such-package"])
+def test_nonexistent_package_is_named(working_host: Host) -> None:
+    working_host.declare(["no-such-package"])
 
-    refused(running, running.apply(), 1, "choosing versions", hint="", output="no-such-package")
+    assert_failed(
+        working_host,
+        working_host.apply(),
+        1,
+        "choosing versions",
+        hint="",
+        output="no-such-package",
+    )
 
 
-def test_contradicting_requirements_are_named(running: Host) -> None:
-    make_wheel(running.wheels, "delta", "1.0", requires=["beta>=2"])
-    running.declare(["beta<2", "delta"])
+def test_contradicting_requirements_are_named(working_host: Host) -> None:
+    make_wheel(working_host.wheels, "delta", "1.0", requires=["beta>=2"])
+    working_host.declare(["beta<2", "delta"])
 
     message = "no set of versions satisfies all requirements"
-    refused(running, running.apply(), 1, message, hint="overrides", output="delta")
+    assert_failed(working_host, working_host.apply(), 1, message, hint="overrides", output="delta")
 
 
-def test_a_source_that_needs_a_compiler_says_so(running: Host) -> None:
-    words = "error: command 'gcc' failed: No such file or directory\n"
-    make_sdist(running.wheels, "native", "1.0", build_fails=words)
-    running.declare(["native"])
-
-    refused(
-        running, running.apply(), 1, "no compiler is here", hint="headers", output="command 'gcc'"
-    )
-
-
-def test_a_source_that_needs_a_header_says_so(running: Host) -> None:
-    words = """Modules/common.h:15:10: fatal error: lber.h: No such file or directory
+BUILD_FAILURES = {
+    "missing compiler": (
+        "error: command 'gcc' failed: No such file or directory\n",
+        "no compiler is here",
+        "headers",
+        "command 'gcc'",
+    ),
+    "missing header": (
+        """Modules/common.h:15:10: fatal error: lber.h: No such file or directory
 compilation terminated.
 error: command '/usr/bin/gcc' failed with exit code 1
-"""
-    make_sdist(running.wheels, "native", "1.0", build_fails=words)
-    running.declare(["native"])
-
-    message = "a header to build it is not here"
-    refused(running, running.apply(), 1, message, hint="headers", output="lber.h")
-
-
-def test_a_compiler_that_fails_is_not_taken_for_missing(running: Host) -> None:
-    words = (
-        "native.c:1: error: unknown type\nerror: command '/usr/bin/gcc' failed with exit code 1\n"
-    )
-    make_sdist(running.wheels, "native", "1.0", build_fails=words)
-    running.declare(["native"])
-
-    message = "a package could not be built from source"
-    refused(running, running.apply(), 1, message, hint="its words", output="unknown type")
-
-
-def test_a_source_that_does_not_build_says_so(running: Host) -> None:
-    make_sdist(running.wheels, "wrong", "1.0", build_fails="SyntaxError in setup.py\n")
-    running.declare(["wrong"])
-
-    message = "a package could not be built from source"
-    refused(running, running.apply(), 1, message, hint="find-links", output="SyntaxError in")
+""",
+        "a header to build it is not here",
+        "headers",
+        "lber.h",
+    ),
+    "failing compiler": (
+        """native.c:1: error: unknown type
+error: command '/usr/bin/gcc' failed with exit code 1
+""",
+        "a package could not be built from source",
+        "its words",
+        "unknown type",
+    ),
+    "failing setup.py": (
+        "SyntaxError in setup.py\n",
+        "a package could not be built from source",
+        "find-links",
+        "SyntaxError in",
+    ),
+}
 
 
-def test_no_interpreter_says_where_was_looked(running: Host) -> None:
-    running.declare(["beta"], python=">=3.99")
+@pytest.mark.parametrize(
+    ("stderr", "message", "hint", "output"), BUILD_FAILURES.values(), ids=BUILD_FAILURES
+)
+def test_sdist_build_failure_names_its_cause(
+    working_host: Host, stderr: str, message: str, hint: str, output: str
+) -> None:
+    make_sdist(working_host.wheels, "native", "1.0", build_fails=stderr)
+    working_host.declare(["native"])
+
+    assert_failed(working_host, working_host.apply(), 1, message, hint=hint, output=output)
+
+
+def test_missing_interpreter_error_lists_searched_directories(working_host: Host) -> None:
+    working_host.declare(["beta"], python=">=3.99")
 
     message = 'no interpreter found for `python = ">=3.99"`'
-    where = "searched were PATH, /usr/local/bin, /usr/bin, /bin and pyenv's versions"
-    refused(running, running.apply(), 1, message, hint=where)
+    searched = "searched were PATH, /usr/local/bin, /usr/bin, /bin and pyenv's versions"
+    assert_failed(working_host, working_host.apply(), 1, message, hint=searched)
 
 
-def test_a_path_without_an_interpreter_is_told_from_one_that_does_not_run(running: Host) -> None:
-    program = running.write("#!/bin/sh\nexit 1\n", "program")
+def test_broken_interpreter_differs_from_a_missing_one(working_host: Host) -> None:
+    program = working_host.write("#!/bin/sh\nexit 1\n", "program")
     program.chmod(0o755)
-    running.declare(["beta"], python=str(program))
+    working_host.declare(["beta"], python=str(program))
     message = f"`{program}` does not run as a Python interpreter"
-    refused(running, running.apply(), 1, message, hint="repair or reinstall it")
+    assert_failed(working_host, working_host.apply(), 1, message, hint="repair or reinstall it")
 
     program.unlink()
 
     message, hint = "no interpreter found", "install it, or name another one"
-    refused(running, running.apply(), 1, message, hint=hint)
+    assert_failed(working_host, working_host.apply(), 1, message, hint=hint)
 
 
-def test_a_lock_that_is_held_names_the_holder(running: Host) -> None:
-    running.declare(["gamma"])
-    with (running.store / "lock").open("r+b") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        failed = running.apply("--lock-timeout", "0.1")
+def test_lock_timeout_names_the_lock_holder(working_host: Host) -> None:
+    working_host.declare(["gamma"])
+    with (working_host.store / "lock").open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        failed = working_host.apply("--lock-timeout", "0.1")
 
-    refused(running, failed, 75, f"is locked by pid {os.getpid()}", hint="--lock-timeout")
+    assert_failed(
+        working_host, failed, 75, f"is locked by pid {os.getpid()}", hint="--lock-timeout"
+    )
     assert failed.report["exit"]["retryable"]
 
 
-@pytest.mark.parametrize("verb", ["apply", "gc", "rollback", "pin"])
-def test_who_waits_for_a_lock_says_for_whom_meanwhile(running: Host, verb: str) -> None:
-    running.declare(["gamma"])
-    words = (verb, "converge.toml", *(["app"] if verb in ("rollback", "pin") else []))
-    with (running.store / "lock").open("r+b") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        waited = running.run(*words, "--lock-timeout", "0.1")
-        quiet = running.run(*words, "--lock-timeout", "0.1", "--quiet")
+@pytest.mark.parametrize("command", ["apply", "gc", "rollback", "pin"])
+def test_waiting_for_a_lock_reports_the_holder(working_host: Host, command: str) -> None:
+    working_host.declare(["gamma"])
+    arguments = (command, "converge.toml", *(["app"] if command in ("rollback", "pin") else []))
+    with (working_host.store / "lock").open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        waited = working_host.run(*arguments, "--lock-timeout", "0.1")
+        quiet = working_host.run(*arguments, "--lock-timeout", "0.1", "--quiet")
 
     assert waited.code == quiet.code == 75
-    told = f"venv.app: waiting for the lock, held by pid {os.getpid()} of "
-    assert told in waited.err
-    assert told not in quiet.err
+    expected = f"venv.app: waiting for the lock, held by pid {os.getpid()} of "
+    assert expected in waited.err
+    assert expected not in quiet.err
 
 
-def test_who_waits_to_adopt_says_so_too(stocked: Host) -> None:
+def test_adopt_waiting_for_a_lock_reports_the_holder(stocked: Host) -> None:
     stocked.declare(["beta"])
     (stocked.venv / "bin").mkdir(parents=True)
     stocked.store.mkdir()
-    with (stocked.store / "lock").open("x") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with (stocked.store / "lock").open("x") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
         waited = stocked.run("adopt", "converge.toml", "app", "--lock-timeout", "0.1")
 
     assert waited.code == 75
     assert f"venv.app: waiting for the lock, held by pid {os.getpid()} of " in waited.err
 
 
-def test_since_when_the_holder_runs_is_told_where_nobody_looked_at_it_before(running: Host) -> None:
-    """The times of a folder in /proc are those of the first look at it."""
-    running.declare(["gamma"])
+def test_lock_holder_start_time_is_correct_in_a_fresh_proc(working_host: Host) -> None:
+    """The timestamps of a directory in `/proc` are those of its first lookup."""
+    working_host.declare(["gamma"])
     with (
-        (running.store / "lock").open("r+b") as held,
-        room("mount -t proc none /proc", running.folder) as prefix,
+        (working_host.store / "lock").open("r+b") as stream,
+        room("mount -t proc none /proc", working_host.folder) as in_namespace,
     ):
-        fcntl.flock(held, fcntl.LOCK_EX)
-        failed = running.apply("--lock-timeout", "0.1", prefix=prefix, env={"TZ": "UTC"})
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        failed = working_host.apply("--lock-timeout", "0.1", prefix=in_namespace, env={"TZ": "UTC"})
 
-    told = re.search(r" since (\S+ \S+) \(", failed.first["error"]["message"])
-    assert told is not None
-    assert calendar.timegm(time.strptime(told[1], "%Y-%m-%d %H:%M:%S")) <= READ
+    match = re.search(r" since (\S+ \S+) \(", failed.first["error"]["message"])
+    assert match is not None
+    assert calendar.timegm(time.strptime(match[1], "%Y-%m-%d %H:%M:%S")) <= IMPORTED_AT
 
 
-def test_one_failure_leaves_the_others_alone(running: Host) -> None:
+def test_failed_resource_does_not_affect_independent_ones(working_host: Host) -> None:
     other = '[venv.other]\npath = "venvs/other"\npackages = ["gamma"]\nfind-links = ["wheels"]\n'
-    other += f'no-index = true\npython = "{running.python}"\n'
-    victim = '[link."bin/app"]\nto = "venv.app:bin/alpha"\n'
-    running.declare(["no-such-package"], more=other + victim)
+    other += f'no-index = true\npython = "{working_host.python}"\n'
+    link = '[link."bin/app"]\nto = "venv.app:bin/alpha"\n'
+    working_host.declare(["no-such-package"], more=other + link)
 
-    done = running.apply()
+    done = working_host.apply()
 
     assert done.code == 1
     assert done.resource("venv.other")["outcome"] == "changed"
@@ -215,67 +232,67 @@ def test_one_failure_leaves_the_others_alone(running: Host) -> None:
     assert done.report["summary"]["failed"] == 1
 
 
-def test_a_full_disk_leaves_what_was_there_and_nothing_else(stocked: Host) -> None:
+def test_full_disk_keeps_the_live_generation_only(stocked: Host) -> None:
     make_wheel(stocked.wheels, "big", "1.0", files={"big/data.bin": os.urandom(6 << 20)})
     disk = stocked.folder / "venvs"
     disk.mkdir()
-    with room(small_disk(disk, "4m"), stocked.folder) as inside:
+    with room(small_disk(disk, "4m"), stocked.folder) as in_namespace:
         stocked.declare(["beta"])
-        stocked.applied(prefix=inside)
-        free = _free(inside, disk)
+        stocked.applied(prefix=in_namespace)
+        free = _free_blocks(in_namespace, disk)
         stocked.declare(["big"])
 
-        failed = stocked.apply(prefix=inside)
+        failed = stocked.apply(prefix=in_namespace)
 
         assert failed.code == 73, failed.out + failed.err
         assert failed.report["exit"]["class"] == "disk-full"
         assert "free some space" in failed.first["error"]["hint"]
-        assert _free(inside, disk) == free
+        assert _free_blocks(in_namespace, disk) == free
         stocked.declare(["beta"])
-        assert not stocked.apply(prefix=inside).report["changed"]
+        assert not stocked.apply(prefix=in_namespace).report["changed"]
 
 
 @pytest.mark.parametrize("path", ["app", "another/app"])
-def test_a_disk_without_any_room_says_how_much_is_missing(stocked: Host, path: str) -> None:
+def test_disk_without_inodes_reports_how_many_are_missing(stocked: Host, path: str) -> None:
     disk = stocked.folder / "venvs"
     disk.mkdir()
-    with room(small_disk(disk, "4m,nr_inodes=150"), stocked.folder) as inside:
+    with room(small_disk(disk, "4m,nr_inodes=150"), stocked.folder) as in_namespace:
         stocked.declare(["beta<2"])
-        stocked.applied(prefix=inside)
-        fill = f"i=0; while touch {disk}/file-$i; do i=$((i + 1)); done"
-        subprocess.run([*inside, "sh", "-c", fill], capture_output=True)
-        assert "inodes" in stocked.run("pin", "converge.toml", "app", prefix=inside).err
+        stocked.applied(prefix=in_namespace)
+        fill_script = f"i=0; while touch {disk}/file-$i; do i=$((i + 1)); done"
+        subprocess.run([*in_namespace, "sh", "-c", fill_script], capture_output=True)
+        assert "inodes" in stocked.run("pin", "converge.toml", "app", prefix=in_namespace).err
         stocked.declare(["beta==2.0"], path=f"venvs/{path}")
 
-        failed = stocked.apply(prefix=inside)
+        failed = stocked.apply(prefix=in_namespace)
 
         assert failed.code == 73, failed.out + failed.err
         assert "it has room for 0 files" in failed.first["error"]["hint"]
 
 
-def test_nothing_but_the_store_and_our_own_folders_need_be_writable(stocked: Host) -> None:
+def test_apply_writes_only_to_store_state_and_cache(stocked: Host) -> None:
     file = stocked.declare(["alpha"])
-    ours = [stocked.folder / "venvs", stocked.folder / "state", stocked.cache]
-    binds = "".join(f"mkdir -p '{one}'; mount --bind '{one}' '{one}'\n" for one in ours)
-    script = binds + "for one in / /tmp; do mount -o remount,bind,ro $one || true; done"
-    with room(script, Path("/")) as inside:
-        done = stocked.run("apply", str(file), prefix=inside)
+    writable = [stocked.folder / "venvs", stocked.folder / "state", stocked.cache]
+    binds = "".join(f"mkdir -p '{path}'; mount --bind '{path}' '{path}'\n" for path in writable)
+    script = binds + "for mount in / /tmp; do mount -o remount,bind,ro $mount || true; done"
+    with room(script, Path("/")) as in_namespace:
+        done = stocked.run("apply", str(file), prefix=in_namespace)
 
     assert done.code == 0, done.out + done.err
 
 
-def test_a_read_only_disk_is_named(live: Host) -> None:
+def test_read_only_disk_is_reported(live: Host) -> None:
     live.declare(["gamma"])
-    with room(read_only(live.folder / "venvs"), live.folder) as inside:
-        failed = live.apply(prefix=inside)
+    with room(read_only(live.folder / "venvs"), live.folder) as in_namespace:
+        failed = live.apply(prefix=in_namespace)
 
     assert failed.code == 74, failed.out
     assert "read-only" in failed.first["error"]["message"]
     assert failed.first["error"]["hint"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
-def test_a_folder_that_others_may_write_is_unsafe_for_root(stocked: Host) -> None:
+@root_only
+def test_group_or_world_writable_parent_is_unsafe_for_root(stocked: Host) -> None:
     (stocked.folder / "venvs").mkdir()
     (stocked.folder / "venvs").chmod(0o777)
     stocked.declare(["beta"])
@@ -287,8 +304,8 @@ def test_a_folder_that_others_may_write_is_unsafe_for_root(stocked: Host) -> Non
     assert f"chmod go-w {stocked.folder}/venvs" in failed.first["error"]["hint"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
-def test_a_folder_that_another_owns_is_unsafe_for_root(stocked: Host) -> None:
+@root_only
+def test_parent_owned_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
     (stocked.folder / "venvs").mkdir()
     os.chown(stocked.folder / "venvs", 65534, 65534)
     stocked.declare(["beta"])
@@ -296,13 +313,13 @@ def test_a_folder_that_another_owns_is_unsafe_for_root(stocked: Host) -> None:
     assert stocked.apply().code == 77
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
-def test_a_store_that_another_made_beforehand_is_unsafe(stocked: Host) -> None:
-    """As anybody can in a folder like `/tmp`."""
+@root_only
+def test_store_created_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
+    """Any user can do this in a directory such as `/tmp`."""
     (stocked.store / "generations").mkdir(parents=True)
     (stocked.folder / "venvs").chmod(0o1777)
-    for folder in (stocked.store, stocked.store / "generations"):
-        os.chown(folder, 65534, 65534)
+    for directory in (stocked.store, stocked.store / "generations"):
+        os.chown(directory, 65534, 65534)
     stocked.declare(["beta"])
 
     failed = stocked.apply()
@@ -312,8 +329,8 @@ def test_a_store_that_another_made_beforehand_is_unsafe(stocked: Host) -> None:
     assert list((stocked.store / "generations").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
-def test_a_symlink_of_another_on_the_way_is_unsafe_for_root(stocked: Host) -> None:
+@root_only
+def test_symlink_owned_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
     (stocked.folder / "real").mkdir()
     (stocked.folder / "venvs").symlink_to("real")
     os.lchown(stocked.folder / "venvs", 65534, 65534)
@@ -325,26 +342,26 @@ def test_a_symlink_of_another_on_the_way_is_unsafe_for_root(stocked: Host) -> No
     assert f"`{stocked.folder}/venvs` belongs to uid 65534" in failed.first["error"]["message"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has permissions to lose")
-def test_a_symlink_of_another_is_unsafe_behind_one_of_roots_too(stocked: Host) -> None:
+@root_only
+def test_nested_symlink_of_another_user_is_unsafe_for_root(stocked: Host) -> None:
     (stocked.folder / "safe").mkdir()
-    theirs = stocked.folder / "theirs"
-    theirs.mkdir()
-    (theirs / "link").symlink_to("../safe")
-    os.lchown(theirs / "link", 65534, 65534)
-    (stocked.folder / "venvs").symlink_to("theirs/link")
+    other = stocked.folder / "other"
+    other.mkdir()
+    (other / "link").symlink_to("../safe")
+    os.lchown(other / "link", 65534, 65534)
+    (stocked.folder / "venvs").symlink_to("other/link")
     stocked.declare(["beta"])
 
     failed = stocked.apply()
 
     assert failed.code == 77
     error = failed.first["error"]
-    assert "theirs/link` belongs to uid 65534" in error["message"]
+    assert "other/link` belongs to uid 65534" in error["message"]
     assert "chown -h root" in error["hint"]
     assert list((stocked.folder / "safe").iterdir()) == []
 
 
-def test_a_path_may_begin_with_two_slashes(stocked: Host) -> None:
+def test_path_may_start_with_two_slashes(stocked: Host) -> None:
     stocked.declare(["beta"], path=f"/{stocked.venv}")
 
     stocked.applied()
@@ -353,21 +370,21 @@ def test_a_path_may_begin_with_two_slashes(stocked: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("output", "message"),
     [
         ("cause: Too many open files (os error 24)", "too many files are open"),
         ('Os { code: 11, message: "Resource temporarily unavailable" }', "no further process"),
         ("OS can't spawn worker thread: Resource temporarily unavailable", "no further process"),
     ],
 )
-def test_a_limit_that_the_installer_meets_is_named(words: str, told: str) -> None:
-    error = complaint(Ended(status=2, output=f"error: Failed to install\n  {words}"), "installing")
+def test_resource_limit_reached_by_uv_is_named(output: str, message: str) -> None:
+    error = complaint(Ended(status=2, output=f"error: Failed to install\n  {output}"), "installing")
 
-    assert error.message.startswith(f"installing: {told}")
+    assert error.message.startswith(f"installing: {message}")
     assert (error.code, "raise the limit" in (error.hint or "")) == (74, True)
 
 
-def test_a_limit_of_the_size_of_files_is_named(stocked: Host) -> None:
+def test_file_size_limit_is_named(stocked: Host) -> None:
     stocked.declare(["beta"])
     stocked.applied()
     shutil.rmtree(stocked.folder / "venvs")
@@ -381,7 +398,7 @@ def test_a_limit_of_the_size_of_files_is_named(stocked: Host) -> None:
     stocked.applied()
 
 
-def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Index) -> None:
+def test_index_server_error_is_reported_without_a_traceback(host: Host, index: Index) -> None:
     stock(index.directory)
     index.statuses["/simple/beta/"] = 500
     host.declare(["beta"], find_links=[], no_index=False, index_url=index.url)
@@ -392,6 +409,6 @@ def test_a_damaged_index_page_is_told_without_a_traceback(host: Host, index: Ind
     assert "500" in failed.first["error"]["output"]
 
 
-def _free(inside: list[str], disk: Path) -> int:
-    words = [*inside, "stat", "--file-system", "--format=%f", str(disk)]
-    return int(subprocess.run(words, capture_output=True, check=True).stdout)
+def _free_blocks(in_namespace: list[str], disk: Path) -> int:
+    argv = [*in_namespace, "stat", "--file-system", "--format=%f", str(disk)]
+    return int(subprocess.run(argv, capture_output=True, check=True).stdout)

@@ -1,9 +1,9 @@
-"""A wheel that lies, or reaches beyond its own files, is not published."""
+"""converge doesn't publish a wheel that is inconsistent or writes outside its own files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,52 +11,35 @@ from tests.integration.host import MINOR, Host
 from tests.support.wheels import Raw, make_wheel, record_row
 
 MODULE = "evil/__init__.py"
-EVIL: dict[str, Callable[[Path], object]] = {
-    "its RECORD has another hash": lambda folder: make_wheel(
-        folder, "evil", "1.0", record_lies={MODULE: record_row("other")}
-    ),
-    "it has no RECORD": lambda folder: make_wheel(folder, "evil", "1.0", without=["RECORD"]),
-    "its RECORD is garbage": lambda folder: make_wheel(folder, "evil", "1.0", record="\0\0\n"),
-    "its RECORD has a row that no reader takes": lambda folder: make_wheel(
-        folder, "evil", "1.0", record="x" * 140_000 + ",,\n"
-    ),
-    "it replaces pyvenv.cfg": lambda folder: make_wheel(
-        folder, "evil", "1.0", data={"data/pyvenv.cfg": "home = /nowhere\n"}
-    ),
-    "it replaces the interpreter by its data": lambda folder: make_wheel(
-        folder, "evil", "1.0", data={"data/bin/python": "#!/bin/sh\n"}
-    ),
-    "it replaces the interpreter by a script": lambda folder: make_wheel(
-        folder, "evil", "1.0", scripts={"python": "#!/bin/sh\n"}
-    ),
-    "it replaces the interpreter by an entry point": lambda folder: make_wheel(
-        folder, "evil", "1.0", console_scripts={"python3": "evil:main"}
-    ),
-    "it brings another interpreter": lambda folder: make_wheel(
-        folder, "evil", "1.0", scripts={"python3.99": "#!/bin/sh\n"}
-    ),
-    "it replaces activate": lambda folder: make_wheel(
-        folder, "evil", "1.0", scripts={"activate": "exit 1\n"}
-    ),
-    "it replaces the pin": lambda folder: make_wheel(
-        folder, "evil", "1.0", files={"_converge_pin.py": "evil = True\n"}
-    ),
-    "it brings a receipt": lambda folder: make_wheel(
-        folder, "evil", "1.0", data={"data/.converge/receipt.json": "{}"}
-    ),
-    "its RECORD leaves a file out": lambda folder: make_wheel(
-        folder, "evil", "1.0", record_lies={MODULE: None}
-    ),
-    "its metadata names another version": lambda folder: make_wheel(folder, "evil", "2.0").rename(
-        folder / "evil-1.0-py3-none-any.whl"
-    ),
+SHELL = "#!/bin/sh\n"
+EVIL: dict[str, dict[str, Any]] = {
+    "wrong hash in RECORD": {"record_lies": {MODULE: record_row("other")}},
+    "no RECORD": {"without": ["RECORD"]},
+    "binary RECORD": {"record": "\0\0\n"},
+    "oversized RECORD row": {"record": "x" * 140_000 + ",,\n"},
+    "pyvenv.cfg replaced": {"data": {"data/pyvenv.cfg": "home = /nowhere\n"}},
+    "interpreter replaced by data": {"data": {"data/bin/python": SHELL}},
+    "interpreter replaced by a script": {"scripts": {"python": SHELL}},
+    "interpreter replaced by an entry point": {"console_scripts": {"python3": "evil:main"}},
+    "additional interpreter": {"scripts": {"python3.99": SHELL}},
+    "activate replaced": {"scripts": {"activate": "exit 1\n"}},
+    "startup hook replaced": {"files": {"_converge_pin.py": "evil = True\n"}},
+    "receipt included": {"data": {"data/.converge/receipt.json": "{}"}},
+    "file missing from RECORD": {"record_lies": {MODULE: None}},
+    "other version in METADATA": {"version": "2.0"},
 }
 
 
-@pytest.mark.parametrize("make", EVIL.values(), ids=EVIL)
-def test_nothing_of_it_is_published(host: Host, make: Callable[[Path], object]) -> None:
+def make_evil(directory: Path, *, version: str = "1.0", **contents: Any) -> None:
+    """Create the wheel `evil` 1.0, whose metadata has `version`."""
+    wheel = make_wheel(directory, "evil", version, **contents)
+    wheel.rename(directory / "evil-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize("contents", EVIL.values(), ids=EVIL)
+def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) -> None:
     make_wheel(host.wheels, "good", "1.0")
-    make(host.wheels)
+    make_evil(host.wheels, **contents)
     host.cache = host.folder / "cache"
     host.declare(["good"])
     host.applied()
@@ -75,10 +58,10 @@ def test_nothing_of_it_is_published(host: Host, make: Callable[[Path], object]) 
     assert host.python_says("import good; print(good.__version__)") == "1.0"
 
 
-def test_a_file_that_is_another_packages_is_never_published_as_that_of_a_wheel_that_hides_it(
+def test_unlisted_file_never_replaces_another_packages_file(
     host: Host,
 ) -> None:
-    """Which of the two an installer writes last is chance: refused, or the honest file."""
+    """The installer's write order is random, so apply either fails or installs the genuine file."""
     make_wheel(host.wheels, "good", "1.0")
     hidden = "good/__init__.py"
     make_wheel(
@@ -102,27 +85,18 @@ def test_a_file_that_is_another_packages_is_never_published_as_that_of_a_wheel_t
     assert len(host.generations()) == (2 if done.code == 0 else 1)
 
 
-HARMLESS: dict[str, Callable[[Path], object]] = {
-    "its RECORD lists a file that is not there": lambda folder: make_wheel(
-        folder, "evil", "1.0", without=[MODULE]
-    ),
-    "it climbs out": lambda folder: make_wheel(
-        folder, "evil", "1.0", raw=[Raw(name="../../../../../canary", content="x")]
-    ),
-    "it climbs out by its data": lambda folder: make_wheel(
-        folder, "evil", "1.0", data={"data/../../canary": "x"}
-    ),
-    "it has an absolute path": lambda folder: make_wheel(
-        folder, "evil", "1.0", raw=[Raw(name=f"{folder.parent}/canary", content="x")]
-    ),
+HARMLESS: dict[str, dict[str, Any]] = {
+    "missing file in RECORD": {"without": [MODULE]},
+    "file above the root": {"raw": [Raw(name="../../../../../canary", content="x")]},
+    "data above the root": {"data": {"data/../../canary": "x"}},
+    "absolute path": {},
 }
 
 
-@pytest.mark.parametrize("make", HARMLESS.values(), ids=HARMLESS)
-def test_what_an_installer_makes_harmless_reaches_nothing_outside(
-    host: Host, make: Callable[[Path], object]
-) -> None:
-    make(host.wheels)
+@pytest.mark.parametrize("contents", HARMLESS.values(), ids=HARMLESS)
+def test_wheel_writes_nothing_outside_the_environment(host: Host, contents: dict[str, Any]) -> None:
+    absolute = {"raw": [Raw(name=f"{host.folder}/canary", content="x")]}
+    make_evil(host.wheels, **(contents or absolute))
     host.cache = host.folder / "cache"
     host.declare(["evil"])
 
@@ -130,26 +104,26 @@ def test_what_an_installer_makes_harmless_reaches_nothing_outside(
 
     assert done.code in (0, 1, 81)
     inside = {host.store, host.cache}
-    assert [one for one in host.folder.rglob("canary") if not inside & {*one.parents}] == []
+    assert [path for path in host.folder.rglob("canary") if not inside & {*path.parents}] == []
     if done.code == 0:
         host.settled()
 
 
-def test_scripts_that_are_only_named_like_the_environments_own_are_installed(host: Host) -> None:
-    """As those of argcomplete."""
+def test_script_named_like_a_venv_script_is_installed(host: Host) -> None:
+    """argcomplete has such scripts."""
     names = ["python-argcomplete-check-easy-install-script", "activate-global-python-argcomplete"]
-    scripts = dict.fromkeys(names, "#!/bin/sh\necho honest\n")
+    scripts = dict.fromkeys(names, "#!/bin/sh\necho genuine\n")
     make_wheel(host.wheels, "argcomplete", "1.0", scripts=scripts)
     host.declare(["argcomplete"])
 
     host.converges()
 
-    assert [host.script(name) for name in names] == ["honest", "honest"]
+    assert [host.script(name) for name in names] == ["genuine", "genuine"]
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_the_signature_of_a_record_need_not_stand_in_it(host: Host, listed: bool) -> None:
-    """As that of wheel 0.24 does not."""
+def test_record_signature_may_be_missing_from_record(host: Host, listed: bool) -> None:
+    """wheel 0.24 doesn't list it."""
     signature = "signed-1.0.dist-info/RECORD.jws"
     raw = [Raw(name=signature, content="{}", recorded=listed)]
     make_wheel(host.wheels, "signed", "1.0", raw=raw, record_lies={signature: ","})
@@ -165,12 +139,16 @@ def test_the_signature_of_a_record_need_not_stand_in_it(host: Host, listed: bool
     assert f"file.lib/{MINOR}/site-packages/{signature}" in host.check().changes()
 
 
-def test_two_packages_may_bring_the_same_file_if_it_is_the_same(host: Host) -> None:
-    """As namespace packages of old do."""
+def make_sharing_wheels(host: Host) -> None:
+    """Create the wheels `one` and `two`, which both contain `shared/__init__.py`."""
     for name in ("one", "two"):
-        make_wheel(
-            host.wheels, name, "1.0", files={"shared/__init__.py": "", f"shared/{name}.py": ""}
-        )
+        files = {"shared/__init__.py": "", f"shared/{name}.py": ""}
+        make_wheel(host.wheels, name, "1.0", files=files)
+
+
+def test_two_packages_may_contain_the_same_file(host: Host) -> None:
+    """Old namespace packages do."""
+    make_sharing_wheels(host)
     host.declare(["one", "two"])
 
     host.converges()
@@ -178,9 +156,9 @@ def test_two_packages_may_bring_the_same_file_if_it_is_the_same(host: Host) -> N
     assert host.python_says("import shared.one, shared.two; print('both')") == "both"
 
 
-def test_the_seal_is_true_of_a_file_that_two_packages_bring_differently(host: Host) -> None:
-    make_wheel(host.wheels, "one", "1.0", files={"shared/__init__.py": "who = 'one'\n"})
-    make_wheel(host.wheels, "two", "1.0", files={"shared/__init__.py": "who = 'two'\n"})
+def test_manifest_is_correct_for_a_file_that_two_packages_write(host: Host) -> None:
+    make_wheel(host.wheels, "one", "1.0", files={"shared/__init__.py": "origin = 'one'\n"})
+    make_wheel(host.wheels, "two", "1.0", files={"shared/__init__.py": "origin = 'two'\n"})
     host.declare(["one"])
     host.applied()
     host.declare(["one", "two"])
@@ -191,32 +169,29 @@ def test_the_seal_is_true_of_a_file_that_two_packages_bring_differently(host: Ho
     assert verified.code == 0, verified.out
 
 
-def test_taking_one_of_two_leaves_the_shared_folder_to_the_other(host: Host) -> None:
-    for name in ("one", "two"):
-        make_wheel(
-            host.wheels, name, "1.0", files={"shared/__init__.py": "", f"shared/{name}.py": ""}
-        )
+def test_removing_a_package_keeps_a_shared_directory(host: Host) -> None:
+    make_sharing_wheels(host)
     host.declare(["one", "two"])
     host.applied()
     host.declare(["two"])
 
     host.converges()
 
-    assert sorted(one.name for one in (host.site / "shared").glob("*.py")) == [
+    assert sorted(file.name for file in (host.site / "shared").glob("*.py")) == [
         "__init__.py",
         "two.py",
     ]
 
 
 @pytest.mark.parametrize("name", ["spaced name.py", "a,b.py", 'quote".py', "umläut.py", "%41.py"])
-def test_an_odd_but_honest_file_name_is_installed_and_sealed(host: Host, name: str) -> None:
+def test_unusual_file_name_is_installed_and_in_the_manifest(host: Host, name: str) -> None:
     make_wheel(host.wheels, "odd", "1.0", files={f"odd/{name}": "x = 1\n"})
     host.declare(["odd"])
 
     host.converges()
 
     (host.site / "odd" / name).write_text("x = 2\n")
-    assert {one["attribute"] for one in host.converges()["changes"]} == {
+    assert {change["attribute"] for change in host.converges()["changes"]} == {
         f"file.lib/{MINOR}/site-packages/odd/{name}",
         "generation",
     }

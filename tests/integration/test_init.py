@@ -1,4 +1,4 @@
-"""The first declaration, and the schema beside it."""
+"""`converge init` writes a declaration and its JSON schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.host import Host
 SCHEMA = "converge.schema.json"
 
 
-def test_a_schema_of_another_making_is_kept_and_told(host: Host) -> None:
+def test_existing_schema_is_kept_and_reported(host: Host) -> None:
     schema = host.write('{"mine": 1}', SCHEMA)
 
     done = host.run("init")
@@ -22,7 +22,7 @@ def test_a_schema_of_another_making_is_kept_and_told(host: Host) -> None:
     assert host.run("init").code == 64
 
 
-def test_a_schema_of_this_version_serves_a_second_declaration(host: Host) -> None:
+def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
     host.run("init")
 
     done = host.run("init", "second.toml")
@@ -32,20 +32,20 @@ def test_a_schema_of_this_version_serves_a_second_declaration(host: Host) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "words"),
+    ("name", "code", "message"),
     [
         ("", 64, "`` names no file"),
         ("-", 64, "`-` names no file"),
         ("deep/first.toml", 66, "no such folder: `deep`"),
     ],
 )
-def test_what_cannot_be_written_is_told_and_leaves_nothing(
-    host: Host, name: str, code: int, words: str
+def test_init_with_invalid_path_fails_and_writes_nothing(
+    host: Host, name: str, code: int, message: str
 ) -> None:
     before = os.listdir(host.folder)
 
     refused = host.run("init", name)
 
     assert refused.code == code
-    assert words in refused.err
+    assert message in refused.err
     assert os.listdir(host.folder) == before

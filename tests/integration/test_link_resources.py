@@ -1,4 +1,4 @@
-"""Links into an environment are swapped whole, and say when they lead nowhere."""
+"""A link into an environment is replaced atomically, and a dangling target is an error."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ LINK = '[link."bin/alpha"]\nto = "venv.app:bin/alpha"\n'
 
 @pytest.fixture
 def linked(stocked: Host) -> Host:
+    """Return a host with a link to a script of its environment."""
     (stocked.folder / "bin").mkdir()
     stocked.declare(["alpha"], more=LINK)
     stocked.applied()
     return stocked
 
 
-def test_it_leads_through_the_published_path(linked: Host) -> None:
+def test_link_points_to_the_published_path(linked: Host) -> None:
     assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
-    done = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
-    assert done.stdout == "alpha 1.1\n"
+    completed = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+    assert completed.stdout == "alpha 1.1\n"
 
 
-def test_an_upgrade_leaves_it_alone(linked: Host) -> None:
+def test_link_is_unchanged_by_a_venv_upgrade(linked: Host) -> None:
     linked.declare(["alpha==1.0"], more=LINK)
 
     done = linked.applied()
 
     assert done.resource("venv.app")["outcome"] == "changed"
     assert done.resource("link.bin/alpha")["outcome"] == "unchanged"
-    done_by = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
-    assert done_by.stdout == "alpha 1.0\n"
+    completed = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+    assert completed.stdout == "alpha 1.0\n"
 
 
-@pytest.mark.parametrize("how", ["removed", "redirected"])
-def test_one_that_was_meddled_with_is_put_back(linked: Host, how: str) -> None:
+@pytest.mark.parametrize("change", ["removed", "redirected"])
+def test_changed_link_is_restored(linked: Host, change: str) -> None:
     (linked.folder / "bin/alpha").unlink()
-    if how == "redirected":
+    if change == "redirected":
         (linked.folder / "bin/alpha").symlink_to("/bin/true")
 
     planned = linked.plan().resource("link.bin/alpha")
@@ -53,7 +54,7 @@ def test_one_that_was_meddled_with_is_put_back(linked: Host, how: str) -> None:
     linked.settled()
 
 
-def test_a_colon_in_an_absolute_path_is_only_a_colon(host: Host) -> None:
+def test_link_target_may_contain_a_colon_in_an_absolute_path(host: Host) -> None:
     (host.folder / "a:b").write_text("")
     host.write(f'[link."here"]\nto = "{host.folder}/a:b"\n')
 
@@ -62,24 +63,22 @@ def test_a_colon_in_an_absolute_path_is_only_a_colon(host: Host) -> None:
     assert os.readlink(host.folder / "here") == f"{host.folder}/a:b"
 
 
-def test_engines_side_by_side_do_not_take_each_others_links_away(host: Host) -> None:
+def test_concurrent_runs_keep_each_others_links(host: Host) -> None:
     (host.folder / "there").mkdir()
     host.write(f'[link."here"]\nto = "{host.folder}/there"\n')
 
     for _ in range(3):
         (host.folder / "here").unlink(missing_ok=True)
         with ThreadPoolExecutor() as pool:
-            ended = list(pool.map(lambda _: host.apply(), range(4)))
+            results = list(pool.map(lambda _: host.apply(), range(4)))
 
-        assert [one.code for one in ended] == [0] * 4, [one.out for one in ended]
-        assert sorted(one.name for one in host.folder.glob(".here*")) == []
+        assert [run.code for run in results] == [0] * 4, [run.out for run in results]
+        assert sorted(path.name for path in host.folder.glob(".here*")) == []
 
 
-@pytest.mark.parametrize("how", ["script", "path"])
-def test_a_plan_does_not_name_a_link_that_the_repair_of_its_venv_mends(
-    linked: Host, how: str
-) -> None:
-    if how == "script":
+@pytest.mark.parametrize("damage", ["script", "path"])
+def test_plan_omits_a_link_that_the_venv_repair_restores(linked: Host, damage: str) -> None:
+    if damage == "script":
         (linked.generation / "bin/alpha").unlink()
     else:
         linked.venv.unlink()
@@ -88,27 +87,27 @@ def test_a_plan_does_not_name_a_link_that_the_repair_of_its_venv_mends(
     planned = linked.plan()
     done = linked.applied()
 
-    for said in (planned, done):
-        assert said.resource("link.bin/alpha")["outcome"] == "unchanged"
+    for run in (planned, done):
+        assert run.resource("link.bin/alpha")["outcome"] == "unchanged"
     assert planned.report["digest"] == done.report["digest"]
     linked.settled()
 
 
-def test_what_an_interrupted_run_left_goes_and_nothing_that_is_only_called_alike(
+def test_link_cleanup_removes_only_interrupted_links(
     host: Host,
 ) -> None:
     (host.folder / ".here.next-0123abcd").symlink_to("/bin/true")
-    (host.folder / ".here.next-notes").write_text("mine")
+    (host.folder / ".here.next-file").write_text("mine")
     (host.folder / ".here.next-89abcdef").mkdir()
     host.write('[link."here"]\nto = "/bin/true"\n')
 
     host.applied()
 
-    kept = sorted(one.name for one in host.folder.glob(".here*"))
-    assert kept == [".here.next-89abcdef", ".here.next-notes"]
+    kept = sorted(path.name for path in host.folder.glob(".here*"))
+    assert kept == [".here.next-89abcdef", ".here.next-file"]
 
 
-def test_a_file_in_its_place_is_refused(linked: Host) -> None:
+def test_file_at_the_link_path_is_refused(linked: Host) -> None:
     (linked.folder / "bin/alpha").unlink()
     (linked.folder / "bin/alpha").write_text("mine")
 
@@ -119,7 +118,7 @@ def test_a_file_in_its_place_is_refused(linked: Host) -> None:
     assert (linked.folder / "bin/alpha").read_text() == "mine"
 
 
-def test_a_script_that_an_upgrade_lost_is_a_clear_failure(linked: Host) -> None:
+def test_link_to_a_script_removed_by_an_upgrade_fails(linked: Host) -> None:
     make_wheel(linked.wheels, "alpha", "2.0")
     linked.declare(["alpha==2.0"], more=LINK)
 
@@ -133,7 +132,7 @@ def test_a_script_that_an_upgrade_lost_is_a_clear_failure(linked: Host) -> None:
     assert "a package may have dropped this script" in link["error"]["hint"]
 
 
-def test_a_path_that_is_not_there_is_a_clear_failure_too(host: Host) -> None:
+def test_link_to_a_missing_path_fails(host: Host) -> None:
     host.write('[link."tool"]\nto = "/nowhere"\n')
 
     failed = host.apply()
@@ -144,7 +143,7 @@ def test_a_path_that_is_not_there_is_a_clear_failure_too(host: Host) -> None:
     assert not (host.folder / "tool").is_symlink()
 
 
-def test_one_declared_absent_goes(linked: Host) -> None:
+def test_link_declared_absent_is_deleted(linked: Host) -> None:
     linked.declare(["alpha"], more='[link."bin/alpha"]\nstate = "absent"\n')
 
     assert linked.applied().resource("link.bin/alpha")["action"] == "delete"
@@ -152,7 +151,7 @@ def test_one_declared_absent_goes(linked: Host) -> None:
     linked.settled()
 
 
-def test_its_plan_names_what_it_would_lead_to(stocked: Host) -> None:
+def test_link_plan_names_the_target(stocked: Host) -> None:
     (stocked.folder / "bin").mkdir()
     stocked.declare(["alpha"], more=LINK)
 
@@ -161,7 +160,7 @@ def test_its_plan_names_what_it_would_lead_to(stocked: Host) -> None:
     assert changes(planned)["to"] == (None, f"{stocked.venv}/bin/alpha")
 
 
-def test_a_link_that_was_never_ours_is_not_pruned(host: Host) -> None:
+def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
     (host.folder / "foreign").symlink_to("/bin/true")
     file = host.write('[link."foreign"]\nto = "/nowhere"\n')
     assert host.run("apply", file).code == 1
@@ -173,7 +172,7 @@ def test_a_link_that_was_never_ours_is_not_pruned(host: Host) -> None:
     assert os.readlink(host.folder / "foreign") == "/bin/true"
 
 
-def test_a_link_that_vanished_is_pruned_though_it_was_declared_to_lead_elsewhere_before(
+def test_link_with_a_changed_target_is_pruned(
     host: Host,
 ) -> None:
     for target in ("/bin/true", "/bin/false"):
@@ -186,7 +185,7 @@ def test_a_link_that_vanished_is_pruned_though_it_was_declared_to_lead_elsewhere
     assert not (host.folder / "tool").is_symlink()
 
 
-def test_a_link_into_a_venv_is_pruned_with_it(linked: Host) -> None:
+def test_link_into_a_venv_is_pruned_with_the_venv(linked: Host) -> None:
     file = linked.write("")
 
     assert linked.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2

@@ -1,0 +1,82 @@
+"""converge syncs a generation before it publishes it, and notices lost writes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.host import Host
+
+TRACED_CALLS = "trace=openat,mkdir,symlink,syncfs"
+
+pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+
+
+def test_sync_before_publishing_detects_every_lost_write(
+    stocked: Host,
+) -> None:
+    """The kernel reports a lost write only to files that were open when it was lost."""
+    stocked.declare(["beta"])
+    log = stocked.folder / "calls"
+    strace = ["strace", "-ff", "-ttt", "-qq", "-e", TRACED_CALLS, "-e", "signal=none"]
+
+    assert stocked.apply(prefix=[*strace, "-o", str(log)]).code == 0
+
+    calls = sorted_calls(log)
+    root = stocked.generation
+    created = next(index for index, call in enumerate(calls) if creates_below(call, f'"{root}/'))
+    synced, last = [(index, call) for index, call in enumerate(calls) if " syncfs(" in call][-1]
+    descriptor = last.partition("syncfs(")[2].partition(")")[0]
+    opened = [
+        index
+        for index, call in enumerate(calls[:synced])
+        if f'"{root}", O_RDONLY' in call and call.endswith(f"= {descriptor}")
+    ]
+    assert opened
+    assert opened[-1] < created
+
+
+def test_caches_are_not_synced(stocked: Host) -> None:
+    """The kernel reports a lost write once. Syncing a cache would consume that report unnoticed."""
+    stocked.cache = stocked.folder / "fresh" / "cache"
+    stocked.declare(["beta"])
+    log = stocked.folder / "calls"
+    strace = ["strace", "-ff", "-qq", "-y", "-e", "trace=fsync,fdatasync", "-o", str(log)]
+
+    assert stocked.apply(prefix=strace).code == 0
+
+    calls = "".join(file.read_text() for file in log.parent.glob("calls.*"))
+    synced = set(re.findall(r"sync\(\d+<([^>]*/fresh[^>]*)>", calls))
+    markers = f"{stocked.cache}/uv-unflushed"
+    assert synced == {str(stocked.cache), markers}
+
+
+@pytest.mark.parametrize("occurrence", [1, 2, 3])
+def test_rollback_with_failed_sync_reports_an_error(stocked: Host, occurrence: int) -> None:
+    """A second sync that succeeds doesn't prove that the first one's data is on disk."""
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    injection = f"inject=fsync:error=ENOSPC:when={occurrence}"
+    strace = ["strace", "-f", "-qq", "-e", "trace=fsync", "-e", injection, "-o", "calls"]
+
+    refused = stocked.run("rollback", "converge.toml", "app", prefix=strace)
+
+    assert refused.code == 73, refused.err
+    assert stocked.run("rollback", "converge.toml", "app", "--to", "000001").code == 0
+
+
+def sorted_calls(log: Path) -> list[str]:
+    """Return the system calls of all threads, sorted by start time."""
+    lines = [line for file in log.parent.glob("calls.*") for line in file.read_text().splitlines()]
+    return sorted(lines, key=lambda line: float(line.partition(" ")[0]))
+
+
+def creates_below(call: str, prefix: str) -> bool:
+    return prefix in call and bool(re.search(r"O_CREAT|mkdir\(|symlink\(", call))

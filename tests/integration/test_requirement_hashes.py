@@ -1,0 +1,167 @@
+"""converge enforces hashes in requirement files, as pip does."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.integration.host import Host
+from tests.support.wheels import make_project, make_sdist
+
+OTHER_DIGEST = "0" * 64
+
+
+def digest(host: Host, wheel: str) -> str:
+    """Return the SHA-256 digest of the wheel whose name starts with `wheel`."""
+    (file,) = host.wheels.glob(f"{wheel}-*.whl")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def require(host: Host, requirements: str) -> None:
+    host.write(requirements, "requirements.txt")
+    host.declare(requirements=["requirements.txt"])
+
+
+def test_file_with_an_allowed_hash_is_installed(stocked: Host) -> None:
+    expected = digest(stocked, "beta-2.0")
+    require(
+        stocked,
+        f"beta==2.0 \\\n    --hash=sha256:{OTHER_DIGEST} \\\n    --hash=sha256:{expected}\n",
+    )
+
+    stocked.converges()
+
+    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "lock"])
+def test_file_with_another_hash_is_refused(stocked: Host, command: str) -> None:
+    require(stocked, f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n")
+
+    refused = stocked.run(command, "converge.toml")
+
+    assert refused.code == 81
+    assert "no file of beta 2.0 has a hash that is allowed" in refused.out + refused.err
+    assert not stocked.venv.exists()
+
+
+def test_hash_in_a_constraint_is_enforced(stocked: Host) -> None:
+    stocked.write(f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n", "constraints.txt")
+    stocked.declare(["beta"], constraints=["constraints.txt"])
+
+    assert stocked.apply().first["error"]["code"] == 81
+
+
+@pytest.mark.parametrize("options", ["--require-hashes", "--no-index --require-hashes"])
+def test_require_hashes_refuses_a_package_without_a_hash(stocked: Host, options: str) -> None:
+    expected = digest(stocked, "alpha-1.1")
+    require(stocked, f"{options}\nalpha==1.1 --hash=sha256:{expected}\n")
+
+    refused = stocked.apply()
+
+    assert refused.first["error"]["code"] == 81
+    assert "no hash is given for beta" in refused.first["error"]["message"]
+
+
+def test_unsupported_hash_algorithm_is_an_error(stocked: Host) -> None:
+    require(stocked, f"beta==2.0 --hash=sha512:{OTHER_DIGEST}{OTHER_DIGEST}\n")
+
+    assert "only SHA-256" in stocked.plan().first["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--hash=sha256:{}",
+        "--hash sha256:{}",
+        "--hash=SHA256:{}",
+        '--hash="sha256:{}"',
+        "--hash='sha256:{}'",
+    ],
+)
+def test_hash_is_enforced_in_every_spelling(stocked: Host, option: str) -> None:
+    expected = digest(stocked, "beta-2.0")
+    require(stocked, f"beta==2.0 {option.format('A' * 64)}\n")
+    assert stocked.plan().first["error"]["code"] == 81
+
+    require(stocked, f"beta==2.0 {option.format(expected.upper())}\n")
+    stocked.converges()
+
+
+@pytest.mark.parametrize("location", ["./wheels/{}", "file://{folder}/wheels/{}"])
+def test_hash_of_a_local_wheel_is_enforced(stocked: Host, location: str) -> None:
+    wheel = location.format("beta-2.0-py3-none-any.whl", folder=stocked.folder)
+    require(stocked, f"{wheel} --hash=sha256:{OTHER_DIGEST}\n")
+    assert stocked.plan().first["error"]["code"] == 81
+
+    expected = digest(stocked, "beta-2.0")
+    require(stocked, f"--require-hashes\n{wheel} --hash=sha256:{expected}\n")
+    stocked.converges()
+
+
+@pytest.mark.parametrize("key", ["packages", "overrides", "requirements"])
+def test_hash_in_a_url_is_enforced(stocked: Host, key: str) -> None:
+    def declare(digest: str) -> None:
+        line = f"beta @ file://{stocked.wheels}/beta-2.0-py3-none-any.whl#sha256={digest}"
+        stocked.write(f"{line}\n", "requirements.txt")
+        line = "requirements.txt" if key == "requirements" else line
+        stocked.declare(**{"packages": ["beta"], key: [line]})
+
+    declare(OTHER_DIGEST)
+    assert stocked.plan().first["error"]["code"] == 81
+
+    declare(digest(stocked, "beta-2.0"))
+    stocked.converges()
+
+
+def test_hash_with_a_false_marker_is_ignored(stocked: Host) -> None:
+    require(
+        stocked,
+        f"beta==1.0 ; python_version < '3' --hash=sha256:{OTHER_DIGEST}\n"
+        "beta==2.0 ; python_version >= '3'\n",
+    )
+
+    stocked.converges()
+
+
+def test_hash_of_an_unnamed_package_is_an_error(stocked: Host) -> None:
+    make_sdist(stocked.folder, "tool", "1.0")
+    require(stocked, f"./tool-1.0.tar.gz --hash=sha256:{OTHER_DIGEST}\n")
+
+    error = stocked.plan().first["error"]
+
+    assert "which package this hash is of" in error["message"]
+    assert "name @ URL" in error["hint"]
+
+
+def test_hash_of_a_directory_is_an_error(stocked: Host) -> None:
+    make_project(stocked.folder, "tool", "1.0")
+    require(stocked, f"tool @ ./tool --hash=sha256:{OTHER_DIGEST}\n")
+
+    assert stocked.plan().first["error"]["code"] == 81
+
+
+@pytest.mark.parametrize("option", ["sha256", "sha256:", "sha256:none"])
+def test_invalid_hash_is_an_error(stocked: Host, option: str) -> None:
+    require(stocked, f"beta==2.0 --hash={option}\n")
+
+    assert "only SHA-256" in stocked.plan().first["error"]["message"]
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "lock"])
+def test_weak_index_hash_is_refused_without_find_links(stocked: Host, command: str) -> None:
+    (wheel,) = stocked.wheels.glob("beta-2.0-*.whl")
+    md5 = hashlib.md5(wheel.read_bytes(), usedforsecurity=False).hexdigest()
+    page = f'<a href="{wheel.as_uri()}#md5={md5}">{wheel.name}</a>'
+    stocked.write(page, "simple/beta/index.html")
+    url = (stocked.folder / "simple").as_uri()
+    stocked.declare(["beta"], find_links=[], no_index=False, index_url=url)
+
+    refused = stocked.run(command, "converge.toml")
+
+    assert refused.code == 81
+    assert "there is no SHA-256 for beta 2.0" in refused.out + refused.err
+    assert not (stocked.folder / "app.pylock.toml").exists()
+    stocked.declare(["beta"])
+    assert stocked.run(command, "converge.toml").code == 0

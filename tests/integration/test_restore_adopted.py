@@ -1,0 +1,231 @@
+"""`rollback` restores an adopted directory and holds it until `rollback --release`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .host import Host
+
+FILE = "converge.toml"
+
+
+@pytest.fixture
+def adopted(stocked: Host) -> Host:
+    """Return a host whose venv replaced a directory that another tool created."""
+    stocked.declare(["beta"], adopt=True)
+    stocked.venv.mkdir(parents=True)
+    (stocked.venv / "precious").write_text("mine")
+    stocked.applied()
+    return stocked
+
+
+def is_restored(host: Host) -> bool:
+    """Return whether the path is the original directory again."""
+    return not host.venv.is_symlink() and (host.venv / "precious").read_text() == "mine"
+
+
+def test_first_rollback_restores_the_adopted_directory(adopted: Host) -> None:
+    done = adopted.run("rollback", FILE, "app")
+
+    assert done.code == 0, done.err
+    assert is_restored(adopted)
+    assert not list(adopted.store.glob("foreign-*"))
+
+
+def test_history_marks_the_current_directory(adopted: Host) -> None:
+    assert "[live]" in adopted.run("history", FILE, "app").out.splitlines()[0]
+    adopted.run("rollback", FILE, "app")
+
+    lines = adopted.run("history", FILE, "app").out.splitlines()
+
+    assert lines[0] == f"{adopted.venv}  another tool's  [live]"
+    assert not any("live" in line for line in lines[1:])
+    assert json.loads(adopted.run("history", FILE, "app", "--json").out)["live"] == "foreign"
+
+
+def test_restored_directory_is_held_despite_adopt_key(adopted: Host) -> None:
+    adopted.run("rollback", FILE, "app")
+
+    done = adopted.applied()
+
+    assert not done.report["changed"]
+    assert "held at the folder that was adopted" in done.err + done.out
+    assert is_restored(adopted)
+    assert adopted.check().code == 0
+    assert adopted.run("status", FILE).out.endswith("not made by converge  held\n")
+
+
+def test_release_allows_adoption_again(adopted: Host) -> None:
+    adopted.run("rollback", FILE, "app")
+    adopted.run("rollback", FILE, "app", "--release")
+
+    adopted.converges()
+
+    assert adopted.venv.is_symlink()
+
+
+def test_changed_packages_end_the_hold(adopted: Host) -> None:
+    adopted.run("rollback", FILE, "app")
+    adopted.declare(["alpha"], adopt=True)
+
+    adopted.converges()
+
+    assert adopted.venv.is_symlink()
+
+
+def test_restored_directory_is_not_deleted_by_state_absent(adopted: Host) -> None:
+    adopted.run("rollback", FILE, "app")
+    adopted.declare(["beta"], adopt=True, state="absent")
+
+    for run in (adopted.plan(), adopted.apply()):
+        assert run.code == 1
+        assert "converge did not make" in run.first["error"]["message"]
+        assert "adopt" not in run.first["error"]["hint"]
+    assert is_restored(adopted)
+
+    adopted.venv.rename(adopted.folder / "moved")
+    adopted.applied()
+    assert not adopted.store.exists()
+
+
+def test_adopt_command_adopts_a_held_directory(adopted: Host) -> None:
+    adopted.run("rollback", FILE, "app")
+
+    done = adopted.run("adopt", FILE, "app")
+
+    assert done.code == 0, done.err
+    assert adopted.venv.is_symlink()
+    assert not adopted.apply().report["changed"]
+
+
+def test_adopt_command_reads_standard_input(stocked: Host) -> None:
+    text = stocked.declare(["beta"]).read_text()
+    stocked.venv.mkdir(parents=True)
+    (stocked.venv / "precious").write_text("mine")
+
+    done = stocked.run("adopt", "-", "app", "--json", text=text)
+
+    assert done.code == 0, done.out + done.err
+    assert done.first["outcome"] == "changed"
+    assert stocked.versions() == {"beta": "2.0"}
+
+
+@pytest.mark.parametrize("create", [Path.touch, os.mkfifo], ids=["file", "fifo"])
+def test_adopt_command_adopts_a_file(stocked: Host, create: Callable[[Path], object]) -> None:
+    stocked.declare(["beta"])
+    stocked.venv.parent.mkdir()
+    create(stocked.venv)
+
+    done = stocked.run("adopt", FILE, "app")
+
+    assert done.code == 0, done.err
+    assert stocked.versions() == {"beta": "2.0"}
+    assert stocked.run("rollback", FILE, "app").code == 0
+    assert not stocked.venv.is_symlink()
+    assert stocked.venv.exists()
+
+
+def test_adopt_command_fails_without_an_unmanaged_path(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    for _ in range(2):
+        refused = stocked.run("adopt", FILE, "app")
+        assert refused.code == 1
+        assert "nothing of another tool's making" in refused.err
+        stocked.applied()
+
+
+def test_rollback_to_an_adopted_backup_by_name(adopted: Host) -> None:
+    (backup,) = json.loads(adopted.run("history", FILE, "app", "--json").out)["foreign"]
+    adopted.declare(["alpha"], adopt=True)
+    adopted.applied()
+
+    before = adopted.run("rollback", FILE, "app")
+    restored = adopted.run("rollback", FILE, "app", "--to", backup)
+
+    assert "is back at 000001-" in before.out
+    assert restored.code == 0, restored.err
+    assert is_restored(adopted)
+
+
+def test_rollback_needs_a_name_if_several_backups_exist(adopted: Host) -> None:
+    adopted.venv.unlink()
+    adopted.venv.mkdir()
+    (adopted.venv / "precious").write_text("other")
+    adopted.applied()
+    backups = json.loads(adopted.run("history", FILE, "app", "--json").out)["foreign"]
+
+    refused = adopted.run("rollback", FILE, "app")
+
+    assert len(backups) == 2
+    assert refused.code == 1
+    assert all(name in refused.err for name in backups)
+
+
+def test_second_rollback_returns_to_the_newest_generation(adopted: Host) -> None:
+    live = os.path.basename(adopted.generation)
+    adopted.run("rollback", FILE, "app")
+
+    adopted.run("rollback", FILE, "app")
+
+    assert os.path.basename(adopted.generation) == live
+    (backup,) = adopted.store.glob("foreign-*")
+    assert (backup / "precious").read_text() == "mine"
+
+
+def test_rollback_does_not_replace_an_unmanaged_file(stocked: Host) -> None:
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    stocked.venv.unlink()
+    stocked.venv.write_text("precious")
+
+    refused = stocked.run("rollback", FILE, "app", "--to", "000001")
+
+    assert refused.code == 1
+    assert "did not make" in refused.err
+    assert stocked.venv.read_text() == "precious"
+
+
+def test_changed_mode_ends_the_hold(stocked: Host) -> None:
+    for version in ("1.0", "2.0"):
+        stocked.declare([f"beta=={version}"])
+        stocked.applied()
+    stocked.run("rollback", FILE, "app")
+    stocked.declare(["beta==2.0"], mode="0700")
+
+    stocked.converges()
+
+    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert stocked.generation.stat().st_mode & 0o777 == 0o700
+
+
+def test_verify_reports_an_unmanaged_directory(stocked: Host) -> None:
+    stocked.declare(["beta"])
+    (stocked.venv / "bin").mkdir(parents=True)
+
+    done = stocked.run("verify", FILE)
+
+    assert done.code == 1
+    assert f"`{stocked.venv}` was not made by converge" in done.out
+
+
+@pytest.mark.parametrize("target", ["missing", "unmanaged", "outside"])
+def test_verify_fails_if_the_path_has_no_generation(stocked: Host, target: str) -> None:
+    stocked.declare(["beta"])
+    stocked.applied()
+    stocked.venv.unlink()
+    if target == "unmanaged":
+        stocked.venv.mkdir()
+        (stocked.venv / "precious").write_text("mine")
+    elif target == "outside":
+        stocked.venv.symlink_to("/usr")
+
+    done = stocked.run("verify", FILE)
+
+    assert done.code == 1
+    assert "does not lead to a generation" in done.out
