@@ -1,4 +1,4 @@
-"""A project that lies here is built as it is: from its sources, and from nothing else there."""
+"""A local project is built from its current sources and from nothing else in its directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.wheels import make_project
 
 
 @pytest.mark.parametrize("path", ["tool/venv", "tool/.venv"])
-def test_a_venv_may_lie_in_the_project_that_it_is_made_from(host: Host, path: str) -> None:
+def test_venv_may_be_inside_its_own_project(host: Host, path: str) -> None:
     make_project(host.folder, "tool", "1.0", files={"src/tool/new.py": ""})
     host.declare(["tool @ ./tool"], path=path)
 
@@ -22,28 +22,28 @@ def test_a_venv_may_lie_in_the_project_that_it_is_made_from(host: Host, path: st
     assert host.converges()["action"] == "update"
 
 
-AS_SETUPTOOLS = """
+SETUPTOOLS_BACKEND = """
 import warnings
 warnings.simplefilter("ignore")
 from distutils.core import Distribution
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    asked = {"packages": ["tool"], "package_dir": {"": "src"}, "script_name": "setup.py"}
-    distribution = Distribution(asked)
+    attributes = {"packages": ["tool"], "package_dir": {"": "src"}, "script_name": "setup.py"}
+    distribution = Distribution(attributes)
     distribution.parse_config_files()
     distribution.run_command("build")
     return _wheel(wheel_directory, _tree(distribution.get_command_obj("build").build_lib))
 """
-"""Packs all that it finds in the folder that it builds in."""
+"""A build backend that packages everything in its build directory."""
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="NO DISTUTILS IN THIS PYTHON")
-@pytest.mark.parametrize("kept", [True, False])
-def test_what_an_earlier_build_left_in_a_project_is_not_installed(host: Host, kept: bool) -> None:
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python has no distutils")
+@pytest.mark.parametrize("has_artifacts", [True, False])
+def test_artifacts_of_an_earlier_build_are_not_installed(host: Host, has_artifacts: bool) -> None:
     backend = (Path(__file__).parents[1] / "support/backend.py").read_text()
-    files = {"_build/backend.py": backend + AS_SETUPTOOLS, "src/tool/gone.py": ""}
+    files = {"_build/backend.py": backend + SETUPTOOLS_BACKEND, "src/tool/gone.py": ""}
     tool = make_project(host.folder, "tool", "1.0", files=files)
-    if kept:
+    if has_artifacts:
         (tool / "build/lib/tool").mkdir(parents=True)
         (tool / "build/lib/tool/older.py").write_text("")
     host.declare(["tool @ ./tool"])
@@ -53,28 +53,30 @@ def test_what_an_earlier_build_left_in_a_project_is_not_installed(host: Host, ke
 
     host.converges()
 
-    names = {one.name for one in (host.site / "tool").glob("*.py")}
+    names = {file.name for file in (host.site / "tool").glob("*.py")}
     assert names == {"__init__.py", "new.py"}
-    assert [one.name for one in tool.glob("build/*")] == (["lib"] if kept else [])
-    assert (tool / "build").exists() == kept
+    assert [path.name for path in tool.glob("build/*")] == (["lib"] if has_artifacts else [])
+    assert (tool / "build").exists() == has_artifacts
 
 
-KILLED = """
+KILLING_BACKEND = """
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     with open(os.path.expanduser("~/.pydistutils.cfg")) as file:
         os.makedirs(file.read().split()[-1])
     installer = os.getppid()
     with open(f"/proc/{installer}/stat") as file:
-        engine = int(file.read().split()[3])
-    for one in (engine, installer):
-        os.kill(one, 9)
+        converge = int(file.read().split()[3])
+    for process in (converge, installer):
+        os.kill(process, 9)
 """
-"""Ends who builds, in the midst of it."""
+"""A build backend that kills converge and uv during the build."""
 
 
-def test_what_a_killed_build_left_is_removed_by_the_next(host: Host) -> None:
+def test_artifacts_of_a_killed_build_are_removed(host: Host) -> None:
     backend = (Path(__file__).parents[1] / "support/backend.py").read_text()
-    tool = make_project(host.folder, "tool", "1.0", files={"_build/backend.py": backend + KILLED})
+    tool = make_project(
+        host.folder, "tool", "1.0", files={"_build/backend.py": backend + KILLING_BACKEND}
+    )
     host.declare(["tool @ ./tool"])
     assert host.apply().code == -9
     assert list(tool.glob("build/*"))
@@ -85,16 +87,16 @@ def test_what_a_killed_build_left_is_removed_by_the_next(host: Host) -> None:
     assert not list(tool.glob("build/*"))
 
 
-def beside(host: Host, text: str) -> None:
-    """Make a project, and another that it requires, and finds by a relative path."""
-    make_project(host.folder, "part", "1.0", files={"src/part/__init__.py": f"WORD = {text!r}\n"})
+def make_projects(host: Host, word: str) -> None:
+    """Create the project `tool`, which requires the project `part` by a relative path."""
+    make_project(host.folder, "part", "1.0", files={"src/part/__init__.py": f"WORD = {word!r}\n"})
     tool = make_project(host.folder, "tool", "1.0", requires=["part"])
     with (tool / "pyproject.toml").open("a") as stream:
         stream.write('[tool.uv.sources]\npart = { path = "../part" }\n')
 
 
-def test_a_project_that_another_finds_beside_itself_is_installed(host: Host) -> None:
-    beside(host, "old")
+def test_project_required_by_relative_path_is_installed(host: Host) -> None:
+    make_projects(host, "old")
     host.declare(["tool @ ./tool"])
 
     plan = host.converges()
@@ -106,11 +108,11 @@ def test_a_project_that_another_finds_beside_itself_is_installed(host: Host) -> 
     host.settled()
 
 
-def test_an_edit_of_a_project_that_only_another_requires_is_noticed(host: Host) -> None:
-    beside(host, "old")
+def test_edited_transitive_project_is_an_update(host: Host) -> None:
+    make_projects(host, "old")
     host.declare(["tool @ ./tool"])
     host.applied()
-    beside(host, "new")
+    make_projects(host, "new")
     assert "declaration changed since" in host.run("status", "converge.toml").out
 
     plan = host.converges()

@@ -1,4 +1,4 @@
-"""A lock says exactly what is installed, and is believed by hash only."""
+"""A lockfile defines exactly which files are installed, and each file is verified by hash."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.integration.host import Host, changes
 from tests.support.index import Index
 from tests.support.wheels import make_project, make_sdist, make_wheel
 
-HEAD = 'lock-version = "1.0"\ncreated-by = "by hand"\n'
+HEADER = 'lock-version = "1.0"\ncreated-by = "by hand"\n'
 
 
 def entry(wheel: Path, marker: str = "", digest: str = "", algorithm: str = "sha256") -> str:
-    """Return what a lock says of one wheel."""
+    """Return the lockfile entry of a wheel."""
     name, version, *_ = wheel.name.split("-")
     project = name.replace("_", "-")
     digest = digest or hashlib.new(algorithm, wheel.read_bytes()).hexdigest()
@@ -30,7 +30,7 @@ def entry(wheel: Path, marker: str = "", digest: str = "", algorithm: str = "sha
 
 @pytest.fixture
 def locked(host: Host) -> Host:
-    """A host that declares a lock beside it; the lock is each test's to write."""
+    """Return a host that declares `pylock.toml`, which each test writes."""
     stock(host.wheels)
     host.declare([], find_links=[], lock="pylock.toml")
     return host
@@ -40,9 +40,9 @@ def wheel(host: Host, name: str) -> Path:
     return host.wheels / f"{name}-py3-none-any.whl"
 
 
-def test_a_lock_is_installed_exactly(locked: Host) -> None:
+def test_lockfile_is_installed_exactly(locked: Host) -> None:
     locked.write(
-        HEAD + entry(wheel(locked, "alpha-1.0")) + entry(wheel(locked, "beta-1.0")), "pylock.toml"
+        HEADER + entry(wheel(locked, "alpha-1.0")) + entry(wheel(locked, "beta-1.0")), "pylock.toml"
     )
 
     locked.converges()
@@ -50,22 +50,22 @@ def test_a_lock_is_installed_exactly(locked: Host) -> None:
     assert locked.versions() == {"alpha": "1.0", "beta": "1.0"}
 
 
-def test_of_a_lock_for_many_platforms_only_what_holds_here_is_taken(locked: Host) -> None:
+def test_lockfile_entries_for_other_platforms_are_skipped(locked: Host) -> None:
     other = make_wheel(locked.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
-    text = HEAD + entry(wheel(locked, "beta-1.0"), marker="python_version >= '3'")
-    text += entry(other, marker="sys_platform == 'win32'")
-    text += entry(wheel(locked, "beta-2.0"), marker="python_version < '3'")
-    locked.write(text, "pylock.toml")
+    lockfile = HEADER + entry(wheel(locked, "beta-1.0"), marker="python_version >= '3'")
+    lockfile += entry(other, marker="sys_platform == 'win32'")
+    lockfile += entry(wheel(locked, "beta-2.0"), marker="python_version < '3'")
+    locked.write(lockfile, "pylock.toml")
 
     locked.converges()
 
     assert locked.versions() == {"beta": "1.0"}
 
 
-def test_an_edited_lock_is_an_update(locked: Host) -> None:
-    locked.write(HEAD + entry(wheel(locked, "beta-1.0")), "pylock.toml")
+def test_edited_lockfile_is_an_update(locked: Host) -> None:
+    locked.write(HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
     locked.applied()
-    locked.write(HEAD + entry(wheel(locked, "beta-2.0")), "pylock.toml")
+    locked.write(HEADER + entry(wheel(locked, "beta-2.0")), "pylock.toml")
 
     plan = locked.converges()
 
@@ -73,16 +73,16 @@ def test_an_edited_lock_is_an_update(locked: Host) -> None:
     assert changes(plan)["package.beta"] == ("1.0", "2.0")
 
 
-def test_a_lock_that_only_looks_different_changes_nothing(locked: Host) -> None:
-    locked.write(HEAD + entry(wheel(locked, "beta-1.0")), "pylock.toml")
+def test_lockfile_with_a_new_comment_changes_nothing(locked: Host) -> None:
+    locked.write(HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
     locked.applied()
-    locked.write("# reviewed\n" + HEAD + entry(wheel(locked, "beta-1.0")), "pylock.toml")
+    locked.write("# reviewed\n" + HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
 
     assert not locked.applied().report["changed"]
 
 
-def test_a_hash_that_does_not_match_is_an_integrity_error(locked: Host) -> None:
-    locked.write(HEAD + entry(wheel(locked, "beta-1.0"), digest="0" * 64), "pylock.toml")
+def test_lockfile_hash_mismatch_is_an_integrity_error(locked: Host) -> None:
+    locked.write(HEADER + entry(wheel(locked, "beta-1.0"), digest="0" * 64), "pylock.toml")
 
     failed = locked.apply()
 
@@ -93,8 +93,8 @@ def test_a_hash_that_does_not_match_is_an_integrity_error(locked: Host) -> None:
     assert locked.generations() == []
 
 
-def test_a_weak_hash_alone_is_refused(locked: Host) -> None:
-    locked.write(HEAD + entry(wheel(locked, "beta-1.0"), algorithm="md5"), "pylock.toml")
+def test_lockfile_with_only_a_weak_hash_is_refused(locked: Host) -> None:
+    locked.write(HEADER + entry(wheel(locked, "beta-1.0"), algorithm="md5"), "pylock.toml")
 
     failed = locked.plan()
 
@@ -102,9 +102,9 @@ def test_a_weak_hash_alone_is_refused(locked: Host) -> None:
     assert "no SHA-256 for beta 1.0" in failed.first["error"]["message"]
 
 
-def test_a_lock_without_anything_for_this_interpreter_is_refused(locked: Host) -> None:
+def test_lockfile_without_a_compatible_wheel_is_refused(locked: Host) -> None:
     other = make_wheel(locked.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
-    locked.write(HEAD + entry(other), "pylock.toml")
+    locked.write(HEADER + entry(other), "pylock.toml")
 
     failed = locked.plan()
 
@@ -112,9 +112,9 @@ def test_a_lock_without_anything_for_this_interpreter_is_refused(locked: Host) -
     assert "cannot be used with Python" in failed.first["error"]["message"]
 
 
-@pytest.mark.parametrize("text", ["", "not toml", 'lock-version = "9.9"\ncreated-by = "x"\n'])
-def test_what_is_no_lock_is_told(locked: Host, text: str) -> None:
-    locked.write(text, "pylock.toml")
+@pytest.mark.parametrize("content", ["", "not toml", 'lock-version = "9.9"\ncreated-by = "x"\n'])
+def test_invalid_lockfile_is_an_error(locked: Host, content: str) -> None:
+    locked.write(content, "pylock.toml")
 
     failed = locked.plan()
 
@@ -122,43 +122,43 @@ def test_what_is_no_lock_is_told(locked: Host, text: str) -> None:
     assert "Traceback" not in failed.err
 
 
-def test_what_lock_writes_is_what_is_then_installed(host: Host, index: Index) -> None:
+def test_apply_installs_the_lockfile_that_lock_wrote(host: Host, index: Index) -> None:
     stock(index.directory)
     keys: dict[str, object] = {"find_links": [], "no_index": False, "index_url": index.url}
     host.declare(["alpha", "beta<2"], lock="pylock.toml", **keys)
 
-    made = host.run("lock", "converge.toml")
+    locking = host.run("lock", "converge.toml")
 
-    assert made.code == 0, made.err
+    assert locking.code == 0, locking.err
     make_wheel(index.directory, "beta", "1.9")
     host.converges()
     assert host.versions() == {"alpha": "1.1", "beta": "1.0"}
 
 
-def test_a_lock_for_a_declared_interpreter(stocked: Host) -> None:
+def test_lock_with_a_declared_interpreter(stocked: Host) -> None:
     more = f'[interpreter.base]\npython = "{stocked.python}"\n'
     stocked.declare(["beta<2"], more, python="interpreter.base", lock="pylock.toml")
 
-    made = stocked.run("lock", "converge.toml")
+    locking = stocked.run("lock", "converge.toml")
 
-    assert made.code == 0, made.err
+    assert locking.code == 0, locking.err
     stocked.converges()
     assert stocked.versions() == {"beta": "1.0"}
 
 
-def test_the_table_to_add_a_lock_to_is_written_as_toml_has_it(stocked: Host) -> None:
+def test_lock_hint_quotes_the_table_name_as_in_toml(stocked: Host) -> None:
     declared = stocked.declare(["beta<2"])
-    text = declared.read_text().replace("[venv.app]", '[venv."my.app"]')
-    declared.write_text(text)
+    declaration = declared.read_text().replace("[venv.app]", '[venv."my.app"]')
+    declared.write_text(declaration)
 
-    made = stocked.run("lock", "converge.toml")
+    locking = stocked.run("lock", "converge.toml")
 
-    assert """to use it, add to [venv."my.app"]:  lock = "my.app.pylock.toml"\n""" in made.out
-    declared.write_text(text.replace("packages", "packges"))
+    assert """to use it, add to [venv."my.app"]:  lock = "my.app.pylock.toml"\n""" in locking.out
+    declared.write_text(declaration.replace("packages", "packges"))
     assert """unknown key `packges` in [venv."my.app"]""" in stocked.plan().err
 
 
-def test_a_lock_without_a_folder_is_told_before_versions_are_chosen(stocked: Host) -> None:
+def test_lock_checks_the_directory_before_resolving(stocked: Host) -> None:
     stocked.declare(["nothing-like-it"], lock="locks/app.toml")
 
     refused = stocked.run("lock", "converge.toml")
@@ -168,20 +168,18 @@ def test_a_lock_without_a_folder_is_told_before_versions_are_chosen(stocked: Hos
     assert "hint: make it" in refused.err
 
 
-def test_what_is_no_text_is_locked_anew(stocked: Host) -> None:
+def test_lock_replaces_a_binary_lockfile(stocked: Host) -> None:
     (stocked.folder / "pylock.toml").write_bytes(b"\xff")
     stocked.declare(["beta<2"], lock="pylock.toml")
 
     assert stocked.plan().code == 65
-    made = stocked.run("lock", "converge.toml")
+    locking = stocked.run("lock", "converge.toml")
 
-    assert made.code == 0, made.err
+    assert locking.code == 0, locking.err
     assert stocked.plan().changes()["package.beta"] == (None, "1.0")
 
 
-def test_a_wheel_served_with_other_content_than_was_resolved_is_refused(
-    host: Host, index: Index
-) -> None:
+def test_wheel_that_differs_from_its_index_hash_is_refused(host: Host, index: Index) -> None:
     stock(index.directory)
     host.cache = host.folder / "cache"
     index.replaced["beta-2.0-py3-none-any.whl"] = (
@@ -196,7 +194,7 @@ def test_a_wheel_served_with_other_content_than_was_resolved_is_refused(
     assert not host.venv.exists()
 
 
-def test_a_lock_that_is_older_than_the_declaration_is_refused(stocked: Host) -> None:
+def test_lockfile_older_than_the_declaration_is_refused(stocked: Host) -> None:
     stocked.declare(["alpha==1.0", "beta<2"], lock="pylock.toml")
     assert stocked.run("lock", "converge.toml").code == 0
     stocked.applied()
@@ -216,43 +214,45 @@ def test_a_lock_that_is_older_than_the_declaration_is_refused(stocked: Host) -> 
     assert stocked.versions() == {"alpha": "1.1", "beta": "1.0", "gamma": "3.0"}
 
 
-def test_an_edit_of_a_project_that_only_the_lock_names_is_a_change(stocked: Host) -> None:
-    def say(word: str) -> None:
+def test_edited_project_named_only_in_a_lockfile_is_drift(stocked: Host) -> None:
+    def write_project(word: str) -> None:
         files = {"src/tool/__init__.py": f"WORD = {word!r}\n"}
         make_project(stocked.folder, "tool", "1.0", files=files)
 
-    say("old")
+    write_project("old")
     stocked.declare(["tool @ ./tool"], lock="pylock.toml")
     assert stocked.run("lock", "converge.toml").code == 0
     stocked.declare([], lock="pylock.toml")
     stocked.applied()
     stocked.settled()
-    say("new")
+    write_project("new")
 
     stocked.converges()
 
     assert stocked.python_says("import tool; print(tool.WORD)") == "new"
 
 
-def test_a_project_that_a_lock_has_for_other_hosts_need_not_be_here(locked: Host) -> None:
-    text = HEAD + entry(wheel(locked, "beta-1.0"))
-    text += '[[packages]]\nname = "tool"\nmarker = "sys_platform == \'win32\'"\n'
-    locked.write(text + '[packages.directory]\npath = "tool"\n', "pylock.toml")
+def test_lockfile_project_for_other_platforms_may_be_missing(locked: Host) -> None:
+    lockfile = HEADER + entry(wheel(locked, "beta-1.0"))
+    lockfile += '[[packages]]\nname = "tool"\nmarker = "sys_platform == \'win32\'"\n'
+    locked.write(lockfile + '[packages.directory]\npath = "tool"\n', "pylock.toml")
 
     locked.converges()
 
 
 @pytest.mark.parametrize("table", ["archive", "sdist"])
-def test_a_lock_may_name_an_archive_that_lies_here_by_its_url(locked: Host, table: str) -> None:
-    """As pip does."""
-    folder = locked.folder / "an odd+place"
-    folder.mkdir()
-    archive = make_sdist(folder, "tool", "1.0")
+def test_lockfile_may_name_a_local_archive_by_url(locked: Host, table: str) -> None:
+    """pip writes such URLs."""
+    directory = locked.folder / "odd+ name"
+    directory.mkdir()
+    archive = make_sdist(directory, "tool", "1.0")
     version = "" if table == "archive" else 'version = "1.0"\n'
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    text = f'[[packages]]\nname = "tool"\n{version}[packages.{table}]\nname = "{archive.name}"\n'
-    text += f'url = "{archive.as_uri()}"\nhashes = {{ sha256 = "{digest}" }}\n'
-    locked.write(HEAD + text, "pylock.toml")
+    lockfile = (
+        f'[[packages]]\nname = "tool"\n{version}[packages.{table}]\nname = "{archive.name}"\n'
+    )
+    lockfile += f'url = "{archive.as_uri()}"\nhashes = {{ sha256 = "{digest}" }}\n'
+    locked.write(HEADER + lockfile, "pylock.toml")
 
     locked.converges()
 
