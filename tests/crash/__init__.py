@@ -1,4 +1,4 @@
-"""Kills, full disks, failing disks, power cuts and rivals: what survives them, counted.
+"""Fault injection: kills, I/O errors, full disks, power cuts, and concurrent runs.
 
-``pytest tests/crash`` runs a sample; ``python -m tests.crash`` runs every point there is.
+`pytest tests/crash` runs a sample of the points. `python -m tests.crash` runs every point.
 """

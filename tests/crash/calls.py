@@ -1,4 +1,4 @@
-"""One stopped system call in words: its name, its paths, and what it would do to them."""
+"""A description of one stopped system call: its name, its paths, and its effect on them."""
 
 from __future__ import annotations
 
@@ -8,91 +8,105 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .seccomp import Notice
-from .syscalls import AT_FDCWD, OPEN_FLAGS, OPEN_FLAGS_AT, SHAPES, Place, numbers
+from .seccomp import Notification
+from .syscalls import (
+    AT_FDCWD,
+    OPEN_FLAGS_ARGUMENT,
+    OPEN_WRITE_FLAGS,
+    SIGNATURES,
+    PathArgument,
+    names_by_number,
+)
 
-_NAMES: Final = numbers()
+_NAMES: Final = names_by_number()
 _PAGE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A call that would change files, before it does."""
+class SystemCall:
+    """A system call that changes files, before it runs."""
 
     number: int
-    """How many counted calls the tree was allowed before this one."""
+    """Number of counted calls that the tree made before this one."""
     name: str
     effect: str
-    """``change``, ``write``, ``flush``, or ``touch``: a call that by itself changes nothing,
-    as opening what exists, making a folder that is there, or removing what is not."""
+    """`change`, `write`, `sync`, or `noop`.
+
+    A `noop` changes nothing, for example if it opens an existing file, creates an existing
+    directory, or deletes a missing file.
+    """
     paths: tuple[str, ...]
     pid: int
-    """Of the thread; ``leader`` tells its process."""
+    """The thread ID. `process_of` returns the process ID."""
 
     def __str__(self) -> str:
         return f"#{self.number} {self.name} {' '.join(self.paths)}".rstrip()
 
 
-def describe(notice: Notice, number: int, roots: Sequence[str] | None) -> Call | None:
-    """The call behind ``notice``; None if it changes nothing or touches nothing below ``roots``."""
-    name = _NAMES[notice.number]
-    shape = SHAPES[name]
+def describe(
+    notification: Notification, number: int, roots: Sequence[str] | None
+) -> SystemCall | None:
+    """Return the call of `notification`, or None if it changes nothing below `roots`."""
+    name = _NAMES[notification.number]
+    signature = SIGNATURES[name]
     try:
-        paths = tuple(_path(notice, place) for place in shape.places)
-        effect = _open_effect(notice, name, paths) if name in _OPENS else shape.effect
-        if name in _REFUSED_IF_THERE and os.path.lexists(paths[0]) is _REFUSED_IF_THERE[name]:
-            effect = "touch"
+        paths = tuple(_path(notification, argument) for argument in signature.paths)
+        effect = _open_effect(notification, name, paths) if name in _OPENS else signature.effect
+        if name in _FAILS_IF_EXISTS and os.path.lexists(paths[0]) is _FAILS_IF_EXISTS[name]:
+            effect = "noop"
     except (OSError, struct.error):
         return None
     if effect is None or (roots is not None and paths and not _below(paths, roots)):
         return None
-    return Call(number=number, name=name, effect=effect, paths=paths, pid=notice.pid)
+    return SystemCall(number=number, name=name, effect=effect, paths=paths, pid=notification.pid)
 
 
-_REFUSED_IF_THERE: Final = {
+_FAILS_IF_EXISTS: Final = {
     **dict.fromkeys(("mkdir", "mkdirat", "symlink", "symlinkat", "mknod", "mknodat"), True),
     **dict.fromkeys(("unlink", "unlinkat", "rmdir"), False),
 }
-"""Calls that fail, and so change nothing, when their path is there (or is not)."""
+"""Calls that fail without a change if their path exists (True) or doesn't exist (False)."""
 
 _OPENS: Final = {"open", "openat", "openat2", "creat"}
 
 
-def _open_effect(notice: Notice, name: str, paths: tuple[str, ...]) -> str | None:
+def _open_effect(notification: Notification, name: str, paths: tuple[str, ...]) -> str | None:
     if name == "openat2":
-        flags = struct.unpack("=Q", memory(notice.pid, notice.arguments[2], 8))[0]
-        if not flags & OPEN_FLAGS:
+        flags = struct.unpack("=Q", read_memory(notification.pid, notification.arguments[2], 8))[0]
+        if not flags & OPEN_WRITE_FLAGS:
             return None
     elif name == "creat":
         flags = os.O_CREAT | os.O_TRUNC
     else:
-        flags = notice.arguments[OPEN_FLAGS_AT[name]]
+        flags = notification.arguments[OPEN_FLAGS_ARGUMENT[name]]
     if flags & os.O_TRUNC or flags & os.O_TMPFILE == os.O_TMPFILE:
         return "change"
-    return "touch" if os.path.lexists(paths[0]) or not flags & os.O_CREAT else "change"
+    return "noop" if os.path.lexists(paths[0]) or not flags & os.O_CREAT else "change"
 
 
-def _path(notice: Notice, place: Place) -> str:
-    """The absolute path of one argument, its folder free of symlinks, its last part as given."""
-    text = ""
-    if place.text is not None and notice.arguments[place.text]:
-        text = os.fsdecode(_text(notice.pid, notice.arguments[place.text]))
-    if not text.startswith("/"):
-        text = os.path.join(_folder(notice, place), text) if text else _folder(notice, place)
-    folder, last = os.path.split(text.rstrip("/") or "/")
-    return os.path.join(os.path.realpath(folder), last) if last else "/"
+def _path(notification: Notification, argument: PathArgument) -> str:
+    """Return the absolute path of one argument. Resolve symlinks in all parts but the last."""
+    path = ""
+    if argument.pointer is not None and notification.arguments[argument.pointer]:
+        path = os.fsdecode(_read_string(notification.pid, notification.arguments[argument.pointer]))
+    if not path.startswith("/"):
+        base = _directory_of(notification, argument)
+        path = os.path.join(base, path) if path else base
+    directory, last = os.path.split(path.rstrip("/") or "/")
+    return os.path.join(os.path.realpath(directory), last) if last else "/"
 
 
-def _folder(notice: Notice, place: Place) -> str:
-    given = AT_FDCWD
-    if place.folder is not None:
-        given = struct.unpack("=i", struct.pack("=Q", notice.arguments[place.folder])[:4])[0]
-    link = "cwd" if given == AT_FDCWD else f"fd/{given}"
-    return os.readlink(f"/proc/{notice.pid}/{link}").removesuffix(" (deleted)")
+def _directory_of(notification: Notification, argument: PathArgument) -> str:
+    descriptor = AT_FDCWD
+    if argument.descriptor is not None:
+        register = struct.pack("=Q", notification.arguments[argument.descriptor])
+        descriptor = struct.unpack("=i", register[:4])[0]
+    link = "cwd" if descriptor == AT_FDCWD else f"fd/{descriptor}"
+    return os.readlink(f"/proc/{notification.pid}/{link}").removesuffix(" (deleted)")
 
 
-def memory(pid: int, address: int, size: int) -> bytes:
-    """Bytes of a stopped process; fewer than ``size`` only where its memory ends."""
+def read_memory(pid: int, address: int, size: int) -> bytes:
+    """Return the memory of a stopped process. Shorter than `size` only at the end of a mapping."""
     descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(descriptor, size, address)
@@ -100,20 +114,23 @@ def memory(pid: int, address: int, size: int) -> bytes:
         os.close(descriptor)
 
 
-def _text(pid: int, address: int) -> bytes:
-    """The zero-terminated string at ``address``, read page by page: the next may not exist."""
-    found = b""
-    while b"\0" not in found and len(found) < 2 * _PAGE:
-        here = address + len(found)
-        found += memory(pid, here, _PAGE - here % _PAGE)
-    return found.partition(b"\0")[0]
+def _read_string(pid: int, address: int) -> bytes:
+    """Return the zero-terminated string at `address`.
+
+    Read page by page, because the next page might not be mapped.
+    """
+    data = b""
+    while b"\0" not in data and len(data) < 2 * _PAGE:
+        start = address + len(data)
+        data += read_memory(pid, start, _PAGE - start % _PAGE)
+    return data.partition(b"\0")[0]
 
 
 def _below(paths: Sequence[str], roots: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root + "/") for path in paths for root in roots)
 
 
-def leader(thread: int) -> int:
-    """The process that a thread belongs to."""
+def process_of(thread: int) -> int:
+    """Return the ID of the process that a thread belongs to."""
     with open(f"/proc/{thread}/status", encoding="ascii", errors="replace") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))

@@ -1,123 +1,141 @@
-"""The record of what was run, and what this machine refuses."""
+"""Fixtures of the crash tests: the record of results, and what this machine supports."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.closing import CLOSING
 
-from . import cage, disks, product
-from .plan import Plan
+from . import disks, product, sandbox
 from .rows import Record, Row
+from .sampling import Sampling
 
-REFUSED = pytest.StashKey[dict[str, str | None]]()
+UNSUPPORTED = pytest.StashKey[dict[str, str | None]]()
+"""Maps each layer that was tried to the reason why it doesn't work here, or None."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of this folder; unknown when the folder was not named on the command line."""
+    """Add the options. pytest knows them only if the command line names this directory."""
     group = parser.getgroup("crash")
     group.addoption("--full-sweep", action="store_true", help="run every point, not a sample")
-    group.addoption("--most-points", type=int, default=0, metavar="N", help="of each row")
-    group.addoption("--crash-record", metavar="FILE", help="where to write the counts, as JSON")
+    group.addoption(
+        "--max-points",
+        type=int,
+        default=0,
+        metavar="N",
+        help="limit a full sweep to N points of each row (default: no limit)",
+    )
+    group.addoption("--crash-record", metavar="FILE", help="write the results to FILE, as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing is known to be refused yet."""
+    """Register the marker and start without any known limits of this machine."""
     config.addinivalue_line("markers", "crash: kills, failing disks and power cuts")
-    config.stash[REFUSED] = {}
+    config.stash[UNSUPPORTED] = {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Everything here is a crash test."""
-    here = Path(__file__).parent
+    """Mark every test in this directory as a crash test."""
+    directory = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.path.is_relative_to(directory):
             item.add_marker(pytest.mark.crash)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the cases that only the full sweep runs, for the summary."""
+    for item in items:
+        if item.get_closest_marker("sweep"):
+            item.config.stash[CLOSING].record.deselected += 1
 
 
 @pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Record:
-    """Where rows and refused layers are gathered."""
+    """Return the record that collects rows and unsupported layers."""
     return request.config.stash[CLOSING].record
 
 
 @pytest.fixture(scope="session")
-def plan(request: pytest.FixtureRequest) -> Plan:
-    """How much to run."""
+def sampling(request: pytest.FixtureRequest) -> Sampling:
+    """Return how many points to run."""
     option = request.config.getoption
-    return Plan(
-        full=bool(option("--full-sweep", default=False)), most=option("--most-points", default=0)
+    return Sampling(
+        full=bool(option("--full-sweep", default=False)),
+        max_points=option("--max-points", default=0),
     )
 
 
-def _refused(layer: str) -> str | None:
+def _unsupported_reason(layer: str) -> str | None:
     if layer == "crash points":
-        return cage.refused()
-    return disks.layers_refused() if layer == "image layers" else disks.refused(layer)
+        return sandbox.unsupported_reason()
+    if layer == "image layers":
+        return disks.overlay_unsupported_reason()
+    return disks.unsupported_reason(layer)
 
 
-def _need(request: pytest.FixtureRequest, layer: str) -> None:
-    known = request.config.stash[REFUSED]
-    if layer not in known:
-        known[layer] = _refused(layer)
-    reason = known[layer]
+def _require(request: pytest.FixtureRequest, layer: str) -> None:
+    reasons = request.config.stash[UNSUPPORTED]
+    if layer not in reasons:
+        reasons[layer] = _unsupported_reason(layer)
+    reason = reasons[layer]
     if reason is not None:
         request.config.stash[CLOSING].record.skipped[layer] = reason
         pytest.skip(f"{layer}: {reason}")
 
 
 @pytest.fixture
-def caged(request: pytest.FixtureRequest) -> None:
-    """Skips, loudly, where processes cannot be supervised."""
-    _need(request, "crash points")
+def needs_sandbox(request: pytest.FixtureRequest) -> None:
+    """Skip and report it in the summary if the supervisor doesn't work on this machine."""
+    _require(request, "crash points")
 
 
 @pytest.fixture(scope="session")
-def runnable() -> None:
-    """Fails, rather than skips, where the command itself does not start."""
-    assert product.missing() is None, product.missing()
+def needs_converge() -> None:
+    """Fail, rather than skip, if converge itself doesn't start."""
+    error = product.startup_error()
+    assert error is None, error
 
 
 @pytest.fixture(scope="session")
-def any_disk(request: pytest.FixtureRequest) -> str | None:
-    """A file system to restore states on; None where there is no loop mount (slower)."""
-    reason = cage.refused() or disks.refused("ext4")
+def disk_kind_or_none(request: pytest.FixtureRequest) -> str | None:
+    """Return a file system to restore states on, or None without loop mounts (slower)."""
+    reason = sandbox.unsupported_reason() or disks.unsupported_reason("ext4")
     if reason is not None:
         request.config.stash[CLOSING].record.skipped["restored disks"] = reason
     return None if reason else "ext4"
 
 
-@pytest.fixture(params=sorted(disks.MAKERS))
-def disk_kind(request: pytest.FixtureRequest, caged: None) -> str:
-    """Each file system for power cuts; skips, loudly, where it cannot be mounted."""
-    _need(request, request.param)
+@pytest.fixture(params=sorted(disks.MKFS))
+def disk_kind(request: pytest.FixtureRequest, needs_sandbox: None) -> str:
+    """Return each file system for power cuts. Skip and report it if it can't be mounted."""
+    _require(request, request.param)
     return str(request.param)
 
 
 @pytest.fixture
-def layers(request: pytest.FixtureRequest, caged: None) -> str:
-    """A file system for images, with layers above them; skips, loudly, where there are none."""
-    _need(request, "ext4")
-    _need(request, "image layers")
+def layered_disk_kind(request: pytest.FixtureRequest, needs_sandbox: None) -> str:
+    """Return a file system for images below an overlay. Skip and report it if unsupported."""
+    _require(request, "ext4")
+    _require(request, "image layers")
     return "ext4"
 
 
 @pytest.fixture
 def workspace() -> Iterator[Path]:
-    """An empty folder with room for disks."""
-    folder = Path(tempfile.mkdtemp(prefix="crash-", dir=disks.place()))
-    yield folder
-    shutil.rmtree(folder)
+    """Return an empty directory with enough disk space for images."""
+    directory = Path(tempfile.mkdtemp(prefix="crash-", dir=disks.image_dir()))
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
-def keep(record: Record) -> Iterator[list[Row]]:
-    """Rows put here are counted in the closing line and the table."""
+def results(record: Record) -> Iterator[list[Row]]:
+    """Return a list of rows to count in the summary and in the table."""
     rows: list[Row] = []
     yield rows
     record.rows += rows

@@ -1,4 +1,4 @@
-"""Small file systems in a file: made, mounted, copied as a power cut would leave them."""
+"""Small file systems in image files: create, mount, and copy them as a power cut leaves them."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-MAKERS: Final = {
+MKFS: Final = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=4", "-I", "256"),
     "xfs": ("mkfs.xfs", "-q", "-f"),
 }
 _OPTIONS: Final = {"ext4": "loop,commit=600", "xfs": "loop,nouuid"}
-"""No timed commit of its own: what is on the disk is there because somebody flushed it."""
+"""No timed commit. The disk contains only data that a process synced."""
 
 _SIZES: Final = {"ext4": 96, "xfs": 320}
-"""MiB; xfs refuses to be smaller than 300."""
+"""Sizes in MiB. The minimum of xfs is 300."""
 
 
-def place() -> Path:
-    """Where images are kept: in memory where there is room for some, else with the rest."""
+def image_dir() -> Path:
+    """Return the directory for images: in memory if enough is free, otherwise the temporary one."""
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30:
         return memory
     return Path(os.environ.get("TMPDIR", "/tmp"))
 
 
-def refused(kind: str) -> str | None:
-    """Why no file system of ``kind`` can be used here, or None; tries it for true."""
-    maker = MAKERS[kind][0]
+def unsupported_reason(kind: str) -> str | None:
+    """Return why file system `kind` can't be used here, or None. Tries to mount one."""
+    maker = MKFS[kind][0]
     if shutil.which(maker, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
-        return f"{maker} is not installed"
-    folder = place() / f"disk-trial-{os.getpid()}"
-    folder.mkdir()
+        return f"{maker} isn't installed"
+    directory = image_dir() / f"disk-probe-{os.getpid()}"
+    directory.mkdir()
     try:
-        disk = Disk.make(folder / "image", kind)
-        (folder / "at").mkdir()
-        with disk.mounted(folder / "at"):
+        disk = Disk.make(directory / "image", kind)
+        (directory / "at").mkdir()
+        with disk.mounted(directory / "at"):
             return None
-    except (subprocess.CalledProcessError, OSError) as problem:
-        told = getattr(problem, "stderr", None) or str(problem)
-        return f"loop mount of {kind} refused: {str(told).strip().splitlines()[0]}"
+    except (subprocess.CalledProcessError, OSError) as error:
+        message = getattr(error, "stderr", None) or str(error)
+        return f"can't loop-mount {kind}: {str(message).strip().splitlines()[0]}"
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 @contextmanager
-def layered(lower: Path, at: Path, layer: Path) -> Iterator[None]:
-    """Show at ``at`` what lies in ``lower``, and keep all changes in a layer above, in memory.
+def overlay(lower: Path, at: Path, layer: Path) -> Iterator[None]:
+    """Mount an overlay at `at`: `lower` below, and a tmpfs above it that receives all changes.
 
-    So a container sees its image: a folder of the layer below cannot be renamed (EXDEV).
+    A container sees its image like this. A directory of the lower layer can't be renamed (EXDEV).
     """
     layer.mkdir(exist_ok=True)
     _run("mount", "-t", "tmpfs", "layer", str(layer))
     try:
         for name in ("upper", "work"):
             (layer / name).mkdir()
-        places = f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work"
-        _run("mount", "-t", "overlay", "-o", places, "image", str(at))
+        options = f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work"
+        _run("mount", "-t", "overlay", "-o", options, "image", str(at))
         try:
             yield
         finally:
@@ -72,25 +72,25 @@ def layered(lower: Path, at: Path, layer: Path) -> Iterator[None]:
         unmount(layer)
 
 
-def layers_refused() -> str | None:
-    """Why no overlay file system can be used here, or None; tries it for true."""
-    folder = place() / f"layers-trial-{os.getpid()}"
-    for name in ("lower/folder", "at"):
-        (folder / name).mkdir(parents=True)
+def overlay_unsupported_reason() -> str | None:
+    """Return why overlay file systems can't be used here, or None. Tries to mount one."""
+    directory = image_dir() / f"overlay-probe-{os.getpid()}"
+    for name in ("lower/directory", "at"):
+        (directory / name).mkdir(parents=True)
     try:
-        with layered(folder / "lower", folder / "at", folder / "layer"):
-            os.rename(folder / "at" / "folder", folder / "at" / "other")
-        return "folders of a lower layer can be renamed here"
-    except OSError as problem:
-        return None if problem.errno == errno.EXDEV else str(problem)
-    except subprocess.CalledProcessError as problem:
-        return f"overlay mount refused: {str(problem.stderr).strip()}"
+        with overlay(directory / "lower", directory / "at", directory / "layer"):
+            os.rename(directory / "at" / "directory", directory / "at" / "other")
+        return "the overlay renames directories of the lower layer"
+    except OSError as error:
+        return None if error.errno == errno.EXDEV else str(error)
+    except subprocess.CalledProcessError as error:
+        return f"can't mount an overlay: {str(error.stderr).strip()}"
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 def unmount(at: Path) -> None:
-    """Unmount what is mounted at ``at``. Raises CalledProcessError."""
+    """Unmount `at`. Raises CalledProcessError."""
     _run("umount", str(at))
 
 
@@ -102,22 +102,22 @@ def _run(*argv: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A file system in the file ``image``."""
+    """A file system in the file `image`."""
 
     image: Path
     kind: str
 
     @classmethod
     def make(cls, image: Path, kind: str) -> Disk:
-        """A new, empty one. Raises CalledProcessError."""
+        """Create an empty file system. Raises CalledProcessError."""
         with image.open("wb") as file:
             file.truncate(_SIZES[kind] << 20)
-        _run(*MAKERS[kind], str(image))
+        _run(*MKFS[kind], str(image))
         return cls(image, kind)
 
     @contextmanager
     def mounted(self, at: Path) -> Iterator[str]:
-        """Mount it; gives the name of its block device. Unmounted wholly when left."""
+        """Mount the file system and yield the name of its block device."""
         _run("mount", "-t", self.kind, "-o", _OPTIONS[self.kind], str(self.image), str(at))
         device = _device(at)
         try:
@@ -127,7 +127,7 @@ class Disk:
             _wait_until_free(device, self.image)
 
     def copy(self, to: Path) -> Disk:
-        """A copy of the bytes as they are, holes kept."""
+        """Copy the image, holes included."""
         with self.image.open("rb") as source, to.open("wb") as target:
             size = os.fstat(source.fileno()).st_size
             target.truncate(size)
@@ -136,19 +136,19 @@ class Disk:
         return Disk(to, self.kind)
 
 
-def activity(device: str) -> str:
-    """The kernel's write counters of a block device: equal twice means nothing was written."""
+def write_counters(device: str) -> str:
+    """Return the kernel's write counters of a block device. They change with every write."""
     fields = Path(f"/sys/block/{device}/stat").read_text().split()
     return " ".join(fields[4:7] + fields[11:14])
 
 
-def still_copy(disk: Disk, device: str, to: Path) -> Disk:
-    """A copy during which nothing was written to the disk: one instant of it."""
+def snapshot_disk(disk: Disk, device: str, to: Path) -> Disk:
+    """Return a copy of one instant: retry until nothing was written to the disk meanwhile."""
     while True:
-        before = activity(device)
-        twin = disk.copy(to)
-        if activity(device) == before:
-            return twin
+        before = write_counters(device)
+        copy = disk.copy(to)
+        if write_counters(device) == before:
+            return copy
 
 
 def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
@@ -169,16 +169,16 @@ def _copy_range(source: int, target: int, start: int, end: int) -> None:
 
 
 def _device(at: Path) -> str:
-    found = ""
+    device = ""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
         if fields[4] == str(at):
-            found = Path(f"/sys/dev/block/{fields[2]}").resolve().name
-    return found
+            device = Path(f"/sys/dev/block/{fields[2]}").resolve().name
+    return device
 
 
 def _wait_until_free(device: str, image: Path) -> None:
-    """A mount namespace that just ended may hold the file system a moment longer."""
+    """Wait until no other mount namespace holds the file system."""
     backing = Path(f"/sys/block/{device}/loop/backing_file")
     for _ in range(2000):
         try:
@@ -187,4 +187,4 @@ def _wait_until_free(device: str, image: Path) -> None:
         except OSError:
             return
         time.sleep(0.002)
-    raise TimeoutError(f"{image} is still in use")
+    raise TimeoutError(f"image still in use: {image}")

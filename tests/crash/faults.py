@@ -1,6 +1,7 @@
-"""What may go wrong at one system call, as decisions for the supervisor.
+"""The faults that the supervisor can inject at one system call.
 
-An errno is given only to calls that can return it: a full disk does not refuse an unlink.
+An errno is injected only into calls that can return it. For example, an unlink never needs disk
+space.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from .calls import Call, leader, memory
+from .calls import SystemCall, process_of, read_memory
 from .seccomp import LIBC
-from .supervisor import Answer, Fail, Go, Kill, Tree
-from .syscalls import numbers
+from .supervisor import Action, Continue, Fail, Kill, ProcessTree
+from .syscalls import names_by_number
 
 _OPENS: Final = {"open", "openat", "openat2", "creat"}
 _NEEDS_NO_SPACE: Final = {
@@ -40,90 +41,93 @@ _NEEDS_NO_SPACE: Final = {
     "truncate",
 }
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
-_NAMES: Final = numbers()
+_NAMES: Final = names_by_number()
 ERRNOS: Final = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGHUP")
-LOSS: Final = "lost flush"
-"""EIO, and only where something is flushed: what was written before may be lost."""
-KINDS: Final = ("kill", "torn", LOSS, *ERRNOS, "ENOSPC+", "EROFS+", *SIGNALS)
-"""``+`` means: this call and every later one that can return it."""
+LOST_SYNC: Final = "lost sync"
+"""EIO at a sync only. Data written before it might be lost."""
+FAULTS: Final = ("kill", "torn", LOST_SYNC, *ERRNOS, "ENOSPC+", "EROFS+", *SIGNALS)
+"""`+` fails this call and every later one that can return the errno."""
 
 
-def can_meet(kind: str, call: Call) -> bool:
-    """Whether fault ``kind`` is possible at ``call``."""
+def can_hit(kind: str, call: SystemCall) -> bool:
+    """Return whether fault `kind` is possible at `call`."""
     name = kind.rstrip("+")
     if kind == "torn":
         return call.name in ("write", "pwrite64")
-    if kind == LOSS:
-        return call.effect == "flush"
+    if kind == LOST_SYNC:
+        return call.effect == "sync"
     if name == "EMFILE":
         return call.name in _OPENS
     if name == "ENOSPC":
-        return call.effect in ("change", "write", "flush") and call.name not in _NEEDS_NO_SPACE
+        return call.effect in ("change", "write", "sync") and call.name not in _NEEDS_NO_SPACE
     if name == "EROFS":
-        return call.effect in ("change", "touch", "write")
+        return call.effect in ("change", "noop", "write")
     if name == "EIO":
         return True
-    return call.effect != "touch"
+    return call.effect != "noop"
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault of ``kind`` at the ``at``-th call (from 0) that can meet it; a decision."""
+    """A supervisor callback that injects one fault at call number `at`.
+
+    Only calls at which the fault is possible count, from 0.
+    """
 
     kind: str
     at: int
-    seen: int = 0
-    struck: Call | None = None
-    """The call it happened at; None if the run ended before."""
+    counted: int = 0
+    hit_call: SystemCall | None = None
+    """The call that was hit. None if the run ended before."""
 
     @property
     def error(self) -> int:
-        """The errno given to the call; 0 if the fault is an end of the command."""
-        name = "EIO" if self.kind == LOSS else self.kind.rstrip("+")
+        """The errno of the call, or 0 if the fault kills or signals the command."""
+        name = "EIO" if self.kind == LOST_SYNC else self.kind.rstrip("+")
         return int(getattr(errno, name)) if name in ERRNOS else 0
 
-    def __call__(self, call: Call, tree: Tree) -> Answer:
-        """Count the call, and strike when its turn has come."""
-        if not can_meet(self.kind, call):
-            return Go()
-        turn, self.seen = self.seen, self.seen + 1
-        if turn != self.at and not (turn > self.at and self.kind.endswith("+")):
-            return Go()
-        self.struck = self.struck or call
-        return self._strike(tree)
+    def __call__(self, call: SystemCall, tree: ProcessTree) -> Action:
+        """Count the call, and inject the fault if its number is `at`."""
+        if not can_hit(self.kind, call):
+            return Continue()
+        position, self.counted = self.counted, self.counted + 1
+        if position != self.at and not (position > self.at and self.kind.endswith("+")):
+            return Continue()
+        self.hit_call = self.hit_call or call
+        return self._inject(tree)
 
-    def _strike(self, tree: Tree) -> Answer:
+    def _inject(self, tree: ProcessTree) -> Action:
         if self.kind == "kill":
             return Kill()
         if self.kind == "torn":
             _write_half(tree)
             return Kill()
         if self.kind in SIGNALS:
-            tree.signal_main(getattr(signal, self.kind))
-            return Go()
+            tree.signal_command(getattr(signal, self.kind))
+            return Continue()
         return Fail(errno=self.error)
 
 
-def _write_half(tree: Tree) -> None:
-    """Do the first half of the stopped write in its stead, as a power cut or kill may leave it."""
-    notice = tree.notice
-    assert notice is not None
-    descriptor, address, size = notice.arguments[:3]
-    half = memory(notice.pid, address, size // 2)
-    with_number = ctypes.c_int(struct.unpack("=i", struct.pack("=Q", descriptor)[:4])[0])
-    process = LIBC.syscall(_PIDFD_OPEN, leader(notice.pid), 0)
+def _write_half(tree: ProcessTree) -> None:
+    """Write the first half of the data, as a kill or a power cut might leave it."""
+    notification = tree.notification
+    assert notification is not None
+    descriptor, address, size = notification.arguments[:3]
+    half = read_memory(notification.pid, address, size // 2)
+    descriptor_number = ctypes.c_int(struct.unpack("=i", struct.pack("=Q", descriptor)[:4])[0])
+    process = LIBC.syscall(_PIDFD_OPEN, process_of(notification.pid), 0)
     if process < 0:
         raise OSError(ctypes.get_errno(), "pidfd_open")
-    twin = LIBC.syscall(_PIDFD_GETFD, process, with_number, 0)
+    duplicate = LIBC.syscall(_PIDFD_GETFD, process, descriptor_number, 0)
     os.close(process)
-    if twin < 0:
+    if duplicate < 0:
         raise OSError(ctypes.get_errno(), "pidfd_getfd")
     try:
-        if stat.S_ISREG(os.fstat(twin).st_mode):
-            if _NAMES[notice.number] == "pwrite64":
-                os.pwrite(twin, half, notice.arguments[3])
+        if stat.S_ISREG(os.fstat(duplicate).st_mode):
+            if _NAMES[notification.number] == "pwrite64":
+                os.pwrite(duplicate, half, notification.arguments[3])
             else:
-                os.write(twin, half)
+                os.write(duplicate, half)
     finally:
-        os.close(twin)
+        os.close(duplicate)

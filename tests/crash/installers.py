@@ -1,4 +1,4 @@
-"""Plain ``uv pip install`` and ``pip install`` under the same faults, for comparison."""
+"""Plain `uv pip install` and `pip install` under the same faults, for comparison."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pathlib import Path
 
 from tests.support.wheels import make_wheel
 
-from .cage import Command
-from .scene import Scene
+from .sandbox import Command
+from .scenario import Scenario
 from .supervisor import Outcome, run
 
 PACKAGES = ("alpha", "beta")
 TOOLS = ("uv", "pip")
 
 
-def uv() -> str | None:
-    """The uv beside this interpreter, or the one on the PATH."""
+def find_uv() -> str | None:
+    """Return the uv next to this interpreter, or the one on the PATH."""
     return shutil.which("uv", path=sysconfig.get_path("scripts")) or shutil.which("uv")
 
 
-def wheels(folder: Path) -> None:
-    """Two versions of two packages, each with a module, some files and a script."""
+def make_wheels(directory: Path) -> None:
+    """Write three versions of two packages, each with some modules and a script."""
     for name in PACKAGES:
         for version in ("1.0", "2.0", "3.0"):
             files = {f"{name}/part{n}.py": f"VALUE = '{version}.{n}'\n" * 40 for n in range(4)}
-            script = {name: f"{name}:main"}
+            scripts = {name: f"{name}:main"}
             files[f"{name}/__init__.py"] = (
                 f"__version__ = '{version}'\n\n\ndef main() -> None:\n    print(__version__)\n"
             )
-            make_wheel(folder, name, version, files=files, console_scripts=script)
+            make_wheel(directory, name, version, files=files, console_scripts=scripts)
 
 
 def environment(home: Path) -> Mapping[str, str]:
-    """Nothing of the user's: every cache and temporary file below ``home``."""
+    """Return an environment in which every cache and temporary file is below `home`."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
@@ -53,71 +53,79 @@ def environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def command(tool: str, home: Path, version: str, venv: str = "venv") -> Command:
-    """Install both packages at ``version``."""
+def install_command(tool: str, home: Path, version: str, venv: str = "venv") -> Command:
+    """Return the command that installs both packages.
+
+    Args:
+        tool: `uv` or `pip`.
+        home: Directory of the scenario.
+        version: Version of both packages.
+        venv: Name of the venv to install into.
+    """
     python = str(home / venv / "bin" / "python")
-    found = uv()
-    assert found is not None
-    start = [found, "pip", "install", "-q", "--python", python]
+    uv = find_uv()
+    assert uv is not None
+    install = [uv, "pip", "install", "-q", "--python", python]
     if tool == "pip":
-        start = [python, "-m", "pip", "install", "-q"]
-    wanted = [f"{name}=={version}" for name in PACKAGES]
-    argv = [*start, "--no-index", "--find-links", str(home / "wheels"), "--no-deps", *wanted]
+        install = [python, "-m", "pip", "install", "-q"]
+    requirements = [f"{name}=={version}" for name in PACKAGES]
+    offline = ["--no-index", "--find-links", str(home / "wheels"), "--no-deps"]
+    argv = [*install, *offline, *requirements]
     return Command(argv=argv, writable=[home], cwd=home, env=environment(home))
 
 
-def scene(tool: str, *, update: bool) -> Scene:
-    """One tool, installing into an empty venv or over an older version."""
+def scenario(tool: str, *, update: bool) -> Scenario:
+    """Return the scenario in which a tool installs into an empty venv or updates a version."""
 
     def setup(home: Path) -> None:
-        wheels(home / "wheels")
+        make_wheels(home / "wheels")
         (home / "tmp").mkdir()
         for venv in ("venv", "reference"):
-            bare = [sys.executable, "-m", "venv", str(home / venv)]
-            subprocess.run([*bare, *(["--without-pip"] * (tool == "uv"))], check=True)
-        assert run(command(tool, home, "2.0", "reference")).code == 0
+            create = [sys.executable, "-m", "venv", str(home / venv)]
+            subprocess.run([*create, *(["--without-pip"] * (tool == "uv"))], check=True)
+        assert run(install_command(tool, home, "2.0", "reference")).code == 0
         if update:
-            assert run(command(tool, home, "1.0")).code == 0
+            assert run(install_command(tool, home, "1.0")).code == 0
 
-    return Scene(
+    return Scenario(
         name=f"{tool} pip install".replace("pip pip", "pip") + (", update" if update else ""),
         setup=setup,
-        command=lambda home: command(tool, home, "2.0"),
+        command=lambda home: install_command(tool, home, "2.0"),
         check=functools.partial(_check, tool),
         roots=lambda home: [home / "venv"],
-        done=_differences,
+        missing_result=_differences,
     )
 
 
 def _check(tool: str, home: Path, _outcome: Outcome) -> Sequence[str]:
-    again = run(command(tool, home, "2.0"))
-    if again.code != 0:
-        return [f"the same command again ended with {again.code}"]
+    retry = run(install_command(tool, home, "2.0"))
+    if retry.code != 0:
+        return [f"the retry exited with {retry.code}"]
     return _differences(home)
 
 
 def _differences(home: Path) -> Sequence[str]:
-    """What is not as a clean install left it."""
-    found, wanted = _files(home / "venv"), _files(home / "reference")
-    wrong = [f"missing: {path}" for path in sorted(wanted.keys() - found.keys())]
-    wrong += [f"left over: {path}" for path in sorted(found.keys() - wanted.keys())]
-    both = sorted(found.keys() & wanted.keys())
-    return wrong + [f"differs: {path}" for path in both if found[path] != wanted[path]]
+    """Return the differences from a clean installation."""
+    actual, expected = _installed_files(home / "venv"), _installed_files(home / "reference")
+    violations = [f"missing: {path}" for path in sorted(expected.keys() - actual.keys())]
+    violations += [f"unexpected: {path}" for path in sorted(actual.keys() - expected.keys())]
+    common = sorted(actual.keys() & expected.keys())
+    return violations + [f"differs: {path}" for path in common if actual[path] != expected[path]]
 
 
-def _files(venv: Path) -> dict[str, str]:
-    """What was installed, bytecode apart; of scripts only that they are there."""
-    found = {}
+def _installed_files(venv: Path) -> dict[str, str]:
+    """Return the installed files and their digests, without bytecode. Scripts have no digest."""
+    digests = {}
     for path in sorted(venv.rglob("*")):
         name = str(path.relative_to(venv))
         if path.is_file() and "__pycache__" not in name and not path.is_symlink():
-            inside = name.startswith("lib/") and "/pip" not in name
-            found[name] = _digest(path) if inside else ""
-    return found
+            has_digest = name.startswith("lib/") and "/pip" not in name
+            digests[name] = _digest(path) if has_digest else ""
+    return digests
 
 
 def _digest(path: Path) -> str:
-    """Without RECORD's lines about scripts and bytecode, which hold the venv's own path."""
+    """Ignore the lines of RECORD for scripts and bytecode, which contain the path of the venv."""
     lines = path.read_bytes().splitlines()
-    kept = [line for line in lines if not line.startswith(b"../") and b"__pycache__" not in line]
-    return hashlib.sha256(b"\n".join(sorted(kept))).hexdigest()
+    stable = [line for line in lines if not line.startswith(b"../") and b"__pycache__" not in line]
+    return hashlib.sha256(b"\n".join(sorted(stable))).hexdigest()

@@ -1,4 +1,4 @@
-"""The command under test, run the way an operator would, in a folder of its own."""
+"""The command under test, run as an operator does, on a simulated host in its own directory."""
 
 from __future__ import annotations
 
@@ -14,50 +14,53 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from .cage import Command
-from .installers import PACKAGES, wheels
+from .installers import PACKAGES, make_wheels
+from .sandbox import Command
 from .supervisor import Outcome, run
 
 ROOT: Final = Path(os.environ.get("CONVERGE_UNDER_TEST") or Path(__file__).resolve().parents[2])
-"""Where the packages under test are imported from; the variable names another build of them."""
+"""The directory to import converge from. The environment variable selects another build."""
 
-NOTES: Final = ".converge"
+METADATA_DIR: Final = ".converge"
 OLD, NEW, NEXT = "1.0", "2.0", "3.0"
-TOUCHES: Final = "touch"
-PRINT: Final = (
+NO_EFFECT: Final = "noop"
+PRINT_VERSIONS: Final = (
     f"import {', '.join(PACKAGES)}; print({', '.join(p + '.__version__' for p in PACKAGES)})"
 )
 
 
-def missing() -> str | None:
-    """Why the command cannot be run at all, or None.
+def startup_error() -> str | None:
+    """Return why converge doesn't start, or None.
 
-    Caged, it cannot write its own bytecode, and would compile itself at each of thousands of starts.
+    Compile its bytecode first. The sandbox is read-only, so otherwise each of thousands of runs
+    would compile it again.
     """
     for package in ("engine", "states"):
         compileall.compile_dir(ROOT / package, quiet=1)
     argv = [sys.executable, "-m", "states", "version"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else f"the command does not start: {done.stderr[-200:]}"
+    completed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    if completed.returncode == 0:
+        return None
+    return f"converge doesn't start: {completed.stderr[-200:]}"
 
 
 def published(home: Path) -> Path:
-    """The declared path of the venv."""
+    """Return the declared path of the venv."""
     return home / "srv" / "app"
 
 
 def store(home: Path) -> Path:
-    """Where its generations are."""
+    """Return the directory that contains the venv's generations."""
     return home / "srv" / ".app"
 
 
-def file(home: Path) -> Path:
-    """The declaration."""
+def declaration(home: Path) -> Path:
+    """Return the path of the declaration."""
     return home / "site.toml"
 
 
 def environment(home: Path) -> Mapping[str, str]:
-    """Nothing of the user's."""
+    """Return an environment that doesn't depend on the current user's."""
     scripts = sysconfig.get_path("scripts")
     return {
         "PATH": f"{scripts}:/usr/bin:/bin",
@@ -71,112 +74,152 @@ def environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def command(home: Path, verb: str, *options: str, of: str = "", **more: object) -> Command:
-    """One run of the command on the declaration, or on the venv ``of`` it."""
-    argv = [sys.executable, "-P", "-m", "states", verb, *options, str(file(home))]
-    argv += [of] if of else []
+def command(home: Path, verb: str, *options: str, venv: str = "", **overrides: object) -> Command:
+    """Return a command that runs converge on the declaration.
+
+    Args:
+        home: Directory of the host.
+        verb: The converge command.
+        *options: Options of that command.
+        venv: The venv to pass as an argument, if any.
+        **overrides: Fields of `Command` to replace.
+    """
+    argv = [sys.executable, "-P", "-m", "states", verb, *options, str(declaration(home))]
+    argv += [venv] if venv else []
     base = Command(argv=argv, writable=[home], cwd=home, env=environment(home))
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **overrides)  # type: ignore[arg-type]
 
 
-def lay_out(home: Path) -> None:
-    """The empty site: wheels to install from, folders, and what must never be touched."""
-    wheels(home / "wheels")
-    for folder in ("srv", "tmp", "user", "canary/inner"):
-        (home / folder).mkdir(parents=True)
+def create_host(home: Path) -> None:
+    """Create the wheels to install from, the directories, and files that must never change."""
+    make_wheels(home / "wheels")
+    for name in ("srv", "tmp", "user", "canary/inner"):
+        (home / name).mkdir(parents=True)
     (home / "canary" / "inner" / "file").write_text("not yours\n")
     (home / "srv" / "neighbour").symlink_to("../canary")
 
 
-def canary(home: Path) -> str:
-    """A digest of what is beside the declared paths: it never changes."""
-    told = []
+def canary_digest(home: Path) -> str:
+    """Return a digest of the files outside of the declared paths. It must never change."""
+    lines = []
     for path in [home / "srv" / "neighbour", *sorted((home / "canary").rglob("*"))]:
         status = path.lstat()
-        told.append(f"{path.name} {status.st_ino} {status.st_mode} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+        lines.append(f"{path.name} {status.st_ino} {status.st_mode} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def declare(home: Path, version: str, *, venv: str = "", rest: str = "") -> None:
-    """Write the declaration: both packages at ``version``, and whatever else."""
-    wanted = ", ".join(f'"{name}=={version}"' for name in PACKAGES)
-    file(home).write_text(
-        f'[venv.app]\npath = "{published(home)}"\npython = "{interpreter()}"\n'
-        f'packages = [{wanted}]\nfind-links = ["wheels"]\nno-index = true\n{venv}\n{rest}'
+def declare(home: Path, version: str, *, venv_options: str = "", resources: str = "") -> None:
+    """Write a declaration that requires both packages.
+
+    Args:
+        home: Directory of the host.
+        version: Version of both packages.
+        venv_options: Further lines of the venv's table.
+        resources: Further tables.
+    """
+    packages = ", ".join(f'"{name}=={version}"' for name in PACKAGES)
+    declaration(home).write_text(
+        f'[venv.app]\npath = "{published(home)}"\npython = "{base_python()}"\n'
+        f'packages = [{packages}]\nfind-links = ["wheels"]\nno-index = true\n'
+        f"{venv_options}\n{resources}"
     )
 
 
-def interpreter() -> str:
-    """The interpreter that this one was made from: a venv's own is nobody's base."""
+def base_python() -> str:
+    """Return the base interpreter. A venv's interpreter can't be the base of another venv."""
     return os.path.realpath(sys.executable)
 
 
-def succeed(home: Path, verb: str, *options: str, of: str = "") -> Outcome:
-    """A run that must succeed: for set-ups."""
-    outcome = run(command(home, verb, *options, of=of))
-    assert outcome.code == 0, f"{verb} ended with {outcome.code}\n{outcome.stdout}{outcome.stderr}"
+def run_ok(home: Path, verb: str, *options: str, venv: str = "") -> Outcome:
+    """Run a command of a setup, which must succeed."""
+    outcome = run(command(home, verb, *options, venv=venv))
+    output = f"{outcome.stdout}{outcome.stderr}"
+    assert outcome.code == 0, f"{verb} exited with {outcome.code}\n{output}"
     return outcome
 
 
-def apply(home: Path, version: str = "", **more: str) -> Outcome:
-    """A plain apply, of that version if given, which must succeed."""
+def apply(home: Path, version: str = "", **declared: str) -> Outcome:
+    """Run a plain apply, which must succeed. If `version` is set, declare it first."""
     if version:
-        declare(home, version, **more)
-    return succeed(home, "apply")
+        declare(home, version, **declared)
+    return run_ok(home, "apply")
 
 
-def look(home: Path, allowed: Sequence[str], *, absent: bool = False) -> str | None:
-    """What is wrong with the published path now: it is used, as a service would."""
+def published_error(home: Path, allowed: Sequence[str], *, absent: bool = False) -> str | None:
+    """Run a program from the published path, as a service does, and return what is wrong.
+
+    Args:
+        home: Directory of the host.
+        allowed: Versions that may be published.
+        absent: Whether the path may be missing.
+    """
     if absent and not os.path.lexists(published(home)):
         return None
-    told = _use(home)
-    return None if told in [" ".join([one] * len(PACKAGES)) for one in allowed] else told
+    output = _run_published(home)
+    return (
+        None if output in [" ".join([version] * len(PACKAGES)) for version in allowed] else output
+    )
 
 
-def forgotten(home: Path) -> str | None:
-    """What is wrong if the path leads into our store, and no note says who declared it."""
-    notes = [note.read_text() for note in (home / "state" / "ledger").glob("*.json")]
-    known = not published(home).is_symlink() or any(f'"{published(home)}"' in one for one in notes)
-    return None if known else "published, but it would not be told when its name vanishes"
+def untracked_error(home: Path) -> str | None:
+    """Return a violation if the path points into a store that no inventory entry records."""
+    entries = [entry.read_text() for entry in (home / "state" / "ledger").glob("*.json")]
+    tracked = any(f'"{published(home)}"' in entry for entry in entries)
+    if tracked or not published(home).is_symlink():
+        return None
+    return "published, but the inventory doesn't record it, so it could never be pruned"
 
 
-def version(home: Path) -> str:
-    """The version that is published; empty for none at all."""
+def published_version(home: Path) -> str:
+    """Return the published version, or an empty string if the path doesn't exist."""
     if not os.path.lexists(published(home)):
         return ""
-    told = _use(home).split()
-    return told[0] if len(told) == len(PACKAGES) and len({*told}) == 1 else " ".join(told)
+    versions = _run_published(home).split()
+    consistent = len(versions) == len(PACKAGES) and len({*versions}) == 1
+    return versions[0] if consistent else " ".join(versions)
 
 
-def _use(home: Path) -> str:
-    """What a program of the venv prints, or how it fails."""
+def _run_published(home: Path) -> str:
+    """Return the output of a program in the venv, or how it fails."""
     try:
-        argv = [str(published(home) / "bin" / "python"), "-I", "-B", "-c", PRINT]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except OSError as problem:
-        return f"{problem}"
-    if done.returncode == 0:
-        return done.stdout.strip()
-    return f"exit {done.returncode}, printed {done.stdout!r}, {done.stderr.strip()[-200:]}"
+        argv = [str(published(home) / "bin" / "python"), "-I", "-B", "-c", PRINT_VERSIONS]
+        completed = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"{error}"
+    if completed.returncode == 0:
+        return completed.stdout.strip()
+    stderr = completed.stderr.strip()[-200:]
+    return f"exit {completed.returncode}, printed {completed.stdout!r}, {stderr}"
 
 
-def leftovers(home: Path, *, generations: int = 2) -> list[str]:
-    """What a finished run should have removed from the store."""
-    found = sorted(path.name for path in store(home).iterdir()) if store(home).exists() else []
-    wrong = [f"left over: {n}" for n in found if n.startswith(("trash-", "next-", ".next-"))]
+def unfinished_files(home: Path, *, generations: int = 2) -> list[str]:
+    """Return violations for the files that a finished run should have removed from the store.
+
+    Args:
+        home: Directory of the host.
+        generations: Maximum number of generations.
+    """
+    entries = [path.name for path in store(home).iterdir()] if store(home).exists() else []
+    prefixes = ("trash-", "next-", ".next-")
+    violations = [f"unfinished: {name}" for name in sorted(entries) if name.startswith(prefixes)]
     built = sorted((store(home) / "generations").glob("*"))
-    wrong += [f"left over: {g.name}" for g in built if not (g / NOTES / "receipt.json").exists()]
+    violations += [
+        f"unfinished: {generation.name}"
+        for generation in built
+        if not (generation / METADATA_DIR / "receipt.json").exists()
+    ]
     if len(built) > generations:
-        wrong.append(f"left over: {len(built)} generations")
-    asides = [*home.rglob(".next-*"), *home.rglob(".*.next-*"), *home.rglob(".*.trash")]
-    return wrong + [f"left over: {path.relative_to(home)}" for path in sorted({*asides})]
+        violations.append(f"unfinished: {len(built)} generations")
+    patterns = (".next-*", ".*.next-*", ".*.trash")
+    temporary = {path for pattern in patterns for path in home.rglob(pattern)}
+    return violations + [f"unfinished: {path.relative_to(home)}" for path in sorted(temporary)]
 
 
-def said(outcome: Outcome) -> str:
-    """The end of what a run printed, on one line."""
+def last_output(outcome: Outcome) -> str:
+    """Return the end of a run's output on one line."""
     return " / ".join((outcome.stdout + outcome.stderr).strip().splitlines()[-6:])
 
 
-def changed(outcome: Outcome) -> bool:
-    """What a run with ``--json`` said."""
+def reported_change(outcome: Outcome) -> bool:
+    """Return whether a run with `--json` reported a change."""
     return bool(json.loads(outcome.stdout)["changed"])

@@ -1,6 +1,6 @@
-"""A process that uses a published path all the time and notes each time it was broken.
+"""A process that uses a published path all the time and records each failure.
 
-Run as a script by ``Reader``; it prints its findings when its standard input is closed.
+`Reader` runs this file as a script. The script prints its results when its standard input closes.
 """
 
 from __future__ import annotations
@@ -16,75 +16,76 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-_PAUSE: Final = 0.002
-"""Seconds between two looks: the machine is shared with what is being looked at."""
+_PAUSE_S: Final = 0.002
+"""Seconds between two checks, because the reader shares the machine with the run under test."""
 
 _EXEC_EVERY: Final = 8
-"""One look in so many also runs the program; the others only resolve the path."""
+"""One check in this many runs the program. The others only resolve the path."""
 
 
 @dataclass(slots=True)
 class Reader:
-    """Looks at ``path`` while the block runs; ``argv`` must print one of ``allowed``."""
+    """Checks `path` while the `with` block runs. `argv` must print one of `allowed`."""
 
     path: Path
     argv: Sequence[str]
     allowed: Sequence[str]
-    looks: int = 0
-    runs: int = 0
-    broken: list[str] = field(default_factory=list)
+    checks: int = 0
+    program_runs: int = 0
+    errors: list[str] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Reader:
-        spec = json.dumps([str(self.path), list(self.argv), list(self.allowed)])
-        script = [sys.executable, "-I", "-S", __file__, spec]
+        arguments = json.dumps([str(self.path), list(self.argv), list(self.allowed)])
+        command = [sys.executable, "-I", "-S", __file__, arguments]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(script, text=True, stdin=pipe, stdout=pipe)
+        self._process = subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe)
         assert self._process.stdout is not None
         self._process.stdout.readline()
         return self
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
-        _problem: BaseException | None,
-        _trace: TracebackType | None,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
     ) -> None:
         assert self._process is not None
-        told = json.loads(self._process.communicate()[0])
-        self.looks, self.runs, self.broken = told["looks"], told["runs"], told["broken"]
+        result = json.loads(self._process.communicate()[0])
+        self.checks, self.program_runs = result["checks"], result["program_runs"]
+        self.errors = result["errors"]
 
 
-def look(path: str, argv: Sequence[str] | None, allowed: Sequence[str]) -> str | None:
-    """What is wrong with ``path`` now, or None; without ``argv`` only whether it resolves."""
+def path_error(path: str, argv: Sequence[str] | None, allowed: Sequence[str]) -> str | None:
+    """Return what is wrong with `path` now, or None. Without `argv`, only resolve the path."""
     try:
         os.stat(path)
         if argv is None:
             return None
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except OSError as problem:
-        return f"{type(problem).__name__}: {problem}"
-    told = done.stdout.strip()
-    if done.returncode == 0 and told in allowed:
+        completed = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    output = completed.stdout.strip()
+    if completed.returncode == 0 and output in allowed:
         return None
-    return f"exit {done.returncode}, printed {told!r} {done.stderr.strip()[-300:]}"
+    return f"exit {completed.returncode}, printed {output!r} {completed.stderr.strip()[-300:]}"
 
 
 def _watch(path: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[str, object]:
-    looks = runs = 0
-    broken: list[str] = []
+    checks = program_runs = 0
+    errors: list[str] = []
     existed = False
     while True:
-        runs += looks % _EXEC_EVERY == 0
-        wrong = look(path, None if looks % _EXEC_EVERY else argv, allowed)
-        looks += 1
-        existed = existed or wrong is None
-        if wrong is not None and existed:
-            broken.append(wrong)
-        if looks == 1:
+        program_runs += checks % _EXEC_EVERY == 0
+        error = path_error(path, None if checks % _EXEC_EVERY else argv, allowed)
+        checks += 1
+        existed = existed or error is None
+        if error is not None and existed:
+            errors.append(error)
+        if checks == 1:
             print(flush=True)
-        if select.select([sys.stdin], [], [], _PAUSE)[0]:
-            return {"looks": looks, "runs": runs, "broken": broken}
+        if select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+            return {"checks": checks, "program_runs": program_runs, "errors": errors}
 
 
 if __name__ == "__main__":

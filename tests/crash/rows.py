@@ -1,4 +1,4 @@
-"""What a sweep found: a row of the table for each scene and fault."""
+"""The results of a sweep: one row for each scenario and fault."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+NO_FAULT = -1
+"""The point number of a violation that occurs without any fault."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One promise broken at one point."""
+    """A promise that doesn't hold after a fault at one point."""
 
     point: int
     call: str
@@ -23,74 +26,82 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """A scene under one kind of fault: how many points there are, were run, what was violated."""
+    """The result of one scenario under one kind of fault."""
 
-    scene: str
+    scenario: str
     fault: str
     total: int
+    """Number of points."""
     run: int = 0
-    judged: int = 0
-    """How many different states they left, where each was judged once; 0 for one by one."""
+    """Number of points that were run."""
+    checked: int = 0
+    """Number of distinct final states, if each was checked once. 0 if every point was checked."""
     violations: list[Violation] = field(default_factory=list)
     layer: str = "points"
-    """``points`` of a sweep over system calls, or power-cut ``images``."""
+    """`points` for faults at system calls, `images` for power cuts."""
 
     @property
-    def broken(self) -> int:
-        """How many points have at least one violation that is due to the fault."""
-        return len({violation.point for violation in self.violations} - {-1})
+    def violated_points(self) -> int:
+        """The number of points with at least one violation that the fault caused."""
+        return len({violation.point for violation in self.violations} - {NO_FAULT})
 
     def __str__(self) -> str:
-        head = f"{self.scene} × {self.fault}: {self.run}/{self.total} run, {self.broken} violated"
-        return "\n  ".join([head, *map(str, self.violations[:20])])
+        counts = f"{self.run}/{self.total} run, {self.violated_points} violated"
+        summary = f"{self.scenario} × {self.fault}: {counts}"
+        return "\n  ".join([summary, *map(str, self.violations[:20])])
 
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """All rows of one test run, and the layers that this machine refused."""
+    """The results of one test run, and the layers that this machine doesn't support."""
 
     rows: list[Row] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    """Layer to reason."""
+    """Maps the name of an unsupported layer to the reason."""
+    deselected: int = 0
+    """Number of cases that only the full sweep runs."""
 
     def line(self) -> str:
-        """The closing line of a test run."""
+        """Return the summary that a test run prints at its end."""
         counts = []
-        for layer in ("points", "images"):
+        for layer, name in (("points", "crash points"), ("images", "power-cut images")):
             rows = [row for row in self.rows if row.layer == layer]
-            name = "crash points" if layer == "points" else "power images"
             counts.append(f"{name} {sum(r.run for r in rows)}/{sum(r.total for r in rows)}")
-        skipped = "; ".join(f"{layer} ({why})" for layer, why in sorted(self.skipped.items()))
+        if self.deselected:
+            counts.append(f"{self.deselected} sweep cases deselected (run `python -m tests.crash`)")
+        skipped = "; ".join(f"{layer} ({reason})" for layer, reason in sorted(self.skipped.items()))
         return f"{', '.join(counts)}, skipped layers: {skipped or 'none'}"
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> Record:
-        """From what ``asdict`` gives of one."""
-        return cls(rows=[_row(row) for row in told["rows"]], skipped=told["skipped"])
+    def of(cls, data: dict[str, Any]) -> Record:
+        """Return the record that `asdict` converted to a dictionary."""
+        rows = [_row(row) for row in data["rows"]]
+        return cls(rows=rows, skipped=data["skipped"], deselected=data.get("deselected", 0))
 
     def add(self, other: Record) -> None:
-        """Count what another one holds too."""
+        """Add the results of another process. Every process deselects the same cases."""
         self.rows += other.rows
         self.skipped.update(other.skipped)
+        self.deselected = max(self.deselected, other.deselected)
 
     def save(self, file: Path) -> None:
-        """As JSON, for the table."""
+        """Write the record as JSON, for `tests.crash.table`."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def load(file: Path) -> Record:
-    """What ``Record.save`` wrote."""
+    """Read what `Record.save` wrote."""
     return Record.of(json.loads(file.read_text()))
 
 
-def _row(told: dict[str, object]) -> Row:
-    row = Row(**told)  # type: ignore[arg-type]
-    row.violations = violations(told["violations"])
+def _row(data: dict[str, object]) -> Row:
+    row = Row(**data)  # type: ignore[arg-type]
+    row.violations = parse_violations(data["violations"])
     return row
 
 
-def violations(told: object) -> list[Violation]:
-    """From the dictionaries that JSON gives."""
-    assert isinstance(told, Sequence)
-    return [Violation(**entry) for entry in told]
+def parse_violations(data: object) -> list[Violation]:
+    """Return the violations that JSON represents as dictionaries."""
+    assert isinstance(data, Sequence)
+    return [Violation(**violation) for violation in data]

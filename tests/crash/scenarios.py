@@ -1,4 +1,4 @@
-"""The scenes of the product: what is done, from which state, and how it must end."""
+"""The scenarios of converge: the initial state, the command to interrupt, and the final state."""
 
 from __future__ import annotations
 
@@ -7,219 +7,230 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import product
-from .cage import Command
+from .checker import Checker
 from .faults import Fault
-from .installers import PACKAGES, uv
-from .judge import Judge
+from .installers import PACKAGES, find_uv
 from .product import NEW, NEXT, OLD
-from .scene import Scene
+from .sandbox import Command
+from .scenario import Scenario
 from .supervisor import run
 
 
-def _scene(
+def _scenario(
     name: str,
     setup: Callable[[Path], object],
-    judge: Judge,
+    checker: Checker,
     *,
-    seen: Sequence[str] = (OLD, NEW),
+    allowed: Sequence[str] = (OLD, NEW),
     absent: bool = False,
-) -> Scene:
-    def prepared(home: Path) -> None:
-        product.lay_out(home)
+) -> Scenario:
+    """Return a scenario.
+
+    Args:
+        name: Name for test ids and for the table.
+        setup: Creates the initial state on an empty host.
+        checker: Checks the final state.
+        allowed: Versions that may be published at any moment.
+        absent: Whether the published path may be missing.
+    """
+
+    def setup_host(home: Path) -> None:
+        product.create_host(home)
         setup(home)
 
-    return Scene(
+    def published_error(home: Path) -> str | None:
+        error = product.published_error(home, allowed, absent=absent)
+        return error or product.untracked_error(home)
+
+    return Scenario(
         name=name,
-        setup=prepared,
-        command=judge.repeat or (lambda home: product.command(home, "apply")),
-        check=judge,
-        look=lambda home: product.look(home, seen, absent=absent) or product.forgotten(home),
-        done=judge.done,
+        setup=setup_host,
+        command=checker.retry or (lambda home: product.command(home, "apply")),
+        check=checker,
+        published_error=published_error,
+        missing_result=checker.missing_result,
     )
 
 
-def create() -> Scene:
-    """The first apply, with packages that were fetched before."""
+def create() -> Scenario:
+    """The first apply installs packages that are already in the cache."""
 
     def setup(home: Path) -> None:
         product.declare(home, NEW)
-        text = product.file(home).read_text()
-        elsewhere = home / "elsewhere"
-        elsewhere.mkdir()
-        product.file(home).write_text(text.replace(str(home / "srv"), str(elsewhere)))
+        text = product.declaration(home).read_text()
+        other_directory = home / "elsewhere"
+        other_directory.mkdir()
+        product.declaration(home).write_text(text.replace(str(home / "srv"), str(other_directory)))
         product.apply(home)
-        shutil.rmtree(elsewhere)
+        shutil.rmtree(other_directory)
         shutil.rmtree(home / "state")
-        product.file(home).write_text(text)
+        product.declaration(home).write_text(text)
 
-    return _scene("create", setup, Judge(generations=1), seen=(NEW,), absent=True)
+    return _scenario("create", setup, Checker(generations=1), allowed=(NEW,), absent=True)
 
 
-def update() -> Scene:
-    """Another version of both packages."""
+def update() -> Scenario:
+    """An apply updates both packages."""
 
     def setup(home: Path) -> None:
         product.apply(home, OLD)
         product.declare(home, NEW)
 
-    return _scene("update", setup, Judge())
+    return _scenario("update", setup, Checker())
 
 
-def repair() -> Scene:
-    """A changed file, a missing one and a planted one are found and made good."""
+def repair() -> Scenario:
+    """An apply repairs a modified file, a missing file, and an added file."""
 
     def setup(home: Path) -> None:
         product.apply(home, NEW)
         damage(home)
 
-    return _scene("repair", setup, Judge(), seen=(NEW,))
+    return _scenario("repair", setup, Checker(), allowed=(NEW,))
 
 
 def damage(home: Path) -> None:
-    """What a careless or hostile hand does inside the live generation."""
+    """Modify, delete, and add a file in the live generation."""
     alpha = next(product.published(home).glob("lib/python*/site-packages/alpha"))
     (alpha / "part1.py").write_text((alpha / "part1.py").read_text().replace("2.0", "6.6"))
     (alpha / "part2.py").unlink()
     (alpha.parent / "planted.py").write_text("")
 
 
-def rollback() -> Scene:
-    """Back to the generation before."""
+def rollback() -> Scenario:
+    """A rollback switches back to the previous generation."""
 
     def setup(home: Path) -> None:
         product.apply(home, OLD)
         product.apply(home, NEW)
 
-    def command(home: Path) -> Command:
-        return product.command(home, "rollback", of="app")
-
-    return _scene("rollback", setup, Judge(version=OLD, between=(NEW,), repeat=command))
+    checker = Checker(version=OLD, intermediate=(NEW,), retry=_rollback)
+    return _scenario("rollback", setup, checker)
 
 
-def gc() -> Scene:
-    """Two former generations are collected."""
+def _rollback(home: Path) -> Command:
+    return product.command(home, "rollback", venv="app")
+
+
+def gc() -> Scenario:
+    """A gc deletes two previous generations."""
 
     def setup(home: Path) -> None:
         for version in (OLD, NEW, NEXT):
-            product.apply(home, version, venv="keep = 2")
+            product.apply(home, version, venv_options="keep = 2")
 
     def command(home: Path) -> Command:
         return product.command(home, "gc", "--keep", "0")
 
-    def rest(home: Path) -> Sequence[str]:
-        found = sorted(path.name for path in (product.store(home) / "generations").iterdir())
-        return [] if len(found) == 1 else [f"{len(found)} generations are there"]
+    def extra_generations(home: Path) -> Sequence[str]:
+        generations = list((product.store(home) / "generations").iterdir())
+        return [] if len(generations) == 1 else [f"{len(generations)} generations exist"]
 
-    judge = Judge(version=NEXT, generations=1, repeat=command, extra=rest)
-    return _scene("gc", setup, judge, seen=(NEXT,))
-
-
-def adopt() -> Scene:
-    """A venv of another tool's making is taken over."""
-    return _scene("adopt", _foreign, Judge())
+    checker = Checker(version=NEXT, generations=1, retry=command, extra_check=extra_generations)
+    return _scenario("gc", setup, checker, allowed=(NEXT,))
 
 
-def give_back() -> Scene:
-    """What was adopted is put back where it was."""
+def adopt() -> Scenario:
+    """An apply takes over a venv that another tool created."""
+    return _scenario("adopt", _create_foreign_venv, Checker())
+
+
+def restore_adopted() -> Scenario:
+    """A rollback restores the adopted backup."""
 
     def setup(home: Path) -> None:
-        _foreign(home)
+        _create_foreign_venv(home)
         product.apply(home)
 
-    def command(home: Path) -> Command:
-        return product.command(home, "rollback", of="app")
+    checker = Checker(
+        version=OLD, generations=1, intermediate=(NEW,), retry=_rollback, verify_exit_code=1
+    )
+    return _scenario("restore adopted", setup, checker)
 
-    judge = Judge(version=OLD, generations=1, between=(NEW,), repeat=command, verified=1)
-    return _scene("give back", setup, judge)
 
-
-def _foreign(home: Path) -> None:
-    """A venv of another tool's making, that a declaration wants to take over."""
+def _create_foreign_venv(home: Path) -> None:
+    """Create a venv with another tool, and a declaration that adopts it."""
     python = str(product.published(home) / "bin" / "python")
-    bare = [sys.executable, "-m", "venv", "--without-pip", str(product.published(home))]
-    subprocess.run(bare, check=True)
-    tool = uv()
-    assert tool is not None
-    wanted = [f"{name}=={OLD}" for name in PACKAGES]
-    install = [tool, "pip", "install", "-q", "--no-cache", "--no-index", "--python", python]
-    found = ["--find-links", str(home / "wheels"), *wanted]
-    subprocess.run([*install, *found], check=True)
-    product.declare(home, NEW, venv="adopt = true")
+    create_venv = [sys.executable, "-m", "venv", "--without-pip", str(product.published(home))]
+    subprocess.run(create_venv, check=True)
+    uv = find_uv()
+    assert uv is not None
+    requirements = [f"{name}=={OLD}" for name in PACKAGES]
+    install = [uv, "pip", "install", "-q", "--no-cache", "--no-index", "--python", python]
+    subprocess.run([*install, "--find-links", str(home / "wheels"), *requirements], check=True)
+    product.declare(home, NEW, venv_options="adopt = true")
 
 
-def link() -> Scene:
-    """A link beside the venv is made to lead to another script."""
+def link() -> Scenario:
+    """An apply changes the target of a link to another script of the venv."""
 
     def setup(home: Path) -> None:
         (home / "bin").mkdir()
-        product.apply(home, NEW, rest=_link(home, "alpha"))
-        product.declare(home, NEW, rest=_link(home, "beta"))
+        product.apply(home, NEW, resources=_link_table(home, "alpha"))
+        product.declare(home, NEW, resources=_link_table(home, "beta"))
 
-    def leads(home: Path) -> Sequence[str]:
+    def wrong_target(home: Path) -> Sequence[str]:
         target = os.readlink(home / "bin" / "tool")
-        return [] if target.endswith("/bin/beta") else [f"the link leads to {target}"]
+        return [] if target.endswith("/bin/beta") else [f"the link points to {target}"]
 
-    def look(home: Path) -> str | None:
-        there = (home / "bin" / "tool").exists()
-        return product.look(home, [NEW]) if there else "the link leads nowhere"
+    def published_error(home: Path) -> str | None:
+        if (home / "bin" / "tool").exists():
+            return product.published_error(home, [NEW])
+        return "the link's target doesn't exist"
 
-    base = _scene("link swap", setup, Judge(extra=leads))
-    return Scene(
-        name=base.name,
-        setup=base.setup,
-        command=base.command,
-        check=base.check,
-        look=look,
-        done=base.done,
-    )
+    scenario = _scenario("link update", setup, Checker(extra_check=wrong_target))
+    return replace(scenario, published_error=published_error)
 
 
-def _link(home: Path, script: str) -> str:
+def _link_table(home: Path, script: str) -> str:
     return f'[link."{home}/bin/tool"]\nto = "venv.app:bin/{script}"\n'
 
 
-def command() -> Scene:
-    """A command follows each change of the venv: it may run twice, never not at all."""
+def command() -> Scenario:
+    """A command runs after each change of the venv. It may run twice, but must run."""
 
-    def note(home: Path) -> str:
-        # What a command does is its own to flush, before it says that it is done.
+    def command_table(home: Path) -> str:
+        # converge doesn't sync what a command writes. The command does so before it succeeds.
         script = f"readlink {product.published(home)} >> {home}/ran && sync {home}/ran"
-        words = ["/bin/sh", "-c", script]
-        listed = ", ".join(f'"{word}"' for word in words)
-        return f'[command.note]\nargv = [{listed}]\non-change = ["venv.app"]\n'
+        argv = ", ".join(f'"{argument}"' for argument in ("/bin/sh", "-c", script))
+        return f'[command.log]\nargv = [{argv}]\non-change = ["venv.app"]\n'
 
     def setup(home: Path) -> None:
-        product.apply(home, OLD, rest=note(home))
-        product.declare(home, NEW, rest=note(home))
+        product.apply(home, OLD, resources=command_table(home))
+        product.declare(home, NEW, resources=command_table(home))
 
-    def ran(home: Path) -> Sequence[str]:
-        # Killed while it writes, it leaves half a line, and goes on behind that.
-        told = (home / "ran").read_text()
+    def command_missed(home: Path) -> Sequence[str]:
+        # A kill during the write leaves half a line. The next run appends to it.
+        log = (home / "ran").read_text()
         live = os.readlink(product.published(home))
-        return [] if told.endswith(f"{live}\n") else [f"live is {live}, the command told {told!r}"]
+        if log.endswith(f"{live}\n"):
+            return []
+        return [f"{live} is live, but the command recorded {log!r}"]
 
-    return _scene("command", setup, Judge(extra=ran))
+    return _scenario("command", setup, Checker(extra_check=command_missed))
 
 
-def remove() -> Scene:
-    """A venv that is declared absent goes, with its store."""
+def remove() -> Scenario:
+    """An apply deletes a venv that is declared absent, and its store."""
 
     def setup(home: Path) -> None:
         product.apply(home, OLD)
-        product.declare(home, OLD, venv='state = "absent"')
+        product.declare(home, OLD, venv_options='state = "absent"')
 
-    def traces(home: Path) -> Sequence[str]:
-        left = sorted({path.name for path in (home / "srv").iterdir()} - {"neighbour"})
-        return [f"left over: {left}"] if left else []
+    def remaining_files(home: Path) -> Sequence[str]:
+        remaining = sorted({path.name for path in (home / "srv").iterdir()} - {"neighbour"})
+        return [f"not deleted: {remaining}"] if remaining else []
 
-    return _scene("remove", setup, Judge(version="", extra=traces), seen=(OLD,), absent=True)
+    checker = Checker(version="", extra_check=remaining_files)
+    return _scenario("remove", setup, checker, allowed=(OLD,), absent=True)
 
 
-def recovery(kind: str, at: int) -> Scene:
-    """The run after one that was struck: it has to clear up, and is struck again."""
+def recovery(kind: str, at: int) -> Scenario:
+    """An apply cleans up after an interrupted one, and is itself interrupted."""
 
     def setup(home: Path) -> None:
         product.apply(home, OLD)
@@ -227,18 +238,19 @@ def recovery(kind: str, at: int) -> Scene:
         fault = Fault(kind=kind, at=at)
         run(product.command(home, "apply"), roots=[home], decide=fault, writes=True)
 
-    return _scene(f"recovery from a {kind} at {at}", setup, Judge())
+    return _scenario(f"recovery from a {kind} at {at}", setup, Checker())
 
 
-SCENES = (
-    *(create(), update(), repair(), rollback(), gc(), adopt(), give_back()),
+SCENARIOS = (
+    *(create(), update(), repair(), rollback(), gc(), adopt(), restore_adopted()),
     *(link(), command(), remove()),
     recovery("kill", 250),
 )
 RECOVERIES = tuple(recovery("kill", at) for at in range(20, 380, 40))
-"""For the full sweep: a kill inside the run that follows a kill, all over the first one."""
+"""For the full sweep: a kill in the run that follows a kill, at various points of the first run."""
 
-POWER = (create(), update(), repair(), rollback(), command())
-IN_AN_IMAGE = (update(), repair(), rollback(), gc(), remove())
-"""Where what was there before lies in a layer below, as in a container."""
-WATCHED = (update(), repair(), rollback(), gc(), command())
+POWER_CUT = (create(), update(), repair(), rollback(), command())
+IN_CONTAINER = (update(), repair(), rollback(), gc(), remove())
+"""Scenarios whose initial state is a read-only layer, as in a container."""
+OBSERVED = (update(), repair(), rollback(), gc(), command())
+"""Scenarios in which a test checks the published path before each call."""

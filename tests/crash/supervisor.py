@@ -1,7 +1,7 @@
-"""Runs a command and asks a decision of its caller at every system call that changes files.
+"""Run a command and ask a callback what to do at each system call that changes files.
 
-The whole process tree is covered: children, threads, static binaries. Calls are decided one at a
-time and in one order, so the N-th is the same moment for all of them.
+The supervisor covers the whole process tree: children, threads, and static binaries. It handles one
+call at a time, so the Nth call is the same moment for the whole tree.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import cage, seccomp
-from .calls import Call, describe, leader
+from . import sandbox, seccomp
+from .calls import SystemCall, describe, process_of
 
-ANSWER_LIMIT = 300.0
-"""Seconds after which a command that still runs is killed and reported as timed out."""
+TIMEOUT_S = 300.0
+"""Seconds after which the supervisor kills the command and reports a timeout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Go:
+class Continue:
     """Let the call run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """Return this error number to the caller instead of running the call."""
+    """Fail the call with this error number instead of running it."""
 
     errno: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """End every process of the tree before the call runs."""
+    """Kill every process of the tree before the call runs."""
 
 
-Answer = Go | Fail | Kill
+Action = Continue | Fail | Kill
 
 
-class CageFailed(Exception):
-    """The command could not be started at all."""
+class SandboxError(Exception):
+    """The command couldn't be started."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,72 +53,79 @@ class Outcome:
     """How a supervised run ended."""
 
     code: int | None = None
-    """Exit status, negative for a signal; None if the tree was killed first."""
+    """Exit code, or the negative number of a signal. None if the tree was killed before."""
     killed: bool = False
     timed_out: bool = False
-    calls: list[Call] = field(default_factory=list)
-    """Every counted call that was allowed to run, in order."""
+    calls: list[SystemCall] = field(default_factory=list)
+    """Every counted call that ran, in order."""
     stdout: str = ""
     stderr: str = ""
-    """What was printed, where the command names no descriptors of its own."""
+    """The output, unless the command sets descriptors of its own."""
 
 
-class Tree:
-    """The running process tree, as a decision sees it."""
+class ProcessTree:
+    """The running process tree, as the callback sees it."""
 
     def __init__(self, listener: int) -> None:
         self.listener = listener
-        self.main = 0
-        """Pid of the command itself; its children have others."""
-        self.notice: seccomp.Notice | None = None
-        """The call being decided, for decisions that read its arguments."""
+        self.command_pid = 0
+        """Process ID of the command itself, not of its children."""
+        self.notification: seccomp.Notification | None = None
+        """The current call, for a callback that reads its arguments."""
 
-    def by_child(self, call: Call) -> bool:
-        """Whether another process than the command itself makes this call."""
-        return leader(call.pid) != self.main
+    def is_by_child(self, call: SystemCall) -> bool:
+        """Return whether a child process makes this call, rather than the command itself."""
+        return process_of(call.pid) != self.command_pid
 
-    def signal_main(self, number: int) -> None:
-        """Send a signal to the command alone; its children run on."""
-        os.kill(self.main, number)
-
-
-Decision = Callable[[Call, Tree], Answer]
+    def signal_command(self, number: int) -> None:
+        """Send a signal to the command, but not to its children."""
+        os.kill(self.command_pid, number)
 
 
-def go_on(_call: Call, _tree: Tree) -> Answer:
-    """The decision that only lets the log be kept."""
-    return Go()
+Callback = Callable[[SystemCall, ProcessTree], Action]
+
+
+def allow_call(_call: SystemCall, _tree: ProcessTree) -> Action:
+    """Let every call run."""
+    return Continue()
 
 
 def run(
-    command: cage.Command,
+    command: sandbox.Command,
     *,
     roots: Sequence[Path] | None = None,
-    decide: Decision = go_on,
+    decide: Callback = allow_call,
     writes: bool = False,
-    limit: float = ANSWER_LIMIT,
+    timeout_s: float = TIMEOUT_S,
 ) -> Outcome:
-    """Run ``command`` to its end, or to the end that ``decide`` gives it.
+    """Run `command` until it ends or until `decide` kills it.
 
-    Only calls on a path at or below one of ``roots`` are counted and decided (None: all).
-    ``writes`` adds the calls that write bytes. Raises CageFailed.
+    Args:
+        command: What to run.
+        roots: Count only calls on a path at or below one of these. None counts all calls.
+        decide: Called before each counted call.
+        writes: Whether to count the calls that write bytes, too.
+        timeout_s: Kill the command after this many seconds.
+
+    Raises:
+        SandboxError: The command couldn't be started.
     """
-    printed = [os.memfd_create(name) for name in ("stdout", "stderr")]
-    stdout = printed[0] if command.stdout is None else command.stdout
-    stderr = printed[1] if command.stderr is None else command.stderr
-    outer, reports = cage.start(replace(command, stdout=stdout, stderr=stderr), writes=writes)
+    outputs = [os.memfd_create(name) for name in ("stdout", "stderr")]
+    stdout = outputs[0] if command.stdout is None else command.stdout
+    stderr = outputs[1] if command.stderr is None else command.stderr
+    outer, reports = sandbox.start(replace(command, stdout=stdout, stderr=stderr), writes=writes)
     session = _Session(reports, decide, None if roots is None else [*map(os.path.realpath, roots)])
     try:
-        session.serve(time.monotonic() + limit)
+        session.serve(time.monotonic() + timeout_s)
     finally:
         session.end()
         os.waitpid(outer, 0)
         outcome = session.outcome
-        outcome.stdout, outcome.stderr = map(_text, printed)
+        outcome.stdout, outcome.stderr = map(_read_all, outputs)
     return outcome
 
 
-def _text(descriptor: int) -> str:
+def _read_all(descriptor: int) -> str:
     os.lseek(descriptor, 0, os.SEEK_SET)
     with os.fdopen(descriptor, "rb") as file:
         return file.read().decode(errors="replace")
@@ -126,19 +133,19 @@ def _text(descriptor: int) -> str:
 
 class _Session:
     def __init__(
-        self, reports: socket.socket, decide: Decision, roots: Sequence[str] | None
+        self, reports: socket.socket, decide: Callback, roots: Sequence[str] | None
     ) -> None:
         self.reports = reports
         self.decide = decide
         self.roots = roots
         self.outcome = Outcome()
-        self.tree = Tree(-1)
-        self.first = 0
+        self.tree = ProcessTree(-1)
+        self.init_pid = 0
         self.poll = select.poll()
         self.poll.register(reports, select.POLLIN)
 
     def serve(self, deadline: float) -> None:
-        """Until the cage is empty: every process of it has ended and closed the socket."""
+        """Handle calls until every process in the sandbox has ended and the socket is closed."""
         while True:
             ready = self.poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             if not ready:
@@ -147,63 +154,63 @@ class _Session:
                 return
             for number, events in ready:
                 if number == self.tree.listener:
-                    self._call(events)
-                elif not self._report():
+                    self._handle_call(events)
+                elif not self._handle_report():
                     return
 
     def kill(self) -> None:
-        """End the tree; returns when the kernel has begun to, ``end`` waits for the rest."""
+        """Kill the tree and return without waiting for it. `run` waits."""
         self.outcome.killed = True
-        if self.first:
-            os.kill(self.first, signal.SIGKILL)
+        if self.init_pid:
+            os.kill(self.init_pid, signal.SIGKILL)
 
     def end(self) -> None:
-        if self.first and self.outcome.code is None and not self.outcome.killed:
+        if self.init_pid and self.outcome.code is None and not self.outcome.killed:
             self.kill()
         self.reports.close()
         if self.tree.listener >= 0:
             os.close(self.tree.listener)
             self.tree.listener = -1
 
-    def _report(self) -> bool:
+    def _handle_report(self) -> bool:
         data, extra, _flags, _address = self.reports.recvmsg(4096, 256)
         if not data:
             return False
         message = json.loads(data)
         if "failed" in message:
-            raise CageFailed(message["failed"])
-        self.first = message.get("first", self.first)
+            raise SandboxError(message["failed"])
+        self.init_pid = message.get("init", self.init_pid)
         if "listener" in message:
-            self._greet(extra)
+            self._receive_listener(extra)
         if "exit" in message and not self.outcome.killed:
             self.outcome.code = message["exit"]
         return True
 
-    def _greet(self, extra: Sequence[tuple[int, int, bytes]]) -> None:
+    def _receive_listener(self, extra: Sequence[tuple[int, int, bytes]]) -> None:
         for _level, kind, content in extra:
             if kind == socket.SCM_RIGHTS:
                 self.tree.listener = struct.unpack("i", content)[0]
             elif kind == socket.SCM_CREDENTIALS:
-                self.tree.main = struct.unpack("3i", content)[0]
+                self.tree.command_pid = struct.unpack("3i", content)[0]
         self.poll.register(self.tree.listener, select.POLLIN)
 
-    def _call(self, events: int) -> None:
+    def _handle_call(self, events: int) -> None:
         if not events & select.POLLIN:
             self.poll.unregister(self.tree.listener)
             return
-        notice = seccomp.receive(self.tree.listener)
-        if notice is None or self.outcome.killed:
+        notification = seccomp.receive(self.tree.listener)
+        if notification is None or self.outcome.killed:
             return
-        call = describe(notice, len(self.outcome.calls), self.roots)
-        if call is None or not seccomp.still_stopped(self.tree.listener, notice):
-            seccomp.answer(self.tree.listener, notice)
+        call = describe(notification, len(self.outcome.calls), self.roots)
+        if call is None or not seccomp.is_pending(self.tree.listener, notification):
+            seccomp.respond(self.tree.listener, notification)
             return
-        self.tree.notice = notice
-        verdict = self.decide(call, self.tree)
-        if isinstance(verdict, Kill):
+        self.tree.notification = notification
+        action = self.decide(call, self.tree)
+        if isinstance(action, Kill):
             self.kill()
-        elif isinstance(verdict, Fail):
-            seccomp.answer(self.tree.listener, notice, error=verdict.errno)
+        elif isinstance(action, Fail):
+            seccomp.respond(self.tree.listener, notification, error=action.errno)
         else:
             self.outcome.calls.append(call)
-            seccomp.answer(self.tree.listener, notice)
+            seccomp.respond(self.tree.listener, notification)

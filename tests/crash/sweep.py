@@ -1,4 +1,4 @@
-"""Strikes a scene at many points, each from the same state, and collects what was violated."""
+"""Inject a fault at many points of a scenario, each from the same state, and check each result."""
 
 from __future__ import annotations
 
@@ -10,135 +10,161 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import rows, workers
-from .faults import Fault, can_meet
+from .faults import Fault, can_hit
 from .rows import Row, Violation
-from .scene import Scene, Stage
+from .scenario import PreparedState, Scenario
+from .state_digest import StatTree, digest_tree, stat_tree
 from .supervisor import Outcome, run
-from .traces import Stats, stats, traces
 
-Choice = Callable[[int], Sequence[int]]
-"""Which of ``n`` points to run."""
+PointSelector = Callable[[int], Sequence[int]]
+"""Return which of `n` points to run."""
 
 
-def every_point(total: int) -> Sequence[int]:
-    """All of them."""
+def all_points(total: int) -> Sequence[int]:
+    """Select every point."""
     return range(total)
 
 
-def sample(first: int, last: int, others: int, seed: int = 0) -> Choice:
-    """The first and last few and some between, the same ones every time for the same seed."""
+def sample(first: int, last: int, others: int, seed: int = 0) -> PointSelector:
+    """Return a selector of the first and last points and of some random points between them.
 
-    def choose(total: int) -> Sequence[int]:
-        ends = {*range(min(first, total)), *range(max(0, total - last), total)}
-        between = sorted(set(range(total)) - ends)
-        ends.update(random.Random(seed).sample(between, min(others, len(between))))
-        return sorted(ends)
+    Args:
+        first: Number of points at the beginning.
+        last: Number of points at the end.
+        others: Number of random points between them.
+        seed: The same seed selects the same points in every run.
+    """
 
-    return choose
+    def select(total: int) -> Sequence[int]:
+        selected = {*range(min(first, total)), *range(max(0, total - last), total)}
+        between = sorted(set(range(total)) - selected)
+        selected.update(random.Random(seed).sample(between, min(others, len(between))))
+        return sorted(selected)
+
+    return select
 
 
 def sweep(
-    scene: Scene,
-    kind: str,
-    folder: Path,
+    scenario: Scenario,
+    fault: str,
+    directory: Path,
     *,
-    choose: Choice,
-    fs: str | None,
+    select: PointSelector,
+    disk_kind: str | None,
     layers: bool = False,
-    crew: int = 2,
+    worker_count: int = 2,
 ) -> Row:
-    """Run ``scene`` under fault ``kind`` at the chosen points.
+    """Run `scenario` with a fault at each selected point and return the result.
 
-    ``fs`` is the file system to run on (None: the one of ``folder``, set up anew each time);
-    with ``layers``, what the scene starts from lies in a layer below.
+    Args:
+        scenario: What to run.
+        fault: A name from `faults.FAULTS`.
+        directory: An empty directory for disk images and other files.
+        select: Selects the points.
+        disk_kind: File system to run on. None uses the one of `directory` and repeats the setup.
+        layers: Whether the initial state is a read-only layer below an overlay.
+        worker_count: Number of parallel workers. Ignored if `disk_kind` is None.
     """
-    stage = Stage(folder, fs, layers)
-    own = fs is not None
-    counting = workers.spawn(lambda: _count(scene, stage, kind), own_mounts=own)
-    total, *without_fault = workers.collect(counting)
-    row = Row(scene=scene.name, fault=kind, total=int(total))
-    row.violations += [Violation(point=-1, call="no fault", text=text) for text in without_fault]
-    points = list(choose(row.total))
-    crew = crew if own else 1
-    shares = [(str(number), points[number::crew]) for number in range(crew)]
-    (stage.folder / "known").mkdir()
-    jobs = [workers.spawn(_share(scene, stage, kind, *share), own_mounts=own) for share in shares]
-    for line in (line for job in jobs for line in workers.collect(job)):
-        told = json.loads(line)
+    state = PreparedState(directory, disk_kind, layers)
+    own_mounts = disk_kind is not None
+    counter = workers.spawn(lambda: _count_points(scenario, state, fault), own_mounts=own_mounts)
+    total, *without_fault = workers.collect(counter)
+    row = Row(scenario=scenario.name, fault=fault, total=int(total))
+    row.violations += [
+        Violation(point=rows.NO_FAULT, call="no fault", text=text) for text in without_fault
+    ]
+    points = list(select(row.total))
+    worker_count = worker_count if own_mounts else 1
+    (state.directory / "checked").mkdir()
+    handles = [
+        workers.spawn(
+            _worker_job(scenario, state, fault, str(number), points[number::worker_count]),
+            own_mounts=own_mounts,
+        )
+        for number in range(worker_count)
+    ]
+    for line in (line for handle in handles for line in workers.collect(handle)):
+        result = json.loads(line)
         row.run += 1
-        row.judged += told["judged"]
-        row.violations += rows.violations(told["violations"])
+        row.checked += result["checked"]
+        row.violations += rows.parse_violations(result["violations"])
     row.violations.sort(key=lambda violation: violation.point)
     return row
 
 
-def _count(scene: Scene, stage: Stage, kind: str) -> Iterable[str]:
-    """How many points there are, and what the judgement says though nothing was struck."""
-    home = stage.home
-    stage.prepare(scene)
-    with stage.fresh(scene, "log"):
-        outcome = run(scene.command(home), roots=scene.roots(home), writes=True)
-        if outcome.code not in scene.expected:
-            raise AssertionError(f"{scene.name}: the undisturbed run ended with {outcome.code}")
-        yield str(sum(can_meet(kind, call) for call in outcome.calls))
-        yield from scene.check(home, outcome)
+def _count_points(scenario: Scenario, state: PreparedState, fault: str) -> Iterable[str]:
+    """Yield the number of points, then the violations that occur without any fault."""
+    home = state.home
+    state.prepare(scenario)
+    with state.restored(scenario, "log"):
+        outcome = run(scenario.command(home), roots=scenario.roots(home), writes=True)
+        if outcome.code not in scenario.expected_exit_codes:
+            raise AssertionError(f"{scenario.name}: the run without a fault exited {outcome.code}")
+        yield str(sum(can_hit(fault, call) for call in outcome.calls))
+        yield from scenario.check(home, outcome)
 
 
-def _share(scene: Scene, stage: Stage, kind: str, name: str, points: Sequence[int]) -> workers.Job:
-    known = stage.folder / "known"
+def _worker_job(
+    scenario: Scenario, state: PreparedState, fault: str, name: str, points: Sequence[int]
+) -> workers.Job:
+    checked_states = state.directory / "checked"
 
     def job() -> Iterable[str]:
-        with stage.fresh(scene, name):
-            judge = _Judge(scene, stage.home, known, stats(stage.home))
+        with state.restored(scenario, name):
+            checker = _CachedChecker(scenario, state.home, checked_states, stat_tree(state.home))
         for point in points:
-            with stage.fresh(scene, name):
-                found = _strike(scene, stage.home, kind, point, judge)
-            yield json.dumps({"judged": judge.anew, "violations": list(map(asdict, found))})
+            with state.restored(scenario, name):
+                violations = _inject(scenario, state.home, fault, point, checker)
+            result = {"checked": checker.is_new, "violations": list(map(asdict, violations))}
+            yield json.dumps(result)
 
     return job
 
 
 @dataclass(slots=True)
-class _Judge:
-    """The scene's own judgement, made once of each state that a struck run leaves."""
+class _CachedChecker:
+    """Run the scenario's check once for each distinct state that an interrupted run leaves."""
 
-    scene: Scene
+    scenario: Scenario
     home: Path
-    known: Path
-    """A folder that the crew has in common: a file for each state."""
-    before: Stats
-    anew: bool = True
-    """Whether nobody had seen the last state before."""
+    checked_states: Path
+    """A directory that all workers share, with a file for each state."""
+    before: StatTree
+    is_new: bool = True
+    """Whether the last state was checked for the first time."""
 
     def __call__(self, outcome: Outcome) -> Sequence[str]:
-        end = [traces(self.home, self.before), outcome.code, outcome.killed]
-        end.append("Traceback" in outcome.stderr)
-        file = self.known / "-".join(map(str, end))
-        self.anew = not file.exists()
-        if self.anew:
-            wrong = json.dumps([*self.scene.check(self.home, outcome)])
-            file.with_suffix(f".{os.getpid()}").write_text(wrong)
+        digest = digest_tree(self.home, self.before)
+        key = [digest, outcome.code, outcome.killed, "Traceback" in outcome.stderr]
+        file = self.checked_states / "-".join(map(str, key))
+        self.is_new = not file.exists()
+        if self.is_new:
+            violations = json.dumps([*self.scenario.check(self.home, outcome)])
+            file.with_suffix(f".{os.getpid()}").write_text(violations)
             file.with_suffix(f".{os.getpid()}").rename(file)
         return list(json.loads(file.read_text()))
 
 
-def _hushed_up(fault: Fault, outcome: Outcome) -> bool:
-    """Whether a flush was refused, and the run neither failed nor told of it in a note."""
-    if not fault.error or not fault.struck or fault.struck.effect != "flush":
+def _hides_sync_error(fault: Fault, outcome: Outcome) -> bool:
+    """Return whether a sync failed and the run neither failed nor reported the error."""
+    if not fault.error or not fault.hit_call or fault.hit_call.effect != "sync":
         return False
-    told = os.strerror(fault.error).lower() in (outcome.stdout + outcome.stderr).lower()
-    return outcome.code == 0 and not told
+    output = (outcome.stdout + outcome.stderr).lower()
+    return outcome.code == 0 and os.strerror(fault.error).lower() not in output
 
 
-def _strike(scene: Scene, home: Path, kind: str, point: int, judge: _Judge) -> list[Violation]:
-    """One point: the fault, and the judgement."""
+def _inject(
+    scenario: Scenario, home: Path, kind: str, point: int, checker: _CachedChecker
+) -> list[Violation]:
+    """Run the command with a fault at one point, and return the violations."""
     fault = Fault(kind=kind, at=point)
-    outcome = run(scene.command(home), roots=scene.roots(home), decide=fault, writes=True)
-    where = str(fault.struck) if fault.struck else "not reached"
-    wrong = [f"right after the fault: {seen}" for seen in [scene.look(home)] if seen]
+    outcome = run(scenario.command(home), roots=scenario.roots(home), decide=fault, writes=True)
+    call = str(fault.hit_call) if fault.hit_call else "not reached"
+    error = scenario.published_error(home)
+    violations = [f"right after the fault: {error}"] if error else []
     if outcome.timed_out:
-        wrong.append("the command did not end")
-    if _hushed_up(fault, outcome):
-        wrong.append("a flush was refused and success reported")
-    wrong += judge(outcome)
-    return [Violation(point=point, call=where, text=text) for text in wrong]
+        violations.append("the command timed out")
+    if _hides_sync_error(fault, outcome):
+        violations.append("a sync failed, but the run reported success")
+    violations += checker(outcome)
+    return [Violation(point=point, call=call, text=text) for text in violations]

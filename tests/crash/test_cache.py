@@ -1,4 +1,4 @@
-"""What is kept to be faster may be damaged or forged: what is built from it is right, or not at all."""
+"""A damaged or forged cache never affects what converge builds from it."""
 
 from __future__ import annotations
 
@@ -8,62 +8,64 @@ from pathlib import Path
 import pytest
 
 from . import product, scenarios
-from .judge import Judge
+from .checker import Checker
 from .product import NEW
 from .supervisor import Outcome, run
-from .test_bytes import spoil
-from .test_surroundings import content
+from .test_corrupt_records import CORRUPTIONS, corrupt
+from .test_environment import generation_content
 
-pytestmark = pytest.mark.usefixtures("caged", "runnable")
+pytestmark = pytest.mark.usefixtures("needs_sandbox", "needs_converge")
 
 
-@pytest.mark.parametrize("way", ["cut", "zero", "flip", "missing"])
-@pytest.mark.parametrize("what", ["uv", "bytecode"])
-def test_a_damaged_cache_spoils_nothing_that_is_built_from_it(
-    what: str, way: str, workspace: Path
-) -> None:
-    product.lay_out(workspace)
+@pytest.fixture
+def applied_host(workspace: Path) -> Path:
+    """Return a host on which converge built the venv, so that its caches are filled."""
+    product.create_host(workspace)
     product.apply(workspace, NEW)
-    before = content(workspace)
-    files = [path for path in sorted((workspace / "cache" / what).rglob("*")) if path.is_file()]
+    return workspace
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+@pytest.mark.parametrize("cache", ["uv", "bytecode"])
+def test_repair_ignores_a_damaged_cache(cache: str, corruption: str, applied_host: Path) -> None:
+    before = generation_content(applied_host)
+    directory = applied_host / "cache" / cache
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
     assert files
     for path in files:
         if path.stat().st_size and not path.is_symlink():
-            spoil(path, way, path.stat().st_size // 2)
-    scenarios.damage(workspace)
-    outcome = run(product.command(workspace, "apply"))
-    assert outcome.code == 0, product.said(outcome)
-    assert content(workspace) == before
-    assert not Judge()(workspace, Outcome(code=0))
+            corrupt(path, corruption, path.stat().st_size // 2)
+    scenarios.damage(applied_host)
+    outcome = run(product.command(applied_host, "apply"))
+    assert outcome.code == 0, product.last_output(outcome)
+    assert generation_content(applied_host) == before
+    assert not Checker()(applied_host, Outcome(code=0))
 
 
-def test_a_module_changed_in_the_cache_of_the_installer_gets_nowhere(workspace: Path) -> None:
-    product.lay_out(workspace)
-    product.apply(workspace, NEW)
-    before = content(workspace)
-    victims = sorted((workspace / "cache" / "uv").rglob("alpha/part1.py"))
-    assert victims
-    for victim in victims:
-        victim.write_text(victim.read_text().replace(f"{NEW}.1", "6.6.1"))
-    scenarios.damage(workspace)
-    assert run(product.command(workspace, "apply")).code == 0
-    assert content(workspace) == before
+def test_repair_ignores_a_modified_module_in_uvs_cache(applied_host: Path) -> None:
+    before = generation_content(applied_host)
+    cached_modules = sorted((applied_host / "cache" / "uv").rglob("alpha/part1.py"))
+    assert cached_modules
+    for module in cached_modules:
+        module.write_text(module.read_text().replace(f"{NEW}.1", "6.6.1"))
+    scenarios.damage(applied_host)
+    assert run(product.command(applied_host, "apply")).code == 0
+    assert generation_content(applied_host) == before
 
 
-def test_bytecode_forged_in_the_cache_does_not_run(workspace: Path) -> None:
-    product.lay_out(workspace)
-    product.apply(workspace, NEW)
-    genuine = bytecode(workspace)
-    kept = [path for path in (workspace / "cache" / "bytecode").rglob("*") if path.is_file()]
-    for path in kept:
+def test_repair_ignores_forged_bytecode_in_the_cache(applied_host: Path) -> None:
+    genuine = bytecode(applied_host)
+    cache = applied_host / "cache" / "bytecode"
+    for path in [path for path in cache.rglob("*") if path.is_file()]:
         forged = path.read_bytes()[32:].replace(f"{NEW}.1".encode(), b"6.6.1")
         path.write_bytes(hashlib.sha256(path.name.encode() + forged).digest() + forged)
-    scenarios.damage(workspace)
-    assert run(product.command(workspace, "apply")).code == 0
-    assert bytecode(workspace) == genuine
+    scenarios.damage(applied_host)
+    assert run(product.command(applied_host, "apply")).code == 0
+    assert bytecode(applied_host) == genuine
 
 
 def bytecode(home: Path) -> bytes:
-    """The compiled form of one module, as the live generation has it."""
-    [found] = product.published(home).glob("lib/python*/site-packages/alpha/__pycache__/part1.*")
-    return found.read_bytes()
+    """Return the bytecode of one module in the live generation."""
+    pattern = "lib/python*/site-packages/alpha/__pycache__/part1.*"
+    [path] = product.published(home).glob(pattern)
+    return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Broken publishers are caught, each by the fault it cannot stand; the correct one passes all."""
+"""The harness detects the bug of each toy publisher and finds no violation in the correct one."""
 
 from __future__ import annotations
 
@@ -8,162 +8,199 @@ from pathlib import Path
 
 import pytest
 
-from . import toy_scenes
-from .calls import Call
-from .disks import MAKERS
-from .faults import KINDS
-from .images import power
-from .plan import Plan
+from . import toy_scenarios
+from .calls import SystemCall
+from .disks import MKFS
+from .faults import FAULTS
+from .power_cuts import sweep_power_cuts
 from .reader import Reader
 from .rows import Record, Row
-from .supervisor import Answer, Go, Tree, run
-from .sweep import Choice, every_point, sample, sweep
+from .sampling import Sampling
+from .supervisor import Action, Continue, ProcessTree, run
+from .sweep import PointSelector, all_points, sample, sweep
 
-pytestmark = pytest.mark.usefixtures("caged")
+pytestmark = pytest.mark.usefixtures("needs_sandbox")
+
+LOCK_TIMEOUT = 75
 
 
-def struck(
-    toy: str, kind: str, folder: Path, disk: str | None, choose: Choice = every_point
+def sweep_toy(
+    toy: str,
+    fault: str,
+    directory: Path,
+    disk_kind: str | None,
+    select: PointSelector = all_points,
 ) -> Row:
-    return sweep(toy_scenes.scene(toy), kind, folder, choose=choose, fs=disk)
+    scenario = toy_scenarios.scenario(toy)
+    return sweep(scenario, fault, directory, select=select, disk_kind=disk_kind)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_correct_publisher_survives_every_fault_at_every_call(
-    kind: str, workspace: Path, any_disk: str | None, keep: list[Row], plan: Plan
+@pytest.mark.parametrize("fault", FAULTS)
+def test_correct_publisher_survives_every_fault(
+    fault: str,
+    workspace: Path,
+    disk_kind_or_none: str | None,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    row = struck("correct", kind, workspace, any_disk, plan.points(1, 2, 3))
-    keep.append(row)
+    row = sweep_toy("correct", fault, workspace, disk_kind_or_none, sampling.selector(1, 2, 3))
+    results.append(row)
     assert row.run > 0
     assert not row.violations, str(row)
 
 
-def test_the_correct_publisher_survives_every_kill_of_its_first_run(
-    workspace: Path, any_disk: str | None, keep: list[Row], plan: Plan
+def test_correct_publisher_survives_a_kill_of_its_first_run(
+    workspace: Path, disk_kind_or_none: str | None, results: list[Row], sampling: Sampling
 ) -> None:
-    scene = toy_scenes.scene("correct", create=True)
-    row = sweep(scene, "kill", workspace, choose=plan.points(1, 2, 3), fs=any_disk)
-    keep.append(row)
+    scenario = toy_scenarios.scenario("correct", create=True)
+    select = sampling.selector(1, 2, 3)
+    row = sweep(scenario, "kill", workspace, select=select, disk_kind=disk_kind_or_none)
+    results.append(row)
     assert not row.violations, str(row)
 
 
 @pytest.mark.parametrize("seed", [None, 1])
-def test_the_correct_publisher_survives_every_power_cut(
-    seed: int | None, disk_kind: str, workspace: Path, keep: list[Row], plan: Plan
+def test_correct_publisher_survives_every_power_cut(
+    seed: int | None, disk_kind: str, workspace: Path, results: list[Row], sampling: Sampling
 ) -> None:
-    scene = toy_scenes.scene("correct")
-    row = power(scene, disk_kind, workspace, choose=plan.points(1, 3, 2), seed=seed)
-    keep.append(row)
+    scenario = toy_scenarios.scenario("correct")
+    select = sampling.selector(1, 3, 2)
+    row = sweep_power_cuts(scenario, disk_kind, workspace, select=select, seed=seed)
+    results.append(row)
     assert row.run > 0
     assert not row.violations, str(row)
 
 
-def near(*points: int) -> Choice:
-    """Some points only: where a control is known to fail, and where it is not."""
+def only(*points: int) -> PointSelector:
+    """Select some points: one where a control is known to fail, and some where it doesn't."""
     return lambda total: [point for point in points if point < total]
 
 
 @pytest.mark.parametrize(
-    ("toy", "kind", "choose", "call", "text"),
+    ("toy", "fault", "select", "call", "text"),
     [
-        ("in_place", "kill", near(0, 3, 6), "write", "not whole"),
-        ("never_tidies", "kill", near(0, 4), "generations", "left over"),
-        ("restamps", "kill", near(0, 4), "", "the run after still does"),
-        ("swallows_errors", "EIO", every_point, "syncfs", "refused and success reported"),
-        ("trusts_its_journal", "torn", every_point, "journal", "the next run ended with 1"),
+        pytest.param("in_place", "kill", only(0, 3, 6), "write", "incomplete", id="in_place"),
+        pytest.param(
+            "no_cleanup", "kill", only(0, 4), "generations", "unfinished", id="no_cleanup"
+        ),
+        pytest.param(
+            *("rewrites_receipt", "kill", only(0, 4), "", "the run after that makes a change"),
+            id="rewrites_receipt",
+        ),
+        pytest.param(
+            *("ignores_sync_errors", "EIO", all_points, "syncfs"),
+            "a sync failed, but the run reported success",
+            id="ignores_sync_errors",
+        ),
+        pytest.param(
+            *("unchecked_journal", "torn", all_points, "journal", "the next run exited with 1"),
+            id="unchecked_journal",
+        ),
     ],
 )
-def test_a_broken_publisher_is_caught_by_the_sweep(
+def test_sweep_detects_the_bug_of_a_publisher(
     toy: str,
-    kind: str,
-    choose: Choice,
+    fault: str,
+    select: PointSelector,
     call: str,
     text: str,
     workspace: Path,
-    any_disk: str | None,
+    disk_kind_or_none: str | None,
 ) -> None:
-    row = struck(toy, kind, workspace, any_disk, choose)
-    caught = [v for v in row.violations if text in v.text and call in v.call]
-    assert caught, str(row)
+    row = sweep_toy(toy, fault, workspace, disk_kind_or_none, select)
+    detected = [
+        violation
+        for violation in row.violations
+        if text in violation.text and call in violation.call
+    ]
+    assert detected, str(row)
 
 
-def test_an_unlink_before_the_link_is_caught_at_exactly_that_call(
-    workspace: Path, any_disk: str | None
+def test_sweep_detects_unlink_then_link_at_exactly_that_call(
+    workspace: Path, disk_kind_or_none: str | None
 ) -> None:
-    row = struck("unlink_then_link", "kill", workspace, any_disk)
+    row = sweep_toy("unlink_then_link", "kill", workspace, disk_kind_or_none)
     assert [violation.call.split()[1] for violation in row.violations] == ["symlink"]
     assert row.violations[0].text == "right after the fault: nothing is published"
 
 
-def test_a_missing_flush_is_caught_by_the_power_cut(disk_kind: str, workspace: Path) -> None:
-    row = power(toy_scenes.scene("no_flush"), disk_kind, workspace, choose=every_point)
-    assert any("reported as done, then lost" in v.text for v in row.violations), str(row)
+def test_power_cut_detects_a_missing_sync(disk_kind: str, workspace: Path) -> None:
+    scenario = toy_scenarios.scenario("no_sync")
+    row = sweep_power_cuts(scenario, disk_kind, workspace, select=all_points)
+    lost = [v for v in row.violations if "reported as done, then lost" in v.text]
+    assert lost, str(row)
 
 
-def test_a_missing_flush_stays_unseen_without_the_power_cut(
-    workspace: Path, any_disk: str | None
+def test_kill_does_not_detect_a_missing_sync(
+    workspace: Path, disk_kind_or_none: str | None
 ) -> None:
-    row = struck("no_flush", "kill", workspace, any_disk, sample(0, 4, 2))
+    row = sweep_toy("no_sync", "kill", workspace, disk_kind_or_none, sample(0, 4, 2))
     assert not row.violations, str(row)
 
 
-def rival_of_an_orphan(toy: str, home: Path) -> list[int]:
-    """Exit codes of second runs, started while the child of a killed first run still works."""
+def exit_codes_beside_an_orphan(toy: str, home: Path) -> list[int]:
+    """Kill a run but not its child, start a second run, and return the second run's exit code."""
     (home / "store" / "generations").mkdir(parents=True)
-    codes: list[int] = []
+    exit_codes: list[int] = []
 
-    def decide(call: Call, tree: Tree) -> Answer:
-        if not codes and tree.by_child(call):
-            tree.signal_main(9)
-            rival = toy_scenes.command(toy, home, toy_scenes.OLD)
-            codes.append(subprocess.run(rival.argv, check=False).returncode)
-        return Go()
+    def decide(call: SystemCall, tree: ProcessTree) -> Action:
+        if not exit_codes and tree.is_by_child(call):
+            tree.signal_command(9)
+            second = toy_scenarios.command(toy, home, toy_scenarios.OLD)
+            exit_codes.append(subprocess.run(second.argv, check=False).returncode)
+        return Continue()
 
-    first = toy_scenes.command(toy, home, linger=True)
+    first = toy_scenarios.command(toy, home, wait_for_orphans=True)
     run(first, roots=[home / "store"], decide=decide)
-    return codes
+    return exit_codes
 
 
-def test_the_child_of_a_killed_publisher_still_excludes_a_second_one(workspace: Path) -> None:
-    assert rival_of_an_orphan("correct", workspace) == [75]
+def test_child_of_a_killed_publisher_excludes_a_second_run(workspace: Path) -> None:
+    assert exit_codes_beside_an_orphan("correct", workspace) == [LOCK_TIMEOUT]
 
 
-def test_a_lock_that_children_do_not_inherit_is_caught(workspace: Path) -> None:
-    assert rival_of_an_orphan("lock_not_inherited", workspace) == [0]
+def test_lock_that_children_do_not_inherit_is_detected(workspace: Path) -> None:
+    assert exit_codes_beside_an_orphan("lock_not_inherited", workspace) == [0]
 
 
-def looks_during(toy: str, home: Path) -> Reader:
-    """A reader beside five publications, each held for a moment at every change of the link."""
+def read_during_updates(toy: str, home: Path) -> Reader:
+    """Run a reader during five updates. Each update pauses at every change of the link."""
     (home / "store" / "generations").mkdir(parents=True)
-    assert run(toy_scenes.command(toy, home, "0")).code == 0
+    assert run(toy_scenarios.command(toy, home, "0")).code == 0
     published = home / "store" / "current" / "a"
     allowed = [f"a of {number}" for number in range(6)]
 
-    def decide(call: Call, _tree: Tree) -> Answer:
+    def decide(call: SystemCall, _tree: ProcessTree) -> Action:
         if call.paths[-1] == str(home / "store" / "current"):
             time.sleep(0.1)
-        return Go()
+        return Continue()
 
     with Reader(published, ["head", "-n", "1", str(published)], allowed) as reader:
         for number in range(1, 6):
-            command = toy_scenes.command(toy, home, str(number))
+            command = toy_scenarios.command(toy, home, str(number))
             assert run(command, roots=[home], decide=decide).code == 0
     return reader
 
 
-def test_the_reader_sees_nothing_broken_beside_the_correct_publisher(workspace: Path) -> None:
-    reader = looks_during("correct", workspace)
-    assert reader.looks > 5 and reader.runs > 0
-    assert not reader.broken
+def test_reader_sees_no_error_with_the_correct_publisher(workspace: Path) -> None:
+    reader = read_during_updates("correct", workspace)
+    assert reader.checks > 5 and reader.program_runs > 0
+    assert not reader.errors
 
 
-def test_the_reader_sees_the_moment_without_a_published_path(workspace: Path) -> None:
-    reader = looks_during("unlink_then_link", workspace)
-    assert reader.broken
-    assert all("FileNotFoundError" in text or "No such file" in text for text in reader.broken)
+def test_reader_detects_a_moment_without_a_published_path(workspace: Path) -> None:
+    reader = read_during_updates("unlink_then_link", workspace)
+    assert reader.errors
+    assert all("FileNotFoundError" in text or "No such file" in text for text in reader.errors)
 
 
-def test_a_refused_layer_is_named_in_the_closing_line() -> None:
-    record = Record(skipped={"xfs": "mkfs.xfs is not installed"})
-    assert record.line().endswith("skipped layers: xfs (mkfs.xfs is not installed)")
-    assert "xfs" in MAKERS
+def test_summary_names_an_unsupported_layer() -> None:
+    record = Record(skipped={"xfs": "mkfs.xfs isn't installed"})
+    assert record.line().endswith("skipped layers: xfs (mkfs.xfs isn't installed)")
+    assert "xfs" in MKFS
+
+
+def test_summary_counts_deselected_sweep_cases() -> None:
+    record = Record(deselected=2)
+    record.add(Record(deselected=2))
+    assert "2 sweep cases deselected" in record.line()

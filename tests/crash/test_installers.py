@@ -1,4 +1,4 @@
-"""The installers themselves do not stand a kill: that is why nothing is installed in place."""
+"""Installers don't recover from a kill. converge therefore never installs in place."""
 
 from __future__ import annotations
 
@@ -7,41 +7,51 @@ from pathlib import Path
 import pytest
 
 from . import installers
-from .images import power
-from .plan import Plan
+from .power_cuts import sweep_power_cuts
 from .rows import Row
-from .sweep import every_point, sample, sweep
+from .sampling import SWEEP_ONLY, Sampling
+from .sweep import all_points, sample, sweep
 
-pytestmark = pytest.mark.usefixtures("caged")
-
-CASES = [("uv", False), ("uv", True), ("pip", False), ("pip", True)]
+pytestmark = pytest.mark.usefixtures("needs_sandbox", "needs_uv")
 
 
-@pytest.mark.parametrize(("tool", "update"), CASES)
-def test_a_killed_installer_does_not_recover_by_running_it_again(
-    tool: str, update: bool, workspace: Path, any_disk: str | None, keep: list[Row], plan: Plan
+@pytest.fixture
+def needs_uv() -> None:
+    """Skip if uv isn't installed."""
+    if installers.find_uv() is None:
+        pytest.skip("installers: uv isn't installed")
+
+
+@pytest.mark.parametrize(
+    ("tool", "update"),
+    [
+        pytest.param("uv", False, id="uv"),
+        pytest.param("uv", True, id="uv-update", marks=SWEEP_ONLY),
+        pytest.param("pip", False, id="pip", marks=SWEEP_ONLY),
+        pytest.param("pip", True, id="pip-update", marks=SWEEP_ONLY),
+    ],
+)
+def test_installer_retry_does_not_recover_from_a_kill(
+    tool: str,
+    update: bool,
+    workspace: Path,
+    disk_kind_or_none: str | None,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    if installers.uv() is None:
-        pytest.skip("installers: uv is not there")
-    if not plan.full and (tool, update) != CASES[0]:
-        pytest.skip("the other installers are compared in the full sweep")
-    choose = every_point if plan.full else sample(0, 0, 6)
-    row = sweep(
-        installers.scene(tool, update=update), "kill", workspace, choose=choose, fs=any_disk
-    )
-    keep.append(row)
-    assert row.broken
+    scenario = installers.scenario(tool, update=update)
+    select = all_points if sampling.full else sample(0, 0, 6)
+    row = sweep(scenario, "kill", workspace, select=select, disk_kind=disk_kind_or_none)
+    results.append(row)
+    assert row.violated_points
 
 
+@SWEEP_ONLY
 @pytest.mark.parametrize("tool", installers.TOOLS)
-def test_what_an_installer_reported_is_lost_in_a_power_cut(
-    tool: str, disk_kind: str, workspace: Path, keep: list[Row], plan: Plan
+def test_installer_loses_a_reported_result_in_a_power_cut(
+    tool: str, disk_kind: str, workspace: Path, results: list[Row]
 ) -> None:
-    if installers.uv() is None:
-        pytest.skip("installers: uv is not there")
-    if not plan.full:
-        pytest.skip("installers are compared in the full sweep")
-    scene = installers.scene(tool, update=False)
-    row = power(scene, disk_kind, workspace, choose=every_point)
-    keep.append(row)
-    assert any("reported as done, then lost" in one.text for one in row.violations)
+    scenario = installers.scenario(tool, update=False)
+    row = sweep_power_cuts(scenario, disk_kind, workspace, select=all_points)
+    results.append(row)
+    assert any("reported as done, then lost" in violation.text for violation in row.violations)

@@ -1,102 +1,143 @@
-"""Whatever stops a run at whichever call, the next plain run puts it right."""
+"""After a fault at any system call, the next plain run completes the change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from . import product, scenarios
-from .faults import KINDS, LOSS, Fault
-from .images import power
-from .plan import Plan
+from .faults import FAULTS, LOST_SYNC, Fault
+from .power_cuts import sweep_power_cuts
 from .rows import Row
-from .scene import Scene
+from .sampling import SWEEP_ONLY, Sampling
+from .scenario import Scenario
 from .supervisor import run
 from .sweep import sweep
 
-pytestmark = pytest.mark.usefixtures("caged", "runnable")
+pytestmark = pytest.mark.usefixtures("needs_sandbox", "needs_converge")
 
-QUICK = {
+SAMPLED_FAULTS = {
     "kill": (1, 3, 2),
-    LOSS: (50, 50, 0),
+    LOST_SYNC: (50, 50, 0),
     "ENOSPC": (0, 1, 2),
     "EIO": (0, 1, 2),
     "SIGTERM": (0, 1, 2),
 }
-"""What is run for every change: first, last and other points; the rest on demand only."""
+"""The faults of the default run: number of first, last, and other points."""
 
-ERRORS_IN = ("update",)
-"""Where errors and signals are sampled for every change."""
+SAMPLED_SCENARIOS = ("update",)
+"""The scenarios in which the default run injects errors and signals."""
 
-REMOVES = ("gc", "remove")
-"""What has to do with folders that cannot be renamed."""
+DELETING_SCENARIOS = ("gc", "remove")
+"""The scenarios that depend on whether directories can be renamed."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scene", scenarios.SCENES, ids=lambda scene: scene.name)
-def test_the_next_run_puts_right_what_was_interrupted(
-    scene: Scene, kind: str, workspace: Path, any_disk: str | None, keep: list[Row], plan: Plan
+def interruptions() -> Iterable[object]:
+    """Return each scenario with each fault. Mark the cases that only the full sweep runs."""
+    for scenario in scenarios.SCENARIOS:
+        for fault in FAULTS:
+            sampled = fault == "kill" or (
+                fault in SAMPLED_FAULTS and scenario.name in SAMPLED_SCENARIOS
+            )
+            yield case(scenario, fault, sampled=sampled)
+
+
+def container_interruptions() -> Iterable[object]:
+    """Return the cases for a scenario in a container."""
+    for scenario in scenarios.IN_CONTAINER:
+        for fault in ("kill", "EIO"):
+            sampled = fault == "kill" and scenario.name in DELETING_SCENARIOS
+            yield case(scenario, fault, sampled=sampled)
+
+
+def power_cut_cases() -> Iterable[object]:
+    """Return the cases for power cuts, with and without early syncs."""
+    for scenario in scenarios.POWER_CUT:
+        for seed in (None, 1):
+            sampled = seed is None and scenario.name in ("create", "update")
+            yield case(scenario, seed, sampled=sampled)
+
+
+def case(scenario: Scenario, parameter: object, *, sampled: bool) -> object:
+    """Return one case of a test, named for the scenario and the parameter."""
+    marks = () if sampled else (SWEEP_ONLY,)
+    return pytest.param(scenario, parameter, id=f"{scenario.name}-{parameter}", marks=marks)
+
+
+@pytest.mark.parametrize(("scenario", "fault"), list(interruptions()))
+def test_next_run_completes_an_interrupted_change(
+    scenario: Scenario,
+    fault: str,
+    workspace: Path,
+    disk_kind_or_none: str | None,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    if not plan.full and (kind not in QUICK or (kind != "kill" and scene.name not in ERRORS_IN)):
-        pytest.skip(f"{kind} is struck in the full sweep")
-    choose = plan.points(*QUICK.get(kind, (0, 0, 0)))
-    row = sweep(scene, kind, workspace, choose=choose, fs=any_disk)
+    select = sampling.selector(*SAMPLED_FAULTS.get(fault, (0, 0, 0)))
+    row = sweep(scenario, fault, workspace, select=select, disk_kind=disk_kind_or_none)
     if not row.total:
-        pytest.skip(f"{scene.name} makes no call at which {kind} can strike")
-    keep.append(row)
+        pytest.skip(f"{scenario.name} makes no call at which {fault} is possible")
+    results.append(row)
     assert row.run > 0
     assert not row.violations, str(row)
 
 
-@pytest.mark.parametrize("scene", scenarios.RECOVERIES, ids=lambda scene: scene.name)
-def test_a_recovery_may_itself_be_killed(
-    scene: Scene, workspace: Path, any_disk: str | None, keep: list[Row], plan: Plan
+@SWEEP_ONLY
+@pytest.mark.parametrize("scenario", scenarios.RECOVERIES, ids=lambda scenario: scenario.name)
+def test_next_run_completes_an_interrupted_recovery(
+    scenario: Scenario,
+    workspace: Path,
+    disk_kind_or_none: str | None,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    if not plan.full:
-        pytest.skip("recoveries are killed in the full sweep")
-    row = sweep(scene, "kill", workspace, choose=plan.points(), fs=any_disk)
-    keep.append(row)
+    select = sampling.selector()
+    row = sweep(scenario, "kill", workspace, select=select, disk_kind=disk_kind_or_none)
+    results.append(row)
     assert not row.violations, str(row)
 
 
-@pytest.mark.parametrize("kind", ["kill", "EIO"])
-@pytest.mark.parametrize("scene", scenarios.IN_AN_IMAGE, ids=lambda scene: scene.name)
-def test_what_came_with_an_image_is_no_hindrance(
-    scene: Scene, kind: str, workspace: Path, layers: str, keep: list[Row], plan: Plan
+@pytest.mark.parametrize(("scenario", "fault"), list(container_interruptions()))
+def test_next_run_completes_a_change_in_a_container(
+    scenario: Scenario,
+    fault: str,
+    workspace: Path,
+    layered_disk_kind: str,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    if not plan.full and (kind != "kill" or scene.name not in REMOVES):
-        pytest.skip("this is for the full sweep")
-    choose = plan.points(1, 3, 2)
-    row = sweep(scene, kind, workspace, choose=choose, fs=layers, layers=True)
-    row.scene = f"{scene.name}, in a container"
-    keep.append(row)
+    select = sampling.selector(1, 3, 2)
+    row = sweep(scenario, fault, workspace, select=select, disk_kind=layered_disk_kind, layers=True)
+    row.scenario = f"{scenario.name}, in a container"
+    results.append(row)
     assert row.run > 0
     assert not row.violations, str(row)
 
 
 @pytest.mark.parametrize("at", [60, 100, 130, 160, 230])
-def test_the_next_build_clears_the_scratch_folders_of_a_killed_one(
-    at: int, workspace: Path
-) -> None:
-    scene = scenarios.update()
-    scene.setup(workspace)
+def test_next_build_deletes_a_killed_runs_scratch_directories(at: int, workspace: Path) -> None:
+    scenario = scenarios.update()
+    scenario.setup(workspace)
     fault = Fault(kind="kill", at=at)
-    run(scene.command(workspace), roots=[workspace], decide=fault, writes=True)
-    assert fault.struck
+    run(scenario.command(workspace), roots=[workspace], decide=fault, writes=True)
+    assert fault.hit_call
     product.apply(workspace)
     assert [path.name for path in (workspace / "cache" / "work").iterdir()] == []
 
 
-@pytest.mark.parametrize("seed", [None, 1])
-@pytest.mark.parametrize("scene", scenarios.POWER, ids=lambda scene: scene.name)
-def test_what_was_reported_survives_a_power_cut(
-    scene: Scene, seed: int | None, disk_kind: str, workspace: Path, keep: list[Row], plan: Plan
+@pytest.mark.parametrize(("scenario", "seed"), list(power_cut_cases()))
+def test_reported_result_survives_a_power_cut(
+    scenario: Scenario,
+    seed: int | None,
+    disk_kind: str,
+    workspace: Path,
+    results: list[Row],
+    sampling: Sampling,
 ) -> None:
-    if not plan.full and (seed is not None or scene.name not in ("create", "update")):
-        pytest.skip("this power cut is for the full sweep")
-    choose = plan.points(0, 2, 1)
-    row = power(scene, disk_kind, workspace, choose=choose, seed=seed)
-    keep.append(row)
+    select = sampling.selector(0, 2, 1)
+    row = sweep_power_cuts(scenario, disk_kind, workspace, select=select, seed=seed)
+    results.append(row)
     assert row.run > 0
     assert not row.violations, str(row)

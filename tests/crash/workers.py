@@ -1,4 +1,4 @@
-"""Forked processes with mounts of their own, each returning lines of text."""
+"""Forked processes that have their own mount namespace and return lines of text."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import os
 import traceback
 from collections.abc import Callable, Iterable
 
-from . import cage
+from . import sandbox
 
 Job = Callable[[], Iterable[str]]
 
 
 def spawn(job: Job, *, own_mounts: bool = True) -> tuple[int, int]:
-    """Start ``job``; returns what ``collect`` wants."""
-    reading, writing = os.pipe()
+    """Start `job` in a child process and return the handle to pass to `collect`."""
+    read_end, write_end = os.pipe()
     child = os.fork()
     if child:
-        os.close(writing)
-        return child, reading
+        os.close(write_end)
+        return child, read_end
     status = 1
     try:
-        os.close(reading)
+        os.close(read_end)
         if own_mounts:
-            cage.private_mounts()
+            sandbox.unshare_mounts()
         lines = list(job())
         status = 0
     except BaseException:
         lines = traceback.format_exc().splitlines()
-    with os.fdopen(writing, "w") as pipe:
+    with os.fdopen(write_end, "w") as pipe:
         pipe.write("\n".join(lines))
     os._exit(status)
 
 
-def collect(child: tuple[int, int]) -> list[str]:
-    """The lines of a job, once it has ended. Raises AssertionError with its traceback."""
-    pid, reading = child
-    with os.fdopen(reading) as pipe:
+def collect(handle: tuple[int, int]) -> list[str]:
+    """Wait for a job and return its lines. Raises AssertionError with the job's traceback."""
+    pid, read_end = handle
+    with os.fdopen(read_end) as pipe:
         lines = pipe.read().splitlines()
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
         raise AssertionError("a worker failed:\n" + "\n".join(lines))

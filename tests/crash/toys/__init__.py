@@ -1,1 +1,1 @@
-"""Small publishers, one that can be trusted and many that cannot."""
+"""Small publishers: a correct one, and several that each have one bug."""

@@ -1,26 +1,14 @@
-"""Broken: changes what is published where it stands."""
+"""Bug: overwrites the live generation instead of building a new one."""
 
-import sys
 from pathlib import Path
 
-from . import files, steps
+from .publisher import Publisher
 
-store, version = Path(sys.argv[-2]), sys.argv[-1]
-steps.lock(store)
-if steps.state(store / "current") == version:
-    leftovers = len(list((store / "generations").iterdir())) > 1
-    if leftovers or (store / "current.new").is_symlink():
-        steps.tidy(store)
-    steps.done(changed=False)
-generation = (store / "current").resolve()
-if generation.parent != store / "generations":
-    generation = steps.unused(store)
-    generation.mkdir(parents=True)
-for name in files.FILES:
-    files.write(str(generation / name), files.content(version, name))
-steps.syncfs(generation)
-steps.seal(generation, version)
-steps.fsync(generation.parent)
-steps.publish(store, generation)
-steps.tidy(store)
-steps.done(changed=True)
+
+class InPlace(Publisher):
+    def choose_generation(self) -> Path:
+        return self.current.resolve() if self.current.is_symlink() else super().choose_generation()
+
+
+if __name__ == "__main__":
+    InPlace.main()

@@ -1,23 +1,12 @@
-"""Broken: its child works on without the lock when it is killed."""
+"""Bug: its children don't inherit the lock, so they outlive it when the parent is killed."""
 
-import sys
-from pathlib import Path
+from .publisher import Publisher
 
-from . import steps
 
-store, version = Path(sys.argv[-2]), sys.argv[-1]
-steps.lock(store, inherited=False)
-if steps.state(store / "current") == version:
-    leftovers = len(list((store / "generations").iterdir())) > 1
-    if leftovers or (store / "current.new").is_symlink():
-        steps.tidy(store)
-    steps.done(changed=False)
-steps.tidy(store)
-generation = steps.unused(store)
-steps.build(generation, version)
-steps.syncfs(generation)
-steps.seal(generation, version)
-steps.fsync(generation.parent)
-steps.publish(store, generation)
-steps.tidy(store)
-steps.done(changed=True)
+class LockNotInherited(Publisher):
+    def lock(self, *, inheritable: bool = False) -> None:
+        super().lock(inheritable=inheritable)
+
+
+if __name__ == "__main__":
+    LockNotInherited.main()

@@ -1,25 +1,16 @@
-"""Broken: for a moment nothing is published."""
+"""Bug: unlinks `current` before it creates the new link."""
 
-import sys
 from pathlib import Path
 
-from . import steps
+from .publisher import Publisher, fsync
 
-store, version = Path(sys.argv[-2]), sys.argv[-1]
-steps.lock(store)
-if steps.state(store / "current") == version:
-    leftovers = len(list((store / "generations").iterdir())) > 1
-    if leftovers or (store / "current.new").is_symlink():
-        steps.tidy(store)
-    steps.done(changed=False)
-steps.tidy(store)
-generation = steps.unused(store)
-steps.build(generation, version)
-steps.syncfs(generation)
-steps.seal(generation, version)
-steps.fsync(generation.parent)
-(store / "current").unlink(missing_ok=True)
-(store / "current").symlink_to(generation.relative_to(store))
-steps.fsync(store)
-steps.tidy(store)
-steps.done(changed=True)
+
+class UnlinkThenLink(Publisher):
+    def publish(self, generation: Path) -> None:
+        self.current.unlink(missing_ok=True)
+        self.current.symlink_to(generation.relative_to(self.store))
+        fsync(self.store)
+
+
+if __name__ == "__main__":
+    UnlinkThenLink.main()

@@ -1,4 +1,4 @@
-"""File systems with little room, mounted where the venvs go."""
+"""Small tmpfs mounts that a build fills up."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import cage, disks
+from . import disks, sandbox
 
 
 @contextmanager
-def small(at: Path, *, kilobytes: int = 1 << 20, inodes: int = 0) -> Iterator[None]:
-    """A tmpfs of that size at ``at``; for processes with mounts of their own (``workers``)."""
+def mounted_tmpfs(at: Path, *, kilobytes: int = 1 << 20, inodes: int = 0) -> Iterator[None]:
+    """Mount a tmpfs of that size. The process must have its own mount namespace (see `workers`)."""
     options = f"size={kilobytes}k,mode=0755" + (f",nr_inodes={inodes}" if inodes else "")
-    cage.mount("tmpfs", str(at), "tmpfs", 0, options)
+    sandbox.mount("tmpfs", str(at), "tmpfs", 0, options)
     try:
         yield
     finally:
         disks.unmount(at)
 
 
-def used(at: Path) -> tuple[int, int]:
-    """Kilobytes and inodes in use."""
+def usage(at: Path) -> tuple[int, int]:
+    """Return the kilobytes and the inodes in use."""
     status = os.statvfs(at)
     kilobytes = (status.f_blocks - status.f_bfree) * status.f_frsize // 1024
     return kilobytes, status.f_files - status.f_ffree

@@ -1,4 +1,4 @@
-"""What a toy's generation holds; run as a script, the installer that writes it."""
+"""The content of a toy generation. Run as a script, it's the installer that writes that content."""
 
 import os
 import sys
@@ -7,12 +7,12 @@ FILES = ("a", "b", "lib/c")
 
 
 def content(version: str, name: str) -> bytes:
-    """What file ``name`` holds in ``version``."""
+    """Return the content of file `name` in `version`."""
     return f"{name} of {version}\n".encode() * 200
 
 
 def write(path: str, data: bytes) -> None:
-    """The whole of ``data`` into a new file."""
+    """Write `data` to `path` and create its parent directories."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(data)

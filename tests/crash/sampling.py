@@ -1,0 +1,35 @@
+"""How many points of a sweep to run: a fixed sample by default, more or all on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from .sweep import PointSelector, all_points, sample
+
+SWEEP_ONLY = pytest.mark.sweep
+"""Marks a case that only the full sweep runs. `pyproject.toml` deselects it by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The sample size. A full sweep runs all points, or `max_points` of each row if that isn't 0."""
+
+    full: bool
+    max_points: int = 0
+
+    def selector(self, first: int = 4, last: int = 6, others: int = 10) -> PointSelector:
+        """Return the selector for one scenario and fault.
+
+        Args:
+            first: Number of points at the beginning that a sample contains.
+            last: Number of points at the end that a sample contains.
+            others: Number of random points between them that a sample contains.
+        """
+        if not self.full:
+            return sample(first, last, others)
+        if not self.max_points:
+            return all_points
+        first, last = self.max_points // 8, self.max_points // 3
+        return sample(first, last, self.max_points - first - last)
