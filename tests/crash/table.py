@@ -33,9 +33,16 @@ once.
 publishers have one bug each. The tests prove that the harness detects these bugs, so the table
 omits them.
 
+The faults:
+
+* `kill` ends every process of the run before the call. `torn` does so after half of a write.
+* An errno such as `ENOSPC` fails one call. With a `+`, all later calls fail, too.
+* `lost sync` fails a sync with `EIO`, so data written before it might be lost.
+* A signal interrupts the command, but not its children.
+
 *In a container* means that the initial state is part of an image, so its directories can't be
-renamed. *Read-only commands* means that `status` or `check` runs on corrupt records and must
-report a finding.
+renamed. *Read-only commands* means that `status` or `check` runs on corrupt records and must exit
+with 0 or 2.
 """
 
 
