@@ -1,1 +1,1 @@
-"""Benchmarks: ours and its peers on the same input, in one run."""
+"""Benchmarks of converge and other tools, on the same input and in one run."""

@@ -14,64 +14,69 @@ from pathlib import Path
 from tests.bench import machine, report
 from tests.bench.benchmarks import BENCHMARKS
 from tests.bench.measure import RunError, run_rounds
-from tests.bench.setting import Setting
+from tests.bench.workspace import Workspace
 
 PEERS = ("pip", "ansible", "salt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what was asked for, print and keep the figures; return 1 if something did not run."""
-    asked = _parser().parse_args(arguments)
-    setting = Setting(
-        folder=asked.work.resolve(),
-        python=asked.python,
-        peers=frozenset(asked.peers),
-        converge=asked.converge,
+    """Run the selected benchmarks, and print and save the results. Return 1 if one failed."""
+    options = _parser().parse_args(arguments)
+    workspace = Workspace(
+        directory=options.work.resolve(),
+        python=options.python,
+        peers=frozenset(options.peers),
+        converge=options.converge,
     )
-    broken = 0
-    for name in asked.only or BENCHMARKS:
+    exit_code = 0
+    for name in options.only or BENCHMARKS:
         print(f"{name}: preparing", file=sys.stderr, flush=True)
         try:
-            benchmark = BENCHMARKS[name](setting)
+            benchmark = BENCHMARKS[name](workspace)
             load = machine.load()
             print(f"{name}: measuring", file=sys.stderr, flush=True)
-            samples = run_rounds(benchmark.cases, asked.repeat, setting.run)
+            samples = run_rounds(benchmark.cases, options.repeat, workspace.run)
         except RunError as error:
             print(f"{name}: {error}", file=sys.stderr)
-            broken = 1
+            exit_code = 1
             continue
-        facts = {**machine.facts(setting), "load before": load, "runs": str(asked.repeat)}
+        facts = {**machine.facts(workspace), "load before": load, "runs": str(options.repeat)}
         report.write(name, benchmark, samples, facts)
         print(report.section(json.loads((report.RESULTS / f"{name}.json").read_text())), flush=True)
     report.render(BENCHMARKS)
-    return broken
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME")
-    parser.add_argument("--repeat", type=int, default=5, help="runs of each case (default 5)")
+    parser.add_argument(
+        "--repeat", type=int, default=5, help="runs of each case (default: %(default)s)"
+    )
     parser.add_argument(
         "--peers",
         nargs="*",
         choices=PEERS,
         default=["pip", "ansible"],
-        help="the dear ones that take part (default: pip ansible)",
+        help="slow tools to include (default: pip ansible)",
     )
     parser.add_argument(
         "--work",
         type=Path,
         default=Path(tempfile.gettempdir()) / "converge-bench",
-        help="folder for all that is made, kept for the next run (default: %(default)s)",
+        help="directory for all files, reused by the next run (default: %(default)s)",
     )
     parser.add_argument(
-        "--python", type=Path, default=_base_python(), help="interpreter of the environments"
+        "--python",
+        type=Path,
+        default=_base_python(),
+        help="interpreter of the environments (default: the base of this one)",
     )
     parser.add_argument(
         "--converge",
         type=shlex.split,
         default=_converge(),
-        help="the command under test (default: the one beside this interpreter, or the sources)",
+        help="command to measure (default: converge next to this interpreter, or these sources)",
     )
     return parser
 

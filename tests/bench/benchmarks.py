@@ -1,94 +1,96 @@
-"""The benchmarks themselves: one function each, listed in `BENCHMARKS`."""
+"""The benchmarks: one function each, listed in `BENCHMARKS`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.bench import floor, ours
+from tests.bench import baselines, converge
+from tests.bench.converge import CONVERGE, ONLY_DOWNLOADS
 from tests.bench.inputs import SERVICES
-from tests.bench.ours import CONVERGE, ONLY_DOWNLOADS
 from tests.bench.peers import ansible, pip, salt, uv
-from tests.bench.setting import Setting
 from tests.bench.targets import Benchmark, memory, ratio, start_up
+from tests.bench.workspace import Workspace
 
 
-def no_op_1(setting: Setting) -> Benchmark:
-    """One environment: what it costs to be there at all."""
+def no_op_1(workspace: Workspace) -> Benchmark:
+    """Measure the base cost of a run, with one environment."""
     services = ["keystone"]
-    declared = ours.declare(setting, "noop-1", services)
-    no_op = ours.no_op(setting, declared)  # builds it, which the stats need
+    declaration = converge.declare(workspace, "noop-1", services)
+    no_op = converge.no_op(workspace, declaration)  # builds the files for the lstat case
     return Benchmark(
         title="No-op over one environment",
         cases=[
             no_op,
-            ours.no_op(setting, declared, "check", "converge check"),
-            uv.no_op(setting, services, uv.REQUIREMENTS),
-            uv.no_op(setting, services, uv.PYLOCK),
-            floor.bare(),
-            floor.in_python(setting, declared.venvs),
+            converge.no_op(workspace, declaration, "check", "converge check"),
+            uv.no_op(workspace, services, uv.REQUIREMENTS),
+            uv.no_op(workspace, services, uv.PYLOCK),
+            baselines.bare(),
+            baselines.in_python(workspace, declaration.venvs),
         ],
         targets=[
-            start_up(CONVERGE, floor.BARE, floor.STATS, 4.0),
+            start_up(CONVERGE, baselines.BARE, baselines.STATS, 4.0),
             ratio(CONVERGE, uv.REQUIREMENTS),
             ratio(CONVERGE, uv.PYLOCK),
         ],
     )
 
 
-def no_op_10(setting: Setting) -> Benchmark:
-    """Ten environments, against everyone."""
+def no_op_10(workspace: Workspace) -> Benchmark:
+    """Compare all tools on ten environments."""
     services = ["keystone"] * 10
-    declared = ours.declare(setting, "noop-10", services)
+    declaration = converge.declare(workspace, "noop-10", services)
     cases = [
-        ours.no_op(setting, declared),
-        uv.no_op(setting, services, uv.REQUIREMENTS),
-        uv.no_op(setting, services, uv.PYLOCK),
-        *floor.in_c(setting, declared.venvs),
+        converge.no_op(workspace, declaration),
+        uv.no_op(workspace, services, uv.REQUIREMENTS),
+        uv.no_op(workspace, services, uv.PYLOCK),
+        *baselines.in_c(workspace, declaration.venvs),
     ]
-    if "pip" in setting.peers:
-        cases.append(pip.no_op(setting, services))
-    if "ansible" in setting.peers:
-        cases.append(ansible.no_op(setting, services))
-    if "salt" in setting.peers:
-        cases.append(salt.no_op(setting, services))
+    if "pip" in workspace.peers:
+        cases.append(pip.no_op(workspace, services))
+    if "ansible" in workspace.peers:
+        cases.append(ansible.no_op(workspace, services))
+    if "salt" in workspace.peers:
+        cases.append(salt.no_op(workspace, services))
     return Benchmark(
         title="No-op over ten environments",
         cases=cases,
         targets=[
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
             ratio(CONVERGE, uv.PYLOCK),
-            ratio(floor.STATS_IN_C, uv.REQUIREMENTS),
+            ratio(baselines.STATS_IN_C, uv.REQUIREMENTS),
             ratio(CONVERGE, ansible.NAME, 1 / 30),
             ratio(CONVERGE, salt.NAME, 1 / 30),
         ],
     )
 
 
-def no_op_services(setting: Setting) -> Benchmark:
-    """Ten different environments, so that nothing can be shared between them."""
+def no_op_services(workspace: Workspace) -> Benchmark:
+    """Compare tools on ten different environments, which can't share any work."""
     services = list(SERVICES)
     return Benchmark(
         title="No-op over ten different environments",
         cases=[
-            ours.no_op(setting, ours.declare(setting, "noop-services", services)),
-            uv.no_op(setting, services, uv.REQUIREMENTS),
-            uv.no_op(setting, services, uv.PYLOCK),
+            converge.no_op(workspace, converge.declare(workspace, "noop-services", services)),
+            uv.no_op(workspace, services, uv.REQUIREMENTS),
+            uv.no_op(workspace, services, uv.PYLOCK),
         ],
         targets=[ratio(CONVERGE, uv.REQUIREMENTS, 1.0), ratio(CONVERGE, uv.PYLOCK)],
     )
 
 
-def no_op_100(setting: Setting) -> Benchmark:
-    """Take a hundred environments: memory, and whether time grows faster than their number."""
+def no_op_100(workspace: Workspace) -> Benchmark:
+    """Measure memory, and whether the time grows faster than the number of environments."""
     services = ["keystone"] * 100
-    ten = f"{CONVERGE}, 10 of them"
+    ten = f"{CONVERGE}, 10 environments"
     return Benchmark(
         title="No-op over a hundred environments",
         cases=[
-            ours.no_op(setting, ours.declare(setting, "noop-100", services)),
-            ours.no_op(setting, ours.declare(setting, "noop-10", services[:10]), name=ten),
-            uv.no_op(setting, services, uv.REQUIREMENTS),
-            uv.no_op(setting, services, uv.PYLOCK),
+            converge.no_op(workspace, converge.declare(workspace, "noop-100", services)),
+            converge.no_op(
+                workspace, converge.declare(workspace, "noop-10", services[:10]), name=ten
+            ),
+            uv.no_op(workspace, services, uv.REQUIREMENTS),
+            uv.no_op(workspace, services, uv.PYLOCK),
         ],
         targets=[
             memory(CONVERGE, 150),
@@ -99,20 +101,20 @@ def no_op_100(setting: Setting) -> Benchmark:
     )
 
 
-def cold_1(setting: Setting) -> Benchmark:
-    """Build one environment from nothing, the download cache warm."""
-    declared = ours.declare(setting, "cold-1", ["keystone"])
+def cold_1(workspace: Workspace) -> Benchmark:
+    """Build one environment with a warm download cache."""
+    declaration = converge.declare(workspace, "cold-1", ["keystone"])
     cases = [
-        ours.colder(setting, declared),
-        ours.cold(setting, declared),
-        uv.cold(setting, ["keystone"]),
+        converge.cold_without_caches(workspace, declaration),
+        converge.cold(workspace, declaration),
+        uv.cold(workspace, ["keystone"]),
     ]
-    if "pip" in setting.peers:
-        cases.append(pip.cold(setting, "keystone"))
-    if "ansible" in setting.peers:
-        cases.append(ansible.cold(setting, "keystone"))
-    if "salt" in setting.peers:
-        cases.append(salt.cold(setting, "keystone"))
+    if "pip" in workspace.peers:
+        cases.append(pip.cold(workspace, "keystone"))
+    if "ansible" in workspace.peers:
+        cases.append(ansible.cold(workspace, "keystone"))
+    if "salt" in workspace.peers:
+        cases.append(salt.cold(workspace, "keystone"))
     slow = (pip.NAME, ansible.NAME, salt.NAME)
     return Benchmark(
         title="One environment built cold",
@@ -126,38 +128,38 @@ def cold_1(setting: Setting) -> Benchmark:
     )
 
 
-def cold_10(setting: Setting) -> Benchmark:
-    """Build ten different environments from nothing, the download cache warm."""
+def cold_10(workspace: Workspace) -> Benchmark:
+    """Build ten different environments with a warm download cache."""
     services = list(SERVICES)
-    declared = ours.declare(setting, "cold-10", services)
+    declaration = converge.declare(workspace, "cold-10", services)
     return Benchmark(
         title="Ten different environments built cold",
         cases=[
-            ours.colder(setting, declared),
-            ours.cold(setting, declared),
-            uv.cold(setting, services),
+            converge.cold_without_caches(workspace, declaration),
+            converge.cold(workspace, declaration),
+            uv.cold(workspace, services),
         ],
         targets=[ratio(ONLY_DOWNLOADS, uv.PYLOCK, 1.0), ratio(CONVERGE, uv.PYLOCK, 1.0)],
     )
 
 
-def update_1(setting: Setting) -> Benchmark:
-    """One package of an environment changes."""
-    older = ours.declare(setting, "update-older", ["keystone-older"], venvs="update")
-    newer = ours.declare(setting, "update-newer", ["keystone"], venvs="update")
+def update_1(workspace: Workspace) -> Benchmark:
+    """Update one package of an environment."""
+    older = converge.declare(workspace, "update-older", ["keystone-older"], venvs="update")
+    newer = converge.declare(workspace, "update-newer", ["keystone"], venvs="update")
     update = f"{CONVERGE}, one package updated"
     return Benchmark(
         title="One package updated",
         cases=[
-            ours.update(setting, older, newer, update),
-            ours.colder(setting, newer),
-            ours.cold(setting, newer),
+            converge.update(workspace, older, newer, update),
+            converge.cold_without_caches(workspace, newer),
+            converge.cold(workspace, newer),
         ],
         targets=[ratio(update, ONLY_DOWNLOADS, 0.5), ratio(update, CONVERGE, 0.5)],
     )
 
 
-BENCHMARKS: Mapping[str, Callable[[Setting], Benchmark]] = {
+BENCHMARKS: Mapping[str, Callable[[Workspace], Benchmark]] = {
     "noop-1": no_op_1,
     "noop-10": no_op_10,
     "noop-services": no_op_services,

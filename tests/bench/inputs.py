@@ -1,7 +1,7 @@
-"""What is installed: ten services of an OpenStack series, locked at run time.
+"""The packages to install: ten services of an OpenStack series, locked at run time.
 
-One list a service; packages that come as source only, or need system headers, are overridden
-away, and `NEWEST` holds the resolution still, so that every run has the same pins.
+Overrides exclude packages that have no wheels or need system headers. Because of `NEWEST`, every run
+resolves to the same versions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 NEWEST = "2026-09-01"
-"""No release younger than this is looked at."""
+"""Ignore releases after this date."""
 
 SERVICES: Mapping[str, Sequence[str]] = {
     "keystone": ["keystone==29.0.2", "osprofiler", "PyMySQL", "python-memcached"],
@@ -28,17 +28,17 @@ SERVICES: Mapping[str, Sequence[str]] = {
     "aodh": ["aodh==22.0.1", "osprofiler", "PyMySQL", "gnocchiclient"],
     "octavia": ["octavia==18.0.0", "osprofiler", "PyMySQL", "python-octaviaclient"],
 }
-"""The archetypes: {service: what is asked for}, about a hundred packages each once resolved."""
+"""Requirements by service. Each resolves to about a hundred packages."""
 
 SOURCE_ONLY = ("ncclient", "ovs", "python-ldap", "simplegeneric", "systemd-python", "testresources")
 
 OLDER = "certifi==2025.1.31"
-"""The one package in which `keystone` and `keystone-older` differ."""
+"""The only package that differs between `keystone` and `keystone-older`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lock:
-    """One service's packages, pinned with hashes, in both spellings."""
+class Lockfiles:
+    """The locked packages of one service, with hashes, in both file formats."""
 
     service: str
     requirements: Path
@@ -46,32 +46,39 @@ class Lock:
 
     @property
     def packages(self) -> int:
-        """How many packages are pinned."""
+        """Number of locked packages."""
         return self.pylock.read_text().count("[[packages]]")
 
 
-def lock(folder: Path, service: str, python: Path, environment: Mapping[str, str]) -> Lock:
-    """Resolve `service` for `python` into `folder`, unless it lies there already."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = Lock(
+def lock(directory: Path, service: str, python: Path, environment: Mapping[str, str]) -> Lockfiles:
+    """Resolve `service` into `directory`, unless the lockfiles exist.
+
+    Args:
+        directory: Where to write the lockfiles.
+        service: A key of `SERVICES`, or that with the suffix `-older`.
+        python: Interpreter to resolve for.
+        environment: Environment of uv.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lockfiles = Lockfiles(
         service=service,
-        requirements=folder / f"{service}.txt",
-        pylock=folder / f"pylock.{service}.toml",
+        requirements=directory / f"{service}.txt",
+        pylock=directory / f"pylock.{service}.toml",
     )
-    if not made.pylock.exists():
-        asked = folder / f"{service}.in"
-        asked.write_text("\n".join(SERVICES[service.removesuffix("-older")]) + "\n")
-        overrides = folder / f"{service}.overrides"
-        never = [f"{package} ; python_version < '3'" for package in SOURCE_ONLY]
+    if not lockfiles.pylock.exists():
+        requirements_in = directory / f"{service}.in"
+        requirements_in.write_text("\n".join(SERVICES[service.removesuffix("-older")]) + "\n")
+        overrides = directory / f"{service}.overrides"
+        excluded = [f"{package} ; python_version < '3'" for package in SOURCE_ONLY]
         older = [OLDER] if service.endswith("-older") else []
-        overrides.write_text("\n".join([*never, *older]) + "\n")
+        overrides.write_text("\n".join([*excluded, *older]) + "\n")
         options = ["--override", str(overrides), "--exclude-newer", NEWEST, "--generate-hashes"]
-        _compile(asked, made.requirements, python, environment, options)
-        # From the pins, so that both spellings mean the same.
-        scratch = folder / f"pylock.{service}-new.toml"
-        _compile(made.requirements, scratch, python, environment, ["--no-deps"])
-        scratch.rename(made.pylock)
-    return made
+        _compile(requirements_in, lockfiles.requirements, python, environment, options)
+        # Generate it from the locked versions, so that both formats contain the same versions.
+        temporary = directory / f"pylock.{service}-new.toml"
+        _compile(lockfiles.requirements, temporary, python, environment, ["--no-deps"])
+        temporary.rename(lockfiles.pylock)
+    return lockfiles
 
 
 def _compile(

@@ -1,4 +1,4 @@
-"""Runs of real commands, with what the kernel says they cost."""
+"""Run commands and measure their cost."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ Command = Sequence[str]
 
 
 def argv(*parts: str | Path) -> list[str]:
-    """Return the command that consists of `parts`."""
+    """Return the parts of a command as strings."""
     return [str(part) for part in parts]
 
 
 class RunError(Exception):
-    """A command that did not do what the benchmark is about."""
+    """A command that didn't do the benchmark's job."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """What one run cost."""
+    """The cost of one run."""
 
     wall: float
-    """Seconds from the first command's start to the last one's end."""
+    """Wall time in seconds, from the start of the first command to the end of the last one."""
     cpu: float
-    """Seconds of processor time, children included."""
+    """CPU time in seconds, including child processes."""
     peak: float
-    """MiB of memory of the largest process; never less than the benchmark itself holds,
-    since the kernel counts a child's memory from before its exec."""
+    """Memory of the largest process in MiB.
+
+    Never less than that of the benchmark itself, because the kernel counts a child's memory before
+    its exec.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One way to do the job of a benchmark."""
+    """One tool's way to do the job of a benchmark."""
 
     name: str
     commands: Sequence[Command]
-    """Timed, one after the other."""
+    """The measured commands, in order."""
     before: Callable[[], None] | None = None
-    """Brings about the state to start from; not timed."""
-    says: str = ""
-    """What every command must print, as proof that it did the job meant."""
+    """Create the initial state. Not measured."""
+    expected_output: str = ""
+    """Text that every command must print if it did the job."""
     exit_code: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the environment of every command."""
+    """Additional environment variables of every command."""
 
 
 def run_rounds(
@@ -56,17 +59,22 @@ def run_rounds(
     repeat: int,
     run: Callable[[Case, Command], Sample],
 ) -> dict[str, list[Sample]]:
-    """Run every case `repeat` times and return {case name: samples}.
+    """Run every case `repeat` times and return the samples by case name.
 
-    The cases take turns, so that a busy minute of the machine falls on all of them. Before the
-    first round each runs once, uncounted.
+    The cases take turns, so that a busy minute of the machine affects all of them. Before the first
+    round, each case runs once without being counted.
+
+    Args:
+        cases: The cases.
+        repeat: Number of counted rounds.
+        run: Runs and measures one command.
     """
     samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
     for round_number in range(-1, repeat):
         for case in cases:
             if case.before is not None:
                 case.before()
-            os.sync()  # what was written before this run is not this run's to flush
+            os.sync()  # so that this run doesn't have to sync earlier writes
             parts = [run(case, command) for command in case.commands]
             if round_number >= 0:
                 samples[case.name].append(_total(parts))
@@ -77,17 +85,29 @@ def run_command(
     command: Command,
     *,
     environment: Mapping[str, str],
-    folder: Path,
+    directory: Path,
     log: Path,
-    says: str = "",
+    expected_output: str = "",
     exit_code: int = 0,
 ) -> Sample:
-    """Run `command` in `folder` and return its cost; raise `RunError` if it did something else."""
+    """Run `command` and return its cost.
+
+    Args:
+        command: What to run.
+        environment: All environment variables.
+        directory: Working directory.
+        log: File for the output.
+        expected_output: Text that the command must print.
+        exit_code: Expected exit code.
+
+    Raises:
+        RunError: The command didn't exit or print as expected.
+    """
     with log.open("wb") as output:
         start = time.perf_counter()
         child = subprocess.Popen(
             command,
-            cwd=folder,
+            cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -97,17 +117,20 @@ def run_command(
         wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     printed = log.read_text(errors="replace")
-    if child.returncode != exit_code or says not in printed:
-        told = " ".join(command)
-        expected = f"exit {exit_code}" + (f" and {says!r}" if says else "")
-        message = f"{told}\nexit {child.returncode}, expected {expected}:\n{printed[-4000:]}"
+    if child.returncode != exit_code or expected_output not in printed:
+        expected = f"exit {exit_code}" + (f" and {expected_output!r}" if expected_output else "")
+        message = (
+            f"{' '.join(command)}\nexit {child.returncode}, expected {expected}:\n{printed[-4000:]}"
+        )
         raise RunError(message)
     return Sample(wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss / 1024)
 
 
 def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, float]:
-    """Return {case name: median wall seconds}."""
-    return {name: statistics.median(one.wall for one in runs) for name, runs in samples.items()}
+    """Return the median wall time in seconds by case name."""
+    return {
+        name: statistics.median(sample.wall for sample in runs) for name, runs in samples.items()
+    }
 
 
 def _total(parts: Sequence[Sample]) -> Sample:

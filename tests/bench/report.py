@@ -1,4 +1,4 @@
-"""The figures, written down: one JSON file a benchmark, and all of them as Markdown."""
+"""Write the results: one JSON file for each benchmark, and all of them as Markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write(name: str, benchmark: Benchmark, samples: Samples, facts: Mapping[str,
         "name": name,
         "title": benchmark.title,
         "facts": dict(facts),
-        "samples": {case: [asdict(one) for one in runs] for case, runs in samples.items()},
+        "samples": {case: [asdict(sample) for sample in runs] for case, runs in samples.items()},
         "targets": targets,
     }
     RESULTS.mkdir(exist_ok=True)
@@ -35,7 +35,7 @@ def write(name: str, benchmark: Benchmark, samples: Samples, facts: Mapping[str,
 
 
 def render(names: Iterable[str]) -> None:
-    """Write results.md anew from the last result of each benchmark that has one."""
+    """Write results.md from the last result of each benchmark."""
     parts = [_HEAD]
     for name in names:
         file = RESULTS / f"{name}.json"
@@ -47,25 +47,25 @@ def render(names: Iterable[str]) -> None:
 _HEAD = """\
 # Results
 
-The last run of each benchmark; `README.md` beside this file says how they are run and what the
-words mean. Wall time is the median, with the least and the most; processor time is the median,
-children included; memory is the largest process of any run."""
+The last run of each benchmark. [README.md](README.md) describes the cases and how they are measured.
+Wall time is the median, followed by the minimum and the maximum. CPU time is the median and includes
+child processes. Memory is that of the largest process in any run."""
 
 
 def section(result: Mapping[str, Any]) -> str:
     """Return one benchmark as Markdown."""
     facts = "; ".join(f"{name} {value}" for name, value in result["facts"].items())
     lines = [f"## {result['title']} (`{result['name']}`)", "", f"{facts}.", ""]
-    lines += ["| | wall | least – most | processor | memory |", "|---|---|---|---|---|"]
+    lines += ["| case | wall time | min – max | CPU time | memory |", "|---|---|---|---|---|"]
     for case, runs in result["samples"].items():
-        walls = [one["wall"] for one in runs]
-        processor = statistics.median(one["cpu"] for one in runs)
-        peak = max(one["peak"] for one in runs)
+        walls = [sample["wall"] for sample in runs]
+        cpu = statistics.median(sample["cpu"] for sample in runs)
+        peak = max(sample["peak"] for sample in runs)
         spread = f"{_time(min(walls))} – {_time(max(walls))}"
-        cells = [case, _time(statistics.median(walls)), spread, _time(processor), f"{peak:.0f} MiB"]
+        cells = [case, _time(statistics.median(walls)), spread, _time(cpu), f"{peak:.0f} MiB"]
         lines.append(f"| {' | '.join(cells)} |")
     if result["targets"]:
-        lines += ["", "| | measured | at most | |", "|---|---|---|---|"]
+        lines += ["", "| target | measured | maximum | result |", "|---|---|---|---|"]
     for target in result["targets"]:
         lines.append(_verdict(**target))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the figures are held against."""
+"""Targets that the results are checked against."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Samples = Mapping[str, Sequence[Sample]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A figure drawn from the samples and the most it may be."""
+    """A number computed from the samples, and its maximum."""
 
     what: str
     at_most: float | None
-    """None where nothing is asked: the figure is only told."""
+    """The maximum. None only reports the number."""
     value: Callable[[Samples], float]
     needs: frozenset[str]
-    """The cases it is drawn from; without one of them there is no figure."""
+    """The required cases. Without one of them, the target is omitted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Benchmark:
-    """A job, the ways to do it, and what is asked of ours."""
+    """A job, the tools' ways to do it, and the targets of converge."""
 
     title: str
     cases: Sequence[Case]
@@ -42,7 +42,7 @@ def ratio(case: str, peer: str, at_most: float | None = None) -> Target:
 
 
 def memory(case: str, at_most: float) -> Target:
-    """Return the target that `case` needs at most so many MiB."""
+    """Return the target that `case` uses at most `at_most` MiB of memory."""
     return Target(
         what=f"{case}, peak memory in MiB",
         at_most=at_most,
@@ -52,7 +52,14 @@ def memory(case: str, at_most: float) -> Target:
 
 
 def start_up(case: str, bare: str, stats: str, at_most: float) -> Target:
-    """Return the target that `case`, less what the `lstat`s cost, is so many times `bare`."""
+    """Return the target that `case` without its `lstat` calls is at most a multiple of `bare`.
+
+    Args:
+        case: Name of the converge case.
+        bare: Name of the case of an empty process.
+        stats: Name of the case with one `lstat` call per file.
+        at_most: The maximum multiple.
+    """
 
     def value(samples: Samples) -> float:
         median = medians(samples)

@@ -1,1 +1,1 @@
-"""What people use today, doing the same jobs."""
+"""Other tools that do the same jobs."""

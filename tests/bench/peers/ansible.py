@@ -1,4 +1,4 @@
-"""Ansible's `pip` module, one play over localhost, without gathering facts."""
+"""Ansible's `pip` module, in one play on localhost without gathering facts."""
 
 from __future__ import annotations
 
@@ -9,56 +9,62 @@ from pathlib import Path
 
 from tests.bench.measure import Case, argv
 from tests.bench.peers import pip
-from tests.bench.setting import Setting
+from tests.bench.workspace import Workspace
 
 NAME = "Ansible"
 PACKAGE = "ansible-core==2.19.14"
 
 
-def no_op(setting: Setting, services: Sequence[str]) -> Case:
-    """Run the play over environments in which nothing is to be done."""
-    return _case(setting, "no-op", pip.filled(setting, services), services, "changed=0")
+def no_op(workspace: Workspace, services: Sequence[str]) -> Case:
+    """Return the case of a play on environments with nothing to do."""
+    return _case(workspace, "no-op", pip.installed(workspace, services), services, "changed=0")
 
 
-def cold(setting: Setting, service: str) -> Case:
-    """Run the play with no environment there."""
-    venv = setting.make_folder("ansible") / "cold"
-    case = _case(setting, "cold", [venv], [service], "changed=1")
+def cold(workspace: Workspace, service: str) -> Case:
+    """Return the case of a play that creates the environment."""
+    venv = workspace.make_directory("ansible") / "cold"
+    case = _case(workspace, "cold", [venv], [service], "changed=1")
     return Case(
         name=case.name,
         commands=case.commands,
-        says=case.says,
+        expected_output=case.expected_output,
         environment=case.environment,
         before=lambda: shutil.rmtree(venv, ignore_errors=True),
     )
 
 
 def _case(
-    setting: Setting, name: str, venvs: Sequence[Path], services: Sequence[str], says: str
+    workspace: Workspace,
+    name: str,
+    venvs: Sequence[Path],
+    services: Sequence[str],
+    expected_output: str,
 ) -> Case:
-    tools = pip.tool(setting, PACKAGE)
+    tools = pip.tool(workspace, PACKAGE)
     offline = "--no-deps --no-index --find-links"
     tasks = [
         {
             "name": venv.name,
             "ansible.builtin.pip": {
-                "requirements": str(setting.lock(service).requirements),
+                "requirements": str(workspace.lock(service).requirements),
                 "virtualenv": str(venv),
                 "virtualenv_command": str(tools / "virtualenv"),
-                "virtualenv_python": str(setting.python),
-                "extra_args": f"{offline} {pip.wheelhouse(setting, service)}",
+                "virtualenv_python": str(workspace.python),
+                "extra_args": f"{offline} {pip.wheelhouse(workspace, service)}",
             },
         }
         for venv, service in zip(venvs, services, strict=True)
     ]
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
-    playbook = setting.make_folder("ansible") / f"{name}.json"  # JSON is YAML
+    playbook = workspace.make_directory("ansible") / f"{name}.json"  # JSON is YAML
     playbook.write_text(json.dumps([play], indent=1))
     variables = {
-        "ANSIBLE_HOME": str(setting.folder / "ansible" / "home"),
+        "ANSIBLE_HOME": str(workspace.directory / "ansible" / "home"),
         "ANSIBLE_LOCALHOST_WARNING": "0",
         "ANSIBLE_PYTHON_INTERPRETER": str(tools / "python"),
         "PATH": f"{tools}:/usr/bin:/bin",
     }
     command = argv(tools / "ansible-playbook", "--inventory", "localhost,", playbook)
-    return Case(name=NAME, commands=[command], says=says, environment=variables)
+    return Case(
+        name=NAME, commands=[command], expected_output=expected_output, environment=variables
+    )

@@ -1,4 +1,4 @@
-"""pip in environments made by virtualenv, and what Ansible and Salt need to run it."""
+"""pip in environments that virtualenv created, and the tools that Ansible and Salt need."""
 
 from __future__ import annotations
 
@@ -9,72 +9,74 @@ from pathlib import Path
 
 from tests.bench.measure import Case, argv
 from tests.bench.peers import uv
-from tests.bench.setting import Setting
+from tests.bench.workspace import Workspace
 
 NAME = "pip"
 
 
-def cold(setting: Setting, service: str) -> Case:
-    """Create one environment with virtualenv and fill it with pip, from a folder of wheels."""
-    venv = setting.make_folder("pip") / "cold"
-    wheels = wheelhouse(setting, service)
-    create = _virtualenv(setting, venv)
+def cold(workspace: Workspace, service: str) -> Case:
+    """Return the case of creating an environment with virtualenv and installing with pip."""
+    venv = workspace.make_directory("pip") / "cold"
+    wheels = wheelhouse(workspace, service)
+    create = _virtualenv(workspace, venv)
     install = argv(venv / "bin" / "pip", "install", "--no-index", "--find-links", wheels)
     return Case(
         name=NAME,
-        commands=[create, [*install, "--no-deps", *_pinned(setting, service)]],
+        commands=[create, [*install, "--no-deps", *_pinned(workspace, service)]],
         before=lambda: shutil.rmtree(venv, ignore_errors=True),
     )
 
 
-def no_op(setting: Setting, services: Sequence[str]) -> Case:
-    """Let pip find that every requirement is satisfied already."""
+def no_op(workspace: Workspace, services: Sequence[str]) -> Case:
+    """Return the case of requirements that are already satisfied."""
     commands = [
-        argv(venv / "bin" / "pip", "install", "--no-index", "--no-deps", *_pinned(setting, service))
-        for venv, service in zip(filled(setting, services), services, strict=True)
+        argv(
+            venv / "bin" / "pip", "install", "--no-index", "--no-deps", *_pinned(workspace, service)
+        )
+        for venv, service in zip(installed(workspace, services), services, strict=True)
     ]
-    return Case(name=NAME, commands=commands, says="already satisfied")
+    return Case(name=NAME, commands=commands, expected_output="already satisfied")
 
 
-def filled(setting: Setting, services: Sequence[str]) -> list[Path]:
-    """Return environments with a pip of their own in which everything is installed already."""
+def installed(workspace: Workspace, services: Sequence[str]) -> list[Path]:
+    """Return environments that contain pip and all packages."""
 
-    def make(folder: Path) -> None:
+    def make(directory: Path) -> None:
         for number, service in enumerate(services):
-            venv = folder / f"{number:03}"
-            setting.prepare(_virtualenv(setting, venv))
-            uv.fill(setting, venv, service)
+            venv = directory / f"{number:03}"
+            workspace.prepare(_virtualenv(workspace, venv))
+            uv.fill(workspace, venv, service)
 
-    folder = setting.once(f"pip/{'+'.join(sorted(set(services)))}-{len(services)}", make)
-    return [folder / f"{number:03}" for number in range(len(services))]
+    directory = workspace.once(f"pip/{'+'.join(sorted(set(services)))}-{len(services)}", make)
+    return [directory / f"{number:03}" for number in range(len(services))]
 
 
-def wheelhouse(setting: Setting, service: str) -> Path:
-    """Return a folder with the wheels of `service`, so that nobody needs the network."""
+def wheelhouse(workspace: Workspace, service: str) -> Path:
+    """Return a directory with the wheels of `service`, for installation without a network."""
 
-    def make(folder: Path) -> None:
-        venv = folder.with_name(f"{folder.name}-downloader")
-        setting.prepare(_virtualenv(setting, venv))
+    def make(directory: Path) -> None:
+        venv = directory.with_name(f"{directory.name}-downloader")
+        workspace.prepare(_virtualenv(workspace, venv))
         download = argv(venv / "bin" / "pip", "download", "--no-deps", "--only-binary", ":all:")
-        setting.prepare([*download, "--dest", str(folder), *_pinned(setting, service)])
+        workspace.prepare([*download, "--dest", str(directory), *_pinned(workspace, service)])
 
-    return setting.once(f"wheels/{service}", make)
-
-
-def tool(setting: Setting, package: str) -> Path:
-    """Return the `bin` of an environment that holds `package` and virtualenv."""
-
-    def make(folder: Path) -> None:
-        setting.prepare(argv(setting.uv, "venv", "--python", setting.python, folder))
-        install = argv(setting.uv, "pip", "install", "--python", folder / "bin" / "python")
-        setting.prepare([*install, package, "virtualenv"])
-
-    return setting.once(f"tools/{package}", make) / "bin"
+    return workspace.once(f"wheels/{service}", make)
 
 
-def _virtualenv(setting: Setting, venv: Path) -> list[str]:
-    return argv(sys.executable, "-m", "virtualenv", "--python", setting.python, venv)
+def tool(workspace: Workspace, package: str) -> Path:
+    """Return the `bin` directory of an environment with `package` and virtualenv."""
+
+    def make(directory: Path) -> None:
+        workspace.prepare(argv(workspace.uv, "venv", "--python", workspace.python, directory))
+        install = argv(workspace.uv, "pip", "install", "--python", directory / "bin" / "python")
+        workspace.prepare([*install, package, "virtualenv"])
+
+    return workspace.once(f"tools/{package}", make) / "bin"
 
 
-def _pinned(setting: Setting, service: str) -> list[str]:
-    return argv("-r", setting.lock(service).requirements)
+def _virtualenv(workspace: Workspace, venv: Path) -> list[str]:
+    return argv(sys.executable, "-m", "virtualenv", "--python", workspace.python, venv)
+
+
+def _pinned(workspace: Workspace, service: str) -> list[str]:
+    return argv("-r", workspace.lock(service).requirements)

@@ -9,62 +9,68 @@ from pathlib import Path
 
 from tests.bench.measure import Case, argv
 from tests.bench.peers import pip
-from tests.bench.setting import Setting
+from tests.bench.workspace import Workspace
 
 NAME = "Salt"
 PACKAGE = "salt==3008.1"
 
 
-def no_op(setting: Setting, services: Sequence[str]) -> Case:
-    """Apply the state to environments in which nothing is to be done."""
+def no_op(workspace: Workspace, services: Sequence[str]) -> Case:
+    """Return the case of environments with nothing to do."""
     count = f"Succeeded: {len(services)}\n"
-    return _case(setting, "noop", pip.filled(setting, services), services, count)
+    return _case(workspace, "noop", pip.installed(workspace, services), services, count)
 
 
-def cold(setting: Setting, service: str) -> Case:
-    """Apply the state with no environment there."""
-    venv = setting.make_folder("salt") / "cold"
-    case = _case(setting, "cold", [venv], [service], "Succeeded: 1 (changed=1)")
+def cold(workspace: Workspace, service: str) -> Case:
+    """Return the case of a state that creates the environment."""
+    venv = workspace.make_directory("salt") / "cold"
+    case = _case(workspace, "cold", [venv], [service], "Succeeded: 1 (changed=1)")
     return Case(
         name=case.name,
         commands=case.commands,
-        says=case.says,
+        expected_output=case.expected_output,
         environment=case.environment,
         before=lambda: shutil.rmtree(venv, ignore_errors=True),
     )
 
 
 def _case(
-    setting: Setting, name: str, venvs: Sequence[Path], services: Sequence[str], says: str
+    workspace: Workspace,
+    name: str,
+    venvs: Sequence[Path],
+    services: Sequence[str],
+    expected_output: str,
 ) -> Case:
-    tools = pip.tool(setting, PACKAGE)
-    folder = setting.make_folder("salt")
+    tools = pip.tool(workspace, PACKAGE)
+    directory = workspace.make_directory("salt")
     states = {
         str(venv): {
             "virtualenv.managed": [
-                {"requirements": str(setting.lock(service).requirements)},
+                {"requirements": str(workspace.lock(service).requirements)},
                 {"venv_bin": str(tools / "virtualenv")},
-                {"python": str(setting.python)},
+                {"python": str(workspace.python)},
                 {"no_deps": True},
             ]
         }
         for venv, service in zip(venvs, services, strict=True)
     }
-    (folder / f"{name}.sls").write_text(json.dumps(states, indent=1))
+    (directory / f"{name}.sls").write_text(json.dumps(states, indent=1))
     minion = {
         "file_client": "local",
-        "file_roots": {"base": [str(folder)]},
+        "file_roots": {"base": [str(directory)]},
         "id": "bench",
-        "root_dir": str(folder / "root"),
+        "root_dir": str(directory / "root"),
         "grains_cache": True,
     }
-    (folder / "minion").write_text(json.dumps(minion))
-    wheels = [str(pip.wheelhouse(setting, service)) for service in sorted(set(services))]
+    (directory / "minion").write_text(json.dumps(minion))
+    wheels = [str(pip.wheelhouse(workspace, service)) for service in sorted(set(services))]
     variables = {
-        # The state has no argument for these two.
+        # The state has no arguments for these.
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": " ".join(wheels),
         "PATH": f"{tools}:/usr/bin:/bin",
     }
-    command = argv(tools / "salt-call", "--local", "--config-dir", folder, "state.apply", name)
-    return Case(name=NAME, commands=[command], says=says, environment=variables)
+    command = argv(tools / "salt-call", "--local", "--config-dir", directory, "state.apply", name)
+    return Case(
+        name=NAME, commands=[command], expected_output=expected_output, environment=variables
+    )
