@@ -1,4 +1,4 @@
-"""`docs/generate.py`, by its path: as `docs`, this folder may be found in its place."""
+"""Import `docs/generate.py` by path, because the name `docs` could resolve to this directory."""
 
 from __future__ import annotations
 

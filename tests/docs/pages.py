@@ -1,4 +1,4 @@
-"""The project's pages in Markdown, taken apart as far as its tests need."""
+"""Parse the Markdown pages of the project: blocks, links, and headings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Block:
 
     page: Path
     line: int
-    """Of its first line of content, from 1."""
+    """The number of its first line of content, from 1."""
     language: str
     text: str
     mark: str = ""
-    """What the HTML comment on the line above it says."""
+    """The text of the HTML comment on the line above the block."""
 
     def __str__(self) -> str:
-        """Say where it stands, for the name of a test."""
+        """Return the page and line, for test IDs."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
 
@@ -51,10 +51,10 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
                 comment = _MARK.match(line.strip())
                 mark = comment[1] if comment else ""
         elif fence and not fence[2]:
-            start, found, said, indent = opened
-            if found == language:
+            start, block_language, block_mark, indent = opened
+            if block_language == language:
                 text = "".join(f"{row[indent:]}\n" for row in inside)
-                yield Block(page=page, line=start, language=found, text=text, mark=said)
+                yield Block(page=page, line=start, language=language, text=text, mark=block_mark)
             opened, mark = None, ""
         else:
             inside.append(line)
@@ -66,23 +66,23 @@ def every(language: str) -> list[Block]:
 
 
 def prose(page: Path) -> str:
-    """Return a page without its fenced blocks and without what is set as code."""
+    """Return a page without its fenced blocks, and with each code span as `code`."""
     text = re.sub(r"^ *```.*?^ *```\s*$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     return re.sub(r"`[^`\n]*`", "`code`", text)
 
 
 def links(page: Path) -> Iterator[str]:
-    """Yield the targets of a page's links that lead to other pages of the project."""
+    """Yield the link targets in a page that are other pages of the project."""
     for target in _LINK.findall(prose(page)):
         if "://" not in target:
             yield target
 
 
 def anchors(page: Path) -> set[str]:
-    """Return what a link may name after `#`, by the rule that GitHub has for headings."""
-    found: set[str] = set()
+    """Return the heading anchors of a page, by the rule of GitHub."""
+    names: set[str] = set()
     text = re.sub(r"^ *```.*?^ *```\s*$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for heading in re.findall(r"^#+ +(.*)$", text, re.M):
         plain = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-        found.add(plain)
-    return found
+        names.add(plain)
+    return names

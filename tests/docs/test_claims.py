@@ -1,4 +1,4 @@
-"""What the pages claim and no other test holds."""
+"""Claims in the pages that no other test verifies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.wheels import make_wheel
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """A host with two versions of one package to choose from."""
+    """A host with two versions of one package."""
     host = Host(directory=tmp_path, cache=tmp_path / "cache")
     for version in ("1.0", "2.0"):
         make_wheel(host.wheels, "alpha", version)
@@ -25,18 +25,18 @@ def host(tmp_path: Path) -> Host:
 
 
 def _two_generations(host: Host, *inside: str, name: str = "app") -> str:
-    """Make two generations; return the id of the former one."""
+    """Create two generations; return the ID of the previous one."""
     host.declare(["alpha<2"], path=f"venvs/{name}")
     host.apply_ok(prefix=inside)
     host.declare(["alpha"], keep=1, path=f"venvs/{name}")
     host.apply_ok("--upgrade", prefix=inside)
-    former, _ = host.run("history", "converge.toml", "app", prefix=inside).out.splitlines()[2:4]
-    return former.split()[0]
+    previous, _ = host.run("history", "converge.toml", "app", prefix=inside).out.splitlines()[2:4]
+    return previous.split()[0]
 
 
 FILLING = {
     "no block": 'cat /dev/zero > "$0"; test -s "$0"',
-    "no inode": 'number=0; while touch "$0$number"; do number=$((number + 1)); done',
+    "no inode": 'number=0; while touch "$0$number"; do number=$((number + 1)); completed',
 }
 
 
@@ -52,40 +52,43 @@ def test_rollback_works_offline_and_on_a_full_disk(host: Host, filling: str, nam
     disk = host.directory / "venvs"
     disk.mkdir()
     with mount_namespace(small_disk(disk, "8m,nr_inodes=300"), host.directory) as inside:
-        former = _two_generations(host, *inside, name=name)
+        previous = _two_generations(host, *inside, name=name)
         fill = ["sh", "-c", FILLING[filling], str(disk / "filler")]
         subprocess.run([*inside, *fill], check=True, stderr=subprocess.DEVNULL)
-        done = host.run("rollback", "converge.toml", "app", prefix=[*inside, "unshare", "--net"])
-        assert done.code == 0, done.err
+        completed = host.run(
+            "rollback", "converge.toml", "app", prefix=[*inside, "unshare", "--net"]
+        )
+        assert completed.code == 0, completed.err
         shown = subprocess.run(
             [*inside, "readlink", str(disk / name)], capture_output=True, text=True, check=True
         )
-        assert os.path.basename(shown.stdout.strip()) == former
+        assert os.path.basename(shown.stdout.strip()) == previous
 
 
 def test_gc_keeps_a_pinned_generation(host: Host) -> None:
-    former = _two_generations(host)
-    assert host.run("pin", "converge.toml", "app", former).code == 0
+    previous = _two_generations(host)
+    assert host.run("pin", "converge.toml", "app", previous).code == 0
     assert host.run("gc", "--keep", "0", "converge.toml").code == 0
-    assert former in host.generations()
-    assert host.run("pin", "converge.toml", "app", former, "--remove").code == 0
+    assert previous in host.generations()
+    assert host.run("pin", "converge.toml", "app", previous, "--remove").code == 0
     assert host.run("gc", "--keep", "0", "converge.toml").code == 0
-    assert former not in host.generations()
+    assert previous not in host.generations()
 
 
 def test_pin_prints_json_and_accepts_an_id_prefix(host: Host) -> None:
-    former = _two_generations(host)
-    words = ("pin", "converge.toml", "app", former[:6], "--json")
-    told = [json.loads(host.run(*words, *more).out) for more in ((), (), ("--remove",))]
+    previous = _two_generations(host)
+    command = ("pin", "converge.toml", "app", previous[:6], "--json")
+    results = [json.loads(host.run(*command, *more).out) for more in ((), (), ("--remove",))]
 
-    assert {(one["address"], one["generation"]) for one in told} == {("venv.app", former)}
-    assert [(one["pinned"], one["changed"]) for one in told] == [
+    addresses = {(result["address"], result["generation"]) for result in results}
+    assert addresses == {("venv.app", previous)}
+    assert [(result["pinned"], result["changed"]) for result in results] == [
         (True, True), (True, False), (False, True),
     ]  # fmt: skip
     several = host.run("pin", "converge.toml", "app", "00000")
     assert several.code == 64
     assert "`00000` names more than one generation" in several.err
-    assert former in several.err
+    assert previous in several.err
 
 
 def test_pin_without_generations_is_rejected(host: Host) -> None:
@@ -103,13 +106,13 @@ def test_absent_venv_is_deleted_even_if_pinned(host: Host) -> None:
     assert not host.store.exists()
 
 
-@pytest.mark.parametrize("note", [".converge/stats", ".converge/pylock.toml"])
-def test_deletable_metadata_file_is_recreated(host: Host, note: str) -> None:
+@pytest.mark.parametrize("path", [".converge/stats", ".converge/pylock.toml"])
+def test_deletable_metadata_file_is_recreated(host: Host, path: str) -> None:
     host.declare(["alpha"])
     host.apply_ok()
-    (host.generation / note).unlink()
+    (host.generation / path).unlink()
     host.assert_no_changes()
-    assert (host.generation / note).exists()
+    assert (host.generation / path).exists()
 
 
 def test_apply_without_state_directory_is_a_no_op(host: Host) -> None:
@@ -159,23 +162,23 @@ def test_verify_reports_foreign_metadata_files(host: Host) -> None:
     host.declare(["alpha"])
     host.apply_ok()
     (host.generation / ".converge/planted").touch()
-    done = host.run("verify", "converge.toml")
-    assert done.code == 2
-    assert ".converge/planted" in done.out
+    completed = host.run("verify", "converge.toml")
+    assert completed.code == 2
+    assert ".converge/planted" in completed.out
 
 
 def test_release_republishes_the_newer_generation(
     host: Host,
 ) -> None:
-    former = _two_generations(host)
-    (latter,) = set(host.generations()) - {former}
+    previous = _two_generations(host)
+    (newer,) = set(host.generations()) - {previous}
     back = host.run("rollback", "converge.toml", "app")
     assert back.code == 0, back.err
     assert not host.apply_ok().report["changed"]
-    assert host.generation.name == former
+    assert host.generation.name == previous
     host.run("rollback", "converge.toml", "app", "--release")
     host.apply_ok()
-    assert host.generation.name == latter
+    assert host.generation.name == newer
 
 
 def test_moved_venv_keeps_its_versions(host: Host) -> None:
@@ -183,14 +186,14 @@ def test_moved_venv_keeps_its_versions(host: Host) -> None:
     host.apply_ok()
     host.declare(["alpha"])
     host.apply_ok()
-    (host.directory / "venvs").rename(host.directory / "moved")
-    host.declare(["alpha"], path="moved/app")
-    looked = host.run("verify", "converge.toml")
-    assert looked.code == 1
-    assert f"made at `{host.directory}/venvs/" in looked.out
+    (host.directory / "venvs").rename(host.directory / "relocated")
+    host.declare(["alpha"], path="relocated/app")
+    verified = host.run("verify", "converge.toml")
+    assert verified.code == 1
+    assert f"made at `{host.directory}/venvs/" in verified.out
     host.apply_ok()
-    live = (host.directory / "moved/app").resolve()
-    looked = host.run("verify", "converge.toml")
-    assert looked.code == 0, looked.out
+    live = (host.directory / "relocated/app").resolve()
+    verified = host.run("verify", "converge.toml")
+    assert verified.code == 0, verified.out
     assert list(live.glob("lib/*/site-packages/alpha-1.0.dist-info"))
     host.assert_no_changes()

@@ -1,4 +1,4 @@
-"""Every command line that is shown has verbs and options that there are."""
+"""The command lines on the pages use existing commands and options."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ from tests.docs.generator import every_verb, parser_of
 from tests.docs.pages import Block, every
 
 SHOWN = [block for language in ("console", "sh", "bash") for block in every(language)]
-_OTHERS = ("sudo", "exec", "!", "if", "unless", "time")
-"""Words that may stand before the command."""
+_PREFIXES = ("sudo", "exec", "!", "if", "unless", "time")
+"""Shell tokens that can precede the command."""
 
 
 def command_lines(block: Block) -> list[list[str]]:
-    """Return the words of each call of the command in a block, without its name."""
+    """Return the arguments of each call of `converge` in a block."""
     rows = block.text.replace("\\\n", " ").splitlines()
     if block.language == "console":
         rows = [row[2:] for row in rows if row.startswith(("$ ", "# "))]
-    return [words for row in rows for words in _calls(row)]
+    return [arguments for row in rows for arguments in _calls(row)]
 
 
 def _calls(row: str) -> Iterator[list[str]]:
-    """Yield the words after each `converge` that a line of shell calls."""
+    """Yield the arguments of each `converge` command in a line of shell."""
     lexer = shlex.shlex(row, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
         tokens = list(lexer)
     except ValueError:
-        return  # part of a text that goes over several lines
-    for called, group in itertools.groupby(tokens, lambda one: not set(one) <= set("|&;<>()")):
-        words = list(group) if called else []
-        while words and (words[0] in _OTHERS or re.fullmatch(r"\w+=.*", words[0])):
-            words = words[1:]
-        if words and words[0].rpartition("/")[2] == "converge":
-            yield words[1:]
+        return  # part of a quoted text that spans several lines
+    for is_command, group in itertools.groupby(
+        tokens, lambda token: not set(token) <= set("|&;<>()")
+    ):
+        arguments = list(group) if is_command else []
+        while arguments and (arguments[0] in _PREFIXES or re.fullmatch(r"\w+=.*", arguments[0])):
+            arguments = arguments[1:]
+        if arguments and arguments[0].rpartition("/")[2] == "converge":
+            yield arguments[1:]
 
 
-@pytest.mark.parametrize("block", [one for one in SHOWN if command_lines(one)], ids=str)
+@pytest.mark.parametrize("block", [block for block in SHOWN if command_lines(block)], ids=str)
 def test_page_command_lines_parse(block: Block) -> None:
     verbs = every_verb()
-    for words in command_lines(block):
-        if words[0] in ("VERB", "--help", "--version"):
+    for arguments in command_lines(block):
+        if arguments[0] in ("VERB", "--help", "--version"):
             continue
-        assert words[0] in verbs, words
-        rest = ["--upgrade=" if word == "--upgrade" else word for word in words[1:]]
+        assert arguments[0] in verbs, arguments
+        rest = ["--upgrade=" if word == "--upgrade" else word for word in arguments[1:]]
         if "--help" not in rest:
             try:
-                parser_of(verbs[words[0]]).parse_args(rest)
+                parser_of(verbs[arguments[0]]).parse_args(rest)
             except SystemExit:
-                pytest.fail(f"no such call: {words}")
+                pytest.fail(f"invalid command line: {arguments}")
 
 
 def test_pages_show_every_command() -> None:
-    called = {words[0] for block in SHOWN for words in command_lines(block)}
-    assert not set(every_verb()) - called
+    is_command = {arguments[0] for block in SHOWN for arguments in command_lines(block)}
+    assert not set(every_verb()) - is_command

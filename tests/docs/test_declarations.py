@@ -1,4 +1,4 @@
-"""Every declaration that is shown or shipped is one that the command accepts."""
+"""converge accepts the declarations on the pages and in the examples."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ OTHER = "not a declaration"
 _FILES = ("requirements", "constraints", "build-constraints")
 
 
-def _lay_out(folder: Path, declaration: dict[str, object]) -> None:
-    """Make the files that a declaration names, empty, as its reader would have them."""
+def _lay_out(directory: Path, declaration: dict[str, object]) -> None:
+    """Create the files that a declaration names, without content."""
     for table in _venvs(declaration):
         for key in _FILES:
             for name in table.get(key, ()):
                 if "://" not in name and not Path(name).is_absolute():
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    (folder / name).touch()
+                    (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                    (directory / name).touch()
         if lock := table.get("lock"):
-            (folder / lock).parent.mkdir(parents=True, exist_ok=True)
+            (directory / lock).parent.mkdir(parents=True, exist_ok=True)
             packages = [
-                {"name": one, "directory": {"path": "."}} for one in table.get("packages", ())
+                {"name": name, "directory": {"path": "."}} for name in table.get("packages", ())
             ]
-            held = {"lock-version": "1.0", "created-by": "x", "packages": packages}
-            (folder / lock).write_text(tomli_w.dumps(held))
+            content = {"lock-version": "1.0", "created-by": "x", "packages": packages}
+            (directory / lock).write_text(tomli_w.dumps(content))
         for requirement in table.get("packages", ()):
             if local := re.search(r"@ (\.[^;\s]*)", requirement):
-                (folder / local[1]).mkdir(parents=True, exist_ok=True)
+                (directory / local[1]).mkdir(parents=True, exist_ok=True)
 
 
 def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:
@@ -55,7 +55,9 @@ def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:
     return [defaults, *tables.values()]
 
 
-@pytest.mark.parametrize("block", [one for one in SHOWN if one.mark not in (OTHER, WRONG)], ids=str)
+@pytest.mark.parametrize(
+    "block", [block for block in SHOWN if block.mark not in (OTHER, WRONG)], ids=str
+)
 def test_page_declaration_is_accepted(
     block: Block, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +67,7 @@ def test_page_declaration_is_accepted(
     assert main(compose, argv=["graph", str(file)]) == 0, capsys.readouterr().err
 
 
-@pytest.mark.parametrize("block", [one for one in SHOWN if one.mark == WRONG], ids=str)
+@pytest.mark.parametrize("block", [block for block in SHOWN if block.mark == WRONG], ids=str)
 def test_page_declaration_marked_wrong_is_rejected(
     block: Block, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,7 +76,7 @@ def test_page_declaration_marked_wrong_is_rejected(
     assert main(compose, argv=["graph", str(file)]) == 65
 
 
-@pytest.mark.parametrize("block", [one for one in SHOWN if one.mark == OTHER], ids=str)
+@pytest.mark.parametrize("block", [block for block in SHOWN if block.mark == OTHER], ids=str)
 def test_page_other_toml_parses(block: Block) -> None:
     tomli.loads(block.text)
 
@@ -83,10 +85,10 @@ def test_page_other_toml_parses(block: Block) -> None:
 def test_example_is_accepted(
     file: Path, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "example"
-    shutil.copytree(file.parent, folder, ignore=shutil.ignore_patterns("demo"))
-    _lay_out(folder, tomli.loads(file.read_text()))
-    assert main(compose, argv=["graph", str(folder / file.name)]) == 0, capsys.readouterr().err
+    directory = tmp_path / "example"
+    shutil.copytree(file.parent, directory, ignore=shutil.ignore_patterns("demo"))
+    _lay_out(directory, tomli.loads(file.read_text()))
+    assert main(compose, argv=["graph", str(directory / file.name)]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block", every("json"), ids=str)

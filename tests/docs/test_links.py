@@ -1,4 +1,4 @@
-"""Every link from page to page leads somewhere."""
+"""Links between pages point to existing files and headings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def test_page_links_resolve(page: Path) -> None:
     broken = []
     for target in links(page):
         file, _, anchor = target.partition("#")
-        there = (page.parent / file).resolve() if file else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
+        linked = (page.parent / file).resolve() if file else page
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
             broken.append(target)
     assert not broken
 
@@ -28,5 +28,5 @@ def test_page_is_reachable_from_the_readme() -> None:
         if page in reached or page.suffix != ".md" or not page.exists():
             continue
         reached.add(page)
-        pending += [(page.parent / one.partition("#")[0]).resolve() for one in links(page)]
+        pending += [(page.parent / target.partition("#")[0]).resolve() for target in links(page)]
     assert not [str(page.relative_to(ROOT)) for page in PAGES if page not in reached]

@@ -1,4 +1,4 @@
-"""Every promise names tests that there are."""
+"""Every promise names existing tests."""
 
 from __future__ import annotations
 

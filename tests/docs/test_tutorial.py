@@ -1,4 +1,4 @@
-"""What the tutorial shows is what its reader sees."""
+"""The commands of the tutorial print the shown output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TUTORIAL = DOCS / "tutorial.md"
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    """An index with tiny wheels of the names and versions that the tutorial comes across."""
+    """An index with tiny wheels that have the names and versions of the tutorial."""
     shelf = tmp_path / "shelf"
     main = """
 def main():
@@ -44,15 +44,15 @@ def main():
 
 
 def _follow(tmp_path: Path, file: Callable[[str], str]) -> None:
-    folder = tmp_path / "web"
-    folder.mkdir()
+    directory = tmp_path / "web"
+    directory.mkdir()
     env = {
         "HOME": str(tmp_path),
         "CONVERGE_CACHE_DIR": str(tmp_path / "cache"),
         "CONVERGE_STATE_DIR": str(tmp_path / "state"),
     }
-    for step, seen in run(TUTORIAL, folder, env, file):
-        assert masked(seen) == masked(step.printed), step.command
+    for step, output in run(TUTORIAL, directory, env, file):
+        assert masked(output) == masked(step.printed), step.command
 
 
 def test_tutorial_output_matches(tmp_path: Path, index: Index) -> None:

@@ -1,8 +1,8 @@
-"""Running the console blocks of a page one after the other, and comparing what is seen.
+"""Run the console blocks of a page in order, and compare the output.
 
-A block ```` ```console ```` holds commands, each after `$ `, and what they print. A block
-marked `<!-- file: NAME -->` is the content of a file. What differs from run to run and
-from host to host (ids, times, digests, versions of Python) is masked on both sides.
+A block ```` ```console ```` contains commands, each after `$ `, and their output. A block marked
+`<!-- file: NAME -->` is the content of a file. Values that differ between runs and hosts (IDs, times,
+digests, Python versions) are masked on both sides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.docs.pages import ROOT
 
 HOME = "/home/ann/web"
-"""The folder that the reader works in, as the page has it."""
+"""The reader's working directory on the page."""
 _BLOCK = re.compile(
     r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -37,43 +37,48 @@ _MASKS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One command of a page, and what the page says that it prints."""
+    """One command of a page, and the output that the page shows."""
 
     command: str
     printed: str
 
 
 def run(
-    page: Path, folder: Path, env: Mapping[str, str], file: Callable[[str], str]
+    page: Path, directory: Path, env: Mapping[str, str], file: Callable[[str], str]
 ) -> Iterator[tuple[Step, str]]:
-    """Run the commands of a page in a folder; yield each with what it really printed.
+    """Run the commands of a page in a directory; yield each with its real output.
 
-    `file` may alter the content of a file before it is written.
+    Args:
+        page: The page with the console blocks.
+        directory: The working directory.
+        env: Variables to add to the environment.
+        file: Called with the content of each file; returns the content to write.
+
     """
-    shell = _with_command(folder.parent / "bin", env)
+    shell = _with_command(directory.parent / "bin", env)
     status = 0
     for block in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         if block["file"]:
-            (folder / block["file"]).write_text(file(block["text"]))
+            (directory / block["file"]).write_text(file(block["text"]))
         elif block["language"] == "console":
             for step in steps(block["text"]):
-                done = subprocess.run(
+                completed = subprocess.run(
                     ["bash", "-c", f"(exit {status}); {step.command}"],
-                    cwd=folder,
+                    cwd=directory,
                     env=shell,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
                     timeout=300,
                 )
-                status = done.returncode
-                yield step, done.stdout.replace(str(folder), HOME)
+                status = completed.returncode
+                yield step, completed.stdout.replace(str(directory), HOME)
 
 
 def steps(text: str) -> list[Step]:
-    """Take a console block apart."""
+    """Split a console block into its commands."""
     parts = re.split(r"^\$ (.*)\n", text, flags=re.M)
-    assert not parts[0], f"a console block begins with a command: {parts[0]!r}"
+    assert not parts[0], f"console block without a command: {parts[0]!r}"
     return [
         Step(command=command, printed=printed)
         for command, printed in zip(parts[1::2], parts[2::2], strict=True)
@@ -81,16 +86,16 @@ def steps(text: str) -> list[Step]:
 
 
 def masked(text: str) -> str:
-    """Return a text without what differs from run to run and from host to host."""
-    for pattern, instead in _MASKS:
-        text = pattern.sub(instead, text)
+    """Return the text with placeholders for values that differ between runs and hosts."""
+    for pattern, placeholder in _MASKS:
+        text = pattern.sub(placeholder, text)
     return text
 
 
-def _with_command(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which `converge` is this project's own."""
-    folder.mkdir()
-    script = folder / "converge"
+def _with_command(directory: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which `converge` runs this source tree."""
+    directory.mkdir()
+    script = directory / "converge"
     script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m states "$@"\n')
     script.chmod(0o755)
-    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "LANG": "C.UTF-8", **env}
+    return {"PATH": f"{directory}{os.pathsep}{os.environ['PATH']}", "LANG": "C.UTF-8", **env}

@@ -1,9 +1,8 @@
-"""OpenStack's services, from the package index, under OpenStack's own constraints.
+"""OpenStack services from the package index, with the constraints that OpenStack publishes.
 
-The examples name the constraints by the URL that OpenStack publishes. Where a copy lies in
-`../shared/openstack`, or in the folder that CONVERGE_OPENSTACK_CONSTRAINTS names, that is
-put in its place; where neither the copy nor the URL can be had, these tests are skipped,
-and the reason stands in the summary.
+The examples name the constraints by URL. If CONVERGE_OPENSTACK_CONSTRAINTS names a directory with a
+copy, or `../shared/openstack` contains one, the tests use the copy. If neither the copy nor the URL is
+available, pytest skips these tests and reports the reason.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ SCRIPTS = {
 }
 
 
-def declaration(folder: Path, series: str) -> Path:
-    """Put an example and what it names into a folder, with constraints that can be had."""
+def declaration(directory: Path, series: str) -> Path:
+    """Copy an example and its files to a directory, with constraints that are available."""
     text = (EXAMPLES / f"{series}.toml").read_text()
     url = re.search(r'constraints = \["(https://[^"]+)"\]', text)
     assert url is not None
@@ -43,9 +42,11 @@ def declaration(folder: Path, series: str) -> Path:
     if copy.is_file():
         text = text.replace(url[1], str(copy))
     elif not _reachable(url[1]):
-        pytest.skip(f"NO CONSTRAINTS: neither {url[1]} nor a copy in {COPIES} can be had")
-    (folder / "build-constraints.txt").write_text((EXAMPLES / "build-constraints.txt").read_text())
-    target = folder / "services.toml"
+        pytest.skip(f"constraints unavailable: {url[1]}, or a copy in {COPIES}")
+    (directory / "build-constraints.txt").write_text(
+        (EXAMPLES / "build-constraints.txt").read_text()
+    )
+    target = directory / "services.toml"
     target.write_text(text)
     return target
 
@@ -59,42 +60,46 @@ def _reachable(url: str) -> bool:
 
 
 class Host:
-    """A folder with a declaration, and state and cache of its own beside it."""
+    """A directory with a declaration, and private state and cache directories."""
 
-    def __init__(self, folder: Path, cache: Path, services: tuple[str, ...]) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, cache: Path, services: tuple[str, ...]) -> None:
+        self.directory = directory
         self.only = [
-            word for one in services for word in ("--only", f"link.demo/bin/{SCRIPTS[one]}")
+            argument
+            for service in services
+            for argument in ("--only", f"link.demo/bin/{SCRIPTS[service]}")
         ]
         self.env = {
             **os.environ,
             "CONVERGE_CACHE_DIR": str(cache),
-            "CONVERGE_STATE_DIR": str(folder / "state"),
+            "CONVERGE_STATE_DIR": str(directory / "state"),
         }
 
-    def run(self, verb: str, *words: str) -> dict:
-        argv = [sys.executable, "-m", "states", verb, str(self.folder / "services.toml")]
+    def run(self, verb: str, *options: str) -> dict:
+        argv = [sys.executable, "-m", "states", verb, str(self.directory / "services.toml")]
         if verb != "status":
             argv += self.only
-        done = subprocess.run(
-            [*argv, "--json", *words], cwd=ROOT, env=self.env, capture_output=True, text=True
+        completed = subprocess.run(
+            [*argv, "--json", *options], cwd=ROOT, env=self.env, capture_output=True, text=True
         )
-        document = json.loads(done.stdout)
-        assert document["exit"]["code"] == done.returncode, done.stderr
-        assert done.returncode == 0, json.dumps(document, indent=1)[-6000:] + done.stderr[-4000:]
+        document = json.loads(completed.stdout)
+        assert document["exit"]["code"] == completed.returncode, completed.stderr
+        assert completed.returncode == 0, (
+            json.dumps(document, indent=1)[-6000:] + completed.stderr[-4000:]
+        )
         return document
 
     def version(self, service: str) -> str:
-        script = self.folder / "demo" / "bin" / SCRIPTS[service]
-        done = subprocess.run([script, "--version"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout.strip() or done.stderr.strip()
+        script = self.directory / "demo" / "bin" / SCRIPTS[service]
+        completed = subprocess.run([script, "--version"], capture_output=True, text=True)
+        assert completed.returncode == 0, completed.stderr[-2000:]
+        return completed.stdout.strip() or completed.stderr.strip()
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    given = os.environ.get("CONVERGE_TEST_CACHE")
-    return Path(given) if given else tmp_path_factory.mktemp("cache")
+    configured = os.environ.get("CONVERGE_TEST_CACHE")
+    return Path(configured) if configured else tmp_path_factory.mktemp("cache")
 
 
 def upgrade(tmp_path: Path, cache: Path, services: tuple[str, ...]) -> None:
@@ -108,17 +113,17 @@ def upgrade(tmp_path: Path, cache: Path, services: tuple[str, ...]) -> None:
     declaration(tmp_path, "2026.1")
     plan = host.run("plan")
     applied = host.run("apply")
-    for foretold, happened in zip(plan["resources"], applied["resources"], strict=True):
+    for planned, actual in zip(plan["resources"], applied["resources"], strict=True):
         changes = [
             {
-                c["attribute"]: (c["before"], c["after"])
-                for c in one["changes"]
-                if c["attribute"] != "generation"
+                change["attribute"]: (change["before"], change["after"])
+                for change in resource["changes"]
+                if change["attribute"] != "generation"
             }
-            for one in (foretold, happened)
+            for resource in (planned, actual)
         ]
         assert changes[0] == changes[1]
-        assert foretold["action"] == happened["action"]
+        assert planned["action"] == actual["action"]
     assert applied["summary"]["update"] == len(services)
     for service in services:
         assert host.version(service) != old[service]

@@ -1,8 +1,8 @@
-"""Ten environments through each tool, by converge and by the tool's own module.
+"""Measure ten venvs through each tool, with converge and with the tool's own module.
 
-`python -m tests.wrappers.bench` measures a first run on an empty disk and a run with nothing to do,
-and writes docs/how-to/measured.md. The environments are small, so that what is measured is the
-tools; both sides take the same wheels from the same folder, without an index.
+`python -m tests.wrappers.bench` measures a first run on an empty disk and a run without changes, and
+writes docs/how-to/measured.md. The venvs are small, so the tools dominate the times. Both sides
+install the same wheels from the same directory, without an index.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ VENVS = [f"service{number}" for number in range(10)]
 PACKAGES = [f"package{number}" for number in range(5)]
 PAGE = REPOSITORY / "docs" / "how-to" / "measured.md"
 
-Act = Callable[[], None]
+Run = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One way of making ten environments."""
+    """The run times of one way to create ten venvs."""
 
     tool: str
     by: str
@@ -47,11 +47,11 @@ class Row:
     noop: float
 
 
-class Setting:
-    """A folder with wheels, a requirement file, and the engine."""
+class BenchmarkSetup:
+    """A directory with wheels, a requirements file, and the command."""
 
     def __init__(self, directory: Path, executable: Path) -> None:
-        """Write what both sides install."""
+        """Write the files that both sides install."""
         self.directory = directory
         self.executable = executable
         self.venvs = directory / "venvs"
@@ -63,7 +63,7 @@ class Setting:
             write(tool, directory / "wrappers" / tool, "0.1.0")
 
     def workspace(self, tool: str, name: str) -> Workspace:
-        """Return a place of its own for one way."""
+        """Return a separate workspace for one way."""
         at = self.directory / name.replace(" ", "-")
         at.mkdir()
         environ = clean_environment(self.directory) | {
@@ -79,7 +79,7 @@ class Setting:
         )
 
     def declaration(self) -> dict[str, Any]:
-        """Return the ten environments as converge is told of them."""
+        """Return the declaration of the ten venvs."""
         common = {
             "python": PYTHON,
             "find-links": [str(self.directory / "wheels")],
@@ -89,85 +89,93 @@ class Setting:
         return {"venv": {name: table | {"path": str(self.venvs / name)} for name in VENVS}}
 
     def clear(self) -> None:
-        """Remove the environments, and all that converge keeps."""
+        """Delete the venvs and the private directories of converge."""
         for name in ("venvs", "cache", "state"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
         self.venvs.mkdir()
 
-    def measure(self, tool: str, by: str, act: Act, runs: int) -> Row:
-        """Time one first run and the median of some more."""
+    def measure(self, tool: str, by: str, run: Run, runs: int) -> Row:
+        """Measure the first run, and the median of `runs` more.
+
+        Args:
+            tool: The name of the tool.
+            by: The command or module that creates the venvs.
+            run: Called for each run.
+            runs: The number of runs that change nothing.
+
+        """
         self.clear()
-        cold = _seconds(act)
+        cold = _seconds(run)
         assert all((self.venvs / name / "bin" / "python").exists() for name in VENVS), by
         row = Row(
-            tool=tool, by=by, cold=cold, noop=statistics.median(_seconds(act) for _ in range(runs))
+            tool=tool, by=by, cold=cold, noop=statistics.median(_seconds(run) for _ in range(runs))
         )
         print(row, flush=True)
         return row
 
 
-def _seconds(act: Act) -> float:
+def _seconds(run: Run) -> float:
     start = time.perf_counter()
-    act()
+    run()
     return time.perf_counter() - start
 
 
-def command(setting: Setting) -> list[tuple[str, str, Act]]:
+def command(setup: BenchmarkSetup) -> list[tuple[str, str, Run]]:
     """Return the plain command."""
-    at = setting.workspace("dsc", "command")
+    at = setup.workspace("dsc", "command")
 
     def apply() -> None:
         completed = at.run(
-            [at.executable, "apply", "-", "--quiet"], stdin=json.dumps(setting.declaration())
+            [at.executable, "apply", "-", "--quiet"], stdin=json.dumps(setup.declaration())
         )
         assert completed.returncode == 0, completed.stderr
 
     return [("–", "`converge apply`", apply)]
 
 
-def ansible(setting: Setting) -> list[tuple[str, str, Act]]:
-    """Return Ansible's two ways."""
-    tool = Ansible(setting.workspace("ansible", "ansible"), environment("ansible-2.21"), "ansible")
+def ansible(setup: BenchmarkSetup) -> list[tuple[str, str, Run]]:
+    """Return the two ways with Ansible."""
+    tool = Ansible(setup.workspace("ansible", "ansible"), environment("ansible-2.21"), "ansible")
 
-    def play(*tasks: dict[str, Any]) -> Act:
+    def play(*tasks: dict[str, Any]) -> Run:
         def run() -> None:
             code, output = tool.play({"tasks": list(tasks)})
             assert code == 0, output
 
         return run
 
-    ours = {"declaration": setting.declaration(), "executable": str(setting.executable)}
-    theirs = {
-        "requirements": str(setting.requirements),
-        "virtualenv": str(setting.venvs) + "/{{ item }}",
+    with_converge = {"declaration": setup.declaration(), "executable": str(setup.executable)}
+    with_own_module = {
+        "requirements": str(setup.requirements),
+        "virtualenv": str(setup.venvs) + "/{{ item }}",
         "virtualenv_command": f"{PYTHON} -m venv",
     }
     return [
-        ("Ansible 2.21", "`converge.python.venv`", play({"converge.python.venv": ours})),
+        ("Ansible 2.21", "`converge.python.venv`", play({"converge.python.venv": with_converge})),
         (
             "Ansible 2.21",
             "`ansible.builtin.pip`",
-            play({"ansible.builtin.pip": theirs, "loop": VENVS}),
+            play({"ansible.builtin.pip": with_own_module, "loop": VENVS}),
         ),
     ]
 
 
-def salt(setting: Setting) -> list[tuple[str, str, Act]]:
-    """Return Salt's two ways."""
-    tool = Salt(setting.workspace("salt", "salt"), environment("salt"))
+def salt(setup: BenchmarkSetup) -> list[tuple[str, str, Run]]:
+    """Return the two ways with Salt."""
+    tool = Salt(setup.workspace("salt", "salt"), environment("salt"))
 
-    def states(high: dict[str, Any]) -> Act:
+    def states(high: dict[str, Any]) -> Run:
         def run() -> None:
-            said = tool.apply(high)
-            assert all(answer["result"] for answer in said.values()), said
+            results = tool.apply(high)
+            assert all(result["result"] for result in results.values()), results
 
         return run
 
-    ours = [{"declaration": setting.declaration()}, {"executable": str(setting.executable)}]
-    theirs: dict[str, Any] = {
-        str(setting.venvs / name): {
+    with_converge = [{"declaration": setup.declaration()}, {"executable": str(setup.executable)}]
+    with_own_module: dict[str, Any] = {
+        str(setup.venvs / name): {
             "virtualenv.managed": [
-                {"requirements": str(setting.requirements)},
+                {"requirements": str(setup.requirements)},
                 {"venv_bin": str(Path(sys.executable).with_name("virtualenv"))},
                 {"python": PYTHON},
             ]
@@ -175,40 +183,44 @@ def salt(setting: Setting) -> list[tuple[str, str, Act]]:
         for name in VENVS
     }
     return [
-        ("Salt 3008", "`converge.applied`", states({"ten": {"converge.applied": ours}})),
-        ("Salt 3008", "`virtualenv.managed`", states(theirs)),
+        ("Salt 3008", "`converge.applied`", states({"ten": {"converge.applied": with_converge}})),
+        ("Salt 3008", "`virtualenv.managed`", states(with_own_module)),
     ]
 
 
-def pyinfra(setting: Setting) -> list[tuple[str, str, Act]]:
-    """Return pyinfra's two ways."""
-    tool = Pyinfra(setting.workspace("pyinfra", "pyinfra"), environment("pyinfra"))
+def pyinfra(setup: BenchmarkSetup) -> list[tuple[str, str, Run]]:
+    """Return the two ways with pyinfra."""
+    tool = Pyinfra(setup.workspace("pyinfra", "pyinfra"), environment("pyinfra"))
 
-    def deploy(text: str) -> Act:
+    def deploy(text: str) -> Run:
         def run() -> None:
             code, _, output = tool.deploy(text, "--yes")
             assert code == 0, output
 
         return run
 
-    ours = f"converge.applied(declaration={setting.declaration()!r}, executable={str(setting.executable)!r})"
-    theirs = f"""
+    with_converge = f"converge.applied(declaration={setup.declaration()!r}, executable={str(setup.executable)!r})"
+    with_own_module = f"""
 for name in {VENVS!r}:
-    path = {str(setting.venvs)!r} + "/" + name
+    path = {str(setup.venvs)!r} + "/" + name
     pip.venv(path=path, python={PYTHON!r})
-    pip.packages(requirements={str(setting.requirements)!r}, virtualenv=path)
+    pip.packages(requirements={str(setup.requirements)!r}, virtualenv=path)
 """
     return [
         (
             "pyinfra 3",
             "`converge.applied`",
-            deploy(f"from pyinfra_converge import converge\n{ours}\n"),
+            deploy(f"from pyinfra_converge import converge\n{with_converge}\n"),
         ),
-        ("pyinfra 3", "`pip.packages`", deploy(f"from pyinfra.operations import pip\n{theirs}")),
+        (
+            "pyinfra 3",
+            "`pip.packages`",
+            deploy(f"from pyinfra.operations import pip\n{with_own_module}"),
+        ),
     ]
 
 
-_WORDS = """\
+_PAGE_TEMPLATE = """\
 # Measured costs
 
 This page compares converge with the modules that each tool includes, for ten venvs of five small packages each.
@@ -226,31 +238,33 @@ Times are wall-clock seconds on {machine}. The load average was {load} at the st
 
 
 def page(rows: list[Row], runs: int, load: float, fleet: str) -> str:
-    """Return the page of Markdown."""
+    """Return the Markdown page."""
     table = "\n".join(
         f"| {row.tool} | {row.by} | {row.cold:.1f} s | {row.noop:.2f} s |" for row in rows
     )
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
-    return _WORDS.format(rows=table, runs=runs, machine=machine, load=f"{load:.1f}", fleet=fleet)
+    return _PAGE_TEMPLATE.format(
+        rows=table, runs=runs, machine=machine, load=f"{load:.1f}", fleet=fleet
+    )
 
 
 def main() -> None:
     """Measure everything and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", type=Path, required=True, help="the command to measure")
-    parser.add_argument("--runs", type=int, default=3, help="runs with nothing to do (default 3)")
+    parser.add_argument("--executable", type=Path, required=True, help="the command to measure")
+    parser.add_argument("--runs", type=int, default=3, help="runs without changes (default: 3)")
     parser.add_argument(
-        "--fleet", type=Path, help="figures of the fleet, as CONVERGE_MEASURED names"
+        "--fleet", type=Path, help="measurements of the fleet tests (the file in CONVERGE_MEASURED)"
     )
-    asked = parser.parse_args()
+    options = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as directory:
-        setting = Setting(Path(directory), asked.executable)
-        ways = [way for tool in (command, ansible, salt, pyinfra) for way in tool(setting)]
-        rows = [setting.measure(*way, asked.runs) for way in ways]
-    lines = asked.fleet.read_text().splitlines() if asked.fleet else []
+        setup = BenchmarkSetup(Path(directory), options.executable)
+        ways = [way for tool in (command, ansible, salt, pyinfra) for way in tool(setup)]
+        rows = [setup.measure(*way, options.runs) for way in ways]
+    lines = options.fleet.read_text().splitlines() if options.fleet else []
     fleet = "\n".join(["## Load on the index", "", *(f"- {line}" for line in lines), ""])
-    PAGE.write_text(page(rows, asked.runs, load, "\n" + fleet if lines else ""))
+    PAGE.write_text(page(rows, options.runs, load, "\n" + fleet if lines else ""))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def run_scenarios(
         scenarios: The scenarios to run.
 
     Returns:
-        What the caller reported in a dry run, a real run, and a second real run.
+        The reports of a dry run, a real run, and a second real run.
 
     """
     _create_initial_state(plain, sources, root, scenarios)

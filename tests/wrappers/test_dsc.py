@@ -61,9 +61,9 @@ def test_manifest_follows_the_dsc_rules(dsc: Dsc) -> None:
     for method in ("get", "set", "test", "delete", "export", "whatIf"):
         assert manifest[method]["input"] == "stdin"
         assert (dsc.workspace.wrapper / manifest[method]["executable"]).stat().st_mode & 0o111
-    known = manifest["schema"]["embedded"]["properties"]
-    assert known["_exist"] == {"$ref": _REFERENCES + "exist.json"}
-    assert known["_inDesiredState"] == {"$ref": _REFERENCES + "inDesiredState.json"}
+    schema_properties = manifest["schema"]["embedded"]["properties"]
+    assert schema_properties["_exist"] == {"$ref": _REFERENCES + "exist.json"}
+    assert schema_properties["_inDesiredState"] == {"$ref": _REFERENCES + "inDesiredState.json"}
 
 
 def test_manifest_lists_every_exit_code(dsc: Dsc) -> None:
@@ -89,9 +89,11 @@ def test_manifest_property_is_a_declaration_key(dsc: Dsc, properties: Properties
     """converge accepts every property name in the schema as a key."""
     not_keys = {"path", "name", "_exist", "_inDesiredState", "_metadata", "installed"}
     samples = {"string": "x", "array": ["x"], "boolean": True, "integer": 1}
-    known = dsc.manifest["schema"]["embedded"]["properties"]
-    for name in known.keys() - not_keys:
-        completed, _ = dsc.call("whatIf", {**properties, name: samples[known[name]["type"]]})
+    schema_properties = dsc.manifest["schema"]["embedded"]["properties"]
+    for name in schema_properties.keys() - not_keys:
+        completed, _ = dsc.call(
+            "whatIf", {**properties, name: samples[schema_properties[name]["type"]]}
+        )
         assert "unknown key" not in completed.stderr.lower(), completed.stderr
 
 
@@ -102,11 +104,11 @@ def test_manifest_has_a_property_for_every_key(dsc: Dsc) -> None:
         for key, field in fields(Venv).items()
         if not field.derived
     }
-    known = dsc.manifest["schema"]["embedded"]["properties"]
-    assert keys - {"needs", "state"} <= known.keys()
+    schema_properties = dsc.manifest["schema"]["embedded"]["properties"]
+    assert keys - {"needs", "state"} <= schema_properties.keys()
 
 
-def test_what_if_writes_nothing_and_matches_set(dsc: Dsc, properties: Properties) -> None:
+def test_whatif_writes_nothing_and_matches_set(dsc: Dsc, properties: Properties) -> None:
     """whatIf and set return a state and the same list of names."""
     completed, (state, differ) = dsc.call("whatIf", properties)
     assert (completed.returncode, differ) == (0, ["_exist"])
@@ -333,7 +335,7 @@ def test_path_yields_a_valid_venv_name(dsc: Dsc, properties: Properties, directo
 def test_test_names_differing_properties(dsc: Dsc, properties: Properties) -> None:
     """test lists properties of the resource, not attributes of converge."""
     dsc.call("set", properties)
-    known = dsc.manifest["schema"]["embedded"]["properties"].keys()
+    schema_properties = dsc.manifest["schema"]["embedded"]["properties"].keys()
     changed_properties: list[tuple[Properties, set[str]]] = [
         ({"packages": ["alpha==2.0"]}, {"packages"}),
         ({"mode": "0750"}, {"mode"}),
@@ -342,7 +344,7 @@ def test_test_names_differing_properties(dsc: Dsc, properties: Properties) -> No
     ]
     for changes, expected in changed_properties:
         _, (_, differ) = dsc.call("test", properties | changes)
-        assert expected <= set(differ) <= known
+        assert expected <= set(differ) <= schema_properties
     delete_module(Path(properties["path"]))
     assert dsc.call("test", properties)[1][1] == ["installed"]
 

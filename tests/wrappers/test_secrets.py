@@ -1,4 +1,4 @@
-"""A password for the index doesn't leak while a tool runs, or afterwards.
+"""A password for the index doesn't leak, neither while a tool runs nor later.
 
 The index delays each response, so that the process monitor sees the arguments of every process.
 """

@@ -54,7 +54,7 @@ class Caller(Protocol):
 
     name: str
     reports_versions: bool
-    """Whether the tool shows versions, or only the names of what differs."""
+    """Whether the tool shows versions, or only the names of differing properties."""
 
     def run(self, cases: list[Case], *, dry: bool) -> dict[str, CallerReport]:
         """Run all cases, as a dry run if `dry`; return the report of each case by ID."""

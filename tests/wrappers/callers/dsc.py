@@ -32,7 +32,7 @@ class Dsc:
     def call(
         self, method: str, properties: dict[str, Any] | None, **environ: str
     ) -> tuple[subprocess.CompletedProcess[str], list[Any]]:
-        """Call one method as the manifest says; return the process and its JSON lines."""
+        """Call one method as the manifest specifies; return the process and its JSON lines."""
         entry = self.manifest[method]
         completed = self.workspace.run(
             [self.workspace.wrapper / entry["executable"], *entry["args"]],

@@ -96,6 +96,6 @@ def _report(result: dict[str, Any], *, dry: bool) -> CallerReport:
         for attributes in result["changes"].values()
         for attribute, sides in attributes.items()
     )
-    # The result of a dry run is None if it would change something. A real run lists its changes.
+    # In a dry run, Salt returns None for a state that would change. A real run lists its changes.
     changed = result["result"] is None if dry else bool(changes)
     return caller_report(failed=result["result"] is False, changed=changed, changes=changes)

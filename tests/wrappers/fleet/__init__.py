@@ -1,1 +1,1 @@
-"""Several hosts on one machine: the rollouts that Ansible and Salt do with the wrappers."""
+"""Rollouts with Ansible and Salt to several hosts, which are namespaces on one machine."""

@@ -1,4 +1,4 @@
-"""One fleet for all tests of this folder: it takes a while to come up."""
+"""A fleet of three hosts for the tests in this directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.wrappers.fleet.services import WheelServer, make_keys, serve_wheels
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs several hosts."""
+    """Mark every test in this directory, because it needs several hosts."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -26,21 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """The hosts, the wheel server, and how to make a release known."""
+    """The hosts, the wheel server, and the workspace in which releases are declared."""
 
     net: Network
     server: WheelServer
     workspace: Workspace
-    """Where declarations and locks are written, as a repository of them."""
+    """The directory for declarations and lockfiles."""
     key: Path
 
     @property
     def hosts(self) -> list[Host]:
-        """Those that are rolled out to."""
+        """The targets of a rollout."""
         return self.net.hosts
 
     def write_declaration(self, version: str) -> tuple[Path, Path]:
-        """Write a release's declaration and lock; return both."""
+        """Write the declaration and the lockfile of a release; return both paths."""
         return write_declaration(self.workspace, self.server, version)
 
 
@@ -64,11 +64,14 @@ def fleet(tmp_path: Path, executable: Path, wrappers: Path) -> Iterator[Fleet]:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Return how to say a measured figure, kept with the report of the run, and in the file CONVERGE_MEASURED names."""
+    """Return a function that records a measurement.
 
-    def say(name: str, value: object) -> None:
+    It adds the value to the report of the test, and to the file that CONVERGE_MEASURED names.
+    """
+
+    def add(name: str, value: object) -> None:
         request.node.user_properties.append((name, value))
         with Path(os.environ.get("CONVERGE_MEASURED", os.devnull)).open("a") as figures:
             figures.write(f"{name}: {value}\n")
 
-    return say
+    return add

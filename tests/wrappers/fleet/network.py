@@ -1,7 +1,7 @@
-"""Hosts as network namespaces on one bridge, each with a `/srv` of its own.
+"""Hosts as network namespaces on one bridge, each with its own `/srv`.
 
-A host is switched off by killing every process in its namespace at once, as a power cut does; its
-disk stays. Nothing is shared between hosts but the programs of this machine.
+Powering off a host kills every process in its namespace. Its disk stays. Hosts share only the
+programs of this machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 _NET = "10.77.13"
 _BRIDGE = "hub"
-# Only /srv and /run are the host's own. sshd wants its folder in /run.
+# Each host has its own /srv and /run. sshd requires the directory /run/sshd.
 _ENTER = 'mount --bind "$1" /srv && mount -t tmpfs tmpfs /run && mkdir -m 0755 /run/sshd && shift && exec "$@"'
 
 
@@ -30,11 +30,11 @@ class Host:
     namespace: str
     address: str
     disk: Path
-    """What the host sees as `/srv`."""
+    """The directory that is `/srv` on the host."""
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, arguments: list[str | Path], **environ: str) -> subprocess.Popen[bytes]:
-        """Start a program on the host, with its output in a file on its disk."""
+        """Start a program on the host; its output goes to a file on the host's disk."""
         log = (self.disk / "log").open("ab")
         entering = ["ip", "netns", "exec", self.namespace, "unshare", "--mount", "--propagation"]
         process = subprocess.Popen(
@@ -50,7 +50,12 @@ class Host:
         return process
 
     def run(self, arguments: list[str | Path], **environ: str) -> str:
-        """Run a program on the host to its end; return what it wrote, or raise."""
+        """Run a program on the host and return its output.
+
+        Raises:
+            RuntimeError: The exit code isn't 0.
+
+        """
         before = (self.disk / "log").stat().st_size if (self.disk / "log").exists() else 0
         code = self.start(arguments, **environ).wait()
         output = (self.disk / "log").read_bytes()[before:].decode()
@@ -59,14 +64,14 @@ class Host:
         return output
 
     def processes(self) -> list[int]:
-        """Return the processes that run on the host."""
+        """Return the IDs of the processes on the host."""
         listed = subprocess.run(
             ["ip", "netns", "pids", self.namespace], capture_output=True, text=True, check=False
         )
         return [int(line) for line in listed.stdout.split()]
 
     def power_off(self) -> None:
-        """Kill everything on the host, until there is nothing left that could start more."""
+        """Kill all processes on the host, and repeat until they can't start more."""
         while pids := self.processes():
             for pid in pids:
                 try:
@@ -81,7 +86,7 @@ class Host:
 
 @dataclass(slots=True, kw_only=True)
 class Network:
-    """The controller and its hosts."""
+    """The controller and the hosts."""
 
     controller: Host
     hosts: list[Host]
@@ -92,9 +97,9 @@ def _ip(*arguments: str) -> None:
 
 
 def unavailable_reason() -> str:
-    """Return why namespaces cannot be made here, or nothing."""
+    """Return the reason why this machine can't run a fleet, or an empty string."""
     if os.geteuid() != 0:
-        return "the fleet needs root, for network namespaces"
+        return "the fleet needs root to create network namespaces"
     missing = [
         name for name in ("ip", "unshare", "sshd", "nginx", "ssh-keygen") if not find_program(name)
     ]
@@ -102,13 +107,13 @@ def unavailable_reason() -> str:
 
 
 def find_program(name: str) -> str | None:
-    """Find a program, those of the administrator too."""
+    """Find a program on PATH and in the sbin directories."""
     return shutil.find_program(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 @contextmanager
 def network(directory: Path, count: int) -> Iterator[Network]:
-    """Make a controller and `count` hosts with disks below `folder`; take all down at the end."""
+    """Create a controller and `count` hosts, with disks below `directory`; delete them at the end."""
     stem = f"cvg{os.getpid()}"
     names = ["controller", *(f"host{number}" for number in range(1, count + 1))]
     machines: list[Host] = []
@@ -130,7 +135,7 @@ def network(directory: Path, count: int) -> Iterator[Network]:
 
 
 def _connect(machines: list[Host]) -> None:
-    """Put a bridge into the controller and a cable from it to each host."""
+    """Create a bridge on the controller, and connect each host to it."""
     controller = machines[0]
     _ip("-n", controller.namespace, "link", "add", _BRIDGE, "type", "bridge")
     _ip("-n", controller.namespace, "addr", "add", f"{controller.address}/24", "dev", _BRIDGE)
@@ -144,10 +149,20 @@ def _connect(machines: list[Host]) -> None:
         _ip("-n", host.namespace, "link", "set", "eth0", "up")
 
 
-def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until something is true; raise if it does not become so."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s in vain until {what}")
+def wait_until(description: str, condition: Callable[[], bool], timeout_s: float = 120) -> None:
+    """Wait until a condition is true.
+
+    Args:
+        description: The condition, for the error message.
+        condition: Called every 0.1 s.
+        timeout_s: The time limit in seconds.
+
+    Raises:
+        TimeoutError: The condition is still false after `timeout_s`.
+
+    """
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"timed out after {timeout_s} s: {description}")
         time.sleep(0.1)

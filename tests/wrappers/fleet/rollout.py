@@ -1,4 +1,4 @@
-"""What is rolled out: one declaration and one lock, the same for every host."""
+"""The release of a rollout: one declaration and one lockfile for all hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEGABYTE = 1 << 20
 
 
 def make_release(wheels: Path) -> None:
-    """Write wheels of two releases; `heavy` is so large that a slow host is caught fetching it."""
+    """Write the wheels of two releases. `heavy` is large, so a throttled host takes seconds for it."""
     for version in ("1.0", "2.0"):
         make_wheel(wheels, "app", version, requires=["heavy"], console_scripts={"app": "app:run"})
     make_wheel(
@@ -25,7 +25,7 @@ def make_release(wheels: Path) -> None:
 
 
 def write_declaration(workspace: Workspace, server: WheelServer, version: str) -> tuple[Path, Path]:
-    """Write the declaration of a release, and let the command lock it; return both files."""
+    """Write the declaration of a release, and lock it with the command; return both paths."""
     declared = workspace.directory / "app.toml"
     table = {
         "path": "/srv/venvs/app",
@@ -34,8 +34,8 @@ def write_declaration(workspace: Workspace, server: WheelServer, version: str) -
         "find-links": [server.url],
         "no-index": True,
     }
-    loose = workspace.directory / "loose.toml"
-    loose.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in table.items()))
+    unlocked = workspace.directory / "unlocked.toml"
+    unlocked.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in table.items()))
     arguments = [
         "ip",
         "netns",
@@ -43,7 +43,7 @@ def write_declaration(workspace: Workspace, server: WheelServer, version: str) -
         server.controller.namespace,
         workspace.executable,
         "lock",
-        loose,
+        unlocked,
     ]
     completed = workspace.run([*arguments, "--upgrade"])
     assert completed.returncode == 0, completed.stdout + completed.stderr
@@ -60,7 +60,7 @@ def _line(key: str, value: object) -> str:
 
 
 def live_generation(host: Host) -> Path | None:
-    """Return the live generation on the host's disk, as seen from here."""
+    """Return the path of the live generation on the host's disk, outside the namespace."""
     link = host.disk / "venvs" / "app"
     if not link.is_symlink():
         return None
@@ -70,23 +70,23 @@ def live_generation(host: Host) -> Path | None:
 
 
 def installed_digest(host: Host) -> str:
-    """Return a digest of everything that is installed on the host, names and bytes."""
+    """Return a digest of the names and contents of all installed files on the host."""
     generation = live_generation(host)
     assert generation is not None, f"{host.name} has no environment"
     [packages] = generation.glob("lib/python*/site-packages")
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(packages.rglob("*")):
-        # Bytecode and RECORDs of scripts carry the generation's own path.
+        # Bytecode and the RECORDs of scripts contain the path of the generation.
         if (
             path.is_file()
             and path.suffix != ".pyc"
             and path.name not in ("RECORD", "direct_url.json")
         ):
-            whole.update(str(path.relative_to(packages)).encode() + path.read_bytes())
-    return whole.hexdigest()
+            digest.update(str(path.relative_to(packages)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def restart_count(host: Host) -> int:
-    """Return how often the service was restarted on the host."""
+    """Return the number of service restarts on the host."""
     log = host.disk / "restarts"
     return len(log.read_text().splitlines()) if log.exists() else 0

@@ -1,4 +1,4 @@
-"""What a fleet runs: sshd on each host, nginx with the wheels on the controller."""
+"""The services of a fleet: sshd on each host, and nginx with the wheels on the controller."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _NGINX = """\
 daemon off;
 user {user};
 worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
 events {{ worker_connections 128; }}
 http {{
     log_format served '$remote_addr $status $body_bytes_sent $uri';
-    access_log {folder}/access.log served;
-    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-    uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+    access_log {directory}/access.log served;
+    client_body_temp_path {directory}/t1; proxy_temp_path {directory}/t2; fastcgi_temp_path {directory}/t3;
+    uwsgi_temp_path {directory}/t4; scgi_temp_path {directory}/t5;
     server {{
         listen {address}:80;
         root {wheels};
         autoindex on;
-        include {folder}/slow.conf;
+        include {directory}/slow.conf;
     }}
 }}
 """
 _SSHD = """\
 Port 22
 ListenAddress {address}
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/key.pub
+HostKey {directory}/host_key
+AuthorizedKeysFile {directory}/key.pub
 PidFile none
 UsePAM no
 StrictModes no
@@ -46,14 +46,14 @@ SetEnv CONVERGE_STATE_DIR=/srv/state CONVERGE_CACHE_DIR=/srv/cache
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WheelServer:
-    """nginx that serves a folder of wheels and remembers what it served to whom."""
+    """An nginx that serves a directory of wheels, and logs each request with its size."""
 
     controller: Host
     directory: Path
 
     @property
     def url(self) -> str:
-        """The page of links."""
+        """The URL of the page with links to the wheels."""
         return f"http://{self.controller.address}/"
 
     @property
@@ -62,7 +62,7 @@ class WheelServer:
         return self.directory / "access.log"
 
     def traffic(self) -> tuple[Counter[str], Counter[str]]:
-        """Return the requests and the bytes by host address since the log was last emptied."""
+        """Return the number of requests and bytes by host address since the last `clear_log`."""
         requests: Counter[str] = Counter()
         sent: Counter[str] = Counter()
         for line in self.log.read_text().splitlines():
@@ -72,11 +72,11 @@ class WheelServer:
         return requests, sent
 
     def clear_log(self) -> None:
-        """Empty the log, which nginx only appends to."""
+        """Truncate the log. nginx appends to it, so it needs no signal."""
         os.truncate(self.log, 0)
 
     def throttle(self, host: Host | None) -> None:
-        """Let one host fetch at 200 kB/s, or none; those that are fetching keep their pace."""
+        """Limit one host to 200 kB/s, or no host; running downloads keep their rate."""
         rule = f"if ($remote_addr = {host.address}) {{ set $limit_rate 200k; }}\n" if host else ""
         (self.directory / "slow.conf").write_text(rule)
         if self.log.exists():
@@ -101,7 +101,7 @@ def serve_wheels(net: Network, wheels: Path) -> WheelServer:
 
 
 def make_keys(net: Network) -> Path:
-    """Make the controller's key and the hosts' keys; return the controller's private one."""
+    """Create the SSH keys of the controller and the hosts; return the controller's private key."""
     for host in [net.controller, *net.hosts]:
         name = "key" if host is net.controller else "host_key"
         arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host.disk / name]
@@ -110,7 +110,7 @@ def make_keys(net: Network) -> Path:
 
 
 def start_sshd(host: Host, key: Path) -> None:
-    """Start sshd on the host, also after it was switched off."""
+    """Start sshd on the host, also after a power-off."""
     config = host.disk / "sshd_config"
     text = _SSHD.format(address=host.address, directory="/srv")
     config.write_text(text.replace("/srv/key.pub", str(key) + ".pub"))

@@ -1,4 +1,4 @@
-"""Ansible over ssh: three hosts at once, one of them killed in the middle, then the controller."""
+"""Ansible over SSH: parallel rollouts to three hosts, with a killed host and a killed controller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Controller:
     """The machine that runs `ansible-playbook`."""
 
     def __init__(self, fleet: Fleet, programs: Path) -> None:
-        """Write inventory and settings; start sshd on every host."""
+        """Write the inventory and settings, and start sshd on every host."""
         self.fleet = fleet
         self.programs = programs
         self.directory = fleet.net.controller.disk
@@ -85,7 +85,7 @@ class Controller:
             "-i",
             "/srv/inventory.yml",
         ]
-        # The report of every host, which Ansible writes at the end of a play.
+
         return self.fleet.net.controller.start(
             [*arguments, "/srv/play.yml", *options],
             ANSIBLE_CONFIG="/srv/ansible.cfg",
@@ -95,7 +95,7 @@ class Controller:
         )
 
     def play(self, *options: str) -> tuple[int, Recap]:
-        """Run the play; return the exit code and the recap."""
+        """Run the play; return the exit code, and the counts that Ansible prints for each host."""
         log = self.directory / "log"
         before = log.stat().st_size if log.exists() else 0
         code = self.start(*options).wait()
@@ -103,7 +103,7 @@ class Controller:
 
 
 def _parse_recap(output: str) -> Recap:
-    """Read the last lines of a play: `host1 : ok=4 changed=2 …`."""
+    """Parse the last lines of a play: `host1 : ok=4 changed=2 …`."""
     recap: Recap = {}
     for line in output.partition("PLAY RECAP")[2].splitlines()[1:]:
         host, colon, counts = line.partition(" : ")
@@ -121,8 +121,8 @@ def controller(fleet: Fleet, tool: Callable[[str], Path]) -> Controller:
     return Controller(fleet, tool(ANSIBLE))
 
 
-def _is_building(host: Host, version: str = "") -> bool:
-    """Say whether the host is in the middle of building something."""
+def _is_building(host: Host) -> bool:
+    """Return whether the host has started to build a generation."""
     store = host.disk / "venvs" / ".app"
     return store.exists() and any(store.glob("generations/*"))
 
@@ -130,10 +130,10 @@ def _is_building(host: Host, version: str = "") -> bool:
 def test_rollout_reaches_every_host_and_repeats_without_traffic(
     fleet: Fleet, controller: Controller, record: Callable[[str, object], None]
 ) -> None:
-    """Three hosts at once from one lock; then no host is changed and no byte is served."""
+    """Three hosts converge in parallel from one lockfile. The second rollout downloads nothing."""
     controller.write(*fleet.write_declaration("1.0"))
     fleet.server.clear_log()
-    # A dry run reads what is on the host, so the declaration must be there.
+    # A dry run reads the declaration on the host, so copy it first.
     assert controller.play("--tags", "declare")[0] == 0
     code, planned = controller.play("--check")
     assert (code, [planned[host.name]["changed"] for host in fleet.hosts]) == (0, [1, 1, 1])
@@ -159,13 +159,13 @@ def test_rollout_reaches_every_host_and_repeats_without_traffic(
 
 
 def test_rollout_converges_after_a_host_is_killed(fleet: Fleet, controller: Controller) -> None:
-    """The others finish and stay as they are; their handlers do not fire again."""
+    """The other hosts finish and stay unchanged; their handlers don't run again."""
     controller.write(*fleet.write_declaration("1.0"))
     first, killed_host, last = fleet.hosts
     fleet.server.throttle(killed_host)
     running = controller.start()
     wait_until(
-        "the victim builds and the others are done",
+        "the throttled host builds and the others are done",
         lambda: (
             _is_building(killed_host) and bool(live_generation(first) and live_generation(last))
         ),
@@ -187,7 +187,7 @@ def test_rollout_converges_after_a_host_is_killed(fleet: Fleet, controller: Cont
 
 
 def test_rollout_converges_after_controller_is_killed(fleet: Fleet, controller: Controller) -> None:
-    """Whatever a host was doing, it is on the old or the new release, and then on the new one."""
+    """Each host has the old or the new release, and the new one after the next run."""
     controller.write(*fleet.write_declaration("1.0"))
     assert controller.play()[0] == 0
     old = installed_digest(fleet.hosts[0])

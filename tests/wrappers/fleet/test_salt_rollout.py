@@ -1,4 +1,4 @@
-"""A real salt-master with three minions: the same rollout, and a minion killed in the middle."""
+"""A real salt-master with three minions: a rollout during which a minion is killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Master:
     """The machine that runs `salt-master` and `salt`."""
 
     def __init__(self, fleet: Fleet, programs: Path) -> None:
-        """Start the master, then a minion on every host, and wait until all answer."""
+        """Start the master, then a minion on every host, and wait until all of them respond."""
         self.fleet = fleet
         self.programs = programs
         self.disk = fleet.net.controller.disk
@@ -42,10 +42,10 @@ class Master:
         }
 
     def start_minion(self, host: Host) -> None:
-        """Start the minion, also after its host was switched off."""
+        """Start the minion, also after its host was powered off."""
         settings = {"master": self.fleet.net.controller.address, "id": host.name, "user": "root"}
         _configure(host.disk, "minion", settings)
-        # No /run outlives a power cut: a minion whose process id is still there is taken for alive.
+        # A power-off clears /run. With a stale PID file, a minion would be considered running.
         shutil.rmtree(host.disk / "run", ignore_errors=True)
         host.start(
             [self.programs / "salt-minion", "-c", "/srv/etc"],
@@ -57,31 +57,23 @@ class Master:
         )
 
     def call(self, function: str, *arguments: str, target: str = "*") -> dict[str, Any]:
-        """Call a function on minions; return their answers by name."""
-        arguments = [
-            self.programs / "salt",
-            "-c",
-            "/srv/etc",
-            "--out=json",
-            "--static",
-            "-t",
-            "120",
-        ]
+        """Call a function on minions; return their results by name."""
+        command = [self.programs / "salt", "-c", "/srv/etc", "--out=json", "--static", "-t", "120"]
         try:
-            output = self.fleet.net.controller.run([*arguments, target, function, *arguments])
+            output = self.fleet.net.controller.run([*command, target, function, *arguments])
         except RuntimeError as error:
             output = str(error)
-        answers: dict[str, Any] = {}
-        for start in (at for at, letter in enumerate(output) if letter == "{"):
+        results: dict[str, Any] = {}
+        for position in (index for index, letter in enumerate(output) if letter == "{"):
             try:
-                answers = json.JSONDecoder().raw_decode(output[start:])[0]
+                results = json.JSONDecoder().raw_decode(output[position:])[0]
                 break
             except ValueError:
                 continue
-        return {name: answer for name, answer in answers.items() if answer not in (False, None, "")}
+        return {name: result for name, result in results.items() if result not in (False, None, "")}
 
     def write(self, declared: Path, lock: Path) -> None:
-        """Put a release into the tree that the master serves."""
+        """Copy a release to the file tree of the master."""
         for file in (declared, lock):
             shutil.copy(file, self.tree / file.name)
         files = {
@@ -101,15 +93,15 @@ class Master:
         (self.tree / "app.sls").write_text("#!json\n" + json.dumps(states))
 
     def roll_out(self, *options: str, target: str = "*") -> Answers:
-        """Apply the state on every minion that is there."""
+        """Apply the state on every connected minion."""
         return self.call("state.apply", "app", *options, target=target)
 
 
 def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
     directory = disk / "etc"
     directory.mkdir(exist_ok=True)
-    # Salt puts what it is to find in /run below `root_dir`, on the disk, where `salt` and its
-    # master share it.
+    # Salt creates its runtime files below `root_dir`, on the disk, where `salt` and the master share
+    # them.
     common = {
         "root_dir": "/srv",
         "log_file": f"/srv/{kind}.log",
@@ -121,7 +113,7 @@ def _configure(disk: Path, kind: str, settings: dict[str, Any]) -> None:
 
 
 def _changes(answer: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the changes of the environment's own state."""
+    """Return the changes of the state that manages the venv."""
     return next(
         output["changes"] for tag, output in answer.items() if tag.startswith("converge_|-app")
     )
@@ -129,7 +121,7 @@ def _changes(answer: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture
 def master(fleet: Fleet, tool: Callable[[str], Path]) -> Master:
-    """A master and three minions, all with the modules."""
+    """A master and three minions with the synced modules."""
     master = Master(fleet, tool("salt"))
     synced = master.call("saltutil.sync_all")
     assert set(synced) == {host.name for host in fleet.hosts}, synced
@@ -139,9 +131,12 @@ def master(fleet: Fleet, tool: Callable[[str], Path]) -> Master:
 def test_rollout_converges_after_a_minion_is_killed(
     fleet: Fleet, master: Master, record: Callable[[str, object], None]
 ) -> None:
-    """Foretold, begun, one host killed, run again: all equal, and watches fired once a host."""
+    """After a dry run, a rollout with a killed host, and a second rollout, all hosts are equal.
+
+    The watch requisite fires once on each host.
+    """
     master.write(*fleet.write_declaration("1.0"))
-    # A dry run reads what is on the minion, so the declaration must be there.
+    # A dry run reads the declaration on the minion, so copy it first.
     assert len(master.call("state.apply", "files")) == len(fleet.hosts)
     planned = master.roll_out("test=True")
     assert {name: bool(_changes(answer)) for name, answer in planned.items()} == {
@@ -153,7 +148,7 @@ def test_rollout_converges_after_a_minion_is_killed(
     arguments = [master.programs / "salt", "-c", "/srv/etc", "--async", "*", "state.apply", "app"]
     fleet.net.controller.run(arguments)
     wait_until(
-        "the victim builds and the others are done",
+        "the throttled minion builds and the others are done",
         lambda: _is_building(killed_host) and restart_count(first) == restart_count(last) == 1,
         240,
     )
