@@ -36,7 +36,7 @@ def _two_generations(host: Host, *inside: str, name: str = "app") -> str:
 
 FILLING = {
     "no block": 'cat /dev/zero > "$0"; test -s "$0"',
-    "no inode": 'number=0; while touch "$0$number"; do number=$((number + 1)); completed',
+    "no inode": 'number=0; while touch "$0$number"; do number=$((number + 1)); done',
 }
 
 
