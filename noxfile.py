@@ -71,6 +71,19 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure the coverage of all tests, or of those that `--` names."""
+    _install(session)
+    # Two tests check the imports and the exit of a bare process, which coverage changes.
+    bare = "not startup_imports_no_heavy_library and not second_signal_restores_the_terminal"
+    tests = session.posargs or ["-n", "2", "--dist", "loadfile", "tests"]
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-k", bare, *tests)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure run times. To run one benchmark, pass `-- --only NAME`."""
     _install(session)
