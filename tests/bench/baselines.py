@@ -69,7 +69,7 @@ def in_c(workspace: Workspace, venvs: Path) -> list[Case]:
     (directory / "stats.c").write_text(_C)
     compile_command = [compiler, "-O2", "-o", str(directory / "stats"), str(directory / "stats.c")]
     subprocess.run(compile_command, check=True)
-    # Write each path immediately. The kernel counts the memory of this process for its children.
+    # Write each path immediately. The kernel counts the RAM of this process for its children.
     with (directory / "paths").open("w") as paths_file:
         for root in sorted(venvs.glob(".*/generations/*")):
             paths_file.write(f"{root}\0")

@@ -8,7 +8,7 @@ from tests.bench import baselines, converge
 from tests.bench.converge import CONVERGE, ONLY_DOWNLOADS
 from tests.bench.inputs import SERVICES
 from tests.bench.peers import ansible, pip, salt, uv
-from tests.bench.targets import Benchmark, memory, ratio, start_up
+from tests.bench.targets import Benchmark, peak_ram, ratio, start_up
 from tests.bench.workspace import Workspace
 
 
@@ -79,7 +79,7 @@ def no_op_services(workspace: Workspace) -> Benchmark:
 
 
 def no_op_100(workspace: Workspace) -> Benchmark:
-    """Measure memory, and whether the time grows faster than the number of environments."""
+    """Measure peak RAM, and whether the time grows faster than the number of environments."""
     services = ["keystone"] * 100
     ten = f"{CONVERGE}, 10 environments"
     return Benchmark(
@@ -93,7 +93,7 @@ def no_op_100(workspace: Workspace) -> Benchmark:
             uv.no_op(workspace, services, uv.PYLOCK),
         ],
         targets=[
-            memory(CONVERGE, 150),
+            peak_ram(CONVERGE, 150),
             ratio(CONVERGE, ten, 10.0),
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
             ratio(CONVERGE, uv.PYLOCK),

@@ -13,10 +13,10 @@ from tests.bench.workspace import Workspace
 def facts(workspace: Workspace) -> dict[str, str]:
     """Return the facts in the order of the report."""
     version = [str(workspace.python), "-c", "import platform; print(platform.python_version())"]
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {
         "CPUs": f"{os.cpu_count()} × {_cpu_model()}",
-        "memory": f"{memory:.0f} GiB",
+        "RAM": f"{ram:.0f} GiB",
         "kernel": "Linux " + ".".join(platform.release().split("-")[0].split(".")[:2]),
         "file system": _file_system(workspace.directory),
         "python (converge)": platform.python_version(),

@@ -31,10 +31,10 @@ class Sample:
     cpu: float
     """CPU time in seconds, including child processes."""
     peak: float
-    """Memory of the largest process in MiB.
+    """Peak RAM of the largest process in MiB.
 
-    Never less than that of the benchmark itself, because the kernel counts a child's memory before
-    its exec.
+    Never less than that of the benchmark itself, because the kernel counts a child's RAM before its
+    exec.
     """
 
 
@@ -93,7 +93,7 @@ def run_command(
     """Run `command` and return its cost.
 
     Args:
-        command: What to run.
+        command: The command to run.
         environment: All environment variables.
         directory: Working directory.
         log: File for the output.

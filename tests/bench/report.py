@@ -19,7 +19,7 @@ MARKDOWN = HERE / "results.md"
 def write(name: str, benchmark: Benchmark, samples: Samples, facts: Mapping[str, str]) -> None:
     """Write `results/NAME.json`."""
     targets = [
-        {"what": target.what, "value": target.value(samples), "at_most": target.at_most}
+        {"name": target.name, "value": target.value(samples), "at_most": target.at_most}
         for target in benchmark.targets
         if target.needs <= samples.keys()
     ]
@@ -49,14 +49,14 @@ _HEAD = """\
 
 The last run of each benchmark. [README.md](README.md) describes the cases and how they are measured.
 Wall time is the median, followed by the minimum and the maximum. CPU time is the median and includes
-child processes. Memory is that of the largest process in any run."""
+child processes. Peak RAM is that of the largest process in any run."""
 
 
 def section(result: Mapping[str, Any]) -> str:
     """Return one benchmark as Markdown."""
-    facts = "; ".join(f"{name} {value}" for name, value in result["facts"].items())
+    facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
     lines = [f"## {result['title']} (`{result['name']}`)", "", f"{facts}.", ""]
-    lines += ["| case | wall time | min – max | CPU time | memory |", "|---|---|---|---|---|"]
+    lines += ["| case | wall time | min – max | CPU time | peak RAM |", "|---|---|---|---|---|"]
     for case, runs in result["samples"].items():
         walls = [sample["wall"] for sample in runs]
         cpu = statistics.median(sample["cpu"] for sample in runs)
@@ -67,15 +67,15 @@ def section(result: Mapping[str, Any]) -> str:
     if result["targets"]:
         lines += ["", "| target | measured | maximum | result |", "|---|---|---|---|"]
     for target in result["targets"]:
-        lines.append(_verdict(**target))
+        lines.append(_target_row(**target))
     return "\n".join(lines)
 
 
-def _verdict(what: str, value: float, at_most: float | None) -> str:
+def _target_row(name: str, value: float, at_most: float | None) -> str:
     if at_most is None:
-        return f"| {what} | {value:.3g} | | |"
+        return f"| {name} | {value:.3g} | | |"
     met = "met" if value <= at_most else "**missed**"
-    return f"| {what} | {value:.3g} | {at_most:.3g} | {met} |"
+    return f"| {name} | {value:.3g} | {at_most:.3g} | {met} |"
 
 
 def _time(seconds: float) -> str:

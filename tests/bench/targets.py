@@ -14,7 +14,7 @@ Samples = Mapping[str, Sequence[Sample]]
 class Target:
     """A number computed from the samples, and its maximum."""
 
-    what: str
+    name: str
     at_most: float | None
     """The maximum. None only reports the number."""
     value: Callable[[Samples], float]
@@ -34,17 +34,17 @@ class Benchmark:
 def ratio(case: str, peer: str, at_most: float | None = None) -> Target:
     """Return the target that `case` takes at most `at_most` times as long as `peer`."""
     return Target(
-        what=f"{case} ÷ {peer}",
+        name=f"{case} ÷ {peer}",
         at_most=at_most,
         value=lambda samples: medians(samples)[case] / medians(samples)[peer],
         needs=frozenset({case, peer}),
     )
 
 
-def memory(case: str, at_most: float) -> Target:
-    """Return the target that `case` uses at most `at_most` MiB of memory."""
+def peak_ram(case: str, at_most: float) -> Target:
+    """Return the target that `case` uses at most `at_most` MiB of RAM."""
     return Target(
-        what=f"{case}, peak memory in MiB",
+        name=f"{case}, peak RAM in MiB",
         at_most=at_most,
         value=lambda samples: max(sample.peak for sample in samples[case]),
         needs=frozenset({case}),
@@ -66,7 +66,7 @@ def start_up(case: str, bare: str, stats: str, at_most: float) -> Target:
         return (median[case] - (median[stats] - median[bare])) / median[bare]
 
     return Target(
-        what=f"({case} − stats) ÷ {bare}",
+        name=f"({case} − stats) ÷ {bare}",
         at_most=at_most,
         value=value,
         needs=frozenset({case, bare, stats}),

@@ -10,7 +10,7 @@ import pytest
 from tests.bench.benchmarks import BENCHMARKS
 from tests.bench.measure import Case, RunError, Sample, argv, run_command, run_rounds
 from tests.bench.report import section
-from tests.bench.targets import memory, ratio, start_up
+from tests.bench.targets import peak_ram, ratio, start_up
 
 
 def run(tmp_path: Path, script: str, expected_output: str = "", exit_code: int = 0) -> Sample:
@@ -28,7 +28,7 @@ def sample(wall: float) -> Sample:
     return Sample(wall=wall, cpu=wall, peak=wall)
 
 
-def test_run_command_measures_time_and_memory(tmp_path: Path) -> None:
+def test_run_command_measures_time_and_ram(tmp_path: Path) -> None:
     light = run(tmp_path, "pass")
     heavy = run(tmp_path, "x = bytearray(500_000_000); sum(range(10**7))")
     assert heavy.cpu > light.cpu
@@ -79,7 +79,7 @@ def test_targets_use_medians() -> None:
         "stats": [sample(1.5)],
     }
     assert ratio("converge", "peer", 1.0).value(samples) == 0.5
-    assert memory("converge", 150).value(samples) == 9.0
+    assert peak_ram("converge", 150).value(samples) == 9.0
     assert start_up("converge", "bare", "stats", 4.0).value(samples) == (2.0 - 1.0) / 0.5
 
 
@@ -97,9 +97,9 @@ def test_section_reports_a_missed_target(value: float, at_most: float | None, ro
         {
             "name": "noop-10",
             "title": "No-op",
-            "facts": {"memory": "1 GiB"},
+            "facts": {"RAM": "1 GiB"},
             "samples": {"converge": [run]},
-            "targets": [{"what": "a ÷ b", "value": value, "at_most": at_most}],
+            "targets": [{"name": "a ÷ b", "value": value, "at_most": at_most}],
         }
     )
     assert "| converge | 250.0 ms | 250.0 ms – 250.0 ms | 1.50 s | 30 MiB |" in markdown

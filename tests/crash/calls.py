@@ -72,7 +72,7 @@ _OPENS: Final = {"open", "openat", "openat2", "creat"}
 
 def _open_effect(notification: Notification, name: str, paths: tuple[str, ...]) -> str | None:
     if name == "openat2":
-        flags = struct.unpack("=Q", read_memory(notification.pid, notification.arguments[2], 8))[0]
+        flags = struct.unpack("=Q", read_process(notification.pid, notification.arguments[2], 8))[0]
         if not flags & OPEN_WRITE_FLAGS:
             return None
     elif name == "creat":
@@ -105,8 +105,8 @@ def _directory_of(notification: Notification, argument: PathArgument) -> str:
     return os.readlink(f"/proc/{notification.pid}/{link}").removesuffix(" (deleted)")
 
 
-def read_memory(pid: int, address: int, size: int) -> bytes:
-    """Return the memory of a stopped process. Shorter than `size` only at the end of a mapping."""
+def read_process(pid: int, address: int, size: int) -> bytes:
+    """Return bytes of a stopped process. Shorter than `size` only at the end of a mapping."""
     descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(descriptor, size, address)
@@ -122,7 +122,7 @@ def _read_string(pid: int, address: int) -> bytes:
     data = b""
     while b"\0" not in data and len(data) < 2 * _PAGE:
         start = address + len(data)
-        data += read_memory(pid, start, _PAGE - start % _PAGE)
+        data += read_process(pid, start, _PAGE - start % _PAGE)
     return data.partition(b"\0")[0]
 
 

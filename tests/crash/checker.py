@@ -1,4 +1,4 @@
-"""The check after a fault: what an operator can expect of the next runs."""
+"""The check after a fault: the results that an operator can expect of the next runs."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ _SIZES: Final = {"ext4": 96, "xfs": 320}
 
 
 def image_dir() -> Path:
-    """Return the directory for images: in memory if enough is free, otherwise the temporary one."""
-    memory = Path("/dev/shm")
-    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30:
-        return memory
+    """Return the directory for images: a tmpfs if it has 2 GiB free, otherwise the temporary one."""
+    tmpfs = Path("/dev/shm")
+    if tmpfs.is_dir() and os.access(tmpfs, os.W_OK) and shutil.disk_usage(tmpfs).free > 2 << 30:
+        return tmpfs
     return Path(os.environ.get("TMPDIR", "/tmp"))
 
 
@@ -143,7 +143,7 @@ def write_counters(device: str) -> str:
 
 
 def snapshot_disk(disk: Disk, device: str, to: Path) -> Disk:
-    """Return a copy of one instant: retry until nothing was written to the disk meanwhile."""
+    """Return a copy of one instant: retry until nothing was written to the disk during the copy."""
     while True:
         before = write_counters(device)
         copy = disk.copy(to)

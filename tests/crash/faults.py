@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from .calls import SystemCall, process_of, read_memory
+from .calls import SystemCall, process_of, read_process
 from .seccomp import LIBC
 from .supervisor import Action, Continue, Fail, Kill, ProcessTree
 from .syscalls import names_by_number
@@ -114,7 +114,7 @@ def _write_half(tree: ProcessTree) -> None:
     notification = tree.notification
     assert notification is not None
     descriptor, address, size = notification.arguments[:3]
-    half = read_memory(notification.pid, address, size // 2)
+    half = read_process(notification.pid, address, size // 2)
     descriptor_number = ctypes.c_int(struct.unpack("=i", struct.pack("=Q", descriptor)[:4])[0])
     process = LIBC.syscall(_PIDFD_OPEN, process_of(notification.pid), 0)
     if process < 0:

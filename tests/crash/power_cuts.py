@@ -42,7 +42,7 @@ class SnapshotRecorder:
     device: str
     home: Path
     rng: random.Random | None
-    """If set, sync some random files first. The kernel may write them early, too."""
+    """If set, sync some random files first. The kernel might also write them early."""
     snapshots: list[Snapshot] = field(default_factory=list)
     last_counters: str = ""
 
@@ -75,14 +75,14 @@ def sweep_power_cuts(
     """Cut the power at every call of `scenario` and check the selected snapshots.
 
     Args:
-        scenario: What to run.
+        scenario: The scenario to run.
         disk_kind: File system to run on.
         directory: An empty directory for disk images.
         select: Selects the snapshots to check.
         seed: If set, sync random files early. The same seed selects the same files.
     """
     fault = f"power cut, {disk_kind}" + ("" if seed is None else ", some files synced early")
-    row = Row(scenario=scenario.name, fault=fault, total=0, layer="images")
+    row = Row(scenario=scenario.name, fault=fault, total=0, layer=rows.POWER_CUTS)
     state = PreparedState(directory, disk_kind)
     handle = workers.spawn(lambda: _record_and_check(scenario, state, select, seed))
     for line in workers.collect(handle):
@@ -108,9 +108,9 @@ def _record_and_check(
     selected = set(select(len(snapshots)))
     for number, snapshot in enumerate(snapshots):
         if number in selected:
-            known = outcome if snapshot.reported else Outcome(killed=True)
-            violations = list(map(asdict, _check(scenario, state, number, snapshot, known)))
-            yield json.dumps({"total": len(snapshots), "violations": violations})
+            outcome_then = outcome if snapshot.reported else Outcome(killed=True)
+            violations = _check(scenario, state, number, snapshot, outcome_then)
+            yield json.dumps({"total": len(snapshots), "violations": [*map(asdict, violations)]})
         snapshot.disk.image.unlink()
 
 

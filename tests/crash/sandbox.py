@@ -46,7 +46,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     cwd: Path = Path("/")
     stdin: int | None = None
-    """Descriptors of the three streams. None for stdin means empty, None for output means captured."""
+    """Descriptors of the three streams. By default, stdin is empty and the output is captured."""
     stdout: int | None = None
     stderr: int | None = None
     umask: int = 0o022
@@ -187,9 +187,9 @@ def _run_init(command: Command, report: socket.socket, writes: bool) -> None:
     except OSError as error:
         if error.errno != errno.EPERM:
             raise
-    boot = BOOT_ID_FILE.get()
-    if boot is not None:
-        mount(str(boot), "/proc/sys/kernel/random/boot_id", "", _MS_BIND)
+    boot_id_file = BOOT_ID_FILE.get()
+    if boot_id_file is not None:
+        mount(str(boot_id_file), "/proc/sys/kernel/random/boot_id", "", _MS_BIND)
     main = os.fork()
     if main == 0:
         _report_failure(report, lambda: _exec_command(command, report, writes))

@@ -1,4 +1,4 @@
-"""What a sweep runs: a state to start from, a command to interrupt, and a check of the result."""
+"""The input of a sweep: an initial state, a command to interrupt, and a check of the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Scenario:
 class PreparedState:
     """The initial state of a scenario: created once, then restored before each point.
 
-    Restoring a loop image keeps even the inode numbers. Without loop mounts (`kind` is None),
+    Restoring a loop image keeps even the inode numbers. Without loop mounts, `kind` equals None and
     restoring runs the setup again.
     """
 

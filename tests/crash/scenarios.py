@@ -195,7 +195,7 @@ def command() -> Scenario:
 
     def command_table(home: Path) -> str:
         # converge doesn't sync what a command writes. The command does so before it succeeds.
-        script = f"readlink {product.published(home)} >> {home}/ran && sync {home}/ran"
+        script = f"readlink {product.published(home)} >> {home}/log && sync {home}/log"
         argv = ", ".join(f'"{argument}"' for argument in ("/bin/sh", "-c", script))
         return f'[command.log]\nargv = [{argv}]\non-change = ["venv.app"]\n'
 
@@ -205,7 +205,7 @@ def command() -> Scenario:
 
     def command_missed(home: Path) -> Sequence[str]:
         # A kill during the write leaves half a line. The next run appends to it.
-        log = (home / "ran").read_text()
+        log = (home / "log").read_text()
         live = os.readlink(product.published(home))
         if log.endswith(f"{live}\n"):
             return []

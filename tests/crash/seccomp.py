@@ -140,7 +140,7 @@ def is_pending(listener: int, notification: Notification) -> bool:
 def respond(
     listener: int, notification: Notification, *, error: int | None = None, value: int = 0
 ) -> None:
-    """Let the call run if `error` is None, or fail it. `error=0` returns `value` without running it."""
+    """Let the call run, or return `-error` instead. `error=0` returns `value` without running it."""
     if error is None:
         response = struct.pack("=QqiI", notification.ident, 0, 0, _CONTINUE)
     else:

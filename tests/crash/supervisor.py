@@ -101,10 +101,10 @@ def run(
     """Run `command` until it ends or until `decide` kills it.
 
     Args:
-        command: What to run.
+        command: The command to run.
         roots: Count only calls on a path at or below one of these. None counts all calls.
         decide: Called before each counted call.
-        writes: Whether to count the calls that write bytes, too.
+        writes: Whether to also count the calls that write bytes.
         timeout_s: Kill the command after this many seconds.
 
     Raises:

@@ -57,13 +57,13 @@ def sweep(
     """Run `scenario` with a fault at each selected point and return the result.
 
     Args:
-        scenario: What to run.
+        scenario: The scenario to run.
         fault: A name from `faults.FAULTS`.
         directory: An empty directory for disk images and other files.
         select: Selects the points.
         disk_kind: File system to run on. None uses the one of `directory` and repeats the setup.
         layers: Whether the initial state is a read-only layer below an overlay.
-        worker_count: Number of parallel workers. Ignored if `disk_kind` is None.
+        worker_count: Number of parallel workers. A sweep without `disk_kind` uses one.
     """
     state = PreparedState(directory, disk_kind, layers)
     own_mounts = disk_kind is not None

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .rows import Record, Row, load
+from .rows import POWER_CUTS, SYSTEM_CALLS, Record, Row, load
 
 HEAD = """# Crash table
 
@@ -24,7 +24,9 @@ checks four things:
 
 A *power-cut image* is a copy of the disk at a system call, without the data that wasn't synced yet.
 
-*Run* is the number of points that were run. If it's smaller than *points*, the row is a sample.
+*Total* is the number of points or images, and *run* is the number of those that were run. If it's
+smaller than the total, the row is a sample.
+
 After an error or a signal, converge cleans up. Many points therefore leave the same state, except
 for random names and timestamps. *Checked* is the number of distinct states, and each was checked
 once.
@@ -36,7 +38,7 @@ omits them.
 The faults:
 
 * `kill` ends every process of the run before the call. `torn` does so after half of a write.
-* An errno such as `ENOSPC` fails one call. With a `+`, all later calls fail, too.
+* An errno such as `ENOSPC` fails one call. With a `+`, all later calls also fail.
 * `lost sync` fails a sync with `EIO`, so data written before it might be lost.
 * A signal interrupts the command, but not its children.
 
@@ -48,20 +50,20 @@ with 0 or 2.
 
 def table(record: Record) -> str:
     """Return the whole page as Markdown."""
-    layers = {"points": "Kills, errors, and signals", "images": "Power cuts"}
+    titles = {SYSTEM_CALLS: "Kills, errors, and signals", POWER_CUTS: "Power cuts"}
     parts = [HEAD]
-    for layer, title in layers.items():
+    for layer, title in titles.items():
         rows = [row for row in record.rows if row.layer == layer]
         if rows:
-            parts += [f"## {title}\n", _lines(rows, layer)]
+            parts += [f"## {title}\n", _lines(rows)]
     skipped = [f"- {layer}: {reason}" for layer, reason in sorted(record.skipped.items())]
     parts += ["## Layers that this machine doesn't support\n", "\n".join(skipped or ["None."])]
     return "\n".join(parts) + "\n"
 
 
-def _lines(rows: Iterable[Row], layer: str) -> str:
+def _lines(rows: Iterable[Row]) -> str:
     lines = [
-        f"| scenario | fault | {layer} | run | checked | violated |",
+        "| scenario | fault | total | run | checked | violated |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for row in rows:

@@ -188,7 +188,7 @@ def test_reader_sees_no_error_with_the_correct_publisher(workspace: Path) -> Non
     assert not reader.errors
 
 
-def test_reader_detects_a_moment_without_a_published_path(workspace: Path) -> None:
+def test_reader_detects_a_missing_published_path(workspace: Path) -> None:
     reader = read_during_updates("unlink_then_link", workspace)
     assert reader.errors
     assert all("FileNotFoundError" in text or "No such file" in text for text in reader.errors)

@@ -80,7 +80,7 @@ class Host(RuleBasedStateMachine):
         kind=st.sampled_from(["kill", "torn", "EIO", "ENOSPC", "SIGTERM"]), at=st.integers(0, 450)
     )
     def apply_with_fault(self, kind: str, at: int) -> None:
-        """Inject a fault into an apply. The old or the new version is live afterwards."""
+        """Inject a fault into an apply. The old or the new version is live after it."""
         fault = Fault(kind=kind, at=at)
         outcome = run(self.command("apply"), roots=[self.home], decide=fault, writes=True)
         version = product.published_version(self.home)

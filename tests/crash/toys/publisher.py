@@ -70,7 +70,7 @@ class Publisher:
             sys.exit(LOCK_TIMEOUT)
 
     def on_unchanged(self) -> None:
-        """Delete the leftovers of an interrupted run when the version is already published."""
+        """Delete the unfinished files of an interrupted run when the version is already published."""
         extra_generations = len(list(self.generations.iterdir())) > 1
         if extra_generations or (self.store / "current.new").is_symlink():
             self.clean_up()
