@@ -25,7 +25,7 @@ LOCK_TIMEOUT = 75
 
 
 class Publisher:
-    """A correct publisher. `python -m toys.NAME STORE VERSION` runs it."""
+    """A correct publisher. Run it with `python -m tests.crash.toys.NAME STORE VERSION`."""
 
     def __init__(self, store: Path, version: str) -> None:
         self.store = store
