@@ -68,9 +68,9 @@ def test_bytecode_from_a_wheel_is_recompiled(host: Host, listed: bool) -> None:
     assert host.run("verify", "converge.toml").code == 0
     make_wheel(host.wheels, "more", "1.0")
     host.declare(["pkg", "more"])
-    done = host.applied()
-    assert "fetching anew" not in done.err
-    assert "installing 1 of 2" in done.err
+    result = host.applied()
+    assert "fetching anew" not in result.err
+    assert "installing 1 of 2" in result.err
 
 
 def bytecode(host: Host, package: str) -> Path:

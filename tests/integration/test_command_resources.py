@@ -36,10 +36,12 @@ def watched(stocked: Host) -> Host:
 
 
 def declare(host: Host, packages: list[str]) -> None:
+    """Declare an environment and the command that watches it."""
     host.declare(packages, more=COMMAND.format(script=host.folder / "restart"))
 
 
 def runs(host: Host) -> int:
+    """Return how often the command has succeeded."""
     file = host.folder / "runs"
     return len(file.read_text().splitlines()) if file.exists() else 0
 
@@ -121,9 +123,9 @@ def test_command_runs_with_many_inherited_open_files(host: Host) -> None:
         "os.execvp(sys.argv[1], sys.argv[1:])\n"
     )
 
-    done = host.apply(prefix=[host.program, "-c", program])
+    result = host.apply(prefix=[host.program, "-c", program])
 
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
 
 
 def test_command_with_another_uid_still_times_out(
@@ -218,10 +220,10 @@ def test_command_runs_after_a_kill_that_follows_publication(watched: Host) -> No
     script.write_text(content)
     assert runs(watched) == 1
 
-    done = watched.applied()
+    result = watched.applied()
 
-    assert done.resource("venv.app")["outcome"] == "unchanged"
-    assert done.resource("command.restart")["outcome"] == "changed"
+    assert result.resource("venv.app")["outcome"] == "unchanged"
+    assert result.resource("command.restart")["outcome"] == "changed"
     assert runs(watched) == 2
     watched.settled()
 

@@ -21,12 +21,12 @@ def test_generations_from_an_image_are_deleted(stocked: Host) -> None:
         stocked.applied()
     stocked.declare(["alpha==1.0", "beta<2"], keep=0)
     with room(image(stocked.folder), stocked.folder) as in_namespace:
-        done = stocked.applied(prefix=in_namespace)
+        result = stocked.applied(prefix=in_namespace)
         again = stocked.applied(prefix=in_namespace)
         history = stocked.run("history", "converge.toml", "app", prefix=in_namespace)
         verified = stocked.run("verify", "converge.toml", prefix=in_namespace)
 
-    assert done.report["changed"]
+    assert result.report["changed"]
     assert not again.report["changed"]
     assert [line for line in history.out.splitlines() if "000001-" in line] == []
     assert verified.code == 0, verified.out
@@ -37,7 +37,7 @@ def test_unmanaged_directory_from_an_image_is_kept_with_a_hint(
 ) -> None:
     stocked.declare(["beta<2"], adopt=True)
     stocked.venv.mkdir(parents=True)
-    (stocked.venv / "precious").touch()
+    (stocked.venv / "data.txt").touch()
     with room(image(stocked.folder), stocked.folder) as in_namespace:
         refused = stocked.apply(prefix=in_namespace)
         listing = subprocess.run(
@@ -52,7 +52,7 @@ def test_unmanaged_directory_from_an_image_is_kept_with_a_hint(
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
     assert "`cp -a`" in refused.first["error"]["hint"]
-    assert listing.stdout == "precious\n"
+    assert listing.stdout == "data.txt\n"
     assert adopted.report["changed"]
 
 
@@ -101,11 +101,11 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     store = store_of(str(path))
     prepare(store, str(path))
     path.mkdir()
-    (path / "precious").touch()
+    (path / "data.txt").touch()
     with pytest.raises(OSError, match=os.strerror(error_number)):
         publish(store, "000001-0a0b0c0d")
-    assert os.listdir(path) == ["precious"]
-    (path / "precious").unlink()
+    assert os.listdir(path) == ["data.txt"]
+    (path / "data.txt").unlink()
     publish(store, "000001-0a0b0c0d")
 
     assert current(store) == "000001-0a0b0c0d"

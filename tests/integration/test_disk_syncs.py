@@ -79,4 +79,5 @@ def sorted_calls(log: Path) -> list[str]:
 
 
 def creates_below(call: str, prefix: str) -> bool:
+    """Return whether a system call creates a path that starts with `prefix`."""
     return prefix in call and bool(re.search(r"O_CREAT|mkdir\(|symlink\(", call))

@@ -44,6 +44,7 @@ def unpacked(host: Host, name: str) -> Path:
 
 
 def version(host: Host) -> str:
+    """Return the version of the installed `beta`, as its code reports it."""
     return host.python_says("import beta; print(beta.__version__)")
 
 
@@ -68,9 +69,9 @@ def test_poisoned_cache_file_is_downloaded_again(cached: Host) -> None:
     unpacked(cached, "beta/__init__.py").write_text(POISON)
     (cached.site / "beta/__init__.py").unlink()
 
-    done = cached.applied()
+    result = cached.applied()
 
-    assert "fetching anew" in done.err
+    assert "fetching anew" in result.err
     assert version(cached) == "1.0"
     cached.settled()
 
@@ -90,9 +91,9 @@ def test_file_poisoned_with_its_record_is_downloaded_again(cached: Host) -> None
     poison_with_record(cached)
     (cached.site / "beta/__init__.py").unlink()
 
-    done = cached.applied()
+    result = cached.applied()
 
-    assert "fetching anew" in done.err
+    assert "fetching anew" in result.err
     assert version(cached) == "1.0"
 
 
@@ -106,9 +107,9 @@ def test_record_poisoning_is_detected_on_another_python(cached: Host, index: Ind
     cached.python = other_python()
     cached.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
 
-    done = cached.applied()
+    result = cached.applied()
 
-    assert "fetching anew" in done.err
+    assert "fetching anew" in result.err
     assert version(cached) == "1.0"
 
 
@@ -121,9 +122,9 @@ def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> Non
     host.python = other_python()
     host.declare(["many"])
 
-    done = host.applied()
+    result = host.applied()
 
-    assert "fetching anew" not in done.err
+    assert "fetching anew" not in result.err
     assert list((host.generation / "include/site").glob("python*/many/many.h"))
 
 

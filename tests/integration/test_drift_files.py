@@ -195,8 +195,8 @@ def test_fifo_in_place_of_a_file_blocks_no_command(stocked: Host, path: str) -> 
 
     for command in ("check", "status", "verify"):
         assert stocked.run(command, "converge.toml", prefix=["timeout", "60"]).code in (0, 1, 2)
-    done = stocked.apply(prefix=["timeout", "60"])
+    result = stocked.apply(prefix=["timeout", "60"])
 
-    assert done.code == 0, done.out
+    assert result.code == 0, result.out
     assert stocked.run("verify", "converge.toml").code == 0
     stocked.settled()

@@ -20,7 +20,7 @@ UNMANAGED: dict[str, Callable[[Host], object]] = {
     "environment of another tool": lambda host: subprocess.run(
         [host.python, "-m", "venv", "--without-pip", host.venv], check=True
     ),
-    "file": lambda host: host.venv.write_text("mine"),
+    "file": lambda host: host.venv.write_text("original"),
     "symlink": lambda host: host.venv.symlink_to("/etc"),
 }
 
@@ -106,9 +106,9 @@ def test_unmanaged_path_is_refused_and_unchanged(
     create(stocked)
     before = sorted(stocked.venv.rglob("*")), os.lstat(stocked.venv)
 
-    planned, done = stocked.plan(), stocked.apply()
+    planned, result = stocked.plan(), stocked.apply()
 
-    for run in (planned, done):
+    for run in (planned, result):
         assert run.code == 1
         assert run.first["error"]["message"] == (
             f"`{stocked.venv}` holds something that converge did not make"
@@ -134,23 +134,23 @@ def test_adopt_replaces_an_unmanaged_path(stocked: Host, create: Callable[[Host]
 def test_adopted_directory_is_backed_up(stocked: Host) -> None:
     stocked.declare(["beta"], adopt=True)
     stocked.venv.mkdir(parents=True)
-    (stocked.venv / "precious").write_text("mine")
+    (stocked.venv / "data.txt").write_text("original")
 
     stocked.converges()
 
     (backup,) = stocked.store.glob("foreign-*")
-    assert (backup / "precious").read_text() == "mine"
+    assert (backup / "data.txt").read_text() == "original"
 
 
 def test_adopted_file_is_backed_up(stocked: Host) -> None:
     stocked.declare(["beta"], adopt=True)
     stocked.venv.parent.mkdir()
-    stocked.venv.write_text("mine")
+    stocked.venv.write_text("original")
 
     stocked.converges()
 
     (backup,) = stocked.store.glob("foreign-*")
-    assert backup.read_text() == "mine"
+    assert backup.read_text() == "original"
 
 
 @pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "alias/app"])

@@ -223,13 +223,13 @@ def test_failed_resource_does_not_affect_independent_ones(working_host: Host) ->
     link = '[link."bin/app"]\nto = "venv.app:bin/alpha"\n'
     working_host.declare(["no-such-package"], more=other + link)
 
-    done = working_host.apply()
+    result = working_host.apply()
 
-    assert done.code == 1
-    assert done.resource("venv.other")["outcome"] == "changed"
-    assert done.resource("link.bin/app")["outcome"] == "skipped"
-    assert done.resource("link.bin/app")["because"] == "venv.app"
-    assert done.report["summary"]["failed"] == 1
+    assert result.code == 1
+    assert result.resource("venv.other")["outcome"] == "changed"
+    assert result.resource("link.bin/app")["outcome"] == "skipped"
+    assert result.resource("link.bin/app")["because"] == "venv.app"
+    assert result.report["summary"]["failed"] == 1
 
 
 def test_full_disk_keeps_the_live_generation_only(stocked: Host) -> None:
@@ -276,9 +276,9 @@ def test_apply_writes_only_to_store_state_and_cache(stocked: Host) -> None:
     binds = "".join(f"mkdir -p '{path}'; mount --bind '{path}' '{path}'\n" for path in writable)
     script = binds + "for mount in / /tmp; do mount -o remount,bind,ro $mount || true; done"
     with room(script, Path("/")) as in_namespace:
-        done = stocked.run("apply", str(file), prefix=in_namespace)
+        result = stocked.run("apply", str(file), prefix=in_namespace)
 
-    assert done.code == 0, done.out + done.err
+    assert result.code == 0, result.out + result.err
 
 
 def test_read_only_disk_is_reported(live: Host) -> None:
@@ -410,5 +410,6 @@ def test_index_server_error_is_reported_without_a_traceback(host: Host, index: I
 
 
 def _free_blocks(in_namespace: list[str], disk: Path) -> int:
+    """Return the number of free blocks of a file system."""
     argv = [*in_namespace, "stat", "--file-system", "--format=%f", str(disk)]
     return int(subprocess.run(argv, capture_output=True, check=True).stdout)

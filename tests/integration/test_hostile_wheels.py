@@ -10,9 +10,9 @@ import pytest
 from tests.integration.host import MINOR, Host
 from tests.support.wheels import Raw, make_wheel, record_row
 
-MODULE = "evil/__init__.py"
+MODULE = "malicious/__init__.py"
 SHELL = "#!/bin/sh\n"
-EVIL: dict[str, dict[str, Any]] = {
+MALICIOUS: dict[str, dict[str, Any]] = {
     "wrong hash in RECORD": {"record_lies": {MODULE: record_row("other")}},
     "no RECORD": {"without": ["RECORD"]},
     "binary RECORD": {"record": "\0\0\n"},
@@ -20,38 +20,38 @@ EVIL: dict[str, dict[str, Any]] = {
     "pyvenv.cfg replaced": {"data": {"data/pyvenv.cfg": "home = /nowhere\n"}},
     "interpreter replaced by data": {"data": {"data/bin/python": SHELL}},
     "interpreter replaced by a script": {"scripts": {"python": SHELL}},
-    "interpreter replaced by an entry point": {"console_scripts": {"python3": "evil:main"}},
+    "interpreter replaced by an entry point": {"console_scripts": {"python3": "malicious:main"}},
     "additional interpreter": {"scripts": {"python3.99": SHELL}},
     "activate replaced": {"scripts": {"activate": "exit 1\n"}},
-    "startup hook replaced": {"files": {"_converge_pin.py": "evil = True\n"}},
+    "startup hook replaced": {"files": {"_converge_pin.py": "malicious = True\n"}},
     "receipt included": {"data": {"data/.converge/receipt.json": "{}"}},
     "file missing from RECORD": {"record_lies": {MODULE: None}},
     "other version in METADATA": {"version": "2.0"},
 }
 
 
-def make_evil(directory: Path, *, version: str = "1.0", **contents: Any) -> None:
-    """Create the wheel `evil` 1.0, whose metadata has `version`."""
-    wheel = make_wheel(directory, "evil", version, **contents)
-    wheel.rename(directory / "evil-1.0-py3-none-any.whl")
+def make_malicious(directory: Path, *, version: str = "1.0", **contents: Any) -> None:
+    """Create the wheel `malicious` 1.0, whose metadata has `version`."""
+    wheel = make_wheel(directory, "malicious", version, **contents)
+    wheel.rename(directory / "malicious-1.0-py3-none-any.whl")
 
 
-@pytest.mark.parametrize("contents", EVIL.values(), ids=EVIL)
+@pytest.mark.parametrize("contents", MALICIOUS.values(), ids=MALICIOUS)
 def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) -> None:
     make_wheel(host.wheels, "good", "1.0")
-    make_evil(host.wheels, **contents)
+    make_malicious(host.wheels, **contents)
     host.cache = host.folder / "cache"
     host.declare(["good"])
     host.applied()
     before = host.generation
-    host.declare(["good", "evil"])
+    host.declare(["good", "malicious"])
 
     failed = host.apply()
 
     assert failed.code in (1, 81), failed.out + failed.err
     error = failed.first["error"]
     assert "Traceback" not in failed.err
-    assert "evil" in error["message"] + error["output"] or "`" in error["message"]
+    assert "malicious" in error["message"] + error["output"] or "`" in error["message"]
     assert host.generation == before
     assert host.generations() == [before.name]
     assert not list(host.folder.rglob("canary"))
@@ -66,23 +66,23 @@ def test_unlisted_file_never_replaces_another_packages_file(
     hidden = "good/__init__.py"
     make_wheel(
         host.wheels,
-        "evil",
+        "malicious",
         "1.0",
-        files={hidden: "__version__ = 'evil'\n"},
+        files={hidden: "__version__ = 'malicious'\n"},
         record_lies={hidden: None},
     )
     host.cache = host.folder / "cache"
     host.declare(["good"])
     host.applied()
-    host.declare(["good", "evil"])
+    host.declare(["good", "malicious"])
 
-    done = host.apply()
+    result = host.apply()
 
-    assert done.code in (0, 1, 81), done.out + done.err
-    assert "Traceback" not in done.err
+    assert result.code in (0, 1, 81), result.out + result.err
+    assert "Traceback" not in result.err
     assert host.python_says("import good; print(good.__version__)") == "1.0"
     assert host.run("verify", "converge.toml").code == 0
-    assert len(host.generations()) == (2 if done.code == 0 else 1)
+    assert len(host.generations()) == (2 if result.code == 0 else 1)
 
 
 HARMLESS: dict[str, dict[str, Any]] = {
@@ -96,16 +96,16 @@ HARMLESS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("contents", HARMLESS.values(), ids=HARMLESS)
 def test_wheel_writes_nothing_outside_the_environment(host: Host, contents: dict[str, Any]) -> None:
     absolute = {"raw": [Raw(name=f"{host.folder}/canary", content="x")]}
-    make_evil(host.wheels, **(contents or absolute))
+    make_malicious(host.wheels, **(contents or absolute))
     host.cache = host.folder / "cache"
-    host.declare(["evil"])
+    host.declare(["malicious"])
 
-    done = host.apply()
+    result = host.apply()
 
-    assert done.code in (0, 1, 81)
+    assert result.code in (0, 1, 81)
     inside = {host.store, host.cache}
     assert [path for path in host.folder.rglob("canary") if not inside & {*path.parents}] == []
-    if done.code == 0:
+    if result.code == 0:
         host.settled()
 
 
@@ -140,8 +140,8 @@ def test_record_signature_may_be_missing_from_record(host: Host, listed: bool) -
 
 
 def make_sharing_wheels(host: Host) -> None:
-    """Create the wheels `one` and `two`, which both contain `shared/__init__.py`."""
-    for name in ("one", "two"):
+    """Create the wheels `first` and `second`, which both contain `shared/__init__.py`."""
+    for name in ("first", "second"):
         files = {"shared/__init__.py": "", f"shared/{name}.py": ""}
         make_wheel(host.wheels, name, "1.0", files=files)
 
@@ -149,19 +149,19 @@ def make_sharing_wheels(host: Host) -> None:
 def test_two_packages_may_contain_the_same_file(host: Host) -> None:
     """Old namespace packages do."""
     make_sharing_wheels(host)
-    host.declare(["one", "two"])
+    host.declare(["first", "second"])
 
     host.converges()
 
-    assert host.python_says("import shared.one, shared.two; print('both')") == "both"
+    assert host.python_says("import shared.first, shared.second; print('both')") == "both"
 
 
 def test_manifest_is_correct_for_a_file_that_two_packages_write(host: Host) -> None:
-    make_wheel(host.wheels, "one", "1.0", files={"shared/__init__.py": "origin = 'one'\n"})
-    make_wheel(host.wheels, "two", "1.0", files={"shared/__init__.py": "origin = 'two'\n"})
-    host.declare(["one"])
+    make_wheel(host.wheels, "first", "1.0", files={"shared/__init__.py": "origin = 'first'\n"})
+    make_wheel(host.wheels, "second", "1.0", files={"shared/__init__.py": "origin = 'second'\n"})
+    host.declare(["first"])
     host.applied()
-    host.declare(["one", "two"])
+    host.declare(["first", "second"])
 
     host.converges()
 
@@ -171,15 +171,15 @@ def test_manifest_is_correct_for_a_file_that_two_packages_write(host: Host) -> N
 
 def test_removing_a_package_keeps_a_shared_directory(host: Host) -> None:
     make_sharing_wheels(host)
-    host.declare(["one", "two"])
+    host.declare(["first", "second"])
     host.applied()
-    host.declare(["two"])
+    host.declare(["second"])
 
     host.converges()
 
     assert sorted(file.name for file in (host.site / "shared").glob("*.py")) == [
         "__init__.py",
-        "two.py",
+        "second.py",
     ]
 
 

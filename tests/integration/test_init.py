@@ -12,22 +12,22 @@ SCHEMA = "converge.schema.json"
 
 
 def test_existing_schema_is_kept_and_reported(host: Host) -> None:
-    schema = host.write('{"mine": 1}', SCHEMA)
+    schema = host.write('{"custom": 1}', SCHEMA)
 
-    done = host.run("init")
+    result = host.run("init")
 
-    assert done.code == 0
-    assert f"kept {SCHEMA}" in done.out
-    assert schema.read_text() == '{"mine": 1}'
+    assert result.code == 0
+    assert f"kept {SCHEMA}" in result.out
+    assert schema.read_text() == '{"custom": 1}'
     assert host.run("init").code == 64
 
 
 def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
     host.run("init")
 
-    done = host.run("init", "second.toml")
+    result = host.run("init", "second.toml")
 
-    assert done.out == f"wrote second.toml and {SCHEMA}; next: converge plan second.toml\n"
+    assert result.out == f"wrote second.toml and {SCHEMA}; next: converge plan second.toml\n"
     assert (host.folder / SCHEMA).read_text() == host.run("schema").out
 
 

@@ -32,10 +32,10 @@ def test_link_points_to_the_published_path(linked: Host) -> None:
 def test_link_is_unchanged_by_a_venv_upgrade(linked: Host) -> None:
     linked.declare(["alpha==1.0"], more=LINK)
 
-    done = linked.applied()
+    result = linked.applied()
 
-    assert done.resource("venv.app")["outcome"] == "changed"
-    assert done.resource("link.bin/alpha")["outcome"] == "unchanged"
+    assert result.resource("venv.app")["outcome"] == "changed"
+    assert result.resource("link.bin/alpha")["outcome"] == "unchanged"
     completed = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
     assert completed.stdout == "alpha 1.0\n"
 
@@ -85,11 +85,11 @@ def test_plan_omits_a_link_that_the_venv_repair_restores(linked: Host, damage: s
         linked.venv.symlink_to("/usr")
 
     planned = linked.plan()
-    done = linked.applied()
+    result = linked.applied()
 
-    for run in (planned, done):
+    for run in (planned, result):
         assert run.resource("link.bin/alpha")["outcome"] == "unchanged"
-    assert planned.report["digest"] == done.report["digest"]
+    assert planned.report["digest"] == result.report["digest"]
     linked.settled()
 
 
@@ -97,7 +97,7 @@ def test_link_cleanup_removes_only_interrupted_links(
     host: Host,
 ) -> None:
     (host.folder / ".here.next-0123abcd").symlink_to("/bin/true")
-    (host.folder / ".here.next-file").write_text("mine")
+    (host.folder / ".here.next-file").write_text("original")
     (host.folder / ".here.next-89abcdef").mkdir()
     host.write('[link."here"]\nto = "/bin/true"\n')
 
@@ -109,13 +109,13 @@ def test_link_cleanup_removes_only_interrupted_links(
 
 def test_file_at_the_link_path_is_refused(linked: Host) -> None:
     (linked.folder / "bin/alpha").unlink()
-    (linked.folder / "bin/alpha").write_text("mine")
+    (linked.folder / "bin/alpha").write_text("original")
 
     failed = linked.apply()
 
     assert failed.code == 1
     assert "is no symlink" in failed.resource("link.bin/alpha")["error"]["message"]
-    assert (linked.folder / "bin/alpha").read_text() == "mine"
+    assert (linked.folder / "bin/alpha").read_text() == "original"
 
 
 def test_link_to_a_script_removed_by_an_upgrade_fails(linked: Host) -> None:
@@ -166,9 +166,9 @@ def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
     assert host.run("apply", file).code == 1
     host.write("")
 
-    done = host.run("apply", "--json", "--prune", file)
+    result = host.run("apply", "--json", "--prune", file)
 
-    assert done.report["notes"] == []
+    assert result.report["notes"] == []
     assert os.readlink(host.folder / "foreign") == "/bin/true"
 
 

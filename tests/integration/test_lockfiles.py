@@ -37,6 +37,7 @@ def locked(host: Host) -> Host:
 
 
 def wheel(host: Host, name: str) -> Path:
+    """Return the path of a wheel, given `NAME-VERSION`."""
     return host.wheels / f"{name}-py3-none-any.whl"
 
 
@@ -136,8 +137,8 @@ def test_apply_installs_the_lockfile_that_lock_wrote(host: Host, index: Index) -
 
 
 def test_lock_with_a_declared_interpreter(stocked: Host) -> None:
-    more = f'[interpreter.base]\npython = "{stocked.python}"\n'
-    stocked.declare(["beta<2"], more, python="interpreter.base", lock="pylock.toml")
+    interpreter = f'[interpreter.base]\npython = "{stocked.python}"\n'
+    stocked.declare(["beta<2"], interpreter, python="interpreter.base", lock="pylock.toml")
 
     locking = stocked.run("lock", "converge.toml")
 

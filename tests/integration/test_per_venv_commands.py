@@ -15,10 +15,12 @@ NAMES = ("a", "b", "c")
 
 
 def store(host: Host, name: str) -> Path:
+    """Return the store of an environment."""
     return host.folder / f"venvs/.{name}"
 
 
 def declare(host: Host, packages: str, **exceptions: str) -> None:
+    """Declare three environments with these packages, except for those in `exceptions`."""
     defaults = f'python = "{host.python}"\nno-index = true\nfind-links = ["wheels"]\n'
     host.write(
         f"[defaults]\n{defaults}"
@@ -45,6 +47,7 @@ def make_unreadable(host: Host) -> None:
 
 
 def parse_report(run: Run) -> dict[str, Any]:
+    """Return the JSON document that a command printed."""
     report: dict[str, Any] = json.loads(run.out)
     return report
 
@@ -52,10 +55,10 @@ def parse_report(run: Run) -> dict[str, Any]:
 def test_gc_exit_code_is_specific_when_stderr_is_full(three_venvs: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
     with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        done = three_venvs.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+        result = three_venvs.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
 
-    assert done.code == 75
-    assert {name for name, deleted in parse_report(done)["removed"].items() if deleted} == {
+    assert result.code == 75
+    assert {name for name, deleted in parse_report(result)["removed"].items() if deleted} == {
         "venv.a",
         "venv.c",
     }
@@ -64,12 +67,12 @@ def test_gc_exit_code_is_specific_when_stderr_is_full(three_venvs: Host) -> None
 def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venvs: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1")
     with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        done = three_venvs.run(*arguments)
+        result = three_venvs.run(*arguments)
         again = three_venvs.run(*arguments, "--json")
 
-    assert done.code == 75
-    assert [line.split()[1] for line in done.out.splitlines()] == ["venv.a", "venv.c"]
-    assert "error: venv.b: " in done.err
+    assert result.code == 75
+    assert [line.split()[1] for line in result.out.splitlines()] == ["venv.a", "venv.c"]
+    assert "error: venv.b: " in result.err
     assert parse_report(again)["errors"]["venv.b"]["code"] == 75
     assert parse_report(again)["error"]["message"].startswith("venv.b: ")
     assert parse_report(again)["exit"] == {"code": 75, "class": "busy", "retryable": True}
@@ -79,13 +82,13 @@ def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venvs: Host) -> 
 def test_lock_writes_other_lockfiles_when_one_venv_fails(stocked: Host) -> None:
     declare(stocked, '["beta"]', b='["beta>9"]')
 
-    done = stocked.run("lock", "converge.toml", "--quiet")
+    result = stocked.run("lock", "converge.toml", "--quiet")
     again = stocked.run("lock", "converge.toml", "--json")
 
-    assert done.code == again.code == 1
-    assert "error: venv.b: choosing versions: " in done.err
-    assert "venv.a" in done.out
-    assert "venv.c" in done.out
+    assert result.code == again.code == 1
+    assert "error: venv.b: choosing versions: " in result.err
+    assert "venv.a" in result.out
+    assert "venv.c" in result.out
     assert [lock["address"] for lock in parse_report(again)["locks"]] == ["venv.a", "venv.c"]
     assert list(parse_report(again)["errors"]) == ["venv.b"]
     assert (stocked.folder / "c.pylock.toml").exists()
@@ -110,38 +113,38 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
     env = {"PYTHONPATH": f"{three_venvs.folder / 'hook'}:{three_venvs.environment()['PYTHONPATH']}"}
     arguments = (command, "converge.toml", *(["--keep=0"] if command == "gc" else []))
 
-    done = three_venvs.run(*arguments, env=env)
+    result = three_venvs.run(*arguments, env=env)
     again = three_venvs.run(*arguments, "--json", env=env)
 
-    assert done.code == again.code == parse_report(again)["exit"]["code"] == 143
-    assert "venv.a" in done.out
-    assert "venv.b" not in done.out
+    assert result.code == again.code == parse_report(again)["exit"]["code"] == 143
+    assert "venv.a" in result.out
+    assert "venv.b" not in result.out
     for name in ("b", "c"):
-        assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in done.err
+        assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in result.err
 
 
 def test_gc_failures_of_several_classes_exit_with_1(three_venvs: Host) -> None:
     (store(three_venvs, "c") / "lock").unlink()
     (store(three_venvs, "c") / "lock").mkdir()
     with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        done = three_venvs.run("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
+        result = three_venvs.run("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
 
-    assert done.code == 1
-    assert list(parse_report(done)["removed"]) == ["venv.a"]
-    assert list(parse_report(done)["errors"]) == ["venv.b", "venv.c"]
-    assert parse_report(done)["exit"]["class"] == "failed"
+    assert result.code == 1
+    assert list(parse_report(result)["removed"]) == ["venv.a"]
+    assert list(parse_report(result)["errors"]) == ["venv.b", "venv.c"]
+    assert parse_report(result)["exit"]["class"] == "failed"
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])
 def test_unreadable_venv_does_not_hide_the_others(three_venvs: Host, command: str) -> None:
     make_unreadable(three_venvs)
 
-    done = three_venvs.run(command, "converge.toml")
+    result = three_venvs.run(command, "converge.toml")
 
-    assert done.code == 1
-    assert "error: venv.b: " in done.err
-    assert "venv.a " in done.out
-    assert "venv.c " in done.out
+    assert result.code == 1
+    assert "error: venv.b: " in result.err
+    assert "venv.a " in result.out
+    assert "venv.c " in result.out
 
 
 def test_unreadable_venv_is_an_error_in_json(three_venvs: Host) -> None:

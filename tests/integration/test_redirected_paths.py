@@ -13,17 +13,17 @@ from tests.integration.rooms import NOBODY
 FILE = "converge.toml"
 COMMANDS = ("gc", "gc --dry-run", "rollback app", "rollback app --release", "pin app", "absent")
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change file owners")
+
 
 @pytest.fixture
 def target(stocked: Host) -> Path:
     """Return a real store to which another user's symlink redirects the declared one."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can change the owner of files")
     stocked.declare(["beta"])
     stocked.applied()
     target = stocked.folder / "target"
     stocked.store.rename(target)
-    (target / "generations" / "precious").mkdir()
+    (target / "generations" / "data").mkdir()
     stocked.store.symlink_to(target)
     os.lchown(stocked.store, NOBODY, NOBODY)
     return target
@@ -71,8 +71,6 @@ def test_redirected_store_is_not_pruned(stocked: Host, target: Path) -> None:
 
 @pytest.mark.parametrize("change", ["declared", "absent", "pruned"])
 def test_link_below_another_users_symlink_is_refused(host: Host, change: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can change the owner of files")
     (host.folder / "target").mkdir()
     tool = host.folder / "target/tool"
     (host.folder / "bin").symlink_to("target")
@@ -91,8 +89,6 @@ def test_link_below_another_users_symlink_is_refused(host: Host, change: str) ->
 
 def test_redirected_parent_of_a_valid_store_is_refused(stocked: Host) -> None:
     """The declared path has no venv, and the venv at the target isn't declared."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can change the owner of files")
     stocked.declare(["beta"])
     stocked.applied()
     (stocked.folder / "other").symlink_to("venvs")

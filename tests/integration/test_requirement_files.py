@@ -16,6 +16,7 @@ from tests.support.wheels import make_sdist, make_wheel
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory of wheels: `service` requires `library`, in three versions each."""
     directory = tmp_path_factory.mktemp("wheels")
     for version in ("1.0", "2.0", "3.0"):
         make_wheel(directory, "service", version, requires=["library", "old; python_version<'3'"])
@@ -105,20 +106,23 @@ def test_requirement_file_not_in_utf_8_is_an_error_with_line(service_host: Host)
 def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host) -> None:
     service_host.folder = service_host.folder / "with space"
     service_host.write("-r deep/more.txt\n", "requirements.txt")
-    lines = ["./one-1.0-py3-none-any.whl ; python_version>'3'", "two @ two-1.0-py3-none-any.whl"]
+    lines = [
+        "./first-1.0-py3-none-any.whl ; python_version>'3'",
+        "second @ second-1.0-py3-none-any.whl",
+    ]
     service_host.write(
-        "\n".join([*lines, "--find-links=links", "three", "-f ../links"]), "deep/more.txt"
+        "\n".join([*lines, "--find-links=links", "third", "-f ../links"]), "deep/more.txt"
     )
-    for name, directory in (("one", "deep"), ("two", "deep"), ("three", "deep/links")):
+    for name, directory in (("first", "deep"), ("second", "deep"), ("third", "deep/links")):
         make_wheel(service_host.folder / directory, name, "1.0")
     service_host.declare([], requirements=["requirements.txt"], find_links=[])
     (service_host.folder / "links").mkdir()
 
     service_host.converges()
-    assert service_host.versions() == {"one": "1.0", "two": "1.0", "three": "1.0"}
+    assert service_host.versions() == {"first": "1.0", "second": "1.0", "third": "1.0"}
 
-    make_wheel(service_host.folder / "deep", "one", "1.0", files={"one/more.py": ""})
-    assert "package.one" in changes(service_host.plan().first)
+    make_wheel(service_host.folder / "deep", "first", "1.0", files={"first/more.py": ""})
+    assert "package.first" in changes(service_host.plan().first)
 
 
 def test_missing_local_path_in_a_file_is_an_error_with_line(service_host: Host) -> None:

@@ -19,6 +19,7 @@ def digest(host: Host, wheel: str) -> str:
 
 
 def require(host: Host, requirements: str) -> None:
+    """Declare an environment with these lines as its requirement file."""
     host.write(requirements, "requirements.txt")
     host.declare(requirements=["requirements.txt"])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .host import Host
+from tests.integration.host import Host
 
 FILE = "converge.toml"
 
@@ -19,20 +19,20 @@ def adopted(stocked: Host) -> Host:
     """Return a host whose venv replaced a directory that another tool created."""
     stocked.declare(["beta"], adopt=True)
     stocked.venv.mkdir(parents=True)
-    (stocked.venv / "precious").write_text("mine")
+    (stocked.venv / "data.txt").write_text("original")
     stocked.applied()
     return stocked
 
 
 def is_restored(host: Host) -> bool:
     """Return whether the path is the original directory again."""
-    return not host.venv.is_symlink() and (host.venv / "precious").read_text() == "mine"
+    return not host.venv.is_symlink() and (host.venv / "data.txt").read_text() == "original"
 
 
 def test_first_rollback_restores_the_adopted_directory(adopted: Host) -> None:
-    done = adopted.run("rollback", FILE, "app")
+    result = adopted.run("rollback", FILE, "app")
 
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     assert is_restored(adopted)
     assert not list(adopted.store.glob("foreign-*"))
 
@@ -51,10 +51,10 @@ def test_history_marks_the_current_directory(adopted: Host) -> None:
 def test_restored_directory_is_held_despite_adopt_key(adopted: Host) -> None:
     adopted.run("rollback", FILE, "app")
 
-    done = adopted.applied()
+    result = adopted.applied()
 
-    assert not done.report["changed"]
-    assert "held at the folder that was adopted" in done.err + done.out
+    assert not result.report["changed"]
+    assert "held at the folder that was adopted" in result.err + result.out
     assert is_restored(adopted)
     assert adopted.check().code == 0
     assert adopted.run("status", FILE).out.endswith("not made by converge  held\n")
@@ -96,22 +96,22 @@ def test_restored_directory_is_not_deleted_by_state_absent(adopted: Host) -> Non
 def test_adopt_command_adopts_a_held_directory(adopted: Host) -> None:
     adopted.run("rollback", FILE, "app")
 
-    done = adopted.run("adopt", FILE, "app")
+    result = adopted.run("adopt", FILE, "app")
 
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     assert adopted.venv.is_symlink()
     assert not adopted.apply().report["changed"]
 
 
 def test_adopt_command_reads_standard_input(stocked: Host) -> None:
-    text = stocked.declare(["beta"]).read_text()
+    declaration = stocked.declare(["beta"]).read_text()
     stocked.venv.mkdir(parents=True)
-    (stocked.venv / "precious").write_text("mine")
+    (stocked.venv / "data.txt").write_text("original")
 
-    done = stocked.run("adopt", "-", "app", "--json", text=text)
+    result = stocked.run("adopt", "-", "app", "--json", text=declaration)
 
-    assert done.code == 0, done.out + done.err
-    assert done.first["outcome"] == "changed"
+    assert result.code == 0, result.out + result.err
+    assert result.first["outcome"] == "changed"
     assert stocked.versions() == {"beta": "2.0"}
 
 
@@ -121,9 +121,9 @@ def test_adopt_command_adopts_a_file(stocked: Host, create: Callable[[Path], obj
     stocked.venv.parent.mkdir()
     create(stocked.venv)
 
-    done = stocked.run("adopt", FILE, "app")
+    result = stocked.run("adopt", FILE, "app")
 
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     assert stocked.versions() == {"beta": "2.0"}
     assert stocked.run("rollback", FILE, "app").code == 0
     assert not stocked.venv.is_symlink()
@@ -155,7 +155,7 @@ def test_rollback_to_an_adopted_backup_by_name(adopted: Host) -> None:
 def test_rollback_needs_a_name_if_several_backups_exist(adopted: Host) -> None:
     adopted.venv.unlink()
     adopted.venv.mkdir()
-    (adopted.venv / "precious").write_text("other")
+    (adopted.venv / "data.txt").write_text("other")
     adopted.applied()
     backups = json.loads(adopted.run("history", FILE, "app", "--json").out)["foreign"]
 
@@ -174,7 +174,7 @@ def test_second_rollback_returns_to_the_newest_generation(adopted: Host) -> None
 
     assert os.path.basename(adopted.generation) == live
     (backup,) = adopted.store.glob("foreign-*")
-    assert (backup / "precious").read_text() == "mine"
+    assert (backup / "data.txt").read_text() == "original"
 
 
 def test_rollback_does_not_replace_an_unmanaged_file(stocked: Host) -> None:
@@ -182,13 +182,13 @@ def test_rollback_does_not_replace_an_unmanaged_file(stocked: Host) -> None:
         stocked.declare([f"beta=={version}"])
         stocked.applied()
     stocked.venv.unlink()
-    stocked.venv.write_text("precious")
+    stocked.venv.write_text("original")
 
     refused = stocked.run("rollback", FILE, "app", "--to", "000001")
 
     assert refused.code == 1
     assert "did not make" in refused.err
-    assert stocked.venv.read_text() == "precious"
+    assert stocked.venv.read_text() == "original"
 
 
 def test_changed_mode_ends_the_hold(stocked: Host) -> None:
@@ -208,10 +208,10 @@ def test_verify_reports_an_unmanaged_directory(stocked: Host) -> None:
     stocked.declare(["beta"])
     (stocked.venv / "bin").mkdir(parents=True)
 
-    done = stocked.run("verify", FILE)
+    result = stocked.run("verify", FILE)
 
-    assert done.code == 1
-    assert f"`{stocked.venv}` was not made by converge" in done.out
+    assert result.code == 1
+    assert f"`{stocked.venv}` was not made by converge" in result.out
 
 
 @pytest.mark.parametrize("target", ["missing", "unmanaged", "outside"])
@@ -221,11 +221,11 @@ def test_verify_fails_if_the_path_has_no_generation(stocked: Host, target: str) 
     stocked.venv.unlink()
     if target == "unmanaged":
         stocked.venv.mkdir()
-        (stocked.venv / "precious").write_text("mine")
+        (stocked.venv / "data.txt").write_text("original")
     elif target == "outside":
         stocked.venv.symlink_to("/usr")
 
-    done = stocked.run("verify", FILE)
+    result = stocked.run("verify", FILE)
 
-    assert done.code == 1
-    assert "does not lead to a generation" in done.out
+    assert result.code == 1
+    assert "does not lead to a generation" in result.out
