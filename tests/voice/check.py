@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -123,22 +123,30 @@ def exception_for(hit: Hit) -> int | None:
 
 
 def prose_hits(passage: Passage) -> Iterator[Hit]:
-    """Yield the offenses in one text."""
+    """Yield the offenses in one text; a rule counts overlapping matches once."""
+    covered: dict[str, set[int]] = defaultdict(set)
     for pattern in patterns():
         if passage.scope not in pattern.scopes:
             continue
         for match in pattern.regex.finditer(passage.text):
-            text = " ".join(match[0].split()).strip(".;:( ") or match[0]
-            lead = len(match[0]) - len(match[0].lstrip(".;:( \n"))
-            context = passage.text[max(0, match.start() - 60) : match.end() + 60]
-            yield Hit(
-                rule=pattern.rule,
-                path=passage.path,
-                line=passage.line_of(match.start() + lead, text),
-                text=text,
-                instead=pattern.instead,
-                context=" ".join(context.split()),
-            )
+            span = set(range(*match.span()))
+            if not span & covered[pattern.rule]:
+                covered[pattern.rule] |= span
+                yield _of_match(pattern, passage, match)
+
+
+def _of_match(pattern: Pattern, passage: Passage, match: re.Match[str]) -> Hit:
+    text = " ".join(match[0].split()).strip(".;:( ") or match[0]
+    lead = len(match[0]) - len(match[0].lstrip(".;:( \n"))
+    context = passage.text[max(0, match.start() - 60) : match.end() + 60]
+    return Hit(
+        rule=pattern.rule,
+        path=passage.path,
+        line=passage.line_of(match.start() + lead, text),
+        text=text,
+        instead=pattern.instead,
+        context=" ".join(context.split()),
+    )
 
 
 def name_hits(name: Name) -> Iterator[Hit]:
