@@ -80,7 +80,7 @@ def test_engine_never_mentions_its_use() -> None:
         for path in FILES
         if _name(path).startswith("engine")
     }
-    assert {name: words for name, words in mentions.items() if words} == {}
+    assert {name: matches for name, matches in mentions.items() if matches} == {}
 
 
 def test_imports_have_no_cycles() -> None:

@@ -1,4 +1,4 @@
-"""Declarations that cannot be used: all that is wrong, each with its place and a way out."""
+"""Invalid declarations: every error is reported with its location and a hint."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from tests.unit.cli_runner import CliRunner
 CASES = tomli.loads((Path(__file__).parent / "cases" / "declaration.toml").read_text())["case"]
 
 
-def refused(cli: CliRunner, *names: str) -> DeclarationError:
+def load_error(cli: CliRunner, *names: str) -> DeclarationError:
     with pytest.raises(DeclarationError) as caught:
         cli.load(*names)
     return caught.value
 
 
-def said(cli: CliRunner, *names: str) -> list[tuple[str, int, int, str, str]]:
+def located_errors(cli: CliRunner, *names: str) -> list[tuple[str, int, int, str, str]]:
+    """Load declarations and return file, line, column, message, and hint of each error."""
     return [
-        (Path(one.file).name, one.line, one.column, one.message, one.hint)
-        for one in placed(refused(cli, *names))
+        (Path(problem.file).name, problem.line, problem.column, problem.message, problem.hint)
+        for problem in placed(load_error(cli, *names))
     ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_invalid_declaration_reports_every_error(cli: CliRunner, case) -> None:
     cli.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["declaration"])
-    here = str(cli.directory)
-    expected = [tuple(row[:2] + [text.replace("{directory}", here) for text in row[2:]])
+    directory = str(cli.directory)
+    expected = [tuple(row[:2] + [text.replace("{directory}", directory) for text in row[2:]])
                 for row in case["errors"]]  # fmt: skip
-    assert [one[1:] for one in said(cli)] == expected
+    assert [error[1:] for error in located_errors(cli)] == expected
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -44,47 +45,72 @@ def test_command_reports_every_error_and_exits_65(cli: CliRunner, case) -> None:
     cli.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["declaration"])
     result = cli.run("apply", "--json")
     assert result.code == 65
-    assert [[one["line"], one["column"]] for one in result.report["problems"]] == [
+    assert [[problem["line"], problem["column"]] for problem in result.report["problems"]] == [
         row[:2] for row in case["errors"]
     ]
     assert result.report["comment"].endswith("in the declaration; nothing was started")
-    assert [one.name for one in cli.directory.iterdir()] == ["widgets.toml"]
+    assert [path.name for path in cli.directory.iterdir()] == ["widgets.toml"]
 
 
 def test_graph_errors_are_reported_with_table_errors(cli: CliRunner) -> None:
     cli.declare(
-        '[widget.a]\npath = "a"\nkolor = "red"\n'  # unsound, and yet there to be needed
-        '[widget.b]\npath = "b"\nneeds = ["widget.a", "widget.nobody"]\n'
+        '[widget.a]\npath = "a"\nkolor = "red"\n'  # invalid, but other widgets may depend on it
+        '[widget.b]\npath = "b"\nneeds = ["widget.a", "widget.missing"]\n'
         '[widget.c]\npath = "c"\nneeds = ["widget.d"]\n'
         '[widget.d]\npath = "c"\nneeds = ["widget.c"]\n'
     )
-    told = [message for *_, message, _ in said(cli)]
-    assert len(told) == 4
-    assert told[0].startswith("unknown key `kolor`")
-    assert "`widget.b` needs `widget.nobody`, which is not declared" in told
-    assert "the path of `widget.d` is also that of `widget.c`" in told
-    assert "these wait for each other: widget.c → widget.d → widget.c" in told
+    messages = [message for *_, message, _ in located_errors(cli)]
+    assert len(messages) == 4
+    assert messages[0].startswith("unknown key `kolor`")
+    assert "`widget.b` needs `widget.missing`, which is not declared" in messages
+    assert "the path of `widget.d` is also that of `widget.c`" in messages
+    assert "these wait for each other: widget.c → widget.d → widget.c" in messages
 
 
 def test_syntax_error_hides_dangling_dependency_errors(cli: CliRunner) -> None:
     cli.declare("[widget.a\n", "one.toml")
     cli.declare('[widget.b]\npath = "b"\nneeds = ["widget.a"]\n', "two.toml")
-    assert [name for name, *_ in said(cli, "one.toml", "two.toml")] == ["one.toml"]
+    assert [name for name, *_ in located_errors(cli, "one.toml", "two.toml")] == ["one.toml"]
 
 
-def test_duplicate_name_in_two_files_is_an_error(cli: CliRunner) -> None:
-    cli.declare('[widget.a]\npath = "a"\n', "one.toml")
-    cli.declare('\n[widget.a]\npath = "b"\n', "two.toml")
-    hint = f"the other one is in `{cli.directory}/one.toml`; rename one of them"
-    assert said(cli, "one.toml", "two.toml") == [
-        ("two.toml", 2, 9, "`widget.a` is declared twice", hint)
+@pytest.mark.parametrize(
+    ("first", "second", "line", "column", "message", "hint"),
+    [
+        pytest.param(
+            '[widget.a]\npath = "a"\n',
+            '\n[widget.a]\npath = "b"\n',
+            2,
+            9,
+            "`widget.a` is declared twice",
+            "the other one is in `{directory}/one.toml`; rename one of them",
+            id="duplicate name",
+        ),
+        pytest.param(
+            "[defaults]\nsize = 1\nenabled = true\n",
+            "[defaults]\nenabled = true\nsize = 2\n",
+            3,
+            8,
+            "`size` has two default values",
+            "`{directory}/one.toml` sets another one, and defaults hold for a whole folder",
+            id="conflicting defaults",
+        ),
+    ],
+)
+def test_conflict_between_two_files_is_located_in_the_second(
+    cli: CliRunner, first: str, second: str, line: int, column: int, message: str, hint: str
+) -> None:
+    cli.declare(first, "one.toml")
+    cli.declare(second, "two.toml")
+    hint = hint.replace("{directory}", str(cli.directory))
+    assert located_errors(cli, "one.toml", "two.toml") == [
+        ("two.toml", line, column, message, hint)
     ]
 
 
 def test_errors_are_grouped_by_file(cli: CliRunner) -> None:
     cli.declare('[widget.b]\n[widget.a]\npath = "a"\nx=1\n', "one.toml")
     cli.declare("[gadget.a]\nx=1\n", "two.toml")
-    assert [one[:3] for one in said(cli, "two.toml", "one.toml")] == [
+    assert [error[:3] for error in located_errors(cli, "two.toml", "one.toml")] == [
         ("two.toml", 1, 9),
         ("two.toml", 2, 1),
         ("one.toml", 1, 9),
@@ -98,7 +124,7 @@ def test_defaults_apply_to_files_of_the_same_directory(cli: CliRunner) -> None:
         '[widget.a]\npath = "a"\n[widget.b]\npath = "b"\ncolor = "red"\n', "one/widgets.toml"
     )
     cli.declare('[widget.c]\npath = "c"\n', "two/widgets.toml")
-    colors = {one.name: one.spec.color for one in cli.load("one", "two")}
+    colors = {resource.name: resource.spec.color for resource in cli.load("one", "two")}
     assert colors == {"a": "blue", "b": "red", "c": "red"}
 
 
@@ -114,24 +140,17 @@ def test_default_path_is_relative_to_its_file(cli: CliRunner) -> None:
     assert cli.load("one")[0].spec.text == "hello"
 
 
-def test_conflicting_defaults_in_a_directory_are_an_error(cli: CliRunner) -> None:
-    cli.declare("[defaults]\nsize = 1\nenabled = true\n", "one.toml")
-    cli.declare("[defaults]\nenabled = true\nsize = 2\n", "two.toml")
-    hint = f"`{cli.directory}/one.toml` sets another one, and defaults hold for a whole folder"
-    assert said(cli, "one.toml", "two.toml") == [
-        ("two.toml", 3, 8, "`size` has two default values", hint)
-    ]
-
-
 def test_invalid_default_is_reported_in_its_own_file(cli: CliRunner) -> None:
     cli.declare("[defaults]\ntags = ['Tea']\n", "a.toml")
     cli.declare('[widget.a]\npath = "a"\n', "b.toml")
-    assert said(cli, ".") == [("a.toml", 2, 9, "invalid tag `Tea`", "use lowercase letters")]
+    assert located_errors(cli, ".") == [
+        ("a.toml", 2, 9, "invalid tag `Tea`", "use lowercase letters")
+    ]
 
 
 def test_snippet_marks_the_error_with_carets(cli: CliRunner) -> None:
     file = cli.declare('[widget.a]\npath = "a"\n\tsize = "many"  # so many\n')
-    text = problems_text(refused(cli), Paint(on=False))
+    text = problems_text(load_error(cli), Paint(on=False))
     assert text == (
         f"{file}:3:9: error: `size` must be a whole number\n"
         '    3 |  size = "many"  # so many\n'
@@ -145,14 +164,14 @@ def test_snippet_aligns_carets_below_escaped_characters(
     cli: CliRunner,
 ) -> None:
     cli.declare('widget = { a = { path = "\u200b\u202e", size = "x" } }\n')
-    _, row, carets, *_ = problems_text(refused(cli), Paint(on=False)).splitlines()
+    _, row, carets, *_ = problems_text(load_error(cli), Paint(on=False)).splitlines()
     assert row[carets.index("^") : carets.rindex("^") + 1] == '"x"'
     assert r"\u200b\u202e" in row
 
 
 def test_json_error_shows_the_key_path(cli: CliRunner) -> None:
     cli.declare('{"widget": {"a": {"path": "a", "tags": ["x", "Y"]}}}')
-    text = problems_text(refused(cli), Paint(on=False))
+    text = problems_text(load_error(cli), Paint(on=False))
     assert text.splitlines()[:2] == [
         f"{cli.directory}/widgets.toml: error: invalid tag `Y`",
         "    at widget.a.tags.1",
@@ -161,7 +180,7 @@ def test_json_error_shows_the_key_path(cli: CliRunner) -> None:
 
 def test_json_error_shows_every_related_key_path(cli: CliRunner) -> None:
     cli.declare('{"widget": {"a": {"path": "x"}, "b": {"path": "x", "needs": ["widget.b"]}}}')
-    text = problems_text(refused(cli), Paint(on=False))
+    text = problems_text(load_error(cli), Paint(on=False))
     assert ":0:0" not in text
     assert "    at widget.b.path\n" in text
     assert "widgets.toml: at widget.a.path\n" in text
@@ -175,12 +194,14 @@ def test_json_key_path_is_escaped_and_redacted(cli: CliRunner) -> None:
     assert "\x1b" not in result.err
 
 
-@pytest.mark.parametrize("form", ["toml", "json"])
+@pytest.mark.parametrize("syntax", ["toml", "json"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-def test_declaration_can_be_read_from_standard_input(cli: CliRunner, form: str, bom: bytes) -> None:
+def test_declaration_can_be_read_from_standard_input(
+    cli: CliRunner, syntax: str, bom: bytes
+) -> None:
     path = cli.directory / "x"
     text = f'[widget."ä"]\npath = "{path}"\n'
-    if form == "json":
+    if syntax == "json":
         text = json.dumps({"widget": {"ä": {"path": str(path)}}}, ensure_ascii=False)
     result = cli.run("apply", "--json", "-", stdin=bom + text.encode())
     assert result.outcomes() == {"widget.ä": "changed"}
@@ -200,11 +221,11 @@ def test_standard_input_rejects_invalid_utf_8(cli: CliRunner) -> None:
 
 
 @pytest.mark.parametrize("depth", [150, 300, 400, 450, 480, 490, 500, 600, 5000, 100_000])
-@pytest.mark.parametrize("form", ["arrays", "inline tables", "json"])
-def test_deep_nesting_is_reported_as_an_error(cli: CliRunner, depth: int, form: str) -> None:
-    if form == "json":
+@pytest.mark.parametrize("syntax", ["arrays", "inline tables", "json"])
+def test_deep_nesting_is_reported_as_an_error(cli: CliRunner, depth: int, syntax: str) -> None:
+    if syntax == "json":
         deep: str = '{"widget": {"a": {"path": "a", "tags": ' + "[" * depth + "]" * depth + "}}}"
-    elif form == "arrays":
+    elif syntax == "arrays":
         deep = '[widget.a]\npath = "a"\ntags = ' + "[" * depth + "]" * depth + "\n"
     else:
         deep = '[widget.a]\npath = "a"\ntags = ' + "{a = " * depth + "1" + "}" * depth + "\n"
@@ -213,7 +234,7 @@ def test_deep_nesting_is_reported_as_an_error(cli: CliRunner, depth: int, form: 
     assert result.code == 65
     assert len(result.report["problems"]) >= 1
     assert len(result.err) < 10_000
-    assert "invalid JSON" not in result.err, "but that is what it was checked by way of"
+    assert "invalid JSON" not in result.err, "validation uses JSON internally"
 
 
 def test_date_is_accepted_as_a_string(cli: CliRunner) -> None:
@@ -228,21 +249,21 @@ def test_json_and_toml_load_the_same_resources(cli: CliRunner) -> None:
         '[widget.a]\npath = "a"\ntags = ["x"]\nsize = 3\n[widget.b]\npath = "b"\ncopies = "widget.a"\n',
         "two.toml",
     )
-    assert meaning(cli, "one.toml") == meaning(cli, "two.toml")
+    assert resources_of(cli, "one.toml") == resources_of(cli, "two.toml")
 
 
-def meaning(cli: CliRunner, name: str) -> list[object]:
-    return [(one.address, one.spec, one.needs) for one in cli.load(name)]
+def resources_of(cli: CliRunner, name: str) -> list[object]:
+    return [(resource.address, resource.spec, resource.needs) for resource in cli.load(name)]
 
 
 def test_empty_declaration_has_no_resources(cli: CliRunner) -> None:
-    cli.declare("# nothing yet\n")
+    cli.declare("# empty\n")
     assert cli.load() == ()
     assert cli.run("apply", "--json").report["comment"] == "nothing to do: 0 as declared"
 
 
 def test_huge_number_is_reported_as_an_error(cli: CliRunner) -> None:
-    """Python turns none of more than 4300 digits into text (`sys.set_int_max_str_digits`)."""
+    """Python converts at most 4300 digits to text (`sys.set_int_max_str_digits`)."""
     cli.declare(f'[widget.a]\npath = "a"\nsize = 0x{"f" * 6000}\n')
     result = cli.run("plan", "--json")
     assert result.code == 65
@@ -259,11 +280,11 @@ def test_missing_json_key_is_reported_with_its_table(cli: CliRunner) -> None:
 
 
 def test_thousands_of_errors_are_reported_in_seconds(cli: CliRunner) -> None:
-    """Looking for each among all the others, and counting lines for each, took minutes."""
+    """A quadratic search for suggestions or line numbers would take minutes."""
     names = [f"n{number}" for number in range(3000)]
     cli.declare_widgets(*names, **dict.fromkeys(names, 'kolor = "red"\nsize = "two"'))
-    began = time.process_time()
-    error = refused(cli)
+    start = time.process_time()
+    error = load_error(cli)
     problems_text(error, Paint(on=False))
-    assert time.process_time() - began < 10
+    assert time.process_time() - start < 10
     assert len(error.problems) == 6000

@@ -1,4 +1,4 @@
-"""Edges, the order that follows from them, and what makes an order impossible."""
+"""Dependency edges, the order of resources, and errors in the graph."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from tests.unit.cli_runner import CliRunner
 
 
 def order_of(cli: CliRunner, *names: str) -> list[str]:
-    return [one.address for one in cli.load(*names)]
+    return [resource.address for resource in cli.load(*names)]
 
 
-def problems_of(cli: CliRunner) -> list[tuple[int, int, str, str]]:
+def errors_of(cli: CliRunner) -> list[tuple[int, int, str, str]]:
     with pytest.raises(DeclarationError) as caught:
         cli.load()
-    return [(one.line, one.column, one.message, one.hint) for one in placed(caught.value)]
+    return [
+        (problem.line, problem.column, problem.message, problem.hint)
+        for problem in placed(caught.value)
+    ]
 
 
 def test_order_without_edges_is_that_of_the_file(cli: CliRunner) -> None:
@@ -56,7 +59,7 @@ def test_dependency_name_may_contain_a_dot(cli: CliRunner) -> None:
 
 def test_dangling_dependency_suggests_a_similar_name(cli: CliRunner) -> None:
     cli.declare('[widget.first]\npath = "a"\n[widget.b]\npath = "b"\nneeds = ["widget.frist"]\n')
-    assert problems_of(cli) == [
+    assert errors_of(cli) == [
         (
             5,
             10,
@@ -68,7 +71,7 @@ def test_dangling_dependency_suggests_a_similar_name(cli: CliRunner) -> None:
 
 def test_dangling_implied_dependency_is_located_at_its_key(cli: CliRunner) -> None:
     cli.declare_widgets("a", a='copies = "widget.nowhere-near"')
-    assert problems_of(cli) == [
+    assert errors_of(cli) == [
         (
             4,
             10,
@@ -80,7 +83,7 @@ def test_dangling_implied_dependency_is_located_at_its_key(cli: CliRunner) -> No
 
 def test_every_dangling_dependency_is_reported(cli: CliRunner) -> None:
     cli.declare_widgets("a", "b", a='needs = ["widget.x", "widget.y"]', b='copies = "widget.z"')
-    assert [one[:2] for one in problems_of(cli)] == [(4, 10), (4, 22), (8, 10)]
+    assert [error[:2] for error in errors_of(cli)] == [(4, 10), (4, 22), (8, 10)]
 
 
 def test_cycle_error_shows_the_location_of_each_edge(cli: CliRunner) -> None:
@@ -105,25 +108,25 @@ def test_cycle_error_reports_the_shortest_cycle(cli: CliRunner) -> None:
         a='needs = ["widget.b"]', b='needs = ["widget.c"]', c='needs = ["widget.d", "widget.b"]',
         d='needs = ["widget.a"]',
     )  # fmt: skip
-    assert problems_of(cli)[0][2] == "these wait for each other: widget.b → widget.c → widget.b"
+    assert errors_of(cli)[0][2] == "these wait for each other: widget.b → widget.c → widget.b"
 
 
 def test_cycle_search_scales_to_exponentially_many_cycles(cli: CliRunner) -> None:
-    """Each of three notes needs all of the three before: 3 ** 30 ways round."""
+    """Each widget depends on the three of the previous row, so there are 3 ** 30 cycles."""
     names = [[f"n{row}-{column}" for column in range(3)] for row in range(30)]
     needs = {
-        name: f"needs = {json.dumps([f'widget.{one}' for one in before])}"
-        for before, row in zip([names[-1][:1], *names[:-1]], names, strict=True)
+        name: f"needs = {json.dumps([f'widget.{dependency}' for dependency in previous])}"
+        for previous, row in zip([names[-1][:1], *names[:-1]], names, strict=True)
         for name in row
     }
     cli.declare_widgets(*needs, **needs)
-    ((_, _, message, _),) = problems_of(cli)
+    ((_, _, message, _),) = errors_of(cli)
     assert message.count("→") == 30
 
 
 def test_self_dependency_is_a_cycle(cli: CliRunner) -> None:
     cli.declare_widgets("a", a='needs = ["widget.a"]')
-    assert problems_of(cli) == [
+    assert errors_of(cli) == [
         (4, 10, "these wait for each other: widget.a → widget.a", "drop one of these needs")
     ]
 
@@ -139,7 +142,7 @@ def test_cycle_across_two_files_shows_both(cli: CliRunner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "said"),
+    ("first", "second", "relation"),
     [
         ("same", "same", "is also that of"),
         ("same", "./same/", "is also that of"),
@@ -148,10 +151,12 @@ def test_cycle_across_two_files_shows_both(cli: CliRunner) -> None:
         ("same", "x/../same", "is also that of"),
     ],
 )
-def test_overlapping_paths_are_an_error(cli: CliRunner, one: str, other: str, said: str) -> None:
-    cli.declare(f'[widget.a]\npath = "{one}"\n[widget.b]\npath = "{other}"\n')
-    ((line, column, message, hint),) = problems_of(cli)
-    assert said in message
+def test_overlapping_paths_are_an_error(
+    cli: CliRunner, first: str, second: str, relation: str
+) -> None:
+    cli.declare(f'[widget.a]\npath = "{first}"\n[widget.b]\npath = "{second}"\n')
+    ((line, column, message, hint),) = errors_of(cli)
+    assert relation in message
     assert (line, column) in [(2, 8), (4, 8)]
     assert str(cli.directory) in hint
 
@@ -179,7 +184,7 @@ def test_overlap_errors_list_every_nested_path(cli: CliRunner) -> None:
             f'[widget."{p}"]\npath = "{p}"\n' for p in ("a", "a-b", "a/x", "a/x/y", "a0", "a/z")
         )
     )
-    messages = [message for _, _, message, _ in problems_of(cli)]
+    messages = [message for _, _, message, _ in errors_of(cli)]
     assert messages == [
         "the path of `widget.a/x` lies inside that of `widget.a`",
         "the path of `widget.a/x/y` lies inside that of `widget.a`",
@@ -192,5 +197,5 @@ def test_selection_includes_all_dependencies(cli: CliRunner) -> None:
         "a", "b", "c", "d",
         b='needs = ["widget.a"]', c='needs = ["widget.b"]', d='needs = ["widget.a"]',
     )  # fmt: skip
-    found = closure(cli.load(), {"widget.c"})
-    assert [one.address for one in found] == ["widget.a", "widget.b", "widget.c"]
+    selected = closure(cli.load(), {"widget.c"})
+    assert [resource.address for resource in selected] == ["widget.a", "widget.b", "widget.c"]

@@ -1,4 +1,4 @@
-"""Digests of files and source folders: of what they are, and not of what work leaves there."""
+"""Digests of input files and source trees, and errors in inputs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def tree(tmp_path: Path) -> Path:
 
 def test_tree_digest_does_not_depend_on_location(tree: Path, tmp_path: Path) -> None:
     before = tree_digest(str(tree))
-    tree.rename(tmp_path / "moved")
-    assert tree_digest(str(tmp_path / "moved")) == before
+    tree.rename(tmp_path / "other")
+    assert tree_digest(str(tmp_path / "other")) == before
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_tree_digest_ignores_times_and_build_artifacts(tree: Path, change) -> No
 def test_tree_digest_follows_symlinks_to_outside_modules(
     tree: Path, tmp_path: Path, edited: str
 ) -> None:
-    """As in a repository whose projects share a module: a build takes it from there."""
+    """Projects in one repository may share a module, which a build copies."""
     (tmp_path / "common" / "more").mkdir(parents=True)
     for name in ("__init__.py", "shared.py", "more/__init__.py", "more/deep.py", "rest.py"):
         (tmp_path / "common" / name).write_text("1")
@@ -91,7 +91,7 @@ def test_tree_digest_follows_symlinks_to_outside_modules(
 
 
 def test_tree_digest_ignores_symlinks_to_outside_data(tree: Path, tmp_path: Path) -> None:
-    """It may be large, and change with every run."""
+    """Such data may be large and change with every run."""
     (tmp_path / "media").mkdir()
     (tmp_path / "log").write_text("one")
     (tree / "media").symlink_to(tmp_path / "media")
@@ -111,7 +111,7 @@ def test_tree_digest_ignores_symlinks_to_parent_directories(tree: Path) -> None:
 
 
 def test_tree_digest_accepts_files_that_disappear() -> None:
-    """By the time that the names in this folder are known, one of them leads nowhere."""
+    """Listing this directory opens a file descriptor that no longer exists after it."""
     assert tree_digest("/proc/self/fdinfo")
 
 
@@ -158,38 +158,38 @@ def test_tree_digest_of_a_file_or_a_missing_path(tree: Path) -> None:
 
 
 def test_input_log_is_unchanged_until_an_input_changes(tree: Path) -> None:
-    notes = Notes()
-    assert notes.read(str(tree / "one.py")) == b"1"
-    assert notes.read(str(tree / "gone")) is None
-    notes.tree(str(tree / "deep"))
-    assert still_true(notes.files, notes.trees)
+    inputs = Notes()
+    assert inputs.read(str(tree / "one.py")) == b"1"
+    assert inputs.read(str(tree / "gone")) is None
+    inputs.tree(str(tree / "deep"))
+    assert still_true(inputs.files, inputs.trees)
     (tree / "gone").touch()
-    assert not still_true(notes.files, notes.trees)
+    assert not still_true(inputs.files, inputs.trees)
 
 
 def test_named_pipe_is_not_read_as_an_input(tmp_path: Path) -> None:
-    notes = Notes()
+    inputs = Notes()
     os.mkfifo(tmp_path / "pipe")
-    assert notes.read(str(tmp_path / "pipe")) is None
+    assert inputs.read(str(tmp_path / "pipe")) is None
     (tmp_path / "file").write_text("x")
-    notes.read(str(tmp_path / "file"))
+    inputs.read(str(tmp_path / "file"))
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
-    assert not still_true(notes.files, notes.trees)
+    assert not still_true(inputs.files, inputs.trees)
 
 
 def test_input_changed_during_loading_is_read_once(
     tmp_path: Path,
 ) -> None:
-    """Else the first would be remembered with what it was, under the digest of what it became."""
-    notes, file, tree = Notes(), tmp_path / "file", tmp_path / "tree"
+    """Otherwise the old content would be cached under the digest of the new content."""
+    inputs, file, tree = Notes(), tmp_path / "file", tmp_path / "tree"
     tree.mkdir()
     for text in ("old", "new"):
         file.write_text(text)
         (tree / "code.py").write_text(text)
-        said = notes.read(str(file)), notes.tree(str(tree))
-        assert said == (b"old", notes.trees[str(tree)])
-        assert still_true(notes.files, {}) == still_true({}, notes.trees) == (text == "old")
+        reads = inputs.read(str(file)), inputs.tree(str(tree))
+        assert reads == (b"old", inputs.trees[str(tree)])
+        assert still_true(inputs.files, {}) == still_true({}, inputs.trees) == (text == "old")
 
 
 def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -199,33 +199,33 @@ def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "arguments"),
+    ("data", "problem_text"),
     [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
 )
 def test_invalid_input_text_is_reported_at_its_key(
-    tmp_path: Path, data: bytes, arguments: str
+    tmp_path: Path, data: bytes, problem_text: str
 ) -> None:
-    notes, file = Notes(), tmp_path / "file"
+    inputs, file = Notes(), tmp_path / "file"
     file.write_bytes(data)
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, notes)
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
     assert source.read(str(file), ("text",)) == ""
-    (problem,) = notes.problems
-    assert (problem.key, problem.message) == (("widget", "a", "text"), f"`{file}` {arguments}")
+    (problem,) = inputs.problems
+    assert (problem.key, problem.message) == (("widget", "a", "text"), f"`{file}` {problem_text}")
 
 
 @pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
 def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    notes = Notes()
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, notes)
+    inputs = Notes()
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
     path = f"{tmp_path}/{name}"
     assert source.tree(path, ("tags", 0)) == ""
-    (problem,) = notes.problems
+    (problem,) = inputs.problems
     assert problem.key == ("widget", "a", "tags", 0)
     assert problem.message.startswith(f"`{path}`")
     if "\0" not in name:
         assert source.read(path, ("text",)) == ""
-        assert [one.key[2:] for one in notes.problems] == [("tags", 0), ("text",)]
+        assert [problem.key[2:] for problem in inputs.problems] == [("tags", 0), ("text",)]
 
 
 def test_io_error_of_an_input_is_raised() -> None:
@@ -236,20 +236,20 @@ def test_io_error_of_an_input_is_raised() -> None:
 
 def test_input_path_is_relative_to_the_declaration() -> None:
     source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
-    assert [source.path(p, ()) for p in ("b", "../b", "/b/", "./b/../c")] == [
+    assert [source.path(path, ()) for path in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
 
 
 def test_error_of_an_inherited_key_is_at_its_origin() -> None:
-    notes = Notes()
+    inputs = Notes()
     origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, notes)
-    source.problem(("tags", 0), "no tag")
-    source.problem(("text",), "no text", "write one")
-    source.problem((), "nothing at all")
-    assert [(one.file, one.key, one.hint) for one in notes.problems] == [
+    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, inputs)
+    source.problem(("tags", 0), "invalid tag")
+    source.problem(("text",), "missing text", "add a text")
+    source.problem((), "invalid widget")
+    assert [(problem.file, problem.key, problem.hint) for problem in inputs.problems] == [
         ("/etc/x/defaults.toml", ("defaults", "tags", 0), ""),
-        ("/etc/x/a.toml", ("widget", "a", "text"), "write one"),
+        ("/etc/x/a.toml", ("widget", "a", "text"), "add a text"),
         ("/etc/x/a.toml", ("widget", "a"), ""),
     ]

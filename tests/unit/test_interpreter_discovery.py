@@ -1,4 +1,4 @@
-"""Of several interpreters the one is found that is usual, whatever else is installed."""
+"""Interpreter discovery prefers the newest standard CPython."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from states import python
 
 
 class VersionInfo(NamedTuple):
-    """As `sys.version_info`."""
+    """A stand-in for `sys.version_info`."""
 
     major: int
     minor: int
@@ -22,7 +22,7 @@ class VersionInfo(NamedTuple):
     serial: int
 
 
-HERE = {
+INTERPRETERS = {
     "python3.11": VersionInfo(3, 11, 9, "final", 0),
     "python3.12": VersionInfo(3, 12, 1, "final", 0),
     "python3.13": VersionInfo(3, 13, 0, "candidate", 2),
@@ -32,13 +32,13 @@ HERE = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, in which alone interpreters are looked for."""
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty directory, the only one that discovery searches."""
 
     def query(path: str) -> SimpleNamespace:
         name = os.path.basename(path)
         return SimpleNamespace(
-            version_info=HERE[name],
+            version_info=INTERPRETERS[name],
             implementation="PyPy" if name.startswith("pypy") else "CPython",
             free_threaded=name.endswith("t"),
             name=name,
@@ -51,9 +51,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def found(folder: Path, names: tuple[str, ...], request: str) -> str:
+def find(directory: Path, names: tuple[str, ...], request: str) -> str:
     for name in names:
-        (folder / name).touch(0o755)
+        (directory / name).touch(0o755)
     info = python._search(request)
     assert info is not None
     return str(vars(info)["name"])
@@ -62,21 +62,21 @@ def found(folder: Path, names: tuple[str, ...], request: str) -> str:
 @pytest.mark.parametrize(
     ("names", "name"),
     [
-        (tuple(HERE), "python3.12"),
+        (tuple(INTERPRETERS), "python3.12"),
         (("python3.13", "python3.14t", "pypy3"), "python3.13"),
         (("python3.14t",), "python3.14t"),
     ],
 )
 def test_search_prefers_the_newest_standard_interpreter(
-    folder: Path, names: tuple[str, ...], name: str
+    directory: Path, names: tuple[str, ...], name: str
 ) -> None:
-    assert found(folder, names, ">=3.8") == name
+    assert find(directory, names, ">=3.8") == name
 
 
-def test_search_prefers_cpython_to_pypy(folder: Path) -> None:
-    """As Debian's `pypy3` beside `python3.11`."""
-    assert found(folder, ("pypy3", "python3.11"), "3") == "python3.11"
+def test_search_prefers_cpython_to_pypy(directory: Path) -> None:
+    """Debian installs `pypy3` next to `python3.11`."""
+    assert find(directory, ("pypy3", "python3.11"), "3") == "python3.11"
 
 
-def test_search_returns_pypy_if_nothing_else_matches(folder: Path) -> None:
-    assert found(folder, ("pypy3",), "3") == "pypy3"
+def test_search_returns_pypy_if_nothing_else_matches(directory: Path) -> None:
+    assert find(directory, ("pypy3",), "3") == "pypy3"

@@ -1,4 +1,4 @@
-"""Names that vanish from a declaration are told of, and removed only when that is asked."""
+"""Resources removed from a declaration are reported, and deleted only with `--prune`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from engine.ledger import Ledger
 from engine.loading import Composition
 from engine.lock import holding
 from tests.unit.cli_runner import CliRunner, restored_process_state
-from tests.unit.test_signals import Run
+from tests.unit.test_signals import PausedRun
 from tests.unit.widget_kind import Widget, WidgetKind, widget_registry
 
 
 @pytest.fixture
 def cli_with_orphan(cli: CliRunner) -> CliRunner:
-    """`widget.b` was applied, and is declared no longer."""
+    """Return a CLI runner with `widget.b` applied and then removed from the declaration."""
     cli.declare_widgets("a", "b")
     assert cli.run("apply").code == 0
     cli.declare_widgets("a")
     return cli
 
 
-def told(cli: CliRunner) -> str:
+def orphan_notice(cli: CliRunner) -> str:
     return (
         f"`widget.b` is no longer declared in `{cli.directory}/widgets.toml` but still there; "
         "`--prune` removes it"
@@ -43,7 +43,7 @@ def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, verb: str) -> N
     for _ in range(2):
         result = cli_with_orphan.run(verb, "--json")
         assert (result.code, result.report["changed"]) == (0, False)
-        assert result.report["notes"] == [told(cli_with_orphan)]
+        assert result.report["notes"] == [orphan_notice(cli_with_orphan)]
     assert cli_with_orphan.read_widget("b") is not None
 
 
@@ -64,7 +64,7 @@ def test_prune_plans_and_deletes_an_orphan(cli_with_orphan: CliRunner) -> None:
 
 @pytest.fixture
 def cli_with_deleted_file(cli: CliRunner) -> CliRunner:
-    """A folder of two declarations was applied, and the file of `widget.b` is there no longer."""
+    """Return a CLI runner with two applied declarations, and the one of `widget.b` deleted."""
     for name in ("a", "b"):
         cli.declare_widgets(name, filename=f"hosts/{name}.toml")
     assert cli.run("apply", f"{cli.directory}/hosts/").code == 0
@@ -75,35 +75,35 @@ def cli_with_deleted_file(cli: CliRunner) -> CliRunner:
 def test_orphans_of_a_deleted_file_are_reported_and_pruned(
     cli_with_deleted_file: CliRunner, places
 ) -> None:
-    folder = f"{cli_with_deleted_file.directory}/hosts/"
+    directory = f"{cli_with_deleted_file.directory}/hosts/"
     for verb in ("plan", "apply", "apply"):
-        (notice,) = cli_with_deleted_file.run(verb, "--json", folder).report["notes"]
-        assert notice.startswith(f"`widget.b` is no longer declared in `{folder}b.toml`")
-    result = cli_with_deleted_file.run("apply", "--json", "--prune", folder)
+        (notice,) = cli_with_deleted_file.run(verb, "--json", directory).report["notes"]
+        assert notice.startswith(f"`widget.b` is no longer declared in `{directory}b.toml`")
+    result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
     assert not (cli_with_deleted_file.directory / "hosts" / "b").exists()
-    assert cli_with_deleted_file.run("plan", "--json", folder).report["notes"] == []
+    assert cli_with_deleted_file.run("plan", "--json", directory).report["notes"] == []
     assert len(list((places[1] / "ledger").iterdir())) == 1
 
 
 def test_orphans_of_the_last_deleted_file_are_pruned(
     cli_with_deleted_file: CliRunner,
 ) -> None:
-    folder = f"{cli_with_deleted_file.directory}/hosts/"
+    directory = f"{cli_with_deleted_file.directory}/hosts/"
     (cli_with_deleted_file.directory / "hosts" / "a.toml").unlink()
-    assert len(cli_with_deleted_file.run("plan", "--json", folder).report["notes"]) == 2
-    result = cli_with_deleted_file.run("apply", "--json", "--prune", folder)
+    assert len(cli_with_deleted_file.run("plan", "--json", directory).report["notes"]) == 2
+    result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.a": "changed", "widget.b": "changed"}
-    assert cli_with_deleted_file.run("apply", "--json", "--prune", folder).code == 66
+    assert cli_with_deleted_file.run("apply", "--json", "--prune", directory).code == 66
 
 
 def test_orphans_are_found_behind_a_symlinked_directory(
     cli_with_deleted_file: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its files were noted by where `..` leads behind a symlink, so there they are looked for."""
+    """The inventory stores resolved paths, so the lookup resolves `..` behind a symlink."""
     (cli_with_deleted_file.directory / "site").symlink_to("hosts")
-    (cli_with_deleted_file.directory / "here").mkdir()
-    monkeypatch.chdir(cli_with_deleted_file.directory / "here")
+    (cli_with_deleted_file.directory / "cwd").mkdir()
+    monkeypatch.chdir(cli_with_deleted_file.directory / "cwd")
     assert len(cli_with_deleted_file.run("plan", "--json", "../site/").report["notes"]) == 1
     result = cli_with_deleted_file.run("apply", "--json", "--prune", "../site/")
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
@@ -112,9 +112,9 @@ def test_orphans_are_found_behind_a_symlinked_directory(
 def test_moved_file_leaves_no_orphans(cli_with_deleted_file: CliRunner) -> None:
     hosts = cli_with_deleted_file.directory / "hosts"
     cli_with_deleted_file.declare_widgets("b", filename="hosts/c.toml")
-    for folder in (f"{hosts}/", f"{cli_with_deleted_file.directory}/"):
+    for directory in (f"{hosts}/", f"{cli_with_deleted_file.directory}/"):
         cli_with_deleted_file.declare_widgets("z")
-        result = cli_with_deleted_file.run("plan", "--json", "--prune", folder)
+        result = cli_with_deleted_file.run("plan", "--json", "--prune", directory)
         assert "delete" not in result.actions().values()
         assert result.report["notes"] == []
     (hosts / "c.toml").unlink()
@@ -128,13 +128,13 @@ def test_prune_rejects_only(cli_with_orphan: CliRunner) -> None:
 
 
 def test_prune_rejects_standard_input(cli_with_orphan: CliRunner) -> None:
-    """What it declared before is noted nowhere, so nothing could be found to have cli_with_orphan."""
+    """Standard input has no inventory, so nothing can be orphaned."""
     result = cli_with_orphan.run("apply", "--json", "--prune", "-")
     assert result.code == 64
 
 
 def test_prune_rejects_a_pipe(cli_with_orphan: CliRunner) -> None:
-    """Two of them have one name, and nothing else in common."""
+    """Two pipes may have the same name but are unrelated."""
     file = str(cli_with_orphan.directory / "widgets.toml")
     for arguments in (["apply"], ["apply", "--prune"]):
         reading, writing = os.pipe()
@@ -178,12 +178,14 @@ def test_pruned_orphan_has_no_notice(cli_with_orphan: CliRunner) -> None:
 
 
 def test_unreadable_orphan_is_ignored(cli: CliRunner) -> None:
-    cli.declare('[widget.a]\npath = "a"\ntext = "a"\n[widget.b]\npath = "there/b"\ntext = "b"\n')
-    (cli.directory / "there").mkdir()
+    cli.declare(
+        '[widget.a]\npath = "a"\ntext = "a"\n[widget.b]\npath = "subdirectory/b"\ntext = "b"\n'
+    )
+    (cli.directory / "subdirectory").mkdir()
     assert cli.run("apply").code == 0
-    (cli.directory / "there" / "b").unlink()
-    (cli.directory / "there").rmdir()
-    (cli.directory / "there").write_text("")
+    (cli.directory / "subdirectory" / "b").unlink()
+    (cli.directory / "subdirectory").rmdir()
+    (cli.directory / "subdirectory").write_text("")
     cli.declare_widgets("a")
     assert cli.run("plan", "--json").code == 0
 
@@ -225,7 +227,7 @@ def test_orphans_with_one_name_in_two_files_are_separate(cli: CliRunner) -> None
         cli.declare(f'[widget.a]\npath = "{path}"\n', file)
         cli.run("apply", str(cli.directory / file))
         cli.declare("", file)
-    files = [str(cli.directory / one) for one in ("one.toml", "two.toml")]
+    files = [str(cli.directory / name) for name in ("one.toml", "two.toml")]
     result = cli.run("apply", "--json", "--prune", *files)
     assert result.outcomes() == {"widget.a": "changed", f"widget.a@{cli.directory}/y": "changed"}
     assert (cli.read_widget("x"), cli.read_widget("y")) == (None, None)
@@ -244,7 +246,7 @@ def test_symlinked_file_shares_the_inventory(cli_with_orphan: CliRunner) -> None
     cli_with_orphan.declare_widgets("a", "b")
     assert cli_with_orphan.run("apply", str(cli_with_orphan.directory / "alias.toml")).code == 0
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
 
 
 def test_redeclared_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
@@ -256,12 +258,12 @@ def test_redeclared_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None
 
 def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
     def before_apply(spec: Widget) -> None:
-        raise ConvergeError("nailed down")
+        raise ConvergeError("read-only file system")
 
     cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli_with_orphan.run("apply", "--json", "--prune")
     assert result.outcomes()["widget.b"] == "failed"
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
 
 
 def test_plan_and_check_write_no_inventory(cli: CliRunner, places) -> None:
@@ -334,23 +336,23 @@ def test_resource_of_a_crashed_removal_is_recorded(cli_with_orphan: CliRunner) -
     assert cli_with_orphan.run("apply").code == 70
     cli_with_orphan.registry = widget_registry
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
 
 
 def test_pending_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
     cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
     cli_with_orphan.run("apply", "--only", "widget.a")
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [told(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
 
 
 def test_resource_created_by_a_concurrent_run_is_recorded(cli: CliRunner) -> None:
     cli.declare_widgets("wait")
-    slow = Run(cli, "apply")
-    with open(slow.pipe, "w", encoding="utf-8"):  # it is in the midst of its note
+    paused = PausedRun(cli, "apply")
+    with open(paused.pipe, "w", encoding="utf-8"):  # the run is writing its widget
         cli.declare_widgets("c")
         assert cli.run("apply").code == 0
-    assert slow.end().code == 0
+    assert paused.wait().code == 0
     cli.declare_widgets("wait")
     (notice,) = cli.run("plan", "--json").report["notes"]
     assert notice.startswith("`widget.c` is no longer declared")
@@ -364,7 +366,7 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
     (entry,) = (places[1] / "ledger").iterdir()
     file = cli.declare("")
     (cli.directory / "a").unlink()
-    known = Ledger((str(file),), (), widget_registry(), str(places[1]), 60)
+    inventory = Ledger((str(file),), (), widget_registry(), str(places[1]), 60)
     waiting = threading.Event()
 
     class Listener(progress.Reporter):
@@ -374,7 +376,7 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
     with restored_process_state(), ThreadPoolExecutor() as pool:
         progress.listen(Listener())
         with holding(lambda: str(places[1] / "ledger.lock"), 0):
-            second = pool.submit(known.settle, ())
+            second = pool.submit(inventory.settle, ())
             assert waiting.wait(60)
             entry.unlink()
         second.result()
@@ -383,12 +385,12 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
 def test_removal_spec_is_computed_once_per_resource(
     cli: CliRunner,
 ) -> None:
-    """A folder of a file for each of a hundred venvs would pay for it in every run."""
-    asked: list[str] = []
+    """Otherwise a directory with one file per resource would cost quadratic time."""
+    requested_paths: list[str] = []
 
     class Counting(WidgetKind):
         def absent(self, spec: Widget) -> Widget | None:
-            asked.append(spec.path)
+            requested_paths.append(spec.path)
             return super().absent(spec)
 
     kinds = {"widget": Counting(), "gadget": WidgetKind()}
@@ -396,13 +398,13 @@ def test_removal_spec_is_computed_once_per_resource(
     for number in range(20):
         cli.declare_widgets(f"n{number}", filename=f"hosts/{number}.toml")
     for _ in range(2):
-        asked.clear()
+        requested_paths.clear()
         assert cli.run("apply", "--jobs", "1", f"{cli.directory}/hosts/").code == 0
-    assert len(asked) < 200
+    assert len(requested_paths) < 200
 
 
 def test_orphan_of_the_second_file_is_reported(cli_with_orphan: CliRunner) -> None:
-    cli_with_orphan.run("apply")  # it is noted as cli_with_orphan from here
+    cli_with_orphan.run("apply")  # the inventory now records the orphan
     other = str(cli_with_orphan.declare_widgets("b", filename="other.toml"))
     cli_with_orphan.run("apply", other)
     cli_with_orphan.declare_widgets(filename="other.toml")
@@ -414,30 +416,30 @@ def test_resource_removed_as_declared_is_forgotten(cli_with_orphan: CliRunner) -
     cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
     cli_with_orphan.run("apply")
     cli_with_orphan.declare_widgets("a")
-    (cli_with_orphan.directory / "b").write_text("somebody else's")
+    (cli_with_orphan.directory / "b").write_text("unrelated")
     assert cli_with_orphan.run("plan", "--json").report["notes"] == []
 
 
 def test_prune_is_reported_if_the_inventory_write_fails(
     cli_with_orphan: CliRunner, places: tuple[Path, Path]
 ) -> None:
-    ledger, away = places[1] / "ledger", places[1] / "away"
+    entries, backup = places[1] / "ledger", places[1] / "backup"
 
     def before_apply(spec: Widget) -> None:
-        ledger.rename(away)
-        ledger.write_text("in the way")
+        entries.rename(backup)
+        entries.write_text("in the way")
 
     cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli_with_orphan.run("apply", "--json", "--prune")
     assert (result.code, result.outcomes()["widget.b"]) == (0, "changed")
     (notice,) = result.report["notes"]
     assert notice.startswith("the notes of what is declared could not be brought up to date")
-    ledger.unlink()
-    away.rename(ledger)
+    entries.unlink()
+    backup.rename(entries)
     cli_with_orphan.registry = widget_registry
     assert cli_with_orphan.run("apply", "--json").report["notes"] == []
     assert all(
-        f'{cli_with_orphan.directory}/b"' not in entry.read_text() for entry in ledger.iterdir()
+        f'{cli_with_orphan.directory}/b"' not in entry.read_text() for entry in entries.iterdir()
     )
 
 
@@ -445,43 +447,43 @@ def test_inventory_contains_only_the_removal_spec(cli: CliRunner, places) -> Non
     cli.declare_widgets("a", a='password = "https://ann:sesame@h/"')
     cli.run("apply")
     (entry,) = (places[1] / "ledger").iterdir()
-    kept = entry.read_text()
-    assert "sesame" not in kept
-    assert json.loads(kept.partition("\n")[2])["resources"][0]["spec"]["state"] == "absent"
+    content = entry.read_text()
+    assert "sesame" not in content
+    assert json.loads(content.partition("\n")[2])["resources"][0]["spec"]["state"] == "absent"
     assert entry.stat().st_mode & 0o777 == 0o600
 
 
-def odd_ledgers(kept: bytes) -> dict[str, bytes]:
-    whole = kept.partition(b"\n")[2]
-    entry = json.loads(whole)["resources"][0]
-    held = {
-        "no object": "[]",
-        "resources that are none": '{"resources": 3}',
-        "entries that are none": '{"resources": [1, "x", null, []]}',
+def damaged_entries(content: bytes) -> dict[str, bytes]:
+    document = content.partition(b"\n")[2]
+    entry = json.loads(document)["resources"][0]
+    valid_checksum = {
+        "not an object": "[]",
+        "resources of a wrong type": '{"resources": 3}',
+        "entries of wrong types": '{"resources": [1, "x", null, []]}',
         "an unknown kind": json.dumps({"resources": [{**entry, "kind": "zebra"}]}),
-        "a spec that is none": json.dumps({"resources": [{**entry, "spec": 3}]}),
-        "a path that is none": json.dumps({"resources": [{**entry, "spec": {"path": 3}}]}),
-        "a path that cannot be": json.dumps({"resources": [{**entry, "spec": {"path": "/a\0b"}}]}),
-        "what asks for no removal": whole.decode().replace('"absent"', '"present"'),
-        "nested": "[" * 100_000,
+        "a spec of a wrong type": json.dumps({"resources": [{**entry, "spec": 3}]}),
+        "a path of a wrong type": json.dumps({"resources": [{**entry, "spec": {"path": 3}}]}),
+        "a path with a NUL": json.dumps({"resources": [{**entry, "spec": {"path": "/a\0b"}}]}),
+        "a spec that isn't a removal": document.decode().replace('"absent"', '"present"'),
+        "deeply nested": "[" * 100_000,
     }
     return {
         "empty": b"",
-        "torn": kept[: len(kept) // 2],
-        "zeros": b"\0" * len(kept),
-        "another byte": kept.replace(b'"absent"', b'"absenu"'),
-        "another path": kept.replace(b"/b", b"/a"),
-        **{how: under_checksum(text.encode()) for how, text in held.items()},
+        "torn": content[: len(content) // 2],
+        "zeros": b"\0" * len(content),
+        "another byte": content.replace(b'"absent"', b'"absenu"'),
+        "another path": content.replace(b"/b", b"/a"),
+        **{name: under_checksum(text.encode()) for name, text in valid_checksum.items()},
     }
 
 
-@pytest.mark.parametrize("how", odd_ledgers(b'\n{"resources": [{}]}'))
+@pytest.mark.parametrize("damage", damaged_entries(b'\n{"resources": [{}]}'))
 @pytest.mark.parametrize("prune", [[], ["--prune"]])
 def test_damaged_inventory_loses_only_the_notice(
-    cli_with_orphan: CliRunner, places: tuple[Path, Path], how: str, prune: list[str]
+    cli_with_orphan: CliRunner, places: tuple[Path, Path], damage: str, prune: list[str]
 ) -> None:
     (entry,) = (places[1] / "ledger").iterdir()
-    entry.write_bytes(odd_ledgers(entry.read_bytes())[how])
+    entry.write_bytes(damaged_entries(entry.read_bytes())[damage])
     result = cli_with_orphan.run("apply", "--json", *prune)
     assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
     assert cli_with_orphan.read_widget("b") is not None

@@ -1,4 +1,4 @@
-"""JSON Schemas say what the parser does, no more and no less."""
+"""The JSON Schemas accept exactly what the parser accepts and the command prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def schema(cli: CliRunner) -> dict[str, object]:
     return schema
 
 
-GIVEN = {
+VALIDITY = {
     '[widget.a]\npath = "a"\n': True,
     '[defaults]\nsize = 3\n[widget.a]\npath = "a"\ntags = ["x"]\nread-from = "/dev/null"\n': True,
     "": True,
@@ -35,11 +35,13 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize("text", GIVEN)
-def test_declaration_schema_agrees_with_the_parser(cli: CliRunner, schema, text: str) -> None:
-    valid = jsonschema.Draft7Validator(schema).is_valid(tomli.loads(text))
-    cli.declare(text)
-    assert valid is GIVEN[text]
+@pytest.mark.parametrize("declaration", VALIDITY)
+def test_declaration_schema_agrees_with_the_parser(
+    cli: CliRunner, schema, declaration: str
+) -> None:
+    valid = jsonschema.Draft7Validator(schema).is_valid(tomli.loads(declaration))
+    cli.declare(declaration)
+    assert valid is VALIDITY[declaration]
     assert cli.run("plan").code == (0 if valid else 65)
 
 

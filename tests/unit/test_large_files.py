@@ -1,4 +1,4 @@
-"""A file of any size is hashed and copied in little memory, as those of large wheels are."""
+"""Files of any size are hashed and copied with little RAM, including those of large wheels."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from pathlib import Path
 import pytest
 
 from engine.source import tree_digest
-from states.venv import donors
-from states.venv import seal as seals
+from states.venv import donors, seal
 
 SIZE = 48 << 20
-LITTLE = 8 << 20
+MAX_RAM = 8 << 20
 NAME = "lib/large.so"
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A folder with a large file in it, that takes no room."""
-    made = tmp_path / "source"
-    (made / "lib").mkdir(parents=True)
-    with (made / NAME).open("wb") as stream:
+    """Return a directory with a large sparse file."""
+    directory = tmp_path / "source"
+    (directory / "lib").mkdir(parents=True)
+    with (directory / NAME).open("wb") as stream:
         stream.truncate(SIZE)
-    return made
+    return directory
 
 
-def peak(work: Callable[[], object]) -> int:
-    """Return how many bytes were in memory at most for something."""
+def peak_ram(work: Callable[[], object]) -> int:
+    """Return the peak number of bytes that Python allocates during a call."""
     tracemalloc.start()
     try:
         work()
@@ -38,21 +37,21 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> None:
-    assert peak(lambda: seals.entry(str(source), NAME)) < LITTLE
+def test_manifest_entry_of_a_large_file_needs_little_ram(source: Path) -> None:
+    assert peak_ram(lambda: seal.entry(str(source), NAME)) < MAX_RAM
 
 
-def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
-    assert peak(lambda: tree_digest(str(source / NAME))) < LITTLE
+def test_digest_of_a_large_file_needs_little_ram(source: Path) -> None:
+    assert peak_ram(lambda: tree_digest(str(source / NAME))) < MAX_RAM
 
 
-def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
-    sealed = seals.entry(str(source), NAME)
+def test_copy_of_a_large_file_needs_little_ram(source: Path) -> None:
+    entry = seal.entry(str(source), NAME)
     target = source.with_name("target")
-    arguments = (str(source), str(target), [NAME], {NAME: sealed})
+    arguments = (str(source), str(target), [NAME], {NAME: entry})
 
-    assert peak(lambda: donors._copy(*arguments, set())) < LITTLE
-    assert seals.entry(str(target), NAME) == sealed
+    assert peak_ram(lambda: donors._copy(*arguments, set())) < MAX_RAM
+    assert seal.entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 

@@ -1,4 +1,4 @@
-"""What is remembered of a declaration: as good as reading it again, or not used at all."""
+"""Loading declarations, with and without the cache of parsed declarations."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from engine.resource import Resource
 from tests.unit.cli_runner import CliRunner
 
 
-class Memo:
-    """A declaration on a cli, and the note that is kept of it."""
+class CachedDeclaration:
+    """A declaration and its cache."""
 
     def __init__(self, cli: CliRunner, cache: Path) -> None:
         self.cli = cli
@@ -33,49 +33,49 @@ class Memo:
         return sorted(self.cache.glob("declarations/*"))
 
     @contextmanager
-    def reading_nothing(self) -> Iterator[None]:
-        """Fail if the declaration is parsed: a hit must not open that door."""
-        import engine.declaration as door
+    def without_parsing(self) -> Iterator[None]:
+        """Fail if a declaration is parsed: a cache hit must not parse."""
+        import engine.declaration as parser
 
-        real = door.declare
-        door.declare = _refuse
+        declare = parser.declare
+        parser.declare = _fail
         try:
             yield
         finally:
-            door.declare = real
+            parser.declare = declare
 
 
-def _refuse(*_arguments: object) -> None:
-    raise AssertionError("the declaration was read again")
+def _fail(*_arguments: object) -> None:
+    raise AssertionError("the declaration was parsed")
 
 
 @pytest.fixture
-def memo(cli: CliRunner, places: tuple[Path, Path]) -> Memo:
+def cached(cli: CliRunner, places: tuple[Path, Path]) -> CachedDeclaration:
     cli.declare("hello", "text.txt")
     cli.declare("x = 1\n", "library/code.py")
     cli.declare_widgets(
         "b", "a", b='copies = "widget.a"\ntags = ["x", "library"]', a='read-from = "text.txt"'
     )
-    return Memo(cli, places[0])
+    return CachedDeclaration(cli, places[0])
 
 
-def test_cache_hit_returns_the_same_resources(memo: Memo) -> None:
-    missed = memo.load()
-    with memo.reading_nothing():
-        assert memo.load() == missed
-    assert [one.address for one in missed] == ["widget.a", "widget.b"]
+def test_cache_hit_returns_the_same_resources(cached: CachedDeclaration) -> None:
+    resources = cached.load()
+    with cached.without_parsing():
+        assert cached.load() == resources
+    assert [resource.address for resource in resources] == ["widget.a", "widget.b"]
 
 
-def test_cache_hit_restores_tuples(memo: Memo) -> None:
-    memo.load()
-    spec = memo.load()[1].spec
+def test_cache_hit_restores_tuples(cached: CachedDeclaration) -> None:
+    cached.load()
+    spec = cached.load()[1].spec
     assert spec.tags == ("x", "library")
-    assert hash(spec) == hash(memo.load()[1].spec)
+    assert hash(spec) == hash(cached.load()[1].spec)
 
 
-def test_cache_file_is_private(memo: Memo) -> None:
-    memo.load()
-    (cache_file,) = memo.cache_files()
+def test_cache_file_is_private(cached: CachedDeclaration) -> None:
+    cached.load()
+    (cache_file,) = cached.cache_files()
     assert cache_file.stat().st_mode & 0o777 == 0o600
     assert cache_file.parent.stat().st_mode & 0o777 == 0o700
 
@@ -88,8 +88,9 @@ def test_state_directories_ignore_the_umask(cli: CliRunner, places: tuple[Path, 
         assert cli.run("apply").code == 0
     finally:
         os.umask(before)
-    made = [one for place in places for one in (place.parent, place, *place.rglob("*"))]
-    assert {oct(one.stat().st_mode & 0o777) for one in made if one.is_dir()} == {"0o700"}
+    paths = [path for root in places for path in (root.parent, root, *root.rglob("*"))]
+    modes = {oct(path.stat().st_mode & 0o777) for path in paths if path.is_dir()}
+    assert modes == {"0o700"}
     assert (cli.directory / "a").stat().st_mode & 0o777 == 0o644
 
 
@@ -98,155 +99,159 @@ def test_cache_writable_by_others_is_refused(cli: CliRunner, places: tuple[Path,
     assert cli.run("plan").code == 0
     places[0].chmod(0o777)
     for verb in ("plan", "apply", "check", "graph"):
-        refused = cli.run(verb)
-        assert refused.code == (1 if verb == "check" else 77)
-        assert f"unsafe: `{places[0]}`" in refused.err
+        result = cli.run(verb)
+        assert result.code == (1 if verb == "check" else 77)
+        assert f"unsafe: `{places[0]}`" in result.err
     assert cli.read_widget("a") is None
 
 
-def edit(memo: Memo, name: str, old: str, new: str) -> None:
-    path = memo.cli.directory / name
+def edit(cached: CachedDeclaration, name: str, old: str, new: str) -> None:
+    path = cached.cli.directory / name
     path.write_text(path.read_text().replace(old, new))
 
 
-CHANGES: dict[str, Callable[[Memo], object]] = {
-    "the declaration": lambda memo: edit(memo, "widgets.toml", 'text = "b"', 'text = "B"'),
-    "a file that it names": lambda memo: edit(memo, "text.txt", "hello", "Hello"),
-    "a source file": lambda memo: edit(memo, "library/code.py", "1", "2"),
-    "a new source file": lambda memo: memo.cli.declare("", "library/more.py"),
-    "a mode": lambda memo: (memo.cli.directory / "library/code.py").chmod(0o755),
-    "a file gone": lambda memo: (memo.cli.directory / "library/code.py").unlink(),
+CHANGES: dict[str, Callable[[CachedDeclaration], object]] = {
+    "the declaration": lambda cached: edit(cached, "widgets.toml", 'text = "b"', 'text = "B"'),
+    "an input file": lambda cached: edit(cached, "text.txt", "hello", "Hello"),
+    "a source file": lambda cached: edit(cached, "library/code.py", "1", "2"),
+    "a new source file": lambda cached: cached.cli.declare("", "library/more.py"),
+    "a file mode": lambda cached: (cached.cli.directory / "library/code.py").chmod(0o755),
+    "a deleted source file": lambda cached: (cached.cli.directory / "library/code.py").unlink(),
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_cache_misses_after_an_input_changed(memo: Memo, what: str) -> None:
-    before = memo.load()
-    CHANGES[what](memo)
-    with pytest.raises(AssertionError, match="read again"), memo.reading_nothing():
-        memo.load()
-    assert memo.load() != before
+@pytest.mark.parametrize("change", CHANGES)
+def test_cache_misses_after_an_input_changed(cached: CachedDeclaration, change: str) -> None:
+    before = cached.load()
+    CHANGES[change](cached)
+    with pytest.raises(AssertionError, match="was parsed"), cached.without_parsing():
+        cached.load()
+    assert cached.load() != before
 
 
-def test_cache_misses_after_an_input_was_deleted(memo: Memo) -> None:
-    memo.load()
-    (memo.cli.directory / "text.txt").unlink()
+def test_cache_misses_after_an_input_was_deleted(cached: CachedDeclaration) -> None:
+    cached.load()
+    (cached.cli.directory / "text.txt").unlink()
     with pytest.raises(Exception, match="1 problem"):
-        memo.load()
+        cached.load()
 
 
-def test_cache_stores_no_invalid_declaration(memo: Memo) -> None:
-    (memo.cli.directory / "text.txt").unlink()
+def test_cache_stores_no_invalid_declaration(cached: CachedDeclaration) -> None:
+    (cached.cli.directory / "text.txt").unlink()
     with pytest.raises(Exception, match="1 problem"):
-        memo.load()
-    assert memo.cache_files() == []
-    memo.cli.declare("hello", "text.txt")
-    assert len(memo.load()) == 2
+        cached.load()
+    assert cached.cache_files() == []
+    cached.cli.declare("hello", "text.txt")
+    assert len(cached.load()) == 2
 
 
-def test_cache_hits_after_build_artifacts_were_added(memo: Memo) -> None:
-    memo.load()
+def test_cache_hits_after_build_artifacts_were_added(cached: CachedDeclaration) -> None:
+    cached.load()
     for name in ("build/lib/x.py", "__pycache__/code.pyc", "x.egg-info/PKG-INFO", ".git/HEAD"):
-        memo.cli.declare("new", f"library/{name}")
-    with memo.reading_nothing():
-        memo.load()
+        cached.cli.declare("new", f"library/{name}")
+    with cached.without_parsing():
+        cached.load()
 
 
-def _sealed(whole: bytes) -> bytes:
-    return f"{sha256(whole)}\n".encode() + whole
+def _with_checksum(document: bytes) -> bytes:
+    return f"{sha256(document)}\n".encode() + document
 
 
-def _other(content: bytes, **keys: object) -> bytes:
-    return _sealed(json.dumps({**json.loads(content.partition(b"\n")[2]), **keys}).encode())
+def _replace_keys(content: bytes, **keys: object) -> bytes:
+    return _with_checksum(json.dumps({**json.loads(content.partition(b"\n")[2]), **keys}).encode())
 
 
-ODD: dict[str, Callable[[bytes], bytes]] = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _content: b"",
-    "half of it": lambda content: content[: len(content) // 2],
-    "all but a byte": lambda content: content[:-1],
+    "first half": lambda content: content[: len(content) // 2],
+    "last byte missing": lambda content: content[:-1],
     "zeros": lambda content: b"\0" * len(content),
-    "the end zeroed": lambda content: content[:-100] + b"\0" * 100,
-    "one letter of a text": lambda content: content.replace(b'"hello"', b'"hallo"'),
+    "end zeroed": lambda content: content[:-100] + b"\0" * 100,
+    "one letter changed": lambda content: content.replace(b'"hello"', b'"hallo"'),
     "a path changed": lambda content: content.replace(b"project/a", b"project/z"),
     "not UTF-8": lambda content: b"\xff\xfe" + content,
-    "two of them": lambda content: content + content,
-    "no object": lambda _content: _sealed(b"[1]"),
-    "nested": lambda _content: _sealed(b"[" * 100_000),
-    "no resources": lambda content: _other(content, resources=None),
-    "an unknown kind": lambda content: _other(content, resources=[{"kind": "x", "spec": {}}]),
-    "an unknown field": lambda content: _other(
+    "duplicated": lambda content: content + content,
+    "not an object": lambda _content: _with_checksum(b"[1]"),
+    "deeply nested": lambda _content: _with_checksum(b"[" * 100_000),
+    "no resources": lambda content: _replace_keys(content, resources=None),
+    "an unknown kind": lambda content: _replace_keys(
+        content, resources=[{"kind": "x", "spec": {}}]
+    ),
+    "an unknown field": lambda content: _replace_keys(
         content,
         resources=[{"kind": "widget", "name": "a", "spec": {"zzz": 1}, "needs": [], "file": ""}],
     ),
-    "a field missing": lambda content: _other(
+    "a missing field": lambda content: _replace_keys(
         content, resources=[{"kind": "widget", "name": "a", "spec": {}, "needs": [], "file": ""}]
     ),
-    "files of another shape": lambda content: _other(content, files=[1, 2]),
+    "files of a wrong type": lambda content: _replace_keys(content, files=[1, 2]),
 }
 
 
-@pytest.mark.parametrize("how", ODD)
-def test_damaged_cache_file_is_ignored(memo: Memo, how: str) -> None:
-    resources = memo.load()
-    (cache_file,) = memo.cache_files()
-    cache_file.write_bytes(ODD[how](cache_file.read_bytes()))
-    assert memo.load() == resources
-    with memo.reading_nothing():
-        assert memo.load() == resources
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_cache_file_is_ignored(cached: CachedDeclaration, damage: str) -> None:
+    resources = cached.load()
+    (cache_file,) = cached.cache_files()
+    cache_file.write_bytes(DAMAGES[damage](cache_file.read_bytes()))
+    assert cached.load() == resources
+    with cached.without_parsing():
+        assert cached.load() == resources
 
 
-def test_cache_file_replaced_by_a_directory_is_ignored(memo: Memo) -> None:
-    resources = memo.load()
-    (cache_file,) = memo.cache_files()
+def test_cache_file_replaced_by_a_directory_is_ignored(cached: CachedDeclaration) -> None:
+    resources = cached.load()
+    (cache_file,) = cached.cache_files()
     cache_file.unlink()
     cache_file.mkdir()
-    assert memo.load() == resources
+    assert cached.load() == resources
 
 
-def test_cache_stores_no_password(memo: Memo) -> None:
-    memo.cli.declare_widgets("a", a='password = "https://ann:sesame@example.org/"')
-    memo.load()
-    assert memo.cache_files() == []
-    assert memo.load()[0].spec.password == "https://ann:sesame@example.org/"
+def test_cache_stores_no_password(cached: CachedDeclaration) -> None:
+    cached.cli.declare_widgets("a", a='password = "https://ann:sesame@example.org/"')
+    cached.load()
+    assert cached.cache_files() == []
+    assert cached.load()[0].spec.password == "https://ann:sesame@example.org/"
 
 
-@pytest.mark.parametrize("what", ["another version", "another kind", "another spec"])
-def test_cache_of_another_version_is_ignored(memo: Memo, what: str, monkeypatch) -> None:
-    memo.load()
-    if what == "another version":
+@pytest.mark.parametrize("program", ["another version", "another kind", "another spec"])
+def test_cache_of_another_version_is_ignored(
+    cached: CachedDeclaration, program: str, monkeypatch
+) -> None:
+    cached.load()
+    if program == "another version":
         monkeypatch.setattr(loading, "__version__", "999")
     else:
-        kinds = dict(memo.cli.registry().kinds)
-        if what == "another kind":
+        kinds = dict(cached.cli.registry().kinds)
+        if program == "another kind":
             del kinds["gadget"]
         else:
             monkeypatch.setattr(kinds["widget"].spec, "__fields__", {
                 name: field for name, field in kinds["widget"].spec.__fields__.items()
                 if name != "enabled"
             })  # fmt: skip
-        other = loading.Composition(kinds=kinds, default="widget")
-        memo.cli.registry = lambda: other
-    with pytest.raises(AssertionError, match="read again"), memo.reading_nothing():
-        memo.load()
+        registry = loading.Composition(kinds=kinds, default="widget")
+        cached.cli.registry = lambda: registry
+    with pytest.raises(AssertionError, match="was parsed"), cached.without_parsing():
+        cached.load()
 
 
-def test_cache_depends_on_the_directory(memo: Memo) -> None:
-    memo.load()
-    other = memo.cli.declare(
-        (memo.cli.directory / "widgets.toml").read_text(), "there/widgets.toml"
+def test_cache_depends_on_the_directory(cached: CachedDeclaration) -> None:
+    cached.load()
+    other = cached.cli.declare(
+        (cached.cli.directory / "widgets.toml").read_text(), "other/widgets.toml"
     )
-    memo.cli.declare("elsewhere", "there/text.txt")
-    memo.cli.declare("x = 1\n", "there/library/code.py")
-    found = load(read_texts([str(other)]), memo.cli.registry(), str(memo.cache))
-    assert found[0].spec.text == "elsewhere"
+    cached.cli.declare("elsewhere", "other/text.txt")
+    cached.cli.declare("x = 1\n", "other/library/code.py")
+    resources = load(read_texts([str(other)]), cached.cli.registry(), str(cached.cache))
+    assert resources[0].spec.text == "elsewhere"
 
 
 def test_directory_is_read_as_its_sorted_toml_files(cli: CliRunner) -> None:
     for name in ("b.toml", "a.toml", "c.txt", "sub/d.toml"):
         cli.declare("", name)
-    texts = read_texts([str(cli.directory)])
-    assert [Path(one.file).name for one in texts] == ["a.toml", "b.toml"]
-    assert {one.folder for one in texts} == {str(cli.directory)}
+    sources = read_texts([str(cli.directory)])
+    assert [Path(source.file).name for source in sources] == ["a.toml", "b.toml"]
+    assert {source.folder for source in sources} == {str(cli.directory)}
 
 
 def test_repeated_file_is_read_once(cli: CliRunner) -> None:
@@ -277,18 +282,18 @@ def test_standard_input_is_relative_to_the_working_directory(
     assert STDIN == "<stdin>"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="others may have their own files as they like")
-def test_root_refuses_a_world_writable_declaration(cli: CliRunner) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses such files")
+def test_root_refuses_a_declaration_writable_by_all(cli: CliRunner) -> None:
     path = cli.declare_widgets("a")
     path.chmod(0o666)
-    refused = cli.invoke("apply", str(path))
-    assert refused.code == 77
-    assert "anybody can write" in refused.err and f"chmod o-w {path}" in refused.err
+    result = cli.invoke("apply", str(path))
+    assert result.code == 77
+    assert "anybody can write" in result.err and f"chmod o-w {path}" in result.err
     path.chmod(0o664)
     assert cli.invoke("apply", str(path)).code == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
 def test_unreadable_file_is_reported(cli: CliRunner) -> None:
     cli.declare_widgets("a").chmod(0)
     with pytest.raises(Forbidden):
@@ -298,27 +303,27 @@ def test_unreadable_file_is_reported(cli: CliRunner) -> None:
 def test_directory_read_skips_lockfiles_and_hidden_files(cli: CliRunner) -> None:
     cli.declare_widgets("a", filename="hosts/a.toml")
     cli.declare_widgets("b", filename="hosts/pylocks.toml")
-    for other in (
+    for name in (
         "pylock.toml",
         "pylock.web.toml",
         "web.pylock.toml",
         ".next-a.toml",
         ".taplo.toml",
     ):
-        cli.declare("no declaration", f"hosts/{other}")
+        cli.declare("not a declaration", f"hosts/{name}")
     (cli.directory / "hosts" / ".#a.toml").symlink_to("ann@host.1234")
-    (cli.directory / "hosts" / "folder.toml").mkdir()
+    (cli.directory / "hosts" / "directory.toml").mkdir()
     read = read_texts([f"{cli.directory}/hosts"])
-    assert [os.path.basename(text.file) for text in read] == ["a.toml", "pylocks.toml"]
-    assert read_texts([f"{cli.directory}/hosts/.taplo.toml"])[0].content == "no declaration"
+    assert [os.path.basename(source.file) for source in read] == ["a.toml", "pylocks.toml"]
+    assert read_texts([f"{cli.directory}/hosts/.taplo.toml"])[0].content == "not a declaration"
 
 
 def test_file_path_resolves_symlinks_before_dots(cli: CliRunner) -> None:
-    (cli.directory / "else" / "inner").mkdir(parents=True)
-    (cli.directory / "link").symlink_to("else/inner")
-    cli.declare_widgets("a", filename="else/widgets.toml")
-    (text,) = read_texts([f"{cli.directory}/link/../widgets.toml"])
-    assert (text.folder, text.file) == (
-        f"{cli.directory}/else",
-        f"{cli.directory}/else/widgets.toml",
+    (cli.directory / "target" / "inner").mkdir(parents=True)
+    (cli.directory / "link").symlink_to("target/inner")
+    cli.declare_widgets("a", filename="target/widgets.toml")
+    (source,) = read_texts([f"{cli.directory}/link/../widgets.toml"])
+    assert (source.folder, source.file) == (
+        f"{cli.directory}/target",
+        f"{cli.directory}/target/widgets.toml",
     )

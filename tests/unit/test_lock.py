@@ -1,4 +1,4 @@
-"""One engine at a time, decided by the kernel, and told apart by name."""
+"""Locks exclude other processes, and errors name the process that holds a lock."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ with holding(lambda: sys.argv[1], 0):
 """
 
 
-class Holder:
-    """Another process that holds a lock until it is let go."""
+class LockHolder:
+    """Another process that holds a lock until it is released."""
 
     def __init__(self, path: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -50,8 +50,8 @@ class Holder:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "held\n"
 
-    def let_go(self) -> None:
-        """End it, and whatever it started: all of them read from one pipe."""
+    def release(self) -> None:
+        """End the process and its child, which read from the same pipe."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(30)
@@ -64,64 +64,65 @@ def lock(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def holder(lock: Path):
-    held = Holder(lock)
-    yield held
-    held.let_go()
+    """Hold the lock in another process."""
+    lock_holder = LockHolder(lock)
+    yield lock_holder
+    lock_holder.release()
 
 
-def test_lock_error_names_the_holder(lock: Path, holder: Holder) -> None:
+def test_lock_error_names_the_holder(lock: Path, holder: LockHolder) -> None:
     with pytest.raises(Busy) as caught, holding(lambda: str(lock), 0):
-        raise AssertionError("two of us hold it")
+        raise AssertionError("two processes hold the lock")
     user = pwd.getpwuid(os.getuid()).pw_name
-    said = re.escape(f"`{lock}` is locked by pid {holder.process.pid} of {user} since ")
-    assert re.match(said + r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(`\S+ -c ", caught.value.message)
+    prefix = re.escape(f"`{lock}` is locked by pid {holder.process.pid} of {user} since ")
+    assert re.match(prefix + r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(`\S+ -c ", caught.value.message)
     assert caught.value.hint is not None
     assert "--lock-timeout" in caught.value.hint
     assert (caught.value.code, caught.value.retryable) == (75, True)
 
 
 def test_lock_is_acquired_after_its_release(lock: Path) -> None:
-    held = Holder(lock)
+    holder = LockHolder(lock)
     waiting: list[str] = []
 
     class Listener(progress.Reporter):
         def step(self, address: str, text: str) -> None:
             waiting.append(text)
-            held.let_go()
+            holder.release()
 
     progress.listen(Listener())
     try:
         with holding(lambda: str(lock), 60):
-            assert held.process.returncode == 0
+            assert holder.process.returncode == 0
     finally:
         progress.listen(progress.Reporter())
     assert waiting == [f"waiting for the lock, held by {waiting[0].partition('held by ')[2]}"]
-    assert f"pid {held.process.pid} of" in waiting[0]
+    assert f"pid {holder.process.pid} of" in waiting[0]
 
 
 def test_lock_is_kept_by_a_child_of_a_killed_process(lock: Path) -> None:
-    held = Holder(lock, "child")
-    held.process.kill()
-    held.process.wait(30)
+    holder = LockHolder(lock, "child")
+    holder.process.kill()
+    holder.process.wait(30)
     try:
         assert is_held(str(lock))
         with (
             pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught,
             holding(lambda: str(lock), 0),
         ):
-            raise AssertionError("two of us hold it")
-        assert f"pid {held.process.pid} " not in caught.value.message
+            raise AssertionError("two processes hold the lock")
+        assert f"pid {holder.process.pid} " not in caught.value.message
     finally:
-        assert held.process.stdin is not None
-        held.process.stdin.close()
+        assert holder.process.stdin is not None
+        holder.process.stdin.close()
     with holding(lambda: str(lock), 30):
         assert len(inherited()) == 1
 
 
 def test_lock_of_a_killed_process_is_released(lock: Path) -> None:
-    held = Holder(lock)
-    held.process.kill()
-    held.process.wait(30)
+    holder = LockHolder(lock)
+    holder.process.kill()
+    holder.process.wait(30)
     assert not is_held(str(lock))
     with holding(lambda: str(lock), 0):
         pass
@@ -137,7 +138,7 @@ def test_lock_is_released_after_an_exception(lock: Path) -> None:
 def test_every_held_lock_is_inherited(tmp_path: Path) -> None:
     with holding(lambda: str(tmp_path / "a"), 0), holding(lambda: str(tmp_path / "b"), 0):
         assert len(inherited()) == 2
-        assert [os.fstat(one).st_ino for one in inherited()] == [
+        assert [os.fstat(descriptor).st_ino for descriptor in inherited()] == [
             (tmp_path / name).stat().st_ino for name in "ab"
         ]
 
@@ -149,16 +150,16 @@ def test_lock_without_a_path_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_lock_is_retried_if_its_directory_disappears(lock: Path) -> None:
-    """As when another engine removes the store at that moment."""
-    asked = []
+    """Another process may delete the store at that moment."""
+    calls = []
 
-    def find() -> str:
-        asked.append(lock)
-        if len(asked) == 1:
+    def find_lock() -> str:
+        calls.append(lock)
+        if len(calls) == 1:
             raise FileNotFoundError(2, "No such file or directory", str(lock.parent))
         return str(lock)
 
-    with holding(find, 0):
+    with holding(find_lock, 0):
         assert lock.exists()
 
 
@@ -168,15 +169,15 @@ def test_is_held_ignores_locks_of_this_process(lock: Path) -> None:
 
 
 def test_is_held_does_not_block_other_processes(lock: Path) -> None:
-    """Who looks has the lock for a moment, shared; the one who takes it does not wait."""
+    """`is_held` takes a shared lock briefly, and taking the lock tolerates that."""
     lock.touch()
-    with lock.open("rb") as looking:
-        fcntl.flock(looking, fcntl.LOCK_SH)
-        ended = threading.Timer(0.02, fcntl.flock, (looking, fcntl.LOCK_UN))
-        ended.start()
+    with lock.open("rb") as observer:
+        fcntl.flock(observer, fcntl.LOCK_SH)
+        timer = threading.Timer(0.02, fcntl.flock, (observer, fcntl.LOCK_UN))
+        timer.start()
         with holding(lambda: str(lock), 0):
             assert len(inherited()) == 1
-        ended.join()
+        timer.join()
 
 
 def test_is_held_creates_no_file(lock: Path) -> None:
@@ -185,7 +186,7 @@ def test_is_held_creates_no_file(lock: Path) -> None:
 
 
 def test_replaced_lock_file_is_not_the_lock(lock: Path) -> None:
-    """Who holds a file that others no longer find holds nothing."""
+    """A lock on an unlinked file excludes no other process."""
     with holding(lambda: str(lock), 0):
         lock.unlink()
         with holding(lambda: str(lock), 0):
@@ -202,20 +203,20 @@ def test_symlinked_lock_file_is_refused(lock: Path, tmp_path: Path) -> None:
 def test_command_with_a_locked_resource_exits_75(cli: CliRunner) -> None:
     cli.declare_widgets("a", "b")
     cli.registry = lambda: widget_registry(locked=True)
-    held = Holder(cli.directory / "a.lock")
+    holder = LockHolder(cli.directory / "a.lock")
     try:
         result = cli.run("apply", "--json", "--lock-timeout", "0", "--only", "widget.a")
         assert (result.code, result.report["exit"]["retryable"]) == (75, True)
-        assert f"pid {held.process.pid} " in result.resource("widget.a")["error"]["message"]
+        assert f"pid {holder.process.pid} " in result.resource("widget.a")["error"]["message"]
         assert cli.read_widget("a") is None
-        assert cli.run("plan").code == 0, "a plan waits for nobody"
+        assert cli.run("plan").code == 0, "a plan takes no lock"
     finally:
-        held.let_go()
+        holder.release()
     assert cli.run("apply", "--lock-timeout", "0").code == 0
 
 
 def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
-    """Each writes its own text over and over; what is there in the end is one of them, whole."""
+    """Two processes write repeatedly, and the final content is that of one of them."""
     from engine.converge import BringAbout, converge
 
     cli.declare('[widget.a]\npath = "a"\ntext = "first"\n', "first.toml")
@@ -225,17 +226,17 @@ def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
         pid = os.fork()
         if pid == 0:
             kinds = widget_registry(locked=True).kinds
-            ended = [converge(cli.load(name), kinds, BringAbout(60)) for _ in range(20)]
-            os._exit(any(one.outcome == "failed" for (one,) in ended))
+            results = [converge(cli.load(name), kinds, BringAbout(60)) for _ in range(20)]
+            os._exit(any(result.outcome == "failed" for (result,) in results))
         pids.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
-    said = cli.read_widget("a")
-    assert said is not None
-    assert said["text"] in ("first", "second")
+    widget = cli.read_widget("a")
+    assert widget is not None
+    assert widget["text"] in ("first", "second")
 
 
-def test_lock_wait_ends_at_the_timeout(lock: Path, holder: Holder) -> None:
-    before = time.monotonic()
+def test_lock_wait_ends_at_the_timeout(lock: Path, holder: LockHolder) -> None:
+    start = time.monotonic()
     with pytest.raises(Busy, match="locked by"), holding(lambda: str(lock), 0.2):
         raise AssertionError
-    assert time.monotonic() - before >= 0.2
+    assert time.monotonic() - start >= 0.2

@@ -1,4 +1,4 @@
-"""A saved plan is done exactly, or refused."""
+"""A saved plan is applied exactly, or refused if it is out of date."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.unit.widget_kind import Widget, widget_registry
 
 @pytest.fixture
 def cli_with_plan(cli: CliRunner) -> CliRunner:
+    """Return a CLI runner with two declared widgets and a saved plan to create them."""
     cli.declare_widgets("a", "b")
     assert cli.run("plan", "--out", str(cli.directory / "plan.json")).code == 0
     return cli
@@ -35,57 +36,59 @@ def test_saved_plan_equals_the_json_report(cli_with_plan: CliRunner) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["the declaration", "what nobody sees", "the world", "which part", "all done"]
+    "change", ["declaration", "secret", "drift", "selection", "already applied"]
 )
 def test_outdated_plan_exits_80_and_changes_nothing(cli_with_plan: CliRunner, change: str) -> None:
     arguments = []
-    if change == "the declaration":
+    if change == "declaration":
         cli_with_plan.declare_widgets("a", "b", b="size = 2")
-    if change == "what nobody sees":
+    if change == "secret":
         cli_with_plan.declare_widgets("a", "b", b='password = "sesame"')
-    if change == "the world":
+    if change == "drift":
         (cli_with_plan.directory / "a").write_text("dent")
-    if change == "which part":
+    if change == "selection":
         arguments = ["--only", "widget.a"]
-    if change == "all done":
+    if change == "already applied":
         cli_with_plan.run("apply")
-    before = {one.name: one.read_bytes() for one in cli_with_plan.directory.iterdir()}
+    before = {path.name: path.read_bytes() for path in cli_with_plan.directory.iterdir()}
     result = apply(cli_with_plan, *arguments)
     assert (result.code, result.report["exit"]["class"]) == (80, "stale-plan")
-    assert {one.name: one.read_bytes() for one in cli_with_plan.directory.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in cli_with_plan.directory.iterdir()} == before
 
 
-@pytest.mark.parametrize("late", ["a", "c"])
-def test_change_after_plan_verification_is_refused(cli: CliRunner, late: str) -> None:
-    """Somebody writes the note `late` then."""
+@pytest.mark.parametrize("changed", ["a", "c"])
+def test_change_after_plan_verification_is_refused(cli: CliRunner, changed: str) -> None:
+    """Another process writes the widget `changed` after the plan was verified."""
     cli.declare_widgets("c")
     cli.run("apply")
     cli.declare_widgets("a", "b", "c")
     cli.run("plan", "--out", str(cli.directory / "plan.json"))
-    looks = {"a": 0, "b": 0, "c": 0}
+    observations = {"a": 0, "b": 0, "c": 0}
 
     def before_observe(spec: Widget) -> None:
         name = os.path.basename(spec.path)
-        looks[name] += 1
-        if name == late and looks[name] == 2:
+        observations[name] += 1
+        if name == changed and observations[name] == 2:
             Path(spec.path).write_text('{"text": "dent"}')
 
     cli.registry = lambda: widget_registry(before_observe=before_observe)
     result = apply(cli)
     assert (result.code, result.report["exit"]["class"]) == (80, "stale-plan")
     outcomes = {"widget.a": "changed", "widget.b": "changed", "widget.c": "unchanged"}
-    assert result.outcomes() == {**outcomes, f"widget.{late}": "failed"}
-    assert "after the plan was confirmed: " in result.resource(f"widget.{late}")["error"]["message"]
-    assert cli.read_widget(late) == {"text": "dent"}
+    assert result.outcomes() == {**outcomes, f"widget.{changed}": "failed"}
+    assert (
+        "after the plan was confirmed: " in result.resource(f"widget.{changed}")["error"]["message"]
+    )
+    assert cli.read_widget(changed) == {"text": "dent"}
 
 
 def test_planned_change_made_by_others_is_accepted(cli_with_plan: CliRunner) -> None:
     content = json.dumps({"text": "a", "color": "red", "size": "1", "enabled": "false", "tags": ""})
-    looks: list[str] = []
+    observed_names: list[str] = []
 
     def before_observe(spec: Widget) -> None:
-        looks.append(os.path.basename(spec.path))
-        if looks.count("a") == 2 and looks[-1] == "a":
+        observed_names.append(os.path.basename(spec.path))
+        if observed_names.count("a") == 2 and observed_names[-1] == "a":
             Path(spec.path).write_text(content)
 
     cli_with_plan.registry = lambda: widget_registry(before_observe=before_observe)
@@ -112,18 +115,18 @@ def test_dry_run_verifies_a_saved_plan(cli_with_plan: CliRunner) -> None:
 def test_plan_verification_and_apply_report_in_sequence(
     cli_with_plan: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    events: list[str] = []
 
     class Listener(progress.Reporter):
         def opened(self) -> None:
-            said.append("opened")
+            events.append("opened")
 
         def close(self) -> None:
-            said.append("closed")
+            events.append("closed")
 
-    monkeypatch.setattr(session, "reporter", lambda **_how: Listener())
+    monkeypatch.setattr(session, "reporter", lambda **_options: Listener())
     apply(cli_with_plan)
-    assert said[:4] == ["opened", "closed", "opened", "closed"]
+    assert events[:4] == ["opened", "closed", "opened", "closed"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"x": 1}', "\xff", "[" * 100_000])
@@ -138,20 +141,20 @@ def test_invalid_plan_file_exits_66_and_changes_nothing(
     assert cli_with_plan.read_widget("a") is None
 
 
-@pytest.mark.parametrize("what", ["a device", "a symlink", "a pipe", "a folder"])
-def test_plan_out_replaces_only_a_regular_file(cli: CliRunner, what: str) -> None:
+@pytest.mark.parametrize("file_type", ["a device", "a symlink", "a pipe", "a directory"])
+def test_plan_out_replaces_only_a_regular_file(cli: CliRunner, file_type: str) -> None:
     cli.declare_widgets("a")
     out = cli.directory / "out"
-    if what == "a device":
-        # One of the test's own: should this fail, the system's would be gone.
+    if file_type == "a device":
+        # Create a device for the test, so that a failure can't delete one of the system.
         if os.geteuid() != 0:
             pytest.skip("only root can make a device")
         os.mknod(out, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
-    if what == "a symlink":
+    if file_type == "a symlink":
         out.symlink_to("elsewhere")
-    if what == "a pipe":
+    if file_type == "a pipe":
         os.mkfifo(out)
-    if what == "a folder":
+    if file_type == "a directory":
         out.mkdir()
     before = out.lstat()
     result = cli.run("plan", "--out", str(out))
@@ -210,4 +213,4 @@ def test_invalid_plan_path_is_refused_before_observing(cli: CliRunner, name: str
 
 
 def _fail_on_observe(spec: Widget) -> None:
-    raise AssertionError(f"{spec.path} was looked at")
+    raise AssertionError(f"{spec.path} was observed")

@@ -1,4 +1,4 @@
-"""What a password in a URL looks like, and what only looks like one."""
+"""Redaction hides credentials in URLs and keeps text that only resembles them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One document for plan, apply and check: its numbers, its digest, its exit codes."""
+"""The JSON report of plan, apply, and check: counts, digest, and exit codes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from tests.unit.widget_kind import Widget, widget_registry
 
 @pytest.fixture
 def cli_with_widgets(cli: CliRunner) -> CliRunner:
-    """Three notes; which of them fail, and how, is said by `fail`."""
+    """Return a CLI runner with three widgets, of which `c` depends on `a`."""
     cli.declare_widgets("a", "b", "c", c='needs = ["widget.a"]')
     return cli
 
 
 def fail(cli: CliRunner, **errors: Exception) -> None:
+    """Let apply raise the given error for each named widget."""
+
     def before_apply(spec: Widget) -> None:
         name = spec.path.rpartition("/")[2]
         if name in errors:
@@ -56,8 +58,8 @@ def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None
     ],
 )
 def test_comment_summarizes_the_report(cli_with_widgets: CliRunner, verb, before, comment) -> None:
-    for one in before:
-        cli_with_widgets.run(one)
+    for command in before:
+        cli_with_widgets.run(command)
     assert cli_with_widgets.run(verb, "--json").report["comment"] == comment
 
 
@@ -97,30 +99,30 @@ def test_exit_code_depends_on_the_failure_class(
     fail(cli_with_widgets, **errors)
     result = cli_with_widgets.run("apply", "--json", "--detailed-exitcode")
     assert (result.code, result.report["exit"]["retryable"]) == (detailed, retryable)
-    for note in "abc":
-        (cli_with_widgets.directory / note).unlink(missing_ok=True)
+    for name in "abc":
+        (cli_with_widgets.directory / name).unlink(missing_ok=True)
     result = cli_with_widgets.run("apply", "--json")
     assert (result.code, result.report["exit"]["retryable"]) == (plain, retryable)
 
 
 @pytest.mark.parametrize(
-    ("world", "code", "name"),
-    [("as declared", 0, "ok"), ("drifted", 2, "drift"), ("unreadable", 1, "failed")],
+    ("drift", "code", "exit_class"),
+    [("none", 0, "ok"), ("deleted file", 2, "drift"), ("unreadable", 1, "failed")],
 )
 def test_check_exit_code_depends_on_drift(
-    cli_with_widgets: CliRunner, world: str, code: int, name: str
+    cli_with_widgets: CliRunner, drift: str, code: int, exit_class: str
 ) -> None:
     cli_with_widgets.run("apply")
-    if world == "drifted":
+    if drift == "deleted file":
         (cli_with_widgets.directory / "a").unlink()
-    if world == "unreadable":
+    if drift == "unreadable":
 
         def before_observe(spec: Widget) -> None:
             raise PermissionError(13, "Permission denied", spec.path)
 
         cli_with_widgets.registry = lambda: widget_registry(before_observe=before_observe)
     result = cli_with_widgets.run("check", "--json")
-    assert (result.code, result.report["exit"]["class"]) == (code, name)
+    assert (result.code, result.report["exit"]["class"]) == (code, exit_class)
     assert cli_with_widgets.run("check").code == code
 
 
@@ -149,12 +151,12 @@ def test_report_separates_a_failure_from_skipped_dependents(cli_with_widgets: Cl
         a=ConvergeError("write failed", hint="free some space", output="line 1\nline 2"),
     )
     result = cli_with_widgets.run("apply", "--json")
-    cause, victim = result.resource("widget.a"), result.resource("widget.c")
-    assert cause["error"] == {
+    failed, skipped = result.resource("widget.a"), result.resource("widget.c")
+    assert failed["error"] == {
         "code": 1, "message": "write failed", "hint": "free some space", "output": "line 1\nline 2",
     }  # fmt: skip
-    assert (cause["because"], victim["because"], victim["error"]) == (None, "widget.a", None)
-    assert victim["reason"] == "it needs widget.a, which failed"
+    assert (failed["because"], skipped["because"], skipped["error"]) == (None, "widget.a", None)
+    assert skipped["reason"] == "it needs widget.a, which failed"
 
 
 def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: CliRunner) -> None:
@@ -162,11 +164,11 @@ def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: Cl
     (cli_with_widgets.directory / "a").write_text(
         json.dumps({**(cli_with_widgets.read_widget("a") or {}), "damage": "dent"})
     )
-    one = cli_with_widgets.run("plan", "--json").resource("widget.a")
-    assert one["path"] == str(cli_with_widgets.directory / "a")
-    assert (one["action"], one["reason"]) == ("repair", "the file is damaged")
-    assert changes_of(one) == {"damage": ("dent", None)}
-    assert one["observed"]["damage"] == "dent"
+    resource = cli_with_widgets.run("plan", "--json").resource("widget.a")
+    assert resource["path"] == str(cli_with_widgets.directory / "a")
+    assert (resource["action"], resource["reason"]) == ("repair", "the file is damaged")
+    assert changes_of(resource) == {"damage": ("dent", None)}
+    assert resource["observed"]["damage"] == "dent"
 
 
 def test_digest_is_the_same_for_plan_and_apply(cli: CliRunner) -> None:
@@ -202,5 +204,5 @@ def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
     documents.append(cli_with_widgets.invoke("apply", "--json", "--bogus").report)
     cli_with_widgets.declare("[zebra.a]\n")
     documents.append(cli_with_widgets.run("plan", "--json").report)
-    assert len({tuple(one) for one in documents}) == 1
-    assert {one["format_version"] for one in documents} == {"1.2"}
+    assert len({tuple(document) for document in documents}) == 1
+    assert {document["format_version"] for document in documents} == {"1.2"}

@@ -1,4 +1,4 @@
-"""Where cache and state lie, and what the options amount to."""
+"""Cache and state directories, and settings from command-line options."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STAT
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset the variables that name directories, and use an unprivileged home directory."""
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", "/home/user")
 
 
 def test_directories_of_root_are_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +32,8 @@ def test_directories_of_root_are_system_directories(monkeypatch: pytest.MonkeyPa
 def test_directories_of_users_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert places() == (
-        "/home/somebody/.cache/converge",
-        "/home/somebody/.local/state/converge",
+        "/home/user/.cache/converge",
+        "/home/user/.local/state/converge",
     )
     monkeypatch.setenv("XDG_CACHE_HOME", "/c")
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
@@ -52,16 +53,18 @@ def test_directory_writable_by_others_is_refused(
 ) -> None:
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CONVERGE_STATE_DIR", str(tmp_path / "state"))
-    folder = tmp_path / name.split("_")[1].lower()
-    folder.mkdir()
-    folder.chmod(mode)
-    with pytest.raises(Forbidden, match=f"`{folder}` is writable for others") as caught:
+    directory = tmp_path / name.split("_")[1].lower()
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.raises(Forbidden, match=f"`{directory}` is writable for others") as caught:
         places()
     assert f"name another by `{name}`" in (caught.value.hint or "")
-    assert "rm " not in (caught.value.hint or ""), "it may be any folder, such as /tmp"
+    assert "rm " not in (caught.value.hint or ""), (
+        "the hint must not suggest to delete a directory such as /tmp"
+    )
     for safe in (0o755, 0o700, 0o500):
-        folder.chmod(safe)
-        assert str(folder) in places()
+        directory.chmod(safe)
+        assert str(directory) in places()
 
 
 def test_private_directory_in_a_shared_one_is_allowed(
@@ -82,17 +85,17 @@ def test_relative_directory_is_refused(monkeypatch: pytest.MonkeyPatch, name: st
     assert "`CONVERGE_CACHE_DIR`" in (caught.value.hint or "")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-@pytest.mark.parametrize("how", ["a folder", "a symlink"])
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner")
+@pytest.mark.parametrize("file_type", ["a directory", "a symlink"])
 def test_directory_of_another_user_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file_type: str
 ) -> None:
     cache = tmp_path / "cache"
-    if how == "a folder":
+    if file_type == "a directory":
         cache.mkdir(0o700)
     else:
-        (tmp_path / "there").mkdir(0o700)
-        cache.symlink_to("there")
+        (tmp_path / "target").mkdir(0o700)
+        cache.symlink_to("target")
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
     assert places()[0] == str(cache)
     os.chown(cache, 65534, 65534, follow_symlinks=False)
@@ -101,7 +104,7 @@ def test_directory_of_another_user_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "names"),
+    ("arguments", "packages"),
     [
         ([], None),
         ([f"--upgrade={options.EVERYTHING}"], frozenset()),
@@ -111,7 +114,7 @@ def test_directory_of_another_user_is_refused(
         (["--upgrade=a", f"--upgrade={options.EVERYTHING}"], frozenset()),
     ],
 )
-def test_upgrade_selects_no_some_or_all_packages(arguments: list[str], names) -> None:
+def test_upgrade_selects_no_some_or_all_packages(arguments: list[str], packages) -> None:
     parser = ArgumentParser()
     options.running(parser)
-    assert options.settings(parser.parse_args(arguments)).upgrade == names
+    assert options.settings(parser.parse_args(arguments)).upgrade == packages

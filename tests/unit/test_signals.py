@@ -1,4 +1,4 @@
-"""Asked to stop, a run ends at the next safe point and says so."""
+"""After a signal, a run ends at the next safe point and reports the interruption."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import pytest
 
 from tests.support.command import ROOT, Completed, completed
 from tests.unit.cli_runner import CliRunner
-from tests.unit.test_lock import Holder
+from tests.unit.test_lock import LockHolder
 
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 @pytest.fixture(autouse=True)
-def nothing_ignored() -> Iterator[None]:
-    """What a shell starts in the background ignores SIGINT, and so would what we start."""
+def default_handlers() -> Iterator[None]:
+    """Reset signal handlers: a background job ignores SIGINT, and its children inherit that."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in STOPS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-class Run:
-    """A run that holds still in the midst of its first widget."""
+class PausedRun:
+    """A run that pauses while it writes the widget `wait`."""
 
     def __init__(self, cli: CliRunner, *arguments: str, stderr: int = subprocess.PIPE) -> None:
         self.pipe = cli.directory / "pipe"
@@ -43,24 +43,24 @@ class Run:
             stderr=stderr,
         )
 
-    def asked(self, number: signal.Signals, *, ignored: bool = False) -> Completed:
-        """Send a signal in its midst, let it go on, and wait for its end."""
-        # Opening a pipe waits until the other side has come to it.
+    def interrupt(self, number: signal.Signals, *, ignored: bool = False) -> Completed:
+        """Send a signal during the pause, resume the run, and wait for its end."""
+        # Opening the pipe blocks until the run opens the other end.
         with open(self.pipe, "w", encoding="utf-8") as pipe:
             self.process.send_signal(number)
-            _delivered(self.process.pid)
+            _wait_for_delivery(self.process.pid)
             if not ignored:
                 pipe.write("signalled")
-        return self.end()
+        return self.wait()
 
-    def end(self) -> Completed:
-        """Wait for its end."""
+    def wait(self) -> Completed:
+        """Wait for the end of the run."""
         out, err = self.process.communicate(timeout=60)
         return completed(self.arguments, self.process.returncode, out, err)
 
 
-def _delivered(pid: int) -> None:
-    """Wait until a process has no signal pending, or is no more."""
+def _wait_for_delivery(pid: int) -> None:
+    """Wait until a process has no pending signal or no longer exists."""
     while True:
         try:
             status = Path(f"/proc/{pid}/status").read_text()
@@ -77,7 +77,7 @@ def test_signal_ends_the_run_at_the_next_safe_point(
     cli: CliRunner, number: signal.Signals, arguments: list[str]
 ) -> None:
     cli.declare_widgets("wait", "after", "last", last='needs = ["widget.wait"]')
-    result = Run(cli, "apply", "--json", "--jobs", "1", *arguments).asked(number)
+    result = PausedRun(cli, "apply", "--json", "--jobs", "1", *arguments).interrupt(number)
     assert result.code == STOPS[number]
     assert result.report["exit"] == {
         "code": STOPS[number],
@@ -97,7 +97,7 @@ def test_signal_ends_the_run_at_the_next_safe_point(
 
 def test_run_after_an_interruption_completes(cli: CliRunner) -> None:
     cli.declare_widgets("wait", "after")
-    Run(cli, "apply", "--jobs", "1").asked(signal.SIGTERM)
+    PausedRun(cli, "apply", "--jobs", "1").interrupt(signal.SIGTERM)
     assert cli.run("apply", "--json").outcomes() == {
         "widget.wait": "changed",
         "widget.after": "changed",
@@ -107,10 +107,10 @@ def test_run_after_an_interruption_completes(cli: CliRunner) -> None:
 
 def test_second_signal_ends_the_run_immediately(cli: CliRunner) -> None:
     cli.declare_widgets("wait")
-    run = Run(cli, "apply")
+    run = PausedRun(cli, "apply")
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGTERM)
-        _delivered(run.process.pid)
+        _wait_for_delivery(run.process.pid)
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(30) == 143
     out, _ = run.process.communicate()
@@ -119,61 +119,61 @@ def test_second_signal_ends_the_run_immediately(cli: CliRunner) -> None:
 
 def test_second_signal_restores_the_terminal(cli: CliRunner) -> None:
     cli.declare_widgets("wait")
-    ours, theirs = pty.openpty()
-    run = Run(cli, "apply", stderr=theirs)
+    controller, terminal = pty.openpty()
+    run = PausedRun(cli, "apply", stderr=terminal)
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGINT)
-        _delivered(run.process.pid)
+        _wait_for_delivery(run.process.pid)
         run.process.send_signal(signal.SIGINT)
         assert run.process.wait(30) == 130
-    shown = os.read(ours, 100_000)
-    os.close(ours)
-    os.close(theirs)
+    shown = os.read(controller, 100_000)
+    os.close(controller)
+    os.close(terminal)
     assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
 
 
 def test_signal_ends_a_run_that_waits_for_input(cli: CliRunner) -> None:
     os.mkfifo(cli.directory / "widgets.toml")
-    run = Run(cli, "plan")
+    run = PausedRun(cli, "plan")
     with open(cli.directory / "widgets.toml", "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(30) == -signal.SIGTERM
 
 
 def test_ignored_signal_stays_ignored(cli: CliRunner) -> None:
-    """As `nohup` has it."""
+    """`nohup` starts commands with SIGHUP ignored."""
     cli.declare_widgets("wait")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        run = Run(cli, "apply", "--json")
+        run = PausedRun(cli, "apply", "--json")
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert run.asked(signal.SIGHUP, ignored=True).outcomes() == {"widget.wait": "changed"}
+    assert run.interrupt(signal.SIGHUP, ignored=True).outcomes() == {"widget.wait": "changed"}
 
 
 def test_interruption_takes_precedence_over_failures(cli: CliRunner) -> None:
     cli.declare_widgets("broken", "wait")
     (cli.directory / "broken").mkdir()
-    # One after the other, so that the first has gone wrong before the signal comes.
-    result = Run(cli, "apply", "--json", "--jobs", "1").asked(signal.SIGTERM)
+    # With one job, the first widget fails before the signal arrives.
+    result = PausedRun(cli, "apply", "--json", "--jobs", "1").interrupt(signal.SIGTERM)
     assert (result.code, result.report["exit"]["class"]) == (143, "interrupted")
     assert "is a directory" in result.resource("widget.broken")["error"]["message"]
 
 
 def test_signal_ends_a_wait_for_a_lock(cli: CliRunner) -> None:
     cli.declare_widgets("a")
-    held = Holder(cli.directory / "a.lock")
+    holder = LockHolder(cli.directory / "a.lock")
     try:
-        run = Run(cli, "apply", "--json", "--lock-timeout", "600")
+        run = PausedRun(cli, "apply", "--json", "--lock-timeout", "600")
         assert run.process.stderr is not None
         assert b"waiting for the lock" in run.process.stderr.readline()
         run.process.send_signal(signal.SIGTERM)
-        assert run.end().code == 143
+        assert run.wait().code == 143
     finally:
-        held.let_go()
+        holder.release()
 
 
 def test_interrupted_run_reports_failure_in_json(cli: CliRunner) -> None:
     cli.declare_widgets("wait")
-    result = Run(cli, "apply", "--json").asked(signal.SIGINT)
+    result = PausedRun(cli, "apply", "--json").interrupt(signal.SIGINT)
     assert json.loads(result.out)["failed"] is True

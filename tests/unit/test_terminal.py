@@ -1,4 +1,4 @@
-"""Progress: plain lines, a live display on a terminal, or nothing; never in the way of the work."""
+"""Progress as plain lines, as a live display, or not at all. It never interrupts the work."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from engine import progress
+from engine.converge import BringAbout, converge
 from engine.terminal import LazyLive, Lines, reporter
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
@@ -23,11 +24,12 @@ from tests.unit.widget_kind import Widget, widget_registry
 
 @pytest.fixture
 def reporting_cli(cli: CliRunner) -> CliRunner:
+    """Return a CLI runner with two widgets that report progress with control characters."""
     cli.declare_widgets("a", "b")
 
     def before_apply(spec: Widget) -> None:
         progress.step(f"writing {os.path.basename(spec.path)}\x1b[2J")
-        progress.detail("the pen scratches\r")
+        progress.detail("tool output\r")
 
     cli.registry = lambda: widget_registry(before_apply=before_apply)
     return cli
@@ -40,16 +42,16 @@ def test_lines_print_each_step_with_its_resource(reporting_cli: CliRunner) -> No
 
 
 def test_lines_print_a_step_without_a_resource() -> None:
-    with redirect_stderr(io.StringIO()) as heard:
+    with redirect_stderr(io.StringIO()) as stderr:
         Lines(verbose=False).step("", "waiting")
-    assert heard.getvalue() == "waiting\n"
+    assert stderr.getvalue() == "waiting\n"
 
 
 def test_verbose_prints_tool_output(reporting_cli: CliRunner) -> None:
     err = reporting_cli.run("apply", "--jobs", "1", "--verbose").err
     assert err.splitlines()[:2] == [
         "widget.a: writing a\\x1b[2J",
-        "widget.a:   the pen scratches\\r",
+        "widget.a:   tool output\\r",
     ]
 
 
@@ -63,35 +65,45 @@ def test_run_without_changes_prints_no_progress(reporting_cli: CliRunner) -> Non
 
 
 def test_broken_pipe_does_not_stop_the_work(reporting_cli: CliRunner) -> None:
-    class Gone(io.StringIO):
+    class ClosedPipe(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    lines = Lines(verbose=True)
-    with redirect_stderr(Gone()):
-        lines.step("widget.a", "writing")
-        lines.detail("widget.a", "scratching")
+    with restored_process_state(), redirect_stderr(ClosedPipe()):
+        progress.listen(Lines(verbose=True))
+        results = converge(
+            reporting_cli.load(), reporting_cli.registry().kinds, BringAbout(lock_timeout=0)
+        )
+
+    assert [result.outcome for result in results] == ["changed", "changed"]
+    assert reporting_cli.read_widget("a") is not None
+    assert reporting_cli.read_widget("b") is not None
 
 
 def test_step_is_attributed_to_the_current_task() -> None:
-    heard: list[tuple[str, ...]] = []
+    events: list[tuple[str, ...]] = []
 
     class Listener(progress.Reporter):
         def begun(self, address: str) -> None:
-            heard.append(("begun", address))
+            events.append(("begun", address))
 
         def step(self, address: str, text: str) -> None:
-            heard.append((address, text))
+            events.append((address, text))
 
         def ended(self, address: str) -> None:
-            heard.append(("ended", address))
+            events.append(("ended", address))
 
     with restored_process_state():
         progress.listen(Listener())
         with pytest.raises(ZeroDivisionError), progress.task("widget.a"):
-            _fail_after(lambda: progress.step("one"))
-        progress.step("two")
-    assert heard == [("begun", "widget.a"), ("widget.a", "one"), ("ended", "widget.a"), ("", "two")]
+            _fail_after(lambda: progress.step("inside"))
+        progress.step("outside")
+    assert events == [
+        ("begun", "widget.a"),
+        ("widget.a", "inside"),
+        ("ended", "widget.a"),
+        ("", "outside"),
+    ]
 
 
 def _fail_after(work: Callable[[], None]) -> None:
@@ -100,7 +112,7 @@ def _fail_after(work: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quiet", "verbose", "terminal", "kind"),
+    ("quiet", "verbose", "terminal", "reporter_class"),
     [
         (True, False, "xterm", progress.Reporter),
         (True, True, "", progress.Reporter),
@@ -111,44 +123,50 @@ def _fail_after(work: Callable[[], None]) -> None:
     ],
 )
 def test_reporter_depends_on_the_terminal(
-    quiet, verbose, terminal, kind, monkeypatch: pytest.MonkeyPatch
+    quiet, verbose, terminal, reporter_class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", terminal)
     stream = io.StringIO()
     stream.isatty = lambda: bool(terminal)  # type: ignore[method-assign]
     with redirect_stderr(stream):
-        assert type(reporter(quiet=quiet, verbose=verbose, colour=True)) is kind
+        assert type(reporter(quiet=quiet, verbose=verbose, colour=True)) is reporter_class
 
 
-def on_a_terminal(cli: CliRunner, *arguments: str, **env: str) -> tuple[int, str]:
-    """Run the command with a terminal of its own as standard error; return what it showed."""
-    process, ours = begun_on_a_terminal(cli, *arguments, **env)
+def run_on_a_terminal(cli: CliRunner, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run the command with a terminal as standard error; return exit code and terminal output."""
+    process, controller = start_on_a_terminal(cli, *arguments, **env)
     assert process.stdin is not None
     process.stdin.close()
-    shown = b""
-    while select.select([ours], [], [], 60)[0]:
+    output = b""
+    while select.select([controller], [], [], 60)[0]:
         try:
-            block = os.read(ours, 65536)
+            block = os.read(controller, 65536)
         except OSError:
             break
         if not block:
             break
-        shown += block
-    os.close(ours)
-    return process.wait(60), shown.decode()
+        output += block
+    os.close(controller)
+    return process.wait(60), output.decode()
 
 
-def begun_on_a_terminal(
+def start_on_a_terminal(
     cli: CliRunner, *arguments: str, **env: str
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Begin so; each note takes its time until standard input ends. Return our end as well."""
-    ours, theirs = pty.openpty()
+    """Start the command with a terminal as standard error.
+
+    Each widget waits until standard input is closed.
+
+    Returns:
+        The process, and the controlling side of the terminal.
+    """
+    controller, terminal = pty.openpty()
     program = (
         "import sys; from engine import progress; from engine.cli import main\n"
         "from tests.unit.widget_kind import widget_registry\n"
         "def before_apply(spec):\n"
-        "    progress.step('sharpening')\n"
-        "    progress.detail('the [red]knife[/red] \\x1b[2J')\n"
+        "    progress.step('writing')\n"
+        "    progress.detail('[red]tool output[/red] \\x1b[2J')\n"
         "    sys.stdin.read()\n"
         "code = main(lambda s: widget_registry(before_apply=before_apply))\n"
         "sys.exit(code)\n"
@@ -158,19 +176,19 @@ def begun_on_a_terminal(
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=theirs,
+        stderr=terminal,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **env},
     )
-    os.close(theirs)
-    return process, ours
+    os.close(terminal)
+    return process, controller
 
 
 def test_live_display_restores_the_terminal(cli: CliRunner) -> None:
     cli.declare_widgets("a", "b")
-    code, shown = on_a_terminal(cli, "apply")
+    code, shown = run_on_a_terminal(cli, "apply")
     assert code == 0
     assert "widget.a" in shown
-    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") >= 1, "the cursor comes back"
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") >= 1, "the cursor is shown again"
     assert "\x1b[2J" not in shown, "a tool cannot clear the screen"
 
 
@@ -186,7 +204,7 @@ def test_live_display_follows_the_color_setting(
     cli: CliRunner, arguments: list[str], env: dict[str, str], colored: bool
 ) -> None:
     cli.declare_widgets("a")
-    _, shown = on_a_terminal(cli, "apply", *arguments, **env)
+    _, shown = run_on_a_terminal(cli, "apply", *arguments, **env)
     assert "widget.a" in shown
     assert bool(re.search(r"\x1b\[[0-9;]*m", shown)) is colored
 
@@ -194,14 +212,14 @@ def test_live_display_follows_the_color_setting(
 def test_live_display_is_empty_without_changes(cli: CliRunner) -> None:
     cli.declare_widgets("a")
     cli.run("apply")
-    assert on_a_terminal(cli, "apply") == (0, "")
+    assert run_on_a_terminal(cli, "apply") == (0, "")
 
 
 def test_closed_terminal_does_not_stop_the_work(cli: CliRunner) -> None:
     cli.declare_widgets("a", "b")
-    process, ours = begun_on_a_terminal(cli, "apply", "--jobs", "1")
-    os.read(ours, 1)
-    os.close(ours)
+    process, controller = start_on_a_terminal(cli, "apply", "--jobs", "1")
+    os.read(controller, 1)
+    os.close(controller)
     process.communicate()
 
     assert process.returncode == 0
@@ -225,15 +243,15 @@ def test_live_display_shortens_long_tool_output() -> None:
     live, stream = LazyLive(colour=True), io.StringIO()
     with redirect_stderr(stream):
         live.opened()
-        live.begun("widget.about-everything\x1b[2J")
-        live.detail("widget.about-everything\x1b[2J", "scratching " * 20)
+        live.begun("widget.with-a-long-name\x1b[2J")
+        live.detail("widget.with-a-long-name\x1b[2J", "tool output " * 20)
         assert live.live is not None
         live.live.progress.refresh()
         with live.live.progress.console.capture() as shown:
             live.live.progress.console.print(live.live.progress.get_renderable())
         live.close()
     (line,) = shown.get().splitlines()
-    assert r"widget.about-everything\x1b[2J scratching" in line
+    assert r"widget.with-a-long-name\x1b[2J tool output" in line
     assert "0:00:0" in line
 
 
@@ -241,13 +259,13 @@ def test_live_display_does_not_interpret_markup() -> None:
     live = LazyLive(colour=True)
     stream = io.StringIO()
     with redirect_stderr(stream):
-        live.step("widget.a", "before it has begun")
+        live.step("widget.a", "before the task starts")
         live.opened()
         live.begun("widget.a")
-        live.detail("widget.a", "[red]knife[/red] \x1b[2J")
+        live.detail("widget.a", "[red]tool output[/red] \x1b[2J")
         assert live.live is not None
         (task,) = live.live.progress.tasks
-        assert task.description == r"[red]knife[/red] \x1b[2J"
+        assert task.description == r"[red]tool output[/red] \x1b[2J"
         live.ended("widget.a")
         assert live.live.progress.tasks == []
         live.close()

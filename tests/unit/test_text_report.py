@@ -1,4 +1,4 @@
-"""Reports as text: signs carry the meaning, and nothing in them can move the cursor."""
+"""Reports as text: symbols carry the meaning, and control characters are escaped."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 
 
-def world(cli: CliRunner) -> CliRunner:
-    """One note of each action."""
+def one_of_each_action(cli: CliRunner) -> CliRunner:
+    """Declare and prepare one widget per action."""
     cli.declare_widgets("update", "replace", "repair", "delete", "same")
     cli.run("apply")
     (cli.directory / "repair").write_text(
-        json.dumps({**(cli.read_widget("repair") or {}), "damage": "dent\x1b[2J\nspilt"})
+        json.dumps({**(cli.read_widget("repair") or {}), "damage": "dent\x1b[2J\nscratch"})
     )
     cli.declare_widgets(
         "update", "replace", "repair", "delete", "same", "create",
@@ -28,27 +28,27 @@ def world(cli: CliRunner) -> CliRunner:
 
 
 def test_plan_shows_symbol_address_action_and_changes(cli: CliRunner) -> None:
-    here = cli.directory
-    out = world(cli).run("plan").out
+    directory = cli.directory
+    out = one_of_each_action(cli).run("plan").out
     digest = re.search(r"digest (sha256:[0-9a-f]{64})", out)
     assert digest is not None
     assert out == (
-        f"~ widget.update  update  {here}/update\n"
+        f"~ widget.update  update  {directory}/update\n"
         "    because the spec changed\n"
         "    ~ size 1 → 2\n"
-        f"± widget.replace  replace  {here}/replace\n"
+        f"± widget.replace  replace  {directory}/replace\n"
         "    because the spec changed\n"
         "    ~ color red → blue\n"
-        f"! widget.repair  repair  {here}/repair\n"
+        f"! widget.repair  repair  {directory}/repair\n"
         "    because the file is damaged\n"
-        "    - damage dent\\x1b[2J\\nspilt\n"
-        f"- widget.delete  delete  {here}/delete\n"
+        "    - damage dent\\x1b[2J\\nscratch\n"
+        f"- widget.delete  delete  {directory}/delete\n"
         "    because it is declared absent\n"
         "    - color red  (the spec changed)\n"
         "    - enabled false  (the spec changed)\n"
         "    - size 1  (the spec changed)\n"
         "    - text delete  (the spec changed)\n"
-        f"+ widget.create  create  {here}/create\n"
+        f"+ widget.create  create  {directory}/create\n"
         "    because nothing is there yet\n"
         "    + color red  (the spec changed)\n"
         "    + enabled false  (the spec changed)\n"
@@ -64,16 +64,16 @@ def test_failure_shows_tool_output_hint_and_skipped_dependents(cli: CliRunner) -
     cli.declare_widgets("a", "b", b='needs = ["widget.a"]')
 
     def before_apply(spec: Widget) -> None:
-        raise ConvergeError("out of \x07ink", hint="buy\rsome", output="one\ntwo\x1b[31m")
+        raise ConvergeError("disk \x07full", hint="free\rspace", output="line 1\nline 2\x1b[31m")
 
     cli.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli.run("apply")
     assert result.out == (
         f"✗ widget.a  failed  {cli.directory}/a\n"
-        "    error: out of \\x07ink\n"
-        "      one\n"
-        "      two\\x1b[31m\n"
-        "    hint: buy\\rsome\n"
+        "    error: disk \\x07full\n"
+        "      line 1\n"
+        "      line 2\\x1b[31m\n"
+        "    hint: free\\rspace\n"
         f"· widget.b  skipped  {cli.directory}/b\n"
         "    because it needs widget.a, which failed\n"
         "\n"
@@ -97,19 +97,19 @@ def test_notices_come_before_the_summary(cli: CliRunner) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["\x1b", "\x9b", "\x07", "\r", "\n", "\b", "\u202e", "\u2028", "\0"]
+    "character", ["\x1b", "\x9b", "\x07", "\r", "\n", "\b", "\u202e", "\u2028", "\0"]
 )
-def test_control_characters_are_escaped(cli: CliRunner, bad: str) -> None:
-    assert bad not in printable(f"a{bad}b")
-    assert printable(f"a{bad}b") == f"a{repr(bad)[1:-1]}b"
-    text = error_text(ConvergeError(f"a{bad}b", hint=f"c{bad}d"), Paint(on=False))
-    assert (len(text.split("\n")), text.count(bad)) == (3, 2 if bad == "\n" else 0)
+def test_control_characters_are_escaped(cli: CliRunner, character: str) -> None:
+    assert character not in printable(f"a{character}b")
+    assert printable(f"a{character}b") == f"a{repr(character)[1:-1]}b"
+    text = error_text(ConvergeError(f"a{character}b", hint=f"c{character}d"), Paint(on=False))
+    assert (len(text.split("\n")), text.count(character)) == (3, 2 if character == "\n" else 0)
     cli.declare_widgets("a")
     cli.run("apply")
-    (cli.directory / "a").write_text(json.dumps({"text": f"x{bad}widget.z  create"}))
+    (cli.directory / "a").write_text(json.dumps({"text": f"x{character}widget.z  create"}))
     for arguments in ([], ["--verbose"]):
         out = cli.run("plan", *arguments).out
-        assert bad not in out.replace("\n", "") or bad == "\n"
+        assert character not in out.replace("\n", "") or character == "\n"
         assert not [line for line in out.splitlines() if line.startswith("widget.z")]
 
 
@@ -121,11 +121,11 @@ def test_printable_escapes_a_lone_surrogate() -> None:
     assert printable("caf\udce9") == r"caf\udce9"
 
 
-ESCAPE = "\x1b["
+ESCAPE_SEQUENCE = "\x1b["
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "terminal", "colored"),
+    ("arguments", "environment", "terminal", "has_color"),
     [
         ([], {}, False, False),
         ([], {}, True, True),
@@ -140,24 +140,24 @@ ESCAPE = "\x1b["
         (["--color", "auto"], {}, True, True),
     ],
 )
-@pytest.mark.parametrize("outcome", ["a plan", "a wrong declaration", "wrong usage"])
+@pytest.mark.parametrize("outcome", ["a plan", "an invalid declaration", "a usage error"])
 def test_color_follows_option_environment_and_terminal(
-    cli: CliRunner, monkeypatch, arguments, environment, terminal, colored, outcome
+    cli: CliRunner, monkeypatch, arguments, environment, terminal, has_color, outcome
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, content in environment.items():
         monkeypatch.setenv(name, content)
-    cli.declare_widgets("a", a="zzz = 1" if outcome == "a wrong declaration" else "")
-    more = ["--bogus"] if outcome == "wrong usage" else []
-    result = cli.invoke("plan", "--quiet", str(cli.directory / "widgets.toml"), *arguments, *more,
+    cli.declare_widgets("a", a="zzz = 1" if outcome == "an invalid declaration" else "")
+    extra = ["--bogus"] if outcome == "a usage error" else []
+    result = cli.invoke("plan", "--quiet", str(cli.directory / "widgets.toml"), *arguments, *extra,
                     terminal=terminal)  # fmt: skip
-    assert (ESCAPE in result.out + result.err) is colored
+    assert (ESCAPE_SEQUENCE in result.out + result.err) is has_color
 
 
 def test_json_output_has_no_color(cli: CliRunner) -> None:
     cli.declare_widgets("a")
-    assert ESCAPE not in cli.run("plan", "--json", "--color", "always").out
+    assert ESCAPE_SEQUENCE not in cli.run("plan", "--json", "--color", "always").out
 
 
 def test_long_change_lists_are_shortened_without_verbose(cli: CliRunner) -> None:

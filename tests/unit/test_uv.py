@@ -1,4 +1,4 @@
-"""What uv is called with, and what its arguments and those of git amount to."""
+"""The environment of uv, and the translation of errors from uv and Git."""
 
 from __future__ import annotations
 
@@ -10,63 +10,63 @@ from engine.errors import ConvergeError, Forbidden, Unavailable
 from states import child, uv
 
 FETCHING = "  cause: failed to fetch into: /cache/uv/git-v2/db/0123456789abcdef\n"
-COMPLAINTS: dict[str, tuple[str, type[ConvergeError], str]] = {
-    "a host that nobody knows": (
+ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
+    "unknown host": (
         f"{FETCHING}fatal: unable to access 'https://x.invalid/x.git/': Could not resolve host",
         Unavailable,
         "check the network",
     ),
-    "a host that refuses": (
+    "connection refused": (
         "  cause: failed to clone into: /cache\nfatal: unable to access 'http://127.0.0.1:1/x.git/': "
         "Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
         Unavailable,
         "check the network",
     ),
-    "a repository that wants a password": (
+    "repository requires a password": (
         f"{FETCHING}fatal: could not read Username for 'https://h': terminal prompts disabled",
         Unavailable,
         "`git+ssh://`",
     ),
-    "a repository that knows no such key": (
+    "SSH key rejected": (
         f"{FETCHING}git@h: Permission denied (publickey).",
         Unavailable,
         "`git+ssh://`",
     ),
-    "a repository that is not there": (
+    "missing repository": (
         f"{FETCHING}fatal: repository 'http://127.0.0.1/x.git/' not found",
         ConvergeError,
         "correct its URL",
     ),
-    "a repository of another user's": (
+    "repository of another user": (
         f"{FETCHING}fatal: detected dubious ownership in repository at '/x/.git'\n"
         "To add an exception for this directory, call:\n"
         "\tgit config --global --add safe.directory /x/.git",
         Forbidden,
         "`git config --system",
     ),
-    "a folder that is no repository": (
+    "directory that isn't a repository": (
         f"{FETCHING}fatal: '/x' does not appear to be a git repository",
         ConvergeError,
         "correct its URL",
     ),
-    "a branch that is not there": (
+    "missing branch": (
         f"{FETCHING}fatal: couldn't find remote ref refs/tags/none",
         ConvergeError,
         "the branch, tag or commit",
     ),
-    "a file that is not there": (
+    "missing file": (
         "Failed to fetch: http://h/x.whl\n"
         "  cause: HTTP status client error (404 Not Found) for url (http://h/x.whl)",
         Unavailable,
         "`--upgrade` chooses anew",
     ),
-    "a certificate that nobody vouches for": (
+    "certificate rejected by uv": (
         "  cause: error sending request for url (https://h/simple/x/)\n"
         "  cause: invalid peer certificate: UnknownIssuer",
         Unavailable,
         "`SSL_CERT_FILE`",
     ),
-    "one that git does not take": (
+    "certificate rejected by Git": (
         f"{FETCHING}fatal: unable to access 'https://h/x.git/': server certificate verification "
         "failed. CAfile: none CRLfile: none",
         Unavailable,
@@ -75,28 +75,28 @@ COMPLAINTS: dict[str, tuple[str, type[ConvergeError], str]] = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "kind", "hint"), COMPLAINTS.values(), ids=COMPLAINTS)
+@pytest.mark.parametrize(("output", "error_class", "hint"), ERRORS.values(), ids=ERRORS)
 def test_uv_error_has_its_class_and_hint(
-    arguments: str, kind: type[ConvergeError], hint: str
+    output: str, error_class: type[ConvergeError], hint: str
 ) -> None:
-    error = uv.complaint(child.Ended(1, arguments), "choosing versions")
+    error = uv.complaint(child.Ended(1, output), "choosing versions")
 
-    assert type(error) is kind
+    assert type(error) is error_class
     assert hint in (error.hint or "")
 
 
 def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, str] = {}
+    environment: dict[str, str] = {}
 
-    def run(_argv: object, *, env: dict[str, str], **_how: object) -> child.Ended:
-        seen.update(env)
+    def run(_argv: object, *, env: dict[str, str], **_options: object) -> child.Ended:
+        environment.update(env)
         return child.Ended(0, "")
 
     monkeypatch.setattr(child, "run", run)
-    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ours.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/site.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "")
 
     uv.call(["version"], work=str(tmp_path), cache=str(tmp_path), doing="asking")
 
-    assert seen["SSL_CERT_FILE"] == seen["GIT_SSL_CAINFO"] == "/etc/ours.pem"
-    assert "GIT_SSL_CAPATH" not in seen
+    assert environment["SSL_CERT_FILE"] == environment["GIT_SSL_CAINFO"] == "/etc/site.pem"
+    assert "GIT_SSL_CAPATH" not in environment
