@@ -1,1 +1,1 @@
-"""What tests make for themselves: wheels, source projects and a package index to serve them."""
+"""Shared test tools: the command, wheels, source projects, and a package index."""

@@ -1,7 +1,7 @@
-"""A build backend (PEP 517, PEP 660) in one file, copied into every source project of the tests.
+"""A build backend (PEP 517, PEP 660) in one file, copied to every source project of the tests.
 
-It needs nothing but Python 3.8, so that building needs no network. It never runs from here: it
-reads the project in the current folder (PKG-INFO, entry_points.txt, src/), as a frontend calls it.
+It needs only Python 3.8, so that builds work offline. A frontend runs the copy, which reads the project
+in the current directory (PKG-INFO, entry_points.txt, src/).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def build_wheel(
     config_settings: object = None,
     metadata_directory: str | None = None,
 ) -> str:
-    """Build the wheel of the project in the current folder; return its file name."""
-    _fail_if_told_to()
+    """Build the wheel of the project in the current directory; return its file name."""
+    _fail_if_requested()
     return _wheel(wheel_directory, _tree("src"))
 
 
@@ -33,20 +33,20 @@ def build_editable(
     config_settings: object = None,
     metadata_directory: str | None = None,
 ) -> str:
-    """Build a wheel that only points at src/; return its file name."""
-    _fail_if_told_to()
+    """Build a wheel that only points to src/; return its file name."""
+    _fail_if_requested()
     return _wheel(wheel_directory, {_prefix() + ".pth": os.path.abspath("src").encode() + b"\n"})
 
 
 def build_sdist(sdist_directory: str, config_settings: object = None) -> str:
-    """Pack the current folder; return the archive's file name."""
+    """Pack the current directory; return the file name of the archive."""
     return pack(os.curdir, sdist_directory, _prefix())
 
 
 def prepare_metadata_for_build_wheel(
     metadata_directory: str, config_settings: object = None
 ) -> str:
-    """Write the .dist-info folder; return its name."""
+    """Write the .dist-info directory; return its name."""
     info = _prefix() + ".dist-info"
     os.makedirs(os.path.join(metadata_directory, info))
     for path, content in _info().items():
@@ -58,11 +58,11 @@ def prepare_metadata_for_build_wheel(
 prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
-def pack(folder: str, directory: str, prefix: str) -> str:
-    """Pack `folder` as `directory`/PREFIX.tar.gz, the same bytes every time; return the name."""
+def pack(source: str, directory: str, prefix: str) -> str:
+    """Pack `source` as `directory`/PREFIX.tar.gz, reproducibly; return the file name."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, content in sorted(_tree(folder).items()):
+        for path, content in sorted(_tree(source).items()):
             entry = tarfile.TarInfo(prefix + "/" + path)
             entry.size = len(content)
             entry.mtime = 1577836800
@@ -80,18 +80,18 @@ def _gzip(blob: bytes) -> bytes:
     return out.getvalue()
 
 
-def _tree(folder: str) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(set(folders) - {".git", "__pycache__"})
+def _tree(root: str) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for parent, directories, files in os.walk(root):
+        directories[:] = sorted(set(directories) - {".git", "__pycache__"})
         for name in files:
             path = os.path.join(parent, name)
             with open(path, "rb") as file:
-                found[os.path.relpath(path, folder).replace(os.sep, "/")] = file.read()
-    return found
+                contents[os.path.relpath(path, root).replace(os.sep, "/")] = file.read()
+    return contents
 
 
-def _fail_if_told_to() -> None:
+def _fail_if_requested() -> None:
     if os.path.exists("build-fails.txt"):
         with open("build-fails.txt", encoding="utf-8") as file:
             sys.stderr.write(file.read())

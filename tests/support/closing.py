@@ -1,4 +1,4 @@
-"""The closing lines of a test run: what was verified, and what was left out.
+"""The closing lines of a test run: counts of verified and deselected tests.
 
 With pytest-xdist, each worker sends its counts to the controller, which prints them once.
 """
@@ -42,7 +42,7 @@ class Closing:
         self.missing.update(missing)
 
     def write(self, reporter: pytest.TerminalReporter) -> None:
-        """Print the closing lines, with a banner for each thing that wasn't verified."""
+        """Print the closing lines, with a banner for each skipped part."""
         if self.record.rows or self.record.skipped:
             reporter.write_line(self.record.line())
         if self.deselected:

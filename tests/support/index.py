@@ -1,4 +1,4 @@
-"""A package index on 127.0.0.1 that serves a folder and remembers what it was asked."""
+"""A package index on 127.0.0.1 that serves a directory and records each request."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from types import TracebackType
 from typing import final
 from urllib.parse import unquote, urlsplit
 
-from tests.support.metadata import normalised
+from tests.support.metadata import normalized
 from tests.support.pages import CONTENT_TYPES, File, listing, project_html, project_json
 
 FRESH = {"Cache-Control": "no-cache"}
-"""A client may keep a page but must ask again, so that a release made just now is seen."""
+"""A client can cache a page but must revalidate it, so that it sees new releases."""
 FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One request as it came in, and how it was answered."""
+    """One request, and the status of its response."""
 
     method: str
     path: str
@@ -39,11 +39,11 @@ class _Answer:
 
 @final
 class Index:
-    """Serves the wheels and source distributions in a folder, as it is at each request.
+    """Serves the wheels and source distributions in a directory; new files are visible at once.
 
-    Pages are PEP 503 HTML or PEP 691 JSON as the client asks, with hashes, `Requires-Python` and
-    the wheels' metadata (PEP 658). It is a context manager; the port stays the same when it is
-    closed and opened again. Its faults are attributes that may be set while it runs.
+    Pages are PEP 503 HTML or PEP 691 JSON, depending on the request, with hashes, `Requires-Python`
+    and the metadata of wheels (PEP 658). It is a context manager. The port stays the same after
+    `close` and `open`. Tests can set the attributes that inject faults at any time.
     """
 
     def __init__(self, directory: Path, auth: tuple[str, str] | None = None) -> None:
@@ -52,20 +52,21 @@ class Index:
         self.auth = auth
         self.requests: list[Request] = []
         self.down = False
-        """Answer everything with 503 (for a refused connection, `close` it)."""
+        """Respond to every request with 503 (to refuse connections, call `close`)."""
         self.delay = 0.0
-        """Seconds to wait before each answer."""
+        """Seconds to wait before each response."""
         self.statuses: dict[str, int] = {}
-        """{end of a path: status} to answer with instead."""
+        """{suffix of a path: status} to respond with."""
         self.replaced: dict[str, bytes] = {}
-        """{file name: content} to serve in its place, while the pages give the true hash."""
+        """{file name: content} to serve instead of the file; the pages keep the original hash."""
         self.yanked: dict[str, str] = {}
         """{file name: reason}."""
         self.uploaded: dict[str, str] = {}
-        """{file name: upload time}; without one a file is from 2020-01-01T00:00:00Z."""
+        """{file name: upload time} (default: 2020-01-01T00:00:00Z)."""
         self.html_only = False
+        """Serve neither JSON nor separate metadata, as a plain directory of links does."""
         self.freshness = FOREVER
-        """Serve neither JSON nor separate metadata, as a plain folder of links does."""
+        """The caching headers of files."""
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -84,14 +85,14 @@ class Index:
         self.close()
 
     def open(self) -> None:
-        """Listen, on the port of the last time if there was one."""
+        """Listen, on the same port as before if this isn't the first time."""
         index = self
 
         class Handler(_Handler):
             def answer(self) -> _Answer:
                 return index.answer(self.path, self.headers.get("Accept", ""), self.credentials())
 
-            def note(self, status: int) -> None:
+            def record_request(self, status: int) -> None:
                 index.requests.append(Request(method=self.command, path=self.path, status=status))
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
@@ -101,7 +102,7 @@ class Index:
         ).start()
 
     def close(self) -> None:
-        """Stop listening: connections are refused from now on."""
+        """Stop listening, so that connections are refused."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -109,21 +110,21 @@ class Index:
 
     @property
     def url(self) -> str:
-        """The simple index, without credentials."""
+        """The URL of the simple index, without credentials."""
         return f"http://127.0.0.1:{self._port}/simple/"
 
     @property
     def url_with_password(self) -> str:
-        """The simple index with the credentials in it."""
+        """The URL of the simple index, with the credentials."""
         user, password = self.auth or ("", "")
         return self.url.replace("//", f"//{user}:{password}@", 1)
 
     def paths(self) -> list[str]:
-        """Return the paths asked for so far, in order."""
+        """Return the requested paths in order."""
         return [request.path for request in self.requests]
 
     def answer(self, target: str, accept: str, credentials: tuple[str, str] | None) -> _Answer:
-        """Return the answer to a GET of `target`; faults first, then what is there."""
+        """Return the response to a GET of `target`; injected faults take precedence."""
         time.sleep(self.delay)
         path = unquote(urlsplit(target).path)
         if self.down:
@@ -157,18 +158,18 @@ class Index:
         if not name:
             body = listing(sorted({file.project for file in files}), as_json=as_json)
             return _Answer(status=200, content_type=kind, body=body.encode(), headers=FRESH)
-        mine = [file for file in files if file.project == normalised(name)]
-        if not mine:
+        project_files = [file for file in files if file.project == normalized(name)]
+        if not project_files:
             return _refusal(404)
         if as_json:
-            body = project_json(name, mine)
+            body = project_json(name, project_files)
         else:
-            body = project_html(name, mine, with_metadata=not self.html_only)
+            body = project_html(name, project_files, with_metadata=not self.html_only)
         return _Answer(status=200, content_type=kind, body=body.encode(), headers=FRESH)
 
     def _file(self, name: str) -> _Answer:
-        found = {file.name: file for file in self._files()}
-        wheel = found.get(name.removesuffix(".metadata"))
+        files = {file.name: file for file in self._files()}
+        wheel = files.get(name.removesuffix(".metadata"))
         if wheel is None or "/" in name:
             return _refusal(404)
         body = self.replaced.get(name) or wheel.path.read_bytes()
@@ -186,12 +187,12 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> _Answer:
         raise NotImplementedError
 
-    def note(self, status: int) -> None:
+    def record_request(self, status: int) -> None:
         raise NotImplementedError
 
     def do_GET(self) -> None:
         answer = self.answer()
-        self.note(answer.status)
+        self.record_request(answer.status)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -212,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         return user, password
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Say nothing on stderr: `Index.requests` has it."""
+        """Don't log to stderr: `Index.requests` has each request."""
 
 
 def _refusal(status: int) -> _Answer:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 Extras = Mapping[str, Iterable[str]]
 
 
-def normalised(name: str) -> str:
-    """Return `name` as an index spells it (PEP 503)."""
+def normalized(name: str) -> str:
+    """Return the normalized form of a project name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def module_name(name: str) -> str:
-    """Return the import name of the package `name`, which is also its name in file names."""
-    return normalised(name).replace("-", "_")
+    """Return the import name of the package `name`, which file names use too."""
+    return normalized(name).replace("-", "_")
 
 
 def core_metadata(
@@ -28,8 +28,8 @@ def core_metadata(
 ) -> str:
     """Return a METADATA or PKG-INFO file (core metadata 2.1).
 
-    2.1 on purpose: from 2.2 on an installer may trust a source distribution's PKG-INFO and never
-    run its build backend.
+    The version is 2.1 on purpose. From 2.2 on, an installer can trust the PKG-INFO of a source
+    distribution and skip its build backend.
     """
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     if requires_python:
@@ -37,7 +37,7 @@ def core_metadata(
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
     for extra, requirements in sorted((extras or {}).items()):
         lines.append(f"Provides-Extra: {extra}")
-        lines += [f"Requires-Dist: {_only_with(extra, one)}" for one in requirements]
+        lines += [f"Requires-Dist: {_only_with(extra, line)}" for line in requirements]
     return "\n".join(lines) + "\n"
 
 
@@ -50,8 +50,8 @@ def entry_points(console_scripts: Mapping[str, str] | None) -> str:
 
 
 def _only_with(extra: str, requirement: str) -> str:
-    what, _, marker = requirement.partition(";")
+    name, _, marker = requirement.partition(";")
     condition = f'extra == "{extra}"'
     if marker.strip():
         condition = f"({marker.strip()}) and {condition}"
-    return f"{what.strip()} ; {condition}"
+    return f"{name.strip()} ; {condition}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from tests.support.metadata import normalised
+from tests.support.metadata import normalized
 
 CONTENT_TYPES = {
     "json": "application/vnd.pypi.simple.v1+json",
@@ -19,7 +19,7 @@ CONTENT_TYPES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """A wheel or source distribution as an index knows it."""
+    """A wheel or source distribution with the metadata that an index publishes."""
 
     path: Path
     sha256: str
@@ -31,7 +31,7 @@ class File:
 
     @classmethod
     def read(cls, path: Path, *, yanked: str | None, uploaded: str) -> File:
-        """Return what there is to say of the file at `path`."""
+        """Read the file at `path`."""
         blob = path.read_bytes()
         return cls(
             path=path,
@@ -58,12 +58,12 @@ class File:
 
     @property
     def project(self) -> str:
-        """The normalised name of the project whose file this is."""
-        return normalised(self._parts[0])
+        """The normalized name of the file's project."""
+        return normalized(self._parts[0])
 
     @property
     def version(self) -> str:
-        """The version as the file name has it."""
+        """The version in the file name."""
         return self._parts[1]
 
     @property
@@ -93,7 +93,7 @@ def project_json(name: str, files: list[File]) -> str:
     """Return the page of one project as JSON."""
     page = {
         "meta": {"api-version": "1.1"},
-        "name": normalised(name),
+        "name": normalized(name),
         "versions": sorted({file.version for file in files}),
         "files": [_file_json(file) for file in files],
     }

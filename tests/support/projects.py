@@ -1,6 +1,6 @@
-"""Source projects made on the spot: folders, source distributions, git repositories.
+"""Generate source projects: directories, source distributions, Git repositories.
 
-Each carries its own build backend, so that building one needs no network and no setuptools.
+Each project contains its build backend, so that a build needs neither network nor setuptools.
 """
 
 from __future__ import annotations
@@ -33,14 +33,26 @@ def make_project(
     build_fails: str | None = None,
     static: bool = True,
 ) -> Path:
-    """Write the folder `directory`/NAME, ready for `pip install`; return it.
+    """Write the directory `directory`/NAME, ready for `pip install`; return its path.
 
-    `files` {path: content} are added, relative to the project (`src/NAME/more.py`); an existing
-    project is written over. `build_fails` makes the backend print that text and exit 1 when a
-    wheel is built; `static=False` leaves `[project]` out of pyproject.toml, so that an installer
-    must run the backend to know the name and what is required.
+    An existing project is overwritten.
+
+    Args:
+        directory: The parent directory.
+        name: The name of the project.
+        version: The version of the project.
+        requires: The requirements.
+        extras: The requirements of each extra.
+        requires_python: The supported Python versions.
+        files: Contents by path relative to the project (`src/NAME/more.py`).
+        console_scripts: Targets ("module:function") by command.
+        build_requires: The requirements of the build.
+        build_fails: Makes the backend print this text and exit 1 when it builds a wheel.
+        static: If false, pyproject.toml has no `[project]`, so that an installer must run the
+            backend to get the name and the requirements.
+
     """
-    folder = directory / name
+    project_dir = directory / name
     package = module_name(name)
     options = [f"requires = {json.dumps(list(build_requires))}", 'build-backend = "backend"']
     pyproject = "\n".join(["[build-system]", *options, 'backend-path = ["_build"]', ""])
@@ -61,8 +73,8 @@ def make_project(
     if build_fails is not None:
         written["build-fails.txt"] = build_fails
     for path, content in {**written, **(files or {})}.items():
-        _write(folder / path, content)
-    return folder
+        _write(project_dir / path, content)
+    return project_dir
 
 
 def make_sdist(
@@ -79,9 +91,12 @@ def make_sdist(
     build_fails: str | None = None,
     static: bool = True,
 ) -> Path:
-    """Write `directory`/NAME-VERSION.tar.gz of such a project and return its path."""
-    scratch = directory / f".{module_name(name)}-{version}.making"
-    folder = make_project(
+    """Write `directory`/NAME-VERSION.tar.gz of a project, and return its path.
+
+    The arguments are those of `make_project`.
+    """
+    scratch = directory / f".{module_name(name)}-{version}.scratch"
+    project_dir = make_project(
         scratch,
         name,
         version,
@@ -94,14 +109,14 @@ def make_sdist(
         build_fails=build_fails,
         static=static,
     )
-    packed = backend.pack(str(folder), str(directory), f"{module_name(name)}-{version}")
+    packed = backend.pack(str(project_dir), str(directory), f"{module_name(name)}-{version}")
     shutil.rmtree(scratch)
     return directory / packed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GitProject:
-    """A git repository of one project, on the branch `main`, and what may happen to it."""
+    """A Git repository of one project, on the branch `main`."""
 
     path: Path
     name: str
@@ -110,16 +125,16 @@ class GitProject:
 
     @property
     def url(self) -> str:
-        """The repository as a direct reference names it: `git+file:///…`."""
+        """The URL for a direct reference: `git+file:///…`."""
         return f"git+{self.path.resolve().as_uri()}"
 
     @property
     def head(self) -> str:
-        """The commit that is checked out."""
+        """The current commit."""
         return self.git("rev-parse", "HEAD")
 
     def commit(self, change: Mapping[str, str] | None = None, *, version: str | None = None) -> str:
-        """Write `change` {path: content}, or a new version, commit everything; return the hash."""
+        """Write `change` {path: content} or a new version, commit all files, return the hash."""
         if version is not None:
             make_project(self.path.parent, self.name, version)
         for path, content in (change or {}).items():
@@ -130,37 +145,37 @@ class GitProject:
         return self.head
 
     def tag(self, name: str) -> None:
-        """Put the tag `name` on the commit that is checked out, moving it if it exists."""
+        """Set the tag `name` to the current commit; move it if it exists."""
         self.git("tag", "--force", name)
 
     def branch(self, name: str) -> None:
-        """Put the branch `name` on the commit that is checked out, without switching to it."""
+        """Set the branch `name` to the current commit, without a checkout."""
         self.git("branch", "--force", name)
 
     def git(self, *arguments: str) -> str:
-        """Run git in the repository, with no configuration but ours; return what it printed."""
+        """Run Git in the repository, without user configuration; return its output."""
         environment = {
             "PATH": os.environ["PATH"],
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_NAME": "tests" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_EMAIL": "tests@localhost" for who in ("AUTHOR", "COMMITTER")},
-            **{f"GIT_{who}_DATE": _WHEN for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{role}_NAME": "tests" for role in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{role}_EMAIL": "tests@localhost" for role in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{role}_DATE": _WHEN for role in ("AUTHOR", "COMMITTER")},
         }
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(self.path), *arguments],
             env=environment,
             check=True,
             capture_output=True,
             text=True,
         )
-        return done.stdout.strip()
+        return completed.stdout.strip()
 
 
 def make_git_project(
     directory: Path, name: str, version: str, *, files: Mapping[str, str] | None = None
 ) -> GitProject:
-    """Make the project `directory`/NAME a git repository with one commit, tagged with VERSION."""
+    """Create the project `directory`/NAME as a Git repository with one commit, tagged VERSION."""
     project = GitProject(path=make_project(directory, name, version, files=files), name=name)
     project.git("init", "--quiet", "--initial-branch", "main")
     project.commit()
@@ -176,17 +191,19 @@ def _project_table(
     requires_python: str | None,
     console_scripts: Mapping[str, str] | None,
 ) -> str:
-    """Return `[project]` as TOML; JSON's strings and lists are TOML's."""
+    """Return `[project]` as TOML. JSON strings and lists are valid TOML."""
     lines = ["[project]", f"name = {json.dumps(name)}", f"version = {json.dumps(version)}"]
     if requires_python:
         lines.append(f"requires-python = {json.dumps(requires_python)}")
     lines.append(f"dependencies = {json.dumps(requires)}")
     if extras:
         lines.append("[project.optional-dependencies]")
-        lines += [f"{extra} = {json.dumps(list(what))}" for extra, what in extras.items()]
+        lines += [f"{extra} = {json.dumps(list(lines))}" for extra, lines in extras.items()]
     if console_scripts:
         lines.append("[project.scripts]")
-        lines += [f"{command} = {json.dumps(to)}" for command, to in console_scripts.items()]
+        lines += [
+            f"{command} = {json.dumps(target)}" for command, target in console_scripts.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The index that tests serve is one to real installers, faults included."""
+"""Real installers accept the index of the tests, and see its injected faults."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 @pytest.fixture
 def served(index: Index) -> dict[str, Path]:
-    """Two releases of alpha, which needs beta; beta is a source distribution."""
-    folder = index.directory
+    """Two releases of alpha, which requires beta. beta is a source distribution."""
+    directory = index.directory
     return {
-        "alpha-1": make_wheel(folder, "alpha", "1", requires=["beta"]),
-        "alpha-2": make_wheel(folder, "alpha", "2", requires=["beta"], requires_python=">=3.8"),
-        "beta-1": make_sdist(folder, "beta", "1"),
+        "alpha-1": make_wheel(directory, "alpha", "1", requires=["beta"]),
+        "alpha-2": make_wheel(directory, "alpha", "2", requires=["beta"], requires_python=">=3.8"),
+        "beta-1": make_sdist(directory, "beta", "1"),
     }
 
 
@@ -73,7 +73,7 @@ def test_index_serves_metadata_before_wheels(
     assert installed(install("alpha<2", "--index-url", index.url)) == {"alpha-1", "beta-1"}
     paths = index.paths()
     wheel = "/files/alpha-1-py3-none-any.whl"
-    if tool == "uv":  # an older pip downloads the wheel at once
+    if tool == "uv":  # an older pip downloads the wheel without its metadata
         assert paths.index(f"{wheel}.metadata") < paths.index(wheel)
     assert "/simple/alpha/" in paths
 
@@ -92,9 +92,9 @@ def test_index_replaced_file_fails_the_hash_check(
     other = make_wheel(tmp_path, "gamma", "1", files={"evil.py": ""})
     index.replaced[wheel.name] = other.read_bytes()
     pins = with_hashes(("gamma==1", wheel))
-    with pytest.raises(subprocess.CalledProcessError) as refusal:
+    with pytest.raises(subprocess.CalledProcessError) as failure:
         install_with_uv(pins, "--require-hashes", "--index-url", index.url)
-    assert "Hash mismatch" in refusal.value.stderr
+    assert "Hash mismatch" in failure.value.stderr
 
 
 def test_index_yanked_release_is_skipped(index: Index, install_with_uv: Install) -> None:
@@ -124,19 +124,19 @@ def test_index_requires_its_password(tmp_path: Path, install_with_uv: Install) -
 
 def test_index_keeps_its_url_after_an_outage(index: Index, install_with_uv: Install) -> None:
     make_wheel(index.directory, "gamma", "1")
-    place = index.url
+    url = index.url
     index.down = True
     with pytest.raises(subprocess.CalledProcessError) as unavailable:
-        install_with_uv("gamma", "--index-url", place)
+        install_with_uv("gamma", "--index-url", url)
     assert "503" in unavailable.value.stderr
     index.down = False
     index.close()
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        install_with_uv("gamma", "--index-url", place)
+        install_with_uv("gamma", "--index-url", url)
     assert "refused" in refused.value.stderr.lower()
     index.open()
-    assert index.url == place
-    assert installed(install_with_uv("gamma", "--index-url", place)) == {"gamma-1"}
+    assert index.url == url
+    assert installed(install_with_uv("gamma", "--index-url", url)) == {"gamma-1"}
 
 
 def test_index_can_fail_for_a_single_path(index: Index, served: dict[str, Path]) -> None:
@@ -151,16 +151,16 @@ def test_index_can_fail_for_a_single_path(index: Index, served: dict[str, Path])
 
 def test_index_serves_json_on_request(index: Index, served: dict[str, Path]) -> None:
     kind = "application/vnd.pypi.simple.v1+json"
-    asked = urllib.request.Request(f"{index.url}alpha/", headers={"Accept": kind})
-    with urllib.request.urlopen(asked) as answer:
-        page = json.load(answer)
-        assert answer.headers["Content-Type"] == kind
+    request = urllib.request.Request(f"{index.url}alpha/", headers={"Accept": kind})
+    with urllib.request.urlopen(request) as response:
+        page = json.load(response)
+        assert response.headers["Content-Type"] == kind
     assert page["versions"] == ["1", "2"]
     file = page["files"][1]
     digest = hashlib.sha256(served["alpha-2"].read_bytes()).hexdigest()
     assert file["hashes"] == {"sha256": digest}
     assert file["requires-python"] == ">=3.8"
-    with urllib.request.urlopen(asked.full_url.replace("/simple/alpha/", file["url"])) as wheel:
+    with urllib.request.urlopen(request.full_url.replace("/simple/alpha/", file["url"])) as wheel:
         assert hashlib.sha256(wheel.read()).hexdigest() == digest
 
 

@@ -1,4 +1,4 @@
-"""The wheels and projects that tests make are what real installers take them for."""
+"""Real installers accept the wheels and projects that the tests generate."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from tests.support.wheels import Raw, make_git_project, make_project, make_sdist, make_wheel
 
 Install = Callable[..., Path]
-"""Installs the requirements into a fresh venv, with no index, and returns the venv."""
+"""Installs the requirements to a new venv, without an index, and returns the venv."""
 
 
 def run(program: Path, *arguments: str) -> str:
-    done = subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    completed = subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
+    return completed.stdout.strip()
 
 
 def with_hash(wheel: Path) -> str:
@@ -66,9 +66,9 @@ def test_wheel_with_a_wrong_hash_is_rejected(
 ) -> None:
     install: Install = request.getfixturevalue(f"install_with_{tool}")
     wheel = make_wheel(tmp_path, "alpha", "1")
-    with pytest.raises(subprocess.CalledProcessError) as refusal:
+    with pytest.raises(subprocess.CalledProcessError) as failure:
         install(f"{wheel} --hash=sha256:{'0' * 64}", "--require-hashes")
-    assert "hash" in refusal.value.stderr.lower()
+    assert "hash" in failure.value.stderr.lower()
 
 
 def test_wheel_requirements_and_extras_are_installed(
@@ -76,17 +76,17 @@ def test_wheel_requirements_and_extras_are_installed(
 ) -> None:
     make_wheel(tmp_path, "gamma", "1", requires=["delta"])
     make_wheel(tmp_path, "delta", "2")
-    install = install_with_uv(
+    venv = install_with_uv(
         f"alpha-beta[extra] @ {everything(tmp_path).as_uri()}", "--find-links", str(tmp_path)
     )
-    site = next(install.glob("lib/python*/site-packages"))
-    found = {path.name for path in site.glob("*.dist-info")}
-    assert found == {"alpha_beta-1.2.dist-info", "gamma-1.dist-info", "delta-2.dist-info"}
+    site = next(venv.glob("lib/python*/site-packages"))
+    installed = {path.name for path in site.glob("*.dist-info")}
+    assert installed == {"alpha_beta-1.2.dist-info", "gamma-1.dist-info", "delta-2.dist-info"}
 
 
 def test_wheel_raw_members_are_written_verbatim(tmp_path: Path) -> None:
     evil = ["../../outside", "alpha-1.data/data/pyvenv.cfg", "new\nline", "A.py", "a.py", "a.py"]
-    wheel = make_wheel(tmp_path, "alpha", "1", module=False, raw=[Raw(name=one) for one in evil])
+    wheel = make_wheel(tmp_path, "alpha", "1", module=False, raw=[Raw(name=name) for name in evil])
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         record = archive.read("alpha-1.dist-info/RECORD").decode()
@@ -121,7 +121,7 @@ def test_sdist_bytes_are_reproducible(tmp_path: Path) -> None:
     second = make_sdist(tmp_path / "again", "alpha", "1")
     assert first.name == "alpha-1.tar.gz"
     assert first.read_bytes() == second.read_bytes()
-    assert list(tmp_path.glob("*.making")) == []
+    assert list(tmp_path.glob("*.scratch")) == []
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])

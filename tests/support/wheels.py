@@ -1,4 +1,4 @@
-"""Wheels made on the spot, honest or evil, the same bytes every time."""
+"""Generate valid and malicious wheels, reproducibly."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ __all__ = [
 ]
 
 Content = str | bytes
-_LONG_AGO = (2020, 1, 1, 0, 0, 0)
+_EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Raw:
-    """One member put into the archive exactly as said, whatever it does to whoever unpacks it."""
+    """One member to write verbatim to the archive, even if it's unsafe to unpack."""
 
     name: str
-    """The member's path: `../../x`, two that differ in case, one with a newline, one twice."""
+    """The member's path, such as `../../x`, a duplicate, or a name with a newline."""
     content: Content = b""
     mode: int = 0o644
-    """Permission bits, or a whole `st_mode` (`stat.S_IFLNK | 0o777` makes a symlink)."""
+    """Permission bits, or a complete `st_mode` (`stat.S_IFLNK | 0o777` for a symlink)."""
     recorded: bool = True
-    """Whether RECORD lists it, with its true hash and size."""
+    """Whether RECORD lists the member, with its real hash and size."""
 
 
 def make_wheel(
@@ -69,18 +69,32 @@ def make_wheel(
     without: Collection[str] = (),
     raw: Iterable[Raw] = (),
 ) -> Path:
-    """Write `directory`/NAME-VERSION-TAG.whl and return its path.
+    """Write `directory`/NAME-VERSION-TAG.whl, and return its path.
 
-    The wheel holds a package called like the distribution, whose `__version__` is the version
-    (`module=False` leaves it out), and `files` beside it ({path: content}, the same path wins).
-    `console_scripts` is {command: "module:function"}; `scripts` {name: content} lands in `bin/`;
-    `data` {"data/etc/x.conf": content} lands in the scheme its first folder names; `pth` is the
-    content of NAME.pth.
+    Args:
+        directory: The directory of the wheel.
+        name: The name of the distribution.
+        version: The version of the distribution.
+        requires: The requirements.
+        extras: The requirements of each extra.
+        requires_python: The supported Python versions.
+        files: Contents by path in site-packages. They replace the generated module if the path is
+            the same.
+        module: Whether the wheel contains a package with the name of the distribution, and its
+            version as `__version__`.
+        console_scripts: Targets ("module:function") by command.
+        scripts: Contents by name in `bin/`.
+        data: Contents by path, whose first part is the install scheme ("data/etc/x.conf").
+        pth: The content of NAME.pth.
+        tag: The compatibility tag.
+        build: The build tag.
+        record_lies: RECORD entries by path that replace the real ones ("sha256=…,12"). None omits
+            the path.
+        record: The complete content of RECORD.
+        without: Members to omit from the archive, but not from RECORD: paths, or names in
+            the .dist-info directory ("RECORD", "METADATA").
+        raw: Members to append verbatim.
 
-    For lies: `record_lies` {path: "sha256=…,12"} replaces what RECORD says of a path, None leaves
-    the path out; `record` replaces the whole of RECORD; `without` leaves members out of the
-    archive, by path or by their name in the .dist-info ("RECORD", "METADATA"), though RECORD
-    still lists them; `raw` members are added last, as they are.
     """
     prefix = f"{module_name(name)}-{version}"
     info = f"{prefix}.dist-info"
@@ -107,18 +121,18 @@ def make_wheel(
     if console_scripts:
         add(f"{info}/entry_points.txt", entry_points(console_scripts))
 
-    everything = [*members.values(), *raw]
-    listing = record if record is not None else _record(everything, info, record_lies or {})
-    everything.append(Raw(name=f"{info}/RECORD", content=listing))
-    left_out = set(without) | {f"{info}/{member}" for member in without}
+    archived = [*members.values(), *raw]
+    listing = record if record is not None else _record(archived, info, record_lies or {})
+    archived.append(Raw(name=f"{info}/RECORD", content=listing))
+    omitted = set(without) | {f"{info}/{member}" for member in without}
     stem = "-".join(part for part in (prefix, build, tag) if part)
     return _write(
-        directory / f"{stem}.whl", [one for one in everything if one.name not in left_out]
+        directory / f"{stem}.whl", [member for member in archived if member.name not in omitted]
     )
 
 
 def record_row(content: Content) -> str:
-    """Return what RECORD says of a file with this content: `sha256=HASH,SIZE`."""
+    """Return the RECORD entry of a file with this content: `sha256=HASH,SIZE`."""
     blob = _bytes(content)
     digest = base64.urlsafe_b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode()
     return f"sha256={digest},{len(blob)}"
@@ -128,29 +142,29 @@ def _record(members: Iterable[Raw], info: str, lies: Mapping[str, str | None]) -
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for member in members:
-        said = lies.get(member.name, record_row(member.content))
-        if member.recorded and said is not None:
-            digest, _, size = said.partition(",")
+        entry = lies.get(member.name, record_row(member.content))
+        if member.recorded and entry is not None:
+            digest, _, size = entry.partition(",")
             writer.writerow([member.name, digest, size])
     writer.writerow([f"{info}/RECORD", "", ""])
     return out.getvalue()
 
 
 def _wheel_file(tag: str, build: str | None) -> str:
-    """Return the WHEEL file, a compressed tag set (`py2.py3-none-any`) written out."""
+    """Return the WHEEL file, with a compressed tag set (`py2.py3-none-any`) expanded."""
     pythons, abis, platforms = (part.split(".") for part in tag.split("-"))
-    tags = [f"Tag: {p}-{a}-{where}" for p in pythons for a in abis for where in platforms]
+    tags = [f"Tag: {p}-{a}-{platform}" for p in pythons for a in abis for platform in platforms]
     lines = ["Wheel-Version: 1.0", "Generator: tests", "Root-Is-Purelib: true", *tags]
     return "\n".join([*lines, *([f"Build: {build}"] if build else [])]) + "\n"
 
 
 def _write(path: Path, members: Iterable[Raw]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Stored, not deflated: the bytes then depend on no version of zlib.
+    # Stored, not deflated, so that the bytes don't depend on the version of zlib.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Duplicate name")
         for member in members:
-            entry = zipfile.ZipInfo(member.name, _LONG_AGO)
+            entry = zipfile.ZipInfo(member.name, _EPOCH)
             entry.create_system = 3  # Unix, so that the mode below is read as one
             mode = member.mode if member.mode > 0o7777 else stat.S_IFREG | member.mode
             entry.external_attr = mode << 16
