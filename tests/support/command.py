@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 
 ROOT = Path(__file__).resolve().parents[2]
-REPORTING = ("plan", "apply", "check")
+REPORTING = ("plan", "apply", "check", "adopt")
 """Commands whose `--json` output is the report that `converge schema output` describes."""
 Resource = dict[str, Any]
 """One resource of a report."""
