@@ -48,9 +48,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count the cases that only the full sweep runs, for the summary."""
+    """Count the cases that only the full sweep runs, for the summary of any other run."""
     for item in items:
-        if item.get_closest_marker("sweep"):
+        full_sweep = item.config.getoption("--full-sweep", default=False)
+        if item.get_closest_marker("sweep") and not full_sweep:
             item.config.stash[CLOSING].record.deselected += 1
 
 
