@@ -19,7 +19,7 @@ LIMIT = 100_000
 
 
 @pytest.fixture
-def large(host: Host) -> Host:
+def large_package_host(host: Host) -> Host:
     """Return a host with a package whose bytecode is much larger than its source."""
     source = "def f(a):\n" + "    a.b.c(a.b, a.c)\n" * 4000
     assert len(source) < LIMIT
@@ -30,22 +30,22 @@ def large(host: Host) -> Host:
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_truncated_bytecode_is_not_published(large: Host, cached: bool) -> None:
+def test_truncated_bytecode_is_not_published(large_package_host: Host, cached: bool) -> None:
     if not shutil.which("prlimit"):
         pytest.skip("needs prlimit")
-    large.applied()
-    assert bytecode(large, "large").stat().st_size > LIMIT
-    shutil.rmtree(large.folder / "venvs")
+    large_package_host.applied()
+    assert bytecode(large_package_host, "large").stat().st_size > LIMIT
+    shutil.rmtree(large_package_host.folder / "venvs")
     if not cached:
-        shutil.rmtree(large.cache / "bytecode")
+        shutil.rmtree(large_package_host.cache / "bytecode")
 
-    failed = large.apply(prefix=["prlimit", f"--fsize={LIMIT}"])
+    failed = large_package_host.apply(prefix=["prlimit", f"--fsize={LIMIT}"])
 
     assert failed.code == 74, failed.out
     assert failed.first["error"]["message"] == "file too large"
-    assert not large.venv.exists()
-    large.applied()
-    assert bytecode(large, "large").stat().st_size > LIMIT
+    assert not large_package_host.venv.exists()
+    large_package_host.applied()
+    assert bytecode(large_package_host, "large").stat().st_size > LIMIT
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -78,21 +78,21 @@ def bytecode(host: Host, package: str) -> Path:
     return host.site / package / "__pycache__" / f"__init__.{TAG}.pyc"
 
 
-def test_gc_deletes_only_expired_cache_files(large: Host) -> None:
-    large.applied()
-    kept = {file for file in (large.cache / "bytecode").rglob("*") if file.is_file()}
-    (declared,) = (large.cache / "declarations").iterdir()
+def test_gc_deletes_only_expired_cache_files(large_package_host: Host) -> None:
+    large_package_host.applied()
+    kept = {file for file in (large_package_host.cache / "bytecode").rglob("*") if file.is_file()}
+    (declared,) = (large_package_host.cache / "declarations").iterdir()
     for file in (*kept, declared):
         os.utime(file, (0, 0))
-    shutil.rmtree(large.folder / "venvs")
-    large.applied()
+    shutil.rmtree(large_package_host.folder / "venvs")
+    large_package_host.applied()
     assert all(file.stat().st_mtime > 0 for file in kept), "apply used them"
 
-    dry_run = json.loads(large.run("gc", "--dry-run", "--json", "converge.toml").out)
+    dry_run = json.loads(large_package_host.run("gc", "--dry-run", "--json", "converge.toml").out)
 
     assert dry_run["forgotten"] == 1
     assert declared.exists()
-    assert json.loads(large.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
+    assert json.loads(large_package_host.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
     assert not declared.exists()
     assert all(file.exists() for file in kept)
-    large.settled()
+    large_package_host.settled()

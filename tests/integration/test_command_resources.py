@@ -23,7 +23,7 @@ on-change = ["venv.app"]
 
 
 @pytest.fixture
-def watched(stocked: Host) -> Host:
+def watched_host(stocked: Host) -> Host:
     """Return a host with a command that counts its runs and fails while `broken` exists."""
     script = stocked.write(
         f"#!/bin/sh\ncd {stocked.folder}\n"
@@ -46,29 +46,29 @@ def runs(host: Host) -> int:
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
-def test_command_runs_once_per_change(watched: Host) -> None:
-    watched.applied()
-    assert runs(watched) == 1
-    watched.settled()
-    assert runs(watched) == 1
-    declare(watched, ["beta==2.0"])
+def test_command_runs_once_per_change(watched_host: Host) -> None:
+    watched_host.applied()
+    assert runs(watched_host) == 1
+    watched_host.settled()
+    assert runs(watched_host) == 1
+    declare(watched_host, ["beta==2.0"])
 
-    plan = watched.plan().resource("command.restart")
-    watched.applied()
+    plan = watched_host.plan().resource("command.restart")
+    watched_host.applied()
 
     assert plan["action"] == "update"
     assert reasons(plan)["for.venv.app"] == "venv.app changed since it last succeeded"
-    assert runs(watched) == 2
-    watched.settled()
+    assert runs(watched_host) == 2
+    watched_host.settled()
 
 
-def test_command_runs_after_a_repair(watched: Host) -> None:
-    watched.applied()
-    (watched.site / "beta/__init__.py").write_text("")
+def test_command_runs_after_a_repair(watched_host: Host) -> None:
+    watched_host.applied()
+    (watched_host.site / "beta/__init__.py").write_text("")
 
-    watched.applied()
+    watched_host.applied()
 
-    assert runs(watched) == 2
+    assert runs(watched_host) == 2
 
 
 LONG_OUTPUT = """\
@@ -160,11 +160,11 @@ def test_interrupted_command_is_reported_as_interrupted(host: Host, options: lis
     assert error["message"] == "stopped by SIGTERM; just run it again"
 
 
-def test_plan_and_check_run_no_commands(watched: Host) -> None:
-    watched.plan()
-    watched.check()
+def test_plan_and_check_run_no_commands(watched_host: Host) -> None:
+    watched_host.plan()
+    watched_host.check()
 
-    assert runs(watched) == 0
+    assert runs(watched_host) == 0
 
 
 def test_command_ended_by_a_signal_is_reported(host: Host) -> None:
@@ -176,69 +176,69 @@ def test_command_ended_by_a_signal_is_reported(host: Host) -> None:
     assert error["message"] == "`/bin/sh -c kill -9 $$` was ended by signal 9 (Killed)"
 
 
-def test_failed_command_is_reported_and_retried(watched: Host) -> None:
-    (watched.folder / "broken").touch()
+def test_failed_command_is_reported_and_retried(watched_host: Host) -> None:
+    (watched_host.folder / "broken").touch()
 
-    failed = watched.apply()
+    failed = watched_host.apply()
 
     assert failed.code == 1
     assert failed.resource("venv.app")["outcome"] == "changed"
     error = failed.resource("command.restart")["error"]
     assert "failed with status 3" in error["message"]
     assert error["output"] == "cannot do it"
-    assert watched.check().code == 2
+    assert watched_host.check().code == 2
 
-    (watched.folder / "broken").unlink()
-    again = watched.applied()
+    (watched_host.folder / "broken").unlink()
+    again = watched_host.applied()
 
     assert again.resource("venv.app")["outcome"] == "unchanged"
     assert again.resource("command.restart")["outcome"] == "changed"
-    assert runs(watched) == 1
-    watched.settled()
+    assert runs(watched_host) == 1
+    watched_host.settled()
 
 
-def test_command_runs_after_a_kill_that_follows_publication(watched: Host) -> None:
-    watched.applied()
-    declare(watched, ["beta==2.0"])
-    before = watched.generation
-    os.mkfifo(watched.folder / "gate")
-    script = watched.folder / "restart"
+def test_command_runs_after_a_kill_that_follows_publication(watched_host: Host) -> None:
+    watched_host.applied()
+    declare(watched_host, ["beta==2.0"])
+    before = watched_host.generation
+    os.mkfifo(watched_host.folder / "gate")
+    script = watched_host.folder / "restart"
     content = script.read_text()
     script.write_text(content.replace("echo run", "read line < gate\necho run"))
     process = subprocess.Popen(
-        watched.command("apply", "converge.toml"),
-        env=watched.environment(),
-        cwd=watched.folder,
+        watched_host.command("apply", "converge.toml"),
+        env=watched_host.environment(),
+        cwd=watched_host.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     child_id = _child_at(process.pid, script)
-    assert watched.generation != before
+    assert watched_host.generation != before
     process.kill()
     process.wait()
     os.kill(child_id, signal.SIGKILL)
     script.write_text(content)
-    assert runs(watched) == 1
+    assert runs(watched_host) == 1
 
-    result = watched.applied()
+    result = watched_host.applied()
 
     assert result.resource("venv.app")["outcome"] == "unchanged"
     assert result.resource("command.restart")["outcome"] == "changed"
-    assert runs(watched) == 2
-    watched.settled()
+    assert runs(watched_host) == 2
+    watched_host.settled()
 
 
-def test_command_runs_again_if_its_record_is_lost(watched: Host) -> None:
-    watched.applied()
-    for record in (watched.folder / "state/commands").glob("*.json"):
+def test_command_runs_again_if_its_record_is_lost(watched_host: Host) -> None:
+    watched_host.applied()
+    for record in (watched_host.folder / "state/commands").glob("*.json"):
         record.unlink()
 
-    plan = watched.plan().resource("command.restart")
+    plan = watched_host.plan().resource("command.restart")
     assert plan["action"] == "create"
     assert "for.venv.app" in changes(plan)
-    watched.applied()
+    watched_host.applied()
 
-    assert runs(watched) == 2
+    assert runs(watched_host) == 2
 
 
 def test_command_that_times_out_is_stopped(stocked: Host) -> None:

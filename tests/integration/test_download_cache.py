@@ -28,7 +28,7 @@ POISON = '__version__ = "poisoned"\n'
 
 
 @pytest.fixture
-def cached(host: Host, index: Index) -> Host:
+def cached_host(host: Host, index: Index) -> Host:
     """Return a host with a private cache that contains `beta`."""
     stock(index.directory)
     host.cache = host.folder / "cache"
@@ -48,32 +48,36 @@ def version(host: Host) -> str:
     return host.python_says("import beta; print(beta.__version__)")
 
 
-def test_cache_is_not_writable_by_other_users(cached: Host) -> None:
-    for directory in (cached.cache / "uv", cached.cache / "work", cached.folder / "state"):
+def test_cache_is_not_writable_by_other_users(cached_host: Host) -> None:
+    for directory in (
+        cached_host.cache / "uv",
+        cached_host.cache / "work",
+        cached_host.folder / "state",
+    ):
         if directory.exists():
             assert stat.S_IMODE(directory.stat().st_mode) & 0o022 == 0
 
 
-def test_edit_in_an_environment_does_not_change_the_cache(cached: Host) -> None:
+def test_edit_in_an_environment_does_not_change_the_cache(cached_host: Host) -> None:
     """With hard links, it would."""
-    with (cached.site / "beta/__init__.py").open("a") as stream:
+    with (cached_host.site / "beta/__init__.py").open("a") as stream:
         stream.write("poisoned = True\n")
 
-    cached.converges()
+    cached_host.converges()
 
-    assert "poisoned" not in unpacked(cached, "beta/__init__.py").read_text()
-    assert "poisoned" not in (cached.site / "beta/__init__.py").read_text()
+    assert "poisoned" not in unpacked(cached_host, "beta/__init__.py").read_text()
+    assert "poisoned" not in (cached_host.site / "beta/__init__.py").read_text()
 
 
-def test_poisoned_cache_file_is_downloaded_again(cached: Host) -> None:
-    unpacked(cached, "beta/__init__.py").write_text(POISON)
-    (cached.site / "beta/__init__.py").unlink()
+def test_poisoned_cache_file_is_downloaded_again(cached_host: Host) -> None:
+    unpacked(cached_host, "beta/__init__.py").write_text(POISON)
+    (cached_host.site / "beta/__init__.py").unlink()
 
-    result = cached.applied()
+    result = cached_host.applied()
 
     assert "fetching anew" in result.err
-    assert version(cached) == "1.0"
-    cached.settled()
+    assert version(cached_host) == "1.0"
+    cached_host.settled()
 
 
 def poison_with_record(host: Host) -> None:
@@ -87,14 +91,14 @@ def poison_with_record(host: Host) -> None:
     record.write_text(record.read_text().replace(old_row, record_row(POISON)))
 
 
-def test_file_poisoned_with_its_record_is_downloaded_again(cached: Host) -> None:
-    poison_with_record(cached)
-    (cached.site / "beta/__init__.py").unlink()
+def test_file_poisoned_with_its_record_is_downloaded_again(cached_host: Host) -> None:
+    poison_with_record(cached_host)
+    (cached_host.site / "beta/__init__.py").unlink()
 
-    result = cached.applied()
+    result = cached_host.applied()
 
     assert "fetching anew" in result.err
-    assert version(cached) == "1.0"
+    assert version(cached_host) == "1.0"
 
 
 def other_python() -> str:
@@ -102,15 +106,15 @@ def other_python() -> str:
     return interpreter("3.12" if sys.version_info[:2] != (3, 12) else "3.13")
 
 
-def test_record_poisoning_is_detected_on_another_python(cached: Host, index: Index) -> None:
-    poison_with_record(cached)
-    cached.python = other_python()
-    cached.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
+def test_record_poisoning_is_detected_on_another_python(cached_host: Host, index: Index) -> None:
+    poison_with_record(cached_host)
+    cached_host.python = other_python()
+    cached_host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
 
-    result = cached.applied()
+    result = cached_host.applied()
 
     assert "fetching anew" in result.err
-    assert version(cached) == "1.0"
+    assert version(cached_host) == "1.0"
 
 
 def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> None:
@@ -128,81 +132,81 @@ def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> Non
     assert list((host.generation / "include/site").glob("python*/many/many.h"))
 
 
-def test_old_receipt_digest_does_not_trigger_a_download(cached: Host) -> None:
+def test_old_receipt_digest_does_not_trigger_a_download(cached_host: Host) -> None:
     """Old receipts hashed paths that contain the Python version."""
-    root = str(cached.generation)
+    root = str(cached_host.generation)
     receipt = receipts.read(root)
     assert receipt is not None
     packages = tuple(replace(package, record=sha256(b"other rows")) for package in receipt.packages)
     receipts.write(replace(receipt, packages=packages), root)
-    (cached.site / "beta/__init__.py").unlink()
+    (cached_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" not in cached.applied().err
-
-
-def test_file_added_to_the_cache_is_not_installed(cached: Host) -> None:
-    unpacked(cached, "beta/__init__.py").with_name("planted.py").write_text("")
-    (cached.site / "beta/__init__.py").unlink()
-
-    assert "fetching anew" in cached.applied().err
-    assert not (cached.site / "beta/planted.py").exists()
+    assert "fetching anew" not in cached_host.applied().err
 
 
-def test_poisoned_file_is_an_error_if_the_index_is_down(cached: Host, index: Index) -> None:
-    unpacked(cached, "beta/__init__.py").write_text(POISON)
-    (cached.site / "beta/__init__.py").unlink()
+def test_file_added_to_the_cache_is_not_installed(cached_host: Host) -> None:
+    unpacked(cached_host, "beta/__init__.py").with_name("planted.py").write_text("")
+    (cached_host.site / "beta/__init__.py").unlink()
+
+    assert "fetching anew" in cached_host.applied().err
+    assert not (cached_host.site / "beta/planted.py").exists()
+
+
+def test_poisoned_file_is_an_error_if_the_index_is_down(cached_host: Host, index: Index) -> None:
+    unpacked(cached_host, "beta/__init__.py").write_text(POISON)
+    (cached_host.site / "beta/__init__.py").unlink()
     index.close()
 
-    failed = cached.apply()
+    failed = cached_host.apply()
 
     assert failed.code in (69, 81)
-    assert len(cached.generations()) == 1
+    assert len(cached_host.generations()) == 1
 
 
-def test_deleted_cache_is_rebuilt(cached: Host) -> None:
-    shutil.rmtree(cached.cache)
-    shutil.rmtree(cached.folder / "state", ignore_errors=True)
+def test_deleted_cache_is_rebuilt(cached_host: Host) -> None:
+    shutil.rmtree(cached_host.cache)
+    shutil.rmtree(cached_host.folder / "state", ignore_errors=True)
 
-    cached.settled()
-    (cached.site / "beta/__init__.py").unlink()
-    cached.converges()
-    assert version(cached) == "1.0"
+    cached_host.settled()
+    (cached_host.site / "beta/__init__.py").unlink()
+    cached_host.converges()
+    assert version(cached_host) == "1.0"
 
 
-def test_cache_is_cleared_after_a_power_failure_during_download(cached: Host) -> None:
+def test_cache_is_cleared_after_a_power_failure_during_download(cached_host: Host) -> None:
     """A truncated METADATA file would make the installer select other versions, or fail."""
-    metadata = unpacked(cached, "beta-*.dist-info/METADATA")
-    markers = cached.cache / "uv-unflushed"
+    metadata = unpacked(cached_host, "beta-*.dist-info/METADATA")
+    markers = cached_host.cache / "uv-unflushed"
     assert not list(markers.iterdir())
     (markers / "00000000-0000-0000-0000-000000000000-0a0b0c0d").touch()
     metadata.write_text("")
-    (cached.site / "beta/__init__.py").unlink()
+    (cached_host.site / "beta/__init__.py").unlink()
 
-    cached.converges()
+    cached_host.converges()
 
-    assert unpacked(cached, "beta-*.dist-info/METADATA").read_text()
+    assert unpacked(cached_host, "beta-*.dist-info/METADATA").read_text()
     assert not list(markers.iterdir())
 
 
-def test_cache_on_a_separate_disk_is_cleared_in_place(cached: Host) -> None:
+def test_cache_on_a_separate_disk_is_cleared_in_place(cached_host: Host) -> None:
     """This applies to a mount and to a symlink."""
-    (cached.site / "beta/__init__.py").unlink()
-    downloads, disk = cached.cache / "uv", cached.folder / "disk"
+    (cached_host.site / "beta/__init__.py").unlink()
+    downloads, disk = cached_host.cache / "uv", cached_host.folder / "disk"
     downloads.rename(disk)
     downloads.mkdir()
-    marker = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+    marker = cached_host.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
     marker.touch()
     truncated = disk / "truncated"
     truncated.touch()
-    with room(f"mount --bind '{disk}' '{downloads}'", cached.folder) as in_namespace:
-        cached.applied(prefix=in_namespace)
+    with room(f"mount --bind '{disk}' '{downloads}'", cached_host.folder) as in_namespace:
+        cached_host.applied(prefix=in_namespace)
     mounted = truncated.exists(), marker.exists()
     downloads.rmdir()
     downloads.symlink_to(disk)
-    (cached.site / "beta/__init__.py").unlink()
+    (cached_host.site / "beta/__init__.py").unlink()
     marker.touch()
     truncated.touch()
-    cached.applied()
+    cached_host.applied()
     linked = truncated.exists(), marker.exists()
 
     assert (mounted, linked) == ((False, False), (False, False))
@@ -223,31 +227,31 @@ def test_cache_is_synced_on_its_own_file_system(
     assert (on_entry, synced) == ([], [str(cache)])
 
 
-def test_cache_survives_a_killed_run(cached: Host) -> None:
+def test_cache_survives_a_killed_run(cached_host: Host) -> None:
     """Its writes are still complete in the page cache."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    marker = cached.cache / "uv-unflushed" / f"{boot}-0a0b0c0d"
+    marker = cached_host.cache / "uv-unflushed" / f"{boot}-0a0b0c0d"
     marker.touch()
-    before = unpacked(cached, "beta/__init__.py").stat().st_ino
-    (cached.site / "beta/__init__.py").unlink()
+    before = unpacked(cached_host, "beta/__init__.py").stat().st_ino
+    (cached_host.site / "beta/__init__.py").unlink()
 
-    cached.converges()
+    cached_host.converges()
 
-    assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
+    assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
     assert not marker.exists()
 
 
-def test_cache_in_use_by_another_host_is_not_cleared(cached: Host) -> None:
+def test_cache_in_use_by_another_host_is_not_cleared(cached_host: Host) -> None:
     """The marker names another boot, but the process that created it is alive."""
-    marker = cached.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
-    before = unpacked(cached, "beta/__init__.py").stat().st_ino
-    (cached.site / "beta/__init__.py").unlink()
+    marker = cached_host.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
+    before = unpacked(cached_host, "beta/__init__.py").stat().st_ino
+    (cached_host.site / "beta/__init__.py").unlink()
 
     with marker.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        cached.converges()
+        cached_host.converges()
 
-        assert unpacked(cached, "beta/__init__.py").stat().st_ino == before
+        assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
         assert marker.exists()
 
 

@@ -167,7 +167,7 @@ def test_equivalent_path_is_the_same_environment(stocked: Host, name: str) -> No
 def test_two_resources_with_equivalent_paths_are_refused(stocked: Host) -> None:
     (stocked.folder / "venvs").mkdir()
     (stocked.folder / "alias").symlink_to("venvs")
-    stocked.declare(["beta"], more='[venv.twin]\npath = "alias/app"')
+    stocked.declare(["beta"], more='[venv.second]\npath = "alias/app"')
 
     assert stocked.plan().code == 65
 
@@ -189,7 +189,7 @@ def test_file_in_place_of_a_generation_is_drift(stocked: Host, name: str, kind: 
 
 def test_paths_that_become_equivalent_are_refused(stocked: Host) -> None:
     """This also holds if the declaration is valid and cached."""
-    stocked.declare(["beta"], path="one/app", more='[venv.twin]\npath = "two/app"')
+    stocked.declare(["beta"], path="one/app", more='[venv.second]\npath = "two/app"')
     (stocked.folder / "two").mkdir()
     assert stocked.plan().code == 0
     (stocked.folder / "two").rmdir()
@@ -199,7 +199,7 @@ def test_paths_that_become_equivalent_are_refused(stocked: Host) -> None:
 
 
 def test_path_that_is_the_store_of_another_venv_is_refused(stocked: Host) -> None:
-    stocked.declare(["beta"], more='[venv.twin]\npath = "venvs/.app"')
+    stocked.declare(["beta"], more='[venv.second]\npath = "venvs/.app"')
 
     refused = stocked.plan()
 

@@ -36,7 +36,7 @@ def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
     [
         ("", 64, "`` names no file"),
         ("-", 64, "`-` names no file"),
-        ("deep/first.toml", 66, "no such folder: `deep`"),
+        ("nested/first.toml", 66, "no such folder: `nested`"),
     ],
 )
 def test_init_with_invalid_path_fails_and_writes_nothing(

@@ -15,7 +15,7 @@ LINK = '[link."bin/alpha"]\nto = "venv.app:bin/alpha"\n'
 
 
 @pytest.fixture
-def linked(stocked: Host) -> Host:
+def linked_host(stocked: Host) -> Host:
     """Return a host with a link to a script of its environment."""
     (stocked.folder / "bin").mkdir()
     stocked.declare(["alpha"], more=LINK)
@@ -23,35 +23,35 @@ def linked(stocked: Host) -> Host:
     return stocked
 
 
-def test_link_points_to_the_published_path(linked: Host) -> None:
-    assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
-    completed = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+def test_link_points_to_the_published_path(linked_host: Host) -> None:
+    assert os.readlink(linked_host.folder / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
+    completed = subprocess.run([linked_host.folder / "bin/alpha"], capture_output=True, text=True)
     assert completed.stdout == "alpha 1.1\n"
 
 
-def test_link_is_unchanged_by_a_venv_upgrade(linked: Host) -> None:
-    linked.declare(["alpha==1.0"], more=LINK)
+def test_link_is_unchanged_by_a_venv_upgrade(linked_host: Host) -> None:
+    linked_host.declare(["alpha==1.0"], more=LINK)
 
-    result = linked.applied()
+    result = linked_host.applied()
 
     assert result.resource("venv.app")["outcome"] == "changed"
     assert result.resource("link.bin/alpha")["outcome"] == "unchanged"
-    completed = subprocess.run([linked.folder / "bin/alpha"], capture_output=True, text=True)
+    completed = subprocess.run([linked_host.folder / "bin/alpha"], capture_output=True, text=True)
     assert completed.stdout == "alpha 1.0\n"
 
 
 @pytest.mark.parametrize("change", ["removed", "redirected"])
-def test_changed_link_is_restored(linked: Host, change: str) -> None:
-    (linked.folder / "bin/alpha").unlink()
+def test_changed_link_is_restored(linked_host: Host, change: str) -> None:
+    (linked_host.folder / "bin/alpha").unlink()
     if change == "redirected":
-        (linked.folder / "bin/alpha").symlink_to("/bin/true")
+        (linked_host.folder / "bin/alpha").symlink_to("/bin/true")
 
-    planned = linked.plan().resource("link.bin/alpha")
-    linked.applied()
+    planned = linked_host.plan().resource("link.bin/alpha")
+    linked_host.applied()
 
     assert planned["outcome"] == "would-change"
-    assert os.readlink(linked.folder / "bin/alpha") == f"{linked.venv}/bin/alpha"
-    linked.settled()
+    assert os.readlink(linked_host.folder / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
+    linked_host.settled()
 
 
 def test_link_target_may_contain_a_colon_in_an_absolute_path(host: Host) -> None:
@@ -77,20 +77,20 @@ def test_concurrent_runs_keep_each_others_links(host: Host) -> None:
 
 
 @pytest.mark.parametrize("damage", ["script", "path"])
-def test_plan_omits_a_link_that_the_venv_repair_restores(linked: Host, damage: str) -> None:
+def test_plan_omits_a_link_that_the_venv_repair_restores(linked_host: Host, damage: str) -> None:
     if damage == "script":
-        (linked.generation / "bin/alpha").unlink()
+        (linked_host.generation / "bin/alpha").unlink()
     else:
-        linked.venv.unlink()
-        linked.venv.symlink_to("/usr")
+        linked_host.venv.unlink()
+        linked_host.venv.symlink_to("/usr")
 
-    planned = linked.plan()
-    result = linked.applied()
+    planned = linked_host.plan()
+    result = linked_host.applied()
 
     for run in (planned, result):
         assert run.resource("link.bin/alpha")["outcome"] == "unchanged"
     assert planned.report["digest"] == result.report["digest"]
-    linked.settled()
+    linked_host.settled()
 
 
 def test_link_cleanup_removes_only_interrupted_links(
@@ -107,28 +107,28 @@ def test_link_cleanup_removes_only_interrupted_links(
     assert kept == [".here.next-89abcdef", ".here.next-file"]
 
 
-def test_file_at_the_link_path_is_refused(linked: Host) -> None:
-    (linked.folder / "bin/alpha").unlink()
-    (linked.folder / "bin/alpha").write_text("original")
+def test_file_at_the_link_path_is_refused(linked_host: Host) -> None:
+    (linked_host.folder / "bin/alpha").unlink()
+    (linked_host.folder / "bin/alpha").write_text("original")
 
-    failed = linked.apply()
+    failed = linked_host.apply()
 
     assert failed.code == 1
     assert "is no symlink" in failed.resource("link.bin/alpha")["error"]["message"]
-    assert (linked.folder / "bin/alpha").read_text() == "original"
+    assert (linked_host.folder / "bin/alpha").read_text() == "original"
 
 
-def test_link_to_a_script_removed_by_an_upgrade_fails(linked: Host) -> None:
-    make_wheel(linked.wheels, "alpha", "2.0")
-    linked.declare(["alpha==2.0"], more=LINK)
+def test_link_to_a_script_removed_by_an_upgrade_fails(linked_host: Host) -> None:
+    make_wheel(linked_host.wheels, "alpha", "2.0")
+    linked_host.declare(["alpha==2.0"], more=LINK)
 
-    failed = linked.apply()
+    failed = linked_host.apply()
 
     assert failed.code == 1
     assert failed.resource("venv.app")["outcome"] == "changed"
     link = failed.resource("link.bin/alpha")
     assert link["outcome"] == "failed"
-    assert f"{linked.venv}/bin/alpha" in link["error"]["message"]
+    assert f"{linked_host.venv}/bin/alpha" in link["error"]["message"]
     assert "a package may have dropped this script" in link["error"]["hint"]
 
 
@@ -143,12 +143,12 @@ def test_link_to_a_missing_path_fails(host: Host) -> None:
     assert not (host.folder / "tool").is_symlink()
 
 
-def test_link_declared_absent_is_deleted(linked: Host) -> None:
-    linked.declare(["alpha"], more='[link."bin/alpha"]\nstate = "absent"\n')
+def test_link_declared_absent_is_deleted(linked_host: Host) -> None:
+    linked_host.declare(["alpha"], more='[link."bin/alpha"]\nstate = "absent"\n')
 
-    assert linked.applied().resource("link.bin/alpha")["action"] == "delete"
-    assert not (linked.folder / "bin/alpha").is_symlink()
-    linked.settled()
+    assert linked_host.applied().resource("link.bin/alpha")["action"] == "delete"
+    assert not (linked_host.folder / "bin/alpha").is_symlink()
+    linked_host.settled()
 
 
 def test_link_plan_names_the_target(stocked: Host) -> None:
@@ -185,9 +185,9 @@ def test_link_with_a_changed_target_is_pruned(
     assert not (host.folder / "tool").is_symlink()
 
 
-def test_link_into_a_venv_is_pruned_with_the_venv(linked: Host) -> None:
-    file = linked.write("")
+def test_link_into_a_venv_is_pruned_with_the_venv(linked_host: Host) -> None:
+    file = linked_host.write("")
 
-    assert linked.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2
+    assert linked_host.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2
 
-    assert not (linked.folder / "bin/alpha").is_symlink()
+    assert not (linked_host.folder / "bin/alpha").is_symlink()

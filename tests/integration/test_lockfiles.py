@@ -29,7 +29,7 @@ def entry(wheel: Path, marker: str = "", digest: str = "", algorithm: str = "sha
 
 
 @pytest.fixture
-def locked(host: Host) -> Host:
+def locked_host(host: Host) -> Host:
     """Return a host that declares `pylock.toml`, which each test writes."""
     stock(host.wheels)
     host.declare([], find_links=[], lock="pylock.toml")
@@ -41,83 +41,90 @@ def wheel(host: Host, name: str) -> Path:
     return host.wheels / f"{name}-py3-none-any.whl"
 
 
-def test_lockfile_is_installed_exactly(locked: Host) -> None:
-    locked.write(
-        HEADER + entry(wheel(locked, "alpha-1.0")) + entry(wheel(locked, "beta-1.0")), "pylock.toml"
+def test_lockfile_is_installed_exactly(locked_host: Host) -> None:
+    locked_host.write(
+        HEADER + entry(wheel(locked_host, "alpha-1.0")) + entry(wheel(locked_host, "beta-1.0")),
+        "pylock.toml",
     )
 
-    locked.converges()
+    locked_host.converges()
 
-    assert locked.versions() == {"alpha": "1.0", "beta": "1.0"}
+    assert locked_host.versions() == {"alpha": "1.0", "beta": "1.0"}
 
 
-def test_lockfile_entries_for_other_platforms_are_skipped(locked: Host) -> None:
-    other = make_wheel(locked.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
-    lockfile = HEADER + entry(wheel(locked, "beta-1.0"), marker="python_version >= '3'")
+def test_lockfile_entries_for_other_platforms_are_skipped(locked_host: Host) -> None:
+    other = make_wheel(locked_host.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
+    lockfile = HEADER + entry(wheel(locked_host, "beta-1.0"), marker="python_version >= '3'")
     lockfile += entry(other, marker="sys_platform == 'win32'")
-    lockfile += entry(wheel(locked, "beta-2.0"), marker="python_version < '3'")
-    locked.write(lockfile, "pylock.toml")
+    lockfile += entry(wheel(locked_host, "beta-2.0"), marker="python_version < '3'")
+    locked_host.write(lockfile, "pylock.toml")
 
-    locked.converges()
+    locked_host.converges()
 
-    assert locked.versions() == {"beta": "1.0"}
+    assert locked_host.versions() == {"beta": "1.0"}
 
 
-def test_edited_lockfile_is_an_update(locked: Host) -> None:
-    locked.write(HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
-    locked.applied()
-    locked.write(HEADER + entry(wheel(locked, "beta-2.0")), "pylock.toml")
+def test_edited_lockfile_is_an_update(locked_host: Host) -> None:
+    locked_host.write(HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml")
+    locked_host.applied()
+    locked_host.write(HEADER + entry(wheel(locked_host, "beta-2.0")), "pylock.toml")
 
-    plan = locked.converges()
+    plan = locked_host.converges()
 
     assert plan["action"] == "update"
     assert changes(plan)["package.beta"] == ("1.0", "2.0")
 
 
-def test_lockfile_with_a_new_comment_changes_nothing(locked: Host) -> None:
-    locked.write(HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
-    locked.applied()
-    locked.write("# reviewed\n" + HEADER + entry(wheel(locked, "beta-1.0")), "pylock.toml")
+def test_lockfile_with_a_new_comment_changes_nothing(locked_host: Host) -> None:
+    locked_host.write(HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml")
+    locked_host.applied()
+    locked_host.write(
+        "# reviewed\n" + HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml"
+    )
 
-    assert not locked.applied().report["changed"]
+    assert not locked_host.applied().report["changed"]
 
 
-def test_lockfile_hash_mismatch_is_an_integrity_error(locked: Host) -> None:
-    locked.write(HEADER + entry(wheel(locked, "beta-1.0"), digest="0" * 64), "pylock.toml")
+def test_lockfile_hash_mismatch_is_an_integrity_error(locked_host: Host) -> None:
+    locked_host.write(
+        HEADER + entry(wheel(locked_host, "beta-1.0"), digest="0" * 64), "pylock.toml"
+    )
 
-    failed = locked.apply()
+    failed = locked_host.apply()
 
     assert failed.code == 81
     assert failed.report["exit"]["class"] == "integrity"
     assert "does not have the hash that was locked" in failed.first["error"]["message"]
-    assert not locked.venv.exists()
-    assert locked.generations() == []
+    assert not locked_host.venv.exists()
+    assert locked_host.generations() == []
 
 
-def test_lockfile_with_only_a_weak_hash_is_refused(locked: Host) -> None:
-    locked.write(HEADER + entry(wheel(locked, "beta-1.0"), algorithm="md5"), "pylock.toml")
+def test_lockfile_with_only_a_weak_hash_is_refused(locked_host: Host) -> None:
+    locked_host.write(
+        HEADER + entry(wheel(locked_host, "beta-1.0"), algorithm="md5"), "pylock.toml"
+    )
 
-    failed = locked.plan()
+    failed = locked_host.plan()
 
     assert failed.code == 81
     assert "no SHA-256 for beta 1.0" in failed.first["error"]["message"]
 
 
-def test_lockfile_without_a_compatible_wheel_is_refused(locked: Host) -> None:
-    other = make_wheel(locked.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
-    locked.write(HEADER + entry(other), "pylock.toml")
+def test_lockfile_without_a_compatible_wheel_is_refused(locked_host: Host) -> None:
+    other = make_wheel(locked_host.wheels, "windows-only", "1.0", tag="py3-none-win_amd64")
+    locked_host.write(HEADER + entry(other), "pylock.toml")
 
-    failed = locked.plan()
+    failed = locked_host.plan()
 
     assert failed.code == 1
     assert "cannot be used with Python" in failed.first["error"]["message"]
 
 
 @pytest.mark.parametrize("content", ["", "not toml", 'lock-version = "9.9"\ncreated-by = "x"\n'])
-def test_invalid_lockfile_is_an_error(locked: Host, content: str) -> None:
-    locked.write(content, "pylock.toml")
+def test_invalid_lockfile_is_an_error(locked_host: Host, content: str) -> None:
+    locked_host.write(content, "pylock.toml")
 
-    failed = locked.plan()
+    failed = locked_host.plan()
 
     assert failed.code in (1, 65)
     assert "Traceback" not in failed.err
@@ -233,18 +240,18 @@ def test_edited_project_named_only_in_a_lockfile_is_drift(stocked: Host) -> None
     assert stocked.python_says("import tool; print(tool.WORD)") == "new"
 
 
-def test_lockfile_project_for_other_platforms_may_be_missing(locked: Host) -> None:
-    lockfile = HEADER + entry(wheel(locked, "beta-1.0"))
+def test_lockfile_project_for_other_platforms_may_be_missing(locked_host: Host) -> None:
+    lockfile = HEADER + entry(wheel(locked_host, "beta-1.0"))
     lockfile += '[[packages]]\nname = "tool"\nmarker = "sys_platform == \'win32\'"\n'
-    locked.write(lockfile + '[packages.directory]\npath = "tool"\n', "pylock.toml")
+    locked_host.write(lockfile + '[packages.directory]\npath = "tool"\n', "pylock.toml")
 
-    locked.converges()
+    locked_host.converges()
 
 
 @pytest.mark.parametrize("table", ["archive", "sdist"])
-def test_lockfile_may_name_a_local_archive_by_url(locked: Host, table: str) -> None:
+def test_lockfile_may_name_a_local_archive_by_url(locked_host: Host, table: str) -> None:
     """pip writes such URLs."""
-    directory = locked.folder / "odd+ name"
+    directory = locked_host.folder / "odd+ name"
     directory.mkdir()
     archive = make_sdist(directory, "tool", "1.0")
     version = "" if table == "archive" else 'version = "1.0"\n'
@@ -253,8 +260,8 @@ def test_lockfile_may_name_a_local_archive_by_url(locked: Host, table: str) -> N
         f'[[packages]]\nname = "tool"\n{version}[packages.{table}]\nname = "{archive.name}"\n'
     )
     lockfile += f'url = "{archive.as_uri()}"\nhashes = {{ sha256 = "{digest}" }}\n'
-    locked.write(HEADER + lockfile, "pylock.toml")
+    locked_host.write(HEADER + lockfile, "pylock.toml")
 
-    locked.converges()
+    locked_host.converges()
 
-    assert locked.versions() == {"tool": "1.0"}
+    assert locked_host.versions() == {"tool": "1.0"}

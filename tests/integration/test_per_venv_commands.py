@@ -32,7 +32,7 @@ def declare(host: Host, packages: str, **exceptions: str) -> None:
 
 
 @pytest.fixture
-def three_venvs(stocked: Host) -> Host:
+def three_venv_host(stocked: Host) -> Host:
     """Return a host with three environments, each with a previous generation."""
     for packages in ('["beta<2"]', '["beta==2.0"]'):
         declare(stocked, packages)
@@ -52,10 +52,10 @@ def parse_report(run: Run) -> dict[str, Any]:
     return report
 
 
-def test_gc_exit_code_is_specific_when_stderr_is_full(three_venvs: Host) -> None:
+def test_gc_exit_code_is_specific_when_stderr_is_full(three_venv_host: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
-    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        result = three_venvs.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+        result = three_venv_host.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
 
     assert result.code == 75
     assert {name for name, deleted in parse_report(result)["removed"].items() if deleted} == {
@@ -64,11 +64,11 @@ def test_gc_exit_code_is_specific_when_stderr_is_full(three_venvs: Host) -> None
     }
 
 
-def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venvs: Host) -> None:
+def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venv_host: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1")
-    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        result = three_venvs.run(*arguments)
-        again = three_venvs.run(*arguments, "--json")
+    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+        result = three_venv_host.run(*arguments)
+        again = three_venv_host.run(*arguments, "--json")
 
     assert result.code == 75
     assert [line.split()[1] for line in result.out.splitlines()] == ["venv.a", "venv.c"]
@@ -76,7 +76,7 @@ def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venvs: Host) -> 
     assert parse_report(again)["errors"]["venv.b"]["code"] == 75
     assert parse_report(again)["error"]["message"].startswith("venv.b: ")
     assert parse_report(again)["exit"] == {"code": 75, "class": "busy", "retryable": True}
-    assert three_venvs.run(*arguments).out.split()[1] == "venv.b"
+    assert three_venv_host.run(*arguments).out.split()[1] == "venv.b"
 
 
 def test_lock_writes_other_lockfiles_when_one_venv_fails(stocked: Host) -> None:
@@ -106,15 +106,17 @@ sys.addaudithook(stop)
 
 @pytest.mark.parametrize("command", ["status", "verify", "gc", "lock"])
 def test_stop_request_finishes_one_venv_and_reports_the_others(
-    three_venvs: Host, command: str
+    three_venv_host: Host, command: str
 ) -> None:
     marker = "a.pylock.toml" if command == "lock" else "/.a/"
-    three_venvs.write(STOP_ON_OPEN.format(marker=marker), "hook/sitecustomize.py")
-    env = {"PYTHONPATH": f"{three_venvs.folder / 'hook'}:{three_venvs.environment()['PYTHONPATH']}"}
+    three_venv_host.write(STOP_ON_OPEN.format(marker=marker), "hook/sitecustomize.py")
+    env = {
+        "PYTHONPATH": f"{three_venv_host.folder / 'hook'}:{three_venv_host.environment()['PYTHONPATH']}"
+    }
     arguments = (command, "converge.toml", *(["--keep=0"] if command == "gc" else []))
 
-    result = three_venvs.run(*arguments, env=env)
-    again = three_venvs.run(*arguments, "--json", env=env)
+    result = three_venv_host.run(*arguments, env=env)
+    again = three_venv_host.run(*arguments, "--json", env=env)
 
     assert result.code == again.code == parse_report(again)["exit"]["code"] == 143
     assert "venv.a" in result.out
@@ -123,11 +125,13 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
         assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in result.err
 
 
-def test_gc_failures_of_several_classes_exit_with_1(three_venvs: Host) -> None:
-    (store(three_venvs, "c") / "lock").unlink()
-    (store(three_venvs, "c") / "lock").mkdir()
-    with holding(lambda: str(store(three_venvs, "b") / "lock"), 1):
-        result = three_venvs.run("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
+def test_gc_failures_of_several_classes_exit_with_1(three_venv_host: Host) -> None:
+    (store(three_venv_host, "c") / "lock").unlink()
+    (store(three_venv_host, "c") / "lock").mkdir()
+    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+        result = three_venv_host.run(
+            "gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json"
+        )
 
     assert result.code == 1
     assert list(parse_report(result)["removed"]) == ["venv.a"]
@@ -136,10 +140,10 @@ def test_gc_failures_of_several_classes_exit_with_1(three_venvs: Host) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])
-def test_unreadable_venv_does_not_hide_the_others(three_venvs: Host, command: str) -> None:
-    make_unreadable(three_venvs)
+def test_unreadable_venv_does_not_hide_the_others(three_venv_host: Host, command: str) -> None:
+    make_unreadable(three_venv_host)
 
-    result = three_venvs.run(command, "converge.toml")
+    result = three_venv_host.run(command, "converge.toml")
 
     assert result.code == 1
     assert "error: venv.b: " in result.err
@@ -147,11 +151,11 @@ def test_unreadable_venv_does_not_hide_the_others(three_venvs: Host, command: st
     assert "venv.c " in result.out
 
 
-def test_unreadable_venv_is_an_error_in_json(three_venvs: Host) -> None:
-    make_unreadable(three_venvs)
+def test_unreadable_venv_is_an_error_in_json(three_venv_host: Host) -> None:
+    make_unreadable(three_venv_host)
 
-    status = parse_report(three_venvs.run("status", "converge.toml", "--json"))
-    verify = parse_report(three_venvs.run("verify", "converge.toml", "--json"))
+    status = parse_report(three_venv_host.run("status", "converge.toml", "--json"))
+    verify = parse_report(three_venv_host.run("verify", "converge.toml", "--json"))
 
     assert [row["address"] for row in status["venvs"]] == ["venv.a", "venv.c"]
     assert list(status["errors"]) == ["venv.b"]

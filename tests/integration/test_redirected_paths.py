@@ -17,16 +17,16 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change 
 
 
 @pytest.fixture
-def target(stocked: Host) -> Path:
+def redirected_store(stocked: Host) -> Path:
     """Return a real store to which another user's symlink redirects the declared one."""
     stocked.declare(["beta"])
     stocked.applied()
-    target = stocked.folder / "target"
-    stocked.store.rename(target)
-    (target / "generations" / "data").mkdir()
-    stocked.store.symlink_to(target)
+    redirected_store = stocked.folder / "target"
+    stocked.store.rename(redirected_store)
+    (redirected_store / "generations" / "data").mkdir()
+    stocked.store.symlink_to(redirected_store)
     os.lchown(stocked.store, NOBODY, NOBODY)
-    return target
+    return redirected_store
 
 
 def run_command(host: Host, command: str) -> int:
@@ -46,27 +46,27 @@ def entries(directory: Path) -> dict[str, int]:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("parent", ["sticky", "owned"])
 def test_redirected_store_is_refused_and_unchanged(
-    stocked: Host, target: Path, command: str, parent: str
+    stocked: Host, redirected_store: Path, command: str, parent: str
 ) -> None:
     """Any user can do this in a directory such as `/tmp`, or in their own directory."""
     if parent == "sticky":
         stocked.store.parent.chmod(0o1777)
     else:
         os.chown(stocked.store.parent, NOBODY, NOBODY)
-    before = entries(target)
+    before = entries(redirected_store)
 
     assert run_command(stocked, command) == 77
 
-    assert entries(target) == before
+    assert entries(redirected_store) == before
 
 
-def test_redirected_store_is_not_pruned(stocked: Host, target: Path) -> None:
+def test_redirected_store_is_not_pruned(stocked: Host, redirected_store: Path) -> None:
     stocked.write("")
-    before = entries(target)
+    before = entries(redirected_store)
 
     assert stocked.apply("--prune").code == 77
 
-    assert entries(target) == before
+    assert entries(redirected_store) == before
 
 
 @pytest.mark.parametrize("change", ["declared", "absent", "pruned"])

@@ -105,15 +105,15 @@ def test_requirement_file_not_in_utf_8_is_an_error_with_line(service_host: Host)
 
 def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host) -> None:
     service_host.folder = service_host.folder / "with space"
-    service_host.write("-r deep/more.txt\n", "requirements.txt")
+    service_host.write("-r nested/more.txt\n", "requirements.txt")
     lines = [
         "./first-1.0-py3-none-any.whl ; python_version>'3'",
         "second @ second-1.0-py3-none-any.whl",
     ]
     service_host.write(
-        "\n".join([*lines, "--find-links=links", "third", "-f ../links"]), "deep/more.txt"
+        "\n".join([*lines, "--find-links=links", "third", "-f ../links"]), "nested/more.txt"
     )
-    for name, directory in (("first", "deep"), ("second", "deep"), ("third", "deep/links")):
+    for name, directory in (("first", "nested"), ("second", "nested"), ("third", "nested/links")):
         make_wheel(service_host.folder / directory, name, "1.0")
     service_host.declare([], requirements=["requirements.txt"], find_links=[])
     (service_host.folder / "links").mkdir()
@@ -121,23 +121,23 @@ def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host)
     service_host.converges()
     assert service_host.versions() == {"first": "1.0", "second": "1.0", "third": "1.0"}
 
-    make_wheel(service_host.folder / "deep", "first", "1.0", files={"first/more.py": ""})
+    make_wheel(service_host.folder / "nested", "first", "1.0", files={"first/more.py": ""})
     assert "package.first" in changes(service_host.plan().first)
 
 
 def test_missing_local_path_in_a_file_is_an_error_with_line(service_host: Host) -> None:
-    service_host.write("./none-1.0-py3-none-any.whl\n", "deep/requirements.txt")
-    service_host.declare([], requirements=["deep/requirements.txt"])
+    service_host.write("./none-1.0-py3-none-any.whl\n", "nested/requirements.txt")
+    service_host.declare([], requirements=["nested/requirements.txt"])
 
     refused = service_host.plan()
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
-    where = f"`{service_host.folder}/deep/requirements.txt` line 1"
+    where = f"`{service_host.folder}/nested/requirements.txt` line 1"
     assert problem["message"].startswith(
-        f"{where}: no such project or file: `{service_host.folder}/deep/"
+        f"{where}: no such project or file: `{service_host.folder}/nested/"
     )
-    assert 'requirements = ["deep/requirements.txt"]' in refused.err
+    assert 'requirements = ["nested/requirements.txt"]' in refused.err
 
 
 def test_missing_local_path_is_marked_in_the_declaration(service_host: Host) -> None:
@@ -199,8 +199,8 @@ def test_unsupported_option_is_an_error_with_line(
 
 
 def test_requirement_files_may_be_nested(service_host: Host) -> None:
-    service_host.write("-r deep/more.txt\n", "requirements.txt")
-    service_host.write("-c ../bounds.txt\nother # for the tests\nlib\\\nrary\n", "deep/more.txt")
+    service_host.write("-r nested/more.txt\n", "requirements.txt")
+    service_host.write("-c ../bounds.txt\nother # for the tests\nlib\\\nrary\n", "nested/more.txt")
     service_host.write("library<2\n", "bounds.txt")
 
     versions = installed(service_host, packages=[], requirements=["requirements.txt"])
@@ -209,11 +209,11 @@ def test_requirement_files_may_be_nested(service_host: Host) -> None:
 
 
 def test_edited_nested_file_is_an_update(service_host: Host) -> None:
-    service_host.write("-r deep/more.txt\n", "requirements.txt")
-    service_host.write("library<2\n", "deep/more.txt")
+    service_host.write("-r nested/more.txt\n", "requirements.txt")
+    service_host.write("library<2\n", "nested/more.txt")
     service_host.declare([], requirements=["requirements.txt"])
     service_host.applied()
-    service_host.write("library<3\nother\n", "deep/more.txt")
+    service_host.write("library<3\nother\n", "nested/more.txt")
 
     assert changes(service_host.converges())["package.other"] == (None, "1.0")
 

@@ -15,7 +15,7 @@ FILE = "converge.toml"
 
 
 @pytest.fixture
-def adopted(stocked: Host) -> Host:
+def adopted_host(stocked: Host) -> Host:
     """Return a host whose venv replaced a directory that another tool created."""
     stocked.declare(["beta"], adopt=True)
     stocked.venv.mkdir(parents=True)
@@ -29,78 +29,78 @@ def is_restored(host: Host) -> bool:
     return not host.venv.is_symlink() and (host.venv / "data.txt").read_text() == "original"
 
 
-def test_first_rollback_restores_the_adopted_directory(adopted: Host) -> None:
-    result = adopted.run("rollback", FILE, "app")
+def test_first_rollback_restores_the_adopted_directory(adopted_host: Host) -> None:
+    result = adopted_host.run("rollback", FILE, "app")
 
     assert result.code == 0, result.err
-    assert is_restored(adopted)
-    assert not list(adopted.store.glob("foreign-*"))
+    assert is_restored(adopted_host)
+    assert not list(adopted_host.store.glob("foreign-*"))
 
 
-def test_history_marks_the_current_directory(adopted: Host) -> None:
-    assert "[live]" in adopted.run("history", FILE, "app").out.splitlines()[0]
-    adopted.run("rollback", FILE, "app")
+def test_history_marks_the_current_directory(adopted_host: Host) -> None:
+    assert "[live]" in adopted_host.run("history", FILE, "app").out.splitlines()[0]
+    adopted_host.run("rollback", FILE, "app")
 
-    lines = adopted.run("history", FILE, "app").out.splitlines()
+    lines = adopted_host.run("history", FILE, "app").out.splitlines()
 
-    assert lines[0] == f"{adopted.venv}  another tool's  [live]"
+    assert lines[0] == f"{adopted_host.venv}  another tool's  [live]"
     assert not any("live" in line for line in lines[1:])
-    assert json.loads(adopted.run("history", FILE, "app", "--json").out)["live"] == "foreign"
+    assert json.loads(adopted_host.run("history", FILE, "app", "--json").out)["live"] == "foreign"
 
 
-def test_restored_directory_is_held_despite_adopt_key(adopted: Host) -> None:
-    adopted.run("rollback", FILE, "app")
+def test_restored_directory_is_held_despite_adopt_key(adopted_host: Host) -> None:
+    adopted_host.run("rollback", FILE, "app")
 
-    result = adopted.applied()
+    result = adopted_host.applied()
 
     assert not result.report["changed"]
     assert "held at the folder that was adopted" in result.err + result.out
-    assert is_restored(adopted)
-    assert adopted.check().code == 0
-    assert adopted.run("status", FILE).out.endswith("not made by converge  held\n")
+    assert is_restored(adopted_host)
+    assert adopted_host.check().code == 0
+    assert adopted_host.run("status", FILE).out.endswith("not made by converge  held\n")
 
 
-def test_release_allows_adoption_again(adopted: Host) -> None:
-    adopted.run("rollback", FILE, "app")
-    adopted.run("rollback", FILE, "app", "--release")
+def test_release_allows_adoption_again(adopted_host: Host) -> None:
+    adopted_host.run("rollback", FILE, "app")
+    adopted_host.run("rollback", FILE, "app", "--release")
 
-    adopted.converges()
+    adopted_host.converges()
 
-    assert adopted.venv.is_symlink()
-
-
-def test_changed_packages_end_the_hold(adopted: Host) -> None:
-    adopted.run("rollback", FILE, "app")
-    adopted.declare(["alpha"], adopt=True)
-
-    adopted.converges()
-
-    assert adopted.venv.is_symlink()
+    assert adopted_host.venv.is_symlink()
 
 
-def test_restored_directory_is_not_deleted_by_state_absent(adopted: Host) -> None:
-    adopted.run("rollback", FILE, "app")
-    adopted.declare(["beta"], adopt=True, state="absent")
+def test_changed_packages_end_the_hold(adopted_host: Host) -> None:
+    adopted_host.run("rollback", FILE, "app")
+    adopted_host.declare(["alpha"], adopt=True)
 
-    for run in (adopted.plan(), adopted.apply()):
+    adopted_host.converges()
+
+    assert adopted_host.venv.is_symlink()
+
+
+def test_restored_directory_is_not_deleted_by_state_absent(adopted_host: Host) -> None:
+    adopted_host.run("rollback", FILE, "app")
+    adopted_host.declare(["beta"], adopt=True, state="absent")
+
+    for run in (adopted_host.plan(), adopted_host.apply()):
         assert run.code == 1
         assert "converge did not make" in run.first["error"]["message"]
         assert "adopt" not in run.first["error"]["hint"]
-    assert is_restored(adopted)
+    assert is_restored(adopted_host)
 
-    adopted.venv.rename(adopted.folder / "moved")
-    adopted.applied()
-    assert not adopted.store.exists()
+    adopted_host.venv.rename(adopted_host.folder / "moved")
+    adopted_host.applied()
+    assert not adopted_host.store.exists()
 
 
-def test_adopt_command_adopts_a_held_directory(adopted: Host) -> None:
-    adopted.run("rollback", FILE, "app")
+def test_adopt_command_adopts_a_held_directory(adopted_host: Host) -> None:
+    adopted_host.run("rollback", FILE, "app")
 
-    result = adopted.run("adopt", FILE, "app")
+    result = adopted_host.run("adopt", FILE, "app")
 
     assert result.code == 0, result.err
-    assert adopted.venv.is_symlink()
-    assert not adopted.apply().report["changed"]
+    assert adopted_host.venv.is_symlink()
+    assert not adopted_host.apply().report["changed"]
 
 
 def test_adopt_command_reads_standard_input(stocked: Host) -> None:
@@ -139,41 +139,41 @@ def test_adopt_command_fails_without_an_unmanaged_path(stocked: Host) -> None:
         stocked.applied()
 
 
-def test_rollback_to_an_adopted_backup_by_name(adopted: Host) -> None:
-    (backup,) = json.loads(adopted.run("history", FILE, "app", "--json").out)["foreign"]
-    adopted.declare(["alpha"], adopt=True)
-    adopted.applied()
+def test_rollback_to_an_adopted_backup_by_name(adopted_host: Host) -> None:
+    (backup,) = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
+    adopted_host.declare(["alpha"], adopt=True)
+    adopted_host.applied()
 
-    before = adopted.run("rollback", FILE, "app")
-    restored = adopted.run("rollback", FILE, "app", "--to", backup)
+    before = adopted_host.run("rollback", FILE, "app")
+    restored = adopted_host.run("rollback", FILE, "app", "--to", backup)
 
     assert "is back at 000001-" in before.out
     assert restored.code == 0, restored.err
-    assert is_restored(adopted)
+    assert is_restored(adopted_host)
 
 
-def test_rollback_needs_a_name_if_several_backups_exist(adopted: Host) -> None:
-    adopted.venv.unlink()
-    adopted.venv.mkdir()
-    (adopted.venv / "data.txt").write_text("other")
-    adopted.applied()
-    backups = json.loads(adopted.run("history", FILE, "app", "--json").out)["foreign"]
+def test_rollback_needs_a_name_if_several_backups_exist(adopted_host: Host) -> None:
+    adopted_host.venv.unlink()
+    adopted_host.venv.mkdir()
+    (adopted_host.venv / "data.txt").write_text("other")
+    adopted_host.applied()
+    backups = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
 
-    refused = adopted.run("rollback", FILE, "app")
+    refused = adopted_host.run("rollback", FILE, "app")
 
     assert len(backups) == 2
     assert refused.code == 1
     assert all(name in refused.err for name in backups)
 
 
-def test_second_rollback_returns_to_the_newest_generation(adopted: Host) -> None:
-    live = os.path.basename(adopted.generation)
-    adopted.run("rollback", FILE, "app")
+def test_second_rollback_returns_to_the_newest_generation(adopted_host: Host) -> None:
+    live = os.path.basename(adopted_host.generation)
+    adopted_host.run("rollback", FILE, "app")
 
-    adopted.run("rollback", FILE, "app")
+    adopted_host.run("rollback", FILE, "app")
 
-    assert os.path.basename(adopted.generation) == live
-    (backup,) = adopted.store.glob("foreign-*")
+    assert os.path.basename(adopted_host.generation) == live
+    (backup,) = adopted_host.store.glob("foreign-*")
     assert (backup / "data.txt").read_text() == "original"
 
 
