@@ -69,18 +69,3 @@ def make_wheels(directory: Path) -> None:
     for version in ("1.0", "2.0"):
         make_wheel(directory, "beta", version)
     make_wheel(directory, "gamma", "3.0")
-
-
-stock = make_wheels
-
-
-@pytest.fixture
-def stocked(host_with_wheels: Host) -> Host:
-    """Return the host by its earlier name."""
-    return host_with_wheels
-
-
-@pytest.fixture
-def live(applied_host: Host) -> Host:
-    """Return the host by its earlier name."""
-    return applied_host

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import command
-from tests.support.command import ROOT, Change, Completed, Resource, changes, reasons
+from tests.support.command import ROOT, Change, Completed, Resource, changes
 
 PYTHON = os.path.realpath(sys.executable)
 """The interpreter that venvs are created from by default."""
@@ -116,7 +116,6 @@ class Host:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: str = "",
-        text: str = "",
         umask: int = 0o022,
     ) -> Completed:
         """Run the command to its end; see `tests.support.command.run`."""
@@ -126,7 +125,7 @@ class Host:
             prefix=prefix,
             env={**self.environment(), **(env or {})},
             cwd=cwd or self.directory,
-            stdin=stdin or text,
+            stdin=stdin,
             umask=umask,
         )
 
@@ -195,21 +194,6 @@ class Host:
         """Return the installed versions by package name."""
         names = (path.name.removesuffix(".dist-info") for path in self.site.glob("*.dist-info"))
         return dict(name.split("-", 1) for name in names)
-
-    # Earlier names, until every test uses the new ones.
-    folder = property(
-        lambda self: self.directory, lambda self, path: setattr(self, "directory", path)
-    )
-    applied = apply_ok
-    settled = assert_no_changes
-    converges = assert_converges
-    python_says = run_python
-    script = run_script
-    command = argv
-
-
-Run = Completed
-__all__ = ["MINOR", "PYTHON", "ROOT", "Host", "Run", "changes", "reasons"]
 
 
 def _predictable(resource: Resource) -> dict[str, Change]:

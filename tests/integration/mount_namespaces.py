@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-NOBODY = 65534
+UNPRIVILEGED_UID = 65534
 """The uid and gid of the user `nobody`."""
 
 

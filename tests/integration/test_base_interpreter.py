@@ -31,7 +31,7 @@ def apply_damaged(host: Host, damage: str) -> tuple[int, str]:
     process = subprocess.run(
         [host.program, program, "apply", "converge.toml"],
         env=host.environment(),
-        cwd=host.folder,
+        cwd=host.directory,
         capture_output=True,
         text=True,
         check=False,
@@ -40,49 +40,51 @@ def apply_damaged(host: Host, damage: str) -> tuple[int, str]:
 
 
 def test_environment_without_pyvenv_cfg_is_refused(
-    stocked: Host,
+    host_with_wheels: Host,
 ) -> None:
     """A kill after creating `bin/python` and before `pyvenv.cfg` leaves this state."""
-    base = stocked.folder / "opt/python"
-    stocked.python = str(private_interpreter(base))
-    stocked.declare(["alpha"])
+    base = host_with_wheels.directory / "opt/python"
+    host_with_wheels.python = str(private_interpreter(base))
+    host_with_wheels.declare(["alpha"])
     before = fingerprint(base)
 
-    code, output = apply_damaged(stocked, 'os.unlink(os.path.join(root, "pyvenv.cfg"))')
+    code, output = apply_damaged(host_with_wheels, 'os.unlink(os.path.join(root, "pyvenv.cfg"))')
 
     assert code == 1, output
     assert "is no environment of its own" in output
     assert "nothing was installed" in output
     assert fingerprint(base) == before
-    assert stocked.generations() == []
+    assert host_with_wheels.generations() == []
 
 
-def test_environment_with_wrong_interpreter_is_refused(stocked: Host) -> None:
-    base = stocked.folder / "opt/python"
+def test_environment_with_wrong_interpreter_is_refused(host_with_wheels: Host) -> None:
+    base = host_with_wheels.directory / "opt/python"
     other = private_interpreter(base)
-    stocked.declare(["alpha"])
+    host_with_wheels.declare(["alpha"])
     before = fingerprint(base)
 
     code, output = apply_damaged(
-        stocked,
+        host_with_wheels,
         'os.unlink(os.path.join(root, "bin/python")); '
         f'os.symlink({str(other)!r}, os.path.join(root, "bin/python")); '
         'open(os.path.join(root, "pyvenv.cfg"), "w").close()',
     )
 
     assert fingerprint(base) == before
-    assert code != 0 or stocked.python_says("import alpha; print('imported')") == "imported", output
+    assert (
+        code != 0 or host_with_wheels.run_python("import alpha; print('imported')") == "imported"
+    ), output
 
 
-def test_generation_path_is_never_reused(stocked: Host) -> None:
+def test_generation_path_is_never_reused(host_with_wheels: Host) -> None:
     """Installers cache what they found at a path."""
-    stocked.declare(["beta"])
+    host_with_wheels.declare(["beta"])
     seen: set[Path] = set()
     for _ in range(3):
-        stocked.applied()
-        assert stocked.generation not in seen
-        seen.add(stocked.generation)
-        stocked.declare([], state="absent")
-        stocked.applied()
-        assert not stocked.store.exists()
-        stocked.declare(["beta"])
+        host_with_wheels.apply_ok()
+        assert host_with_wheels.generation not in seen
+        seen.add(host_with_wheels.generation)
+        host_with_wheels.declare([], state="absent")
+        host_with_wheels.apply_ok()
+        assert not host_with_wheels.store.exists()
+        host_with_wheels.declare(["beta"])

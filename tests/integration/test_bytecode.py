@@ -24,7 +24,7 @@ def large_package_host(host: Host) -> Host:
     source = "def f(a):\n" + "    a.b.c(a.b, a.c)\n" * 4000
     assert len(source) < LIMIT
     make_wheel(host.wheels, "large", "1.0", files={"large/__init__.py": source})
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["large"])
     return host
 
@@ -33,9 +33,9 @@ def large_package_host(host: Host) -> Host:
 def test_truncated_bytecode_is_not_published(large_package_host: Host, cached: bool) -> None:
     if not shutil.which("prlimit"):
         pytest.skip("needs prlimit")
-    large_package_host.applied()
+    large_package_host.apply_ok()
     assert bytecode(large_package_host, "large").stat().st_size > LIMIT
-    shutil.rmtree(large_package_host.folder / "venvs")
+    shutil.rmtree(large_package_host.directory / "venvs")
     if not cached:
         shutil.rmtree(large_package_host.cache / "bytecode")
 
@@ -44,7 +44,7 @@ def test_truncated_bytecode_is_not_published(large_package_host: Host, cached: b
     assert failed.code == 74, failed.out
     assert failed.first["error"]["message"] == "file too large"
     assert not large_package_host.venv.exists()
-    large_package_host.applied()
+    large_package_host.apply_ok()
     assert bytecode(large_package_host, "large").stat().st_size > LIMIT
 
 
@@ -60,15 +60,15 @@ def test_bytecode_from_a_wheel_is_recompiled(host: Host, listed: bool) -> None:
     )
     host.declare(["pkg"])
 
-    host.converges()
+    host.assert_converges()
 
-    assert host.python_says("import pkg; print(pkg.ORIGIN)") == "source"
+    assert host.run_python("import pkg; print(pkg.ORIGIN)") == "source"
     assert bytecode(host, "pkg").read_bytes()[:4] == importlib.util.MAGIC_NUMBER
     assert not (host.site / other_tag).exists()
     assert host.run("verify", "converge.toml").code == 0
     make_wheel(host.wheels, "more", "1.0")
     host.declare(["pkg", "more"])
-    result = host.applied()
+    result = host.apply_ok()
     assert "fetching anew" not in result.err
     assert "installing 1 of 2" in result.err
 
@@ -79,13 +79,13 @@ def bytecode(host: Host, package: str) -> Path:
 
 
 def test_gc_deletes_only_expired_cache_files(large_package_host: Host) -> None:
-    large_package_host.applied()
+    large_package_host.apply_ok()
     kept = {file for file in (large_package_host.cache / "bytecode").rglob("*") if file.is_file()}
     (declared,) = (large_package_host.cache / "declarations").iterdir()
     for file in (*kept, declared):
         os.utime(file, (0, 0))
-    shutil.rmtree(large_package_host.folder / "venvs")
-    large_package_host.applied()
+    shutil.rmtree(large_package_host.directory / "venvs")
+    large_package_host.apply_ok()
     assert all(file.stat().st_mtime > 0 for file in kept), "apply used them"
 
     dry_run = json.loads(large_package_host.run("gc", "--dry-run", "--json", "converge.toml").out)
@@ -95,4 +95,4 @@ def test_gc_deletes_only_expired_cache_files(large_package_host: Host) -> None:
     assert json.loads(large_package_host.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
     assert not declared.exists()
     assert all(file.exists() for file in kept)
-    large_package_host.settled()
+    large_package_host.assert_no_changes()

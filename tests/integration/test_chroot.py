@@ -9,50 +9,52 @@ import pytest
 
 from engine.lock import holding
 from tests.integration.host import Host
-from tests.integration.rooms import room, without_proc
+from tests.integration.mount_namespaces import mount_namespace, without_proc
 
 
 @pytest.fixture
-def in_chroot(stocked: Host) -> Iterator[list[str]]:
+def in_chroot(host_with_wheels: Host) -> Iterator[list[str]]:
     """Yield the command prefix that runs a program in the chroot."""
-    root = stocked.folder.with_name(f"{stocked.folder.name}-root")
-    with room(without_proc(root), stocked.folder) as in_namespace:
-        yield [*in_namespace, "unshare", f"--root={root}", f"--wd={stocked.folder}"]
+    root = host_with_wheels.directory.with_name(f"{host_with_wheels.directory.name}-root")
+    with mount_namespace(without_proc(root), host_with_wheels.directory) as in_namespace:
+        yield [*in_namespace, "unshare", f"--root={root}", f"--wd={host_with_wheels.directory}"]
 
 
 def test_apply_without_proc_updates_and_collects_garbage(
-    stocked: Host, in_chroot: list[str]
+    host_with_wheels: Host, in_chroot: list[str]
 ) -> None:
     for version in ("1.0", "1.1"):
-        stocked.declare([f"alpha=={version}"], keep=0)
-        stocked.applied(prefix=in_chroot)
-    again = stocked.applied(prefix=in_chroot)
+        host_with_wheels.declare([f"alpha=={version}"], keep=0)
+        host_with_wheels.apply_ok(prefix=in_chroot)
+    again = host_with_wheels.apply_ok(prefix=in_chroot)
 
     assert not again.report["changed"]
-    assert len(stocked.generations()) == 1
-    assert not list((stocked.cache / "uv-unflushed").iterdir())
+    assert len(host_with_wheels.generations()) == 1
+    assert not list((host_with_wheels.cache / "uv-unflushed").iterdir())
 
 
-def test_generation_in_use_is_detected_by_its_lease(stocked: Host, in_chroot: list[str]) -> None:
-    stocked.declare(["alpha==1.0"], keep=0)
-    stocked.applied()
-    argv = [stocked.venv / "bin/python", "-c", "print(flush=True); input()"]
+def test_generation_in_use_is_detected_by_its_lease(
+    host_with_wheels: Host, in_chroot: list[str]
+) -> None:
+    host_with_wheels.declare(["alpha==1.0"], keep=0)
+    host_with_wheels.apply_ok()
+    argv = [host_with_wheels.venv / "bin/python", "-c", "print(flush=True); input()"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         service.stdout.readline()
-        stocked.declare(["alpha==1.1"], keep=0)
-        stocked.applied(prefix=in_chroot)
+        host_with_wheels.declare(["alpha==1.1"], keep=0)
+        host_with_wheels.apply_ok(prefix=in_chroot)
 
-        assert len(stocked.generations()) == 2
-        assert stocked.run("status", "converge.toml", prefix=in_chroot).code == 0
+        assert len(host_with_wheels.generations()) == 2
+        assert host_with_wheels.run("status", "converge.toml", prefix=in_chroot).code == 0
         service.communicate()
 
 
-def test_lock_holder_without_proc_is_unknown(stocked: Host, in_chroot: list[str]) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    with holding(lambda: str(stocked.store / "lock"), 1):
-        refused = stocked.run("gc", "converge.toml", "--lock-timeout=0", prefix=in_chroot)
+def test_lock_holder_without_proc_is_unknown(host_with_wheels: Host, in_chroot: list[str]) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    with holding(lambda: str(host_with_wheels.store / "lock"), 1):
+        refused = host_with_wheels.run("gc", "converge.toml", "--lock-timeout=0", prefix=in_chroot)
 
     assert refused.code == 75
     assert "locked by a process that cannot be seen from here" in refused.err

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from states import child
-from tests.integration.host import Host, changes, reasons
+from tests.integration.host import Host
+from tests.support.command import changes, reasons
 
 COMMAND = """
 [command.restart]
@@ -23,50 +24,50 @@ on-change = ["venv.app"]
 
 
 @pytest.fixture
-def watched_host(stocked: Host) -> Host:
+def watched_host(host_with_wheels: Host) -> Host:
     """Return a host with a command that counts its runs and fails while `broken` exists."""
-    script = stocked.write(
-        f"#!/bin/sh\ncd {stocked.folder}\n"
+    script = host_with_wheels.write(
+        f"#!/bin/sh\ncd {host_with_wheels.directory}\n"
         "if [ -e broken ]; then echo cannot do it; exit 3; fi\necho run >> runs\n",
         "restart",
     )
     script.chmod(0o755)
-    declare(stocked, ["beta<2"])
-    return stocked
+    declare(host_with_wheels, ["beta<2"])
+    return host_with_wheels
 
 
 def declare(host: Host, packages: list[str]) -> None:
     """Declare an environment and the command that watches it."""
-    host.declare(packages, more=COMMAND.format(script=host.folder / "restart"))
+    host.declare(packages, more=COMMAND.format(script=host.directory / "restart"))
 
 
 def runs(host: Host) -> int:
     """Return how often the command has succeeded."""
-    file = host.folder / "runs"
+    file = host.directory / "runs"
     return len(file.read_text().splitlines()) if file.exists() else 0
 
 
 def test_command_runs_once_per_change(watched_host: Host) -> None:
-    watched_host.applied()
+    watched_host.apply_ok()
     assert runs(watched_host) == 1
-    watched_host.settled()
+    watched_host.assert_no_changes()
     assert runs(watched_host) == 1
     declare(watched_host, ["beta==2.0"])
 
     plan = watched_host.plan().resource("command.restart")
-    watched_host.applied()
+    watched_host.apply_ok()
 
     assert plan["action"] == "update"
     assert reasons(plan)["for.venv.app"] == "venv.app changed since it last succeeded"
     assert runs(watched_host) == 2
-    watched_host.settled()
+    watched_host.assert_no_changes()
 
 
 def test_command_runs_after_a_repair(watched_host: Host) -> None:
-    watched_host.applied()
+    watched_host.apply_ok()
     (watched_host.site / "beta/__init__.py").write_text("")
 
-    watched_host.applied()
+    watched_host.apply_ok()
 
     assert runs(watched_host) == 2
 
@@ -104,8 +105,8 @@ def test_command_output_redacts_password_at_a_truncation() -> None:
 
 
 def test_dangling_state_directory_fails_without_waiting(host: Host) -> None:
-    (host.folder / "state").mkdir()
-    (host.folder / "state/commands").symlink_to("/nonexistent/folder")
+    (host.directory / "state").mkdir()
+    (host.directory / "state/commands").symlink_to("/nonexistent/directory")
     host.write('[command.say]\nargv = ["true"]\n')
 
     failed = host.apply("--lock-timeout", "0")
@@ -143,12 +144,12 @@ def test_command_with_another_uid_still_times_out(
 
 @pytest.mark.parametrize("options", [[], ["--detailed-exitcode"]])
 def test_interrupted_command_is_reported_as_interrupted(host: Host, options: list[str]) -> None:
-    started = host.folder / "started"
+    started = host.directory / "started"
     argv = json.dumps(["sh", "-c", f"touch {started}; sleep 60"])
     host.write(f"[command.wait]\nargv = {argv}\n")
     process = subprocess.Popen(
-        host.command("apply", "converge.toml", "--json", *options),
-        env=host.environment(), cwd=host.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        host.argv("apply", "converge.toml", "--json", *options),
+        env=host.environment(), cwd=host.directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while not started.exists():
         time.sleep(0.02)
@@ -177,7 +178,7 @@ def test_command_ended_by_a_signal_is_reported(host: Host) -> None:
 
 
 def test_failed_command_is_reported_and_retried(watched_host: Host) -> None:
-    (watched_host.folder / "broken").touch()
+    (watched_host.directory / "broken").touch()
 
     failed = watched_host.apply()
 
@@ -188,27 +189,27 @@ def test_failed_command_is_reported_and_retried(watched_host: Host) -> None:
     assert error["output"] == "cannot do it"
     assert watched_host.check().code == 2
 
-    (watched_host.folder / "broken").unlink()
-    again = watched_host.applied()
+    (watched_host.directory / "broken").unlink()
+    again = watched_host.apply_ok()
 
     assert again.resource("venv.app")["outcome"] == "unchanged"
     assert again.resource("command.restart")["outcome"] == "changed"
     assert runs(watched_host) == 1
-    watched_host.settled()
+    watched_host.assert_no_changes()
 
 
 def test_command_runs_after_a_kill_that_follows_publication(watched_host: Host) -> None:
-    watched_host.applied()
+    watched_host.apply_ok()
     declare(watched_host, ["beta==2.0"])
     before = watched_host.generation
-    os.mkfifo(watched_host.folder / "gate")
-    script = watched_host.folder / "restart"
+    os.mkfifo(watched_host.directory / "gate")
+    script = watched_host.directory / "restart"
     content = script.read_text()
     script.write_text(content.replace("echo run", "read line < gate\necho run"))
     process = subprocess.Popen(
-        watched_host.command("apply", "converge.toml"),
+        watched_host.argv("apply", "converge.toml"),
         env=watched_host.environment(),
-        cwd=watched_host.folder,
+        cwd=watched_host.directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -220,42 +221,42 @@ def test_command_runs_after_a_kill_that_follows_publication(watched_host: Host) 
     script.write_text(content)
     assert runs(watched_host) == 1
 
-    result = watched_host.applied()
+    result = watched_host.apply_ok()
 
     assert result.resource("venv.app")["outcome"] == "unchanged"
     assert result.resource("command.restart")["outcome"] == "changed"
     assert runs(watched_host) == 2
-    watched_host.settled()
+    watched_host.assert_no_changes()
 
 
 def test_command_runs_again_if_its_record_is_lost(watched_host: Host) -> None:
-    watched_host.applied()
-    for record in (watched_host.folder / "state/commands").glob("*.json"):
+    watched_host.apply_ok()
+    for record in (watched_host.directory / "state/commands").glob("*.json"):
         record.unlink()
 
     plan = watched_host.plan().resource("command.restart")
     assert plan["action"] == "create"
     assert "for.venv.app" in changes(plan)
-    watched_host.applied()
+    watched_host.apply_ok()
 
     assert runs(watched_host) == 2
 
 
-def test_command_that_times_out_is_stopped(stocked: Host) -> None:
+def test_command_that_times_out_is_stopped(host_with_wheels: Host) -> None:
     slow = '[command.slow]\nargv = ["sleep", "600"]\ntimeout = 1\n'
-    stocked.declare(["beta"], more=slow)
+    host_with_wheels.declare(["beta"], more=slow)
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 1
     message = failed.resource("command.slow")["error"]["message"]
     assert message == "`sleep` did not end within 1 s"
 
 
-def test_missing_program_is_named(stocked: Host) -> None:
-    stocked.declare(["beta"], more='[command.none]\nargv = ["/no/such/program"]\n')
+def test_missing_program_is_named(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], more='[command.none]\nargv = ["/no/such/program"]\n')
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 1
     error = failed.resource("command.none")["error"]
@@ -269,7 +270,7 @@ def test_invalid_working_directory_is_named(host: Host, cwd: str) -> None:
 
     error = host.apply().first["error"]
 
-    assert str(host.folder / cwd) in error["message"]
+    assert str(host.directory / cwd) in error["message"]
     assert "`cwd`" in error["hint"]
 
 

@@ -12,19 +12,21 @@ import pytest
 from engine import syscalls
 from states.venv.store import current, leftovers, prepare, publish, store_of
 from tests.integration.host import Host
-from tests.integration.rooms import image, room, small_disk
+from tests.integration.mount_namespaces import mount_namespace, overlay, small_disk
 
 
-def test_generations_from_an_image_are_deleted(stocked: Host) -> None:
+def test_generations_from_an_image_are_deleted(host_with_wheels: Host) -> None:
     for version in ("1.0", "1.1"):
-        stocked.declare([f"alpha=={version}"])
-        stocked.applied()
-    stocked.declare(["alpha==1.0", "beta<2"], keep=0)
-    with room(image(stocked.folder), stocked.folder) as in_namespace:
-        result = stocked.applied(prefix=in_namespace)
-        again = stocked.applied(prefix=in_namespace)
-        history = stocked.run("history", "converge.toml", "app", prefix=in_namespace)
-        verified = stocked.run("verify", "converge.toml", prefix=in_namespace)
+        host_with_wheels.declare([f"alpha=={version}"])
+        host_with_wheels.apply_ok()
+    host_with_wheels.declare(["alpha==1.0", "beta<2"], keep=0)
+    with mount_namespace(
+        overlay(host_with_wheels.directory), host_with_wheels.directory
+    ) as in_namespace:
+        result = host_with_wheels.apply_ok(prefix=in_namespace)
+        again = host_with_wheels.apply_ok(prefix=in_namespace)
+        history = host_with_wheels.run("history", "converge.toml", "app", prefix=in_namespace)
+        verified = host_with_wheels.run("verify", "converge.toml", prefix=in_namespace)
 
     assert result.report["changed"]
     assert not again.report["changed"]
@@ -33,57 +35,67 @@ def test_generations_from_an_image_are_deleted(stocked: Host) -> None:
 
 
 def test_unmanaged_directory_from_an_image_is_kept_with_a_hint(
-    stocked: Host,
+    host_with_wheels: Host,
 ) -> None:
-    stocked.declare(["beta<2"], adopt=True)
-    stocked.venv.mkdir(parents=True)
-    (stocked.venv / "data.txt").touch()
-    with room(image(stocked.folder), stocked.folder) as in_namespace:
-        refused = stocked.apply(prefix=in_namespace)
+    host_with_wheels.declare(["beta<2"], adopt=True)
+    host_with_wheels.venv.mkdir(parents=True)
+    (host_with_wheels.venv / "data.txt").touch()
+    with mount_namespace(
+        overlay(host_with_wheels.directory), host_with_wheels.directory
+    ) as in_namespace:
+        refused = host_with_wheels.apply(prefix=in_namespace)
         listing = subprocess.run(
-            [*in_namespace, "ls", str(stocked.venv)], stdout=subprocess.PIPE, text=True
+            [*in_namespace, "ls", str(host_with_wheels.venv)], stdout=subprocess.PIPE, text=True
         )
         copy_script = 'cp -a "$1" "$1.copy" && rm -r "$1" && mv "$1.copy" "$1"'
         subprocess.run(
-            [*in_namespace, "sh", "-c", copy_script, "sh", str(stocked.venv)], check=True
+            [*in_namespace, "sh", "-c", copy_script, "sh", str(host_with_wheels.venv)], check=True
         )
-        adopted = stocked.applied(prefix=in_namespace)
+        adopted = host_with_wheels.apply_ok(prefix=in_namespace)
 
     assert refused.code == 1
-    assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
+    assert refused.first["error"]["message"].endswith(
+        f"cross-device link: `{host_with_wheels.venv}`"
+    )
     assert "`cp -a`" in refused.first["error"]["hint"]
     assert listing.stdout == "data.txt\n"
     assert adopted.report["changed"]
 
 
-def test_inode_numbers_with_the_highest_bit_are_cached(stocked: Host) -> None:
+def test_inode_numbers_with_the_highest_bit_are_cached(host_with_wheels: Host) -> None:
     """Overlayfs uses the highest bit to distinguish its file systems, as on a live medium."""
-    stocked.declare(["beta<2"])
-    stocked.applied()
-    with room(image(stocked.folder, "xino=on"), stocked.folder) as in_namespace:
+    host_with_wheels.declare(["beta<2"])
+    host_with_wheels.apply_ok()
+    with mount_namespace(
+        overlay(host_with_wheels.directory, "xino=on"), host_with_wheels.directory
+    ) as in_namespace:
 
         def file_stat(template: str, name: str) -> str:
-            argv = [*in_namespace, "stat", "-c", template, str(stocked.generation / name)]
+            argv = [*in_namespace, "stat", "-c", template, str(host_with_wheels.generation / name)]
             return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
 
         if int(file_stat("%i", "pyvenv.cfg")) < 1 << 63:
             pytest.skip("the inode numbers of the lower file system leave no bit free")
-        stocked.applied(prefix=in_namespace)
+        host_with_wheels.apply_ok(prefix=in_namespace)
         cached_stats = file_stat("%i %z", ".converge/stats")
-        again = stocked.applied(prefix=in_namespace)
+        again = host_with_wheels.apply_ok(prefix=in_namespace)
 
         assert not again.report["changed"]
         assert file_stat("%i %z", ".converge/stats") == cached_stats
 
 
-def test_store_on_its_own_file_system_is_an_error(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.store.mkdir(parents=True)
-    with room(small_disk(stocked.store, "8m"), stocked.folder) as in_namespace:
-        refused = stocked.apply(prefix=in_namespace)
+def test_store_on_its_own_file_system_is_an_error(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.store.mkdir(parents=True)
+    with mount_namespace(
+        small_disk(host_with_wheels.store, "8m"), host_with_wheels.directory
+    ) as in_namespace:
+        refused = host_with_wheels.apply(prefix=in_namespace)
 
     assert refused.code == 1
-    assert refused.first["error"]["message"].endswith(f"cross-device link: `{stocked.venv}`")
+    assert refused.first["error"]["message"].endswith(
+        f"cross-device link: `{host_with_wheels.venv}`"
+    )
     assert "another file system" in refused.first["error"]["hint"]
 
 
@@ -112,11 +124,13 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     assert leftovers(store) == []
 
 
-def test_empty_directory_from_an_image_is_replaced(stocked: Host) -> None:
-    stocked.declare(["beta<2"])
-    stocked.venv.mkdir(parents=True)
-    with room(image(stocked.folder), stocked.folder) as in_namespace:
-        stocked.applied(prefix=in_namespace)
-        again = stocked.applied(prefix=in_namespace)
+def test_empty_directory_from_an_image_is_replaced(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta<2"])
+    host_with_wheels.venv.mkdir(parents=True)
+    with mount_namespace(
+        overlay(host_with_wheels.directory), host_with_wheels.directory
+    ) as in_namespace:
+        host_with_wheels.apply_ok(prefix=in_namespace)
+        again = host_with_wheels.apply_ok(prefix=in_namespace)
 
     assert not again.report["changed"]

@@ -19,17 +19,17 @@ pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace
 
 
 def test_sync_before_publishing_detects_every_lost_write(
-    stocked: Host,
+    host_with_wheels: Host,
 ) -> None:
     """The kernel reports a lost write only to files that were open when it was lost."""
-    stocked.declare(["beta"])
-    log = stocked.folder / "calls"
+    host_with_wheels.declare(["beta"])
+    log = host_with_wheels.directory / "calls"
     strace = ["strace", "-ff", "-ttt", "-qq", "-e", TRACED_CALLS, "-e", "signal=none"]
 
-    assert stocked.apply(prefix=[*strace, "-o", str(log)]).code == 0
+    assert host_with_wheels.apply(prefix=[*strace, "-o", str(log)]).code == 0
 
     calls = sorted_calls(log)
-    root = stocked.generation
+    root = host_with_wheels.generation
     created = next(index for index, call in enumerate(calls) if creates_below(call, f'"{root}/'))
     synced, last = [(index, call) for index, call in enumerate(calls) if " syncfs(" in call][-1]
     descriptor = last.partition("syncfs(")[2].partition(")")[0]
@@ -42,34 +42,36 @@ def test_sync_before_publishing_detects_every_lost_write(
     assert opened[-1] < created
 
 
-def test_caches_are_not_synced(stocked: Host) -> None:
+def test_caches_are_not_synced(host_with_wheels: Host) -> None:
     """The kernel reports a lost write once. Syncing a cache would consume that report unnoticed."""
-    stocked.cache = stocked.folder / "fresh" / "cache"
-    stocked.declare(["beta"])
-    log = stocked.folder / "calls"
+    host_with_wheels.cache = host_with_wheels.directory / "fresh" / "cache"
+    host_with_wheels.declare(["beta"])
+    log = host_with_wheels.directory / "calls"
     strace = ["strace", "-ff", "-qq", "-y", "-e", "trace=fsync,fdatasync", "-o", str(log)]
 
-    assert stocked.apply(prefix=strace).code == 0
+    assert host_with_wheels.apply(prefix=strace).code == 0
 
     calls = "".join(file.read_text() for file in log.parent.glob("calls.*"))
     synced = set(re.findall(r"sync\(\d+<([^>]*/fresh[^>]*)>", calls))
-    markers = f"{stocked.cache}/uv-unflushed"
-    assert synced == {str(stocked.cache), markers}
+    markers = f"{host_with_wheels.cache}/uv-unflushed"
+    assert synced == {str(host_with_wheels.cache), markers}
 
 
 @pytest.mark.parametrize("occurrence", [1, 2, 3])
-def test_rollback_with_failed_sync_reports_an_error(stocked: Host, occurrence: int) -> None:
+def test_rollback_with_failed_sync_reports_an_error(
+    host_with_wheels: Host, occurrence: int
+) -> None:
     """A second sync that succeeds doesn't prove that the first one's data is on disk."""
     for version in ("1.0", "2.0"):
-        stocked.declare([f"beta=={version}"])
-        stocked.applied()
+        host_with_wheels.declare([f"beta=={version}"])
+        host_with_wheels.apply_ok()
     injection = f"inject=fsync:error=ENOSPC:when={occurrence}"
     strace = ["strace", "-f", "-qq", "-e", "trace=fsync", "-e", injection, "-o", "calls"]
 
-    refused = stocked.run("rollback", "converge.toml", "app", prefix=strace)
+    refused = host_with_wheels.run("rollback", "converge.toml", "app", prefix=strace)
 
     assert refused.code == 73, refused.err
-    assert stocked.run("rollback", "converge.toml", "app", "--to", "000001").code == 0
+    assert host_with_wheels.run("rollback", "converge.toml", "app", "--to", "000001").code == 0
 
 
 def sorted_calls(log: Path) -> list[str]:

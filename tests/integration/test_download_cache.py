@@ -17,9 +17,9 @@ from engine.value import replace
 from states import unflushed
 from states.venv import receipt as receipts
 from states.workplace import workplace
-from tests.integration.conftest import stock
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.rooms import room
+from tests.integration.mount_namespaces import mount_namespace
 from tests.integration.test_python_versions import interpreter
 from tests.support.index import Index
 from tests.support.wheels import make_wheel, record_row
@@ -30,10 +30,10 @@ POISON = '__version__ = "poisoned"\n'
 @pytest.fixture
 def cached_host(host: Host, index: Index) -> Host:
     """Return a host with a private cache that contains `beta`."""
-    stock(index.directory)
-    host.cache = host.folder / "cache"
+    make_wheels(index.directory)
+    host.cache = host.directory / "cache"
     host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
-    host.applied()
+    host.apply_ok()
     return host
 
 
@@ -45,14 +45,14 @@ def unpacked(host: Host, name: str) -> Path:
 
 def version(host: Host) -> str:
     """Return the version of the installed `beta`, as its code reports it."""
-    return host.python_says("import beta; print(beta.__version__)")
+    return host.run_python("import beta; print(beta.__version__)")
 
 
 def test_cache_is_not_writable_by_other_users(cached_host: Host) -> None:
     for directory in (
         cached_host.cache / "uv",
         cached_host.cache / "work",
-        cached_host.folder / "state",
+        cached_host.directory / "state",
     ):
         if directory.exists():
             assert stat.S_IMODE(directory.stat().st_mode) & 0o022 == 0
@@ -63,7 +63,7 @@ def test_edit_in_an_environment_does_not_change_the_cache(cached_host: Host) -> 
     with (cached_host.site / "beta/__init__.py").open("a") as stream:
         stream.write("poisoned = True\n")
 
-    cached_host.converges()
+    cached_host.assert_converges()
 
     assert "poisoned" not in unpacked(cached_host, "beta/__init__.py").read_text()
     assert "poisoned" not in (cached_host.site / "beta/__init__.py").read_text()
@@ -73,11 +73,11 @@ def test_poisoned_cache_file_is_downloaded_again(cached_host: Host) -> None:
     unpacked(cached_host, "beta/__init__.py").write_text(POISON)
     (cached_host.site / "beta/__init__.py").unlink()
 
-    result = cached_host.applied()
+    result = cached_host.apply_ok()
 
     assert "fetching anew" in result.err
     assert version(cached_host) == "1.0"
-    cached_host.settled()
+    cached_host.assert_no_changes()
 
 
 def poison_with_record(host: Host) -> None:
@@ -95,7 +95,7 @@ def test_file_poisoned_with_its_record_is_downloaded_again(cached_host: Host) ->
     poison_with_record(cached_host)
     (cached_host.site / "beta/__init__.py").unlink()
 
-    result = cached_host.applied()
+    result = cached_host.apply_ok()
 
     assert "fetching anew" in result.err
     assert version(cached_host) == "1.0"
@@ -111,7 +111,7 @@ def test_record_poisoning_is_detected_on_another_python(cached_host: Host, index
     cached_host.python = other_python()
     cached_host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
 
-    result = cached_host.applied()
+    result = cached_host.apply_ok()
 
     assert "fetching anew" in result.err
     assert version(cached_host) == "1.0"
@@ -120,13 +120,13 @@ def test_record_poisoning_is_detected_on_another_python(cached_host: Host, index
 def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> None:
     data = {"headers/many.h": "", "data/share/many/table.txt": "", "scripts/many": "#!python\n"}
     make_wheel(host.wheels, "many", "1.0", console_scripts={"more": "many:main"}, data=data)
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["many"])
-    host.applied()
+    host.apply_ok()
     host.python = other_python()
     host.declare(["many"])
 
-    result = host.applied()
+    result = host.apply_ok()
 
     assert "fetching anew" not in result.err
     assert list((host.generation / "include/site").glob("python*/many/many.h"))
@@ -141,14 +141,14 @@ def test_old_receipt_digest_does_not_trigger_a_download(cached_host: Host) -> No
     receipts.write(replace(receipt, packages=packages), root)
     (cached_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" not in cached_host.applied().err
+    assert "fetching anew" not in cached_host.apply_ok().err
 
 
 def test_file_added_to_the_cache_is_not_installed(cached_host: Host) -> None:
     unpacked(cached_host, "beta/__init__.py").with_name("planted.py").write_text("")
     (cached_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" in cached_host.applied().err
+    assert "fetching anew" in cached_host.apply_ok().err
     assert not (cached_host.site / "beta/planted.py").exists()
 
 
@@ -165,11 +165,11 @@ def test_poisoned_file_is_an_error_if_the_index_is_down(cached_host: Host, index
 
 def test_deleted_cache_is_rebuilt(cached_host: Host) -> None:
     shutil.rmtree(cached_host.cache)
-    shutil.rmtree(cached_host.folder / "state", ignore_errors=True)
+    shutil.rmtree(cached_host.directory / "state", ignore_errors=True)
 
-    cached_host.settled()
+    cached_host.assert_no_changes()
     (cached_host.site / "beta/__init__.py").unlink()
-    cached_host.converges()
+    cached_host.assert_converges()
     assert version(cached_host) == "1.0"
 
 
@@ -182,7 +182,7 @@ def test_cache_is_cleared_after_a_power_failure_during_download(cached_host: Hos
     metadata.write_text("")
     (cached_host.site / "beta/__init__.py").unlink()
 
-    cached_host.converges()
+    cached_host.assert_converges()
 
     assert unpacked(cached_host, "beta-*.dist-info/METADATA").read_text()
     assert not list(markers.iterdir())
@@ -191,22 +191,24 @@ def test_cache_is_cleared_after_a_power_failure_during_download(cached_host: Hos
 def test_cache_on_a_separate_disk_is_cleared_in_place(cached_host: Host) -> None:
     """This applies to a mount and to a symlink."""
     (cached_host.site / "beta/__init__.py").unlink()
-    downloads, disk = cached_host.cache / "uv", cached_host.folder / "disk"
+    downloads, disk = cached_host.cache / "uv", cached_host.directory / "disk"
     downloads.rename(disk)
     downloads.mkdir()
     marker = cached_host.cache / "uv-unflushed" / "00000000-0000-0000-0000-000000000000-0a0b0c0d"
     marker.touch()
     truncated = disk / "truncated"
     truncated.touch()
-    with room(f"mount --bind '{disk}' '{downloads}'", cached_host.folder) as in_namespace:
-        cached_host.applied(prefix=in_namespace)
+    with mount_namespace(
+        f"mount --bind '{disk}' '{downloads}'", cached_host.directory
+    ) as in_namespace:
+        cached_host.apply_ok(prefix=in_namespace)
     mounted = truncated.exists(), marker.exists()
     downloads.rmdir()
     downloads.symlink_to(disk)
     (cached_host.site / "beta/__init__.py").unlink()
     marker.touch()
     truncated.touch()
-    cached_host.applied()
+    cached_host.apply_ok()
     linked = truncated.exists(), marker.exists()
 
     assert (mounted, linked) == ((False, False), (False, False))
@@ -235,7 +237,7 @@ def test_cache_survives_a_killed_run(cached_host: Host) -> None:
     before = unpacked(cached_host, "beta/__init__.py").stat().st_ino
     (cached_host.site / "beta/__init__.py").unlink()
 
-    cached_host.converges()
+    cached_host.assert_converges()
 
     assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
     assert not marker.exists()
@@ -249,7 +251,7 @@ def test_cache_in_use_by_another_host_is_not_cleared(cached_host: Host) -> None:
 
     with marker.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        cached_host.converges()
+        cached_host.assert_converges()
 
         assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
         assert marker.exists()
@@ -257,15 +259,15 @@ def test_cache_in_use_by_another_host_is_not_cleared(cached_host: Host) -> None:
 
 def test_cached_file_is_not_requested_again(host: Host, index: Index) -> None:
     """A hash pins the file, so converge ignores the `no-cache` header of the index."""
-    stock(index.directory)
+    make_wheels(index.directory)
     index.freshness = {"Cache-Control": "no-cache"}
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["beta<2"], find_links=[], no_index=False, index_url=index.url)
-    host.applied()
+    host.apply_ok()
     index.requests.clear()
     (host.site / "beta/__init__.py").unlink()
 
-    host.converges()
+    host.assert_converges()
 
     assert index.paths() == []
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import MINOR, Host, changes
+from tests.integration.host import MINOR, Host
+from tests.support.command import changes
 
 SITE = f"lib/{MINOR}/site-packages"
 MODULE = f"{SITE}/alpha/__init__.py"
@@ -87,19 +88,19 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("path", "damage", "change"), DAMAGE.values(), ids=DAMAGE)
 def test_damaged_file_is_reported_and_repaired(
-    live: Host, path: str, damage: Callable[[Path], object], change: str
+    applied_host: Host, path: str, damage: Callable[[Path], object], change: str
 ) -> None:
     if "owner" in change and os.geteuid() != 0:
         pytest.skip("only root can change the owner of files")
-    damage(live.generation / path)
-    assert live.run("verify", "converge.toml").code == 2
+    damage(applied_host.generation / path)
+    assert applied_host.run("verify", "converge.toml").code == 2
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert plan["action"] == "repair"
     assert set(changes(plan)) == {f"file.{path}", "generation"}
     assert changes(plan)[f"file.{path}"] == (change, "as sealed")
-    assert live.script("alpha") == "alpha 1.1"
+    assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
 ADDED = {
@@ -114,24 +115,24 @@ ADDED = {
 
 
 @pytest.mark.parametrize("path", ADDED.values(), ids=ADDED)
-def test_unexpected_file_is_removed(live: Host, path: str) -> None:
-    (live.generation / path).write_text("")
-    assert live.run("verify", "converge.toml").code == 2
+def test_unexpected_file_is_removed(applied_host: Host, path: str) -> None:
+    (applied_host.generation / path).write_text("")
+    assert applied_host.run("verify", "converge.toml").code == 2
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert plan["action"] == "repair"
     assert changes(plan)[f"file.{path}"] == ("unexpected", None)
     assert set(changes(plan)) == {f"file.{path}", "generation"}
-    assert not (live.generation / path).exists()
+    assert not (applied_host.generation / path).exists()
 
 
-def test_plan_reports_all_damage(live: Host) -> None:
-    (live.site / "alpha/__init__.py").write_text("")
-    (live.site / "beta/__init__.py").unlink()
-    (live.site / "stray.py").write_text("")
+def test_plan_reports_all_damage(applied_host: Host) -> None:
+    (applied_host.site / "alpha/__init__.py").write_text("")
+    (applied_host.site / "beta/__init__.py").unlink()
+    (applied_host.site / "stray.py").write_text("")
 
-    assert set(changes(live.converges())) == {
+    assert set(changes(applied_host.assert_converges())) == {
         f"file.{SITE}/alpha/__init__.py",
         f"file.{SITE}/beta/__init__.py",
         f"file.{SITE}/stray.py",
@@ -139,13 +140,13 @@ def test_plan_reports_all_damage(live: Host) -> None:
     }
 
 
-def test_deleted_package_directory_is_reported_per_file(live: Host) -> None:
-    shutil.rmtree(live.site / "beta")
+def test_deleted_package_directory_is_reported_per_file(applied_host: Host) -> None:
+    shutil.rmtree(applied_host.site / "beta")
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert f"file.{SITE}/beta/__init__.py" in changes(plan)
-    assert live.python_says("import beta; print(beta.__version__)") == "1.0"
+    assert applied_host.run_python("import beta; print(beta.__version__)") == "1.0"
 
 
 DANGLING = {
@@ -159,16 +160,16 @@ DANGLING = {
 
 
 @pytest.mark.parametrize(("path", "target"), DANGLING.values(), ids=DANGLING)
-def test_dangling_symlink_is_repaired(live: Host, path: str, target: str) -> None:
-    link = live.generation / path
+def test_dangling_symlink_is_repaired(applied_host: Host, path: str, target: str) -> None:
+    link = applied_host.generation / path
     shutil.rmtree(link) if link.is_dir() else link.unlink()
     link.symlink_to(target)
 
-    assert live.run("status", "converge.toml").code == 0
-    assert live.run("verify", "converge.toml").code == 2
-    live.converges()
+    assert applied_host.run("status", "converge.toml").code == 0
+    assert applied_host.run("verify", "converge.toml").code == 2
+    applied_host.assert_converges()
 
-    assert live.script("alpha") == "alpha 1.1"
+    assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
 FIFOS = {
@@ -184,19 +185,23 @@ FIFOS = {
 
 
 @pytest.mark.parametrize("path", FIFOS.values(), ids=FIFOS)
-def test_fifo_in_place_of_a_file_blocks_no_command(stocked: Host, path: str) -> None:
-    stocked.declare(["beta==2.0"])
-    stocked.applied()
-    site = str(stocked.site.relative_to(stocked.generation))
-    fifo = stocked.generation / path.replace("site", site, 1)
+def test_fifo_in_place_of_a_file_blocks_no_command(host_with_wheels: Host, path: str) -> None:
+    host_with_wheels.declare(["beta==2.0"])
+    host_with_wheels.apply_ok()
+    site = str(host_with_wheels.site.relative_to(host_with_wheels.generation))
+    fifo = host_with_wheels.generation / path.replace("site", site, 1)
     fifo.parent.mkdir(exist_ok=True)
     fifo.unlink(missing_ok=True)
     os.mkfifo(fifo)
 
     for command in ("check", "status", "verify"):
-        assert stocked.run(command, "converge.toml", prefix=["timeout", "60"]).code in (0, 1, 2)
-    result = stocked.apply(prefix=["timeout", "60"])
+        assert host_with_wheels.run(command, "converge.toml", prefix=["timeout", "60"]).code in (
+            0,
+            1,
+            2,
+        )
+    result = host_with_wheels.apply(prefix=["timeout", "60"])
 
     assert result.code == 0, result.out
-    assert stocked.run("verify", "converge.toml").code == 0
-    stocked.settled()
+    assert host_with_wheels.run("verify", "converge.toml").code == 0
+    host_with_wheels.assert_no_changes()

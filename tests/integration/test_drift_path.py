@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.host import Host, changes, reasons
+from tests.integration.host import Host
+from tests.support.command import changes, reasons
 
 UNMANAGED: dict[str, Callable[[Host], object]] = {
     "incomplete environment": lambda host: (
@@ -25,199 +26,203 @@ UNMANAGED: dict[str, Callable[[Host], object]] = {
 }
 
 
-def test_redirected_path_is_repaired_without_a_build(live: Host) -> None:
-    before = live.generation
-    live.venv.unlink()
-    live.venv.symlink_to("/etc")
+def test_redirected_path_is_repaired_without_a_build(applied_host: Host) -> None:
+    before = applied_host.generation
+    applied_host.venv.unlink()
+    applied_host.venv.symlink_to("/etc")
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
     assert plan["action"] == "repair"
-    assert changes(plan) == {"path": ("symlink to /etc", str(live.venv))}
-    assert live.generation == before
+    assert changes(plan) == {"path": ("symlink to /etc", str(applied_host.venv))}
+    assert applied_host.generation == before
 
 
-def test_missing_path_is_repaired_without_a_build(live: Host) -> None:
-    before = live.generation
-    live.venv.unlink()
+def test_missing_path_is_repaired_without_a_build(applied_host: Host) -> None:
+    before = applied_host.generation
+    applied_host.venv.unlink()
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
-    assert changes(plan) == {"path": ("missing", str(live.venv))}
+    assert changes(plan) == {"path": ("missing", str(applied_host.venv))}
     assert reasons(plan)["path"] == "the path does not lead to it"
-    assert live.generation == before
+    assert applied_host.generation == before
 
 
-def test_dangling_path_is_repaired(live: Host) -> None:
-    shutil.rmtree(live.generation)
+def test_dangling_path_is_repaired(applied_host: Host) -> None:
+    shutil.rmtree(applied_host.generation)
 
-    plan = live.converges()
+    plan = applied_host.assert_converges()
 
-    assert changes(plan)["path"] == ("dangling", str(live.venv))
-    assert live.script("alpha") == "alpha 1.1"
+    assert changes(plan)["path"] == ("dangling", str(applied_host.venv))
+    assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
-def test_path_to_an_older_generation_reports_its_packages(stocked: Host) -> None:
-    stocked.declare(["beta<2"])
-    stocked.applied()
-    old = stocked.generation
-    stocked.declare(["beta==2.0"])
-    stocked.applied()
-    stocked.venv.unlink()
-    stocked.venv.symlink_to(os.path.relpath(old, stocked.venv.parent))
+def test_path_to_an_older_generation_reports_its_packages(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta<2"])
+    host_with_wheels.apply_ok()
+    old = host_with_wheels.generation
+    host_with_wheels.declare(["beta==2.0"])
+    host_with_wheels.apply_ok()
+    host_with_wheels.venv.unlink()
+    host_with_wheels.venv.symlink_to(os.path.relpath(old, host_with_wheels.venv.parent))
 
-    plan = stocked.converges()
+    plan = host_with_wheels.assert_converges()
 
     assert changes(plan)["package.beta"] == ("1.0", "2.0")
 
 
-def test_environment_moved_by_hand_is_rebuilt(stocked: Host) -> None:
-    stocked.declare(["alpha", "beta<2"])
-    stocked.applied()
-    (stocked.folder / "venvs").rename(stocked.folder / "moved")
-    stocked.declare(["alpha", "beta<2"], path="moved/app")
+def test_environment_moved_by_hand_is_rebuilt(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["alpha", "beta<2"])
+    host_with_wheels.apply_ok()
+    (host_with_wheels.directory / "venvs").rename(host_with_wheels.directory / "moved")
+    host_with_wheels.declare(["alpha", "beta<2"], path="moved/app")
 
-    planned = stocked.plan().first
-    stocked.applied()
-    stocked.settled()
+    planned = host_with_wheels.plan().first
+    host_with_wheels.apply_ok()
+    host_with_wheels.assert_no_changes()
 
-    expected = f"made at {stocked.folder}/venvs/.app/generations"
+    expected = f"made at {host_with_wheels.directory}/venvs/.app/generations"
     assert str(changes(planned)["moved"][0]).startswith(expected)
     assert planned["action"] == "repair"
-    script = stocked.folder / "moved/app/bin/alpha"
+    script = host_with_wheels.directory / "moved/app/bin/alpha"
     assert subprocess.run([script], capture_output=True, text=True).stdout == "alpha 1.1\n"
 
 
-def test_empty_directory_at_the_path_is_replaced(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.venv.mkdir(parents=True)
+def test_empty_directory_at_the_path_is_replaced(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.venv.mkdir(parents=True)
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.venv.is_symlink()
+    assert host_with_wheels.venv.is_symlink()
 
 
 @pytest.mark.parametrize("create", UNMANAGED.values(), ids=UNMANAGED)
 def test_unmanaged_path_is_refused_and_unchanged(
-    stocked: Host, create: Callable[[Host], object]
+    host_with_wheels: Host, create: Callable[[Host], object]
 ) -> None:
-    stocked.declare(["beta"])
-    stocked.venv.parent.mkdir()
-    create(stocked)
-    before = sorted(stocked.venv.rglob("*")), os.lstat(stocked.venv)
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.venv.parent.mkdir()
+    create(host_with_wheels)
+    before = sorted(host_with_wheels.venv.rglob("*")), os.lstat(host_with_wheels.venv)
 
-    planned, result = stocked.plan(), stocked.apply()
+    planned, result = host_with_wheels.plan(), host_with_wheels.apply()
 
     for run in (planned, result):
         assert run.code == 1
         assert run.first["error"]["message"] == (
-            f"`{stocked.venv}` holds something that converge did not make"
+            f"`{host_with_wheels.venv}` holds something that converge did not make"
         )
         assert "adopt = true" in run.first["error"]["hint"]
-    assert (sorted(stocked.venv.rglob("*")), os.lstat(stocked.venv)) == before
+    assert (sorted(host_with_wheels.venv.rglob("*")), os.lstat(host_with_wheels.venv)) == before
 
 
 @pytest.mark.parametrize("create", UNMANAGED.values(), ids=UNMANAGED)
-def test_adopt_replaces_an_unmanaged_path(stocked: Host, create: Callable[[Host], object]) -> None:
-    stocked.declare(["beta"], adopt=True)
-    stocked.venv.parent.mkdir()
-    create(stocked)
-    is_symlink = stocked.venv.is_symlink()
+def test_adopt_replaces_an_unmanaged_path(
+    host_with_wheels: Host, create: Callable[[Host], object]
+) -> None:
+    host_with_wheels.declare(["beta"], adopt=True)
+    host_with_wheels.venv.parent.mkdir()
+    create(host_with_wheels)
+    is_symlink = host_with_wheels.venv.is_symlink()
 
-    plan = stocked.converges()
+    plan = host_with_wheels.assert_converges()
 
     expected = "the symlink to /etc is replaced" if is_symlink else "what is there is put aside"
     assert reasons(plan)["path"] == expected
-    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
 
 
-def test_adopted_directory_is_backed_up(stocked: Host) -> None:
-    stocked.declare(["beta"], adopt=True)
-    stocked.venv.mkdir(parents=True)
-    (stocked.venv / "data.txt").write_text("original")
+def test_adopted_directory_is_backed_up(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], adopt=True)
+    host_with_wheels.venv.mkdir(parents=True)
+    (host_with_wheels.venv / "data.txt").write_text("original")
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    (backup,) = stocked.store.glob("foreign-*")
+    (backup,) = host_with_wheels.store.glob("foreign-*")
     assert (backup / "data.txt").read_text() == "original"
 
 
-def test_adopted_file_is_backed_up(stocked: Host) -> None:
-    stocked.declare(["beta"], adopt=True)
-    stocked.venv.parent.mkdir()
-    stocked.venv.write_text("original")
+def test_adopted_file_is_backed_up(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], adopt=True)
+    host_with_wheels.venv.parent.mkdir()
+    host_with_wheels.venv.write_text("original")
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    (backup,) = stocked.store.glob("foreign-*")
+    (backup,) = host_with_wheels.store.glob("foreign-*")
     assert backup.read_text() == "original"
 
 
 @pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "alias/app"])
-def test_equivalent_path_is_the_same_environment(stocked: Host, name: str) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    (stocked.folder / "alias").symlink_to("venvs")
+def test_equivalent_path_is_the_same_environment(host_with_wheels: Host, name: str) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    (host_with_wheels.directory / "alias").symlink_to("venvs")
 
-    stocked.declare(["beta"], path=name)
+    host_with_wheels.declare(["beta"], path=name)
 
-    assert not stocked.plan().report["changed"]
+    assert not host_with_wheels.plan().report["changed"]
 
 
-def test_two_resources_with_equivalent_paths_are_refused(stocked: Host) -> None:
-    (stocked.folder / "venvs").mkdir()
-    (stocked.folder / "alias").symlink_to("venvs")
-    stocked.declare(["beta"], more='[venv.second]\npath = "alias/app"')
+def test_two_resources_with_equivalent_paths_are_refused(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "venvs").mkdir()
+    (host_with_wheels.directory / "alias").symlink_to("venvs")
+    host_with_wheels.declare(["beta"], more='[venv.second]\npath = "alias/app"')
 
-    assert stocked.plan().code == 65
+    assert host_with_wheels.plan().code == 65
 
 
 @pytest.mark.parametrize("name", [".converge", "."])
 @pytest.mark.parametrize("kind", ["file", "symlink to itself"])
-def test_file_in_place_of_a_generation_is_drift(stocked: Host, name: str, kind: str) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    path = stocked.generation / name
+def test_file_in_place_of_a_generation_is_drift(
+    host_with_wheels: Host, name: str, kind: str
+) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    path = host_with_wheels.generation / name
     shutil.rmtree(path)
     if kind == "file":
         path.write_text("")
     else:
         path.symlink_to(path.name)
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
 
-def test_paths_that_become_equivalent_are_refused(stocked: Host) -> None:
+def test_paths_that_become_equivalent_are_refused(host_with_wheels: Host) -> None:
     """This also holds if the declaration is valid and cached."""
-    stocked.declare(["beta"], path="one/app", more='[venv.second]\npath = "two/app"')
-    (stocked.folder / "two").mkdir()
-    assert stocked.plan().code == 0
-    (stocked.folder / "two").rmdir()
-    (stocked.folder / "two").symlink_to("one")
+    host_with_wheels.declare(["beta"], path="one/app", more='[venv.second]\npath = "two/app"')
+    (host_with_wheels.directory / "two").mkdir()
+    assert host_with_wheels.plan().code == 0
+    (host_with_wheels.directory / "two").rmdir()
+    (host_with_wheels.directory / "two").symlink_to("one")
 
-    assert stocked.plan().code == 65
+    assert host_with_wheels.plan().code == 65
 
 
-def test_path_that_is_the_store_of_another_venv_is_refused(stocked: Host) -> None:
-    stocked.declare(["beta"], more='[venv.second]\npath = "venvs/.app"')
+def test_path_that_is_the_store_of_another_venv_is_refused(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], more='[venv.second]\npath = "venvs/.app"')
 
-    refused = stocked.plan()
+    refused = host_with_wheels.plan()
 
     assert refused.code == 65
     assert "venvs/.app" in refused.out
 
 
-def test_concurrent_create_and_delete_both_succeed(stocked: Host) -> None:
+def test_concurrent_create_and_delete_both_succeed(host_with_wheels: Host) -> None:
     """The second run waits for the first, then makes its own changes."""
-    stocked.declare(["beta"])
-    declaration = (stocked.folder / "converge.toml").read_text()
-    stocked.write(declaration + 'state = "absent"\n', "absent.toml")
-    stocked.applied()
+    host_with_wheels.declare(["beta"])
+    declaration = (host_with_wheels.directory / "converge.toml").read_text()
+    host_with_wheels.write(declaration + 'state = "absent"\n', "absent.toml")
+    host_with_wheels.apply_ok()
 
     for _ in range(4):
         commands = (["apply", "absent.toml"], ["apply", "converge.toml"], ["apply", "absent.toml"])
         with ThreadPoolExecutor() as pool:
-            results = list(pool.map(lambda command: stocked.run(*command), commands))
+            results = list(pool.map(lambda command: host_with_wheels.run(*command), commands))
 
         assert [run.code for run in results] == [0, 0, 0], [run.out + run.err for run in results]
-        stocked.applied()
+        host_with_wheels.apply_ok()

@@ -16,9 +16,10 @@ import pytest
 
 from states.child import Ended
 from states.uv import complaint
-from tests.integration.conftest import stock
-from tests.integration.host import Host, Run
-from tests.integration.rooms import read_only, room, small_disk
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.integration.mount_namespaces import mount_namespace, read_only, small_disk
+from tests.support.command import Completed
 from tests.support.index import Index
 from tests.support.wheels import make_sdist, make_wheel
 
@@ -29,7 +30,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root refuses unsa
 
 
 def assert_failed(
-    host: Host, run: Run, code: int, message: str, *, hint: str, output: str = ""
+    host: Host, run: Completed, code: int, message: str, *, hint: str, output: str = ""
 ) -> None:
     """Assert the exit code, the error, and that the failed run left no files."""
     assert run.code == code, run.out + run.err
@@ -44,11 +45,11 @@ def assert_failed(
 
 
 @pytest.fixture
-def working_host(live: Host) -> Iterator[Host]:
+def working_host(applied_host: Host) -> Iterator[Host]:
     """Yield a host whose environment works before and after the test."""
-    assert live.script("alpha") == "alpha 1.1"
-    yield live
-    assert live.script("alpha") == "alpha 1.1"
+    assert applied_host.run_script("alpha") == "alpha 1.1"
+    yield applied_host
+    assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
 def test_index_that_refuses_connections_is_unavailable(working_host: Host, index: Index) -> None:
@@ -190,13 +191,13 @@ def test_waiting_for_a_lock_reports_the_holder(working_host: Host, command: str)
     assert expected not in quiet.err
 
 
-def test_adopt_waiting_for_a_lock_reports_the_holder(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    (stocked.venv / "bin").mkdir(parents=True)
-    stocked.store.mkdir()
-    with (stocked.store / "lock").open("x") as stream:
+def test_adopt_waiting_for_a_lock_reports_the_holder(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    (host_with_wheels.venv / "bin").mkdir(parents=True)
+    host_with_wheels.store.mkdir()
+    with (host_with_wheels.store / "lock").open("x") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        waited = stocked.run("adopt", "converge.toml", "app", "--lock-timeout", "0.1")
+        waited = host_with_wheels.run("adopt", "converge.toml", "app", "--lock-timeout", "0.1")
 
     assert waited.code == 75
     assert f"venv.app: waiting for the lock, held by pid {os.getpid()} of " in waited.err
@@ -207,7 +208,7 @@ def test_lock_holder_start_time_is_correct_in_a_fresh_proc(working_host: Host) -
     working_host.declare(["gamma"])
     with (
         (working_host.store / "lock").open("r+b") as stream,
-        room("mount -t proc none /proc", working_host.folder) as in_namespace,
+        mount_namespace("mount -t proc none /proc", working_host.directory) as in_namespace,
     ):
         fcntl.flock(stream, fcntl.LOCK_EX)
         failed = working_host.apply("--lock-timeout", "0.1", prefix=in_namespace, env={"TZ": "UTC"})
@@ -232,59 +233,71 @@ def test_failed_resource_does_not_affect_independent_ones(working_host: Host) ->
     assert result.report["summary"]["failed"] == 1
 
 
-def test_full_disk_keeps_the_live_generation_only(stocked: Host) -> None:
-    make_wheel(stocked.wheels, "big", "1.0", files={"big/data.bin": os.urandom(6 << 20)})
-    disk = stocked.folder / "venvs"
+def test_full_disk_keeps_the_live_generation_only(host_with_wheels: Host) -> None:
+    make_wheel(host_with_wheels.wheels, "big", "1.0", files={"big/data.bin": os.urandom(6 << 20)})
+    disk = host_with_wheels.directory / "venvs"
     disk.mkdir()
-    with room(small_disk(disk, "4m"), stocked.folder) as in_namespace:
-        stocked.declare(["beta"])
-        stocked.applied(prefix=in_namespace)
+    with mount_namespace(small_disk(disk, "4m"), host_with_wheels.directory) as in_namespace:
+        host_with_wheels.declare(["beta"])
+        host_with_wheels.apply_ok(prefix=in_namespace)
         free = _free_blocks(in_namespace, disk)
-        stocked.declare(["big"])
+        host_with_wheels.declare(["big"])
 
-        failed = stocked.apply(prefix=in_namespace)
+        failed = host_with_wheels.apply(prefix=in_namespace)
 
         assert failed.code == 73, failed.out + failed.err
         assert failed.report["exit"]["class"] == "disk-full"
         assert "free some space" in failed.first["error"]["hint"]
         assert _free_blocks(in_namespace, disk) == free
-        stocked.declare(["beta"])
-        assert not stocked.apply(prefix=in_namespace).report["changed"]
+        host_with_wheels.declare(["beta"])
+        assert not host_with_wheels.apply(prefix=in_namespace).report["changed"]
 
 
 @pytest.mark.parametrize("path", ["app", "another/app"])
-def test_disk_without_inodes_reports_how_many_are_missing(stocked: Host, path: str) -> None:
-    disk = stocked.folder / "venvs"
+def test_disk_without_inodes_reports_how_many_are_missing(
+    host_with_wheels: Host, path: str
+) -> None:
+    disk = host_with_wheels.directory / "venvs"
     disk.mkdir()
-    with room(small_disk(disk, "4m,nr_inodes=150"), stocked.folder) as in_namespace:
-        stocked.declare(["beta<2"])
-        stocked.applied(prefix=in_namespace)
+    with mount_namespace(
+        small_disk(disk, "4m,nr_inodes=150"), host_with_wheels.directory
+    ) as in_namespace:
+        host_with_wheels.declare(["beta<2"])
+        host_with_wheels.apply_ok(prefix=in_namespace)
         fill_script = f"i=0; while touch {disk}/file-$i; do i=$((i + 1)); done"
         subprocess.run([*in_namespace, "sh", "-c", fill_script], capture_output=True)
-        assert "inodes" in stocked.run("pin", "converge.toml", "app", prefix=in_namespace).err
-        stocked.declare(["beta==2.0"], path=f"venvs/{path}")
+        assert (
+            "inodes" in host_with_wheels.run("pin", "converge.toml", "app", prefix=in_namespace).err
+        )
+        host_with_wheels.declare(["beta==2.0"], path=f"venvs/{path}")
 
-        failed = stocked.apply(prefix=in_namespace)
+        failed = host_with_wheels.apply(prefix=in_namespace)
 
         assert failed.code == 73, failed.out + failed.err
         assert "it has room for 0 files" in failed.first["error"]["hint"]
 
 
-def test_apply_writes_only_to_store_state_and_cache(stocked: Host) -> None:
-    file = stocked.declare(["alpha"])
-    writable = [stocked.folder / "venvs", stocked.folder / "state", stocked.cache]
+def test_apply_writes_only_to_store_state_and_cache(host_with_wheels: Host) -> None:
+    file = host_with_wheels.declare(["alpha"])
+    writable = [
+        host_with_wheels.directory / "venvs",
+        host_with_wheels.directory / "state",
+        host_with_wheels.cache,
+    ]
     binds = "".join(f"mkdir -p '{path}'; mount --bind '{path}' '{path}'\n" for path in writable)
     script = binds + "for mount in / /tmp; do mount -o remount,bind,ro $mount || true; done"
-    with room(script, Path("/")) as in_namespace:
-        result = stocked.run("apply", str(file), prefix=in_namespace)
+    with mount_namespace(script, Path("/")) as in_namespace:
+        result = host_with_wheels.run("apply", str(file), prefix=in_namespace)
 
     assert result.code == 0, result.out + result.err
 
 
-def test_read_only_disk_is_reported(live: Host) -> None:
-    live.declare(["gamma"])
-    with room(read_only(live.folder / "venvs"), live.folder) as in_namespace:
-        failed = live.apply(prefix=in_namespace)
+def test_read_only_disk_is_reported(applied_host: Host) -> None:
+    applied_host.declare(["gamma"])
+    with mount_namespace(
+        read_only(applied_host.directory / "venvs"), applied_host.directory
+    ) as in_namespace:
+        failed = applied_host.apply(prefix=in_namespace)
 
     assert failed.code == 74, failed.out
     assert "read-only" in failed.first["error"]["message"]
@@ -292,81 +305,86 @@ def test_read_only_disk_is_reported(live: Host) -> None:
 
 
 @root_only
-def test_group_or_world_writable_parent_is_unsafe_for_root(stocked: Host) -> None:
-    (stocked.folder / "venvs").mkdir()
-    (stocked.folder / "venvs").chmod(0o777)
-    stocked.declare(["beta"])
+def test_group_or_world_writable_parent_is_unsafe_for_root(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "venvs").mkdir()
+    (host_with_wheels.directory / "venvs").chmod(0o777)
+    host_with_wheels.declare(["beta"])
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 77
-    assert failed.first["error"]["message"].startswith(f"unsafe: `{stocked.folder}/venvs`")
-    assert f"chmod go-w {stocked.folder}/venvs" in failed.first["error"]["hint"]
+    assert failed.first["error"]["message"].startswith(
+        f"unsafe: `{host_with_wheels.directory}/venvs`"
+    )
+    assert f"chmod go-w {host_with_wheels.directory}/venvs" in failed.first["error"]["hint"]
 
 
 @root_only
-def test_parent_owned_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
-    (stocked.folder / "venvs").mkdir()
-    os.chown(stocked.folder / "venvs", 65534, 65534)
-    stocked.declare(["beta"])
+def test_parent_owned_by_another_user_is_unsafe_for_root(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "venvs").mkdir()
+    os.chown(host_with_wheels.directory / "venvs", 65534, 65534)
+    host_with_wheels.declare(["beta"])
 
-    assert stocked.apply().code == 77
+    assert host_with_wheels.apply().code == 77
 
 
 @root_only
-def test_store_created_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
+def test_store_created_by_another_user_is_unsafe_for_root(host_with_wheels: Host) -> None:
     """Any user can do this in a directory such as `/tmp`."""
-    (stocked.store / "generations").mkdir(parents=True)
-    (stocked.folder / "venvs").chmod(0o1777)
-    for directory in (stocked.store, stocked.store / "generations"):
+    (host_with_wheels.store / "generations").mkdir(parents=True)
+    (host_with_wheels.directory / "venvs").chmod(0o1777)
+    for directory in (host_with_wheels.store, host_with_wheels.store / "generations"):
         os.chown(directory, 65534, 65534)
-    stocked.declare(["beta"])
+    host_with_wheels.declare(["beta"])
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 77
-    assert f"`{stocked.store}` belongs to uid 65534" in failed.first["error"]["message"]
-    assert list((stocked.store / "generations").iterdir()) == []
+    assert f"`{host_with_wheels.store}` belongs to uid 65534" in failed.first["error"]["message"]
+    assert list((host_with_wheels.store / "generations").iterdir()) == []
 
 
 @root_only
-def test_symlink_owned_by_another_user_is_unsafe_for_root(stocked: Host) -> None:
-    (stocked.folder / "real").mkdir()
-    (stocked.folder / "venvs").symlink_to("real")
-    os.lchown(stocked.folder / "venvs", 65534, 65534)
-    stocked.declare(["beta"])
+def test_symlink_owned_by_another_user_is_unsafe_for_root(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "real").mkdir()
+    (host_with_wheels.directory / "venvs").symlink_to("real")
+    os.lchown(host_with_wheels.directory / "venvs", 65534, 65534)
+    host_with_wheels.declare(["beta"])
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 77
-    assert f"`{stocked.folder}/venvs` belongs to uid 65534" in failed.first["error"]["message"]
+    assert (
+        f"`{host_with_wheels.directory}/venvs` belongs to uid 65534"
+        in failed.first["error"]["message"]
+    )
 
 
 @root_only
-def test_nested_symlink_of_another_user_is_unsafe_for_root(stocked: Host) -> None:
-    (stocked.folder / "safe").mkdir()
-    other = stocked.folder / "other"
+def test_nested_symlink_of_another_user_is_unsafe_for_root(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "safe").mkdir()
+    other = host_with_wheels.directory / "other"
     other.mkdir()
     (other / "link").symlink_to("../safe")
     os.lchown(other / "link", 65534, 65534)
-    (stocked.folder / "venvs").symlink_to("other/link")
-    stocked.declare(["beta"])
+    (host_with_wheels.directory / "venvs").symlink_to("other/link")
+    host_with_wheels.declare(["beta"])
 
-    failed = stocked.apply()
+    failed = host_with_wheels.apply()
 
     assert failed.code == 77
     error = failed.first["error"]
     assert "other/link` belongs to uid 65534" in error["message"]
     assert "chown -h root" in error["hint"]
-    assert list((stocked.folder / "safe").iterdir()) == []
+    assert list((host_with_wheels.directory / "safe").iterdir()) == []
 
 
-def test_path_may_start_with_two_slashes(stocked: Host) -> None:
-    stocked.declare(["beta"], path=f"/{stocked.venv}")
+def test_path_may_start_with_two_slashes(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], path=f"/{host_with_wheels.venv}")
 
-    stocked.applied()
+    host_with_wheels.apply_ok()
 
-    assert stocked.venv.is_symlink()
+    assert host_with_wheels.venv.is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -384,22 +402,22 @@ def test_resource_limit_reached_by_uv_is_named(output: str, message: str) -> Non
     assert (error.code, "raise the limit" in (error.hint or "")) == (74, True)
 
 
-def test_file_size_limit_is_named(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    shutil.rmtree(stocked.folder / "venvs")
+def test_file_size_limit_is_named(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    shutil.rmtree(host_with_wheels.directory / "venvs")
 
-    failed = stocked.apply(prefix=["prlimit", "--fsize=1000"])
+    failed = host_with_wheels.apply(prefix=["prlimit", "--fsize=1000"])
 
     assert failed.code == 74
     assert failed.first["error"]["message"].startswith("file too large")
     assert "`ulimit -f`" in failed.first["error"]["hint"]
-    assert not stocked.venv.exists()
-    stocked.applied()
+    assert not host_with_wheels.venv.exists()
+    host_with_wheels.apply_ok()
 
 
 def test_index_server_error_is_reported_without_a_traceback(host: Host, index: Index) -> None:
-    stock(index.directory)
+    make_wheels(index.directory)
     index.statuses["/simple/beta/"] = 500
     host.declare(["beta"], find_links=[], no_index=False, index_url=index.url)
 

@@ -40,9 +40,9 @@ def make_malicious(directory: Path, *, version: str = "1.0", **contents: Any) ->
 def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) -> None:
     make_wheel(host.wheels, "good", "1.0")
     make_malicious(host.wheels, **contents)
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["good"])
-    host.applied()
+    host.apply_ok()
     before = host.generation
     host.declare(["good", "malicious"])
 
@@ -54,8 +54,8 @@ def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) ->
     assert "malicious" in error["message"] + error["output"] or "`" in error["message"]
     assert host.generation == before
     assert host.generations() == [before.name]
-    assert not list(host.folder.rglob("canary"))
-    assert host.python_says("import good; print(good.__version__)") == "1.0"
+    assert not list(host.directory.rglob("canary"))
+    assert host.run_python("import good; print(good.__version__)") == "1.0"
 
 
 def test_unlisted_file_never_replaces_another_packages_file(
@@ -71,16 +71,16 @@ def test_unlisted_file_never_replaces_another_packages_file(
         files={hidden: "__version__ = 'malicious'\n"},
         record_lies={hidden: None},
     )
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["good"])
-    host.applied()
+    host.apply_ok()
     host.declare(["good", "malicious"])
 
     result = host.apply()
 
     assert result.code in (0, 1, 81), result.out + result.err
     assert "Traceback" not in result.err
-    assert host.python_says("import good; print(good.__version__)") == "1.0"
+    assert host.run_python("import good; print(good.__version__)") == "1.0"
     assert host.run("verify", "converge.toml").code == 0
     assert len(host.generations()) == (2 if result.code == 0 else 1)
 
@@ -95,18 +95,18 @@ HARMLESS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("contents", HARMLESS.values(), ids=HARMLESS)
 def test_wheel_writes_nothing_outside_the_environment(host: Host, contents: dict[str, Any]) -> None:
-    absolute = {"raw": [Raw(name=f"{host.folder}/canary", content="x")]}
+    absolute = {"raw": [Raw(name=f"{host.directory}/canary", content="x")]}
     make_malicious(host.wheels, **(contents or absolute))
-    host.cache = host.folder / "cache"
+    host.cache = host.directory / "cache"
     host.declare(["malicious"])
 
     result = host.apply()
 
     assert result.code in (0, 1, 81)
     inside = {host.store, host.cache}
-    assert [path for path in host.folder.rglob("canary") if not inside & {*path.parents}] == []
+    assert [path for path in host.directory.rglob("canary") if not inside & {*path.parents}] == []
     if result.code == 0:
-        host.settled()
+        host.assert_no_changes()
 
 
 def test_script_named_like_a_venv_script_is_installed(host: Host) -> None:
@@ -116,9 +116,9 @@ def test_script_named_like_a_venv_script_is_installed(host: Host) -> None:
     make_wheel(host.wheels, "argcomplete", "1.0", scripts=scripts)
     host.declare(["argcomplete"])
 
-    host.converges()
+    host.assert_converges()
 
-    assert [host.script(name) for name in names] == ["genuine", "genuine"]
+    assert [host.run_script(name) for name in names] == ["genuine", "genuine"]
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -129,10 +129,10 @@ def test_record_signature_may_be_missing_from_record(host: Host, listed: bool) -
     make_wheel(host.wheels, "signed", "1.0", raw=raw, record_lies={signature: ","})
     make_wheel(host.wheels, "other", "1.0")
     host.declare(["signed"])
-    host.converges()
+    host.assert_converges()
     host.declare(["signed", "other"])
 
-    host.converges()
+    host.assert_converges()
 
     assert (host.site / signature).read_text() == "{}"
     (host.site / signature).write_text("{...}")
@@ -151,19 +151,19 @@ def test_two_packages_may_contain_the_same_file(host: Host) -> None:
     make_sharing_wheels(host)
     host.declare(["first", "second"])
 
-    host.converges()
+    host.assert_converges()
 
-    assert host.python_says("import shared.first, shared.second; print('both')") == "both"
+    assert host.run_python("import shared.first, shared.second; print('both')") == "both"
 
 
 def test_manifest_is_correct_for_a_file_that_two_packages_write(host: Host) -> None:
     make_wheel(host.wheels, "first", "1.0", files={"shared/__init__.py": "origin = 'first'\n"})
     make_wheel(host.wheels, "second", "1.0", files={"shared/__init__.py": "origin = 'second'\n"})
     host.declare(["first"])
-    host.applied()
+    host.apply_ok()
     host.declare(["first", "second"])
 
-    host.converges()
+    host.assert_converges()
 
     verified = host.run("verify", "converge.toml")
     assert verified.code == 0, verified.out
@@ -172,10 +172,10 @@ def test_manifest_is_correct_for_a_file_that_two_packages_write(host: Host) -> N
 def test_removing_a_package_keeps_a_shared_directory(host: Host) -> None:
     make_sharing_wheels(host)
     host.declare(["first", "second"])
-    host.applied()
+    host.apply_ok()
     host.declare(["second"])
 
-    host.converges()
+    host.assert_converges()
 
     assert sorted(file.name for file in (host.site / "shared").glob("*.py")) == [
         "__init__.py",
@@ -188,10 +188,10 @@ def test_unusual_file_name_is_installed_and_in_the_manifest(host: Host, name: st
     make_wheel(host.wheels, "odd", "1.0", files={f"odd/{name}": "x = 1\n"})
     host.declare(["odd"])
 
-    host.converges()
+    host.assert_converges()
 
     (host.site / "odd" / name).write_text("x = 2\n")
-    assert {change["attribute"] for change in host.converges()["changes"]} == {
+    assert {change["attribute"] for change in host.assert_converges()["changes"]} == {
         f"file.lib/{MINOR}/site-packages/odd/{name}",
         "generation",
     }

@@ -28,7 +28,7 @@ def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
     result = host.run("init", "second.toml")
 
     assert result.out == f"wrote second.toml and {SCHEMA}; next: converge plan second.toml\n"
-    assert (host.folder / SCHEMA).read_text() == host.run("schema").out
+    assert (host.directory / SCHEMA).read_text() == host.run("schema").out
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
 def test_init_with_invalid_path_fails_and_writes_nothing(
     host: Host, name: str, code: int, message: str
 ) -> None:
-    before = os.listdir(host.folder)
+    before = os.listdir(host.directory)
 
     refused = host.run("init", name)
 
     assert refused.code == code
     assert message in refused.err
-    assert os.listdir(host.folder) == before
+    assert os.listdir(host.directory) == before

@@ -8,72 +8,77 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.host import Host, changes
+from tests.integration.host import Host
+from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 LINK = '[link."bin/alpha"]\nto = "venv.app:bin/alpha"\n'
 
 
 @pytest.fixture
-def linked_host(stocked: Host) -> Host:
+def linked_host(host_with_wheels: Host) -> Host:
     """Return a host with a link to a script of its environment."""
-    (stocked.folder / "bin").mkdir()
-    stocked.declare(["alpha"], more=LINK)
-    stocked.applied()
-    return stocked
+    (host_with_wheels.directory / "bin").mkdir()
+    host_with_wheels.declare(["alpha"], more=LINK)
+    host_with_wheels.apply_ok()
+    return host_with_wheels
 
 
 def test_link_points_to_the_published_path(linked_host: Host) -> None:
-    assert os.readlink(linked_host.folder / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
-    completed = subprocess.run([linked_host.folder / "bin/alpha"], capture_output=True, text=True)
+    assert os.readlink(linked_host.directory / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
+    completed = subprocess.run(
+        [linked_host.directory / "bin/alpha"], capture_output=True, text=True
+    )
     assert completed.stdout == "alpha 1.1\n"
 
 
 def test_link_is_unchanged_by_a_venv_upgrade(linked_host: Host) -> None:
     linked_host.declare(["alpha==1.0"], more=LINK)
 
-    result = linked_host.applied()
+    result = linked_host.apply_ok()
 
     assert result.resource("venv.app")["outcome"] == "changed"
     assert result.resource("link.bin/alpha")["outcome"] == "unchanged"
-    completed = subprocess.run([linked_host.folder / "bin/alpha"], capture_output=True, text=True)
+    completed = subprocess.run(
+        [linked_host.directory / "bin/alpha"], capture_output=True, text=True
+    )
     assert completed.stdout == "alpha 1.0\n"
 
 
 @pytest.mark.parametrize("change", ["removed", "redirected"])
 def test_changed_link_is_restored(linked_host: Host, change: str) -> None:
-    (linked_host.folder / "bin/alpha").unlink()
+    (linked_host.directory / "bin/alpha").unlink()
     if change == "redirected":
-        (linked_host.folder / "bin/alpha").symlink_to("/bin/true")
+        (linked_host.directory / "bin/alpha").symlink_to("/bin/true")
 
     planned = linked_host.plan().resource("link.bin/alpha")
-    linked_host.applied()
+    linked_host.apply_ok()
 
     assert planned["outcome"] == "would-change"
-    assert os.readlink(linked_host.folder / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
-    linked_host.settled()
+    assert os.readlink(linked_host.directory / "bin/alpha") == f"{linked_host.venv}/bin/alpha"
+    linked_host.assert_no_changes()
 
 
 def test_link_target_may_contain_a_colon_in_an_absolute_path(host: Host) -> None:
-    (host.folder / "a:b").write_text("")
-    host.write(f'[link."here"]\nto = "{host.folder}/a:b"\n')
+    (host.directory / "a:b").write_text("")
+    host.write(f'[link."here"]\nto = "{host.directory}/a:b"\n')
 
-    host.applied()
+    host.apply_ok()
 
-    assert os.readlink(host.folder / "here") == f"{host.folder}/a:b"
+    assert os.readlink(host.directory / "here") == f"{host.directory}/a:b"
 
 
 def test_concurrent_runs_keep_each_others_links(host: Host) -> None:
-    (host.folder / "there").mkdir()
-    host.write(f'[link."here"]\nto = "{host.folder}/there"\n')
+    (host.directory / "there").mkdir()
+    host.write(f'[link."here"]\nto = "{host.directory}/there"\n')
 
     for _ in range(3):
-        (host.folder / "here").unlink(missing_ok=True)
+        (host.directory / "here").unlink(missing_ok=True)
         with ThreadPoolExecutor() as pool:
             results = list(pool.map(lambda _: host.apply(), range(4)))
 
         assert [run.code for run in results] == [0] * 4, [run.out for run in results]
-        assert sorted(path.name for path in host.folder.glob(".here*")) == []
+        assert sorted(path.name for path in host.directory.glob(".here*")) == []
 
 
 @pytest.mark.parametrize("damage", ["script", "path"])
@@ -85,37 +90,37 @@ def test_plan_omits_a_link_that_the_venv_repair_restores(linked_host: Host, dama
         linked_host.venv.symlink_to("/usr")
 
     planned = linked_host.plan()
-    result = linked_host.applied()
+    result = linked_host.apply_ok()
 
     for run in (planned, result):
         assert run.resource("link.bin/alpha")["outcome"] == "unchanged"
     assert planned.report["digest"] == result.report["digest"]
-    linked_host.settled()
+    linked_host.assert_no_changes()
 
 
 def test_link_cleanup_removes_only_interrupted_links(
     host: Host,
 ) -> None:
-    (host.folder / ".here.next-0123abcd").symlink_to("/bin/true")
-    (host.folder / ".here.next-file").write_text("original")
-    (host.folder / ".here.next-89abcdef").mkdir()
+    (host.directory / ".here.next-0123abcd").symlink_to("/bin/true")
+    (host.directory / ".here.next-file").write_text("original")
+    (host.directory / ".here.next-89abcdef").mkdir()
     host.write('[link."here"]\nto = "/bin/true"\n')
 
-    host.applied()
+    host.apply_ok()
 
-    kept = sorted(path.name for path in host.folder.glob(".here*"))
+    kept = sorted(path.name for path in host.directory.glob(".here*"))
     assert kept == [".here.next-89abcdef", ".here.next-file"]
 
 
 def test_file_at_the_link_path_is_refused(linked_host: Host) -> None:
-    (linked_host.folder / "bin/alpha").unlink()
-    (linked_host.folder / "bin/alpha").write_text("original")
+    (linked_host.directory / "bin/alpha").unlink()
+    (linked_host.directory / "bin/alpha").write_text("original")
 
     failed = linked_host.apply()
 
     assert failed.code == 1
     assert "is no symlink" in failed.resource("link.bin/alpha")["error"]["message"]
-    assert (linked_host.folder / "bin/alpha").read_text() == "original"
+    assert (linked_host.directory / "bin/alpha").read_text() == "original"
 
 
 def test_link_to_a_script_removed_by_an_upgrade_fails(linked_host: Host) -> None:
@@ -140,28 +145,28 @@ def test_link_to_a_missing_path_fails(host: Host) -> None:
     assert failed.code == 1
     assert failed.first["error"]["message"].endswith("would lead to `/nowhere`, where nothing is")
     assert failed.first["error"]["hint"].startswith("make that first")
-    assert not (host.folder / "tool").is_symlink()
+    assert not (host.directory / "tool").is_symlink()
 
 
 def test_link_declared_absent_is_deleted(linked_host: Host) -> None:
     linked_host.declare(["alpha"], more='[link."bin/alpha"]\nstate = "absent"\n')
 
-    assert linked_host.applied().resource("link.bin/alpha")["action"] == "delete"
-    assert not (linked_host.folder / "bin/alpha").is_symlink()
-    linked_host.settled()
+    assert linked_host.apply_ok().resource("link.bin/alpha")["action"] == "delete"
+    assert not (linked_host.directory / "bin/alpha").is_symlink()
+    linked_host.assert_no_changes()
 
 
-def test_link_plan_names_the_target(stocked: Host) -> None:
-    (stocked.folder / "bin").mkdir()
-    stocked.declare(["alpha"], more=LINK)
+def test_link_plan_names_the_target(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "bin").mkdir()
+    host_with_wheels.declare(["alpha"], more=LINK)
 
-    planned = stocked.plan().resource("link.bin/alpha")
+    planned = host_with_wheels.plan().resource("link.bin/alpha")
 
-    assert changes(planned)["to"] == (None, f"{stocked.venv}/bin/alpha")
+    assert changes(planned)["to"] == (None, f"{host_with_wheels.venv}/bin/alpha")
 
 
 def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
-    (host.folder / "foreign").symlink_to("/bin/true")
+    (host.directory / "foreign").symlink_to("/bin/true")
     file = host.write('[link."foreign"]\nto = "/nowhere"\n')
     assert host.run("apply", file).code == 1
     host.write("")
@@ -169,7 +174,7 @@ def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
     result = host.run("apply", "--json", "--prune", file)
 
     assert result.report["notes"] == []
-    assert os.readlink(host.folder / "foreign") == "/bin/true"
+    assert os.readlink(host.directory / "foreign") == "/bin/true"
 
 
 def test_link_with_a_changed_target_is_pruned(
@@ -182,7 +187,7 @@ def test_link_with_a_changed_target_is_pruned(
 
     assert host.run("apply", "--prune", file).code == 0
 
-    assert not (host.folder / "tool").is_symlink()
+    assert not (host.directory / "tool").is_symlink()
 
 
 def test_link_into_a_venv_is_pruned_with_the_venv(linked_host: Host) -> None:
@@ -190,4 +195,4 @@ def test_link_into_a_venv_is_pruned_with_the_venv(linked_host: Host) -> None:
 
     assert linked_host.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2
 
-    assert not (linked_host.folder / "bin/alpha").is_symlink()
+    assert not (linked_host.directory / "bin/alpha").is_symlink()

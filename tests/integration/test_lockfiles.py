@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import stock
-from tests.integration.host import Host, changes
+from tests.integration.conftest import make_wheels
+from tests.integration.host import Host
+from tests.support.command import changes
 from tests.support.index import Index
 from tests.support.wheels import make_project, make_sdist, make_wheel
 
@@ -31,7 +32,7 @@ def entry(wheel: Path, marker: str = "", digest: str = "", algorithm: str = "sha
 @pytest.fixture
 def locked_host(host: Host) -> Host:
     """Return a host that declares `pylock.toml`, which each test writes."""
-    stock(host.wheels)
+    make_wheels(host.wheels)
     host.declare([], find_links=[], lock="pylock.toml")
     return host
 
@@ -47,7 +48,7 @@ def test_lockfile_is_installed_exactly(locked_host: Host) -> None:
         "pylock.toml",
     )
 
-    locked_host.converges()
+    locked_host.assert_converges()
 
     assert locked_host.versions() == {"alpha": "1.0", "beta": "1.0"}
 
@@ -59,17 +60,17 @@ def test_lockfile_entries_for_other_platforms_are_skipped(locked_host: Host) -> 
     lockfile += entry(wheel(locked_host, "beta-2.0"), marker="python_version < '3'")
     locked_host.write(lockfile, "pylock.toml")
 
-    locked_host.converges()
+    locked_host.assert_converges()
 
     assert locked_host.versions() == {"beta": "1.0"}
 
 
 def test_edited_lockfile_is_an_update(locked_host: Host) -> None:
     locked_host.write(HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml")
-    locked_host.applied()
+    locked_host.apply_ok()
     locked_host.write(HEADER + entry(wheel(locked_host, "beta-2.0")), "pylock.toml")
 
-    plan = locked_host.converges()
+    plan = locked_host.assert_converges()
 
     assert plan["action"] == "update"
     assert changes(plan)["package.beta"] == ("1.0", "2.0")
@@ -77,12 +78,12 @@ def test_edited_lockfile_is_an_update(locked_host: Host) -> None:
 
 def test_lockfile_with_a_new_comment_changes_nothing(locked_host: Host) -> None:
     locked_host.write(HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml")
-    locked_host.applied()
+    locked_host.apply_ok()
     locked_host.write(
         "# reviewed\n" + HEADER + entry(wheel(locked_host, "beta-1.0")), "pylock.toml"
     )
 
-    assert not locked_host.applied().report["changed"]
+    assert not locked_host.apply_ok().report["changed"]
 
 
 def test_lockfile_hash_mismatch_is_an_integrity_error(locked_host: Host) -> None:
@@ -131,7 +132,7 @@ def test_invalid_lockfile_is_an_error(locked_host: Host, content: str) -> None:
 
 
 def test_apply_installs_the_lockfile_that_lock_wrote(host: Host, index: Index) -> None:
-    stock(index.directory)
+    make_wheels(index.directory)
     keys: dict[str, object] = {"find_links": [], "no_index": False, "index_url": index.url}
     host.declare(["alpha", "beta<2"], lock="pylock.toml", **keys)
 
@@ -139,57 +140,57 @@ def test_apply_installs_the_lockfile_that_lock_wrote(host: Host, index: Index) -
 
     assert locking.code == 0, locking.err
     make_wheel(index.directory, "beta", "1.9")
-    host.converges()
+    host.assert_converges()
     assert host.versions() == {"alpha": "1.1", "beta": "1.0"}
 
 
-def test_lock_with_a_declared_interpreter(stocked: Host) -> None:
-    interpreter = f'[interpreter.base]\npython = "{stocked.python}"\n'
-    stocked.declare(["beta<2"], interpreter, python="interpreter.base", lock="pylock.toml")
+def test_lock_with_a_declared_interpreter(host_with_wheels: Host) -> None:
+    interpreter = f'[interpreter.base]\npython = "{host_with_wheels.python}"\n'
+    host_with_wheels.declare(["beta<2"], interpreter, python="interpreter.base", lock="pylock.toml")
 
-    locking = stocked.run("lock", "converge.toml")
+    locking = host_with_wheels.run("lock", "converge.toml")
 
     assert locking.code == 0, locking.err
-    stocked.converges()
-    assert stocked.versions() == {"beta": "1.0"}
+    host_with_wheels.assert_converges()
+    assert host_with_wheels.versions() == {"beta": "1.0"}
 
 
-def test_lock_hint_quotes_the_table_name_as_in_toml(stocked: Host) -> None:
-    declared = stocked.declare(["beta<2"])
+def test_lock_hint_quotes_the_table_name_as_in_toml(host_with_wheels: Host) -> None:
+    declared = host_with_wheels.declare(["beta<2"])
     declaration = declared.read_text().replace("[venv.app]", '[venv."my.app"]')
     declared.write_text(declaration)
 
-    locking = stocked.run("lock", "converge.toml")
+    locking = host_with_wheels.run("lock", "converge.toml")
 
     assert """to use it, add to [venv."my.app"]:  lock = "my.app.pylock.toml"\n""" in locking.out
     declared.write_text(declaration.replace("packages", "packges"))
-    assert """unknown key `packges` in [venv."my.app"]""" in stocked.plan().err
+    assert """unknown key `packges` in [venv."my.app"]""" in host_with_wheels.plan().err
 
 
-def test_lock_checks_the_directory_before_resolving(stocked: Host) -> None:
-    stocked.declare(["nothing-like-it"], lock="locks/app.toml")
+def test_lock_checks_the_directory_before_resolving(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["nothing-like-it"], lock="locks/app.toml")
 
-    refused = stocked.run("lock", "converge.toml")
+    refused = host_with_wheels.run("lock", "converge.toml")
 
     assert refused.code == 1
-    assert f"there is no folder `{stocked.folder}/locks` for the lock" in refused.err
+    assert f"there is no folder `{host_with_wheels.directory}/locks` for the lock" in refused.err
     assert "hint: make it" in refused.err
 
 
-def test_lock_replaces_a_binary_lockfile(stocked: Host) -> None:
-    (stocked.folder / "pylock.toml").write_bytes(b"\xff")
-    stocked.declare(["beta<2"], lock="pylock.toml")
+def test_lock_replaces_a_binary_lockfile(host_with_wheels: Host) -> None:
+    (host_with_wheels.directory / "pylock.toml").write_bytes(b"\xff")
+    host_with_wheels.declare(["beta<2"], lock="pylock.toml")
 
-    assert stocked.plan().code == 65
-    locking = stocked.run("lock", "converge.toml")
+    assert host_with_wheels.plan().code == 65
+    locking = host_with_wheels.run("lock", "converge.toml")
 
     assert locking.code == 0, locking.err
-    assert stocked.plan().changes()["package.beta"] == (None, "1.0")
+    assert host_with_wheels.plan().changes()["package.beta"] == (None, "1.0")
 
 
 def test_wheel_that_differs_from_its_index_hash_is_refused(host: Host, index: Index) -> None:
-    stock(index.directory)
-    host.cache = host.folder / "cache"
+    make_wheels(index.directory)
+    host.cache = host.directory / "cache"
     index.replaced["beta-2.0-py3-none-any.whl"] = (
         index.directory / "beta-1.0-py3-none-any.whl"
     ).read_bytes()
@@ -202,42 +203,42 @@ def test_wheel_that_differs_from_its_index_hash_is_refused(host: Host, index: In
     assert not host.venv.exists()
 
 
-def test_lockfile_older_than_the_declaration_is_refused(stocked: Host) -> None:
-    stocked.declare(["alpha==1.0", "beta<2"], lock="pylock.toml")
-    assert stocked.run("lock", "converge.toml").code == 0
-    stocked.applied()
-    stocked.write("gamma\n", "more.txt")
-    stocked.declare(
+def test_lockfile_older_than_the_declaration_is_refused(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["alpha==1.0", "beta<2"], lock="pylock.toml")
+    assert host_with_wheels.run("lock", "converge.toml").code == 0
+    host_with_wheels.apply_ok()
+    host_with_wheels.write("gamma\n", "more.txt")
+    host_with_wheels.declare(
         ["Alpha==1.1", "beta<2", "never; python_version < '3'"],
         lock="pylock.toml",
         requirements=["more.txt"],
     )
 
-    refused = stocked.plan()
+    refused = host_with_wheels.plan()
 
     assert refused.code == 65
     assert "was made from other requirements: it lacks `Alpha==1.1`, `gamma`" in refused.err
-    assert stocked.run("lock", "converge.toml").code == 0
-    stocked.converges()
-    assert stocked.versions() == {"alpha": "1.1", "beta": "1.0", "gamma": "3.0"}
+    assert host_with_wheels.run("lock", "converge.toml").code == 0
+    host_with_wheels.assert_converges()
+    assert host_with_wheels.versions() == {"alpha": "1.1", "beta": "1.0", "gamma": "3.0"}
 
 
-def test_edited_project_named_only_in_a_lockfile_is_drift(stocked: Host) -> None:
+def test_edited_project_named_only_in_a_lockfile_is_drift(host_with_wheels: Host) -> None:
     def write_project(word: str) -> None:
         files = {"src/tool/__init__.py": f"WORD = {word!r}\n"}
-        make_project(stocked.folder, "tool", "1.0", files=files)
+        make_project(host_with_wheels.directory, "tool", "1.0", files=files)
 
     write_project("old")
-    stocked.declare(["tool @ ./tool"], lock="pylock.toml")
-    assert stocked.run("lock", "converge.toml").code == 0
-    stocked.declare([], lock="pylock.toml")
-    stocked.applied()
-    stocked.settled()
+    host_with_wheels.declare(["tool @ ./tool"], lock="pylock.toml")
+    assert host_with_wheels.run("lock", "converge.toml").code == 0
+    host_with_wheels.declare([], lock="pylock.toml")
+    host_with_wheels.apply_ok()
+    host_with_wheels.assert_no_changes()
     write_project("new")
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.python_says("import tool; print(tool.WORD)") == "new"
+    assert host_with_wheels.run_python("import tool; print(tool.WORD)") == "new"
 
 
 def test_lockfile_project_for_other_platforms_may_be_missing(locked_host: Host) -> None:
@@ -245,13 +246,13 @@ def test_lockfile_project_for_other_platforms_may_be_missing(locked_host: Host) 
     lockfile += '[[packages]]\nname = "tool"\nmarker = "sys_platform == \'win32\'"\n'
     locked_host.write(lockfile + '[packages.directory]\npath = "tool"\n', "pylock.toml")
 
-    locked_host.converges()
+    locked_host.assert_converges()
 
 
 @pytest.mark.parametrize("table", ["archive", "sdist"])
 def test_lockfile_may_name_a_local_archive_by_url(locked_host: Host, table: str) -> None:
     """pip writes such URLs."""
-    directory = locked_host.folder / "odd+ name"
+    directory = locked_host.directory / "odd+ name"
     directory.mkdir()
     archive = make_sdist(directory, "tool", "1.0")
     version = "" if table == "archive" else 'version = "1.0"\n'
@@ -262,6 +263,6 @@ def test_lockfile_may_name_a_local_archive_by_url(locked_host: Host, table: str)
     lockfile += f'url = "{archive.as_uri()}"\nhashes = {{ sha256 = "{digest}" }}\n'
     locked_host.write(HEADER + lockfile, "pylock.toml")
 
-    locked_host.converges()
+    locked_host.assert_converges()
 
     assert locked_host.versions() == {"tool": "1.0"}

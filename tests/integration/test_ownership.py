@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import NOBODY
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
@@ -23,7 +23,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 def run_unprivileged(*arguments: object) -> int:
     """Run a command as an unprivileged user; return its exit status."""
-    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    become = [
+        "setpriv",
+        "--reuid",
+        str(UNPRIVILEGED_UID),
+        "--regid",
+        str(UNPRIVILEGED_UID),
+        "--clear-groups",
+    ]
     return subprocess.run([*become, *map(str, arguments)], capture_output=True, cwd="/").returncode
 
 
@@ -50,7 +57,7 @@ def test_owner_group_and_mode_are_applied_and_repaired(host_with_wheels: Host) -
     assert changes(plan)["owner"] == (None, "nobody")
     assert changes(plan)["group"] == (None, "nogroup")
     assert changes(plan)["mode"] == ("0755", "0750")
-    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {NOBODY}
+    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {UNPRIVILEGED_UID}
     assert host_with_wheels.generation.stat().st_mode & 0o7777 == 0o750
 
     host_with_wheels.generation.chmod(0o700)
@@ -77,7 +84,14 @@ def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
     open_host.declare(["beta"], smoke=["sleep 0.5"])
     open_host.apply_ok()
     shutil.rmtree(open_host.generation)
-    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    become = [
+        "setpriv",
+        "--reuid",
+        str(UNPRIVILEGED_UID),
+        "--regid",
+        str(UNPRIVILEGED_UID),
+        "--clear-groups",
+    ]
     command = [
         *become,
         "/usr/bin/env",
@@ -114,7 +128,14 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
     assert (
         run_unprivileged("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
     )
-    become = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    become = [
+        "setpriv",
+        "--reuid",
+        str(UNPRIVILEGED_UID),
+        "--regid",
+        str(UNPRIVILEGED_UID),
+        "--clear-groups",
+    ]
     command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, open_host.store]
     with subprocess.Popen(command, cwd="/") as writer:
         try:
@@ -186,7 +207,7 @@ def test_ownership_changes_only_after_smoke_tests(host_with_wheels: Host) -> Non
 
     host_with_wheels.assert_converges()
 
-    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {NOBODY}
+    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {UNPRIVILEGED_UID}
 
 
 def test_files_changed_by_a_smoke_test_are_drift(host_with_wheels: Host) -> None:
@@ -213,7 +234,7 @@ def test_persistent_directory_belongs_to_the_owner(host_with_wheels: Host) -> No
         persistent / "etc/service/service.conf",
         persistent / "var",
     ):
-        assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
+        assert (path.stat().st_uid, path.stat().st_gid) == (UNPRIVILEGED_UID, UNPRIVILEGED_UID)
 
 
 def test_metadata_isnt_written_through_a_symlink(host_with_wheels: Host) -> None:

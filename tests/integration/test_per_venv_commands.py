@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from engine.lock import holding
-from tests.integration.host import Host, Run
+from tests.integration.host import Host
+from tests.support.command import Completed
 
 NAMES = ("a", "b", "c")
 
 
 def store(host: Host, name: str) -> Path:
     """Return the store of an environment."""
-    return host.folder / f"venvs/.{name}"
+    return host.directory / f"venvs/.{name}"
 
 
 def declare(host: Host, packages: str, **exceptions: str) -> None:
@@ -32,21 +33,21 @@ def declare(host: Host, packages: str, **exceptions: str) -> None:
 
 
 @pytest.fixture
-def three_venv_host(stocked: Host) -> Host:
+def three_venv_host(host_with_wheels: Host) -> Host:
     """Return a host with three environments, each with a previous generation."""
     for packages in ('["beta<2"]', '["beta==2.0"]'):
-        declare(stocked, packages)
-        stocked.applied()
-    return stocked
+        declare(host_with_wheels, packages)
+        host_with_wheels.apply_ok()
+    return host_with_wheels
 
 
 def make_unreadable(host: Host) -> None:
     """Replace the store of `b` with a symlink to itself."""
-    store(host, "b").rename(host.folder / "moved")
+    store(host, "b").rename(host.directory / "moved")
     store(host, "b").symlink_to(".b")
 
 
-def parse_report(run: Run) -> dict[str, Any]:
+def parse_report(run: Completed) -> dict[str, Any]:
     """Return the JSON document that a command printed."""
     report: dict[str, Any] = json.loads(run.out)
     return report
@@ -79,11 +80,11 @@ def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venv_host: Host)
     assert three_venv_host.run(*arguments).out.split()[1] == "venv.b"
 
 
-def test_lock_writes_other_lockfiles_when_one_venv_fails(stocked: Host) -> None:
-    declare(stocked, '["beta"]', b='["beta>9"]')
+def test_lock_writes_other_lockfiles_when_one_venv_fails(host_with_wheels: Host) -> None:
+    declare(host_with_wheels, '["beta"]', b='["beta>9"]')
 
-    result = stocked.run("lock", "converge.toml", "--quiet")
-    again = stocked.run("lock", "converge.toml", "--json")
+    result = host_with_wheels.run("lock", "converge.toml", "--quiet")
+    again = host_with_wheels.run("lock", "converge.toml", "--json")
 
     assert result.code == again.code == 1
     assert "error: venv.b: choosing versions: " in result.err
@@ -91,7 +92,7 @@ def test_lock_writes_other_lockfiles_when_one_venv_fails(stocked: Host) -> None:
     assert "venv.c" in result.out
     assert [lock["address"] for lock in parse_report(again)["locks"]] == ["venv.a", "venv.c"]
     assert list(parse_report(again)["errors"]) == ["venv.b"]
-    assert (stocked.folder / "c.pylock.toml").exists()
+    assert (host_with_wheels.directory / "c.pylock.toml").exists()
 
 
 STOP_ON_OPEN = """
@@ -111,7 +112,7 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
     marker = "a.pylock.toml" if command == "lock" else "/.a/"
     three_venv_host.write(STOP_ON_OPEN.format(marker=marker), "hook/sitecustomize.py")
     env = {
-        "PYTHONPATH": f"{three_venv_host.folder / 'hook'}:{three_venv_host.environment()['PYTHONPATH']}"
+        "PYTHONPATH": f"{three_venv_host.directory / 'hook'}:{three_venv_host.environment()['PYTHONPATH']}"
     }
     arguments = (command, "converge.toml", *(["--keep=0"] if command == "gc" else []))
 

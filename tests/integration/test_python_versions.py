@@ -25,36 +25,40 @@ def interpreter(version: str) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_environment_of_each_version_works_and_is_stable(stocked: Host, version: str) -> None:
-    stocked.python = interpreter(version)
-    stocked.declare(["alpha", "beta<2"])
+def test_environment_of_each_version_works_and_is_stable(
+    host_with_wheels: Host, version: str
+) -> None:
+    host_with_wheels.python = interpreter(version)
+    host_with_wheels.declare(["alpha", "beta<2"])
 
-    plan = stocked.converges()
+    plan = host_with_wheels.assert_converges()
 
     python = next(change for change in plan["changes"] if change["attribute"] == "python")
     assert python["after"].startswith(f"{version}.")
-    assert stocked.script("alpha") == "alpha 1.1"
-    assert stocked.python_says("import sys; print('%d.%d' % sys.version_info[:2])") == version
-    compiled = [file.name for file in stocked.site.rglob("alpha/__pycache__/*.pyc")]
+    assert host_with_wheels.run_script("alpha") == "alpha 1.1"
+    assert (
+        host_with_wheels.run_python("import sys; print('%d.%d' % sys.version_info[:2])") == version
+    )
+    compiled = [file.name for file in host_with_wheels.site.rglob("alpha/__pycache__/*.pyc")]
     assert compiled == [f"__init__.cpython-{version.replace('.', '')}.pyc"]
 
-    (stocked.site / "alpha/__init__.py").write_text("")
-    assert stocked.converges()["action"] == "repair"
-    assert stocked.script("alpha") == "alpha 1.1"
+    (host_with_wheels.site / "alpha/__init__.py").write_text("")
+    assert host_with_wheels.assert_converges()["action"] == "repair"
+    assert host_with_wheels.run_script("alpha") == "alpha 1.1"
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.7"])
-def test_interpreter_that_is_too_old_is_skipped(stocked: Host, version: str) -> None:
+def test_interpreter_that_is_too_old_is_skipped(host_with_wheels: Host, version: str) -> None:
     """`/usr/bin/python3` of an old distribution is such an interpreter."""
-    old = stocked.folder / "bin/python3"
+    old = host_with_wheels.directory / "bin/python3"
     old.parent.mkdir()
     old.symlink_to(interpreter(version))
-    stocked.env = {"PATH": f"{old.parent}:{Path(stocked.python).parent}"}
+    host_with_wheels.env = {"PATH": f"{old.parent}:{Path(host_with_wheels.python).parent}"}
 
-    stocked.declare(["beta"], python="3")
-    skipped = stocked.plan()
-    stocked.declare(["beta"], python=str(old))
-    named = stocked.plan()
+    host_with_wheels.declare(["beta"], python="3")
+    skipped = host_with_wheels.plan()
+    host_with_wheels.declare(["beta"], python=str(old))
+    named = host_with_wheels.plan()
 
     assert skipped.code == 0, skipped.err
     assert not str(skipped.changes()["python"][1]).startswith(f"{version}.")
@@ -63,28 +67,33 @@ def test_interpreter_that_is_too_old_is_skipped(stocked: Host, version: str) -> 
     assert "3.8 or later" in named.first["error"]["hint"]
 
 
-def test_version_is_found_in_pyenv(stocked: Host) -> None:
+def test_version_is_found_in_pyenv(host_with_wheels: Host) -> None:
     real = interpreter("3.12")
-    versions = stocked.folder / "pyenv/versions/3.12.99/bin"
+    versions = host_with_wheels.directory / "pyenv/versions/3.12.99/bin"
     versions.mkdir(parents=True)
     (versions / "python3.12").symlink_to(real)
-    stocked.env = {"PYENV_ROOT": str(stocked.folder / "pyenv"), "PATH": "/nonexistent"}
-    stocked.declare(["beta"], python="3.12")
+    host_with_wheels.env = {
+        "PYENV_ROOT": str(host_with_wheels.directory / "pyenv"),
+        "PATH": "/nonexistent",
+    }
+    host_with_wheels.declare(["beta"], python="3.12")
 
     python = next(
-        change for change in stocked.plan().first["changes"] if change["attribute"] == "python"
+        change
+        for change in host_with_wheels.plan().first["changes"]
+        if change["attribute"] == "python"
     )
 
     assert python["after"].startswith("3.12.")
 
 
-def test_environment_used_as_interpreter_resolves_to_its_base(stocked: Host) -> None:
+def test_environment_used_as_interpreter_resolves_to_its_base(host_with_wheels: Host) -> None:
     """Otherwise, deleting the old environment would break the new one."""
-    venv = stocked.folder / "made-by-hand"
-    subprocess.run([stocked.python, "-m", "venv", "--without-pip", venv], check=True)
-    stocked.declare(["beta"], python=str(venv / "bin/python"))
-    stocked.applied()
+    venv = host_with_wheels.directory / "made-by-hand"
+    subprocess.run([host_with_wheels.python, "-m", "venv", "--without-pip", venv], check=True)
+    host_with_wheels.declare(["beta"], python=str(venv / "bin/python"))
+    host_with_wheels.apply_ok()
 
     shutil.rmtree(venv)
 
-    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"

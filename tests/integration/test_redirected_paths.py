@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
-from tests.integration.rooms import NOBODY
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 
 FILE = "converge.toml"
 COMMANDS = ("gc", "gc --dry-run", "rollback app", "rollback app --release", "pin app", "absent")
@@ -17,15 +17,15 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change 
 
 
 @pytest.fixture
-def redirected_store(stocked: Host) -> Path:
+def redirected_store(host_with_wheels: Host) -> Path:
     """Return a real store to which another user's symlink redirects the declared one."""
-    stocked.declare(["beta"])
-    stocked.applied()
-    redirected_store = stocked.folder / "target"
-    stocked.store.rename(redirected_store)
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    redirected_store = host_with_wheels.directory / "target"
+    host_with_wheels.store.rename(redirected_store)
     (redirected_store / "generations" / "data").mkdir()
-    stocked.store.symlink_to(redirected_store)
-    os.lchown(stocked.store, NOBODY, NOBODY)
+    host_with_wheels.store.symlink_to(redirected_store)
+    os.lchown(host_with_wheels.store, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
     return redirected_store
 
 
@@ -46,55 +46,55 @@ def entries(directory: Path) -> dict[str, int]:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("parent", ["sticky", "owned"])
 def test_redirected_store_is_refused_and_unchanged(
-    stocked: Host, redirected_store: Path, command: str, parent: str
+    host_with_wheels: Host, redirected_store: Path, command: str, parent: str
 ) -> None:
     """Any user can do this in a directory such as `/tmp`, or in their own directory."""
     if parent == "sticky":
-        stocked.store.parent.chmod(0o1777)
+        host_with_wheels.store.parent.chmod(0o1777)
     else:
-        os.chown(stocked.store.parent, NOBODY, NOBODY)
+        os.chown(host_with_wheels.store.parent, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
     before = entries(redirected_store)
 
-    assert run_command(stocked, command) == 77
+    assert run_command(host_with_wheels, command) == 77
 
     assert entries(redirected_store) == before
 
 
-def test_redirected_store_is_not_pruned(stocked: Host, redirected_store: Path) -> None:
-    stocked.write("")
+def test_redirected_store_is_not_pruned(host_with_wheels: Host, redirected_store: Path) -> None:
+    host_with_wheels.write("")
     before = entries(redirected_store)
 
-    assert stocked.apply("--prune").code == 77
+    assert host_with_wheels.apply("--prune").code == 77
 
     assert entries(redirected_store) == before
 
 
 @pytest.mark.parametrize("change", ["declared", "absent", "pruned"])
 def test_link_below_another_users_symlink_is_refused(host: Host, change: str) -> None:
-    (host.folder / "target").mkdir()
-    tool = host.folder / "target/tool"
-    (host.folder / "bin").symlink_to("target")
+    (host.directory / "target").mkdir()
+    tool = host.directory / "target/tool"
+    (host.directory / "bin").symlink_to("target")
     host.write('[link."bin/tool"]\nto = "/bin/true"\n')
-    host.applied()
-    os.lchown(host.folder / "bin", NOBODY, NOBODY)
+    host.apply_ok()
+    os.lchown(host.directory / "bin", UNPRIVILEGED_UID, UNPRIVILEGED_UID)
     bodies = {"declared": 'to = "/bin/false"', "absent": 'state = "absent"'}
     host.write(f'[link."bin/tool"]\n{bodies[change]}\n' if change in bodies else "")
 
     refused = host.apply(*(["--prune"] if change == "pruned" else []))
 
     assert refused.code == 77
-    assert f"the symlink `{host.folder}/bin`" in refused.first["error"]["message"]
+    assert f"the symlink `{host.directory}/bin`" in refused.first["error"]["message"]
     assert os.readlink(tool) == "/bin/true"
 
 
-def test_redirected_parent_of_a_valid_store_is_refused(stocked: Host) -> None:
+def test_redirected_parent_of_a_valid_store_is_refused(host_with_wheels: Host) -> None:
     """The declared path has no venv, and the venv at the target isn't declared."""
-    stocked.declare(["beta"])
-    stocked.applied()
-    (stocked.folder / "other").symlink_to("venvs")
-    os.lchown(stocked.folder / "other", NOBODY, NOBODY)
-    stocked.declare(["beta"], path="other/app", state="absent")
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    (host_with_wheels.directory / "other").symlink_to("venvs")
+    os.lchown(host_with_wheels.directory / "other", UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+    host_with_wheels.declare(["beta"], path="other/app", state="absent")
 
-    assert stocked.apply().code == 77
+    assert host_with_wheels.apply().code == 77
 
-    assert stocked.python_says("import beta") == ""
+    assert host_with_wheels.run_python("import beta") == ""

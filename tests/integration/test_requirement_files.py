@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.host import Host, changes
+from tests.integration.host import Host
+from tests.support.command import changes
 from tests.support.wheels import make_sdist, make_wheel
 
 
@@ -94,17 +95,17 @@ def test_requirement_file_may_start_with_a_byte_order_mark(service_host: Host) -
 
 
 def test_requirement_file_not_in_utf_8_is_an_error_with_line(service_host: Host) -> None:
-    (service_host.folder / "requirements.txt").write_bytes(b"library\n# caf\xe9\n")
+    (service_host.directory / "requirements.txt").write_bytes(b"library\n# caf\xe9\n")
     service_host.declare([], requirements=["requirements.txt"])
 
     refused = service_host.plan()
 
     assert refused.code == 65
-    assert f"`{service_host.folder}/requirements.txt` line 2 is not UTF-8" in refused.err
+    assert f"`{service_host.directory}/requirements.txt` line 2 is not UTF-8" in refused.err
 
 
 def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host) -> None:
-    service_host.folder = service_host.folder / "with space"
+    service_host.directory = service_host.directory / "with space"
     service_host.write("-r nested/more.txt\n", "requirements.txt")
     lines = [
         "./first-1.0-py3-none-any.whl ; python_version>'3'",
@@ -114,14 +115,14 @@ def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host)
         "\n".join([*lines, "--find-links=links", "third", "-f ../links"]), "nested/more.txt"
     )
     for name, directory in (("first", "nested"), ("second", "nested"), ("third", "nested/links")):
-        make_wheel(service_host.folder / directory, name, "1.0")
+        make_wheel(service_host.directory / directory, name, "1.0")
     service_host.declare([], requirements=["requirements.txt"], find_links=[])
-    (service_host.folder / "links").mkdir()
+    (service_host.directory / "links").mkdir()
 
-    service_host.converges()
+    service_host.assert_converges()
     assert service_host.versions() == {"first": "1.0", "second": "1.0", "third": "1.0"}
 
-    make_wheel(service_host.folder / "nested", "first", "1.0", files={"first/more.py": ""})
+    make_wheel(service_host.directory / "nested", "first", "1.0", files={"first/more.py": ""})
     assert "package.first" in changes(service_host.plan().first)
 
 
@@ -133,9 +134,9 @@ def test_missing_local_path_in_a_file_is_an_error_with_line(service_host: Host) 
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
-    where = f"`{service_host.folder}/nested/requirements.txt` line 1"
+    where = f"`{service_host.directory}/nested/requirements.txt` line 1"
     assert problem["message"].startswith(
-        f"{where}: no such project or file: `{service_host.folder}/nested/"
+        f"{where}: no such project or file: `{service_host.directory}/nested/"
     )
     assert 'requirements = ["nested/requirements.txt"]' in refused.err
 
@@ -146,10 +147,10 @@ def test_missing_local_path_is_marked_in_the_declaration(service_host: Host) -> 
     refused = service_host.plan()
 
     problems = [(item["line"], item["message"]) for item in refused.report["problems"]]
-    rows = (service_host.folder / "converge.toml").read_text().splitlines()
+    rows = (service_host.directory / "converge.toml").read_text().splitlines()
     assert [(rows[line - 1].split()[0], message) for line, message in problems] == [
-        ("packages", f"no such project or file: `{service_host.folder}/none`"),
-        ("overrides", f"no such project or file: `{service_host.folder}/gone`"),
+        ("packages", f"no such project or file: `{service_host.directory}/none`"),
+        ("overrides", f"no such project or file: `{service_host.directory}/gone`"),
     ]
     assert ["^" * len('"none @ ./none"'), "^" * len('"gone @ ./gone"')] == [
         row.split()[-1] for row in refused.err.splitlines() if row.endswith("^")
@@ -160,15 +161,17 @@ def test_missing_local_path_is_marked_in_the_declaration(service_host: Host) -> 
     ("first", "version"),
     [("--pre", "2.0rc1"), ("--no-index --pre", "2.0rc1"), ("# none", "1.0")],
 )
-def test_requirement_file_may_allow_pre_releases(stocked: Host, first: str, version: str) -> None:
+def test_requirement_file_may_allow_pre_releases(
+    host_with_wheels: Host, first: str, version: str
+) -> None:
     for release in ("1.0", "2.0rc1"):
-        make_wheel(stocked.wheels, "early", release)
-    stocked.write(f"{first}\nearly\n", "requirements.txt")
-    stocked.declare(requirements=["requirements.txt"])
+        make_wheel(host_with_wheels.wheels, "early", release)
+    host_with_wheels.write(f"{first}\nearly\n", "requirements.txt")
+    host_with_wheels.declare(requirements=["requirements.txt"])
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.versions()["early"] == version
+    assert host_with_wheels.versions()["early"] == version
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,7 @@ def test_requirement_file_may_allow_pre_releases(stocked: Host, first: str, vers
 def test_unsupported_option_is_an_error_with_line(
     service_host: Host, line: str, option: str
 ) -> None:
-    make_sdist(service_host.folder, "library", "1.0")
+    make_sdist(service_host.directory, "library", "1.0")
     service_host.write(f"other\n{line}\n", "requirements.txt")
     service_host.declare([], requirements=["requirements.txt"])
 
@@ -194,7 +197,7 @@ def test_unsupported_option_is_an_error_with_line(
     assert refused.code == 65
     (problem,) = refused.report["problems"]
     assert problem["message"].startswith(
-        f"`{service_host.folder}/requirements.txt` line 2: `{option}` is no option"
+        f"`{service_host.directory}/requirements.txt` line 2: `{option}` is no option"
     )
 
 
@@ -212,16 +215,16 @@ def test_edited_nested_file_is_an_update(service_host: Host) -> None:
     service_host.write("-r nested/more.txt\n", "requirements.txt")
     service_host.write("library<2\n", "nested/more.txt")
     service_host.declare([], requirements=["requirements.txt"])
-    service_host.applied()
+    service_host.apply_ok()
     service_host.write("library<3\nother\n", "nested/more.txt")
 
-    assert changes(service_host.converges())["package.other"] == (None, "1.0")
+    assert changes(service_host.assert_converges())["package.other"] == (None, "1.0")
 
 
 def test_comment_added_to_a_file_changes_nothing(service_host: Host) -> None:
     service_host.write("library<2\n", "requirements.txt")
     service_host.declare([], requirements=["requirements.txt"])
-    service_host.applied()
+    service_host.apply_ok()
     service_host.write("# by hand\nlibrary<2  # old\n\n", "requirements.txt")
 
     assert not service_host.plan().report["changed"]
@@ -246,7 +249,7 @@ def test_build_constraints_limit_build_tools(host: Host) -> None:
     host.write("builder<2\n", "build.txt")
     host.declare(["source"], build_constraints=["build.txt"])
 
-    host.converges()
+    host.assert_converges()
 
     assert host.versions() == {"source": "1.0"}
 
@@ -254,7 +257,7 @@ def test_build_constraints_limit_build_tools(host: Host) -> None:
 @pytest.fixture
 def server(host: Host) -> Iterator[tuple[str, list[str]]]:
     """Yield the URL of a served directory, and the list of requested paths."""
-    (host.folder / "public").mkdir()
+    (host.directory / "public").mkdir()
     requested: list[str] = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -268,7 +271,7 @@ def server(host: Host) -> Iterator[tuple[str, list[str]]]:
             is_cut_short = keyword == "Content-Length" and "cut-short" in self.path
             super().send_header(keyword, str(int(value) + 9) if is_cut_short else value)
 
-    handler = functools.partial(Handler, directory=str(host.folder / "public"))
+    handler = functools.partial(Handler, directory=str(host.directory / "public"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_address[1]}", requested
@@ -280,11 +283,11 @@ def test_constraints_url_is_fetched_once(service_host: Host, server: tuple[str, 
     service_host.write("-c more.txt\n", "public/upper.txt")
     service_host.write("library===2.0\n", "public/more.txt")
     service_host.declare(["service"], constraints=[f"{url}/upper.txt"])
-    service_host.applied()
+    service_host.apply_ok()
     assert requested[:2] == ["/upper.txt", "/more.txt"]
     requested.clear()
 
-    service_host.settled()
+    service_host.assert_no_changes()
 
     assert requested == []
     assert service_host.versions()["library"] == "2.0"
@@ -340,7 +343,7 @@ def test_invalid_response_from_a_constraints_url_is_an_error(
     service_host: Host, server: tuple[str, list[str]], content: bytes | None, message: str
 ) -> None:
     url, _ = server
-    (service_host.folder / "public/upper.txt").write_bytes(content or b"library\n")
+    (service_host.directory / "public/upper.txt").write_bytes(content or b"library\n")
     path = "upper.txt" if content else "cut-short/upper.txt"
     service_host.declare(["service"], constraints=[f"{url}/{path}"])
 
@@ -356,11 +359,11 @@ def test_line_moved_from_build_constraints_is_an_update(service_host: Host) -> N
     service_host.write("library<2\n", "build.txt")
     keys = {"constraints": ["upper.txt"], "build_constraints": ["build.txt"]}
     service_host.declare(["service"], **keys)
-    service_host.applied()
+    service_host.apply_ok()
     assert service_host.versions()["library"] == "3.0"
     service_host.write("other<9\nlibrary<2\n", "upper.txt")
     service_host.write("", "build.txt")
 
-    service_host.converges()
+    service_host.assert_converges()
 
     assert service_host.versions()["library"] == "1.0"

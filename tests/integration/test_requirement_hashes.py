@@ -24,51 +24,53 @@ def require(host: Host, requirements: str) -> None:
     host.declare(requirements=["requirements.txt"])
 
 
-def test_file_with_an_allowed_hash_is_installed(stocked: Host) -> None:
-    expected = digest(stocked, "beta-2.0")
+def test_file_with_an_allowed_hash_is_installed(host_with_wheels: Host) -> None:
+    expected = digest(host_with_wheels, "beta-2.0")
     require(
-        stocked,
+        host_with_wheels,
         f"beta==2.0 \\\n    --hash=sha256:{OTHER_DIGEST} \\\n    --hash=sha256:{expected}\n",
     )
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "lock"])
-def test_file_with_another_hash_is_refused(stocked: Host, command: str) -> None:
-    require(stocked, f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n")
+def test_file_with_another_hash_is_refused(host_with_wheels: Host, command: str) -> None:
+    require(host_with_wheels, f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n")
 
-    refused = stocked.run(command, "converge.toml")
+    refused = host_with_wheels.run(command, "converge.toml")
 
     assert refused.code == 81
     assert "no file of beta 2.0 has a hash that is allowed" in refused.out + refused.err
-    assert not stocked.venv.exists()
+    assert not host_with_wheels.venv.exists()
 
 
-def test_hash_in_a_constraint_is_enforced(stocked: Host) -> None:
-    stocked.write(f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n", "constraints.txt")
-    stocked.declare(["beta"], constraints=["constraints.txt"])
+def test_hash_in_a_constraint_is_enforced(host_with_wheels: Host) -> None:
+    host_with_wheels.write(f"beta==2.0 --hash=sha256:{OTHER_DIGEST}\n", "constraints.txt")
+    host_with_wheels.declare(["beta"], constraints=["constraints.txt"])
 
-    assert stocked.apply().first["error"]["code"] == 81
+    assert host_with_wheels.apply().first["error"]["code"] == 81
 
 
 @pytest.mark.parametrize("options", ["--require-hashes", "--no-index --require-hashes"])
-def test_require_hashes_refuses_a_package_without_a_hash(stocked: Host, options: str) -> None:
-    expected = digest(stocked, "alpha-1.1")
-    require(stocked, f"{options}\nalpha==1.1 --hash=sha256:{expected}\n")
+def test_require_hashes_refuses_a_package_without_a_hash(
+    host_with_wheels: Host, options: str
+) -> None:
+    expected = digest(host_with_wheels, "alpha-1.1")
+    require(host_with_wheels, f"{options}\nalpha==1.1 --hash=sha256:{expected}\n")
 
-    refused = stocked.apply()
+    refused = host_with_wheels.apply()
 
     assert refused.first["error"]["code"] == 81
     assert "no hash is given for beta" in refused.first["error"]["message"]
 
 
-def test_unsupported_hash_algorithm_is_an_error(stocked: Host) -> None:
-    require(stocked, f"beta==2.0 --hash=sha512:{OTHER_DIGEST}{OTHER_DIGEST}\n")
+def test_unsupported_hash_algorithm_is_an_error(host_with_wheels: Host) -> None:
+    require(host_with_wheels, f"beta==2.0 --hash=sha512:{OTHER_DIGEST}{OTHER_DIGEST}\n")
 
-    assert "only SHA-256" in stocked.plan().first["error"]["message"]
+    assert "only SHA-256" in host_with_wheels.plan().first["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -81,88 +83,90 @@ def test_unsupported_hash_algorithm_is_an_error(stocked: Host) -> None:
         "--hash='sha256:{}'",
     ],
 )
-def test_hash_is_enforced_in_every_spelling(stocked: Host, option: str) -> None:
-    expected = digest(stocked, "beta-2.0")
-    require(stocked, f"beta==2.0 {option.format('A' * 64)}\n")
-    assert stocked.plan().first["error"]["code"] == 81
+def test_hash_is_enforced_in_every_spelling(host_with_wheels: Host, option: str) -> None:
+    expected = digest(host_with_wheels, "beta-2.0")
+    require(host_with_wheels, f"beta==2.0 {option.format('A' * 64)}\n")
+    assert host_with_wheels.plan().first["error"]["code"] == 81
 
-    require(stocked, f"beta==2.0 {option.format(expected.upper())}\n")
-    stocked.converges()
+    require(host_with_wheels, f"beta==2.0 {option.format(expected.upper())}\n")
+    host_with_wheels.assert_converges()
 
 
-@pytest.mark.parametrize("location", ["./wheels/{}", "file://{folder}/wheels/{}"])
-def test_hash_of_a_local_wheel_is_enforced(stocked: Host, location: str) -> None:
-    wheel = location.format("beta-2.0-py3-none-any.whl", folder=stocked.folder)
-    require(stocked, f"{wheel} --hash=sha256:{OTHER_DIGEST}\n")
-    assert stocked.plan().first["error"]["code"] == 81
+@pytest.mark.parametrize("location", ["./wheels/{}", "file://{directory}/wheels/{}"])
+def test_hash_of_a_local_wheel_is_enforced(host_with_wheels: Host, location: str) -> None:
+    wheel = location.format("beta-2.0-py3-none-any.whl", directory=host_with_wheels.directory)
+    require(host_with_wheels, f"{wheel} --hash=sha256:{OTHER_DIGEST}\n")
+    assert host_with_wheels.plan().first["error"]["code"] == 81
 
-    expected = digest(stocked, "beta-2.0")
-    require(stocked, f"--require-hashes\n{wheel} --hash=sha256:{expected}\n")
-    stocked.converges()
+    expected = digest(host_with_wheels, "beta-2.0")
+    require(host_with_wheels, f"--require-hashes\n{wheel} --hash=sha256:{expected}\n")
+    host_with_wheels.assert_converges()
 
 
 @pytest.mark.parametrize("key", ["packages", "overrides", "requirements"])
-def test_hash_in_a_url_is_enforced(stocked: Host, key: str) -> None:
+def test_hash_in_a_url_is_enforced(host_with_wheels: Host, key: str) -> None:
     def declare(digest: str) -> None:
-        line = f"beta @ file://{stocked.wheels}/beta-2.0-py3-none-any.whl#sha256={digest}"
-        stocked.write(f"{line}\n", "requirements.txt")
+        line = f"beta @ file://{host_with_wheels.wheels}/beta-2.0-py3-none-any.whl#sha256={digest}"
+        host_with_wheels.write(f"{line}\n", "requirements.txt")
         line = "requirements.txt" if key == "requirements" else line
-        stocked.declare(**{"packages": ["beta"], key: [line]})
+        host_with_wheels.declare(**{"packages": ["beta"], key: [line]})
 
     declare(OTHER_DIGEST)
-    assert stocked.plan().first["error"]["code"] == 81
+    assert host_with_wheels.plan().first["error"]["code"] == 81
 
-    declare(digest(stocked, "beta-2.0"))
-    stocked.converges()
+    declare(digest(host_with_wheels, "beta-2.0"))
+    host_with_wheels.assert_converges()
 
 
-def test_hash_with_a_false_marker_is_ignored(stocked: Host) -> None:
+def test_hash_with_a_false_marker_is_ignored(host_with_wheels: Host) -> None:
     require(
-        stocked,
+        host_with_wheels,
         f"beta==1.0 ; python_version < '3' --hash=sha256:{OTHER_DIGEST}\n"
         "beta==2.0 ; python_version >= '3'\n",
     )
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
 
-def test_hash_of_an_unnamed_package_is_an_error(stocked: Host) -> None:
-    make_sdist(stocked.folder, "tool", "1.0")
-    require(stocked, f"./tool-1.0.tar.gz --hash=sha256:{OTHER_DIGEST}\n")
+def test_hash_of_an_unnamed_package_is_an_error(host_with_wheels: Host) -> None:
+    make_sdist(host_with_wheels.directory, "tool", "1.0")
+    require(host_with_wheels, f"./tool-1.0.tar.gz --hash=sha256:{OTHER_DIGEST}\n")
 
-    error = stocked.plan().first["error"]
+    error = host_with_wheels.plan().first["error"]
 
     assert "which package this hash is of" in error["message"]
     assert "name @ URL" in error["hint"]
 
 
-def test_hash_of_a_directory_is_an_error(stocked: Host) -> None:
-    make_project(stocked.folder, "tool", "1.0")
-    require(stocked, f"tool @ ./tool --hash=sha256:{OTHER_DIGEST}\n")
+def test_hash_of_a_directory_is_an_error(host_with_wheels: Host) -> None:
+    make_project(host_with_wheels.directory, "tool", "1.0")
+    require(host_with_wheels, f"tool @ ./tool --hash=sha256:{OTHER_DIGEST}\n")
 
-    assert stocked.plan().first["error"]["code"] == 81
+    assert host_with_wheels.plan().first["error"]["code"] == 81
 
 
 @pytest.mark.parametrize("option", ["sha256", "sha256:", "sha256:none"])
-def test_invalid_hash_is_an_error(stocked: Host, option: str) -> None:
-    require(stocked, f"beta==2.0 --hash={option}\n")
+def test_invalid_hash_is_an_error(host_with_wheels: Host, option: str) -> None:
+    require(host_with_wheels, f"beta==2.0 --hash={option}\n")
 
-    assert "only SHA-256" in stocked.plan().first["error"]["message"]
+    assert "only SHA-256" in host_with_wheels.plan().first["error"]["message"]
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "lock"])
-def test_weak_index_hash_is_refused_without_find_links(stocked: Host, command: str) -> None:
-    (wheel,) = stocked.wheels.glob("beta-2.0-*.whl")
+def test_weak_index_hash_is_refused_without_find_links(
+    host_with_wheels: Host, command: str
+) -> None:
+    (wheel,) = host_with_wheels.wheels.glob("beta-2.0-*.whl")
     md5 = hashlib.md5(wheel.read_bytes(), usedforsecurity=False).hexdigest()
     page = f'<a href="{wheel.as_uri()}#md5={md5}">{wheel.name}</a>'
-    stocked.write(page, "simple/beta/index.html")
-    url = (stocked.folder / "simple").as_uri()
-    stocked.declare(["beta"], find_links=[], no_index=False, index_url=url)
+    host_with_wheels.write(page, "simple/beta/index.html")
+    url = (host_with_wheels.directory / "simple").as_uri()
+    host_with_wheels.declare(["beta"], find_links=[], no_index=False, index_url=url)
 
-    refused = stocked.run(command, "converge.toml")
+    refused = host_with_wheels.run(command, "converge.toml")
 
     assert refused.code == 81
     assert "there is no SHA-256 for beta 2.0" in refused.out + refused.err
-    assert not (stocked.folder / "app.pylock.toml").exists()
-    stocked.declare(["beta"])
-    assert stocked.run(command, "converge.toml").code == 0
+    assert not (host_with_wheels.directory / "app.pylock.toml").exists()
+    host_with_wheels.declare(["beta"])
+    assert host_with_wheels.run(command, "converge.toml").code == 0

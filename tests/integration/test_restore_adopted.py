@@ -15,13 +15,13 @@ FILE = "converge.toml"
 
 
 @pytest.fixture
-def adopted_host(stocked: Host) -> Host:
+def adopted_host(host_with_wheels: Host) -> Host:
     """Return a host whose venv replaced a directory that another tool created."""
-    stocked.declare(["beta"], adopt=True)
-    stocked.venv.mkdir(parents=True)
-    (stocked.venv / "data.txt").write_text("original")
-    stocked.applied()
-    return stocked
+    host_with_wheels.declare(["beta"], adopt=True)
+    host_with_wheels.venv.mkdir(parents=True)
+    (host_with_wheels.venv / "data.txt").write_text("original")
+    host_with_wheels.apply_ok()
+    return host_with_wheels
 
 
 def is_restored(host: Host) -> bool:
@@ -51,7 +51,7 @@ def test_history_marks_the_current_directory(adopted_host: Host) -> None:
 def test_restored_directory_is_held_despite_adopt_key(adopted_host: Host) -> None:
     adopted_host.run("rollback", FILE, "app")
 
-    result = adopted_host.applied()
+    result = adopted_host.apply_ok()
 
     assert not result.report["changed"]
     assert "held at the folder that was adopted" in result.err + result.out
@@ -64,7 +64,7 @@ def test_release_allows_adoption_again(adopted_host: Host) -> None:
     adopted_host.run("rollback", FILE, "app")
     adopted_host.run("rollback", FILE, "app", "--release")
 
-    adopted_host.converges()
+    adopted_host.assert_converges()
 
     assert adopted_host.venv.is_symlink()
 
@@ -73,7 +73,7 @@ def test_changed_packages_end_the_hold(adopted_host: Host) -> None:
     adopted_host.run("rollback", FILE, "app")
     adopted_host.declare(["alpha"], adopt=True)
 
-    adopted_host.converges()
+    adopted_host.assert_converges()
 
     assert adopted_host.venv.is_symlink()
 
@@ -88,8 +88,8 @@ def test_restored_directory_is_not_deleted_by_state_absent(adopted_host: Host) -
         assert "adopt" not in run.first["error"]["hint"]
     assert is_restored(adopted_host)
 
-    adopted_host.venv.rename(adopted_host.folder / "moved")
-    adopted_host.applied()
+    adopted_host.venv.rename(adopted_host.directory / "moved")
+    adopted_host.apply_ok()
     assert not adopted_host.store.exists()
 
 
@@ -103,46 +103,48 @@ def test_adopt_command_adopts_a_held_directory(adopted_host: Host) -> None:
     assert not adopted_host.apply().report["changed"]
 
 
-def test_adopt_command_reads_standard_input(stocked: Host) -> None:
-    declaration = stocked.declare(["beta"]).read_text()
-    stocked.venv.mkdir(parents=True)
-    (stocked.venv / "data.txt").write_text("original")
+def test_adopt_command_reads_standard_input(host_with_wheels: Host) -> None:
+    declaration = host_with_wheels.declare(["beta"]).read_text()
+    host_with_wheels.venv.mkdir(parents=True)
+    (host_with_wheels.venv / "data.txt").write_text("original")
 
-    result = stocked.run("adopt", "-", "app", "--json", text=declaration)
+    result = host_with_wheels.run("adopt", "-", "app", "--json", stdin=declaration)
 
     assert result.code == 0, result.out + result.err
     assert result.first["outcome"] == "changed"
-    assert stocked.versions() == {"beta": "2.0"}
+    assert host_with_wheels.versions() == {"beta": "2.0"}
 
 
 @pytest.mark.parametrize("create", [Path.touch, os.mkfifo], ids=["file", "fifo"])
-def test_adopt_command_adopts_a_file(stocked: Host, create: Callable[[Path], object]) -> None:
-    stocked.declare(["beta"])
-    stocked.venv.parent.mkdir()
-    create(stocked.venv)
+def test_adopt_command_adopts_a_file(
+    host_with_wheels: Host, create: Callable[[Path], object]
+) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.venv.parent.mkdir()
+    create(host_with_wheels.venv)
 
-    result = stocked.run("adopt", FILE, "app")
+    result = host_with_wheels.run("adopt", FILE, "app")
 
     assert result.code == 0, result.err
-    assert stocked.versions() == {"beta": "2.0"}
-    assert stocked.run("rollback", FILE, "app").code == 0
-    assert not stocked.venv.is_symlink()
-    assert stocked.venv.exists()
+    assert host_with_wheels.versions() == {"beta": "2.0"}
+    assert host_with_wheels.run("rollback", FILE, "app").code == 0
+    assert not host_with_wheels.venv.is_symlink()
+    assert host_with_wheels.venv.exists()
 
 
-def test_adopt_command_fails_without_an_unmanaged_path(stocked: Host) -> None:
-    stocked.declare(["beta"])
+def test_adopt_command_fails_without_an_unmanaged_path(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
     for _ in range(2):
-        refused = stocked.run("adopt", FILE, "app")
+        refused = host_with_wheels.run("adopt", FILE, "app")
         assert refused.code == 1
         assert "nothing of another tool's making" in refused.err
-        stocked.applied()
+        host_with_wheels.apply_ok()
 
 
 def test_rollback_to_an_adopted_backup_by_name(adopted_host: Host) -> None:
     (backup,) = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
     adopted_host.declare(["alpha"], adopt=True)
-    adopted_host.applied()
+    adopted_host.apply_ok()
 
     before = adopted_host.run("rollback", FILE, "app")
     restored = adopted_host.run("rollback", FILE, "app", "--to", backup)
@@ -156,7 +158,7 @@ def test_rollback_needs_a_name_if_several_backups_exist(adopted_host: Host) -> N
     adopted_host.venv.unlink()
     adopted_host.venv.mkdir()
     (adopted_host.venv / "data.txt").write_text("other")
-    adopted_host.applied()
+    adopted_host.apply_ok()
     backups = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
 
     refused = adopted_host.run("rollback", FILE, "app")
@@ -177,55 +179,55 @@ def test_second_rollback_returns_to_the_newest_generation(adopted_host: Host) ->
     assert (backup / "data.txt").read_text() == "original"
 
 
-def test_rollback_does_not_replace_an_unmanaged_file(stocked: Host) -> None:
+def test_rollback_does_not_replace_an_unmanaged_file(host_with_wheels: Host) -> None:
     for version in ("1.0", "2.0"):
-        stocked.declare([f"beta=={version}"])
-        stocked.applied()
-    stocked.venv.unlink()
-    stocked.venv.write_text("original")
+        host_with_wheels.declare([f"beta=={version}"])
+        host_with_wheels.apply_ok()
+    host_with_wheels.venv.unlink()
+    host_with_wheels.venv.write_text("original")
 
-    refused = stocked.run("rollback", FILE, "app", "--to", "000001")
+    refused = host_with_wheels.run("rollback", FILE, "app", "--to", "000001")
 
     assert refused.code == 1
     assert "did not make" in refused.err
-    assert stocked.venv.read_text() == "original"
+    assert host_with_wheels.venv.read_text() == "original"
 
 
-def test_changed_mode_ends_the_hold(stocked: Host) -> None:
+def test_changed_mode_ends_the_hold(host_with_wheels: Host) -> None:
     for version in ("1.0", "2.0"):
-        stocked.declare([f"beta=={version}"])
-        stocked.applied()
-    stocked.run("rollback", FILE, "app")
-    stocked.declare(["beta==2.0"], mode="0700")
+        host_with_wheels.declare([f"beta=={version}"])
+        host_with_wheels.apply_ok()
+    host_with_wheels.run("rollback", FILE, "app")
+    host_with_wheels.declare(["beta==2.0"], mode="0700")
 
-    stocked.converges()
+    host_with_wheels.assert_converges()
 
-    assert stocked.python_says("import beta; print(beta.__version__)") == "2.0"
-    assert stocked.generation.stat().st_mode & 0o777 == 0o700
+    assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
+    assert host_with_wheels.generation.stat().st_mode & 0o777 == 0o700
 
 
-def test_verify_reports_an_unmanaged_directory(stocked: Host) -> None:
-    stocked.declare(["beta"])
-    (stocked.venv / "bin").mkdir(parents=True)
+def test_verify_reports_an_unmanaged_directory(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    (host_with_wheels.venv / "bin").mkdir(parents=True)
 
-    result = stocked.run("verify", FILE)
+    result = host_with_wheels.run("verify", FILE)
 
     assert result.code == 1
-    assert f"`{stocked.venv}` was not made by converge" in result.out
+    assert f"`{host_with_wheels.venv}` was not made by converge" in result.out
 
 
 @pytest.mark.parametrize("target", ["missing", "unmanaged", "outside"])
-def test_verify_fails_if_the_path_has_no_generation(stocked: Host, target: str) -> None:
-    stocked.declare(["beta"])
-    stocked.applied()
-    stocked.venv.unlink()
+def test_verify_fails_if_the_path_has_no_generation(host_with_wheels: Host, target: str) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.apply_ok()
+    host_with_wheels.venv.unlink()
     if target == "unmanaged":
-        stocked.venv.mkdir()
-        (stocked.venv / "data.txt").write_text("original")
+        host_with_wheels.venv.mkdir()
+        (host_with_wheels.venv / "data.txt").write_text("original")
     elif target == "outside":
-        stocked.venv.symlink_to("/usr")
+        host_with_wheels.venv.symlink_to("/usr")
 
-    result = stocked.run("verify", FILE)
+    result = host_with_wheels.run("verify", FILE)
 
     assert result.code == 1
     assert "does not lead to a generation" in result.out

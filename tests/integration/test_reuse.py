@@ -11,7 +11,7 @@ from engine.value import replace
 from states.venv import receipt as receipts
 from states.venv import seal as seals
 from tests.integration.host import MINOR, Host
-from tests.integration.mount_namespaces import NOBODY
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 from tests.support import backend
 from tests.support.wheels import make_project, make_wheel, record_row
 
@@ -73,7 +73,7 @@ def test_package_isnt_reused_if_another_user_owns_metadata(
 ) -> None:
     host_with_wheels.declare(["beta<2"])
     host_with_wheels.apply_ok()
-    os.chown(host_with_wheels.generation / chowned, NOBODY, NOBODY)
+    os.chown(host_with_wheels.generation / chowned, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
     forge(host_with_wheels.generation)
     declare_two(host_with_wheels)
 

@@ -9,7 +9,7 @@ import pytest
 
 from states.striking import spread
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import NOBODY, mount_namespace
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID, mount_namespace
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused a directory of another user")
 def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
     (host.directory / "foreign").mkdir()
-    os.chown(host.directory / "foreign", NOBODY, NOBODY)
+    os.chown(host.directory / "foreign", UNPRIVILEGED_UID, UNPRIVILEGED_UID)
 
     done = host.run("selftest", "--dir", "foreign")
 
     assert done.code == 1, done.out + done.err
     assert "not killed at all" in done.out
-    assert f"belongs to uid {NOBODY}" in done.out
+    assert f"belongs to uid {UNPRIVILEGED_UID}" in done.out
     assert "put right" not in done.out
 
 

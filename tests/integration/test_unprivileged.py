@@ -16,9 +16,16 @@ from engine.holder import lockers
 from engine.lock import holding
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import NOBODY
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 
-BECOME = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+BECOME = [
+    "setpriv",
+    "--reuid",
+    str(UNPRIVILEGED_UID),
+    "--regid",
+    str(UNPRIVILEGED_UID),
+    "--clear-groups",
+]
 DROP = [*BECOME, "sh", "-c", 'exec "$@"', "sh"]
 
 
@@ -38,7 +45,7 @@ def user_host() -> Iterator[Host]:
         make_wheels(host.wheels)
         (directory / "home").mkdir()
         for path in (directory, *directory.rglob("*")):
-            os.chown(path, NOBODY, NOBODY)
+            os.chown(path, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
         yield host
     finally:
         shutil.rmtree(directory)
@@ -65,7 +72,7 @@ def test_user_can_apply_their_own_venv(user_host: Host) -> None:
 
     assert done.code == 0, done.out + done.err
     assert user_host.run_script("alpha") == "alpha 1.1"
-    assert {path.lstat().st_uid for path in user_host.store.rglob("*")} == {NOBODY}
+    assert {path.lstat().st_uid for path in user_host.store.rglob("*")} == {UNPRIVILEGED_UID}
     assert not user_host.apply(prefix=DROP).report["changed"]
 
 

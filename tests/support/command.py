@@ -50,8 +50,6 @@ class Completed:
         resources: list[Resource] = self.report["resources"]
         return next(resource for resource in resources if resource["address"] == address)
 
-    of = resource
-
     def outcomes(self) -> dict[str, str]:
         """Return the outcome of each resource by address."""
         return {resource["address"]: resource["outcome"] for resource in self.report["resources"]}
@@ -204,6 +202,3 @@ def report_validator() -> jsonschema.Draft7Validator:
     schema: dict[str, Any] = json.loads(process.stdout)
     jsonschema.Draft7Validator.check_schema(schema)
     return jsonschema.Draft7Validator(schema)
-
-
-Ended, ended = Completed, completed
