@@ -70,15 +70,15 @@ def test_cli_missing_file_exits_66(cli: CliRunner) -> None:
 def test_help_lists_every_command(cli: CliRunner, arguments: list[str]) -> None:
     result = cli.invoke(*arguments)
     assert result.code == 0
-    for verb in ("plan", "apply", "check", "graph", "schema", "version"):
-        assert f"\n  {verb} " in result.out
+    for command in ("plan", "apply", "check", "graph", "schema", "version"):
+        assert f"\n  {command} " in result.out
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply", "check", "graph", "schema", "version"])
-def test_every_command_has_its_own_help(cli: CliRunner, verb: str) -> None:
-    result = cli.invoke(verb, "--help")
+@pytest.mark.parametrize("command", ["plan", "apply", "check", "graph", "schema", "version"])
+def test_every_command_has_its_own_help(cli: CliRunner, command: str) -> None:
+    result = cli.invoke(command, "--help")
     assert result.code == 0
-    assert result.out.startswith(f"usage: converge {verb}")
+    assert result.out.startswith(f"usage: converge {command}")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["version"]])

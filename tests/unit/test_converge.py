@@ -109,7 +109,7 @@ def test_apply_makes_exactly_the_planned_changes(loop: Loop, drift: str) -> None
     if drift == "one deleted":
         (loop.directory / "a").unlink()
     if drift == "one damaged":
-        (loop.directory / "c").write_text("dent")
+        (loop.directory / "c").write_text("not JSON")
     planned, applied = loop.plan(*order), loop.apply(*order)
     for name, result in planned.items():
         assert (applied[name].action, applied[name].changes) == (result.action, result.changes)
@@ -119,8 +119,8 @@ def test_apply_makes_exactly_the_planned_changes(loop: Loop, drift: str) -> None
 
 def test_converge_passes_new_state_to_dependents(loop: Loop) -> None:
     loop.apply(loop.widget("a", text="old"), loop.widget("b", "a", copies="widget.a"))
-    result = loop.apply(loop.widget("a", text="new"), loop.widget("b", "a", copies="widget.a"))
-    assert [(c.before, c.after) for c in result["b"].changes] == [("old", "new")]
+    results = loop.apply(loop.widget("a", text="new"), loop.widget("b", "a", copies="widget.a"))
+    assert [(change.before, change.after) for change in results["b"].changes] == [("old", "new")]
 
 
 def test_failure_skips_only_dependents(loop: Loop) -> None:
@@ -129,8 +129,8 @@ def test_failure_skips_only_dependents(loop: Loop) -> None:
         loop.widget("a"), loop.widget("b"), loop.widget("c", "b"),
         loop.widget("d", "c", "a"), loop.widget("e", "a"),
     )  # fmt: skip
-    result = loop.apply(*order)
-    assert outcomes(result) == {
+    results = loop.apply(*order)
+    assert outcomes(results) == {
         "a": "changed", "b": "failed", "c": "skipped", "d": "skipped", "e": "changed",
     }  # fmt: skip
     assert loop.written == ["a", "e"]
@@ -138,10 +138,10 @@ def test_failure_skips_only_dependents(loop: Loop) -> None:
 
 def test_skipped_resource_names_the_original_failure(loop: Loop) -> None:
     loop.failures["a"] = ConvergeError("write failed")
-    result = loop.apply(loop.widget("a"), loop.widget("b", "a"), loop.widget("c", "b"))
-    assert (result["b"].because, result["c"].because) == ("widget.a", "widget.a")
-    assert result["b"].error is result["c"].error is None
-    assert str(result["a"].error) == "write failed"
+    results = loop.apply(loop.widget("a"), loop.widget("b", "a"), loop.widget("c", "b"))
+    assert (results["b"].because, results["c"].because) == ("widget.a", "widget.a")
+    assert results["b"].error is results["c"].error is None
+    assert str(results["a"].error) == "write failed"
 
 
 def test_up_to_date_dependent_of_a_failure_is_skipped(loop: Loop) -> None:
@@ -156,10 +156,10 @@ def test_up_to_date_dependent_of_a_failure_is_skipped(loop: Loop) -> None:
 
 def test_os_error_fails_one_resource(loop: Loop) -> None:
     loop.failures["a"] = OSError(28, "No space left on device", "/somewhere")
-    result = loop.apply(loop.widget("a"), loop.widget("b"))
-    assert outcomes(result) == {"a": "failed", "b": "changed"}
-    assert isinstance(result["a"].error, CannotCreate)
-    assert "/somewhere" in str(result["a"].error)
+    results = loop.apply(loop.widget("a"), loop.widget("b"))
+    assert outcomes(results) == {"a": "failed", "b": "changed"}
+    assert isinstance(results["a"].error, CannotCreate)
+    assert "/somewhere" in str(results["a"].error)
 
 
 def test_bug_in_a_kind_is_raised(loop: Loop) -> None:
@@ -232,8 +232,8 @@ def test_independent_resources_run_in_parallel(loop: Loop) -> None:
     barrier = threading.Barrier(3, timeout=30)
     kind = WidgetKind(before_apply=lambda _spec: _wait(barrier))
     order = tuple(loop.widget(name) for name in "abc")
-    result = converge(order, {"widget": kind}, BringAbout(0), jobs=3)
-    assert {resource.outcome for resource in result} == {"changed"}
+    results = converge(order, {"widget": kind}, BringAbout(0), jobs=3)
+    assert {result.outcome for result in results} == {"changed"}
 
 
 def test_jobs_limits_parallel_resources(loop: Loop) -> None:
@@ -258,20 +258,20 @@ def _wait(barrier: threading.Barrier) -> None:
 
 
 SHAPES: dict[str, Callable[[Loop], list[Resource]]] = {
-    "a chain": lambda t: [
-        t.widget("a"),
-        t.widget("b", "a"),
-        t.widget("c", "b"),
-        t.widget("d", "c"),
+    "a chain": lambda loop: [
+        loop.widget("a"),
+        loop.widget("b", "a"),
+        loop.widget("c", "b"),
+        loop.widget("d", "c"),
     ],
-    "a diamond": lambda t: [
-        t.widget("a"),
-        t.widget("b", "a"),
-        t.widget("c", "a"),
-        t.widget("d", "b", "c"),
+    "a diamond": lambda loop: [
+        loop.widget("a"),
+        loop.widget("b", "a"),
+        loop.widget("c", "a"),
+        loop.widget("d", "b", "c"),
     ],
-    "a fan": lambda t: [t.widget("a"), *(t.widget(n, "a") for n in "bcdefgh")],
-    "no edges": lambda t: [t.widget(n) for n in "abcdefgh"],
+    "a fan": lambda loop: [loop.widget("a"), *(loop.widget(name, "a") for name in "bcdefgh")],
+    "no edges": lambda loop: [loop.widget(name) for name in "abcdefgh"],
 }
 
 
@@ -285,13 +285,13 @@ def test_converge_results_do_not_depend_on_jobs(tmp_path: Path, shape: str, fail
         loop = Loop(directory)
         if failing:
             loop.failures[failing] = ConvergeError("write failed")
-        result = loop.apply(*SHAPES[shape](loop), jobs=jobs)
+        results = loop.apply(*SHAPES[shape](loop), jobs=jobs)
         results_by_jobs.append({
             name: (
-                resource.outcome, resource.action, resource.changes, resource.because,
-                str(resource.error),
+                result.outcome, result.action, result.changes, result.because,
+                str(result.error),
             )
-            for name, resource in result.items()
+            for name, result in results.items()
         })  # fmt: skip
     assert results_by_jobs[0] == results_by_jobs[1] == results_by_jobs[2]
 

@@ -160,9 +160,7 @@ def test_snippet_marks_the_error_with_carets(cli: CliRunner) -> None:
     )
 
 
-def test_snippet_aligns_carets_below_escaped_characters(
-    cli: CliRunner,
-) -> None:
+def test_snippet_aligns_carets_below_escaped_characters(cli: CliRunner) -> None:
     cli.declare('widget = { a = { path = "\u200b\u202e", size = "x" } }\n')
     _, row, carets, *_ = problems_text(load_error(cli), Paint(on=False)).splitlines()
     assert row[carets.index("^") : carets.rindex("^") + 1] == '"x"'
@@ -246,7 +244,8 @@ def test_json_and_toml_load_the_same_resources(cli: CliRunner) -> None:
     table = {"a": {"path": "a", "tags": ["x"], "size": 3}, "b": {"path": "b", "copies": "widget.a"}}
     cli.declare(json.dumps({"widget": table}), "one.toml")
     cli.declare(
-        '[widget.a]\npath = "a"\ntags = ["x"]\nsize = 3\n[widget.b]\npath = "b"\ncopies = "widget.a"\n',
+        '[widget.a]\npath = "a"\ntags = ["x"]\nsize = 3\n'
+        '[widget.b]\npath = "b"\ncopies = "widget.a"\n',
         "two.toml",
     )
     assert resources_of(cli, "one.toml") == resources_of(cli, "two.toml")
@@ -272,10 +271,10 @@ def test_huge_number_is_reported_as_an_error(cli: CliRunner) -> None:
 
 
 def test_missing_json_key_is_reported_with_its_table(cli: CliRunner) -> None:
-    given = '{"widget": {"a": {"path": "a"}, "b": {"text": "b"}}}'
-    shown = cli.run("plan", "-", stdin=given)
-    (problem,) = cli.run("plan", "--json", "-", stdin=given).report["problems"]
-    assert "    at widget.b\n" in shown.err
+    declaration = '{"widget": {"a": {"path": "a"}, "b": {"text": "b"}}}'
+    result = cli.run("plan", "-", stdin=declaration)
+    (problem,) = cli.run("plan", "--json", "-", stdin=declaration).report["problems"]
+    assert "    at widget.b\n" in result.err
     assert (problem["line"], problem["message"]) == (0, "the key `path` is missing at widget.b")
 
 

@@ -25,7 +25,7 @@ ASKED = frozenset({"color", "text"})
         ({"text": "a", "color": "red"}, {"text": "b", "color": "blue"}, "replace"),
         ({"text": "a", "damage": "dent"}, {"text": "a"}, "repair"),
         ({"text": "a", "damage": "dent"}, {"text": "b"}, "update"),
-        ({"damage": "dent"}, {"damage": "coffee"}, "repair"),
+        ({"damage": "dent"}, {"damage": "rust"}, "repair"),
     ],
 )
 def test_compare_derives_the_action(observed, desired, action) -> None:

@@ -31,17 +31,34 @@ def test_tree_digest_does_not_depend_on_location(tree: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tree: (tree / "one.py").write_text("3"),
-        lambda tree: (tree / "one.py").rename(tree / "uno.py"),
-        lambda tree: (tree / "deep" / "two.py").chmod(0o755),
-        lambda tree: (tree / "deep" / "new").touch(),
-        lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("deep/two.py")),
-        lambda tree: ((tree / "link").unlink(), (tree / "link").write_text("1")),
-        lambda tree: ((tree / "linked").unlink(), (tree / "linked").symlink_to("deep/build")),
-        lambda tree: ((tree / "linked").unlink(), (tree / "linked").mkdir()),
-        lambda tree: (tree / "deep" / "build" / "three.py").write_text("4"),
-        lambda tree: (tree / "deep" / "dist").write_text("a module"),
-        lambda tree: os.mkfifo(tree / "pipe"),
+        pytest.param(lambda tree: (tree / "one.py").write_text("3"), id="content"),
+        pytest.param(lambda tree: (tree / "one.py").rename(tree / "uno.py"), id="name"),
+        pytest.param(lambda tree: (tree / "deep" / "two.py").chmod(0o755), id="executable bit"),
+        pytest.param(lambda tree: (tree / "deep" / "new").touch(), id="new file"),
+        pytest.param(
+            lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("deep/two.py")),
+            id="symlink target",
+        ),
+        pytest.param(
+            lambda tree: ((tree / "link").unlink(), (tree / "link").write_text("1")),
+            id="symlink replaced by a copy",
+        ),
+        pytest.param(
+            lambda tree: ((tree / "linked").unlink(), (tree / "linked").symlink_to("deep/build")),
+            id="target of a directory symlink",
+        ),
+        pytest.param(
+            lambda tree: ((tree / "linked").unlink(), (tree / "linked").mkdir()),
+            id="symlink replaced by a directory",
+        ),
+        pytest.param(
+            lambda tree: (tree / "deep" / "build" / "three.py").write_text("4"),
+            id="file in a package named build",
+        ),
+        pytest.param(
+            lambda tree: (tree / "deep" / "dist").write_text("a module"), id="file named dist"
+        ),
+        pytest.param(lambda tree: os.mkfifo(tree / "pipe"), id="named pipe"),
     ],
 )
 def test_tree_digest_depends_on_content_name_type_and_mode(tree: Path, change) -> None:
@@ -53,15 +70,24 @@ def test_tree_digest_depends_on_content_name_type_and_mode(tree: Path, change) -
 @pytest.mark.parametrize(
     "change",
     [
-        lambda tree: os.utime(tree / "one.py", (1, 1)),
-        lambda tree: (tree / "one.py").chmod(0o600),
-        lambda tree: (tree / "code.pyc").touch(),
-        lambda tree: ((tree / "build").mkdir(), (tree / "build" / "x.so").touch()),
-        lambda tree: ((tree / "dist").mkdir(), (tree / "dist" / "x.whl").touch()),
-        lambda tree: (tree / "deep" / "new").mkdir(),
-        lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()),
-        lambda tree: ((tree / ".hypothesis").mkdir(), (tree / ".hypothesis" / "x").touch()),
-        lambda tree: (tree / ".coverage").touch(),
+        pytest.param(lambda tree: os.utime(tree / "one.py", (1, 1)), id="times"),
+        pytest.param(lambda tree: (tree / "one.py").chmod(0o600), id="read permission"),
+        pytest.param(lambda tree: (tree / "code.pyc").touch(), id="bytecode"),
+        pytest.param(
+            lambda tree: ((tree / "build").mkdir(), (tree / "build" / "x.so").touch()), id="build"
+        ),
+        pytest.param(
+            lambda tree: ((tree / "dist").mkdir(), (tree / "dist" / "x.whl").touch()), id="dist"
+        ),
+        pytest.param(lambda tree: (tree / "deep" / "new").mkdir(), id="empty directory"),
+        pytest.param(
+            lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()), id="Git"
+        ),
+        pytest.param(
+            lambda tree: ((tree / ".hypothesis").mkdir(), (tree / ".hypothesis" / "x").touch()),
+            id="Hypothesis",
+        ),
+        pytest.param(lambda tree: (tree / ".coverage").touch(), id="coverage"),
     ],
 )
 def test_tree_digest_ignores_times_and_build_artifacts(tree: Path, change) -> None:
@@ -78,7 +104,7 @@ def test_tree_digest_follows_symlinks_to_outside_modules(
     (tmp_path / "common" / "more").mkdir(parents=True)
     for name in ("__init__.py", "shared.py", "more/__init__.py", "more/deep.py", "rest.py"):
         (tmp_path / "common" / name).write_text("1")
-    (tree / "whole").symlink_to(tmp_path / "common")
+    (tree / "package").symlink_to(tmp_path / "common")
     (tmp_path / "common" / "more" / "back").symlink_to(tree)
     (tmp_path / "common" / "more" / "up").symlink_to("..")
     (tree / "shared.py").symlink_to("../common/shared.py")
@@ -178,9 +204,7 @@ def test_named_pipe_is_not_read_as_an_input(tmp_path: Path) -> None:
     assert not still_true(inputs.files, inputs.trees)
 
 
-def test_input_changed_during_loading_is_read_once(
-    tmp_path: Path,
-) -> None:
+def test_input_changed_during_loading_is_read_once(tmp_path: Path) -> None:
     """Otherwise the old content would be cached under the digest of the new content."""
     inputs, file, tree = Notes(), tmp_path / "file", tmp_path / "tree"
     tree.mkdir()
@@ -199,14 +223,14 @@ def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "problem_text"),
+    ("content", "problem_text"),
     [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
 )
 def test_invalid_input_text_is_reported_at_its_key(
-    tmp_path: Path, data: bytes, problem_text: str
+    tmp_path: Path, content: bytes, problem_text: str
 ) -> None:
     inputs, file = Notes(), tmp_path / "file"
-    file.write_bytes(data)
+    file.write_bytes(content)
     source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
     assert source.read(str(file), ("text",)) == ""
     (problem,) = inputs.problems

@@ -38,10 +38,10 @@ def orphan_notice(cli: CliRunner) -> str:
     )
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply", "check"])
-def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, verb: str) -> None:
+@pytest.mark.parametrize("command", ["plan", "apply", "check"])
+def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, command: str) -> None:
     for _ in range(2):
-        result = cli_with_orphan.run(verb, "--json")
+        result = cli_with_orphan.run(command, "--json")
         assert (result.code, result.report["changed"]) == (0, False)
         assert result.report["notes"] == [orphan_notice(cli_with_orphan)]
     assert cli_with_orphan.read_widget("b") is not None
@@ -76,8 +76,8 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
     cli_with_deleted_file: CliRunner, places
 ) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
-    for verb in ("plan", "apply", "apply"):
-        (notice,) = cli_with_deleted_file.run(verb, "--json", directory).report["notes"]
+    for command in ("plan", "apply", "apply"):
+        (notice,) = cli_with_deleted_file.run(command, "--json", directory).report["notes"]
         assert notice.startswith(f"`widget.b` is no longer declared in `{directory}b.toml`")
     result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
@@ -86,9 +86,7 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
     assert len(list((places[1] / "ledger").iterdir())) == 1
 
 
-def test_orphans_of_the_last_deleted_file_are_pruned(
-    cli_with_deleted_file: CliRunner,
-) -> None:
+def test_orphans_of_the_last_deleted_file_are_pruned(cli_with_deleted_file: CliRunner) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     (cli_with_deleted_file.directory / "hosts" / "a.toml").unlink()
     assert len(cli_with_deleted_file.run("plan", "--json", directory).report["notes"]) == 2
@@ -207,8 +205,8 @@ def test_previous_path_of_a_resource_is_an_orphan(cli: CliRunner) -> None:
     cli.run("apply")
     cli.declare('[widget.a]\npath = "new"\n[widget.b]\npath = "b"\ntext = "b"\n')
     old = f"widget.a@{cli.directory}/a"
-    for verb in ("plan", "apply", "apply"):
-        (notice,) = cli.run(verb, "--json").report["notes"]
+    for command in ("plan", "apply", "apply"):
+        (notice,) = cli.run(command, "--json").report["notes"]
         assert notice.startswith(f"`{old}` is no longer declared")
     cli.declare('[widget.a]\npath = "newer"\n[widget.b]\npath = "b"\ntext = "b"\n')
     result = cli.run("apply", "--json", "--prune")
@@ -315,7 +313,7 @@ def test_unwritable_inventory_is_a_notice_without_changes(cli: CliRunner, places
 def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
     def before_apply(spec: Widget) -> None:
         if spec.path.endswith("/b"):
-            raise RuntimeError("died")
+            raise RuntimeError("crashed")
 
     cli.declare_widgets("a", "b")
     cli.registry = lambda: widget_registry(before_apply=before_apply)
@@ -329,7 +327,7 @@ def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
 
 def test_resource_of_a_crashed_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
     def before_apply(spec: Widget) -> None:
-        raise RuntimeError("died")
+        raise RuntimeError("crashed")
 
     cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
     cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
@@ -382,9 +380,7 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
         second.result()
 
 
-def test_removal_spec_is_computed_once_per_resource(
-    cli: CliRunner,
-) -> None:
+def test_removal_spec_is_computed_once_per_resource(cli: CliRunner) -> None:
     """Otherwise a directory with one file per resource would cost quadratic time."""
     requested_paths: list[str] = []
 

@@ -24,7 +24,6 @@ class CachedDeclaration:
     def __init__(self, cli: CliRunner, cache: Path) -> None:
         self.cli = cli
         self.cache = cache
-        self.computed = 0
 
     def load(self) -> tuple[Resource, ...]:
         return load(self.cli.read_sources(), self.cli.registry(), str(self.cache))
@@ -98,9 +97,9 @@ def test_cache_writable_by_others_is_refused(cli: CliRunner, places: tuple[Path,
     cli.declare_widgets("a")
     assert cli.run("plan").code == 0
     places[0].chmod(0o777)
-    for verb in ("plan", "apply", "check", "graph"):
-        result = cli.run(verb)
-        assert result.code == (1 if verb == "check" else 77)
+    for command in ("plan", "apply", "check", "graph"):
+        result = cli.run(command)
+        assert result.code == (1 if command == "check" else 77)
         assert f"unsafe: `{places[0]}`" in result.err
     assert cli.read_widget("a") is None
 
@@ -313,8 +312,8 @@ def test_directory_read_skips_lockfiles_and_hidden_files(cli: CliRunner) -> None
         cli.declare("not a declaration", f"hosts/{name}")
     (cli.directory / "hosts" / ".#a.toml").symlink_to("ann@host.1234")
     (cli.directory / "hosts" / "directory.toml").mkdir()
-    read = read_texts([f"{cli.directory}/hosts"])
-    assert [os.path.basename(source.file) for source in read] == ["a.toml", "pylocks.toml"]
+    sources = read_texts([f"{cli.directory}/hosts"])
+    assert [os.path.basename(source.file) for source in sources] == ["a.toml", "pylocks.toml"]
     assert read_texts([f"{cli.directory}/hosts/.taplo.toml"])[0].content == "not a declaration"
 
 

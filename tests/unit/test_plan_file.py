@@ -45,7 +45,7 @@ def test_outdated_plan_exits_80_and_changes_nothing(cli_with_plan: CliRunner, ch
     if change == "secret":
         cli_with_plan.declare_widgets("a", "b", b='password = "sesame"')
     if change == "drift":
-        (cli_with_plan.directory / "a").write_text("dent")
+        (cli_with_plan.directory / "a").write_text("not JSON")
     if change == "selection":
         arguments = ["--only", "widget.a"]
     if change == "already applied":
@@ -186,7 +186,7 @@ def test_plan_out_requires_an_existing_directory(cli: CliRunner, out: str) -> No
 @pytest.mark.parametrize("name", ["widgets.toml", "read.txt"])
 def test_plan_out_never_replaces_an_input(cli: CliRunner, name: str) -> None:
     cli.declare_widgets("a", a=f'read-from = "{name}"')
-    (cli.directory / "read.txt").write_text("dent")
+    (cli.directory / "read.txt").write_text("not JSON")
     cli.registry = lambda: widget_registry(before_observe=_fail_on_observe)
     before = (cli.directory / name).read_bytes()
     result = cli.run(

@@ -48,7 +48,7 @@ def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None
 
 
 @pytest.mark.parametrize(
-    ("verb", "before", "comment"),
+    ("command", "before", "comment"),
     [
         ("plan", [], "3 to create, 0 unchanged"),
         ("check", [], "3 to create, 0 unchanged"),
@@ -57,20 +57,22 @@ def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None
         ("apply", ["apply"], "nothing to do: 3 as declared"),
     ],
 )
-def test_comment_summarizes_the_report(cli_with_widgets: CliRunner, verb, before, comment) -> None:
+def test_comment_summarizes_the_report(
+    cli_with_widgets: CliRunner, command, before, comment
+) -> None:
     for command in before:
         cli_with_widgets.run(command)
-    assert cli_with_widgets.run(verb, "--json").report["comment"] == comment
+    assert cli_with_widgets.run(command, "--json").report["comment"] == comment
 
 
-@pytest.mark.parametrize("verb", ["plan", "apply"])
+@pytest.mark.parametrize("command", ["plan", "apply"])
 @pytest.mark.parametrize("arguments", [["--detailed-exitcode"], []])
 def test_changes_exit_0_or_2_with_detailed_exitcode(
-    cli_with_widgets: CliRunner, verb: str, arguments: list[str]
+    cli_with_widgets: CliRunner, command: str, arguments: list[str]
 ) -> None:
-    assert cli_with_widgets.run(verb, *arguments, "--json").code == (2 if arguments else 0)
+    assert cli_with_widgets.run(command, *arguments, "--json").code == (2 if arguments else 0)
     cli_with_widgets.run("apply")
-    assert cli_with_widgets.run(verb, *arguments, "--json").code == 0
+    assert cli_with_widgets.run(command, *arguments, "--json").code == 0
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: Cl
 def test_digest_is_the_same_for_plan_and_apply(cli: CliRunner) -> None:
     cli.declare_widgets("a", "b")
     digests = [
-        cli.run(verb, "--json").report["digest"] for verb in ("plan", "plan", "apply", "plan")
+        cli.run(command, "--json").report["digest"] for command in ("plan", "plan", "apply", "plan")
     ]
     assert digests[0] == digests[1] == digests[2] != digests[3]
 
@@ -200,7 +202,9 @@ def test_digest_depends_on_values_but_not_on_credentials(cli: CliRunner) -> None
 
 
 def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
-    documents = [cli_with_widgets.run(verb, "--json").report for verb in ("plan", "check", "apply")]
+    documents = [
+        cli_with_widgets.run(command, "--json").report for command in ("plan", "check", "apply")
+    ]
     documents.append(cli_with_widgets.invoke("apply", "--json", "--bogus").report)
     cli_with_widgets.declare("[zebra.a]\n")
     documents.append(cli_with_widgets.run("plan", "--json").report)
