@@ -60,7 +60,7 @@ def blocks(page: Path, language: str) -> Iterator[Block]:
             inside.append(line)
 
 
-def every(language: str) -> list[Block]:
+def all_blocks(language: str) -> list[Block]:
     """Return the blocks of all pages in one language."""
     return [block for page in PAGES for block in blocks(page, language)]
 

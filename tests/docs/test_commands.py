@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.generator import every_verb, parser_of
-from tests.docs.pages import Block, every
+from tests.docs.pages import Block, all_blocks
 
-SHOWN = [block for language in ("console", "sh", "bash") for block in every(language)]
+SHOWN = [block for language in ("console", "sh", "bash") for block in all_blocks(language)]
 _PREFIXES = ("sudo", "exec", "!", "if", "unless", "time")
 """Shell tokens that can precede the command."""
 

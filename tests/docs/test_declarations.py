@@ -14,20 +14,20 @@ import tomli_w
 
 from engine.cli import main
 from states.__main__ import compose
-from tests.docs.pages import ROOT, Block, every
+from tests.docs.pages import ROOT, Block, all_blocks
 
 EXAMPLES = sorted(
     path
     for path in (ROOT / "examples").rglob("*.toml")
     if "demo" not in path.parts and not path.name.endswith("pylock.toml")
 )
-SHOWN = every("toml")
+SHOWN = all_blocks("toml")
 WRONG = "wrong on purpose"
 OTHER = "not a declaration"
 _FILES = ("requirements", "constraints", "build-constraints")
 
 
-def _lay_out(directory: Path, declaration: dict[str, object]) -> None:
+def _create_referenced_files(directory: Path, declaration: dict[str, object]) -> None:
     """Create the files that a declaration names, without content."""
     for table in _venvs(declaration):
         for key in _FILES:
@@ -61,7 +61,7 @@ def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:
 def test_page_declaration_is_accepted(
     block: Block, tmp_path: Path, places: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _lay_out(tmp_path, tomli.loads(block.text))
+    _create_referenced_files(tmp_path, tomli.loads(block.text))
     file = tmp_path / "converge.toml"
     file.write_text(block.text)
     assert main(compose, argv=["graph", str(file)]) == 0, capsys.readouterr().err
@@ -87,10 +87,10 @@ def test_example_is_accepted(
 ) -> None:
     directory = tmp_path / "example"
     shutil.copytree(file.parent, directory, ignore=shutil.ignore_patterns("demo"))
-    _lay_out(directory, tomli.loads(file.read_text()))
+    _create_referenced_files(directory, tomli.loads(file.read_text()))
     assert main(compose, argv=["graph", str(directory / file.name)]) == 0, capsys.readouterr().err
 
 
-@pytest.mark.parametrize("block", every("json"), ids=str)
+@pytest.mark.parametrize("block", all_blocks("json"), ids=str)
 def test_page_json_parses(block: Block) -> None:
     json.loads(block.text)

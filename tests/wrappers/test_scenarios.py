@@ -22,7 +22,7 @@ from tests.wrappers.scenario_run import (
     run_scenarios,
     runnable_scenarios,
 )
-from tests.wrappers.scenarios import Scenario
+from tests.wrappers.scenarios import Scenario, load_scenarios
 from tests.wrappers.sources import Sources
 
 OTHER_ANSIBLES = [key for key in TOOLS if key.startswith("ansible") and key != ANSIBLE]
@@ -180,3 +180,12 @@ def test_venv_files_belong_to_the_current_user(run: Run) -> None:
     paths = [path for venv in venvs for path in venv.rglob("*")]
     assert paths
     assert [path for path in paths if path.lstat().st_uid != os.geteuid()] == []
+
+
+def test_sample_covers_every_outcome() -> None:
+    """The sample includes a creation, a change, a no-op run, a removal, and a failure."""
+    sample = [scenario for scenario in load_scenarios() if scenario.sample]
+    assert {scenario.outcome for scenario in sample} == {"changed", "unchanged", "failed"}
+    assert {scenario.initial is None for scenario in sample} == {True, False}
+    assert any(scenario.declared.get("state") == "absent" for scenario in sample)
+    assert any(scenario.secrets for scenario in sample)
