@@ -18,7 +18,7 @@ from engine.ledger import Ledger
 from engine.loading import Composition
 from engine.lock import holding
 from tests.unit.cli_runner import CliRunner, restored_process_state
-from tests.unit.test_signals import PausedRun
+from tests.unit.subprocesses import PausedRun
 from tests.unit.widget_kind import Widget, WidgetKind, widget_registry
 
 

@@ -6,8 +6,6 @@ import fcntl
 import os
 import pwd
 import re
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,44 +15,9 @@ import pytest
 from engine import progress
 from engine.errors import Busy
 from engine.lock import holding, inherited, is_held
-from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner
+from tests.unit.subprocesses import LockHolder
 from tests.unit.widget_kind import widget_registry
-
-HOLD = """
-import subprocess, sys, os
-from engine.lock import holding, inherited
-with holding(lambda: sys.argv[1], 0):
-    if "child" in sys.argv:
-        child = subprocess.Popen(
-            [sys.executable, "-c", "import sys; print('held', flush=True); sys.stdin.read()"],
-            pass_fds=inherited(), stdin=0,
-        )
-        child.wait()
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-class LockHolder:
-    """Another process that holds a lock until it is released."""
-
-    def __init__(self, path: Path, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(path), *arguments],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "held\n"
-
-    def release(self) -> None:
-        """End the process and its child, which read from the same pipe."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
 
 
 @pytest.fixture

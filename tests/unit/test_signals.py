@@ -6,16 +6,12 @@ import json
 import os
 import pty
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.command import ROOT, Completed, completed
 from tests.unit.cli_runner import CliRunner
-from tests.unit.test_lock import LockHolder
+from tests.unit.subprocesses import LockHolder, PausedRun, wait_for_delivery
 
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
@@ -27,48 +23,6 @@ def default_handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-class PausedRun:
-    """A run that pauses while it writes the widget `wait`."""
-
-    def __init__(self, cli: CliRunner, *arguments: str, stderr: int = subprocess.PIPE) -> None:
-        self.pipe = cli.directory / "pipe"
-        os.mkfifo(self.pipe)
-        self.arguments = [*arguments, str(cli.directory / "widgets.toml")]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.paused_run", str(self.pipe), *self.arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        )
-
-    def interrupt(self, number: signal.Signals, *, ignored: bool = False) -> Completed:
-        """Send a signal during the pause, resume the run, and wait for its end."""
-        # Opening the pipe blocks until the run opens the other end.
-        with open(self.pipe, "w", encoding="utf-8") as pipe:
-            self.process.send_signal(number)
-            _wait_for_delivery(self.process.pid)
-            if not ignored:
-                pipe.write("signalled")
-        return self.wait()
-
-    def wait(self) -> Completed:
-        """Wait for the end of the run."""
-        out, err = self.process.communicate(timeout=60)
-        return completed(self.arguments, self.process.returncode, out, err)
-
-
-def _wait_for_delivery(pid: int) -> None:
-    """Wait until a process has no pending signal or no longer exists."""
-    while True:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except FileNotFoundError:
-            return
-        rows = dict(row.split(":\t", 1) for row in status.splitlines())
-        if rows["State"].startswith("Z") or not int(rows["ShdPnd"], 16) | int(rows["SigPnd"], 16):
-            return
 
 
 @pytest.mark.parametrize("arguments", [[], ["--detailed-exitcode"]])
@@ -110,7 +64,7 @@ def test_second_signal_ends_the_run_immediately(cli: CliRunner) -> None:
     run = PausedRun(cli, "apply")
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGTERM)
-        _wait_for_delivery(run.process.pid)
+        wait_for_delivery(run.process.pid)
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(30) == 143
     out, _ = run.process.communicate()
@@ -123,7 +77,7 @@ def test_second_signal_restores_the_terminal(cli: CliRunner) -> None:
     run = PausedRun(cli, "apply", stderr=terminal)
     with open(run.pipe, "w", encoding="utf-8"):
         run.process.send_signal(signal.SIGINT)
-        _wait_for_delivery(run.process.pid)
+        wait_for_delivery(run.process.pid)
         run.process.send_signal(signal.SIGINT)
         assert run.process.wait(30) == 130
     shown = os.read(controller, 100_000)
