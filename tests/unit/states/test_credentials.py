@@ -86,9 +86,10 @@ def test_revealed_rejects_unset_variable(
 def test_missing_files_are_missing_input(tmp_path: Path) -> None:
     """The exit code differs from that of wrong content."""
     file = tmp_path / "missing"
-    for read in (lambda: revealed(f"file:{file}"), lambda: netrc_at(str(file))):
-        with pytest.raises(InputMissing, match=str(file)):
-            read()
+    with pytest.raises(InputMissing, match=str(file)):
+        revealed(f"file:{file}")
+    with pytest.raises(InputMissing, match=str(file)):
+        netrc_at(str(file))
 
 
 def test_netrc_at_returns_readable_path(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import ConvergeError
 from states import python
 from states.child import Ended
 from states.python import Python
@@ -165,7 +166,7 @@ def test_answer_skips_other_output() -> None:
 
 def test_find_rejects_a_path_that_is_not_executable(executable: Path) -> None:
     """The message names the request."""
-    with pytest.raises(python.ConvergeError, match=r"python3\.11"):
+    with pytest.raises(ConvergeError, match=r"python3\.11"):
         python.find(str(executable))
-    with pytest.raises(python.ConvergeError, match="missing"):
+    with pytest.raises(ConvergeError, match="missing"):
         python.find(str(executable.parent / "missing"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ DIRECTORY = '[[packages]]\nname = "web"\n[packages.directory]\npath = "web"\n'
 
 
 def _read(
-    tmp_path: Path, lock: str | None, *, texts: tuple[str, ...] = (), **fields: tuple[str, ...]
+    tmp_path: Path, lock: str | None, *, texts: tuple[str, ...] = (), **fields: Any
 ) -> tuple[str, list[tuple[tuple[str | int, ...], str]]]:
     """Return what `read` returns, and key and message of each diagnostic."""
     path = tmp_path / "pylock.toml"

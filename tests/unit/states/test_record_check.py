@@ -93,14 +93,16 @@ def test_check_returns_owners_digests_and_sources(environment: Environment) -> N
     assert result.digests["pyvenv.cfg"] == environment.baseline["pyvenv.cfg"]
 
 
+def _link(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/null")
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "edited": (lambda root: (root / SITE / "web/__init__.py").write_text("x"), []),
     "missing": (lambda root: (root / SITE / "web/__init__.py").unlink(), ["web"]),
     "link": (
-        lambda root: (
-            (root / SITE / "web/__init__.py").unlink(),
-            (root / SITE / "web/__init__.py").symlink_to("/dev/null"),
-        ),
+        lambda root: _link(root / SITE / "web/__init__.py"),
         [],
     ),
     "unlisted file": (lambda root: (root / SITE / "extra.py").touch(), []),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement
@@ -19,6 +21,7 @@ from states.venv.requirements import (
     without,
 )
 
+ENVIRONMENT = dict[str, Any](default_environment())
 FILE = "/etc/site/requirements.txt"
 
 
@@ -319,12 +322,12 @@ PINS = {
 @pytest.mark.parametrize(("text", "names"), PINS.items())
 def test_own_pins_of_requirement(text: str, names: set[str]) -> None:
     """An exact version or a URL counts if its marker applies."""
-    assert own_pins([_line(text)], default_environment()) == names
+    assert own_pins([_line(text)], ENVIRONMENT) == names
 
 
 def test_own_pins_ignore_constraints() -> None:
     """A constraint doesn't ask for a package."""
-    assert own_pins([_line("web==1", constraint=True)], default_environment()) == set()
+    assert own_pins([_line("web==1", constraint=True)], ENVIRONMENT) == set()
 
 
 def test_overridden_returns_normalized_names() -> None:

@@ -223,7 +223,7 @@ def test_digest_ignores_order_and_passwords(tmp_path: Path) -> None:
 
 def test_digest_follows_content_of_files_and_projects(tmp_path: Path) -> None:
     """Comments don't count, sources do."""
-    fields = {"requirements": ("r.txt",), "packages": ("a @ ./project",)}
+    fields: dict[str, Any] = {"requirements": ("r.txt",), "packages": ("a @ ./project",)}
     (tmp_path / "project").mkdir()
     (tmp_path / "r.txt").write_text("web==1\n")
     first, _ = _complete(tmp_path, **fields)
