@@ -165,10 +165,11 @@ def test_get_result_is_in_the_desired_state(
             "persistent": ["data"],
         },
     )
-    sources = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {
+    without_packages = {name: properties[name] for name in ("path", "findLinks", "noIndex")} | {
         "persistent": ["data"]
     }
-    _, [state] = dsc.call("get", properties | sources if given == "all properties" else sources)
+    everything = properties | without_packages
+    _, [state] = dsc.call("get", everything if given == "all properties" else without_packages)
     _validate(dsc, state)
     assert state["python"] == PYTHON
     assert state["packages"] == ["alpha==1.0", f"gamma @ file://{direct}"]

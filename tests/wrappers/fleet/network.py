@@ -108,7 +108,7 @@ def unavailable_reason() -> str:
 
 def find_program(name: str) -> str | None:
     """Find a program on PATH and in the sbin directories."""
-    return shutil.find_program(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 @contextmanager
