@@ -27,7 +27,7 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
-def peak_ram(work: Callable[[], object]) -> int:
+def peak_memory(work: Callable[[], object]) -> int:
     """Return the peak number of bytes that Python allocates during a call."""
     tracemalloc.start()
     try:
@@ -37,20 +37,20 @@ def peak_ram(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def test_manifest_entry_of_a_large_file_needs_little_ram(source: Path) -> None:
-    assert peak_ram(lambda: seal.entry(str(source), NAME)) < MAX_RAM
+def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> None:
+    assert peak_memory(lambda: seal.entry(str(source), NAME)) < MAX_RAM
 
 
-def test_digest_of_a_large_file_needs_little_ram(source: Path) -> None:
-    assert peak_ram(lambda: tree_digest(str(source / NAME))) < MAX_RAM
+def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
+    assert peak_memory(lambda: tree_digest(str(source / NAME))) < MAX_RAM
 
 
-def test_copy_of_a_large_file_needs_little_ram(source: Path) -> None:
+def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     entry = seal.entry(str(source), NAME)
     target = source.with_name("target")
     arguments = (str(source), str(target), [NAME], {NAME: entry})
 
-    assert peak_ram(lambda: donors._copy(*arguments, set())) < MAX_RAM
+    assert peak_memory(lambda: donors._copy(*arguments, set())) < MAX_RAM
     assert seal.entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
