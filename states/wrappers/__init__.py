@@ -70,7 +70,17 @@ def _plan(tool: str) -> Iterator[tuple[Path, PurePosixPath]]:
 
 
 def _copy(source: Path, target: Path, version: str) -> Path:
-    """Copy one text file with its permissions, and insert the version."""
+    """Copy one text file with its permissions, and insert the version.
+
+    Args:
+        source: The file to copy.
+        target: The file to create or replace. Missing directories are created.
+        version: Replaces `@VERSION@` in the text.
+
+    Returns:
+        The target.
+
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     text = source.read_text(encoding="utf-8").replace(_VERSION, version)
     target.write_text(text, encoding="utf-8")

@@ -140,7 +140,7 @@ def test_missing_executable_fails_with_a_hint(latest: Ansible, sources: Sources)
     more = {"options": {"executable": "/nowhere/converge"}}
     code, output = latest.play({"tasks": [_task(latest, _web(latest, sources), **more)]})
     assert code == 2
-    assert "The engine `/nowhere/converge` is not on this host" in output
+    assert "`/nowhere/converge` isn't installed on this host" in output
     assert "converge.python.engine" in output
 
 
@@ -151,16 +151,16 @@ def test_missing_executable_is_a_change_in_check_mode(latest: Ansible, sources: 
     assert code == 0, output
     assert "changed=1" in output
     assert "[WARNING]" in output
-    assert "cannot be foretold" in output
+    assert "can't be predicted" in output
 
 
 @pytest.mark.parametrize(
     ("report", "message"),
     [
-        ('{"format_version": "2.0"}', "answers in format 2.0, this module reads 1.x; it is newer"),
-        ('{"format_version": "0.9"}', "answers in format 0.9, this module reads 1.x; it is older"),
-        ("usage: converge", "gave no answer that this module reads"),
-        ("[]", "gave no answer that this module reads"),
+        ('{"format_version": "2.0"}', "expected 1.x. Update the collection."),
+        ('{"format_version": "0.9"}', "expected 1.x. Update converge."),
+        ("usage: converge", "printed no valid report"),
+        ("[]", "printed no valid report"),
     ],
 )
 def test_module_rejects_another_report_format(
@@ -210,8 +210,8 @@ def test_inline_declaration_error_has_no_line_number(latest: Ansible) -> None:
     ("options", "message"),
     [
         ({"chdir": "/nowhere"}, "/nowhere"),
-        ({"secrets": {"PIN": None}}, "No value for the secret PIN"),
-        ({"files": []}, "There are no files in `files`"),
+        ({"secrets": {"PIN": None}}, "missing value for secret: PIN"),
+        ({"files": []}, "`files` is empty"),
     ],
 )
 def test_invalid_option_is_rejected_before_any_build(

@@ -55,7 +55,7 @@ def test_missing_executable_fails_only_outside_dry_run(pyinfra: Pyinfra, sources
     assert document["plan"][0]["hosts_with_change"] == ["@local"]
     code, _, output = pyinfra.deploy(text, "--yes")
     assert code != 0
-    assert "/nowhere/converge is not on this host. Install venv-converge" in output
+    assert "`/nowhere/converge` isn't installed on this host. Install venv-converge" in output
 
 
 def test_operation_rejects_a_newer_report_format(pyinfra: Pyinfra, sources: Sources) -> None:
@@ -66,7 +66,7 @@ def test_operation_rejects_a_newer_report_format(pyinfra: Pyinfra, sources: Sour
     call = f"declaration={_declared(pyinfra, sources, 'alpha')!r}, executable={str(other)!r}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, other.with_name("r")), "--yes")
     assert code != 0
-    assert "answers in format 2.0" in output
+    assert "unsupported report format 2.0" in output
 
 
 def test_secret_must_be_a_hidden_value(pyinfra: Pyinfra, sources: Sources) -> None:
@@ -74,7 +74,7 @@ def test_secret_must_be_a_hidden_value(pyinfra: Pyinfra, sources: Sources) -> No
     call = f"declaration={_declared(pyinfra, sources)!r}, secrets={{'A': 'b'}}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, Path("r")), "--dry")
     assert code != 0
-    assert "must be a HiddenValue" in output
+    assert "must be a `HiddenValue`" in output
 
 
 @pytest.mark.extended
@@ -165,4 +165,4 @@ def test_secret_must_be_one_line(
     call += f", executable={str(pyinfra.workspace.executable)!r}"
     code, _, output = pyinfra.deploy(_deploy(pyinfra, call, Path("r")), "--dry")
     assert (code != 0) == rejected, output
-    assert ("A secret must be one line, and is not: PIN" in output) == rejected
+    assert ("secret has more than one line: PIN" in output) == rejected

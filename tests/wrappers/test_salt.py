@@ -167,9 +167,9 @@ def test_state_failure_is_a_result_without_traceback(
         "nothing": "nothing-like-it",
         "/nowhere/x.toml": "/nowhere/x.toml",
         "typo": "fils",
-        "both": "either files or a declaration",
-        "number": "The secret W is not to be found at 5",
-        "listed": "`secrets` must be names",
+        "both": "either `files` or `declaration`",
+        "number": "secret W not found at 5",
+        "listed": "`secrets` must map each name",
         "unknown": "<stdin>: unknown key `packges` in [venv.web] at venv.web.packges\ndid you mean",
     }
     results = salt.apply(states, dry=dry)

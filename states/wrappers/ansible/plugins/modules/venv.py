@@ -168,16 +168,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 KEYS = ("resources", "summary", "digest", "notes", "exit")
 DIGESTS = ("artifacts", "settings")
-REMEDY = "Install it with the role converge.python.engine, or name it by `executable`."
+HINT = "Install converge with the role converge.python.engine, or set `executable`."
 
 
-def command(module, engine):
+def command(module, executable):
     """Return the arguments of one run. They contain no secrets."""
     options = module.params
     # Ansible converts a boolean to a list with its name.
     names = [name for name in options["upgrade"] if name != "False"]
     return [
-        engine,
+        executable,
         "plan" if module.check_mode else "apply",
         *(options["files"] or ["-"]),
         "--json",
@@ -200,21 +200,33 @@ def texts(value):
 
 def passwords(declaration):
     """Return the credentials in URLs, whole and in parts, so that Ansible hides them in the logged arguments."""
-    found = [info for text in texts(declaration) for info in re.findall(r"://([^/?#\s]+)@", text)]
-    return {part for info in found for part in (info, info.partition(":")[2]) if part} - {"git", "hg", "svn"}
+    credentials = [info for text in texts(declaration) for info in re.findall(r"://([^/?#\s]+)@", text)]
+    return {part for info in credentials for part in (info, info.partition(":")[2]) if part} - {"git", "hg", "svn"}
 
 
-def understood(module, engine, code, out, err):
-    """Return the JSON report of converge, or fail the task with a hint about what to install."""
+def parse_report(module, executable, code, out, err):
+    """Return the JSON report of converge, or fail the task if it can't be read.
+
+    Args:
+        module: The Ansible module.
+        executable: The path of converge, for the error message.
+        code: The exit code of converge.
+        out: The standard output of converge.
+        err: The standard error of converge, which becomes part of the failure.
+
+    Returns:
+        The parsed report.
+    """
     try:
-        answer = json.loads(out)
-        major = int(answer["format_version"].split(".")[0])
+        report = json.loads(out)
+        major = int(report["format_version"].split(".")[0])
     except (ValueError, KeyError, TypeError, AttributeError):
-        module.fail_json(msg="%s gave no answer that this module reads (exit %d). %s" % (engine, code, REMEDY), stderr=err)
+        module.fail_json(msg="`%s` printed no valid report (exit code %d). %s" % (executable, code, HINT), stderr=err)
     if major != 1:
-        verb = "newer: update the collection." if major > 1 else "older. " + REMEDY
-        module.fail_json(msg="%s answers in format %s, this module reads 1.x; it is %s" % (engine, answer["format_version"], verb))
-    return answer
+        hint = "Update the collection." if major > 1 else "Update converge."
+        message = "unsupported report format %s from `%s`, expected 1.x. %s"
+        module.fail_json(msg=message % (report["format_version"], executable, hint))
+    return report
 
 
 def line(attribute, value):
@@ -234,13 +246,13 @@ def diff(resource):
     return sides
 
 
-def complaints(answer):
+def errors(report):
     """Yield each error with its hint. Errors in an inline declaration have no line numbers."""
-    for where in [where for where in [answer, *answer["resources"]] if where.get("error")]:
-        error = where["error"]
-        yield ": ".join(part for part in (where.get("address"), error["message"], error.get("hint")) if part)
+    for source in [source for source in [report, *report["resources"]] if source.get("error")]:
+        error = source["error"]
+        yield ": ".join(part for part in (source.get("address"), error["message"], error.get("hint")) if part)
         yield error.get("output") or ""
-    for problem in answer.get("problems") or ():
+    for problem in report.get("problems") or ():
         yield ("%(file)s:%(line)s: %(message)s" if problem["line"] else "%(file)s: %(message)s") % problem + (
             "; " + problem["hint"] if problem.get("hint") else ""
         )
@@ -266,33 +278,33 @@ def main():
     )
     files, declaration, secrets = (module.params[name] for name in ("files", "declaration", "secrets"))
     module.no_log_values.update(passwords(declaration))
-    unknown = [name for name, value in secrets.items() if value is None]
-    if unknown or not (files or declaration is not None):
-        module.fail_json(msg="No value for the secret %s" % ", ".join(unknown) if unknown else "There are no files in `files`")
-    engine = module.get_bin_path(module.params["executable"], opt_dirs=["/usr/local/bin"])
-    if engine is None:
-        missing = "The engine `%s` is not on this host. %s" % (module.params["executable"], REMEDY)
+    missing = [name for name, value in secrets.items() if value is None]
+    if missing or not (files or declaration is not None):
+        module.fail_json(msg="missing value for secret: %s" % ", ".join(missing) if missing else "`files` is empty")
+    executable = module.get_bin_path(module.params["executable"], opt_dirs=["/usr/local/bin"])
+    if executable is None:
+        message = "`%s` isn't installed on this host. %s" % (module.params["executable"], HINT)
         if not module.check_mode:
-            module.fail_json(msg=missing)
+            module.fail_json(msg=message)
         # In a real run, an earlier task might install converge.
-        module.warn(missing + " What it would do cannot be foretold.")
-        module.exit_json(changed=True, msg=missing)
-    answered = module.run_command(
-        command(module, engine),
+        module.warn(message + " Its changes can't be predicted.")
+        module.exit_json(changed=True, msg=message)
+    completed = module.run_command(
+        command(module, executable),
         data=None if files else json.dumps(declaration),
         cwd=module.params["chdir"],
         ignore_invalid_cwd=False,
         environ_update={name: str(value) for name, value in secrets.items()},
     )
-    answer = understood(module, engine, *answered)
-    result = {"changed": answer["changed"], "msg": answer["comment"], **{key: answer.get(key) for key in KEYS}}
-    for note in answer.get("notes") or ():
-        module.warn(note)
+    report = parse_report(module, executable, *completed)
+    result = {"changed": report["changed"], "msg": report["comment"], **{key: report.get(key) for key in KEYS}}
+    for notice in report.get("notes") or ():
+        module.warn(notice)
     if module._diff:
-        result["diff"] = [diff(resource) for resource in answer["resources"] if resource["changes"]]
-    if answer["failed"] or answered[0] not in (0, 2):
-        told = dict.fromkeys([None if answer.get("error") else answer["comment"], *complaints(answer)])
-        module.fail_json(**{**result, "msg": "\n".join(filter(None, told))})
+        result["diff"] = [diff(resource) for resource in report["resources"] if resource["changes"]]
+    if report["failed"] or completed[0] not in (0, 2):
+        messages = dict.fromkeys([None if report.get("error") else report["comment"], *errors(report)])
+        module.fail_json(**{**result, "msg": "\n".join(filter(None, messages))})
     module.exit_json(**result)
 
 

@@ -5,7 +5,7 @@ import shlex
 
 from pyinfra.api import FactBase, FactProcessError, OperationError
 
-REMEDY = "Install venv-converge on the host, or name the command by `executable`."
+HINT = "Install venv-converge on the host, or set `executable`."
 
 
 class Input:
@@ -14,9 +14,9 @@ class Input:
     def __init__(self, secrets, declaration):
         values = [str(secrets[name].unmask()).rstrip("\n") for name in sorted(secrets)]
         # Each secret is one line. converge would read further lines as the declaration.
-        longer = [name for name, value in zip(sorted(secrets), values) if "\n" in value]
-        if longer:
-            raise OperationError("A secret must be one line, and is not: " + ", ".join(longer))
+        multiline = [name for name, value in zip(sorted(secrets), values) if "\n" in value]
+        if multiline:
+            raise OperationError("secret has more than one line: " + ", ".join(multiline))
         self._lines = values + ([json.dumps(declaration)] if declaration is not None else [])
 
     def readlines(self):
@@ -33,24 +33,42 @@ class Input:
 
 
 def command(verb, files=(), secrets=(), options=(), executable="converge"):
-    """Return the shell command of one run. It reads secrets from the first lines of standard input."""
+    """
+    Return the shell command of one run.
+
+    Args:
+        verb: The converge command.
+        files: Declaration files. If empty, converge reads the declaration from standard input.
+        secrets: Names of environment variables. The command reads their values from the first
+            lines of standard input, in sorted order.
+        options: Additional options.
+        executable: Name or path of converge.
+
+    Returns:
+        A command line for a POSIX shell, without secret values.
+    """
     reads = "".join("IFS= read -r {0}; export {0}; ".format(shlex.quote(name)) for name in sorted(secrets))
     argv = [executable, verb, *(files or ["-"]), "--json", "--quiet", *options]
     return reads + " ".join(shlex.quote(word) for word in argv)
 
 
-def understood(output):
-    """Return the JSON report in the output of converge."""
+def parse_report(output):
+    """
+    Return the JSON report in the output of converge.
+
+    Raises:
+        FactProcessError: The output isn't a report, or has an unsupported format.
+    """
     try:
-        answer = json.loads("\n".join(output))
-        major = int(answer["format_version"].split(".")[0])
+        report = json.loads("\n".join(output))
+        major = int(report["format_version"].split(".")[0])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise FactProcessError("The engine gave no answer: {}. {}".format(" ".join(output), REMEDY)) from None
+        raise FactProcessError("converge printed no valid report: {}. {}".format(" ".join(output), HINT)) from None
     if major != 1:
-        remedy = "update pyinfra_converge" if major > 1 else REMEDY
-        text = "The engine answers in format {}, this operation reads 1.x: {}"
-        raise FactProcessError(text.format(answer["format_version"], remedy))
-    return answer
+        hint = "Update pyinfra_converge." if major > 1 else "Update converge."
+        message = "unsupported report format {}, expected 1.x. {}"
+        raise FactProcessError(message.format(report["format_version"], hint))
+    return report
 
 
 class Plan(FactBase):
@@ -63,8 +81,8 @@ class Plan(FactBase):
         # A failed plan also prints a report. The operation shows it better than a failed fact would.
         run = command("plan", files, secrets, options, executable) + " || test $? -lt 126"
         # Don't use `requires_command`: it leaves standard input unread, and pyinfra then fails.
-        found = "command -v {} >/dev/null 2>&1".format(shlex.quote(executable))
-        return "if {}; then {}; else cat >/dev/null; fi".format(found, run)
+        is_installed = "command -v {} >/dev/null 2>&1".format(shlex.quote(executable))
+        return "if {}; then {}; else cat >/dev/null; fi".format(is_installed, run)
 
     def process(self, output):
-        return understood(output)
+        return parse_report(output)

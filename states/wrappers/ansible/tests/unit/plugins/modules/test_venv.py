@@ -11,7 +11,7 @@ def test_line_formats_a_package_like_a_requirement():
 
 
 def test_line_formats_other_attributes_with_their_name():
-    assert venv.line("owner", "nobody") == "owner: nobody\n"
+    assert venv.line("owner", "web") == "owner: web\n"
 
 
 def test_diff_shows_a_new_package_only_in_after():
@@ -22,6 +22,6 @@ def test_diff_shows_a_new_package_only_in_after():
     assert sides["before_header"] == "venv.web /srv/web"
 
 
-def test_passwords_are_found_at_any_depth_and_plain_users_are_ignored():
+def test_passwords_are_found_at_any_depth_without_plain_users():
     declaration = {"a": [{"b": "x @ https://me:pass@host/x.whl"}, "git+ssh://git@host/y"], "c": 1, "d": None}
     assert venv.passwords(declaration) == {"me:pass", "pass"}

@@ -18,7 +18,7 @@ from salt.exceptions import CommandExecutionError
 __virtualname__ = "converge"
 __func_alias__ = {"apply_": "apply"}
 
-REMEDY = "Install venv-converge on the minion, or name the command by `executable`."
+HINT = "Install venv-converge on the minion, or set `executable`."
 
 
 def __virtual__():
@@ -41,21 +41,24 @@ def _environment(secrets):
     Return the environment variables for converge.
 
     Called just before the run, so that the values don't appear in a state file or job.
+
+    Raises:
+        CommandExecutionError: A secret has no value.
     """
-    found = {}
+    values = {}
     if not isinstance(secrets or {}, dict):
-        raise CommandExecutionError("`secrets` must be names with a pillar key or an sdb:// URI each")
-    for name, where in (secrets or {}).items():
-        where = str(where)
-        found[name] = __salt__["sdb.get"](where) if where.startswith("sdb://") else _pillar(where)
-        if not isinstance(found[name], str) or found[name] in ("", where):
-            raise CommandExecutionError("The secret {} is not to be found at {}".format(name, where))
-    return found
+        raise CommandExecutionError("`secrets` must map each name to a pillar key or an sdb:// URI")
+    for name, source in (secrets or {}).items():
+        source = str(source)
+        values[name] = __salt__["sdb.get"](source) if source.startswith("sdb://") else _pillar(source)
+        if not isinstance(values[name], str) or values[name] in ("", source):
+            raise CommandExecutionError("secret {} not found at {}".format(name, source))
+    return values
 
 
-def _must_be_there(executable):
+def _require_installed(executable):
     if not __salt__["cmd.which"](executable):
-        raise CommandExecutionError("{} is not on this minion. {}".format(executable, REMEDY))
+        raise CommandExecutionError("`{}` isn't installed on this minion. {}".format(executable, HINT))
 
 
 def _run(
@@ -63,8 +66,8 @@ def _run(
     secrets=None, user=None, cwd=None, executable="converge",
 ):  # fmt: skip
     if bool(files) == (declaration is not None):
-        raise CommandExecutionError("Give either files or a declaration")
-    _must_be_there(executable)
+        raise CommandExecutionError("set either `files` or `declaration`")
+    _require_installed(executable)
     argv = [executable, verb, *(_list(files) or ["-"]), "--json", "--quiet"]
     argv += ["--only=" + address for address in _list(only)]
     argv += ["--lock-timeout", str(lock_timeout)] if verb == "apply" else []
@@ -78,16 +81,16 @@ def _run(
         env=_environment(secrets), runas=user, cwd=cwd, output_loglevel="quiet", ignore_retcode=True,
     )  # fmt: skip
     try:
-        answer = json.loads(run["stdout"])
-        major = int(answer["format_version"].split(".")[0])
+        report = json.loads(run["stdout"])
+        major = int(report["format_version"].split(".")[0])
     except (ValueError, KeyError, TypeError, AttributeError):
-        said = (run["stderr"] or run["stdout"]).strip()
-        raise CommandExecutionError("{} gave no answer: {}. {}".format(executable, said, REMEDY)) from None
+        output = (run["stderr"] or run["stdout"]).strip()
+        raise CommandExecutionError("`{}` printed no valid report: {}. {}".format(executable, output, HINT)) from None
     if major != 1:
-        text = "{} answers in format {}; this module reads 1.x. {}"
-        remedy = "Update this module." if major > 1 else REMEDY
-        raise CommandExecutionError(text.format(executable, answer["format_version"], remedy))
-    return answer
+        message = "unsupported report format {} from `{}`, expected 1.x. {}"
+        hint = "Update this module." if major > 1 else "Update converge."
+        raise CommandExecutionError(message.format(report["format_version"], executable, hint))
+    return report
 
 
 def plan(files=None, **options):
@@ -134,10 +137,10 @@ def apply_(files=None, **options):
     Accepts the options of :py:func:`plan <salt.modules.converge.plan>`. If a resource fails, Salt's return
     code is set to the exit code of converge.
     """
-    answer = _run("apply", files, **_public(options))
-    if answer["failed"]:
-        __context__["retcode"] = answer["exit"]["code"] or 1
-    return answer
+    report = _run("apply", files, **_public(options))
+    if report["failed"]:
+        __context__["retcode"] = report["exit"]["code"] or 1
+    return report
 
 
 def check(files=None, **options):
@@ -151,13 +154,18 @@ def check(files=None, **options):
 
 
 def version(executable="converge"):
-    """Return the version of converge."""
-    _must_be_there(executable)
+    """
+    Return the version of converge.
+
+    Raises:
+        CommandExecutionError: converge isn't installed, or prints no version.
+    """
+    _require_installed(executable)
     run = __salt__["cmd.run_all"]([executable, "version", "--json"], python_shell=False, ignore_retcode=True)
     try:
         return json.loads(run["stdout"])["version"]
     except (ValueError, KeyError, TypeError):
-        raise CommandExecutionError("{} gave no answer. {}".format(executable, REMEDY)) from None
+        raise CommandExecutionError("`{}` printed no version. {}".format(executable, HINT)) from None
 
 
 def _public(options):

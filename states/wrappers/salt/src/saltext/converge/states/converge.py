@@ -47,11 +47,11 @@ def _result(failed, changed):
     return None if changed and __opts__["test"] else True
 
 
-def _words(error):
+def _message(error):
     """Return the message of an error, the output of the failed tool, and the hint."""
     # Errors in an inline declaration have no line numbers.
-    place = ("{file}:{line}: " if error.get("line") else "{file}: " if "file" in error else "").format(**error)
-    return place + "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
+    location = ("{file}:{line}: " if error.get("line") else "{file}: " if "file" in error else "").format(**error)
+    return location + "\n".join(part for part in (error["message"], error.get("output"), error.get("hint")) if part)
 
 
 def _line(resource):
@@ -59,7 +59,7 @@ def _line(resource):
     address, error = resource["address"], resource.get("error")
     failed = resource["outcome"] in ("failed", "skipped")
     changes = _changes(resource) if not failed else {}
-    comment = _words(error) if error else resource.get("reason") or resource["outcome"]
+    comment = _message(error) if error else resource.get("reason") or resource["outcome"]
     return {
         "name": address,
         "changes": changes,
@@ -76,42 +76,65 @@ def applied(
     """
     Bring the minion's virtual environments to the declared state.
 
-    name
-        Path of the declaration on the minion. Used if neither ``files`` nor ``declaration`` is set.
+    Args:
+        name: Path of the declaration on the minion. Used if neither ``files`` nor ``declaration`` is set.
+        files: Declaration files on the minion, or directories of them.
+        declaration: Inline declaration, with the same structure as the TOML file.
+        only: Addresses of the resources to limit the run to.
+        upgrade: Packages to upgrade, or ``True`` for all.
+        prune: Delete resources that were removed from the files since an earlier run.
+            Can't be combined with ``declaration`` or ``only``.
+        lock_timeout: Seconds to wait for another run that has locked a virtual environment (default: 60).
+        jobs: Maximum number of resources to process in parallel (default: number of CPUs).
+        secrets: Maps environment variables of converge to ``sdb://`` URIs or pillar keys.
+        user: User that runs converge.
+        cwd: Working directory of converge.
+        executable: Name or path of converge.
+        unknown: Options that don't exist. They make only this state fail.
 
-    files, declaration, only, upgrade, prune, lock_timeout, jobs, secrets, user, cwd, executable
-        See :py:func:`plan <salt.modules.converge.plan>` in the execution module.
+    Returns:
+        The result of the state, as Salt expects it.
     """
-    answer = {"name": name, "result": False, "changes": {}, "comment": ""}
+    result = {"name": name, "result": False, "changes": {}, "comment": ""}
     # Without `**unknown`, Salt would abort the whole run because of a typo in one state.
     unknown = sorted(key for key in unknown if not key.startswith("__"))
     if unknown:
-        answer["comment"] = "There is no option {}".format(", ".join(unknown))
-        return answer
+        result["comment"] = "unknown option: {}".format(", ".join(unknown))
+        return result
     run = __salt__["converge.plan" if __opts__["test"] else "converge.apply"]
     try:
-        document = run(
+        report = run(
             files if files or declaration is not None else [name], declaration=declaration, only=only, upgrade=upgrade,
             prune=prune, lock_timeout=lock_timeout, jobs=jobs, secrets=secrets, user=user, cwd=cwd, executable=executable,
         )  # fmt: skip
     except CommandExecutionError as error:
-        answer["comment"] = str(error)
-        return answer
-    lines = [_line(resource) for resource in document["resources"]]
-    answer["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
-    answer["result"] = _result(document["failed"] or document["exit"]["code"] not in (0, 2), document["changed"])
+        result["comment"] = str(error)
+        return result
+    lines = [_line(resource) for resource in report["resources"]]
+    result["changes"] = {line["name"]: line["changes"] for line in lines if line["changes"]}
+    result["result"] = _result(report["failed"] or report["exit"]["code"] not in (0, 2), report["changed"])
     # If the run itself failed, its comment is the same as the error message.
-    told = [_words(document["error"]) if document.get("error") else document["comment"]]
-    told += [_words(problem) for problem in document.get("problems") or ()]
-    told += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
-    told += ["note: " + note for note in document.get("notes") or ()]
-    answer["comment"] = "\n".join(told)
+    messages = [_message(report["error"]) if report.get("error") else report["comment"]]
+    messages += [_message(problem) for problem in report.get("problems") or ()]
+    messages += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
+    messages += ["note: " + notice for notice in report.get("notes") or ()]
+    result["comment"] = "\n".join(messages)
     if len(lines) > 1:
-        answer["sub_state_run"] = lines
-    return answer
+        result["sub_state_run"] = lines
+    return result
 
 
 def mod_watch(name, sfun=None, **options):
-    """Apply the declaration again after a watched state has changed. Return the same result as `applied`."""
+    """
+    Apply the declaration again after a watched state has changed.
+
+    Args:
+        name: See `applied`.
+        sfun: Name of the state function, unused.
+        options: Options of `applied`. Requisites and other options of Salt are ignored.
+
+    Returns:
+        The result of `applied`.
+    """
     keys = ("files", "declaration", "only", "upgrade", "prune", "lock_timeout", "jobs", "secrets", "user", "cwd", "executable")
     return applied(name, **{key: options[key] for key in keys if key in options})
