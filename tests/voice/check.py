@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.voice.sources import (
     help_passages,
     names,
     passages,
+    read_text,
     tracked,
 )
 
@@ -30,6 +31,8 @@ HERE = Path(__file__).parent
 TEST_NAME_LENGTH = 60
 """Longest test name, in characters."""
 PRODUCT = ("engine/", "states/")
+DATA = ("tests/voice/banned.toml", "tests/voice/planted.toml")
+"""Files that must contain offenses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,8 +265,47 @@ def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
             yield from _own_nodes(child)
 
 
+@cache
+def references() -> dict[str, str]:
+    """Return the old names that no file may mention, in code or in prose, with the new ones."""
+    tables = banned()["names"]
+    distinct = {
+        old: new
+        for old, new in tables["renamed"]["words"].items()
+        if re.search(r"[a-z]_[a-z]|[a-z][A-Z]", old)
+    }
+    return {**tables["module"]["words"], **distinct, **tables["option"]["words"]}
+
+
+@cache
+def _reference() -> re.Pattern[str]:
+    names = "|".join(re.escape(old).replace("/", "[/.]") for old in references())
+    return re.compile(rf"(?<![\w./-])(?:{names})(?!(?<!=)\w)")
+
+
+@cache
+def _keys_in_docs() -> re.Pattern[str]:
+    keys = "|".join(map(re.escape, banned()["names"]["key"]["words"]))
+    return re.compile(f'[`"]({keys})[`"]')
+
+
+def reference_hits(path: str, text: str) -> Iterator[Hit]:
+    """Yield the lines that mention an old module, function or option, and old keys in docs."""
+    for number, row in enumerate(text.splitlines(), 1):
+        place = Name(path=path, line=number, text="", role="reference")
+        for match in _reference().finditer(row):
+            instead = references().get(match[0]) or references()[match[0].replace(".", "/")]
+            yield _of_name("old-reference", replace(place, text=match[0]), instead)
+        if path.endswith(".md") and (key := _keys_in_docs().search(row)):
+            instead = banned()["names"]["key"]["words"][key[1]]
+            yield _of_name("old-reference", replace(place, text=key[1]), instead)
+
+
 def file_hits(path: str, root: Path = ROOT) -> Iterator[Hit]:
     """Yield all offenses in one file, allowed ones included."""
+    if path in DATA:
+        return
+    yield from reference_hits(path, read_text(path, root))
     for passage in passages(path, root):
         yield from prose_hits(passage)
     for name in names(path, root):

@@ -66,6 +66,14 @@ def tracked(paths: Iterable[str] = ()) -> list[str]:
     return [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
 
 
+def read_text(path: str, root: Path = ROOT) -> str:
+    """Return the text of one file; empty for a binary one."""
+    try:
+        return (root / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
 def passages(path: str, root: Path = ROOT) -> Iterator[Passage]:
     """Yield the texts of one file."""
     file = root / path

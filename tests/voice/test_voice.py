@@ -33,6 +33,7 @@ NAME_RULES = {
     "old-name",
     "old-module",
     "old-key",
+    "old-reference",
     "plural-alias",
     "long-test-name",
     "docstring-section",
