@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,28 @@ def test_full_disk_error_gets_the_missing_amount(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/srv/web/file")
     assert f"`{tmp_path}`" in (caught.value.hint or "")
     assert "MiB" in (caught.value.hint or "")
+
+
+def test_full_disk_error_names_each_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache on another disk needs space, too little of which is free."""
+    store = store_of(str(tmp_path / "web"))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    measured = os.stat
+
+    def stat_of_two_disks(path: Any, **options: Any) -> os.stat_result:
+        result = measured(path, **options)
+        fields = list(result)[:10]
+        fields[2] += path == str(cache)
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "stat", stat_of_two_disks)
+    settings = Settings(cache=str(cache), state=str(tmp_path))
+    selection = _selection(WEB, lock=_lock(wheels=[{"size": 1 << 50}]))
+    with pytest.raises(CannotCreate) as caught, told_if_full(store, selection, settings, []):
+        raise CannotCreate("disk full")
+    assert f"`{tmp_path}`" in (caught.value.hint or "")
+    assert f"`{cache}`" in (caught.value.hint or "")
 
 
 OTHER_ERRORS = [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from states.venv.damage import by_package, damage, ignored, loose_folders
+from states.venv.damage import by_package, damage, deviations, ignored, loose_folders
 from states.venv.receipt import Package
-from states.venv.seal import Entry, entry, walk
+from states.venv.seal import Entry, entry, look, walk
 from tests.unit.states.values import make_receipt
 
 SITE = "lib/python3.11/site-packages"
@@ -112,6 +114,33 @@ def test_damage_below_replaced_directory_is_missing(root: Path) -> None:
     drift = damage(str(root), manifest, ())
     assert drift["share/cache/old"] == "missing"
     assert drift["share/cache"] == "another kind of file"
+
+
+def test_deviations_skip_files_with_a_cached_stat(root: Path) -> None:
+    """A file isn't read while its stat is the cached one."""
+    manifest = _manifest(root)
+    (root / SCRIPT).write_text("#!/bin/ls\n")
+    stat_cache = {SCRIPT: look(str(root / SCRIPT))}
+    assert deviations(str(root), manifest, (), stat_cache) == ({}, [])
+    changed, added = deviations(str(root), manifest, (), {})
+    assert (list(changed), added) == ([SCRIPT], [])
+
+
+def test_damage_raises_an_error_that_is_not_an_absence(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing read must not look like a missing file."""
+    manifest = _manifest(root)
+    read = os.lstat
+
+    def fail_for_script(path: Any, **options: Any) -> os.stat_result:
+        if str(path).endswith(SCRIPT):
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path, **options)
+
+    monkeypatch.setattr(os, "lstat", fail_for_script)
+    with pytest.raises(OSError, match="Input/output error"):
+        damage(str(root), manifest, ())
 
 
 IGNORED = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from states.venv.choice import (
     shaped,
 )
 from states.venv.observation import View
-from states.venv.receipt import Package
+from states.venv.receipt import Package, Receipt, write
 from states.venv.spec import Venv
 from states.venv.store import store_of
 from tests.unit.states.values import make_receipt
@@ -61,6 +62,42 @@ def test_recorded_lock_answers_the_same_inputs(tmp_path: Path) -> None:
     assert selection == Choice(
         request="3", python=view.receipt.python, lock=LOCK, packages=view.receipt.packages
     )
+
+
+def _write(store_path: Path, identifier: str, **fields: Any) -> Receipt:
+    """Write a finished generation with a receipt and a recorded lock."""
+    root = store_path / "generations" / identifier
+    (root / ".converge").mkdir(parents=True)
+    (root / ".converge/pylock.toml").write_text(LOCK)
+    receipt = make_receipt(
+        generation=identifier, path=str(root), lock=sha256(LOCK.encode()), **fields
+    )
+    write(receipt, str(root))
+    return receipt
+
+
+def test_previous_generation_answers_its_own_inputs(tmp_path: Path) -> None:
+    """Reverting the declaration restores its versions, of the newest match."""
+    older = Package(name="web", version="1.0")
+    newer = Package(name="web", version="2.0")
+    _write(tmp_path / ".web", "000001-aaaaaaaa", inputs="in", packages=(older,))
+    _write(tmp_path / ".web", "000002-aaaaaaaa", inputs="in", packages=(newer,))
+    live = _write(tmp_path / ".web", "000003-aaaaaaaa", inputs="other")
+    view = View(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
+    selection = choose(_spec(tmp_path), "3", view, Settings(cache="/cache", state="/state"))
+    assert selection.packages == (newer,)
+
+
+def test_declared_lock_is_reduced_to_the_interpreter(tmp_path: Path) -> None:
+    """An upgrade reads the lock again; a new venv has nothing else."""
+    lock = tmp_path / "pylock.toml"
+    lock.write_text('lock-version = "1.0"\ncreated-by = "test"\npackages = []\n')
+    view = View(store=store_of(str(tmp_path / "web")), state=None)
+    request = str(Path(sys.executable).resolve())
+    settings = Settings(cache="/cache", state="/state", upgrade=frozenset())
+    selection = choose(_spec(tmp_path, lock=str(lock)), request, view, settings)
+    assert (selection.request, selection.packages) == (request, ())
+    assert selection.python.executable == request
 
 
 UNANSWERED: dict[str, tuple[dict[str, Any], dict[str, Any], frozenset[str] | None]] = {
