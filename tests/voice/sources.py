@@ -87,6 +87,9 @@ def passages(path: str, root: Path = ROOT) -> Iterator[Passage]:
         yield from _strings_of_toml(path, file.read_text(encoding="utf-8"))
     elif file.suffix in _COMMENTED or path == ".ci/run":
         yield from _hash_comments(path, file.read_text(encoding="utf-8"))
+        yield from _descriptions(path, file.read_text(encoding="utf-8"))
+    elif file.suffix == ".json":
+        yield from _descriptions(path, file.read_text(encoding="utf-8"))
 
 
 def help_passages() -> Iterator[Passage]:
@@ -232,6 +235,16 @@ def _strings_of_toml(path: str, text: str) -> Iterator[Passage]:
         string = re.match(r'^[\w-]+ = "(.*)"$', row)
         if string:
             yield Passage(path=path, line=number, scope="docs", text=_plain(string[1]))
+
+
+def _descriptions(path: str, text: str) -> Iterator[Passage]:
+    """Yield the descriptions in YAML, TOML and JSON, and the items of lists that are sentences."""
+    for number, row in enumerate(text.splitlines(), 1):
+        described = re.match(r"""^\s*["']?(?:short_)?description["']?\s*[:=]\s*(\S.*)$""", row)
+        item = re.match(r"^\s*- ([A-Z]\S*(?: \S+){2,})$", row)
+        if match := described or item:
+            plain = _plain(match[1].rstrip(",").strip("\"'"))
+            yield Passage(path=path, line=number, scope="message", text=plain)
 
 
 def _schema(path: str, text: str) -> Iterator[Passage]:
