@@ -31,6 +31,7 @@ HERE = Path(__file__).parent
 TEST_NAME_LENGTH = 60
 """Longest test name, in characters."""
 PRODUCT = ("engine/", "states/")
+_PROJECT_FILE = re.compile(r"(?<![\w./-])(?:engine|states|tests)/[\w/-]+\.(?:py|toml|md|json)\b")
 DATA = ("tests/voice/banned.toml", "tests/voice/planted.toml")
 """Files that must contain offenses."""
 
@@ -301,11 +302,21 @@ def reference_hits(path: str, text: str) -> Iterator[Hit]:
             yield _of_name("old-reference", replace(place, text=key[1]), instead)
 
 
+def path_hits(path: str, text: str, root: Path = ROOT) -> Iterator[Hit]:
+    """Yield the files of the project that a page or a comment mentions and that don't exist."""
+    for number, row in enumerate(text.splitlines(), 1):
+        for match in _PROJECT_FILE.finditer(row):
+            if path.endswith((".md", ".py", ".toml")) and not (root / match[0]).exists():
+                place = Name(path=path, line=number, text=match[0], role="reference")
+                yield _of_name("missing-file", place, "a file that exists")
+
+
 def file_hits(path: str, root: Path = ROOT) -> Iterator[Hit]:
     """Yield all offenses in one file, allowed ones included."""
     if path in DATA:
         return
     yield from reference_hits(path, read_text(path, root))
+    yield from path_hits(path, read_text(path, root), root)
     for passage in passages(path, root):
         yield from prose_hits(passage)
     for name in names(path, root):

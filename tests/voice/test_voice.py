@@ -32,6 +32,7 @@ NAME_RULES = {
     "word-in-name",
     "old-name",
     "old-module",
+    "missing-file",
     "old-key",
     "old-reference",
     "plural-alias",
