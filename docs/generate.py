@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 import tomli
 
-from engine import errors, shapes
-from engine.schema import of_declaration, of_output
+from engine import errors
+from engine.cli.commands import COMMANDS
+from engine.declaration.json_schema import declaration_schema, output_schema
+from engine.declaration.validate import key_of
+from engine.frozen import REQUIRED, fields
+from engine.output import report_schema
 from engine.settings import Settings
-from engine.validation import key_of
-from engine.value import REQUIRED, fields
-from engine.verbs import VERBS
-from states.__main__ import compose
-from states.verbs import verbs
+from states.__main__ import build_registry
+from states.commands import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from engine.verb import Verb
+    from engine.cli.command import Command
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -39,7 +40,7 @@ _NOTICE = "<!-- Written by `python -m docs.generate`; edit its template instead.
 
 def pages() -> dict[Path, str]:
     """Return the content of every generated file."""
-    composition = compose(Settings(cache="", state=""))
+    composition = build_registry(Settings(cache="", state=""))
     words = tomli.loads((TEMPLATES / "keys.toml").read_text(encoding="utf-8"))
     fill: dict[str, Callable[[str], str]] = {
         "keys": lambda kind: _keys(composition.kinds[kind].spec, words[kind]),
@@ -58,19 +59,19 @@ def pages() -> dict[Path, str]:
         filled = _DIRECTIVE.sub(lambda match: fill[match[1]](match[2] or ""), text)
         found[REFERENCE / template.name] = _NOTICE + filled
     for name, schema in (
-        ("converge.schema.json", of_declaration(composition)),
-        ("output.schema.json", of_output()),
+        ("converge.schema.json", declaration_schema(composition)),
+        ("output.schema.json", output_schema()),
     ):
         found[REFERENCE / name] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return found
 
 
-def every_verb() -> dict[str, Verb]:
+def every_verb() -> dict[str, Command]:
     """Return all verbs by name, in the order of the overview."""
-    return {verb.name: verb for verb in (*VERBS, *verbs(""))}
+    return {verb.name: verb for verb in (*COMMANDS, *commands(""))}
 
 
-def parser_of(verb: Verb) -> argparse.ArgumentParser:
+def parser_of(verb: Command) -> argparse.ArgumentParser:
     """Return the parser of a verb's own words."""
     parser = argparse.ArgumentParser(f"converge {verb.name}", add_help=False, allow_abbrev=False)
     verb.options(parser)
@@ -96,7 +97,7 @@ def _keys(spec: type[Any], words: dict[str, str]) -> str:
 
 
 def _shape(name: str, words: dict[str, str]) -> str:
-    hints = get_type_hints(getattr(shapes, name))
+    hints = get_type_hints(getattr(report_schema, name))
     _same(set(hints), set(words), f"keys of {name}")
     rows = [(f"`{key}`", _type(hint), words[key]) for key, hint in hints.items()]
     return _table(("key", "type", "meaning"), rows)
@@ -166,7 +167,7 @@ def _when(one: type[errors.ConvergeError]) -> str:
 
 def _below(kind: type[errors.ConvergeError]) -> Iterator[type[errors.ConvergeError]]:
     """Yield an error and all of its kinds, as far as they have an exit code of their own."""
-    from engine.problems import DeclarationError
+    from engine.declaration.diagnostics import DeclarationError
 
     for one in (kind, *kind.__subclasses__()):
         if one.__module__ == errors.__name__ or one is DeclarationError:

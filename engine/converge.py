@@ -6,11 +6,12 @@ in the `Run` that is handed in, which either foretells a difference or brings it
 
 from __future__ import annotations
 
-from engine import progress, stop
+from engine import progress
 from engine.diff import Change, Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
-from engine.lock import holding
-from engine.value import value
+from engine.frozen import frozen
+from engine.system import signals
+from engine.system.lock import hold_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Needed: TypeAlias = Mapping[str, State | None]
 
 
-@value
+@frozen
 class Result:
     """How one resource ended."""
 
@@ -42,10 +43,10 @@ class Result:
     """For a skipped one: the address of the failure that it is the victim of."""
 
 
-class Run:
+class Strategy:
     """What happens to a difference."""
 
-    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
+    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Return the result for a resource that differs, or raise a `ConvergeError`."""
         raise NotImplementedError
 
@@ -53,10 +54,10 @@ class Run:
         """Take note of a resource that is as it should be."""
 
 
-class Foretell(Run):
+class DryRun(Strategy):
     """A dry run: the difference is told, and the desired state taken for granted."""
 
-    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
+    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Say what would change."""
         return Result(
             resource=resource,
@@ -71,7 +72,7 @@ class Foretell(Run):
         """Write nothing."""
 
 
-class BringAbout(Run):
+class Apply(Strategy):
     """The real run. Waits at most `lock_timeout` seconds for another engine.
 
     `announce` is called before each change, with nothing done yet; it may raise `ConvergeError`.
@@ -81,16 +82,16 @@ class BringAbout(Run):
         self.lock_timeout = lock_timeout
         self.announce = announce
 
-    def bring_about(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
+    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
         """Apply under the lock, to what is there by then, and look again."""
-        with holding(lambda: kind.lock(resource.spec), self.lock_timeout):
-            diff = difference(kind, resource, needed)
+        with hold_lock(lambda: kind.lock(resource.spec), self.lock_timeout):
+            diff = diff_resource(kind, resource, needed)
             if not diff:
                 return _unchanged(resource, diff.observed)
             self.admit(resource, diff)
             self.announce()
             kind.apply(resource.spec, diff)
-            after = difference(kind, resource, needed)
+            after = diff_resource(kind, resource, needed)
         if after:
             names = ", ".join(change.attribute for change in after.changes[:5])
             raise NotConverged(
@@ -115,7 +116,7 @@ class BringAbout(Run):
         kind.remember(resource.spec)
 
 
-def difference(
+def diff_resource(
     kind: Kind,
     resource: Resource,
     needed: Needed,
@@ -135,7 +136,7 @@ def difference(
 
 
 def converge(
-    order: tuple[Resource, ...], kinds: Mapping[str, Kind], run: Run, jobs: int = 1
+    order: tuple[Resource, ...], kinds: Mapping[str, Kind], run: Strategy, jobs: int = 1
 ) -> tuple[Result, ...]:
     """Run the loop over all resources; independent ones up to `jobs` at a time.
 
@@ -145,24 +146,26 @@ def converge(
     seen: dict[str, State | None] = {}
     rest = []
     for resource in order:
-        result = _glance(resource, kinds[resource.kind], run, done, seen)
+        result = _fast_path(resource, kinds[resource.kind], run, done, seen)
         if result is None:
             rest.append(resource)
         else:
             done[resource.address] = result
     if rest:
         # The import costs milliseconds that a run with nothing to do need not pay.
-        from engine.parallel import walk
+        from engine.scheduler import run_scheduled
 
-        progress.open_()
-        walk(rest, done, lambda resource: visit(resource, kinds, run, done, seen), jobs)
+        progress.start()
+        run_scheduled(
+            rest, done, lambda resource: reconcile(resource, kinds, run, done, seen), jobs
+        )
     return tuple(done[resource.address] for resource in order)
 
 
-def _glance(
+def _fast_path(
     resource: Resource,
     kind: Kind,
-    run: Run,
+    run: Strategy,
     done: Mapping[str, Result],
     seen: dict[str, State | None],
 ) -> Result | None:
@@ -177,7 +180,7 @@ def _glance(
         if kind.asks(resource.spec, observed):
             return None
         needed = {need: done[need].state for need in resource.needs}
-        if difference(kind, resource, needed, observed):
+        if diff_resource(kind, resource, needed, observed):
             return None
         run.leave(kind, resource)
     except (ConvergeError, OSError):
@@ -186,10 +189,10 @@ def _glance(
     return _unchanged(resource, observed)
 
 
-def visit(
+def reconcile(
     resource: Resource,
     kinds: Mapping[str, Kind],
-    run: Run,
+    run: Strategy,
     done: Mapping[str, Result],
     seen: Mapping[str, State | None],
 ) -> Result:
@@ -204,12 +207,12 @@ def visit(
     with progress.task(resource.address):
         try:
             # Who was asked to stop begins nothing more.
-            stop.safe_point()
-            diff = difference(kind, resource, needed, seen.get(resource.address, "unknown"))
+            signals.raise_if_interrupted()
+            diff = diff_resource(kind, resource, needed, seen.get(resource.address, "unknown"))
             if not diff:
                 run.leave(kind, resource)
                 return _unchanged(resource, diff.observed)
-            return run.bring_about(kind, resource, needed, diff)
+            return run.execute(kind, resource, needed, diff)
         except ConvergeError as error:
             return Result(resource=resource, outcome="failed", error=error)
         except OSError as error:

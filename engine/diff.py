@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.value import value
+from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Action: TypeAlias = Literal["none", "create", "update", "replace", "repair", "delete"]
 
 
-@value
+@frozen
 class Change:
     """One attribute that differs. `None` stands for absent."""
 
@@ -24,7 +24,7 @@ class Change:
     reason: str = ""
 
 
-@value
+@frozen
 class Diff:
     """All that differs in one resource, and what that amounts to."""
 

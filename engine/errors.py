@@ -32,7 +32,7 @@ class UsageError(ConvergeError):
     code, name = 64, "usage"
 
 
-class InputMissing(ConvergeError):
+class NoInput(ConvergeError):
     """A file that the command line names is not there."""
 
     code, name = 66, "no-input"
@@ -44,7 +44,7 @@ class Unavailable(ConvergeError):
     code, name, retryable = 69, "unavailable", True
 
 
-class CannotCreate(ConvergeError):
+class DiskFull(ConvergeError):
     """No room: the disk, a quota or the inodes are used up."""
 
     code, name, retryable = 73, "disk-full", True
@@ -56,19 +56,19 @@ class InputOutputError(ConvergeError):
     code, name = 74, "io"
 
 
-class Busy(ConvergeError):
+class LockTimeout(ConvergeError):
     """Somebody else holds the lock, past the time we were told to wait."""
 
     code, name, retryable = 75, "busy", True
 
 
-class Forbidden(ConvergeError):
+class PermissionDenied(ConvergeError):
     """No permission, or an ownership that makes the work unsafe."""
 
     code, name = 77, "no-permission"
 
 
-class Bug(ConvergeError):
+class InternalError(ConvergeError):
     """Anything that is not foreseen; its traceback stands on standard error."""
 
     code, name = 70, "bug"
@@ -102,7 +102,7 @@ class NotConverged(ConvergeError):
     name = "not-converged"
 
 
-CROWDED = (
+PROCESS_LIMIT = (
     "no further process or thread can be started",
     "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
 )
@@ -115,16 +115,16 @@ _LACKING = (
 
 _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOSPC: (
-        CannotCreate,
+        DiskFull,
         "free some space, or inodes where `df -i` shows none; what was live before is untouched",
     ),
-    errno.EDQUOT: (CannotCreate, "raise the quota; what was live before is untouched"),
+    errno.EDQUOT: (DiskFull, "raise the quota; what was live before is untouched"),
     errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
     errno.EMFILE: (InputOutputError, OPEN_FILES),
     errno.ENFILE: (InputOutputError, "the system is out of file handles"),
     errno.EFBIG: (InputOutputError, "raise the limit of a file's size (`ulimit -f`)"),
-    errno.EAGAIN: (Busy, "another run, or a backup, has it locked; try again"),
+    errno.EAGAIN: (LockTimeout, "another run, or a backup, has it locked; try again"),
     errno.EBUSY: (ConvergeError, "something is mounted there, or uses it: end that first"),
     errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
     errno.EXDEV: (
@@ -140,12 +140,12 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOTDIR: (ConvergeError, "a part of that path is no folder: move that away"),
     errno.EISDIR: (ConvergeError, "move that folder away: there is to be a file"),
     errno.ELOOP: (ConvergeError, "move that symlink away; it is not followed there"),
-    errno.EACCES: (Forbidden, "run as a user who may read, or write, it"),
-    errno.EPERM: (Forbidden, "run as a user who may do that"),
+    errno.EACCES: (PermissionDenied, "run as a user who may read, or write, it"),
+    errno.EPERM: (PermissionDenied, "run as a user who may do that"),
 }
 
 
-def in_common(errors: Sequence[ConvergeError]) -> tuple[int, str, bool]:
+def summarize(errors: Sequence[ConvergeError]) -> tuple[int, str, bool]:
     """Return the exit code of some failures, their class, and whether to try again.
 
     One class of failure is told by its own code; a mixture is just a failure. Who was asked to
@@ -166,9 +166,9 @@ def from_os_error(error: OSError) -> ConvergeError:
     return kind(f"{(error.strerror or str(error)).lower()}{where}", hint=hint)
 
 
-def crowded() -> InputOutputError:
+def process_limit_error() -> InputOutputError:
     """Return the error for a process, or a thread, that the system does not let us start."""
-    words, hint = CROWDED
+    words, hint = PROCESS_LIMIT
     return InputOutputError(words, hint=hint)
 
 

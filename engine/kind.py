@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+from engine.declaration.inputs import TableInputs
 from engine.diff import Change, Diff
-from engine.source import Source
 
 State: TypeAlias = Mapping[str, str]
 """A resource as a flat map, attribute to value. Absent is `None`, never an empty map."""
@@ -27,14 +27,14 @@ class Kind(Protocol):
     """
 
     spec: type[Any]
-    """A value (`engine.value`) whose fields are the keys of the TOML table, with `_` for `-`."""
+    """A value (`engine.frozen`) whose fields are the keys of the TOML table, with `_` for `-`."""
     fixed: frozenset[str]
     """Attributes that cannot change in place: a difference means `replace`."""
     asked: frozenset[str]
     """Attributes that only a new declaration changes: when none of them differs, what
     was there has drifted and the action is `repair`."""
 
-    def complete(self, spec: Any, source: Source) -> Any:
+    def complete(self, spec: Any, source: TableInputs) -> Any:
         """Return the spec with paths made absolute and named files read through `source`.
 
         Problems are told to `source`, all of them; nothing is raised for bad input.

@@ -10,8 +10,8 @@ import sys
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-from engine import stop
-from engine.redaction import redacted
+from engine.redaction import redact
+from engine.system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ _reporter = Reporter()
 _address: ContextVar[str] = ContextVar("address", default="")
 
 
-def listen(reporter: Reporter) -> None:
+def set_reporter(reporter: Reporter) -> None:
     """Send all that follows to this reporter."""
     global _reporter  # one terminal, one listener
     _reporter = reporter
 
 
-def open_() -> None:
+def start() -> None:
     """Say that there is work to do."""
     _reporter.opened()
 
@@ -69,21 +69,21 @@ def task(address: str) -> Iterator[None]:
 
 def step(text: str) -> None:
     """Say what the current resource has come to; a safe point to stop at."""
-    stop.safe_point()
-    _reporter.step(_address.get(), redacted(text))
+    signals.raise_if_interrupted()
+    _reporter.step(_address.get(), redact(text))
 
 
 def detail(text: str) -> None:
     """Pass on one line of a tool's output."""
-    _reporter.detail(_address.get(), redacted(text))
+    _reporter.detail(_address.get(), redact(text))
 
 
-def complain(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Write to standard error; that nobody reads it changes nothing."""
-    from engine.render import spelled
+    from engine.output.text import escape
 
     with suppress(OSError):
-        sys.stderr.write(spelled(text, sys.stderr.encoding))
+        sys.stderr.write(escape(text, sys.stderr.encoding))
 
 
 def close() -> None:

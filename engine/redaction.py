@@ -26,7 +26,7 @@ _BARE = r"""(?<![\w.:/@+-]) (?!mailto:) [\w.+-]+ : [^\s/"'`@]+ @ (?= [\w.-]+ (?:
 _MARK = "****@"
 
 
-def secrets(text: str) -> list[tuple[int, int]]:
+def find_credentials(text: str) -> list[tuple[int, int]]:
     """Return where the users and passwords of URLs stand in a text, each with its `@`.
 
     A user name that stands alone may be a token; only `git@` and its like are none, and
@@ -46,29 +46,29 @@ def secrets(text: str) -> list[tuple[int, int]]:
     return sorted({*found, *bare} - {*inside})
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return a text with the user and the password of every URL in it replaced."""
-    for start, end in reversed(secrets(text)):
+    for start, end in reversed(find_credentials(text)):
         text = text[:start] + _MARK + text[end:]
     return text
 
 
-def redacted_place(text: str, place: int) -> int:
+def redact_offset(text: str, place: int) -> int:
     """Return where a place in a text is once that is redacted; one in a secret is at its end."""
-    for start, end in reversed(secrets(text)):
+    for start, end in reversed(find_credentials(text)):
         if place > start:
             place = max(place, end) - (end - start) + len(_MARK)
     return place
 
 
-def redacted_all(content: Any) -> Any:
+def redact_all(content: Any) -> Any:
     """Return a document with all of its texts redacted."""
     if isinstance(content, str):
-        return redacted(content)
+        return redact(content)
     if isinstance(content, dict):
-        return {key: redacted_all(one) for key, one in content.items()}
+        return {key: redact_all(one) for key, one in content.items()}
     if isinstance(content, list | tuple):
-        return [redacted_all(one) for one in content]
+        return [redact_all(one) for one in content]
     return content
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from engine.value import value
+from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
-@value
+@frozen
 class Resource:
     """What it is called, what was asked of it, and what it waits for."""
 

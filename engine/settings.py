@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
-from engine.errors import Forbidden, UsageError
-from engine.trust import weakness
-from engine.value import value
+from engine.errors import PermissionDenied, UsageError
+from engine.frozen import frozen
+from engine.system.permissions import untrusted_reason
 
 
-@value
+@frozen
 class Settings:
     """Given to the composition root, which makes the kinds with it."""
 
@@ -60,13 +60,13 @@ def _ours(default: str, variable: str) -> str:
     folder = os.path.normpath(folder)
     try:
         found = os.lstat(folder)
-        what = weakness(found)
+        what = untrusted_reason(found)
         if not what and stat.S_ISLNK(found.st_mode):
-            what = weakness(os.stat(folder))
+            what = untrusted_reason(os.stat(folder))
     except OSError:
-        return folder  # whoever needs it makes it (`engine.files.private_folder`)
+        return folder  # whoever needs it makes it (`engine.system.files.make_private_dir`)
     if what:
-        raise Forbidden(
+        raise PermissionDenied(
             f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
             hint=f"nobody knows who wrote what is in it: name another by `{variable}`",
         )

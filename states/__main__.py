@@ -6,23 +6,23 @@ import gc
 import os
 import sys
 
-from engine.cli import main as run
-from engine.loading import Composition
-from engine.verbs import VERBS
+from engine.cli.commands import COMMANDS
+from engine.cli.main import main as run
+from engine.declaration.load import KindRegistry
 from states.command import CommandKind
-from states.interpreter import InterpreterKind
+from states.commands import commands
+from states.interpreter.kind import InterpreterKind
 from states.link import LinkKind
 from states.venv.kind import VenvKind
-from states.verbs import verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
 
 
-def compose(settings: Settings) -> Composition:
+def build_registry(settings: Settings) -> KindRegistry:
     """Make the kinds for one run."""
-    return Composition(
+    return KindRegistry(
         kinds={
             "interpreter": InterpreterKind(settings),
             "venv": VenvKind(settings),
@@ -51,8 +51,8 @@ def main() -> int:
     gc.set_threshold(100_000)
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     # The verbs of a run with nothing to do are the engine's: others are not imported for it.
-    extra = () if any(word == verb.name for verb in VERBS) else verbs(word)
-    return run(compose, extra)
+    extra = () if any(word == verb.name for verb in COMMANDS) else commands(word)
+    return run(build_registry, extra)
 
 
 if __name__ == "__main__":

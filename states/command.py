@@ -11,35 +11,35 @@ import json
 import os
 
 from engine import progress
-from engine.errors import ConvergeError, Forbidden
-from engine.files import private_folder, sha256, write_durably
-from engine.value import derived, key, replace, value
+from engine.errors import ConvergeError, PermissionDenied
+from engine.frozen import computed, field, frozen, replace
+from engine.system.files import make_private_dir, sha256, write_durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.declaration.inputs import TableInputs
     from engine.diff import Change, Diff
     from engine.kind import State
     from engine.settings import Settings
-    from engine.source import Source
 
 _A_YEAR = 365 * 86400
 """In seconds. What waits longer was not meant, and numbers have an end for the kernel."""
 
 
-@value
+@frozen
 class Command:
     """One command, as a list of words; no shell is involved."""
 
-    argv: tuple[str, ...] = key("The program and its arguments.")
-    on_change: tuple[str, ...] = key(
+    argv: tuple[str, ...] = field("The program and its arguments.")
+    on_change: tuple[str, ...] = field(
         "Run when any of these has changed since it last succeeded.", default=()
     )
-    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
-    cwd: str = key("The folder to run it in.", default="/")
-    timeout: int = key("Seconds it may take.", default=300)
-    name: str = derived(default="")
+    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
+    cwd: str = field("The folder to run it in.", default="/")
+    timeout: int = field("Seconds it may take.", default=300)
+    name: str = computed(default="")
     """Tells two equal commands apart: the declaring file and the table's name."""
 
 
@@ -53,7 +53,7 @@ class CommandKind:
     def __init__(self, settings: Settings) -> None:
         self.folder = os.path.join(settings.state, "commands")
 
-    def complete(self, spec: Command, source: Source) -> Command:
+    def complete(self, spec: Command, source: TableInputs) -> Command:
         """Check the words."""
         if not spec.argv or not spec.argv[0].strip():
             source.problem(
@@ -109,19 +109,21 @@ class CommandKind:
 
     def lock(self, spec: Command) -> str | None:
         """One run at a time."""
-        private_folder(self.folder)
+        make_private_dir(self.folder)
         return self._note(spec).removesuffix(".json") + ".lock"
 
     def apply(self, spec: Command, diff: Diff) -> None:
         """Run it; note what it succeeded for."""
         import subprocess
 
-        from states import child
+        from states.system import subprocesses
 
         progress.step(f"running {spec.argv[0]}")
-        env = child.environment(_home(), {"TMPDIR": "/tmp"})
+        env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp"})
         try:
-            ended = child.run(spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False)
+            ended = subprocesses.run(
+                spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False
+            )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise _not_started(spec, error) from None
         except subprocess.TimeoutExpired:
@@ -134,7 +136,7 @@ class CommandKind:
                 hint="it is run again by the next apply",
                 output=ended.last_lines(),
             )
-        write_durably(self._note(spec), json.dumps(dict(diff.desired or {})).encode(), 0o600)
+        write_durable(self._note(spec), json.dumps(dict(diff.desired or {})).encode(), 0o600)
 
     def remarks(self, spec: Command) -> Iterable[str]:
         """There is nothing to say."""
@@ -164,7 +166,7 @@ def _not_started(spec: Command, error: OSError) -> ConvergeError:
     else:
         hint = "PATH is the system's own; give the absolute path of another program"
     words = f"cannot run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
-    return (Forbidden if denied else ConvergeError)(words, hint=hint)
+    return (PermissionDenied if denied else ConvergeError)(words, hint=hint)
 
 
 def _identity(state: State | None) -> str:

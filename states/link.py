@@ -8,33 +8,33 @@ import stat
 from contextlib import suppress
 
 from engine.errors import ConvergeError
-from engine.files import flush_folder, make_folders, symlink
-from engine.trust import refuse_led
-from engine.value import derived, key, replace, value
+from engine.frozen import computed, field, frozen, replace
+from engine.system.files import fsync_dir, make_dirs, symlink
+from engine.system.permissions import require_trusted_symlinks
+from states.venv.generations.nesting import refuse_nested
+from states.venv.generations.store import store_of
 from states.venv.kind import NEW
-from states.venv.store import store_of
-from states.venv.within import refuse_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Literal
 
+    from engine.declaration.inputs import TableInputs
     from engine.diff import Change, Diff
     from engine.kind import State
-    from engine.source import Source
 
 
-@value
+@frozen
 class Link:
     """One symlink; the name of the table is its path."""
 
-    to: str = key("What it leads to: `venv.NAME:path/inside`, or an absolute path.", default="")
-    needs: tuple[str, ...] = key("Addresses of what must be there first.", default=())
-    state: Literal["present", "absent"] = key("Whether it should be there.", default="present")
-    path: str = derived(default="")
+    to: str = field("What it leads to: `venv.NAME:path/inside`, or an absolute path.", default="")
+    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
+    state: Literal["present", "absent"] = field("Whether it should be there.", default="present")
+    path: str = computed(default="")
     """The name of the table, absolute."""
-    led: str = derived(default="")
+    led: str = computed(default="")
     """What a link that vanished from its file led to: another one is somebody else's."""
 
 
@@ -45,7 +45,7 @@ class LinkKind:
     fixed: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
 
-    def complete(self, spec: Link, source: Source) -> Link:
+    def complete(self, spec: Link, source: TableInputs) -> Link:
         """Take the path from the table's name."""
         name = str(source.table[-1])
         path = source.path(name, ())
@@ -111,7 +111,7 @@ class LinkKind:
             return dangling
         wanted = {"to": target, "target": "there"}
         if observed != wanted:
-            refuse_within(spec.path)
+            refuse_nested(spec.path)
         return wanted
 
     def explain(self, spec: Link, change: Change) -> str:
@@ -127,10 +127,10 @@ class LinkKind:
     def apply(self, spec: Link, diff: Diff) -> None:
         """Put the link in place of what is there, in one rename."""
         folder, name = os.path.split(spec.path)
-        refuse_led(folder)
+        require_trusted_symlinks(folder)
         if diff.desired is None:
             os.unlink(spec.path)
-            flush_folder(folder)
+            fsync_dir(folder)
             return
         target = diff.desired["to"]
         if not os.path.exists(os.path.join(folder, target)):
@@ -140,11 +140,11 @@ class LinkKind:
                 if spec.to.startswith("venv.")
                 else "make that first; a link is put only where it leads to something",
             )
-        make_folders(folder)
+        make_dirs(folder)
         _clear(folder, name)
         while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
             pass  # another engine took what we had put aside for left over
-        flush_folder(folder)
+        fsync_dir(folder)
 
     def remarks(self, spec: Link) -> Iterable[str]:
         """There is nothing to say."""

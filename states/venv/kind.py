@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from engine.errors import ConvergeError
-from states.venv.observation import FOREIGN, View, artifacts_of, look, owners
-from states.venv.receipt import lock_text
-from states.venv.seal import AS_SEALED
+from states.venv.generations.nesting import refuse_nested
+from states.venv.generations.store import create_store, lock_of, store_of
+from states.venv.integrity.manifest import INTACT
+from states.venv.integrity.receipt import lock_text
+from states.venv.observe import FOREIGN, Observation, artifacts_of, observe, owners
 from states.venv.spec import Venv
-from states.venv.store import lock_of, prepare, store_of
-from states.venv.within import refuse_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.declaration.inputs import TableInputs
     from engine.diff import Change, Diff
     from engine.kind import State
     from engine.settings import Settings
-    from engine.source import Source
-    from states.python import Python
-    from states.venv.choice import Choice
+    from states.interpreter.discovery import Python
+    from states.venv.resolve.selection import Selection
 
 NEW = "new"
 """Stands for the generation that a plan cannot name yet."""
@@ -34,16 +34,16 @@ class VenvKind:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.views: dict[str, View] = {}
-        self.choices: dict[str, Choice] = {}
+        self.views: dict[str, Observation] = {}
+        self.choices: dict[str, Selection] = {}
         self.pythons: dict[str, Python] = {}
 
-    def complete(self, spec: Venv, source: Source) -> Venv:
+    def complete(self, spec: Venv, source: TableInputs) -> Venv:
         """Make paths absolute, read what the table names, and check all of it."""
         # Imported here: a remembered declaration is complete already.
-        from states.venv.completion import complete
+        from states.venv.resolve.validate import validate
 
-        return complete(spec, source, locking=self.settings.locking)
+        return validate(spec, source, locking=self.settings.locking)
 
     def claims(self, spec: Venv) -> Iterable[str]:
         """A venv owns its path, and the store beside it."""
@@ -60,23 +60,23 @@ class VenvKind:
 
     def observe(self, spec: Venv) -> State | None:
         """Look at the path, the receipt, and the stat of every sealed file."""
-        view = look(spec)
+        view = observe(spec)
         self.views[spec.path] = view
         return view.state
 
     def asks(self, spec: Venv, observed: State | None) -> bool:
         """Versions must be chosen, or an interpreter looked for."""
-        from states.venv.choice import answered
+        from states.venv.resolve.selection import is_current
 
         if spec.state == "absent" or self.views[spec.path].held:
             return False
-        return not answered(spec, self.views[spec.path], self.settings.upgrade)
+        return not is_current(spec, self.views[spec.path], self.settings.upgrade)
 
     def desire(
         self, spec: Venv, observed: State | None, needed: Mapping[str, State | None]
     ) -> State | None:
         """Say what the venv should be: the declared, with the versions that were chosen."""
-        from states.venv import choice as choices
+        from states.venv.resolve import selection as choices
 
         view = self.views[spec.path]
         if observed is not None and observed.get("path") == FOREIGN:
@@ -86,11 +86,11 @@ class VenvKind:
         if observed is not None and view.held:
             return _untouched(spec, observed, view)
         if observed is None:
-            refuse_within(spec.path)
+            refuse_nested(spec.path)
         request = _request(spec, needed)
         chosen = self.choices.get(spec.path)
         if chosen is None:
-            chosen = choices.choose(spec, request, view, self.settings)
+            chosen = choices.select(spec, request, view, self.settings)
             self.choices[spec.path] = chosen
         desired = {
             "path": spec.path,
@@ -103,7 +103,7 @@ class VenvKind:
             **{f"package.{one.name}": one.identity() for one in chosen.packages},
         }
         sealed = {
-            name: AS_SEALED
+            name: INTACT
             for name, trouble in (observed or {}).items()
             if name.startswith("file.") and trouble != "unexpected"
         }
@@ -111,24 +111,24 @@ class VenvKind:
 
     def explain(self, spec: Venv, change: Change) -> str:
         """Say why, in a few words."""
-        from states.venv.reasons import reason
+        from states.venv.explain import explain
 
-        return reason(spec, change, self.views.get(spec.path), self.choices.get(spec.path))
+        return explain(spec, change, self.views.get(spec.path), self.choices.get(spec.path))
 
     def lock(self, spec: Venv) -> str | None:
         """Lock the store, made if missing."""
         store = store_of(spec.path)
         if spec.state == "present":
-            from states.venv.room import told_if_full
+            from states.venv.build.disk_space import explain_disk_full
 
             chosen, views = self.choices.get(spec.path), list(self.views.values())
-            with told_if_full(store, chosen, self.settings, views):
-                prepare(store, spec.path)
+            with explain_disk_full(store, chosen, self.settings, views):
+                create_store(store, spec.path)
         return lock_of(store, spec.path)
 
     def apply(self, spec: Venv, diff: Diff) -> None:
         """Build aside, switch once; or remove."""
-        from states.venv.making import make, remove, restore
+        from states.venv.apply import apply, remove, restore
 
         view = self.views[spec.path]
         if view.held:
@@ -140,7 +140,7 @@ class VenvKind:
         # A copy at once: other venvs are looked at meanwhile.
         others = list(self.views.values())
         donors = tuple(one for one in others if one is not view and one.receipt is not None)
-        self.choices[spec.path] = make(
+        self.choices[spec.path] = apply(
             spec, view.store, self.choices[spec.path], self.settings, (view, *donors)
         )
 
@@ -151,7 +151,7 @@ class VenvKind:
             return
         same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, chosen.request)
         if view.stale or not same or lock_text(view.root, view.receipt) is None:
-            from states.venv.memory import refresh
+            from states.venv.refresh import refresh
 
             refresh(spec, view, chosen)
 
@@ -180,7 +180,7 @@ def _admit(spec: Venv, *, held: bool) -> None:
         )
 
 
-def _untouched(spec: Venv, observed: State, view: View) -> State:
+def _untouched(spec: Venv, observed: State, view: Observation) -> State:
     """Ask of a held venv to stay as it is; it is not built anew from a wish that was rejected."""
     trouble = view.troubles[0].removeprefix("file.") if view.troubles else ""
     condition = view.receipt.python.condition() if view.receipt else ""

@@ -10,16 +10,16 @@ from tests.integration.interpreters import fingerprint, private_interpreter
 
 PROGRAM = """\
 import os, sys
-from states.venv import bare
+from states.venv.build import base_env
 
-create = bare.create
+create = base_env.create
 
 def damaged(root, *arguments, **options):
     create(root, *arguments, **options)
     {damage}
 
-import states.venv.building
-states.venv.building.create = damaged
+import states.venv.build.build
+states.venv.build.build.create = damaged
 from states.__main__ import main
 sys.exit(main())
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.lock import holding
+from engine.system.lock import hold_lock
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, without_proc
 
@@ -53,7 +53,7 @@ def test_generation_in_use_is_detected_by_its_lease(
 def test_lock_holder_without_proc_is_unknown(host_with_wheels: Host, in_chroot: list[str]) -> None:
     host_with_wheels.declare(["beta"])
     host_with_wheels.apply_ok()
-    with holding(lambda: str(host_with_wheels.store / "lock"), 1):
+    with hold_lock(lambda: str(host_with_wheels.store / "lock"), 1):
         refused = host_with_wheels.run("gc", "converge.toml", "--lock-timeout=0", prefix=in_chroot)
 
     assert refused.code == 75

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from states import child
+from states.system import subprocesses
 from tests.integration.host import Host
 from tests.support.command import changes, reasons
 
@@ -86,7 +86,7 @@ sys.exit(3)
 def test_command_output_is_truncated_to_its_end() -> None:
     argv = [sys.executable, "-c", LONG_OUTPUT]
 
-    completed = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+    completed = subprocesses.run(argv, env={"PATH": os.defpath}, cwd="/")
 
     assert completed.status == 3
     assert len(completed.output) < 1_100_000
@@ -98,7 +98,7 @@ def test_command_output_is_truncated_to_its_end() -> None:
 def test_command_output_redacts_password_at_a_truncation() -> None:
     argv = [sys.executable, "-c", "print('x' * 8176 + ' https://ann:sesame@host/' + 'x' * 9000)"]
 
-    completed = child.run(argv, env={"PATH": os.defpath}, cwd="/")
+    completed = subprocesses.run(argv, env={"PATH": os.defpath}, cwd="/")
 
     assert "xxx https://" in completed.output
     assert "ann" not in completed.output
@@ -139,7 +139,7 @@ def test_command_with_another_uid_still_times_out(
 
     monkeypatch.setattr(os, "killpg", refuse)
     with pytest.raises(subprocess.TimeoutExpired):
-        child.run(["sleep", "1"], env={"PATH": os.defpath}, cwd="/", timeout=0.1)
+        subprocesses.run(["sleep", "1"], env={"PATH": os.defpath}, cwd="/", timeout=0.1)
 
 
 @pytest.mark.parametrize("options", [[], ["--detailed-exitcode"]])

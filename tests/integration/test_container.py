@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import syscalls
-from states.venv.store import current, leftovers, prepare, publish, store_of
+from engine.system import linux
+from states.venv.generations.store import create_store, list_unfinished, live_id, publish, store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, overlay, small_disk
 
@@ -108,10 +108,10 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     def refuse(path: str, _: str) -> None:
         raise OSError(error_number, os.strerror(error_number), path)
 
-    monkeypatch.setattr(syscalls, "exchange", refuse)
+    monkeypatch.setattr(linux, "exchange", refuse)
     path = tmp_path / "app"
     store = store_of(str(path))
-    prepare(store, str(path))
+    create_store(store, str(path))
     path.mkdir()
     (path / "data.txt").touch()
     with pytest.raises(OSError, match=os.strerror(error_number)):
@@ -120,8 +120,8 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     (path / "data.txt").unlink()
     publish(store, "000001-0a0b0c0d")
 
-    assert current(store) == "000001-0a0b0c0d"
-    assert leftovers(store) == []
+    assert live_id(store) == "000001-0a0b0c0d"
+    assert list_unfinished(store) == []
 
 
 def test_empty_directory_from_an_image_is_replaced(host_with_wheels: Host) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.files import sha256
-from engine.value import replace
-from states import unflushed
-from states.venv import receipt as receipts
-from states.workplace import workplace
+from engine.frozen import replace
+from engine.system.files import sha256
+from states.installer import crash_safe_cache
+from states.system.scratch import scratch_dir
+from states.venv.integrity import receipt as receipts
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
@@ -220,10 +220,10 @@ def test_cache_is_synced_on_its_own_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(unflushed, "flush_file_system", synced.append)
+    monkeypatch.setattr(crash_safe_cache, "flush_file_system", synced.append)
     cache = tmp_path / "uv"
     cache.mkdir()
-    with unflushed.used(str(cache)):
+    with crash_safe_cache.open_cache(str(cache)):
         on_entry = list(synced)
 
     assert (on_entry, synced) == ([], [str(cache)])
@@ -277,6 +277,6 @@ def test_workplace_ignores_a_redirected_tempdir(
 ) -> None:
     """The default temporary directory may belong to a venv that another thread is building."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    with workplace("/dev/null/no-cache") as directory:
+    with scratch_dir("/dev/null/no-cache") as directory:
         assert os.path.isdir(directory)
         assert not Path(directory).is_relative_to(tmp_path / "temporary")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from states.child import Ended
-from states.uv import complaint
+from states.installer.uv import translate_error
+from states.system.subprocesses import Completed
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, read_only, small_disk
@@ -396,7 +396,9 @@ def test_path_may_start_with_two_slashes(host_with_wheels: Host) -> None:
     ],
 )
 def test_resource_limit_reached_by_uv_is_named(output: str, message: str) -> None:
-    error = complaint(Ended(status=2, output=f"error: Failed to install\n  {output}"), "installing")
+    error = translate_error(
+        Completed(status=2, output=f"error: Failed to install\n  {output}"), "installing"
+    )
 
     assert error.message.startswith(f"installing: {message}")
     assert (error.code, "raise the limit" in (error.hint or "")) == (74, True)

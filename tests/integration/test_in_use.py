@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from states.venv import usage
-from states.venv.retiring import in_use
+from states.venv.generations import in_use
+from states.venv.generations.gc import is_in_use
 from tests.integration.host import Host
 from tests.support.wheels import make_wheel
 
@@ -167,7 +167,7 @@ def test_process_is_found_without_its_lease(host: Host) -> None:
     command = [host.generation / "bin/python", "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         (host.generation / ".converge/lease").unlink()
-        pids = usage.processes(str(host.generation))
+        pids = in_use.using_processes(str(host.generation))
         process.communicate(b"\n")
 
     assert pids == [process.pid]
@@ -180,18 +180,18 @@ def test_process_is_found_without_its_lease(host: Host) -> None:
 def test_generation_counts_as_in_use_on_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: str, number: int
 ) -> None:
-    assert not in_use(str(tmp_path))
+    assert not is_in_use(str(tmp_path))
     (tmp_path / ".converge").mkdir()
     (tmp_path / ".converge/lease").touch()
-    assert not in_use(str(tmp_path))
+    assert not is_in_use(str(tmp_path))
 
     def failing(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(usage, "processes", lambda _: [])
+        patched.setattr(in_use, "processes", lambda _: [])
         patched.setattr(module, call, failing)
-        assert in_use(str(tmp_path))
+        assert is_in_use(str(tmp_path))
 
 
 def test_forked_child_keeps_the_generation(service: tuple[Host, subprocess.Popen[str]]) -> None:

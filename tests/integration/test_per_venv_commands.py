@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.lock import holding
+from engine.system.lock import hold_lock
 from tests.integration.host import Host
 from tests.support.command import Completed
 
@@ -55,7 +55,7 @@ def parse_report(run: Completed) -> dict[str, Any]:
 
 def test_gc_exit_code_is_specific_when_stderr_is_full(three_venv_host: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json")
-    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+    with hold_lock(lambda: str(store(three_venv_host, "b") / "lock"), 1):
         result = three_venv_host.run(*arguments, prefix=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
 
     assert result.code == 75
@@ -67,7 +67,7 @@ def test_gc_exit_code_is_specific_when_stderr_is_full(three_venv_host: Host) -> 
 
 def test_gc_reports_its_deletions_when_one_venv_is_locked(three_venv_host: Host) -> None:
     arguments = ("gc", "converge.toml", "--keep=0", "--lock-timeout=0.1")
-    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+    with hold_lock(lambda: str(store(three_venv_host, "b") / "lock"), 1):
         result = three_venv_host.run(*arguments)
         again = three_venv_host.run(*arguments, "--json")
 
@@ -129,7 +129,7 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
 def test_gc_failures_of_several_classes_exit_with_1(three_venv_host: Host) -> None:
     (store(three_venv_host, "c") / "lock").unlink()
     (store(three_venv_host, "c") / "lock").mkdir()
-    with holding(lambda: str(store(three_venv_host, "b") / "lock"), 1):
+    with hold_lock(lambda: str(store(three_venv_host, "b") / "lock"), 1):
         result = three_venv_host.run(
             "gc", "converge.toml", "--keep=0", "--lock-timeout=0.1", "--json"
         )

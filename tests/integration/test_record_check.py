@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.files import sha256
+from engine.system.files import sha256
 from tests.integration.host import MINOR, Host
 
 SITE = f"lib/{MINOR}/site-packages"

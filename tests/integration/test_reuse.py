@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.value import replace
-from states.venv import receipt as receipts
-from states.venv import seal as seals
+from engine.frozen import replace
+from states.venv.integrity import manifest as seals
+from states.venv.integrity import receipt as receipts
 from tests.integration.host import MINOR, Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 from tests.support import backend
@@ -48,7 +48,7 @@ def forge(generation: Path) -> None:
     )
     (generation / MODULE).write_text(MALICIOUS)
     for path in (MODULE, RECORD):
-        manifest[path] = seals.entry(root, path, manifest[path].package)
+        manifest[path] = seals.stat_entry(root, path, manifest[path].package)
     dumped = seals.dump(manifest)
     (generation / ".converge/seal.json").write_bytes(dumped)
     packages = tuple(replace(package, record="") for package in receipt.packages)

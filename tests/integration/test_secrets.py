@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from states.credentials import without
+from states.installer.credentials import strip_credentials
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.support.command import Completed
@@ -284,7 +284,7 @@ def test_invalid_url_from_a_reference_isnt_printed(
     ],
 )
 def test_only_credentials_are_removed_from_a_url(url: str, kept: str) -> None:
-    assert without(url) == kept
+    assert strip_credentials(url) == kept
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from engine.lock import holding
-from states.venv.retiring import retirable
-from states.venv.store import leftovers, store_of
+from engine.system.lock import hold_lock
+from states.venv.generations.gc import collectable
+from states.venv.generations.store import list_unfinished, store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
 from tests.support.command import reasons
@@ -248,10 +248,10 @@ def test_unreadable_generation_isnt_deleted(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, failing)
-        for list_deletable in (leftovers, partial(retirable, keep=0)):
+        for list_deletable in (list_unfinished, partial(collectable, keep=0)):
             with pytest.raises(OSError, match="Input/output error"):
                 list_deletable(store)
-    assert retirable(store, keep=1) == leftovers(store) == []
+    assert collectable(store, keep=1) == list_unfinished(store) == []
 
 
 def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None:
@@ -277,7 +277,7 @@ def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> No
     host_with_wheels.declare(["beta<2"])
     host_with_wheels.apply_ok()
     (host_with_wheels.store / "generations/000009-abcdef00").mkdir()
-    with holding(lambda: str(host_with_wheels.store / "lock"), 1):
+    with hold_lock(lambda: str(host_with_wheels.store / "lock"), 1):
         planned = host_with_wheels.run("gc", "converge.toml", "--dry-run")
 
     assert planned.out == "nothing to remove\n"

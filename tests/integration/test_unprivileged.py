@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.holder import lockers
-from engine.lock import holding
+from engine.system.lock import hold_lock
+from engine.system.lock_owner import lock_owners
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID
@@ -181,8 +181,8 @@ def test_generation_that_root_is_building_isnt_unfinished(user_host: Host) -> No
     cache = {"CONVERGE_CACHE_DIR": str(user_host.directory / "home/cache")}
     (user_host.store / "generations/000002-0a0b0c0d").mkdir(0o700)
 
-    with holding(lambda: str(user_host.store / "lock"), 1):
-        if not lockers((user_host.store / "lock").stat()):
+    with hold_lock(lambda: str(user_host.store / "lock"), 1):
+        if not lock_owners((user_host.store / "lock").stat()):
             pytest.skip("the kernel lists locks with a different device number here")
         meanwhile = user_host.check(prefix=DROP, env=cache)
     afterwards = user_host.check(prefix=DROP, env=cache)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.converge import BringAbout, Foretell, Result, Run, converge
+from engine.converge import Apply, DryRun, Result, Strategy, converge
+from engine.declaration.load import load_declaration, read_sources
 from engine.kind import Kind
-from engine.loading import load, read_texts
 from engine.resource import Resource
 from engine.settings import Settings
-from states.__main__ import compose
+from states.__main__ import build_registry
 from tests.laws.samples import Sample
 
 FileState = tuple[int, int, int, bytes]
@@ -36,24 +36,26 @@ class Sandbox:
     def declare(self, table: str) -> Resource:
         """Write the declaration and return its only resource."""
         self.file.write_text(table.replace("@", str(self.directory)))
-        (resource,) = load(read_texts([str(self.file)]), compose(self.settings), None)
+        (resource,) = load_declaration(
+            read_sources([str(self.file)]), build_registry(self.settings), None
+        )
         assert resource.kind == self.sample.kind
         return resource
 
     def kind(self) -> Kind:
         """Return a new instance of the kind, as each run of the command does."""
-        return compose(self.settings).kinds[self.sample.kind]
+        return build_registry(self.settings).kinds[self.sample.kind]
 
     def plan(self, resource: Resource) -> Result:
         """Run the loop without changes."""
-        return self._converge(resource, Foretell())
+        return self._converge(resource, DryRun())
 
     def apply(self, resource: Resource) -> Result:
         """Run the loop and make the changes."""
-        return self._converge(resource, BringAbout(0))
+        return self._converge(resource, Apply(0))
 
-    def _converge(self, resource: Resource, run: Run) -> Result:
-        (result,) = converge((resource,), compose(self.settings).kinds, run)
+    def _converge(self, resource: Resource, run: Strategy) -> Result:
+        (result,) = converge((resource,), build_registry(self.settings).kinds, run)
         if result.error is not None:
             raise result.error
         return result

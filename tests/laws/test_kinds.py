@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.converge import difference
+from engine.converge import diff_resource
+from engine.declaration.load import from_dict, to_dict
 from engine.kind import State
-from engine.loading import freeze, thaw
-from engine.lock import holding
 from engine.settings import Settings
-from states.__main__ import compose
+from engine.system.lock import hold_lock
+from states.__main__ import build_registry
 from tests.crash.sweep import sample as choose_some
 from tests.laws.kill_before_change import KILLED
 from tests.laws.samples import SAMPLES, Sample
@@ -55,7 +55,7 @@ def _create_sandbox(sample: Sample, parent: Path, cache: str) -> Sandbox:
 
 
 def test_every_kind_has_a_sample(tmp_path: Path) -> None:
-    kinds = compose(Settings(cache=str(tmp_path), state=str(tmp_path))).kinds
+    kinds = build_registry(Settings(cache=str(tmp_path), state=str(tmp_path))).kinds
     assert sorted(kinds) == sorted(sample.kind for sample in SAMPLES)
 
 
@@ -162,11 +162,11 @@ def test_kind_apply_is_idempotent(sandbox: Sandbox) -> None:
     resource = sandbox.declare(sandbox.sample.first)
     kind = sandbox.kind()
     spec = resource.spec
-    with holding(lambda: kind.lock(spec), 0):
-        diff = difference(kind, resource, {})
+    with hold_lock(lambda: kind.lock(spec), 0):
+        diff = diff_resource(kind, resource, {})
         for _ in range(2):
             kind.apply(spec, diff)
-            assert not difference(kind, resource, {})
+            assert not diff_resource(kind, resource, {})
 
 
 def test_apply_writes_only_owned_paths(sandbox: Sandbox) -> None:
@@ -206,8 +206,8 @@ def test_removal_deletes_only_the_resource(sandbox: Sandbox) -> None:
 
 def test_spec_survives_the_cache(sandbox: Sandbox) -> None:
     resource = sandbox.declare(sandbox.sample.first)
-    cached = json.loads(json.dumps(freeze(resource)))
-    assert thaw(cached, compose(sandbox.settings)) == resource
+    cached = json.loads(json.dumps(to_dict(resource)))
+    assert from_dict(cached, build_registry(sandbox.settings)) == resource
 
 
 def test_kind_lock_is_in_a_private_directory(sandbox: Sandbox) -> None:

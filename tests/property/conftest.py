@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine.loading import Text
+from engine.declaration.load import SourceFile
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=_SLOW)
 settings.register_profile("wide", deadline=None, max_examples=5000, suppress_health_check=_SLOW)
 
-Declare = Callable[[str], tuple[Text, ...]]
+Declare = Callable[[str], tuple[SourceFile, ...]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +32,7 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
     """Return a function that turns text into the content of a declaration."""
     directory = tmp_path_factory.mktemp("declared")
     return lambda content: (
-        Text(file=str(directory / "widgets.toml"), folder=str(directory), content=content),
+        SourceFile(file=str(directory / "widgets.toml"), folder=str(directory), content=content),
     )
 
 

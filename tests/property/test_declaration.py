@@ -7,10 +7,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.excerpts import placed, problem_reports, problems_text
-from engine.loading import Text, load
-from engine.problems import DeclarationError
-from engine.render import Paint
+from engine.declaration.diagnostics import DeclarationError
+from engine.declaration.load import SourceFile, load_declaration
+from engine.output.snippets import diagnostic_reports, format_diagnostics, locate_all
+from engine.output.text import Paint
 from engine.resource import Resource
 from tests.property.conftest import Declare
 from tests.property.strategies import Tables, as_json, as_toml, mangled, widget_tables
@@ -18,10 +18,10 @@ from tests.unit.widget_kind import widget_registry
 
 
 def _load(
-    sources: tuple[Text, ...], cache: str | None = None
+    sources: tuple[SourceFile, ...], cache: str | None = None
 ) -> tuple[Resource, ...] | DeclarationError:
     try:
-        return load(sources, widget_registry(), cache)
+        return load_declaration(sources, widget_registry(), cache)
     except DeclarationError as error:
         return error
 
@@ -33,13 +33,13 @@ def test_any_text_loads_or_reports_valid_locations(declare: Declare, text: str) 
         return
     assert error.problems
     lines = text.removeprefix("\ufeff").split("\n")
-    for problem in placed(error):
+    for problem in locate_all(error):
         assert problem.message
         assert 0 <= problem.line <= len(lines)
         if problem.line:
             assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
-    assert len(problem_reports(error)) == len(error.problems)
-    output = problems_text(error, Paint(on=False))
+    assert len(diagnostic_reports(error)) == len(error.problems)
+    output = format_diagnostics(error, Paint(on=False))
     assert "https://ann:s3cret@" not in output
     assert "\x1b" not in output
 

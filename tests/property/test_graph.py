@@ -6,9 +6,9 @@ from itertools import pairwise
 
 from hypothesis import assume, given
 
-from engine.graph import closure
-from engine.loading import load
-from engine.problems import DeclarationError
+from engine.declaration.diagnostics import DeclarationError
+from engine.declaration.graph import with_dependencies
+from engine.declaration.load import load_declaration
 from tests.property.conftest import Declare
 from tests.property.strategies import Tables, as_toml, widget_tables
 from tests.unit.widget_kind import widget_registry
@@ -30,16 +30,16 @@ def test_order_takes_the_first_ready_resource(declare: Declare, tables: Tables) 
                 if address not in expected and needs[address] <= {*expected}
             )
         )
-    order = load(declare(as_toml(tables)), widget_registry(), None)
+    order = load_declaration(declare(as_toml(tables)), widget_registry(), None)
     assert [resource.address for resource in order] == expected
 
 
 @given(widget_tables())
 def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: Tables) -> None:
-    order = load(declare(as_toml(tables)), widget_registry(), None)
+    order = load_declaration(declare(as_toml(tables)), widget_registry(), None)
     needs = _needs(tables)
     for wanted in needs:
-        selected = [resource.address for resource in closure(order, {wanted})]
+        selected = [resource.address for resource in with_dependencies(order, {wanted})]
         assert wanted in selected
         assert all(needs[address] <= {*selected} for address in selected)
         assert selected == [resource.address for resource in order if resource.address in selected]
@@ -53,7 +53,7 @@ def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: T
 def test_cycle_error_lists_existing_edges(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
     try:
-        load(declare(as_toml(tables)), widget_registry(), None)
+        load_declaration(declare(as_toml(tables)), widget_registry(), None)
     except DeclarationError as error:
         (problem,) = error.problems
     else:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.files import sha256
-from states.venv import seal
-from states.venv.store import NOTES
+from engine.system.files import sha256
+from states.venv.generations.store import METADATA_DIR
+from states.venv.integrity import manifest
 
 NAMES = st.lists(
     st.binary(min_size=1, max_size=20).filter(
@@ -35,27 +35,29 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
     root = str(directory / "generation")
     shutil.rmtree(root, ignore_errors=True)
     site = os.path.join(root, "lib/python3.11/site-packages")
-    for subdirectory in (site, os.path.join(root, NOTES)):
+    for subdirectory in (site, os.path.join(root, METADATA_DIR)):
         os.makedirs(subdirectory)
     for index, name in enumerate(names):
         with open(os.path.join(os.fsencode([root, site][index % 2]), name), "wb") as stream:
             stream.write(name)
-    manifest = {path: seal.entry(root, path) for path, _ in seal.walk(root)}
-    Path(root, NOTES, "seal.json").write_bytes(seal.dump(manifest))
-    Path(root, NOTES, "stats").write_bytes(seal.stats(root, seal.watched(manifest, ())))
+    manifest = {path: manifest.stat_entry(root, path) for path, _ in manifest.walk(root)}
+    Path(root, METADATA_DIR, "seal.json").write_bytes(manifest.dump(manifest))
+    Path(root, METADATA_DIR, "stats").write_bytes(
+        manifest.pack_stats(root, manifest.stat_paths(manifest, ()))
+    )
     return root
 
 
 @given(NAMES)
 def test_manifest_survives_a_round_trip(directory: Path, names: list[bytes]) -> None:
     root = _create_generation(directory, names)
-    data = Path(root, NOTES, "seal.json").read_bytes()
-    manifest = seal.load(root, sha256(data))
+    data = Path(root, METADATA_DIR, "seal.json").read_bytes()
+    manifest = manifest.load(root, sha256(data))
     assert manifest is not None
     assert {os.path.basename(os.fsencode(path)) for path in manifest} >= {*names}
-    assert seal.dump(manifest) == data
-    assert seal.load(root, sha256(data + b" ")) is None
-    assert {*seal.remembered(root)} == {*seal.watched(manifest, ())}
+    assert manifest.dump(manifest) == data
+    assert manifest.load(root, sha256(data + b" ")) is None
+    assert {*manifest.load_stats(root)} == {*manifest.stat_paths(manifest, ())}
 
 
 @given(NAMES, st.data())
@@ -63,15 +65,15 @@ def test_any_modification_is_detected(
     directory: Path, names: list[bytes], data: st.DataObject
 ) -> None:
     root = _create_generation(directory, names)
-    assert seal.untouched(root)
-    stats = seal.remembered(root)
+    assert manifest.stats_match(root)
+    stats = manifest.load_stats(root)
     path = data.draw(st.sampled_from(sorted(stats)))
     absolute_path = os.path.join(root, path)
-    assert stats[path] == seal.look(absolute_path)
+    assert stats[path] == manifest.stat_key(absolute_path)
 
     data.draw(st.sampled_from([_rewrite, _change_mode, _replace]))(absolute_path)
 
-    assert not seal.untouched(root)
+    assert not manifest.stats_match(root)
 
 
 def _rewrite(path: str) -> None:
@@ -105,10 +107,10 @@ def test_torn_stat_cache_is_never_trusted(
     directory: Path, names: list[bytes], data: st.DataObject
 ) -> None:
     root = _create_generation(directory, names)
-    file = Path(root, NOTES, "stats")
+    file = Path(root, METADATA_DIR, "stats")
     complete = file.read_bytes()
     cut = data.draw(st.integers(0, len(complete) - 1))
     torn = data.draw(st.sampled_from([complete[:cut], complete[cut:], bytes(len(complete))]))
     file.write_bytes(torn)
-    assert torn == complete or not seal.untouched(root)
-    seal.remembered(root)  # doesn't raise
+    assert torn == complete or not manifest.stats_match(root)
+    manifest.load_stats(root)  # doesn't raise

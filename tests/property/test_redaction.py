@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.redaction import redacted, redacted_all, redacted_place, secrets
+from engine.redaction import find_credentials, redact, redact_all, redact_offset
 
 _MARKS = "-._~!$&()*+,;=:%@"
 ENCODED = st.text(st.sampled_from(f"abzAZ019{_MARKS}"), min_size=6, max_size=20)
@@ -30,22 +30,22 @@ def test_redact_hides_a_password_in_any_text(
 ) -> None:
     url = f"{scheme}://ann:{password}@host.example/simple/"
     text = f"{before} {url} {after}"
-    hidden = redacted(text)
+    hidden = redact(text)
     assert hidden == f"{before} {scheme}://****@host.example/simple/ {after}"
-    assert redacted(hidden) == hidden
-    assert redacted_all({"a": [text]}) == {"a": [hidden]}
+    assert redact(hidden) == hidden
+    assert redact_all({"a": [text]}) == {"a": [hidden]}
 
 
 @given(st.text("htps:/@ab1.# \"'[]", max_size=60))
 def test_redact_is_idempotent_and_offsets_stay_inside(text: str) -> None:
-    hidden = redacted(text)
-    spans = secrets(text)
+    hidden = redact(text)
+    spans = find_credentials(text)
     assert all(0 <= start < end <= len(text) for start, end in spans)
     assert all(first[1] <= second[0] for first, second in pairwise(spans))
     for offset in range(len(text) + 1):
-        assert 0 <= redacted_place(text, offset) <= len(hidden)
+        assert 0 <= redact_offset(text, offset) <= len(hidden)
 
 
 @given(st.text(max_size=80).filter(lambda text: "@" not in text))
 def test_redact_keeps_text_without_an_at_sign(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text

@@ -12,10 +12,11 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import progress, stop
-from engine.cli import main
-from engine.loading import Composition, Text, load, read_texts
+from engine import progress
+from engine.cli.main import main
+from engine.declaration.load import KindRegistry, SourceFile, load_declaration, read_sources
 from engine.resource import Resource
+from engine.system import signals
 from tests.support.command import Completed, completed
 from tests.unit.widget_kind import widget_registry
 
@@ -30,7 +31,7 @@ class CliRunner:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.registry: Callable[[], Composition] = widget_registry
+        self.registry: Callable[[], KindRegistry] = widget_registry
         """Called for each run, as the command does."""
 
     def declare(self, content: str | bytes, filename: str = "widgets.toml") -> Path:
@@ -59,15 +60,17 @@ class CliRunner:
         path = self.directory / name
         return json.loads(path.read_text()) if path.exists() else None
 
-    def read_sources(self, *filenames: str) -> tuple[Text, ...]:
+    def read_sources(self, *filenames: str) -> tuple[SourceFile, ...]:
         """Read declarations as the command does."""
-        return read_texts(
+        return read_sources(
             [str(self.directory / filename) for filename in filenames or ("widgets.toml",)]
         )
 
     def load(self, *filenames: str) -> tuple[Resource, ...]:
         """Load declarations as the command does, without a cache."""
-        return load(self.read_sources(*filenames), self.registry(), "/dev/null/no-cache")
+        return load_declaration(
+            self.read_sources(*filenames), self.registry(), "/dev/null/no-cache"
+        )
 
     def run(self, *arguments: str | Path, stdin: str | bytes = b"") -> Completed:
         """Run a command; append `widgets.toml` unless the arguments name a declaration."""
@@ -130,8 +133,8 @@ def restored_process_state() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         os.umask(umask)
-        progress.listen(progress.Reporter())
-        stop._asked = 0
+        progress.set_reporter(progress.Reporter())
+        signals._asked = 0
 
 
 def changes_of(resource: Mapping[str, Any]) -> dict[str, tuple[str | None, str | None]]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import sys
 import time
 
-from engine import progress, stop
-from engine.cli import main
+from engine import progress
+from engine.cli.main import main
+from engine.system import signals
 from tests.unit.widget_kind import Widget, widget_registry
 
 
@@ -21,7 +22,7 @@ def _pause(spec: Widget) -> None:
     if spec.path.endswith("wait"):
         with open(sys.argv[1], encoding="utf-8") as pipe:
             signalled = pipe.read()
-        while signalled and not stop.asked():
+        while signalled and not signals.asked():
             time.sleep(0.01)
         progress.step("waited")
 

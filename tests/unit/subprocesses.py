@@ -13,12 +13,12 @@ from tests.unit.cli_runner import CliRunner
 
 HOLD = """
 import subprocess, sys, os
-from engine.lock import holding, inherited
-with holding(lambda: sys.argv[1], 0):
+from engine.system.lock import hold_lock, inherited_fds
+with hold_lock(lambda: sys.argv[1], 0):
     if "child" in sys.argv:
         child = subprocess.Popen(
             [sys.executable, "-c", "import sys; print('held', flush=True); sys.stdin.read()"],
-            pass_fds=inherited(), stdin=0,
+            pass_fds=inherited_fds(), stdin=0,
         )
         child.wait()
     print("held", flush=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from states import child
-from states.venv import bytecode
+from states.system import subprocesses
+from states.venv.build import bytecode
 
 
 def test_bytecode_compilers_are_limited_to_available_cpus(
@@ -19,7 +19,7 @@ def test_bytecode_compilers_are_limited_to_available_cpus(
     lock = threading.Lock()
     running, max_running, total = 0, 0, 0
 
-    def run(*_arguments: object, **_options: object) -> child.Ended:
+    def run(*_arguments: object, **_options: object) -> subprocesses.Completed:
         nonlocal running, max_running, total
         with lock:
             running, total = running + 1, total + 1
@@ -27,9 +27,9 @@ def test_bytecode_compilers_are_limited_to_available_cpus(
         time.sleep(0.02)
         with lock:
             running -= 1
-        return child.Ended(0, "")
+        return subprocesses.Completed(0, "")
 
-    monkeypatch.setattr(child, "run", run)
+    monkeypatch.setattr(subprocesses, "run", run)
     sources = [f"{number}.py" for number in range(1000)]
     for source in sources:
         (tmp_path / source).touch()

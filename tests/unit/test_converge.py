@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from engine.converge import BringAbout, Foretell, Result, converge
-from engine.errors import CannotCreate, ConvergeError, NotConverged
+from engine.converge import Apply, DryRun, Result, converge
+from engine.errors import ConvergeError, DiskFull, NotConverged
 from engine.kind import State
 from engine.resource import Resource
 from tests.unit.widget_kind import Widget, WidgetKind
@@ -51,11 +51,11 @@ class Loop:
 
     def plan(self, *order: Resource) -> dict[str, Result]:
         """Run the loop without changes."""
-        return self._by_name(converge(order, {"widget": self.kind()}, Foretell()))
+        return self._by_name(converge(order, {"widget": self.kind()}, DryRun()))
 
     def apply(self, *order: Resource, jobs: int = 1) -> dict[str, Result]:
         """Run the loop and make the changes."""
-        return self._by_name(converge(order, {"widget": self.kind()}, BringAbout(0), jobs))
+        return self._by_name(converge(order, {"widget": self.kind()}, Apply(0), jobs))
 
     def _by_name(self, results: tuple[Result, ...]) -> dict[str, Result]:
         return {result.resource.name: result for result in results}
@@ -158,7 +158,7 @@ def test_os_error_fails_one_resource(loop: Loop) -> None:
     loop.failures["a"] = OSError(28, "No space left on device", "/somewhere")
     results = loop.apply(loop.widget("a"), loop.widget("b"))
     assert outcomes(results) == {"a": "failed", "b": "changed"}
-    assert isinstance(results["a"].error, CannotCreate)
+    assert isinstance(results["a"].error, DiskFull)
     assert "/somewhere" in str(results["a"].error)
 
 
@@ -174,7 +174,7 @@ def test_remaining_difference_after_apply_is_a_failure(tmp_path: Path) -> None:
             Path(spec.path).write_text('{"text": "something else"}')
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
-    (result,) = converge(order, {"widget": WritesSomethingElse()}, BringAbout(0))
+    (result,) = converge(order, {"widget": WritesSomethingElse()}, Apply(0))
     assert result.outcome == "failed"
     assert isinstance(result.error, NotConverged)
     assert "color, enabled, size, tags, text" in result.error.message
@@ -194,7 +194,7 @@ def test_apply_skips_work_done_by_a_concurrent_run(tmp_path: Path) -> None:
             raise AssertionError("apply was called without a difference")
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
-    (result,) = converge(order, {"widget": AppliedByOther()}, BringAbout(0))
+    (result,) = converge(order, {"widget": AppliedByOther()}, Apply(0))
     assert result.outcome == "unchanged"
 
 
@@ -219,8 +219,8 @@ def test_apply_reports_planned_changes_and_final_state(tmp_path: Path) -> None:
             Path(spec.path).write_text(json.dumps({**diff.desired, "number": "17"}))
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
-    (planned,) = converge(order, {"widget": Numbered()}, Foretell())
-    (applied,) = converge(order, {"widget": Numbered()}, BringAbout(0))
+    (planned,) = converge(order, {"widget": Numbered()}, DryRun())
+    (applied,) = converge(order, {"widget": Numbered()}, Apply(0))
     assert applied.changes == planned.changes
     assert planned.state is not None
     assert applied.state is not None
@@ -232,7 +232,7 @@ def test_independent_resources_run_in_parallel(loop: Loop) -> None:
     barrier = threading.Barrier(3, timeout=30)
     kind = WidgetKind(before_apply=lambda _spec: _wait(barrier))
     order = tuple(loop.widget(name) for name in "abc")
-    results = converge(order, {"widget": kind}, BringAbout(0), jobs=3)
+    results = converge(order, {"widget": kind}, Apply(0), jobs=3)
     assert {result.outcome for result in results} == {"changed"}
 
 
@@ -249,7 +249,7 @@ def test_jobs_limits_parallel_resources(loop: Loop) -> None:
             running -= 1
 
     order = tuple(loop.widget(str(number)) for number in range(12))
-    converge(order, {"widget": WidgetKind(before_apply=before_apply)}, BringAbout(0), jobs=2)
+    converge(order, {"widget": WidgetKind(before_apply=before_apply)}, Apply(0), jobs=2)
     assert max_running <= 2
 
 
@@ -306,9 +306,9 @@ def test_up_to_date_resource_is_observed_once(tmp_path: Path) -> None:
 
     spec = Widget(path=str(tmp_path / "a"))
     order = (Resource(kind="widget", name="a", spec=spec),)
-    converge(order, {"widget": CountsObservations()}, BringAbout(0))
+    converge(order, {"widget": CountsObservations()}, Apply(0))
     observed_paths.clear()
-    converge(order, {"widget": CountsObservations()}, BringAbout(0))
+    converge(order, {"widget": CountsObservations()}, Apply(0))
     assert observed_paths == [spec.path]
 
 
@@ -321,10 +321,10 @@ def test_only_a_real_run_refreshes_the_cache_of_a_kind(tmp_path: Path) -> None:
 
     spec = Widget(path=str(tmp_path / "a"))
     order = (Resource(kind="widget", name="a", spec=spec),)
-    converge(order, {"widget": RecordsRefreshes()}, Foretell())
+    converge(order, {"widget": RecordsRefreshes()}, DryRun())
     assert refreshed == []
     for runs in (1, 2):  # the first run creates the widget, the second finds it up to date
-        converge(order, {"widget": RecordsRefreshes()}, BringAbout(0))
+        converge(order, {"widget": RecordsRefreshes()}, Apply(0))
         assert refreshed == [spec.path] * runs
-    converge(order, {"widget": RecordsRefreshes()}, Foretell())
+    converge(order, {"widget": RecordsRefreshes()}, DryRun())
     assert len(refreshed) == 2

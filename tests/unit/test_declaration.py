@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import tomli
 
-from engine.excerpts import placed, problems_text
-from engine.problems import DeclarationError
-from engine.render import Paint
+from engine.declaration.diagnostics import DeclarationError
+from engine.output.snippets import format_diagnostics, locate_all
+from engine.output.text import Paint
 from tests.unit.cli_runner import CliRunner
 
 CASES = tomli.loads((Path(__file__).parent / "cases" / "declaration.toml").read_text())["case"]
@@ -27,7 +27,7 @@ def located_errors(cli: CliRunner, *names: str) -> list[tuple[str, int, int, str
     """Load declarations and return file, line, column, message, and hint of each error."""
     return [
         (Path(problem.file).name, problem.line, problem.column, problem.message, problem.hint)
-        for problem in placed(load_error(cli, *names))
+        for problem in locate_all(load_error(cli, *names))
     ]
 
 
@@ -150,7 +150,7 @@ def test_invalid_default_is_reported_in_its_own_file(cli: CliRunner) -> None:
 
 def test_snippet_marks_the_error_with_carets(cli: CliRunner) -> None:
     file = cli.declare('[widget.a]\npath = "a"\n\tsize = "many"  # so many\n')
-    text = problems_text(load_error(cli), Paint(on=False))
+    text = format_diagnostics(load_error(cli), Paint(on=False))
     assert text == (
         f"{file}:3:9: error: `size` must be a whole number\n"
         '    3 |  size = "many"  # so many\n'
@@ -162,14 +162,14 @@ def test_snippet_marks_the_error_with_carets(cli: CliRunner) -> None:
 
 def test_snippet_aligns_carets_below_escaped_characters(cli: CliRunner) -> None:
     cli.declare('widget = { a = { path = "\u200b\u202e", size = "x" } }\n')
-    _, row, carets, *_ = problems_text(load_error(cli), Paint(on=False)).splitlines()
+    _, row, carets, *_ = format_diagnostics(load_error(cli), Paint(on=False)).splitlines()
     assert row[carets.index("^") : carets.rindex("^") + 1] == '"x"'
     assert r"\u200b\u202e" in row
 
 
 def test_json_error_shows_the_key_path(cli: CliRunner) -> None:
     cli.declare('{"widget": {"a": {"path": "a", "tags": ["x", "Y"]}}}')
-    text = problems_text(load_error(cli), Paint(on=False))
+    text = format_diagnostics(load_error(cli), Paint(on=False))
     assert text.splitlines()[:2] == [
         f"{cli.directory}/widgets.toml: error: invalid tag `Y`",
         "    at widget.a.tags.1",
@@ -178,7 +178,7 @@ def test_json_error_shows_the_key_path(cli: CliRunner) -> None:
 
 def test_json_error_shows_every_related_key_path(cli: CliRunner) -> None:
     cli.declare('{"widget": {"a": {"path": "x"}, "b": {"path": "x", "needs": ["widget.b"]}}}')
-    text = problems_text(load_error(cli), Paint(on=False))
+    text = format_diagnostics(load_error(cli), Paint(on=False))
     assert ":0:0" not in text
     assert "    at widget.b.path\n" in text
     assert "widgets.toml: at widget.a.path\n" in text
@@ -284,6 +284,6 @@ def test_thousands_of_errors_are_reported_in_seconds(cli: CliRunner) -> None:
     cli.declare_widgets(*names, **dict.fromkeys(names, 'kolor = "red"\nsize = "two"'))
     start = time.process_time()
     error = load_error(cli)
-    problems_text(error, Paint(on=False))
+    format_diagnostics(error, Paint(on=False))
     assert time.process_time() - start < 10
     assert len(error.problems) == 6000

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from engine import errors
-from engine.errors import ConvergeError, Interrupted, from_os_error, in_common
+from engine.errors import ConvergeError, Interrupted, from_os_error, summarize
 
 COMMON = {
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EFBIG,
@@ -56,7 +56,7 @@ def test_interrupted_exit_code_is_that_of_the_signal() -> None:
 
 
 def test_summary_of_failures_is_their_shared_class_or_failed() -> None:
-    busy, forbidden = errors.Busy("x"), errors.Forbidden("y")
-    assert in_common([]) == (0, "ok", False)
-    assert in_common([busy, busy]) == (75, "busy", True)
-    assert in_common([busy, forbidden]) == (1, "failed", False)
+    busy, forbidden = errors.LockTimeout("x"), errors.PermissionDenied("y")
+    assert summarize([]) == (0, "ok", False)
+    assert summarize([busy, busy]) == (75, "busy", True)
+    assert summarize([busy, forbidden]) == (1, "failed", False)

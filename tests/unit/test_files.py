@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import syscalls
-from engine.files import flush_folder, is_there, read_link, take_lock, write_durably
-from engine.syscalls import exchange, flush_file_system
+from engine.system import linux
+from engine.system.files import entry_exists, fsync_dir, read_link, try_lock, write_durable
+from engine.system.linux import exchange_names, sync_filesystem
 
 
 def test_atomic_write_sets_content_and_mode(tmp_path: Path) -> None:
-    write_durably(str(tmp_path / "a"), b"hello", 0o640)
+    write_durable(str(tmp_path / "a"), b"hello", 0o640)
     assert (tmp_path / "a").read_bytes() == b"hello"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
@@ -26,7 +26,7 @@ def test_atomic_write_sets_content_and_mode(tmp_path: Path) -> None:
 def test_atomic_write_mode_ignores_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        write_durably(str(tmp_path / "a"), b"", 0o644)
+        write_durable(str(tmp_path / "a"), b"", 0o644)
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
@@ -35,14 +35,14 @@ def test_atomic_write_mode_ignores_the_umask(tmp_path: Path) -> None:
 def test_atomic_write_leaves_hard_links_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").hardlink_to(tmp_path / "a")
-    write_durably(str(tmp_path / "a"), b"new")
+    write_durable(str(tmp_path / "a"), b"new")
     assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("new", "old")
 
 
 def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     (tmp_path / "a").symlink_to("target")
-    write_durably(str(tmp_path / "a"), b"new")
+    write_durable(str(tmp_path / "a"), b"new")
     assert (tmp_path / "target").read_text() == "old"
     assert not (tmp_path / "a").is_symlink()
 
@@ -50,7 +50,7 @@ def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
 def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("other")
     (tmp_path / ".next-a").hardlink_to(tmp_path / "other")
-    write_durably(str(tmp_path / "a"), b"new")
+    write_durable(str(tmp_path / "a"), b"new")
     assert (tmp_path / "other").read_text() == "other"
     assert (tmp_path / "a").read_text() == "new"
     assert sorted(os.listdir(tmp_path)) == ["a", "other"]
@@ -59,7 +59,7 @@ def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None
 def test_failed_atomic_write_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(TypeError):
-        write_durably(str(tmp_path / "a"), "not bytes")  # type: ignore[arg-type]
+        write_durable(str(tmp_path / "a"), "not bytes")  # type: ignore[arg-type]
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 
 
@@ -69,7 +69,7 @@ def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            write_durably(str(tmp_path / "a"), b"too much")
+            write_durable(str(tmp_path / "a"), b"too much")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.filename == str(tmp_path / "a")
@@ -79,7 +79,7 @@ def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
 def test_atomic_write_refuses_to_replace_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
-        write_durably(str(tmp_path / "a"), b"new")
+        write_durable(str(tmp_path / "a"), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -90,7 +90,7 @@ def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
         start.wait()
         try:
             for _ in range(10):
-                write_durably(str(tmp_path / "a"), letter.encode() * 10_000)
+                write_durable(str(tmp_path / "a"), letter.encode() * 10_000)
         except OSError as error:
             errors.append(error)
 
@@ -107,7 +107,7 @@ def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
 def test_exchange_swaps_a_directory_and_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "link").symlink_to("elsewhere")
-    exchange(str(tmp_path / "directory"), str(tmp_path / "link"))
+    exchange_names(str(tmp_path / "directory"), str(tmp_path / "link"))
     assert os.readlink(tmp_path / "directory") == "elsewhere"
     assert (tmp_path / "link").is_dir()
 
@@ -115,7 +115,7 @@ def test_exchange_swaps_a_directory_and_a_symlink(tmp_path: Path) -> None:
 def test_exchange_with_a_missing_path_names_the_path(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(FileNotFoundError) as caught:
-        exchange(str(tmp_path / "a"), str(tmp_path / "missing"))
+        exchange_names(str(tmp_path / "a"), str(tmp_path / "missing"))
     assert caught.value.filename == str(tmp_path / "a")
 
 
@@ -129,14 +129,14 @@ class LibcWithoutRenameat2:
 def test_exchange_works_without_renameat2_in_libc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syscalls, "_libc", LibcWithoutRenameat2)
-    if os.uname().machine in syscalls._RENAMEAT2:
+    monkeypatch.setattr(linux, "_libc", LibcWithoutRenameat2)
+    if os.uname().machine in linux._RENAMEAT2:
         test_exchange_swaps_a_directory_and_a_symlink(tmp_path)
         with pytest.raises(FileNotFoundError):
-            exchange(str(tmp_path / "link"), str(tmp_path / "missing"))
-    monkeypatch.setattr(syscalls, "_RENAMEAT2", {})
+            exchange_names(str(tmp_path / "link"), str(tmp_path / "missing"))
+    monkeypatch.setattr(linux, "_RENAMEAT2", {})
     with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
-        exchange(str(tmp_path / "directory"), str(tmp_path / "link"))
+        exchange_names(str(tmp_path / "directory"), str(tmp_path / "link"))
 
 
 def test_exchange_reports_an_unsupported_file_system(
@@ -146,9 +146,9 @@ def test_exchange_reports_an_unsupported_file_system(
         ctypes.set_errno(errno.EINVAL)
         return -1
 
-    monkeypatch.setattr(syscalls, "_renameat2", lambda _: unsupported)
+    monkeypatch.setattr(linux, "_renameat2", lambda _: unsupported)
     with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
-        exchange(str(tmp_path), str(tmp_path))
+        exchange_names(str(tmp_path), str(tmp_path))
     assert caught.value.filename == str(tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_entry_exists_raises_on_an_io_error(
     (tmp_path / "link").symlink_to("missing")
     (tmp_path / "loop").symlink_to("loop")
     missing = ("gone", "file/inside", "loop/inside", "n" * 300)
-    exists = {name: is_there(str(tmp_path / name)) for name in ("file", "link", *missing)}
+    exists = {name: entry_exists(str(tmp_path / name)) for name in ("file", "link", *missing)}
     targets = {name: read_link(str(tmp_path / name)) for name in ("file", "link", *missing)}
     assert {name for name, result in exists.items() if result} == {"file", "link"}
     assert {name: target for name, target in targets.items() if target} == {"link": "missing"}
@@ -170,7 +170,7 @@ def test_entry_exists_raises_on_an_io_error(
     with monkeypatch.context() as patched:
         patched.setattr(os, "lstat", failing)
         patched.setattr(os, "readlink", failing)
-        for function in (is_there, read_link):
+        for function in (entry_exists, read_link):
             with pytest.raises(OSError, match="Input/output error"):
                 function("/some/where")
 
@@ -178,16 +178,16 @@ def test_entry_exists_raises_on_an_io_error(
 def test_take_lock_error_names_the_file(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_PATH)
     with pytest.raises(OSError, match="Bad file descriptor") as caught:
-        take_lock(descriptor, fcntl.LOCK_EX, str(tmp_path))
+        try_lock(descriptor, fcntl.LOCK_EX, str(tmp_path))
     os.close(descriptor)
     assert caught.value.filename == str(tmp_path)
 
 
 def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:
-    flush_folder(str(tmp_path))
-    flush_file_system(str(tmp_path))
+    fsync_dir(str(tmp_path))
+    sync_filesystem(str(tmp_path))
     with pytest.raises(FileNotFoundError):
-        flush_folder(str(tmp_path / "missing"))
+        fsync_dir(str(tmp_path / "missing"))
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        flush_folder(str(tmp_path / "file"))
+        fsync_dir(str(tmp_path / "file"))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.value import derived, fields, items, key, replace, value
+from engine.frozen import as_items, computed, field, fields, frozen, replace
 
 
-@value
+@frozen
 class Point:
     """A point."""
 
@@ -22,7 +22,7 @@ class Point:
         return self.x + self.y
 
 
-@value
+@frozen
 class Size:
     """Another class with the same fields."""
 
@@ -30,13 +30,13 @@ class Size:
     y: int = 0
 
 
-@value
+@frozen
 class Declared:
     """A class with keys and a computed field."""
 
-    name: str = key("The name.")
-    size: int = key("The size.", default=3)
-    digest: str = derived(default="")
+    name: str = field("The name.")
+    size: int = field("The size.", default=3)
+    digest: str = computed(default="")
 
 
 def test_frozen_class_accepts_positional_and_named_fields() -> None:
@@ -107,7 +107,7 @@ def test_fields_separate_keys_from_computed_fields() -> None:
 
 
 def test_items_and_repr_name_every_field() -> None:
-    assert dict(items(Point(1, 2))) == {"x": 1, "y": 2}
+    assert dict(as_items(Point(1, 2))) == {"x": 1, "y": 2}
     assert repr(Point(1, 2)) == "Point(x=1, y=2)"
 
 

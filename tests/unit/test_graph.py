@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from engine.excerpts import placed, problems_text
-from engine.graph import closure
-from engine.problems import DeclarationError
-from engine.render import Paint
+from engine.declaration.diagnostics import DeclarationError
+from engine.declaration.graph import with_dependencies
+from engine.output.snippets import format_diagnostics, locate_all
+from engine.output.text import Paint
 from tests.unit.cli_runner import CliRunner
 
 
@@ -22,7 +22,7 @@ def errors_of(cli: CliRunner) -> list[tuple[int, int, str, str]]:
         cli.load()
     return [
         (problem.line, problem.column, problem.message, problem.hint)
-        for problem in placed(caught.value)
+        for problem in locate_all(caught.value)
     ]
 
 
@@ -93,9 +93,9 @@ def test_cycle_error_shows_the_location_of_each_edge(cli: CliRunner) -> None:
     )  # fmt: skip
     with pytest.raises(DeclarationError) as caught:
         cli.load()
-    (problem,) = placed(caught.value)
+    (problem,) = locate_all(caught.value)
     assert problem.message == "these wait for each other: widget.c → widget.a → widget.b → widget.c"
-    text = problems_text(caught.value, Paint(on=False))
+    text = format_diagnostics(caught.value, Paint(on=False))
     assert f"{file}:10:3: error: these wait" in text
     assert f"  {file}:19:10:\n" in text
     assert f"  {file}:15:10:\n" in text
@@ -136,7 +136,7 @@ def test_cycle_across_two_files_shows_both(cli: CliRunner) -> None:
     cli.declare('[widget.b]\npath = "b"\nneeds = ["widget.a"]\n', "two.toml")
     with pytest.raises(DeclarationError) as caught:
         cli.load("one.toml", "two.toml")
-    text = problems_text(caught.value, Paint(on=False))
+    text = format_diagnostics(caught.value, Paint(on=False))
     assert "one.toml:3:10: error" in text
     assert "two.toml:3:10:" in text
 
@@ -165,7 +165,7 @@ def test_overlap_error_shows_both_locations(cli: CliRunner) -> None:
     file = cli.declare('[widget.a]\npath = "x"\n[widget.b]\npath = "x"\n')
     with pytest.raises(DeclarationError) as caught:
         cli.load()
-    text = problems_text(caught.value, Paint(on=False))
+    text = format_diagnostics(caught.value, Paint(on=False))
     assert f"{file}:4:8: error: the path of `widget.b` is also that of `widget.a`" in text
     assert f"  {file}:2:8:" in text
 
@@ -197,5 +197,5 @@ def test_selection_includes_all_dependencies(cli: CliRunner) -> None:
         "a", "b", "c", "d",
         b='needs = ["widget.a"]', c='needs = ["widget.b"]', d='needs = ["widget.a"]',
     )  # fmt: skip
-    selected = closure(cli.load(), {"widget.c"})
+    selected = with_dependencies(cli.load(), {"widget.c"})
     assert [resource.address for resource in selected] == ["widget.a", "widget.b", "widget.c"]

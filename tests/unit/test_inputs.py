@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.source import ABSENT, Notes, Source, still_true, tree_digest
+from engine.declaration.inputs import ABSENT, InputLog, TableInputs, is_unchanged, tree_digest
 
 
 @pytest.fixture
@@ -184,41 +184,41 @@ def test_tree_digest_of_a_file_or_a_missing_path(tree: Path) -> None:
 
 
 def test_input_log_is_unchanged_until_an_input_changes(tree: Path) -> None:
-    inputs = Notes()
+    inputs = InputLog()
     assert inputs.read(str(tree / "one.py")) == b"1"
     assert inputs.read(str(tree / "gone")) is None
     inputs.tree(str(tree / "deep"))
-    assert still_true(inputs.files, inputs.trees)
+    assert is_unchanged(inputs.files, inputs.trees)
     (tree / "gone").touch()
-    assert not still_true(inputs.files, inputs.trees)
+    assert not is_unchanged(inputs.files, inputs.trees)
 
 
 def test_named_pipe_is_not_read_as_an_input(tmp_path: Path) -> None:
-    inputs = Notes()
+    inputs = InputLog()
     os.mkfifo(tmp_path / "pipe")
     assert inputs.read(str(tmp_path / "pipe")) is None
     (tmp_path / "file").write_text("x")
     inputs.read(str(tmp_path / "file"))
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
-    assert not still_true(inputs.files, inputs.trees)
+    assert not is_unchanged(inputs.files, inputs.trees)
 
 
 def test_input_changed_during_loading_is_read_once(tmp_path: Path) -> None:
     """Otherwise the old content would be cached under the digest of the new content."""
-    inputs, file, tree = Notes(), tmp_path / "file", tmp_path / "tree"
+    inputs, file, tree = InputLog(), tmp_path / "file", tmp_path / "tree"
     tree.mkdir()
     for text in ("old", "new"):
         file.write_text(text)
         (tree / "code.py").write_text(text)
         reads = inputs.read(str(file)), inputs.tree(str(tree))
         assert reads == (b"old", inputs.trees[str(tree)])
-        assert still_true(inputs.files, {}) == still_true({}, inputs.trees) == (text == "old")
+        assert is_unchanged(inputs.files, {}) == is_unchanged({}, inputs.trees) == (text == "old")
 
 
 def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
     assert source.read(str(tmp_path / "file"), ("text",)) == "café"
 
 
@@ -229,9 +229,9 @@ def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
 def test_invalid_input_text_is_reported_at_its_key(
     tmp_path: Path, content: bytes, problem_text: str
 ) -> None:
-    inputs, file = Notes(), tmp_path / "file"
+    inputs, file = InputLog(), tmp_path / "file"
     file.write_bytes(content)
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
     assert source.read(str(file), ("text",)) == ""
     (problem,) = inputs.problems
     assert (problem.key, problem.message) == (("widget", "a", "text"), f"`{file}` {problem_text}")
@@ -240,8 +240,8 @@ def test_invalid_input_text_is_reported_at_its_key(
 @pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
 def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    inputs = Notes()
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
+    inputs = InputLog()
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
     path = f"{tmp_path}/{name}"
     assert source.tree(path, ("tags", 0)) == ""
     (problem,) = inputs.problems
@@ -253,22 +253,22 @@ def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> N
 
 
 def test_io_error_of_an_input_is_raised() -> None:
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
     with pytest.raises(OSError, match="Input/output error"):
         source.read("/proc/self/mem", ("text",))
 
 
 def test_input_path_is_relative_to_the_declaration() -> None:
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, Notes())
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
     assert [source.path(path, ()) for path in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
 
 
 def test_error_of_an_inherited_key_is_at_its_origin() -> None:
-    inputs = Notes()
+    inputs = InputLog()
     origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
-    source = Source("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, inputs)
+    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, inputs)
     source.problem(("tags", 0), "invalid tag")
     source.problem(("text",), "missing text", "add a text")
     source.problem((), "invalid widget")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from states import python
+from states.interpreter import discovery
 
 
 class VersionInfo(NamedTuple):
@@ -44,8 +44,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             name=name,
         )
 
-    monkeypatch.setattr(python, "_USUAL", ())
-    monkeypatch.setattr(python, "_query", query)
+    monkeypatch.setattr(discovery, "_USUAL", ())
+    monkeypatch.setattr(discovery, "_query", query)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
     return tmp_path
@@ -54,7 +54,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def find(directory: Path, names: tuple[str, ...], request: str) -> str:
     for name in names:
         (directory / name).touch(0o755)
-    info = python._search(request)
+    info = discovery._search(request)
     assert info is not None
     return str(vars(info)["name"])
 

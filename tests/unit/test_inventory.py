@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from engine import progress
+from engine.declaration.load import KindRegistry
 from engine.errors import ConvergeError
-from engine.files import under_checksum
-from engine.ledger import Ledger
-from engine.loading import Composition
-from engine.lock import holding
+from engine.inventory import Inventory
+from engine.system.files import add_checksum
+from engine.system.lock import hold_lock
 from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.subprocesses import PausedRun
 from tests.unit.widget_kind import Widget, WidgetKind, widget_registry
@@ -364,7 +364,7 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
     (entry,) = (places[1] / "ledger").iterdir()
     file = cli.declare("")
     (cli.directory / "a").unlink()
-    inventory = Ledger((str(file),), (), widget_registry(), str(places[1]), 60)
+    inventory = Inventory((str(file),), (), widget_registry(), str(places[1]), 60)
     waiting = threading.Event()
 
     class Listener(progress.Reporter):
@@ -372,8 +372,8 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
             waiting.set()
 
     with restored_process_state(), ThreadPoolExecutor() as pool:
-        progress.listen(Listener())
-        with holding(lambda: str(places[1] / "ledger.lock"), 0):
+        progress.set_reporter(Listener())
+        with hold_lock(lambda: str(places[1] / "ledger.lock"), 0):
             second = pool.submit(inventory.settle, ())
             assert waiting.wait(60)
             entry.unlink()
@@ -390,7 +390,7 @@ def test_removal_spec_is_computed_once_per_resource(cli: CliRunner) -> None:
             return super().absent(spec)
 
     kinds = {"widget": Counting(), "gadget": WidgetKind()}
-    cli.registry = lambda: Composition(kinds=kinds, default="widget")
+    cli.registry = lambda: KindRegistry(kinds=kinds, default="widget")
     for number in range(20):
         cli.declare_widgets(f"n{number}", filename=f"hosts/{number}.toml")
     for _ in range(2):
@@ -469,7 +469,7 @@ def damaged_entries(content: bytes) -> dict[str, bytes]:
         "zeros": b"\0" * len(content),
         "another byte": content.replace(b'"absent"', b'"absenu"'),
         "another path": content.replace(b"/b", b"/a"),
-        **{name: under_checksum(text.encode()) for name, text in valid_checksum.items()},
+        **{name: add_checksum(text.encode()) for name, text in valid_checksum.items()},
     }
 
 

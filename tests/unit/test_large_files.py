@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.source import tree_digest
-from states.venv import donors, seal
+from engine.declaration.inputs import tree_digest
+from states.venv.build import reuse
+from states.venv.integrity import manifest
 
 SIZE = 48 << 20
 MAX_RAM = 8 << 20
@@ -38,7 +39,7 @@ def peak_memory(work: Callable[[], object]) -> int:
 
 
 def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> None:
-    assert peak_memory(lambda: seal.entry(str(source), NAME)) < MAX_RAM
+    assert peak_memory(lambda: manifest.stat_entry(str(source), NAME)) < MAX_RAM
 
 
 def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
@@ -46,14 +47,14 @@ def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
 
 
 def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
-    entry = seal.entry(str(source), NAME)
+    entry = manifest.stat_entry(str(source), NAME)
     target = source.with_name("target")
     arguments = (str(source), str(target), [NAME], {NAME: entry})
 
-    assert peak_memory(lambda: donors._copy(*arguments, set())) < MAX_RAM
-    assert seal.entry(str(target), NAME) == entry
+    assert peak_memory(lambda: reuse._copy(*arguments, set())) < MAX_RAM
+    assert manifest.stat_entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 
-    assert donors._copy(*arguments, set()) == {}
+    assert reuse._copy(*arguments, set()) == {}
     assert list(target.rglob("*.so")) == []

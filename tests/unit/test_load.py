@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import loading
-from engine.errors import Forbidden, InputMissing
-from engine.files import sha256
-from engine.loading import STDIN, load, read_texts
+from engine.declaration import load
+from engine.declaration.load import STDIN, load_declaration, read_sources
+from engine.errors import NoInput, PermissionDenied
 from engine.resource import Resource
+from engine.system.files import sha256
 from tests.unit.cli_runner import CliRunner
 
 
@@ -26,7 +26,7 @@ class CachedDeclaration:
         self.cache = cache
 
     def load(self) -> tuple[Resource, ...]:
-        return load(self.cli.read_sources(), self.cli.registry(), str(self.cache))
+        return load_declaration(self.cli.read_sources(), self.cli.registry(), str(self.cache))
 
     def cache_files(self) -> list[Path]:
         return sorted(self.cache.glob("declarations/*"))
@@ -34,14 +34,14 @@ class CachedDeclaration:
     @contextmanager
     def without_parsing(self) -> Iterator[None]:
         """Fail if a declaration is parsed: a cache hit must not parse."""
-        import engine.declaration as parser
+        import engine.declaration.build as parser
 
-        declare = parser.declare
-        parser.declare = _fail
+        declare = parser.build_declaration
+        parser.build_declaration = _fail
         try:
             yield
         finally:
-            parser.declare = declare
+            parser.build_declaration = declare
 
 
 def _fail(*_arguments: object) -> None:
@@ -218,7 +218,7 @@ def test_cache_of_another_version_is_ignored(
 ) -> None:
     cached.load()
     if program == "another version":
-        monkeypatch.setattr(loading, "__version__", "999")
+        monkeypatch.setattr(load, "__version__", "999")
     else:
         kinds = dict(cached.cli.registry().kinds)
         if program == "another kind":
@@ -228,7 +228,7 @@ def test_cache_of_another_version_is_ignored(
                 name: field for name, field in kinds["widget"].spec.__fields__.items()
                 if name != "enabled"
             })  # fmt: skip
-        registry = loading.Composition(kinds=kinds, default="widget")
+        registry = load.KindRegistry(kinds=kinds, default="widget")
         cached.cli.registry = lambda: registry
     with pytest.raises(AssertionError, match="was parsed"), cached.without_parsing():
         cached.load()
@@ -241,14 +241,16 @@ def test_cache_depends_on_the_directory(cached: CachedDeclaration) -> None:
     )
     cached.cli.declare("elsewhere", "other/text.txt")
     cached.cli.declare("x = 1\n", "other/library/code.py")
-    resources = load(read_texts([str(other)]), cached.cli.registry(), str(cached.cache))
+    resources = load_declaration(
+        read_sources([str(other)]), cached.cli.registry(), str(cached.cache)
+    )
     assert resources[0].spec.text == "elsewhere"
 
 
 def test_directory_is_read_as_its_sorted_toml_files(cli: CliRunner) -> None:
     for name in ("b.toml", "a.toml", "c.txt", "sub/d.toml"):
         cli.declare("", name)
-    sources = read_texts([str(cli.directory)])
+    sources = read_sources([str(cli.directory)])
     assert [Path(source.file).name for source in sources] == ["a.toml", "b.toml"]
     assert {source.folder for source in sources} == {str(cli.directory)}
 
@@ -256,20 +258,20 @@ def test_directory_is_read_as_its_sorted_toml_files(cli: CliRunner) -> None:
 def test_repeated_file_is_read_once(cli: CliRunner) -> None:
     cli.declare_widgets("a")
     path = str(cli.directory / "widgets.toml")
-    assert len(read_texts([path, str(cli.directory), f"{cli.directory}/./widgets.toml"])) == 1
+    assert len(read_sources([path, str(cli.directory), f"{cli.directory}/./widgets.toml"])) == 1
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "widgets.toml/inside.toml"])
 def test_missing_file_is_reported(cli: CliRunner, name: str) -> None:
     cli.declare_widgets("a")
-    with pytest.raises(InputMissing, match="no such file"):
-        read_texts([str(cli.directory / name)])
+    with pytest.raises(NoInput, match="no such file"):
+        read_sources([str(cli.directory / name)])
     assert cli.invoke("plan", str(cli.directory / name)).code == 66
 
 
 def test_directory_without_declarations_is_reported(cli: CliRunner) -> None:
-    with pytest.raises(InputMissing, match=r"no `\*.toml` in the folder"):
-        read_texts([str(cli.directory)])
+    with pytest.raises(NoInput, match=r"no `\*.toml` in the folder"):
+        read_sources([str(cli.directory)])
 
 
 def test_standard_input_is_relative_to_the_working_directory(
@@ -295,7 +297,7 @@ def test_root_refuses_a_declaration_writable_by_all(cli: CliRunner) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
 def test_unreadable_file_is_reported(cli: CliRunner) -> None:
     cli.declare_widgets("a").chmod(0)
-    with pytest.raises(Forbidden):
+    with pytest.raises(PermissionDenied):
         cli.load()
 
 
@@ -312,16 +314,16 @@ def test_directory_read_skips_lockfiles_and_hidden_files(cli: CliRunner) -> None
         cli.declare("not a declaration", f"hosts/{name}")
     (cli.directory / "hosts" / ".#a.toml").symlink_to("ann@host.1234")
     (cli.directory / "hosts" / "directory.toml").mkdir()
-    sources = read_texts([f"{cli.directory}/hosts"])
+    sources = read_sources([f"{cli.directory}/hosts"])
     assert [os.path.basename(source.file) for source in sources] == ["a.toml", "pylocks.toml"]
-    assert read_texts([f"{cli.directory}/hosts/.taplo.toml"])[0].content == "not a declaration"
+    assert read_sources([f"{cli.directory}/hosts/.taplo.toml"])[0].content == "not a declaration"
 
 
 def test_file_path_resolves_symlinks_before_dots(cli: CliRunner) -> None:
     (cli.directory / "target" / "inner").mkdir(parents=True)
     (cli.directory / "link").symlink_to("target/inner")
     cli.declare_widgets("a", filename="target/widgets.toml")
-    (source,) = read_texts([f"{cli.directory}/link/../widgets.toml"])
+    (source,) = read_sources([f"{cli.directory}/link/../widgets.toml"])
     assert (source.folder, source.file) == (
         f"{cli.directory}/target",
         f"{cli.directory}/target/widgets.toml",

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine import progress
-from engine.errors import Busy
-from engine.lock import holding, inherited, is_held
+from engine.errors import LockTimeout
+from engine.system.lock import hold_lock, inherited_fds, is_held
 from tests.unit.cli_runner import CliRunner
 from tests.unit.subprocesses import LockHolder
 from tests.unit.widget_kind import widget_registry
@@ -34,7 +34,7 @@ def holder(lock: Path):
 
 
 def test_lock_error_names_the_holder(lock: Path, holder: LockHolder) -> None:
-    with pytest.raises(Busy) as caught, holding(lambda: str(lock), 0):
+    with pytest.raises(LockTimeout) as caught, hold_lock(lambda: str(lock), 0):
         raise AssertionError("two processes hold the lock")
     user = pwd.getpwuid(os.getuid()).pw_name
     prefix = re.escape(f"`{lock}` is locked by pid {holder.process.pid} of {user} since ")
@@ -53,12 +53,12 @@ def test_lock_is_acquired_after_its_release(lock: Path) -> None:
             waiting.append(text)
             holder.release()
 
-    progress.listen(Listener())
+    progress.set_reporter(Listener())
     try:
-        with holding(lambda: str(lock), 60):
+        with hold_lock(lambda: str(lock), 60):
             assert holder.process.returncode == 0
     finally:
-        progress.listen(progress.Reporter())
+        progress.set_reporter(progress.Reporter())
     assert waiting == [f"waiting for the lock, held by {waiting[0].partition('held by ')[2]}"]
     assert f"pid {holder.process.pid} of" in waiting[0]
 
@@ -70,16 +70,16 @@ def test_lock_is_kept_by_a_child_of_a_killed_process(lock: Path) -> None:
     try:
         assert is_held(str(lock))
         with (
-            pytest.raises(Busy, match=r"locked by pid \d+ of ") as caught,
-            holding(lambda: str(lock), 0),
+            pytest.raises(LockTimeout, match=r"locked by pid \d+ of ") as caught,
+            hold_lock(lambda: str(lock), 0),
         ):
             raise AssertionError("two processes hold the lock")
         assert f"pid {holder.process.pid} " not in caught.value.message
     finally:
         assert holder.process.stdin is not None
         holder.process.stdin.close()
-    with holding(lambda: str(lock), 30):
-        assert len(inherited()) == 1
+    with hold_lock(lambda: str(lock), 30):
+        assert len(inherited_fds()) == 1
 
 
 def test_lock_of_a_killed_process_is_released(lock: Path) -> None:
@@ -87,28 +87,28 @@ def test_lock_of_a_killed_process_is_released(lock: Path) -> None:
     holder.process.kill()
     holder.process.wait(30)
     assert not is_held(str(lock))
-    with holding(lambda: str(lock), 0):
+    with hold_lock(lambda: str(lock), 0):
         pass
 
 
 def test_lock_is_released_after_an_exception(lock: Path) -> None:
-    with pytest.raises(ZeroDivisionError), holding(lambda: str(lock), 0):
+    with pytest.raises(ZeroDivisionError), hold_lock(lambda: str(lock), 0):
         raise ZeroDivisionError
-    assert inherited() == ()
+    assert inherited_fds() == ()
     assert not is_held(str(lock))
 
 
 def test_every_held_lock_is_inherited(tmp_path: Path) -> None:
-    with holding(lambda: str(tmp_path / "a"), 0), holding(lambda: str(tmp_path / "b"), 0):
-        assert len(inherited()) == 2
-        assert [os.fstat(descriptor).st_ino for descriptor in inherited()] == [
+    with hold_lock(lambda: str(tmp_path / "a"), 0), hold_lock(lambda: str(tmp_path / "b"), 0):
+        assert len(inherited_fds()) == 2
+        assert [os.fstat(descriptor).st_ino for descriptor in inherited_fds()] == [
             (tmp_path / name).stat().st_ino for name in "ab"
         ]
 
 
 def test_lock_without_a_path_is_not_taken(tmp_path: Path) -> None:
-    with holding(lambda: None, 0):
-        assert inherited() == ()
+    with hold_lock(lambda: None, 0):
+        assert inherited_fds() == ()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -122,12 +122,12 @@ def test_lock_is_retried_if_its_directory_disappears(lock: Path) -> None:
             raise FileNotFoundError(2, "No such file or directory", str(lock.parent))
         return str(lock)
 
-    with holding(find_lock, 0):
+    with hold_lock(find_lock, 0):
         assert lock.exists()
 
 
 def test_is_held_ignores_locks_of_this_process(lock: Path) -> None:
-    with holding(lambda: str(lock), 0):
+    with hold_lock(lambda: str(lock), 0):
         assert not is_held(str(lock))
 
 
@@ -138,8 +138,8 @@ def test_is_held_does_not_block_other_processes(lock: Path) -> None:
         fcntl.flock(observer, fcntl.LOCK_SH)
         timer = threading.Timer(0.02, fcntl.flock, (observer, fcntl.LOCK_UN))
         timer.start()
-        with holding(lambda: str(lock), 0):
-            assert len(inherited()) == 1
+        with hold_lock(lambda: str(lock), 0):
+            assert len(inherited_fds()) == 1
         timer.join()
 
 
@@ -150,15 +150,15 @@ def test_is_held_creates_no_file(lock: Path) -> None:
 
 def test_replaced_lock_file_is_not_the_lock(lock: Path) -> None:
     """A lock on an unlinked file excludes no other process."""
-    with holding(lambda: str(lock), 0):
+    with hold_lock(lambda: str(lock), 0):
         lock.unlink()
-        with holding(lambda: str(lock), 0):
-            assert os.fstat(inherited()[-1]).st_ino == lock.stat().st_ino
+        with hold_lock(lambda: str(lock), 0):
+            assert os.fstat(inherited_fds()[-1]).st_ino == lock.stat().st_ino
 
 
 def test_symlinked_lock_file_is_refused(lock: Path, tmp_path: Path) -> None:
     lock.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), holding(lambda: str(lock), 0):
+    with pytest.raises(OSError, match="symbolic"), hold_lock(lambda: str(lock), 0):
         raise AssertionError
     assert not (tmp_path / "elsewhere").exists()
 
@@ -180,7 +180,7 @@ def test_command_with_a_locked_resource_exits_75(cli: CliRunner) -> None:
 
 def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
     """Two processes write repeatedly, and the final content is that of one of them."""
-    from engine.converge import BringAbout, converge
+    from engine.converge import Apply, converge
 
     cli.declare('[widget.a]\npath = "a"\ntext = "first"\n', "first.toml")
     cli.declare('[widget.a]\npath = "a"\ntext = "second"\n', "second.toml")
@@ -189,7 +189,7 @@ def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
         pid = os.fork()
         if pid == 0:
             kinds = widget_registry(locked=True).kinds
-            results = [converge(cli.load(name), kinds, BringAbout(60)) for _ in range(20)]
+            results = [converge(cli.load(name), kinds, Apply(60)) for _ in range(20)]
             os._exit(any(result.outcome == "failed" for (result,) in results))
         pids.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
@@ -200,6 +200,6 @@ def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
 
 def test_lock_wait_ends_at_the_timeout(lock: Path, holder: LockHolder) -> None:
     start = time.monotonic()
-    with pytest.raises(Busy, match="locked by"), holding(lambda: str(lock), 0.2):
+    with pytest.raises(LockTimeout, match="locked by"), hold_lock(lambda: str(lock), 0.2):
         raise AssertionError
     assert time.monotonic() - start >= 0.2

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import progress, session
+from engine import progress
+from engine.cli import session
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.redaction import redacted, redacted_all, redacted_place
+from engine.redaction import redact, redact_all, redact_offset
 
 HIDDEN = "https://****@host/simple/"
 
@@ -15,25 +15,25 @@ HIDDEN = "https://****@host/simple/"
      "token", "a@b:pw"],
 )  # fmt: skip
 def test_redact_hides_user_and_password(user: str) -> None:
-    assert redacted(f"see `https://{user}@host/simple/`") == f"see `{HIDDEN}`"
+    assert redact(f"see `https://{user}@host/simple/`") == f"see `{HIDDEN}`"
 
 
 def test_redact_hides_credentials_of_every_url() -> None:
     text = '["https://ann:pw@host/simple/", "git+https://pw@host/simple/"]'
-    assert redacted(text) == f'["{HIDDEN}", "git+{HIDDEN}"]'
+    assert redact(text) == f'["{HIDDEN}", "git+{HIDDEN}"]'
 
 
 def test_redact_hides_credentials_of_a_url_used_as_path() -> None:
-    assert redacted("/etc/https:/ann:pw@host/lock") == "/etc/https:/****@host/lock"
+    assert redact("/etc/https:/ann:pw@host/lock") == "/etc/https:/****@host/lock"
 
 
 @pytest.mark.parametrize("host", ["host/simple", "host.example:8080/simple/", "127.0.0.1/"])
 def test_redact_hides_credentials_without_a_scheme(host: str) -> None:
-    assert redacted(f'index-url = "ann:pw@{host}"') == f'index-url = "****@{host}"'
+    assert redact(f'index-url = "ann:pw@{host}"') == f'index-url = "****@{host}"'
 
 
 def test_redact_hides_a_password_that_contains_a_url() -> None:
-    assert redacted("https://ann:x b:c@d/@host/simple/") == HIDDEN
+    assert redact("https://ann:x b:c@d/@host/simple/") == HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_redact_hides_a_password_that_contains_a_url() -> None:
     ],
 )  # fmt: skip
 def test_redact_keeps_text_without_a_password(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 def test_redact_covers_a_nested_document() -> None:
     text = "https://ann:pw@host/simple/"
-    assert redacted_all({"a": [text, (1, None)], "b": {"c": text}}) == {
+    assert redact_all({"a": [text, (1, None)], "b": {"c": text}}) == {
         "a": [HIDDEN, [1, None]], "b": {"c": HIDDEN},
     }  # fmt: skip
 
@@ -65,4 +65,4 @@ def test_redact_covers_a_nested_document() -> None:
 )
 def test_redact_offset_finds_the_same_position(before: str, after: str) -> None:
     text = 'url = "https://ann:pw@host/"'
-    assert redacted(text)[redacted_place(text, text.index(before)) :].startswith(after)
+    assert redact(text)[redact_offset(text, text.index(before)) :].startswith(after)

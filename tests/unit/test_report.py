@@ -7,12 +7,12 @@ import json
 import pytest
 
 from engine.errors import (
-    Busy,
-    CannotCreate,
     ConvergeError,
-    Forbidden,
+    DiskFull,
     InputOutputError,
     IntegrityError,
+    LockTimeout,
+    PermissionDenied,
     Unavailable,
 )
 from tests.unit.cli_runner import CliRunner, changes_of
@@ -82,12 +82,12 @@ def test_changes_exit_0_or_2_with_detailed_exitcode(
         ({"a": ConvergeError("x"), "b": ConvergeError("y")}, 1, 4, False),
         ({"a": Unavailable("x")}, 69, 6, True),
         ({"a": Unavailable("x"), "b": Unavailable("y")}, 69, 4, True),
-        ({"a": Unavailable("x"), "b": Busy("y")}, 1, 4, True),
-        ({"a": Unavailable("x"), "b": Forbidden("y")}, 1, 4, False),
-        ({"b": CannotCreate("x")}, 73, 6, True),
+        ({"a": Unavailable("x"), "b": LockTimeout("y")}, 1, 4, True),
+        ({"a": Unavailable("x"), "b": PermissionDenied("y")}, 1, 4, False),
+        ({"b": DiskFull("x")}, 73, 6, True),
         ({"b": InputOutputError("x")}, 74, 6, False),
-        ({"b": Busy("x")}, 75, 6, True),
-        ({"b": Forbidden("x")}, 77, 6, False),
+        ({"b": LockTimeout("x")}, 75, 6, True),
+        ({"b": PermissionDenied("x")}, 77, 6, False),
         ({"b": IntegrityError("x")}, 81, 6, False),
         ({"b": OSError(28, "No space left on device")}, 73, 6, True),
         ({"b": OSError(30, "Read-only file system")}, 74, 6, False),

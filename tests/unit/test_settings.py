@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import options
-from engine.errors import Forbidden, UsageError
+from engine.cli import options
+from engine.errors import PermissionDenied, UsageError
 from engine.settings import places
 
 NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
@@ -56,7 +56,7 @@ def test_directory_writable_by_others_is_refused(
     directory = tmp_path / name.split("_")[1].lower()
     directory.mkdir()
     directory.chmod(mode)
-    with pytest.raises(Forbidden, match=f"`{directory}` is writable for others") as caught:
+    with pytest.raises(PermissionDenied, match=f"`{directory}` is writable for others") as caught:
         places()
     assert f"name another by `{name}`" in (caught.value.hint or "")
     assert "rm " not in (caught.value.hint or ""), (
@@ -99,7 +99,7 @@ def test_directory_of_another_user_is_refused(
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
     assert places()[0] == str(cache)
     os.chown(cache, 65534, 65534, follow_symlinks=False)
-    with pytest.raises(Forbidden, match="belongs to uid 65534"):
+    with pytest.raises(PermissionDenied, match="belongs to uid 65534"):
         places()
 
 
@@ -116,5 +116,5 @@ def test_directory_of_another_user_is_refused(
 )
 def test_upgrade_selects_no_some_or_all_packages(arguments: list[str], packages) -> None:
     parser = ArgumentParser()
-    options.running(parser)
-    assert options.settings(parser.parse_args(arguments)).upgrade == packages
+    options.add_run_options(parser)
+    assert options.build_settings(parser.parse_args(arguments)).upgrade == packages

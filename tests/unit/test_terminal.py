@@ -15,8 +15,8 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from engine import progress
-from engine.converge import BringAbout, converge
-from engine.terminal import LazyLive, Lines, reporter
+from engine.converge import Apply, converge
+from engine.output.terminal import LazyLive, Lines, reporter
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.widget_kind import Widget, widget_registry
@@ -70,9 +70,9 @@ def test_broken_pipe_does_not_stop_the_work(reporting_cli: CliRunner) -> None:
             raise BrokenPipeError
 
     with restored_process_state(), redirect_stderr(ClosedPipe()):
-        progress.listen(Lines(verbose=True))
+        progress.set_reporter(Lines(verbose=True))
         results = converge(
-            reporting_cli.load(), reporting_cli.registry().kinds, BringAbout(lock_timeout=0)
+            reporting_cli.load(), reporting_cli.registry().kinds, Apply(lock_timeout=0)
         )
 
     assert [result.outcome for result in results] == ["changed", "changed"]
@@ -94,7 +94,7 @@ def test_step_is_attributed_to_the_current_task() -> None:
             events.append(("ended", address))
 
     with restored_process_state():
-        progress.listen(Listener())
+        progress.set_reporter(Listener())
         with pytest.raises(ZeroDivisionError), progress.task("widget.a"):
             _fail_after(lambda: progress.step("inside"))
         progress.step("outside")
@@ -162,7 +162,7 @@ def start_on_a_terminal(
     """
     controller, terminal = pty.openpty()
     program = (
-        "import sys; from engine import progress; from engine.cli import main\n"
+        "import sys; from engine import progress; from engine.cli.main import main\n"
         "from tests.unit.widget_kind import widget_registry\n"
         "def before_apply(spec):\n"
         "    progress.step('writing')\n"

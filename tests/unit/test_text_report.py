@@ -8,7 +8,7 @@ import re
 import pytest
 
 from engine.errors import ConvergeError
-from engine.render import Paint, error_text, printable
+from engine.output.text import Paint, format_error, printable
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 
@@ -102,7 +102,7 @@ def test_notices_come_before_the_summary(cli: CliRunner) -> None:
 def test_control_characters_are_escaped(cli: CliRunner, character: str) -> None:
     assert character not in printable(f"a{character}b")
     assert printable(f"a{character}b") == f"a{repr(character)[1:-1]}b"
-    text = error_text(ConvergeError(f"a{character}b", hint=f"c{character}d"), Paint(on=False))
+    text = format_error(ConvergeError(f"a{character}b", hint=f"c{character}d"), Paint(on=False))
     assert (len(text.split("\n")), text.count(character)) == (3, 2 if character == "\n" else 0)
     cli.declare_widgets("a")
     cli.run("apply")

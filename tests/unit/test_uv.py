@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConvergeError, Forbidden, Unavailable
-from states import child, uv
+from engine.errors import ConvergeError, PermissionDenied, Unavailable
+from states.installer import uv
+from states.system import subprocesses
 
 FETCHING = "  cause: failed to fetch into: /cache/uv/git-v2/db/0123456789abcdef\n"
 ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
@@ -41,7 +42,7 @@ ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
         f"{FETCHING}fatal: detected dubious ownership in repository at '/x/.git'\n"
         "To add an exception for this directory, call:\n"
         "\tgit config --global --add safe.directory /x/.git",
-        Forbidden,
+        PermissionDenied,
         "`git config --system",
     ),
     "directory that isn't a repository": (
@@ -79,7 +80,7 @@ ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
 def test_uv_error_has_its_class_and_hint(
     output: str, error_class: type[ConvergeError], hint: str
 ) -> None:
-    error = uv.complaint(child.Ended(1, output), "choosing versions")
+    error = uv.translate_error(subprocesses.Completed(1, output), "choosing versions")
 
     assert type(error) is error_class
     assert hint in (error.hint or "")
@@ -88,15 +89,15 @@ def test_uv_error_has_its_class_and_hint(
 def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment: dict[str, str] = {}
 
-    def run(_argv: object, *, env: dict[str, str], **_options: object) -> child.Ended:
+    def run(_argv: object, *, env: dict[str, str], **_options: object) -> subprocesses.Completed:
         environment.update(env)
-        return child.Ended(0, "")
+        return subprocesses.Completed(0, "")
 
-    monkeypatch.setattr(child, "run", run)
+    monkeypatch.setattr(subprocesses, "run", run)
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/site.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "")
 
-    uv.call(["version"], work=str(tmp_path), cache=str(tmp_path), doing="asking")
+    uv.run_uv(["version"], work=str(tmp_path), cache=str(tmp_path), doing="asking")
 
     assert environment["SSL_CERT_FILE"] == environment["GIT_SSL_CAINFO"] == "/etc/site.pem"
     assert "GIT_SSL_CAPATH" not in environment

@@ -7,29 +7,29 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from engine.declaration.inputs import TableInputs
+from engine.declaration.load import KindRegistry
 from engine.diff import Change, Diff
+from engine.frozen import computed, field, frozen, replace
 from engine.kind import State
-from engine.loading import Composition
-from engine.source import Source
-from engine.value import derived, key, replace, value
 
 
-@value
+@frozen
 class Widget:
     """A small file with attributes."""
 
-    path: str = key("The path of the file.")
-    text: str = key("The text in the file.", default="")
-    read_from: str = key("A file to read the text from.", default="")
-    copies: str = key("The address of a widget whose text is copied.", default="")
-    color: Literal["red", "blue"] = key("The color.", default="red")
-    size: int = key("The size, at least 1.", default=1)
-    enabled: bool = key("Whether the widget is enabled.", default=False)
-    tags: tuple[str, ...] = key("Tags in lowercase.", default=())
-    password: str = key("A value that must stay secret.", default="")
-    needs: tuple[str, ...] = key("Addresses of dependencies.", default=())
-    state: Literal["present", "absent"] = key("Whether the file exists.", default="present")
-    digest: str = derived(default="")
+    path: str = field("The path of the file.")
+    text: str = field("The text in the file.", default="")
+    read_from: str = field("A file to read the text from.", default="")
+    copies: str = field("The address of a widget whose text is copied.", default="")
+    color: Literal["red", "blue"] = field("The color.", default="red")
+    size: int = field("The size, at least 1.", default=1)
+    enabled: bool = field("Whether the widget is enabled.", default=False)
+    tags: tuple[str, ...] = field("Tags in lowercase.", default=())
+    password: str = field("A value that must stay secret.", default="")
+    needs: tuple[str, ...] = field("Addresses of dependencies.", default=())
+    state: Literal["present", "absent"] = field("Whether the file exists.", default="present")
+    digest: str = computed(default="")
 
 
 class WidgetKind:
@@ -55,7 +55,7 @@ class WidgetKind:
         self.before_observe = before_observe
         self.locked = locked
 
-    def complete(self, spec: Widget, source: Source) -> Widget:
+    def complete(self, spec: Widget, source: TableInputs) -> Widget:
         if spec.size < 1:
             source.problem(("size",), "`size` must be at least 1", "use a positive number")
         for index, tag in enumerate(spec.tags):
@@ -131,8 +131,8 @@ class WidgetKind:
         """Do nothing: a widget has no cache."""
 
 
-def widget_registry(**options: Any) -> Composition:
+def widget_registry(**options: Any) -> KindRegistry:
     """Return a registry with the kinds `widget` and `gadget`, which differ only in their name."""
-    return Composition(
+    return KindRegistry(
         kinds={"widget": WidgetKind(**options), "gadget": WidgetKind(**options)}, default="widget"
     )

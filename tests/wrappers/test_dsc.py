@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from engine.declaration.diagnostics import DeclarationError
 from engine.errors import ConvergeError, StalePlan
-from engine.problems import DeclarationError
-from engine.value import fields
+from engine.frozen import fields
 from states.venv.spec import Venv
 from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.callers.dsc import Dsc

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConvergeError, InputMissing
-from states.credentials import exposed, netrc_at, revealed, without
+from engine.errors import ConvergeError, NoInput
+from states.installer.credentials import (
+    credentials_error,
+    netrc_at,
+    resolve_index_url,
+    strip_credentials,
+)
 
 STRIPPED = {
     "https://user:secret@example.org/simple": "https://example.org/simple",
@@ -22,13 +27,13 @@ STRIPPED = {
 @pytest.mark.parametrize(("url", "stripped"), STRIPPED.items())
 def test_without_strips_user_and_password(url: str, stripped: str) -> None:
     """The rest of the URL stays."""
-    assert without(url) == stripped
+    assert strip_credentials(url) == stripped
 
 
 @pytest.mark.parametrize("text", [url for url in STRIPPED if "secret" in url or "p@ss" in url])
 def test_exposed_reports_password_without_showing_it(text: str) -> None:
     """The message contains the host."""
-    message = exposed(text)
+    message = credentials_error(text)
     assert "example.org" in message
     assert "secret" not in message
     assert "p@ss" not in message
@@ -37,7 +42,7 @@ def test_exposed_reports_password_without_showing_it(text: str) -> None:
 @pytest.mark.parametrize("text", ["https://example.org/a@b", "web==1.0", "", "/srv/a:b@c"])
 def test_exposed_accepts_text_without_password(text: str) -> None:
     """The result is empty."""
-    assert exposed(text) == ""
+    assert credentials_error(text) == ""
 
 
 def test_revealed_reads_environment_and_file(
@@ -48,8 +53,13 @@ def test_revealed_reads_environment_and_file(
     monkeypatch.setenv("INDEX", url)
     file = tmp_path / "index"
     file.write_bytes(b"\xef\xbb\xbf" + url.encode() + b"\n")
-    assert revealed("env:INDEX") == revealed(f"file:{file}") == revealed(url) == url
-    assert revealed("file:///srv/simple") == "file:///srv/simple"
+    assert (
+        resolve_index_url("env:INDEX")
+        == resolve_index_url(f"file:{file}")
+        == resolve_index_url(url)
+        == url
+    )
+    assert resolve_index_url("file:///srv/simple") == "file:///srv/simple"
 
 
 BAD_FILES = {
@@ -66,7 +76,7 @@ def test_revealed_rejects_file_without_one_url(tmp_path: Path, content: bytes) -
     file = tmp_path / "index"
     file.write_bytes(content)
     with pytest.raises(ConvergeError) as caught:
-        revealed(f"file:{file}")
+        resolve_index_url(f"file:{file}")
     assert "secret" not in f"{caught.value.message}{caught.value.hint}"
     assert str(file) in caught.value.message
 
@@ -80,15 +90,15 @@ def test_revealed_rejects_unset_variable(
     if setting is not None:
         monkeypatch.setenv("INDEX", setting)
     with pytest.raises(ConvergeError, match="INDEX"):
-        revealed("env:INDEX")
+        resolve_index_url("env:INDEX")
 
 
 def test_missing_files_are_missing_input(tmp_path: Path) -> None:
     """The exit code differs from that of wrong content."""
     file = tmp_path / "missing"
-    with pytest.raises(InputMissing, match=str(file)):
-        revealed(f"file:{file}")
-    with pytest.raises(InputMissing, match=str(file)):
+    with pytest.raises(NoInput, match=str(file)):
+        resolve_index_url(f"file:{file}")
+    with pytest.raises(NoInput, match=str(file)):
         netrc_at(str(file))
 
 

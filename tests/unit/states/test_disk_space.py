@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import tomli_w
 
-from engine.errors import CannotCreate, ConvergeError
-from engine.files import sha256
+from engine.errors import ConvergeError, DiskFull
 from engine.settings import Settings
-from states.venv.choice import Choice
-from states.venv.observation import View
-from states.venv.receipt import Package
-from states.venv.room import _needed, _wheels, told_if_full
-from states.venv.seal import Entry, dump
-from states.venv.store import Store, store_of
+from engine.system.files import sha256
+from states.venv.build.disk_space import _estimate, _wheels, explain_disk_full
+from states.venv.generations.store import Store, store_of
+from states.venv.integrity.manifest import Entry, dump
+from states.venv.integrity.receipt import Package
+from states.venv.observe import Observation
+from states.venv.resolve.selection import Selection
 from tests.unit.states.values import make_python, make_receipt
 
 WEB = Package(name="web", version="1.0", content="sha256:aa")
@@ -28,8 +28,8 @@ def _lock(**source: Any) -> str:
     return tomli_w.dumps({"packages": [{"name": "web", **source}]})
 
 
-def _selection(*packages: Package, lock: str = "") -> Choice:
-    return Choice(request="3", python=make_python(), lock=lock, packages=packages)
+def _selection(*packages: Package, lock: str = "") -> Selection:
+    return Selection(request="3", python=make_python(), lock=lock, packages=packages)
 
 
 def _file(directory: Path) -> str:
@@ -64,13 +64,13 @@ def test_wheel_size_of_local_file_is_measured(tmp_path: Path) -> None:
 
 def test_estimate_grows_with_the_wheels() -> None:
     """An environment without packages needs space for itself."""
-    size, files = _needed(_selection(), [])
-    larger, more = _needed(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
+    size, files = _estimate(_selection(), [])
+    larger, more = _estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
     assert 0 < size < larger - 10_000_000
     assert 0 < files < more
 
 
-def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -> View:
+def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -> Observation:
     """Return a view of a generation whose manifest has files of these sizes."""
     manifest = {
         f"web/{number}": Entry("f", 0o644, 0, 0, size, "", "web")
@@ -81,14 +81,14 @@ def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -
     (root / ".converge").mkdir(parents=True)
     (root / ".converge/seal.json").write_bytes(data)
     receipt = make_receipt(generation="000001-aaaaaaaa", packages=packages, seal=sha256(data))
-    return View(store=store, state={}, receipt=receipt)
+    return Observation(store=store, state={}, receipt=receipt)
 
 
 def test_estimate_counts_blocks_of_installed_package(tmp_path: Path) -> None:
     """The manifest of a generation with the same content is better than a guess."""
     view = _view(store_of(str(tmp_path / "web")), (WEB,), (1, 4096, 4097))
-    without_packages = _needed(_selection(), [view])
-    size, files = _needed(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
+    without_packages = _estimate(_selection(), [view])
+    size, files = _estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
     assert size - without_packages[0] == 4 * 4096
     assert files - without_packages[1] == 3
 
@@ -97,7 +97,7 @@ def test_full_disk_error_gets_the_missing_amount(tmp_path: Path) -> None:
     """The hint names the directory and the space that it needs."""
     store = store_of(str(tmp_path / "sub/web"))
     settings = Settings(cache=str(tmp_path), state=str(tmp_path))
-    with pytest.raises(CannotCreate) as caught, told_if_full(store, _selection(WEB), settings, []):
+    with pytest.raises(DiskFull) as caught, explain_disk_full(store, _selection(WEB), settings, []):
         raise OSError(errno.ENOSPC, "No space left on device", "/srv/web/file")
     assert f"`{tmp_path}`" in (caught.value.hint or "")
     assert "MiB" in (caught.value.hint or "")
@@ -119,8 +119,8 @@ def test_full_disk_error_names_each_disk(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "stat", stat_of_two_disks)
     settings = Settings(cache=str(cache), state=str(tmp_path))
     selection = _selection(WEB, lock=_lock(wheels=[{"size": 1 << 50}]))
-    with pytest.raises(CannotCreate) as caught, told_if_full(store, selection, settings, []):
-        raise CannotCreate("disk full")
+    with pytest.raises(DiskFull) as caught, explain_disk_full(store, selection, settings, []):
+        raise DiskFull("disk full")
     assert f"`{tmp_path}`" in (caught.value.hint or "")
     assert f"`{cache}`" in (caught.value.hint or "")
 
@@ -137,7 +137,7 @@ def test_other_errors_pass_unchanged(tmp_path: Path, error: Exception) -> None:
     """Only a full disk is explained."""
     store = store_of(str(tmp_path / "web"))
     settings = Settings(cache=str(tmp_path), state=str(tmp_path))
-    with pytest.raises(type(error)) as caught, told_if_full(store, _selection(), settings, []):
+    with pytest.raises(type(error)) as caught, explain_disk_full(store, _selection(), settings, []):
         raise error
     assert caught.value is error
 
@@ -149,7 +149,7 @@ def test_full_disk_before_the_selection_passes_unchanged(tmp_path: Path) -> None
     error = OSError(errno.ENOSPC, "No space left on device")
     with (
         pytest.raises(OSError, match="No space") as caught,
-        told_if_full(store, None, settings, []),
+        explain_disk_full(store, None, settings, []),
     ):
         raise error
     assert caught.value is error

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.wheels import (
+from states.venv.integrity.dist_info import (
     dist_infos,
     is_metadata,
     metadata_name,
-    normalised,
-    record,
+    normalize_name,
+    read_record,
     record_paths,
     site_packages,
 )
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 )
 def test_normalized_name(name: str, normal: str) -> None:
     """Names are compared as PEP 503 does."""
-    assert normalised(name) == normal
+    assert normalize_name(name) == normal
 
 
 METADATA = {
@@ -110,7 +110,7 @@ RECORDS = {
 def test_record_rows(root: Path, content: str, rows: list[tuple[str, str]]) -> None:
     """Paths are relative to the environment, digests hexadecimal."""
     (root / INFO / "RECORD").write_bytes(content.encode())
-    assert record(str(root), INFO) == rows
+    assert read_record(str(root), INFO) == rows
 
 
 BAD_RECORDS: dict[str, tuple[bytes, str]] = {
@@ -125,13 +125,13 @@ def test_record_rejects_unusable_content(root: Path, content: bytes, reason: str
     """The caller reports it with the package's name."""
     (root / INFO / "RECORD").write_bytes(content)
     with pytest.raises(ValueError, match=reason):
-        record(str(root), INFO)
+        read_record(str(root), INFO)
 
 
 def test_missing_record_is_an_os_error(root: Path) -> None:
     """A missing RECORD isn't an empty one."""
     with pytest.raises(FileNotFoundError):
-        record(str(root), INFO)
+        read_record(str(root), INFO)
 
 
 @pytest.mark.parametrize("content", ["web/a.py,,\n", None, "a.py,md5=AAEC,3\n"])

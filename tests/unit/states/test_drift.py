@@ -11,9 +11,15 @@ from typing import Any
 
 import pytest
 
-from states.venv.damage import by_package, damage, deviations, ignored, loose_folders
-from states.venv.receipt import Package
-from states.venv.seal import Entry, entry, look, walk
+from states.venv.integrity.drift import (
+    by_package,
+    compare_to_manifest,
+    find_drift,
+    ignored,
+    partly_ignored_dirs,
+)
+from states.venv.integrity.manifest import Entry, stat_entry, stat_key, walk
+from states.venv.integrity.receipt import Package
 from tests.unit.states.values import make_receipt
 
 SITE = "lib/python3.11/site-packages"
@@ -40,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 def _manifest(root: Path) -> dict[str, Entry]:
     packaged = ("bin/web", f"{SITE}/web", INFO)
     return {
-        path: entry(str(root), path, "web" if path.startswith(packaged) else "")
+        path: stat_entry(str(root), path, "web" if path.startswith(packaged) else "")
         for path in (".", *(path for path, _ in walk(str(root))))
     }
 
@@ -94,7 +100,7 @@ def test_damage_names_each_change(
     monkeypatch.chdir(root)  # the path of a socket is short
     manifest = _manifest(root)
     change(root)
-    assert damage(str(root), manifest, ()) == drift
+    assert find_drift(str(root), manifest, ()) == drift
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change owners")
@@ -102,7 +108,7 @@ def test_damage_names_the_new_owner(root: Path) -> None:
     """User and group are shown as numbers."""
     manifest = _manifest(root)
     os.chown(root / SCRIPT, 5, 6)
-    assert damage(str(root), manifest, ()) == {SCRIPT: "owner 5:6"}
+    assert find_drift(str(root), manifest, ()) == {SCRIPT: "owner 5:6"}
 
 
 def test_damage_below_replaced_directory_is_missing(root: Path) -> None:
@@ -111,7 +117,7 @@ def test_damage_below_replaced_directory_is_missing(root: Path) -> None:
     (root / "share/cache/old").unlink()
     (root / "share/cache").rmdir()
     (root / "share/cache").touch()
-    drift = damage(str(root), manifest, ())
+    drift = find_drift(str(root), manifest, ())
     assert drift["share/cache/old"] == "missing"
     assert drift["share/cache"] == "another kind of file"
 
@@ -120,9 +126,9 @@ def test_deviations_skip_files_with_a_cached_stat(root: Path) -> None:
     """A file isn't read while its stat is the cached one."""
     manifest = _manifest(root)
     (root / SCRIPT).write_text("#!/bin/ls\n")
-    stat_cache = {SCRIPT: look(str(root / SCRIPT))}
-    assert deviations(str(root), manifest, (), stat_cache) == ({}, [])
-    changed, added = deviations(str(root), manifest, (), {})
+    stat_cache = {SCRIPT: stat_key(str(root / SCRIPT))}
+    assert compare_to_manifest(str(root), manifest, (), stat_cache) == ({}, [])
+    changed, added = compare_to_manifest(str(root), manifest, (), {})
     assert (list(changed), added) == ([SCRIPT], [])
 
 
@@ -140,7 +146,7 @@ def test_damage_raises_an_error_that_is_not_an_absence(
 
     monkeypatch.setattr(os, "lstat", fail_for_script)
     with pytest.raises(OSError, match="Input/output error"):
-        damage(str(root), manifest, ())
+        find_drift(str(root), manifest, ())
 
 
 IGNORED = [
@@ -168,20 +174,20 @@ def test_ignored_pattern_admits_its_own_directories(root: Path) -> None:
     (root / "var/log/web").mkdir(parents=True)
     (root / "var/log/web/a.log").touch()
     (root / "var/other").touch()
-    assert damage(str(root), manifest, ("var/log/web/*.log",)) == {"var/other": "unexpected"}
+    assert find_drift(str(root), manifest, ("var/log/web/*.log",)) == {"var/other": "unexpected"}
 
 
 def test_ignored_directory_must_not_be_a_file(root: Path) -> None:
     """Only a directory on the way to an ignored file is accepted."""
     manifest = _manifest(root)
     (root / "var").touch()
-    assert damage(str(root), manifest, ("var/log/*",)) == {"var": "unexpected"}
+    assert find_drift(str(root), manifest, ("var/log/*",)) == {"var": "unexpected"}
 
 
 def test_loose_directories_hold_ignored_files() -> None:
     """The directory of each match, and the fixed part of each pattern."""
     paths = ["share/cache/old", "share/doc", "a.log"]
-    directories = loose_folders(paths, ["share/cache/*", "*.log", "var/log/?"])
+    directories = partly_ignored_dirs(paths, ["share/cache/*", "*.log", "var/log/?"])
     assert directories == (".", "share/cache", "var/log")
 
 
@@ -221,7 +227,7 @@ def test_by_package_reports_foreign_package_as_a_whole(root: Path) -> None:
     manifest = _manifest(root)
     _install(root, "api", "3.0")
     (root / SITE / "other.py").touch()
-    drift = damage(str(root), manifest, ())
+    drift = find_drift(str(root), manifest, ())
     attributes = by_package(drift, manifest, RECEIPT, str(root))
     assert attributes == {
         "package.web": "1.0",
@@ -235,7 +241,7 @@ def test_by_package_reports_other_version_as_installed(root: Path) -> None:
     manifest = _manifest(root)
     (root / INFO / "METADATA").unlink()
     _install(root, "web", "2.0")
-    drift = damage(str(root), manifest, ())
+    drift = find_drift(str(root), manifest, ())
     attributes = by_package(drift, manifest, RECEIPT, str(root))
     assert attributes == {"package.web": "2.0"}
 
@@ -246,7 +252,7 @@ def test_by_package_lists_files_of_duplicate_metadata(root: Path) -> None:
     copy = root / SITE / "web-copy.dist-info"
     copy.mkdir()
     (copy / "METADATA").write_text("Name: web\nVersion: 1.0\n")
-    attributes = by_package(damage(str(root), manifest, ()), manifest, RECEIPT, str(root))
+    attributes = by_package(find_drift(str(root), manifest, ()), manifest, RECEIPT, str(root))
     assert attributes == {
         "package.web": "1.0",
         f"file.{SITE}/web-copy.dist-info": "unexpected",

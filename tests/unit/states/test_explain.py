@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from engine.diff import Change
-from states.venv.choice import Choice
-from states.venv.observation import View
-from states.venv.reasons import reason
-from states.venv.receipt import Package, Receipt
+from states.venv.explain import explain
+from states.venv.generations.store import store_of
+from states.venv.integrity.receipt import Package, Receipt
+from states.venv.observe import Observation
+from states.venv.resolve.selection import Selection
 from states.venv.spec import Venv
-from states.venv.store import store_of
 from tests.unit.states.values import make_python, make_receipt
 
 WEB = Package(name="web", version="1.0", content="sha256:aa")
@@ -34,12 +34,12 @@ def _reason(
     *,
     spec: Venv = SPEC,
     receipt: Receipt | None = None,
-    selection: Choice | None = None,
+    selection: Selection | None = None,
     link: str = "",
 ) -> str:
-    view = View(store=STORE, state={"path": "published"}, receipt=receipt, link=link)
+    view = Observation(store=STORE, state={"path": "published"}, receipt=receipt, link=link)
     change = Change(attribute=case.attribute, before=case.before, after=case.after)
-    return reason(spec, change, view, selection)
+    return explain(spec, change, view, selection)
 
 
 PUBLISHED = make_receipt(packages=(WEB,))
@@ -100,8 +100,8 @@ def test_declared_attributes_share_one_reason() -> None:
     assert reasons != {""}
 
 
-def _selection(*packages: Package) -> Choice:
-    return Choice(request="3", python=make_python(), lock="", packages=packages)
+def _selection(*packages: Package) -> Selection:
+    return Selection(request="3", python=make_python(), lock="", packages=packages)
 
 
 def test_artifacts_have_a_reason_only_without_package_changes() -> None:
@@ -123,7 +123,7 @@ def test_new_venv_needs_no_reasons(attribute: str) -> None:
     case = Case(attribute=attribute, after="x")
     assert _reason(case) == ""
     assert _reason(case, spec=Venv(path="/srv/web", state="absent"), receipt=PUBLISHED) == ""
-    assert reason(SPEC, Change(attribute=attribute, before=None, after="x"), None, None) == ""
+    assert explain(SPEC, Change(attribute=attribute, before=None, after="x"), None, None) == ""
 
 
 def test_unknown_attribute_has_no_reason() -> None:

@@ -10,8 +10,8 @@ import tomli_w
 from packaging.markers import default_environment
 
 from engine.errors import ConvergeError, IntegrityError
-from states.venv.hashes import restricted
-from states.venv.requirements import Line
+from states.venv.resolve.hashes import filter_by_hash
+from states.venv.resolve.requirements import Line
 
 ENVIRONMENT = dict[str, Any](default_environment())
 GOOD, OTHER = "a" * 64, "b" * 64
@@ -32,7 +32,7 @@ def _restrict(package: dict[str, Any], *texts: str) -> dict[str, Any]:
         for n, text in enumerate(texts, 1)
     ]
     lock = tomli_w.dumps({"lock-version": "1.0", "packages": [package]})
-    document = tomli.loads(restricted(lock, lines, ENVIRONMENT))
+    document = tomli.loads(filter_by_hash(lock, lines, ENVIRONMENT))
     entry: dict[str, Any] = document["packages"][0]
     return entry
 
@@ -40,7 +40,7 @@ def _restrict(package: dict[str, Any], *texts: str) -> dict[str, Any]:
 def test_lock_without_hashes_is_unchanged() -> None:
     """The text stays the same, byte for byte."""
     lines = [Line(text="web==1.0", file="/r.txt", number=1, constraint=False)]
-    assert restricted("# any text", lines, ENVIRONMENT) == "# any text"
+    assert filter_by_hash("# any text", lines, ENVIRONMENT) == "# any text"
 
 
 ALLOWING = [

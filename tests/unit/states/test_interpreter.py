@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConvergeError
-from states import python
-from states.child import Ended
-from states.python import Python
+from states.interpreter import discovery
+from states.interpreter.discovery import Python
+from states.system.subprocesses import Completed
 from tests.unit.states.values import make_python
 
 SATISFIED = [
@@ -31,7 +31,7 @@ SATISFIED = [
 @pytest.mark.parametrize(("request_", "version", "expected"), SATISFIED)
 def test_satisfies_version(request_: str, version: str, expected: bool) -> None:
     """A bare version admits each release below it."""
-    assert python.satisfies(make_python(version=version), request_) is expected
+    assert discovery.satisfies(make_python(version=version), request_) is expected
 
 
 VALID = {
@@ -54,7 +54,7 @@ VALID = {
 @pytest.mark.parametrize(("request_", "expected"), VALID.items())
 def test_valid_request(request_: str, expected: bool) -> None:
     """A version, a range, or an absolute path."""
-    assert python.valid_request(request_) is expected
+    assert discovery.valid_request(request_) is expected
 
 
 ALIKE = [
@@ -84,16 +84,16 @@ def executable(tmp_path: Path) -> Path:
 
 
 def _record(file: Path) -> Python:
-    stats = {str(file): python._stat(str(file))}
-    return make_python(executable=str(file), watched=stats, digest=python._digest(stats))
+    stats = {str(file): discovery._stat(str(file))}
+    return make_python(executable=str(file), watched=stats, digest=discovery._digest(stats))
 
 
 def test_path_request_follows_symlinks(executable: Path, tmp_path: Path) -> None:
     """A path is satisfied by the file that it points to."""
     link = tmp_path / "python3"
     link.symlink_to(executable)
-    assert python.satisfies(_record(executable), str(link))
-    assert not python.satisfies(make_python(), str(link))
+    assert discovery.satisfies(_record(executable), str(link))
+    assert not discovery.satisfies(make_python(), str(link))
 
 
 def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Pat
     link = tmp_path / "python3"
     link.symlink_to(executable)
     recorded = _record(executable)
-    assert not python.leads_elsewhere(recorded, str(link))
+    assert not discovery.resolves_elsewhere(recorded, str(link))
     link.unlink()
-    assert not python.leads_elsewhere(recorded, str(link))
+    assert not discovery.resolves_elsewhere(recorded, str(link))
     link.symlink_to(other)
-    assert python.leads_elsewhere(recorded, str(link))
-    assert not python.leads_elsewhere(recorded, str(other))
-    assert not python.leads_elsewhere(recorded, "3.12")
+    assert discovery.resolves_elsewhere(recorded, str(link))
+    assert not discovery.resolves_elsewhere(recorded, str(other))
+    assert not discovery.resolves_elsewhere(recorded, "3.12")
 
 
 def test_condition_of_intact_interpreter_is_empty(executable: Path) -> None:
@@ -132,10 +132,10 @@ def test_condition_names_missing_and_changed_interpreter(executable: Path) -> No
 def test_json_round_trip(executable: Path) -> None:
     """A receipt of an older release has no implementation."""
     recorded = _record(executable)
-    document = python.to_json(recorded)
-    assert python.from_json(document) == recorded
+    document = discovery.to_json(recorded)
+    assert discovery.from_json(document) == recorded
     del document["implementation"]
-    assert python.from_json(document).implementation == ""
+    assert discovery.from_json(document).implementation == ""
 
 
 BROKEN = [
@@ -151,22 +151,22 @@ def test_from_json_rejects_other_documents(
 ) -> None:
     """The reader of the receipt treats it as missing."""
     with pytest.raises(error):
-        python.from_json(document)
+        discovery.from_json(document)
 
 
 def test_answer_skips_other_output() -> None:
     """Site modules may print lines before it."""
-    program = python.question("[1, 2]")
-    printed = Ended(0, "loading\n\nconverge asked: [1, 2]\nbye\n")
+    program = discovery.probe_program("[1, 2]")
+    printed = Completed(0, "loading\n\nconverge asked: [1, 2]\nbye\n")
     assert "[1, 2]" in program
-    assert python.answer(printed) == [1, 2]
-    assert python.answer(Ended(1, printed.output)) is None
-    assert python.answer(Ended(0, "loading\n")) is None
+    assert discovery.parse_probe(printed) == [1, 2]
+    assert discovery.parse_probe(Completed(1, printed.output)) is None
+    assert discovery.parse_probe(Completed(0, "loading\n")) is None
 
 
 def test_find_rejects_a_path_that_is_not_executable(executable: Path) -> None:
     """The message names the request."""
     with pytest.raises(ConvergeError, match=r"python3\.11"):
-        python.find(str(executable))
+        discovery.find(str(executable))
     with pytest.raises(ConvergeError, match="missing"):
-        python.find(str(executable.parent / "missing"))
+        discovery.find(str(executable.parent / "missing"))

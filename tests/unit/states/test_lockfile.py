@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.source import Notes, Source
-from states.venv.lockfile import projects, read
-from states.venv.requirements import Line
+from engine.declaration.inputs import InputLog, TableInputs
+from states.venv.resolve.lockfile import projects, read
+from states.venv.resolve.requirements import Line
 from states.venv.spec import Venv
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "test"\n'
@@ -31,8 +31,8 @@ def _read(
     path = tmp_path / "pylock.toml"
     if lock is not None:
         path.write_text(lock)
-    log = Notes()
-    source = Source(str(tmp_path / "site.toml"), str(tmp_path), ("venv", "web"), {}, log)
+    log = InputLog()
+    source = TableInputs(str(tmp_path / "site.toml"), str(tmp_path), ("venv", "web"), {}, log)
     spec = Venv(path="/srv/web", lock=str(path), **fields)
     lines = [Line(text=text, file="/c.txt", number=1, constraint=False) for text in texts]
     result = read(spec, lines, source)

@@ -12,9 +12,9 @@ import tomli
 import tomli_w
 
 from engine.errors import ConvergeError, IntegrityError
-from states.python import Python, find
-from states.venv.receipt import Package
-from states.venv.resolution import narrowed, tags
+from states.interpreter.discovery import Python, find
+from states.venv.integrity.receipt import Package
+from states.venv.resolve.pylock import select_artifacts, tags
 
 BASE = "/etc/site"
 DIGEST = "a" * 64
@@ -106,7 +106,7 @@ def test_package_is_reduced_to_one_source(
     interpreter: Python, entry: dict[str, Any], reduced: dict[str, Any], package: Package
 ) -> None:
     """The lock keeps name, version and the file that is installed."""
-    resolution = narrowed(_lock(entry), interpreter, BASE, {})
+    resolution = select_artifacts(_lock(entry), interpreter, BASE, {})
     (kept,) = tomli.loads(resolution.lock)["packages"]
     kept.get("vcs", {}).pop("path", None)
     assert kept == {"name": "web", "version": "1.0", **reduced}
@@ -117,14 +117,16 @@ def test_best_wheel_is_selected(interpreter: Python) -> None:
     """A wheel for this Python wins over one for any."""
     version = "".join(interpreter.version.split(".")[:2])
     special = _wheel(f"web-1.0-cp{version}-none-any.whl", hashes={"sha256": "b" * 64})
-    resolution = narrowed(_lock(_package(wheels=[_wheel(), special])), interpreter, BASE, {})
+    resolution = select_artifacts(
+        _lock(_package(wheels=[_wheel(), special])), interpreter, BASE, {}
+    )
     assert resolution.packages[0].content == f"sha256:{'b' * 64}"
 
 
 def test_packages_are_sorted_and_normalized(interpreter: Python) -> None:
     """The lock keeps its own order."""
     entries = [_package(name, wheels=[_wheel(f"{name}-1.0-py3-none-any.whl")]) for name in "ba"]
-    resolution = narrowed(_lock(*entries), interpreter, BASE, {})
+    resolution = select_artifacts(_lock(*entries), interpreter, BASE, {})
     assert [package.name for package in resolution.packages] == ["a", "b"]
     assert [entry["name"] for entry in tomli.loads(resolution.lock)["packages"]] == ["b", "a"]
 
@@ -139,7 +141,7 @@ def test_marker_selects_one_of_two_entries(interpreter: Python) -> None:
             wheels=[_wheel("web-2.0-py3-none-any.whl")],
         ),
     ]
-    resolution = narrowed(_lock(*entries), interpreter, BASE, {})
+    resolution = select_artifacts(_lock(*entries), interpreter, BASE, {})
     assert [package.version for package in resolution.packages] == ["2.0"]
 
 
@@ -147,10 +149,12 @@ def test_directory_has_the_digest_of_its_source(interpreter: Python, tmp_path: P
     """A declared project brings its digest; the version may come from its metadata."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "web"\nversion = "3.1"\n')
     entry = {"name": "web", "directory": {"path": str(tmp_path)}}
-    (package,) = narrowed(_lock(entry), interpreter, BASE, {str(tmp_path): "digest"}).packages
+    (package,) = select_artifacts(
+        _lock(entry), interpreter, BASE, {str(tmp_path): "digest"}
+    ).packages
     assert (package.version, package.content) == ("3.1", "digest")
     assert package.origin == f"file://{tmp_path}"
-    (package,) = narrowed(_lock(entry), interpreter, BASE, {}).packages
+    (package,) = select_artifacts(_lock(entry), interpreter, BASE, {}).packages
     assert package.content
 
 
@@ -161,7 +165,7 @@ def test_directory_without_static_version(
     """The version stays empty until the build."""
     (tmp_path / "pyproject.toml").write_text(content)
     entry = {"name": "web", "directory": {"path": str(tmp_path)}}
-    (package,) = narrowed(_lock(entry), interpreter, BASE, {}).packages
+    (package,) = select_artifacts(_lock(entry), interpreter, BASE, {}).packages
     assert package.version == ""
 
 
@@ -183,7 +187,7 @@ def test_unusable_lock_is_refused(
 ) -> None:
     """Only a missing SHA-256 is an integrity error."""
     with pytest.raises(ConvergeError) as caught:
-        narrowed(text, interpreter, BASE, {})
+        select_artifacts(text, interpreter, BASE, {})
     assert type(caught.value) is error
     assert caught.value.hint
 

@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.inspection import Damaged, bare_digests, cached, inspect, is_bytecode, source_of
-from states.venv.receipt import Package
+from states.venv.integrity.receipt import Package
+from states.venv.integrity.record_check import (
+    RecordMismatch,
+    baseline_digests,
+    check_records,
+    is_bytecode,
+    pyc_path,
+    source_of,
+)
 
 SITE = "lib/python3.11/site-packages"
 INFO = f"{SITE}/web-1.0.dist-info"
@@ -49,7 +56,7 @@ class Environment:
         self.root = root
         _write(root, {"pyvenv.cfg": "home = /usr/bin\n", "bin/activate": "", "bin/python": ""})
         (root / SITE).mkdir(parents=True)
-        self.baseline = bare_digests(str(root))
+        self.baseline = baseline_digests(str(root))
         _install(root)
 
     def check(
@@ -57,14 +64,14 @@ class Environment:
     ) -> list[Package]:
         """Check the environment and return the packages with their records."""
         expected = packages or (WEB,)
-        result = inspect(str(self.root), expected, self.baseline, {}, known_records or {})
+        result = check_records(str(self.root), expected, self.baseline, {}, known_records or {})
         return list(result.packages)
 
     def rejected(
         self, *packages: Package, known_records: dict[str, str] | None = None
     ) -> list[str]:
         """Return the packages that the check reports."""
-        with pytest.raises(Damaged) as caught:
+        with pytest.raises(RecordMismatch) as caught:
             self.check(*packages, known_records=known_records)
         return list(caught.value.packages)
 
@@ -84,7 +91,7 @@ def test_intact_environment_is_accepted(environment: Environment) -> None:
 
 def test_check_returns_owners_digests_and_sources(environment: Environment) -> None:
     """A source without bytecode must be compiled."""
-    result = inspect(str(environment.root), (WEB,), environment.baseline, {}, {})
+    result = check_records(str(environment.root), (WEB,), environment.baseline, {}, {})
     path = f"{SITE}/web/__init__.py"
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
     assert result.owners[path] == "web"
@@ -220,7 +227,7 @@ def test_is_bytecode(path: str, expected: bool) -> None:
 def test_source_and_bytecode_paths_match(tmp_path: Path) -> None:
     """The tag is that of the environment's interpreter."""
     (tmp_path / "lib/python3.9").mkdir(parents=True)
-    path = cached("a/b.py", str(tmp_path))
+    path = pyc_path("a/b.py", str(tmp_path))
     assert path == "a/__pycache__/b.cpython-39.pyc"
     assert source_of(path) == "a/b.py"
     assert source_of("__pycache__/b.cpython-39.opt-1.pyc") == "b.py"

@@ -8,17 +8,17 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement
 
-from states.venv.requirements import (
+from states.venv.resolve.requirements import (
     Line,
-    bare,
+    drop_packages,
+    exact_requirements,
     is_url,
+    line_error,
     local_path,
-    located,
-    mistake,
-    overridden,
-    own_pins,
+    override_names,
     read_lines,
-    without,
+    strip_file_scheme,
+    to_file_url,
 )
 
 ENVIRONMENT = dict[str, Any](default_environment())
@@ -231,7 +231,7 @@ MISTAKES = {
 @pytest.mark.parametrize(("text", "part"), MISTAKES.items())
 def test_mistake_names_the_offending_part(text: str, part: str) -> None:
     """The message quotes the rejected option, variable or text."""
-    error = mistake(_line(text))
+    error = line_error(_line(text))
     assert error is not None
     assert part in error[0]
     assert "secret" not in "".join(error)
@@ -254,7 +254,7 @@ ACCEPTED = [
 @pytest.mark.parametrize("text", ACCEPTED)
 def test_mistake_accepts_supported_lines(text: str) -> None:
     """A supported line has no error."""
-    assert mistake(_line(text)) is None
+    assert line_error(_line(text)) is None
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_local_path(url: str, path: str | None) -> None:
 
 def test_bare_strips_only_a_scheme_without_host() -> None:
     """`file:x` is a relative path, `file:///x` a URL."""
-    assert [bare(text) for text in ("file:x", "x", "file:///x", "https://x")] == [
+    assert [strip_file_scheme(text) for text in ("file:x", "x", "file:///x", "https://x")] == [
         "x",
         "x",
         "file:///x",
@@ -302,9 +302,9 @@ def test_bare_strips_only_a_scheme_without_host() -> None:
 
 def test_located_quotes_path_and_keeps_fragment() -> None:
     """A URL stays as it is."""
-    url = located("a b#egg=web", lambda path: f"/srv/{path}")
+    url = to_file_url("a b#egg=web", lambda path: f"/srv/{path}")
     assert url == "file:///srv/a%20b#egg=web"
-    assert located("https://x/y#z", lambda path: path) == "https://x/y#z"
+    assert to_file_url("https://x/y#z", lambda path: path) == "https://x/y#z"
 
 
 PINS = {
@@ -322,20 +322,20 @@ PINS = {
 @pytest.mark.parametrize(("text", "names"), PINS.items())
 def test_own_pins_of_requirement(text: str, names: set[str]) -> None:
     """An exact version or a URL counts if its marker applies."""
-    assert own_pins([_line(text)], ENVIRONMENT) == names
+    assert exact_requirements([_line(text)], ENVIRONMENT) == names
 
 
 def test_own_pins_ignore_constraints() -> None:
     """A constraint doesn't ask for a package."""
-    assert own_pins([_line("web==1", constraint=True)], ENVIRONMENT) == set()
+    assert exact_requirements([_line("web==1", constraint=True)], ENVIRONMENT) == set()
 
 
 def test_overridden_returns_normalized_names() -> None:
     """Names are compared as PEP 503 does."""
-    assert overridden(["Web_App==1", "api[tls]>=2"]) == {"web-app", "api"}
+    assert override_names(["Web_App==1", "api[tls]>=2"]) == {"web-app", "api"}
 
 
 def test_without_keeps_options_and_other_packages() -> None:
     """Names are compared in normal form."""
     lines = [_line(text) for text in ("Web_App==1", "api", "--pre", "/srv/project")]
-    assert without(lines, {"web-app"}) == lines[1:]
+    assert drop_packages(lines, {"web-app"}) == lines[1:]

@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from engine.files import sha256
+from engine.declaration.inputs import tree_digest
 from engine.settings import Settings
-from engine.source import tree_digest
-from states.venv.choice import (
-    Choice,
-    answered,
-    choose,
-    edited,
-    same_request,
+from engine.system.files import sha256
+from states.venv.generations.store import store_of
+from states.venv.integrity.receipt import Package, Receipt, write
+from states.venv.observe import Observation
+from states.venv.resolve.selection import (
+    Selection,
+    interpreter_matches,
+    is_current,
+    local_projects_changed,
+    matches_settings,
+    select,
     settings_digest,
-    shaped,
 )
-from states.venv.observation import View
-from states.venv.receipt import Package, Receipt, write
 from states.venv.spec import Venv
-from states.venv.store import store_of
 from tests.unit.states.values import make_receipt
 
 LOCK = "packages = []\n"
 
 
-def _view(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> View:
+def _view(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> Observation:
     """Return a view of a published generation with a recorded lock."""
     store = store_of(str(tmp_path / "web"))
     root = Path(store.generation("000001-aaaaaaaa"))
@@ -45,7 +45,7 @@ def _view(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> View:
             **fields,
         }
     )
-    return View(store=store, state={}, receipt=receipt)
+    return Observation(store=store, state={}, receipt=receipt)
 
 
 def _spec(tmp_path: Path, **fields: Any) -> Venv:
@@ -56,10 +56,10 @@ def test_recorded_lock_answers_the_same_inputs(tmp_path: Path) -> None:
     """No index is needed, and the selection is the recorded one."""
     view = _view(tmp_path, packages=(Package(name="web", version="1.0"),))
     spec = _spec(tmp_path)
-    assert answered(spec, view, None)
-    selection = choose(spec, "3", view, Settings(cache="/cache", state="/state"))
+    assert is_current(spec, view, None)
+    selection = select(spec, "3", view, Settings(cache="/cache", state="/state"))
     assert view.receipt is not None
-    assert selection == Choice(
+    assert selection == Selection(
         request="3", python=view.receipt.python, lock=LOCK, packages=view.receipt.packages
     )
 
@@ -83,8 +83,8 @@ def test_previous_generation_answers_its_own_inputs(tmp_path: Path) -> None:
     _write(tmp_path / ".web", "000001-aaaaaaaa", inputs="in", packages=(older,))
     _write(tmp_path / ".web", "000002-aaaaaaaa", inputs="in", packages=(newer,))
     live = _write(tmp_path / ".web", "000003-aaaaaaaa", inputs="other")
-    view = View(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
-    selection = choose(_spec(tmp_path), "3", view, Settings(cache="/cache", state="/state"))
+    view = Observation(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
+    selection = select(_spec(tmp_path), "3", view, Settings(cache="/cache", state="/state"))
     assert selection.packages == (newer,)
 
 
@@ -92,10 +92,10 @@ def test_declared_lock_is_reduced_to_the_interpreter(tmp_path: Path) -> None:
     """An upgrade reads the lock again; a new venv has nothing else."""
     lock = tmp_path / "pylock.toml"
     lock.write_text('lock-version = "1.0"\ncreated-by = "test"\npackages = []\n')
-    view = View(store=store_of(str(tmp_path / "web")), state=None)
+    view = Observation(store=store_of(str(tmp_path / "web")), state=None)
     request = str(Path(sys.executable).resolve())
     settings = Settings(cache="/cache", state="/state", upgrade=frozenset())
-    selection = choose(_spec(tmp_path, lock=str(lock)), request, view, settings)
+    selection = select(_spec(tmp_path, lock=str(lock)), request, view, settings)
     assert (selection.request, selection.packages) == (request, ())
     assert selection.python.executable == request
 
@@ -115,18 +115,18 @@ def test_lookup_is_needed(
     tmp_path: Path, spec: dict[str, Any], view: dict[str, Any], upgrade: frozenset[str] | None
 ) -> None:
     """Other inputs, an upgrade, or a damaged record."""
-    assert not answered(_spec(tmp_path, **spec), _view(tmp_path, **view), upgrade)
+    assert not is_current(_spec(tmp_path, **spec), _view(tmp_path, **view), upgrade)
 
 
 def test_new_venv_needs_a_lookup(tmp_path: Path) -> None:
     """Nothing is recorded."""
-    view = View(store=store_of(str(tmp_path / "web")), state=None)
-    assert not answered(_spec(tmp_path), view, None)
+    view = Observation(store=store_of(str(tmp_path / "web")), state=None)
+    assert not is_current(_spec(tmp_path), view, None)
 
 
 def test_declared_interpreter_is_not_searched(tmp_path: Path) -> None:
     """The kind `interpreter` finds it."""
-    assert answered(_spec(tmp_path, python="interpreter.main"), _view(tmp_path), None)
+    assert is_current(_spec(tmp_path, python="interpreter.main"), _view(tmp_path), None)
 
 
 def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:
     )
     receipt = make_receipt(packages=(package, Package(name="web", version="1.0")))
     spec = _spec(tmp_path)
-    assert not edited(spec, receipt)
+    assert not local_projects_changed(spec, receipt)
     (project / "a.py").write_text("2\n")
-    assert edited(spec, receipt)
-    assert not edited(_spec(tmp_path, origins=(f"{project}\0digest",)), receipt)
+    assert local_projects_changed(spec, receipt)
+    assert not local_projects_changed(_spec(tmp_path, origins=(f"{project}\0digest",)), receipt)
 
 
 SETTINGS = [
@@ -158,8 +158,8 @@ def test_shaped_detects_changed_settings(tmp_path: Path, fields: dict[str, Any])
     """Another spec needs another generation."""
     spec = _spec(tmp_path)
     receipt = make_receipt(inputs="in", settings=settings_digest(spec))
-    assert shaped(spec, receipt)
-    assert not shaped(_spec(tmp_path, **fields), receipt)
+    assert matches_settings(spec, receipt)
+    assert not matches_settings(_spec(tmp_path, **fields), receipt)
 
 
 UNRELATED = [{"keep": 5}, {"smoke": ("web --version",)}, {"python": "3.12"}, {"adopt": True}]
@@ -169,7 +169,7 @@ UNRELATED = [{"keep": 5}, {"smoke": ("web --version",)}, {"python": "3.12"}, {"a
 def test_shaped_ignores_other_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
     """They don't change the content of a generation."""
     receipt = make_receipt(inputs="in", settings=settings_digest(_spec(tmp_path)))
-    assert shaped(_spec(tmp_path, **fields), receipt)
+    assert matches_settings(_spec(tmp_path, **fields), receipt)
 
 
 REQUESTS = [("3", True), ("3.11", True), (">=3.10", True), ("3.12", False), ("/usr/bin/x", False)]
@@ -178,10 +178,10 @@ REQUESTS = [("3", True), ("3.11", True), (">=3.10", True), ("3.12", False), ("/u
 @pytest.mark.parametrize(("request_", "expected"), REQUESTS)
 def test_same_request(request_: str, expected: bool) -> None:
     """An equal request, or one that the interpreter satisfies."""
-    assert same_request(request_, make_receipt(request="3")) is expected
+    assert interpreter_matches(request_, make_receipt(request="3")) is expected
 
 
 def test_same_request_keeps_a_missing_path() -> None:
     """The recorded interpreter stays while its path points nowhere."""
     receipt = make_receipt(request="/missing/python3")
-    assert same_request("/missing/python3", receipt)
+    assert interpreter_matches("/missing/python3", receipt)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.source import Notes, Source
-from states.venv.completion import complete
+from engine.declaration.inputs import InputLog, TableInputs
+from states.venv.resolve.validate import validate
 from states.venv.spec import Venv
 
 Key = tuple[str | int, ...]
@@ -18,9 +18,9 @@ def _complete(
     directory: Path, *, name: str = "web", locking: bool = False, **fields: Any
 ) -> tuple[Venv, list[tuple[Key, str, str]]]:
     """Return the spec, and key, message and hint of each diagnostic."""
-    log = Notes()
-    source = Source(str(directory / "site.toml"), str(directory), ("venv", name), {}, log)
-    spec = complete(Venv(**{"path": "web", **fields}), source, locking=locking)
+    log = InputLog()
+    source = TableInputs(str(directory / "site.toml"), str(directory), ("venv", name), {}, log)
+    spec = validate(Venv(**{"path": "web", **fields}), source, locking=locking)
     return spec, [(problem.key[2:], problem.message, problem.hint) for problem in log.problems]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from states.python import Python
-from states.venv.receipt import Receipt
+from states.interpreter.discovery import Python
+from states.venv.integrity.receipt import Receipt
 
 
 def make_python(**fields: Any) -> Python:

@@ -1,0 +1,81 @@
+"""A venv that was rolled back stays where it is, until its declaration changes.
+
+The note is the target of a symlink, `held` in the store: it needs no room, so a rollback
+works on a full disk.
+"""
+
+from __future__ import annotations
+
+import os
+
+from engine.frozen import frozen
+from engine.system.files import fsync_dir, sha256
+from states.venv.generations.store import live_id, read_record, write_record
+from states.venv.integrity import receipt as receipts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from states.venv.generations.store import Store
+    from states.venv.spec import Venv
+
+NAME = "held"
+"""The name of the note in the store."""
+
+
+@frozen
+class Hold:
+    """What is held, a generation or a foreign folder, and against which wish."""
+
+    generation: str
+    against: str
+
+
+def spec_digest(spec: Venv) -> str:
+    """Return a short digest of what a spec wishes for: a hold ends when that changes."""
+    content = (spec.inputs, spec.python, spec.system_site_packages, spec.system_packages)
+    rest = (spec.persistent, spec.owner, spec.group, spec.mode, spec.ignore, spec.smoke)
+    return sha256(repr((content, rest)).encode())[:16]
+
+
+def read(store: Store) -> Hold | None:
+    """Return the hold of a venv; `None` if there is none."""
+    generation, _, against = read_record(store, NAME).partition(":")
+    return Hold(generation, against) if generation else None
+
+
+def set_hold(store: Store, hold: Hold) -> None:
+    """Hold a venv, in one rename."""
+    write_record(store, NAME, f"{hold.generation}:{hold.against}")
+    fsync_dir(store.root)
+
+
+def release(store: Store) -> bool:
+    """End a hold; tell whether there was one."""
+    try:
+        os.unlink(f"{store.root}/{NAME}")
+    except FileNotFoundError:
+        return False
+    fsync_dir(store.root)
+    return True
+
+
+def effective(store: Store) -> Hold | None:
+    """Return the hold of a venv, unless another generation, a whole one, is live.
+
+    Then a rollback was killed before its switch, or what ended the hold right after its own.
+    """
+    hold, live = read(store), live_id(store)
+    if hold is None or live in (None, hold.generation):
+        return hold
+    return None if receipts.read(store.generation(live)) else hold
+
+
+def is_stale(store: Store) -> bool:
+    """Tell whether there is a hold that counts for nothing."""
+    return read(store) is not None and effective(store) is None
+
+
+def held(store: Store, spec: Venv) -> str:
+    """Return what is held against what this spec wishes for; empty for nothing."""
+    hold = effective(store) if spec.state == "present" else None
+    return hold.generation if hold is not None and hold.against == spec_digest(spec) else ""

@@ -1,0 +1,299 @@
+"""Where a venv lives: the published symlink, and the hidden store beside it.
+
+PATH                      → .NAME/generations/ID, relative
+.NAME/lock                held by the one engine that works here
+.NAME/generations/ID/     a generation; counts for nothing without its receipt
+.NAME/held, former        notes: what is held, and what was live before what
+.NAME/persistent/         folders that live on across generations
+.NAME/foreign-…           what another tool had made, and was replaced
+.NAME/trash-…, next-…     what is being removed, what is being put in place
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from engine.errors import PermissionDenied
+from engine.frozen import frozen
+from engine.system.files import entry_exists, fsync_dir, make_dirs, read_link, replace_symlink
+from engine.system.permissions import require_trusted_path, untrusted_reason
+
+TYPE_CHECKING = False
+
+METADATA_DIR = ".converge"
+"""The folder inside a generation that holds what we know of it."""
+RECEIPT = f"{METADATA_DIR}/receipt.json"
+LEASE = f"{METADATA_DIR}/lease"
+_ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
+
+
+@frozen
+class Store:
+    """The places of one venv; all of them follow from the path that is published."""
+
+    published: str
+    root: str
+
+    @property
+    def generations(self) -> str:
+        """The folder of all generations."""
+        return f"{self.root}/generations"
+
+    @property
+    def lock(self) -> str:
+        """The file whose lock makes one engine at a time."""
+        return f"{self.root}/lock"
+
+    @property
+    def persistent(self) -> str:
+        """The folder of what lives on across generations."""
+        return f"{self.root}/persistent"
+
+    def generation(self, identifier: str) -> str:
+        """Return the folder of one generation."""
+        return f"{self.generations}/{identifier}"
+
+
+def store_of(path: str) -> Store:
+    """Return the store of a path, the same one by whichever name its folder is reached."""
+    parent, name = os.path.split(path)
+    parent = os.path.realpath(parent)
+    return Store(os.path.join(parent, name), os.path.join(parent, f".{name}"))
+
+
+def live_id(store: Store) -> str | None:
+    """Return the id of the generation that is published; `None` for none of ours."""
+    folder, identifier = os.path.split(read_link(store.published))
+    ours = (os.path.relpath(store.generations, os.path.dirname(store.published)), store.generations)
+    return identifier if folder in ours and _ID.fullmatch(identifier) else None
+
+
+def list_generations(store: Store) -> list[str]:
+    """Return the ids of all finished generations, oldest first."""
+    return [one for one in _entries(store) if _finished(store, one)]
+
+
+def list_adopted(store: Store) -> list[str]:
+    """Return the names of what is kept of another tool's making: folders, seldom a file."""
+    kept = [name for name in _listed(store.root) if name.startswith("foreign-")]
+    return [name for name in kept if _is_content(f"{store.root}/{name}")]
+
+
+def list_unfinished(store: Store) -> list[str]:
+    """Return the paths of what an interrupted run left, relative to the store.
+
+    Not what is live: that one was finished, and has lost its receipt since.
+    """
+    live = live_id(store)
+    unfinished = [one for one in _entries(store) if one != live and not _finished(store, one)]
+    found = [f"generations/{one}" for one in unfinished]
+    for name in _listed(store.root):
+        unused = name.startswith("foreign-") and os.path.islink(f"{store.root}/{name}")
+        if unused or name.startswith(("trash-", "next-", ".next-")):
+            found.append(name)
+    return found
+
+
+def new_id(store: Store) -> str:
+    """Return an id that was never used and never will be again; ids sort by age.
+
+    No clock: a number above all others, and chance, so that a path is not reused even
+    when every generation has gone. Installers remember paths.
+    """
+    numbers = [int(match[1]) for one in _listed(store.generations) if (match := _ID.fullmatch(one))]
+    return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
+
+
+def lock_of(store: Store, path: str) -> str | None:
+    """Return the file that is locked, for a venv declared to be at `path`; `None` for no store.
+
+    Who locks changes or removes what is there: so it refuses what others lead elsewhere.
+    """
+    if not os.path.isdir(store.root):
+        return None
+    require_trusted_path(os.path.dirname(path))
+    for folder in (store.root, store.generations):
+        with suppress(FileNotFoundError):
+            _refuse_strange(folder)
+    return store.lock
+
+
+def create_store(store: Store, path: str) -> None:
+    """Make the store's folders, for a venv that is declared to be at `path`.
+
+    Refuses what lets others replace what is in them.
+    """
+    parent = os.path.dirname(store.root)
+    require_trusted_path(os.path.dirname(path))
+    make_dirs(parent)
+    for folder in (store.root, store.generations):
+        try:
+            os.mkdir(folder, 0o755)
+            os.chmod(folder, 0o755)
+        except FileExistsError:
+            _refuse_strange(folder)
+    fsync_dir(parent)
+
+
+def publish(store: Store, identifier: str) -> None:
+    """Make a generation the live one: the only commit point, one rename."""
+    parent = os.path.dirname(store.published)
+    # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
+    foreign = _is_content(store.published)
+    aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
+    target = os.path.relpath(store.generation(identifier), parent)
+    try:
+        replace_symlink(target, store.published, aside, swap=foreign)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # An image's folder cannot be renamed, and not all file systems can exchange two names.
+        try:
+            os.rmdir(store.published)  # that of nothing is no loss
+        except OSError:
+            raise error from None
+        replace_symlink(target, store.published, aside)
+    if foreign:
+        with suppress(OSError):
+            os.rmdir(aside)  # nothing was in it
+    fsync_dir(parent)
+    fsync_dir(store.root)
+
+
+def restore_adopted(store: Store, name: str) -> None:
+    """Put what is kept of another tool's making where it was: one rename."""
+    # Imported here: a run with nothing to do swaps nothing.
+    from engine.system.linux import exchange_names
+
+    kept = f"{store.root}/{name}"
+    if os.path.lexists(store.published):
+        exchange_names(kept, store.published)
+        if os.path.islink(kept):
+            os.unlink(kept)
+    else:
+        os.rename(kept, store.published)
+    fsync_dir(os.path.dirname(store.published))
+    fsync_dir(store.root)
+
+
+def write_record(store: Store, name: str, text: str) -> None:
+    """Keep a short text as the target of a symlink, put there in one rename: it needs no room."""
+    replace_symlink(text, f"{store.root}/{name}", f"{store.root}/next-{_chance()}")
+
+
+def read_record(store: Store, name: str) -> str:
+    """Return a text that was kept so; empty if there is none."""
+    return read_link(f"{store.root}/{name}")
+
+
+def unpublish(store: Store) -> None:
+    """Take the published symlink away, if it is ours."""
+    if live_id(store) is not None:
+        os.unlink(store.published)
+        fsync_dir(os.path.dirname(store.published))
+
+
+def delete_store(store: Store) -> None:
+    """Remove the store, the lock last: until then, whoever wants to make one waits for us."""
+    _refuse_mounted(store.root)
+    for name in os.listdir(store.root):
+        if name != os.path.basename(store.lock):
+            delete(f"{store.root}/{name}")
+    os.unlink(store.lock)
+    # Another engine that waited may have begun anew in the folder, which is then its own.
+    with suppress(OSError):
+        os.rmdir(store.root)
+    fsync_dir(os.path.dirname(store.root))
+
+
+def delete(path: str) -> None:
+    """Remove something of the store for good, but for what is mounted in it (`OSError`)."""
+    if _is_folder(path):
+        _refuse_mounted(path)
+        _remove_tree(path)
+    else:
+        os.unlink(path)
+
+
+def _remove_tree(path: str) -> None:
+    # Imported here: a run with nothing to do removes nothing.
+    import shutil
+
+    try:
+        shutil.rmtree(path)
+    except (RecursionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EMFILE:
+            raise
+        # Whoever owns what is inside may have made it deeper than we can open folders in folders.
+        from states.system import subprocesses
+
+        subprocesses.run(
+            ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
+        )
+        if os.path.lexists(path):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
+
+
+def _refuse_mounted(folder: str) -> None:
+    """Raise `OSError` where something is mounted inside: what it holds lies elsewhere.
+
+    Mount points stand in the fifth field of proc_pid_mountinfo(5), odd characters in octal.
+    """
+    inside = os.fsencode(f"{os.path.realpath(folder)}/")
+    with suppress(FileNotFoundError), open("/proc/self/mountinfo", "rb") as stream:
+        for line in stream:
+            place = re.sub(rb"\\(\d{3})", lambda odd: bytes([int(odd[1], 8)]), line.split()[4])
+            if place.startswith(inside):
+                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(place))
+
+
+def _chance() -> str:
+    return os.urandom(4).hex()
+
+
+def _finished(store: Store, identifier: str) -> bool:
+    return entry_exists(f"{store.generation(identifier)}/{RECEIPT}")
+
+
+def _entries(store: Store) -> list[str]:
+    return sorted(_listed(store.generations), key=lambda one: (len(one), one))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_content(path: str) -> bool:
+    """Tell whether something is there that a symlink in its place would not be."""
+    return entry_exists(path) and not os.path.islink(path)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _refuse_strange(folder: str) -> None:
+    """Refuse a folder of the store that is none, or that others may write to."""
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        raise PermissionDenied(
+            f"`{folder}` is in the way: it is not a folder",
+            hint="move it away; converge keeps its generations there",
+        )
+    what = untrusted_reason(found)
+    if what:
+        raise PermissionDenied(
+            f"unsafe: `{folder}` {what}, who could replace what is published",
+            hint=f"give it to who runs converge and `chmod go-w {folder}`, or move it away; "
+            "converge keeps its generations there",
+        )

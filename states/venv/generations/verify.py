@@ -1,0 +1,125 @@
+"""Verifying generations: nothing is trusted to memory, every byte is read.
+
+Each deviation is told in the letters of `rpm -V`: S size, M mode, 5 content, U user,
+G group, L target of a link, T kind of file; or `missing`, or `unexpected`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from states.venv.generations.store import list_generations, live_id
+from states.venv.integrity import manifest as seals
+from states.venv.integrity import receipt as receipts
+from states.venv.integrity.dist_info import dist_infos, read_record
+from states.venv.integrity.drift import compare_to_manifest, ignored
+from states.venv.integrity.record_check import is_bytecode
+from states.venv.observe import metadata_drift
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from engine.resource import Resource
+    from states.venv.generations.store import Store
+    from states.venv.integrity.manifest import Entry, Manifest
+
+
+def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Iterator[dict[str, Any]]:
+    """Yield a report on the published generation, or on every one of a store."""
+    live = live_id(store)
+    for identifier in list_generations(store):
+        if every or identifier == live:
+            found, count, error = _verify(store.generation(identifier), resource.spec.ignore, jobs)
+            yield {
+                "address": resource.address,
+                "path": resource.spec.path,
+                "generation": identifier,
+                "published": identifier == live,
+                "files": count,
+                "damage": [{"path": path, "aspects": found[path]} for path in sorted(found)],
+                "error": error,
+            }
+
+
+def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, str], int, str]:
+    receipt = receipts.read(root)
+    if receipt is None:
+        return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
+    if receipt.path != root:
+        return {}, 0, f"it was made at `{receipt.path}`, and works only there"
+    seal = seals.load(root, receipt.seal)
+    if seal is None:
+        return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        # Reading and hashing release the interpreter's lock.
+        changed, added = compare_to_manifest(root, seal, ignore, {}, pool.map)
+    found = {path: _aspects(seal[path], now) for path, now in changed.items()}
+    found.update(dict.fromkeys(added, "unexpected"))
+    if receipts.lock_text(root, receipt) is None:
+        found[".converge/pylock.toml"] = "..5......"
+    found.update(metadata_drift(root))
+    found.update(_against_records(root, seal, found, ignore))
+    return found, len(seal), ""
+
+
+def _aspects(sealed: Entry, now: Entry | None) -> str:
+    if now is None:
+        return "missing"
+    differs = {
+        "S": sealed.kind == "f" and now.size != sealed.size,
+        "M": sealed.kind != "l" and now.mode != sealed.mode,
+        "5": sealed.kind == "f" and now.content != sealed.content,
+        "L": sealed.kind == "l" and now.content != sealed.content,
+        "U": now.uid != sealed.uid,
+        "G": now.gid != sealed.gid,
+        "T": now.kind != sealed.kind,
+    }
+    return "".join(letter if wrong else "." for letter, wrong in differs.items())
+
+
+def _against_records(
+    root: str, seal: Manifest, found: Mapping[str, str], ignore: tuple[str, ...]
+) -> dict[str, str]:
+    """Compare the seal with each RECORD that is itself as sealed."""
+    claims: dict[str, set[str]] = {}
+    wrong: dict[str, str] = {}
+    read = set()
+    for dist_info in dist_infos(root):
+        listing = f"{dist_info}/RECORD"
+        if listing in found:
+            continue
+        try:
+            rows = read_record(root, dist_info)
+        except (OSError, ValueError):
+            wrong[listing] = "missing"
+            continue
+        for path, digest in rows:
+            claims.setdefault(path, set()).add(digest)
+        if listing in seal:
+            read.add(seal[listing].package)
+    for path in {*claims, *seal}.difference(found, wrong):
+        if path in seal:
+            trouble = _unlike(seal[path], claims.get(path), read)
+        else:
+            trouble = "" if ignored(path, ignore) or _beyond_link(path, seal) else "missing"
+        if trouble and not is_bytecode(path):
+            wrong[path] = trouble
+    return wrong
+
+
+def _unlike(sealed: Entry, digests: set[str] | None, read: set[str]) -> str:
+    """Say how an entry differs from what RECORDs claim; `read` are the packages whose was read."""
+    if digests is None:
+        return "unexpected" if sealed.kind == "f" and sealed.package in read else ""
+    # Some have no digest: a RECORD's own row.
+    same = sealed.kind == "f" and (sealed.content in digests or not any(digests))
+    return "" if same else "not as in RECORD"
+
+
+def _beyond_link(path: str, seal: Manifest) -> bool:
+    """Tell whether a path leads through a sealed symlink, as into a folder that is persistent."""
+    parts = path.split("/")
+    above = ("/".join(parts[:count]) for count in range(1, len(parts)))
+    return any(one in seal and seal[one].kind == "l" for one in above)
