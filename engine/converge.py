@@ -1,223 +1,240 @@
-"""The loop: observe, compare, bring about, observe again.
+"""The loop: observe, compare, apply, observe again.
 
-Plan, apply, check and the recovery after a crash are this one loop; they differ only
-in the `Run` that is handed in, which either foretells a difference or brings it about.
+Plan, apply, check, and recovery after a crash run this loop. They differ only in the
+strategy: `DryRun` reports a difference, `Apply` removes it.
 """
 
 from __future__ import annotations
 
 from engine import progress
-from engine.diff import Change, Diff, compare
+from engine.diff import Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
 from engine.frozen import frozen
+from engine.result import Result
 from engine.system import signals
 from engine.system.lock import hold_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Literal, TypeAlias
 
-    from engine.diff import Action
-    from engine.kind import Kind, State
+    from engine.kind import AnyKind, Dependencies, Goal, Handle
     from engine.resource import Resource
 
-    Outcome: TypeAlias = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
-    Needed: TypeAlias = Mapping[str, State | None]
+
+def converge(
+    order: tuple[Resource, ...], kinds: Mapping[str, AnyKind], strategy: Strategy, jobs: int = 1
+) -> tuple[Result, ...]:
+    """Run the loop over all resources.
+
+    Resources that are up to date and need no lookup are settled first, in this thread. The
+    others are processed in parallel, each after its dependencies.
+
+    Args:
+        order: The resources in topological order.
+        kinds: The kinds by name.
+        strategy: What to do with a difference.
+        jobs: Maximum number of resources to process in parallel.
+
+    Returns:
+        One result for each resource, in the given order, whatever `jobs` is.
+
+    """
+    results: dict[str, Result] = {}
+    handles: dict[str, Handle] = {}
+    remaining = []
+    for resource in order:
+        result = _fast_path(resource, kinds[resource.kind], strategy, results, handles)
+        if result is None:
+            remaining.append(resource)
+        else:
+            results[resource.address] = result
+    if remaining:
+        # Imported here: a no-op doesn't need threads, which take milliseconds to import.
+        from engine.scheduler import run_scheduled
+
+        def reconcile(resource: Resource) -> Result:
+            return _reconcile(resource, kinds[resource.kind], strategy, results, handles)
+
+        progress.start()
+        run_scheduled(remaining, results, reconcile, jobs)
+    return tuple(results[resource.address] for resource in order)
 
 
 @frozen
-class Result:
-    """How one resource ended."""
+class Target:
+    """A resource with what its goal depends on."""
 
     resource: Resource
-    outcome: Outcome
-    action: Action = "none"
-    changes: tuple[Change, ...] = ()
-    state: State | None = None
-    """As it is at the end; in a dry run as predicted. What others go by."""
-    observed: State | None = None
-    """As it was last seen."""
-    error: ConvergeError | None = None
-    because: str = ""
-    """For a skipped one: the address of the failure that it is the victim of."""
+    kind: AnyKind
+    dependencies: Dependencies
+
+    def diff(self, handle: Handle) -> tuple[Goal, Diff]:
+        """Decide the goal of an observation, and compare the two states."""
+        goal = handle.goal(self.dependencies)
+        diff = compare(
+            handle.observed,
+            goal.desired,
+            immutable=self.kind.immutable,
+            declared=self.kind.declared,
+            explain=goal.explain,
+        )
+        return goal, diff
+
+
+def _target(resource: Resource, kind: AnyKind, results: Mapping[str, Result]) -> Target:
+    return Target(resource, kind, {need: results[need].state for need in resource.needs})
+
+
+def _fast_path(
+    resource: Resource,
+    kind: AnyKind,
+    strategy: Strategy,
+    results: Mapping[str, Result],
+    handles: dict[str, Handle],
+) -> Result | None:
+    """Settle a resource that is up to date without a lookup, or return None.
+
+    Adds the handle to `handles` if the resource was observed.
+    """
+    if any(need not in results for need in resource.needs):
+        return None
+    try:
+        handle = handles[resource.address] = kind.open(resource.spec)
+        if handle.requires_lookup:
+            return None
+        goal, diff = _target(resource, kind, results).diff(handle)
+        if diff:
+            return None
+        strategy.on_unchanged(goal)
+    except (ConvergeError, OSError):
+        return None  # `_reconcile` meets the same error again, and reports it.
+    return _unchanged(resource, handle)
+
+
+def _reconcile(
+    resource: Resource,
+    kind: AnyKind,
+    strategy: Strategy,
+    results: Mapping[str, Result],
+    handles: Mapping[str, Handle],
+) -> Result:
+    """Process one resource after all its dependencies have ended."""
+    for need in resource.needs:
+        dependency = results[need]
+        if dependency.outcome in ("failed", "skipped"):
+            blocked_by = dependency.blocked_by or need
+            return Result(resource=resource, outcome="skipped", blocked_by=blocked_by)
+    target = _target(resource, kind, results)
+    handle = handles.get(resource.address)
+    with progress.task(resource.address):
+        try:
+            signals.raise_if_interrupted()  # After a stop request, start nothing.
+            if handle is None:
+                handle = kind.open(resource.spec)
+            goal, diff = target.diff(handle)
+            if diff:
+                return strategy.execute(target, handle, diff)
+            strategy.on_unchanged(goal)
+            return _unchanged(resource, handle)
+        except (ConvergeError, OSError) as error:
+            known = from_os_error(error) if isinstance(error, OSError) else error
+            notices = tuple(handle.notices()) if handle is not None else ()
+            return Result(resource=resource, outcome="failed", error=known, notices=notices)
 
 
 class Strategy:
-    """What happens to a difference."""
+    """What the loop does with a resource that differs, and with one that doesn't."""
 
-    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
-        """Return the result for a resource that differs, or raise a `ConvergeError`."""
+    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
+        """Handle the difference of an observed resource.
+
+        Raises:
+            ConvergeError, OSError: The resource failed.
+
+        """
         raise NotImplementedError
 
-    def leave(self, kind: Kind, resource: Resource) -> None:
-        """Take note of a resource that is as it should be."""
+    def on_unchanged(self, goal: Goal) -> None:
+        """React to a resource that is up to date."""
 
 
 class DryRun(Strategy):
-    """A dry run: the difference is told, and the desired state taken for granted."""
+    """Reports the difference, and takes the desired state as the result."""
 
-    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
-        """Say what would change."""
+    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
+        """Return the change that `Apply` would make."""
         return Result(
-            resource=resource,
+            resource=target.resource,
             outcome="would-change",
             action=diff.action,
             changes=diff.changes,
             state=diff.desired,
             observed=diff.observed,
+            notices=tuple(handle.notices()),
         )
-
-    def leave(self, kind: Kind, resource: Resource) -> None:
-        """Write nothing."""
 
 
 class Apply(Strategy):
-    """The real run. Waits at most `lock_timeout` seconds for another engine.
+    """Makes the change.
 
-    `announce` is called before each change, with nothing done yet; it may raise `ConvergeError`.
+    Attributes:
+        lock_timeout: Maximum wait in seconds for another process to release a lock.
+        record_intent: Called before each change, with nothing changed yet. It may raise
+            `ConvergeError` to prevent the change.
+
     """
 
-    def __init__(self, lock_timeout: float, announce: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, lock_timeout: float, record_intent: Callable[[], None] = lambda: None
+    ) -> None:
         self.lock_timeout = lock_timeout
-        self.announce = announce
+        self.record_intent = record_intent
 
-    def execute(self, kind: Kind, resource: Resource, needed: Needed, diff: Diff) -> Result:
-        """Apply under the lock, to what is there by then, and look again."""
-        with hold_lock(lambda: kind.lock(resource.spec), self.lock_timeout):
-            diff = diff_resource(kind, resource, needed)
+    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
+        """Take the lock, observe again, apply what differs then, and observe once more."""
+        resource = target.resource
+        with hold_lock(handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
+            # Another process may have changed the resource before the lock was taken.
+            handle = handle.reobserve()
+            goal, diff = target.diff(handle)
             if not diff:
-                return _unchanged(resource, diff.observed)
-            self.admit(resource, diff)
-            self.announce()
-            kind.apply(resource.spec, diff)
-            after = diff_resource(kind, resource, needed)
-        if after:
-            names = ", ".join(change.attribute for change in after.changes[:5])
+                return _unchanged(resource, handle)
+            self.check_allowed(resource, diff)
+            self.record_intent()
+            goal.apply()
+            handle = handle.reobserve()
+            goal, remaining = target.diff(handle)
+        if remaining:
+            names = ", ".join(change.attribute for change in remaining.changes[:5])
             raise NotConverged(
-                f"applied, yet it still differs in {names}",
-                hint="something else writes there too, or the kind is at fault; run the plan again",
+                f"still differs after apply: {names}",
+                hint="another process may be writing there; run `converge plan` again",
             )
-        self.leave(kind, resource)
+        self.on_unchanged(goal)
         return Result(
             resource=resource,
             outcome="changed",
             action=diff.action,
             changes=diff.changes,
-            state=after.observed,
-            observed=after.observed,
+            state=handle.observed,
+            observed=handle.observed,
+            notices=tuple(handle.notices()),
         )
 
-    def admit(self, resource: Resource, diff: Diff) -> None:
-        """Raise a `ConvergeError` if this must not be done; anything may."""
+    def check_allowed(self, resource: Resource, diff: Diff) -> None:
+        """Raise a `ConvergeError` if this change must not be made. Every change is allowed."""
 
-    def leave(self, kind: Kind, resource: Resource) -> None:
-        """Let the kind refresh its notes."""
-        kind.remember(resource.spec)
+    def on_unchanged(self, goal: Goal) -> None:
+        """Let the kind update its cache."""
+        goal.refresh_cache()
 
 
-def diff_resource(
-    kind: Kind,
-    resource: Resource,
-    needed: Needed,
-    observed: Literal["unknown"] | State | None = "unknown",
-) -> Diff:
-    """Observe one resource, unless that was just done, and compare."""
-    spec = resource.spec
-    if observed == "unknown":
-        observed = kind.observe(spec)
-    return compare(
-        observed,
-        kind.desire(spec, observed, needed),
-        fixed=kind.fixed,
-        asked=kind.asked,
-        explain=lambda change: kind.explain(spec, change),
+def _unchanged(resource: Resource, handle: Handle) -> Result:
+    return Result(
+        resource=resource,
+        outcome="unchanged",
+        state=handle.observed,
+        observed=handle.observed,
+        notices=tuple(handle.notices()),
     )
-
-
-def converge(
-    order: tuple[Resource, ...], kinds: Mapping[str, Kind], run: Strategy, jobs: int = 1
-) -> tuple[Result, ...]:
-    """Run the loop over all resources; independent ones up to `jobs` at a time.
-
-    `order` must be topological. The results come in that order, whatever `jobs` is.
-    """
-    done: dict[str, Result] = {}
-    seen: dict[str, State | None] = {}
-    rest = []
-    for resource in order:
-        result = _fast_path(resource, kinds[resource.kind], run, done, seen)
-        if result is None:
-            rest.append(resource)
-        else:
-            done[resource.address] = result
-    if rest:
-        # The import costs milliseconds that a run with nothing to do need not pay.
-        from engine.scheduler import run_scheduled
-
-        progress.start()
-        run_scheduled(
-            rest, done, lambda resource: reconcile(resource, kinds, run, done, seen), jobs
-        )
-    return tuple(done[resource.address] for resource in order)
-
-
-def _fast_path(
-    resource: Resource,
-    kind: Kind,
-    run: Strategy,
-    done: Mapping[str, Result],
-    seen: dict[str, State | None],
-) -> Result | None:
-    """Settle a resource that is as it should be, and is known to be without asking the world.
-
-    What was observed of another one is noted in `seen`.
-    """
-    if any(need not in done for need in resource.needs):
-        return None
-    try:
-        observed = seen[resource.address] = kind.observe(resource.spec)
-        if kind.asks(resource.spec, observed):
-            return None
-        needed = {need: done[need].state for need in resource.needs}
-        if diff_resource(kind, resource, needed, observed):
-            return None
-        run.leave(kind, resource)
-    except (ConvergeError, OSError):
-        # The visit meets the same error again, and reports it.
-        return None
-    return _unchanged(resource, observed)
-
-
-def reconcile(
-    resource: Resource,
-    kinds: Mapping[str, Kind],
-    run: Strategy,
-    done: Mapping[str, Result],
-    seen: Mapping[str, State | None],
-) -> Result:
-    """Bring one resource about, once all that it needs has ended."""
-    for need in resource.needs:
-        ended = done[need]
-        if ended.outcome in ("failed", "skipped"):
-            cause = ended.because or need
-            return Result(resource=resource, outcome="skipped", because=cause)
-    kind = kinds[resource.kind]
-    needed = {need: done[need].state for need in resource.needs}
-    with progress.task(resource.address):
-        try:
-            # Who was asked to stop begins nothing more.
-            signals.raise_if_interrupted()
-            diff = diff_resource(kind, resource, needed, seen.get(resource.address, "unknown"))
-            if not diff:
-                run.leave(kind, resource)
-                return _unchanged(resource, diff.observed)
-            return run.execute(kind, resource, needed, diff)
-        except ConvergeError as error:
-            return Result(resource=resource, outcome="failed", error=error)
-        except OSError as error:
-            return Result(resource=resource, outcome="failed", error=from_os_error(error))
-
-
-def _unchanged(resource: Resource, observed: State | None) -> Result:
-    return Result(resource=resource, outcome="unchanged", state=observed, observed=observed)

@@ -1,6 +1,8 @@
-"""Desired minus observed: one action, and each change with its reason."""
+"""Desired state minus observed state: one action, and each change with its reason."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from engine.frozen import frozen
 
@@ -9,14 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal, TypeAlias
 
-    from engine.kind import State
-
     Action: TypeAlias = Literal["none", "create", "update", "replace", "repair", "delete"]
+
+State = Mapping[str, str]
+"""A resource as a flat map of attributes to values. An absent resource is None."""
 
 
 @frozen
 class Change:
-    """One attribute that differs. `None` stands for absent."""
+    """One attribute that differs. None stands for an absent attribute."""
 
     attribute: str
     before: str | None
@@ -26,7 +29,7 @@ class Change:
 
 @frozen
 class Diff:
-    """All that differs in one resource, and what that amounts to."""
+    """Every difference in one resource, and the action that removes them."""
 
     action: Action
     changes: tuple[Change, ...]
@@ -34,7 +37,7 @@ class Diff:
     desired: State | None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether there is a difference."""
         return self.action != "none"
 
 
@@ -42,31 +45,39 @@ def compare(
     observed: State | None,
     desired: State | None,
     *,
-    fixed: frozenset[str] = frozenset(),
-    asked: frozenset[str] = frozenset(),
+    immutable: frozenset[str] = frozenset(),
+    declared: frozenset[str] = frozenset(),
     explain: Callable[[Change], str] = lambda _change: "",
 ) -> Diff:
-    """Compare two states attribute by attribute, in the order of their names."""
+    """Compare two states attribute by attribute, in the order of attribute names.
+
+    Args:
+        observed: The observed state, or None if the resource doesn't exist.
+        desired: The desired state, or None if the resource must not exist.
+        immutable: Attributes whose difference means `replace`.
+        declared: Attributes whose difference means `update`. If none of them differs, the
+            action is `repair`. If empty, the action is always `update`.
+        explain: Returns the reason for a change. Called once for each change.
+
+    Returns:
+        The difference, which is falsy if the states are equal.
+
+    """
     if observed == desired:
         return Diff(action="none", changes=(), observed=observed, desired=desired)
-    have, want = observed or {}, desired or {}
+    before, after = observed or {}, desired or {}
     changes = []
-    for attribute in sorted(have.keys() | want.keys()):
-        before, after = have.get(attribute), want.get(attribute)
-        if before != after:
-            bare = Change(attribute=attribute, before=before, after=after)
-            changes.append(_with_reason(bare, explain(bare)))
+    for attribute in sorted(before.keys() | after.keys()):
+        change = Change(attribute, before.get(attribute), after.get(attribute))
+        if change.before != change.after:
+            changes.append(Change(attribute, change.before, change.after, explain(change)))
     return Diff(
-        action=_action(observed, desired, {change.attribute for change in changes}, fixed, asked),
+        action=_action(
+            observed, desired, {change.attribute for change in changes}, immutable, declared
+        ),
         changes=tuple(changes),
         observed=observed,
         desired=desired,
-    )
-
-
-def _with_reason(change: Change, reason: str) -> Change:
-    return Change(
-        attribute=change.attribute, before=change.before, after=change.after, reason=reason
     )
 
 
@@ -74,13 +85,13 @@ def _action(
     observed: State | None,
     desired: State | None,
     differing: set[str],
-    fixed: frozenset[str],
-    asked: frozenset[str],
+    immutable: frozenset[str],
+    declared: frozenset[str],
 ) -> Action:
     if observed is None:
         return "create"
     if desired is None:
         return "delete"
-    if differing & fixed:
+    if differing & immutable:
         return "replace"
-    return "update" if not asked or differing & asked else "repair"
+    return "update" if not declared or differing & declared else "repair"

@@ -11,10 +11,10 @@ import json
 import os
 from functools import partial
 
-from engine.declaration.load import absolute, from_dict, to_dict
+from engine import progress
 from engine.errors import ConvergeError
 from engine.frozen import replace
-from engine.resource import Resource
+from engine.resource import Resource, from_dict, to_dict
 from engine.system.files import (
     add_checksum,
     make_private_dir,
@@ -23,13 +23,15 @@ from engine.system.files import (
     write_durable,
 )
 from engine.system.lock import hold_lock
+from engine.system.paths import absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from typing import Any
 
-    from engine.declaration.load import KindRegistry, SourceFile
+    from engine.declaration.source_file import SourceFile
+    from engine.registry import KindRegistry
 
     Entry = dict[str, Any]
     """A frozen resource that asks for removal; `vanished` if its file declares it no longer."""
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 def files(names: Sequence[str], texts: tuple[SourceFile, ...], state: str) -> tuple[str, ...]:
     """Return the files a run is about, with those that are gone from the folders it names."""
-    here = [text.file for text in texts if text.lasting]
+    here = [text.file for text in texts if text.is_regular]
     known = {_place(file, state) for file in here}
     missing = {file for name in names for file in gone(name, state, known)}
     return (*here, *sorted(missing))
@@ -106,7 +108,9 @@ class Inventory:
 
         What another run noted meanwhile, of another version of the file, is not ours to drop.
         """
-        absent = (one for one in self.declared if self.kinds[one.kind].absent(one.spec) is None)
+        absent = (
+            one for one in self.declared if self.kinds[one.kind].removal_spec(one.spec) is None
+        )
         leaving = {claim for one in absent for claim in self._claims(one)}
         for file in self.files:
             removals = self._removals(file)
@@ -119,7 +123,7 @@ class Inventory:
         place = _place(file, self.state)
         if _same(change(_entries(place)), _entries(place)):
             return
-        with hold_lock(self._lock, self.lock_timeout):
+        with hold_lock(self._lock, self.lock_timeout, on_wait=progress.step):
             noted = _entries(place)
             entries = change(noted)
             if _same(entries, noted):
@@ -138,7 +142,7 @@ class Inventory:
         """Return what asks for the removal of each resource that a file declares as present."""
         removals = []
         for one in (each for each in self.declared if each.file == file):
-            removal = self.kinds[one.kind].absent(one.spec)
+            removal = self.kinds[one.kind].removal_spec(one.spec)
             if removal is not None:
                 bare = Resource(kind=one.kind, name=one.name, spec=removal, file=one.file)
                 removals.append(to_dict(bare))
@@ -157,7 +161,7 @@ class Inventory:
             try:
                 one = replace(from_dict(entry, self.composition), needs=())
                 claims = self._claims(one)
-                removal = self.kinds[one.kind].absent(one.spec) is None
+                removal = self.kinds[one.kind].removal_spec(one.spec) is None
             except (KeyError, TypeError, AttributeError, ValueError):
                 continue  # an entry of another version
             if removal and claims and all(map(_is_path, claims)):
@@ -167,13 +171,13 @@ class Inventory:
         """Tell whether something is there that its kind would remove: not what others made."""
         kind = self.kinds[one.kind]
         try:
-            observed = kind.observe(one.spec)
-            return observed is not None and kind.desire(one.spec, observed, {}) is None
+            handle = kind.open(one.spec)
+            return handle.observed is not None and handle.goal({}).desired is None
         except (OSError, ConvergeError):
             return False  # nothing of ours can be where one cannot even look
 
     def _claims(self, one: Resource) -> tuple[str, ...]:
-        return tuple(self.kinds[one.kind].claims(one.spec))
+        return tuple(self.kinds[one.kind].owned_paths(one.spec))
 
     def _claimed_here(self) -> set[str]:
         return {claim for one in self.declared for claim in self._claims(one)}

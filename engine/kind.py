@@ -1,83 +1,169 @@
-"""The contract between the loop and a class of resources.
+"""The contract between the loop and a kind: a class of resources, such as virtual environments.
 
-A *kind* turns one table of the declaration, its *spec*, into two flat maps of
-strings: what is there and what was asked. Everything else, comparing, ordering,
-locking, reporting, is the engine's and is the same for every kind.
+A kind turns one table of the declaration, its *spec*, into two flat maps of strings: the
+observed state and the desired state. Comparing, ordering, locking, and reporting belong to
+the engine and are the same for every kind.
 
-Only type checkers import this file: a kind is whatever has these names.
+The calls of one run are a chain of values, so no call can come too early:
+
+    Kind.open(spec)            -> Handle   observes the resource
+    Handle.goal(dependencies)  -> Goal     decides the desired state
+    Goal.apply()                           makes the change
+    Handle.reobserve()         -> Handle   observes again
+
+A run imports none of this: a kind is any object with these attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from engine.declaration.inputs import TableInputs
-from engine.diff import Change, Diff
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
-State: TypeAlias = Mapping[str, str]
-"""A resource as a flat map, attribute to value. Absent is `None`, never an empty map."""
+    from engine.diff import Change, State
+
+Spec = TypeVar("Spec")
+Dependencies: TypeAlias = "Mapping[str, State | None]"
+"""The state of each direct dependency by address: observed after it was applied, or as
+predicted in a dry run."""
+Key: TypeAlias = tuple[str | int, ...]
+"""A place in the resource's table: a key, and for an array an index."""
 
 
-class Kind(Protocol):
-    """What a class of resources must be able to say and do.
+class Inputs(Protocol):
+    """The files around one table. Each file that is read becomes part of the cache key."""
 
-    `observe` and `desire` write nothing; `apply` may be killed anywhere and is then
-    simply called again. No method runs code of the thing that it looks at.
-    """
+    file: str
+    """The declaring file: an absolute path or `<stdin>`."""
+    table: Key
+    """The kind and the name of the table."""
 
-    spec: type[Any]
-    """A value (`engine.frozen`) whose fields are the keys of the TOML table, with `_` for `-`."""
-    fixed: frozenset[str]
-    """Attributes that cannot change in place: a difference means `replace`."""
-    asked: frozenset[str]
-    """Attributes that only a new declaration changes: when none of them differs, what
-    was there has drifted and the action is `repair`."""
+    def path(self, text: str, key: Key) -> str:
+        """Return the absolute form of a path, relative to the declaring file's directory."""
 
-    def complete(self, spec: Any, source: TableInputs) -> Any:
-        """Return the spec with paths made absolute and named files read through `source`.
+    def read(self, path: str, key: Key) -> str | None:
+        """Return the text of a file, or None if it doesn't exist. Reports unreadable files."""
 
-        Problems are told to `source`, all of them; nothing is raised for bad input.
+    def tree(self, path: str, key: Key) -> str:
+        """Return a digest of a source tree. Reports a tree that can't be read."""
+
+    def problem(self, key: Key, message: str, hint: str = "") -> None:
+        """Report an error at a key of this table."""
+
+
+class Kind(Protocol[Spec]):
+    """A class of resources. One instance serves one run, from several threads."""
+
+    spec: type[Spec]
+    """A frozen class (`engine.frozen`). Its fields are the table's keys, with `_` for `-`."""
+    immutable: frozenset[str]
+    """Attributes that can't change in place. A difference means `replace`."""
+    declared: frozenset[str]
+    """Attributes that only a new declaration changes. If none of them differs, the resource
+    has drifted and the action is `repair`."""
+
+    def normalize(self, spec: Spec, inputs: Inputs) -> Spec:
+        """Return the spec with absolute paths and with the content of the files it names.
+
+        Called once per declaration, and not at all if the parsed declaration is cached.
+        Reports every error to `inputs` and raises nothing for bad input. Must not write.
         """
 
-    def claims(self, spec: Any) -> Iterable[str]:
-        """Yield the absolute paths that are this resource's alone, with all below them."""
+    def owned_paths(self, spec: Spec) -> Iterable[str]:
+        """Yield the absolute paths that belong to this resource alone, subtrees included.
 
-    def needs(self, spec: Any) -> Iterable[str]:
-        """Yield the addresses that the spec itself implies."""
-
-    def absent(self, spec: Any) -> Any | None:
-        """Return the spec that asks for removal, or `None` where nothing is to be removed."""
-
-    def observe(self, spec: Any) -> State | None:
-        """Say what is there, as cheaply as can be without being wrong."""
-
-    def asks(self, spec: Any, observed: State | None) -> bool:
-        """Say whether `desire` would have to ask the world (an index, an interpreter)."""
-
-    def desire(
-        self, spec: Any, observed: State | None, needed: Mapping[str, State | None]
-    ) -> State | None:
-        """Say what should be there; an observed value that satisfies a range is echoed.
-
-        `needed` holds the state of each direct need: as observed after applying it, or
-        as predicted in a dry run. Asked twice in one run, the answer is the same.
+        Pure apart from resolving symlinks in parent directories. Called several times a run.
         """
 
-    def explain(self, spec: Any, change: Change) -> str:
-        """Say in a few words why an attribute is to change; may be empty."""
+    def implied_dependencies(self, spec: Spec) -> Iterable[str]:
+        """Yield the addresses that the spec refers to. Pure. Called once per declaration."""
 
-    def lock(self, spec: Any) -> str | None:
-        """Return the file to hold while applying, made if missing; `None` for no lock."""
+    def removal_spec(self, spec: Spec) -> Spec | None:
+        """Return the spec that requests removal, or None if there is nothing to remove. Pure."""
 
-    def apply(self, spec: Any, diff: Diff) -> None:
-        """Bring the difference about, or raise a `ConvergeError`."""
+    def open(self, spec: Spec) -> Handle:
+        """Observe the resource.
 
-    def remember(self, spec: Any) -> None:
-        """Refresh our own notes about a resource that is as desired; most often does nothing."""
+        Called at least once for each resource and run, without a lock. Must not write, start
+        a process, or run code of the resource.
 
-    def remarks(self, spec: Any) -> Iterable[str]:
-        """Yield what somebody should know though nothing is to be done about it.
+        Raises:
+            OSError: The disk can't be read. An I/O error never counts as absence.
+            ConvergeError: The resource can't be observed for another reason.
 
-        Asked at the end of a run, of what was observed last.
         """
+
+
+class Handle(Protocol):
+    """One resource as observed at one moment."""
+
+    @property
+    def observed(self) -> State | None:
+        """The observed state. None if the resource doesn't exist."""
+
+    @property
+    def requires_lookup(self) -> bool:
+        """Whether `goal` has to ask the outside world: an index, or an interpreter."""
+
+    def goal(self, dependencies: Dependencies) -> Goal:
+        """Decide the desired state. An observed value that satisfies a range is kept.
+
+        Called at least once for each resource, without a lock for a plan and with the lock
+        before an apply. Handles of one resource and run return equal goals. May use the
+        network and start processes. Must not write outside caches.
+
+        Raises:
+            ConvergeError: The state can't be reached, such as an unsatisfiable requirement.
+
+        """
+
+    def prepare_lock(self) -> str | None:
+        """Return the path of the lock file, or None if no lock is needed.
+
+        Called once before each apply. Creates the file's directory. If the process is killed,
+        an empty directory and lock file remain, which the next run reuses.
+        """
+
+    def reobserve(self) -> Handle:
+        """Observe again, and keep what this run has already looked up.
+
+        Called under the lock, before and after `Goal.apply`. Raises like `Kind.open`.
+        """
+
+    def notices(self) -> Iterable[str]:
+        """Yield messages that require no action. Called once, at the end of the run."""
+
+
+class Goal(Protocol):
+    """The decided state of one resource."""
+
+    @property
+    def desired(self) -> State | None:
+        """The desired state. None if the resource must not exist."""
+
+    def explain(self, change: Change) -> str:
+        """Return the reason for a change in a few words, or an empty string. Pure."""
+
+    def apply(self) -> None:
+        """Make the change.
+
+        Called once, under the lock, with a goal made from an observation under that lock. May
+        be killed at any instruction: the next run observes the result, and calls it again.
+
+        Raises:
+            ConvergeError: The change failed. The resource must be as it was before.
+            OSError: As for `ConvergeError`.
+
+        """
+
+    def refresh_cache(self) -> None:
+        """Update what the kind caches about a resource that is in the desired state.
+
+        Called without a lock after each observation that shows no difference, except in a dry
+        run. May write caches only, and must not fail if it can't.
+        """
+
+
+AnyKind: TypeAlias = Kind[Any]
+"""A kind whose spec the engine treats as opaque."""

@@ -80,7 +80,7 @@ def detail(text: str) -> None:
 
 def write_stderr(text: str) -> None:
     """Write to standard error; that nobody reads it changes nothing."""
-    from engine.output.text import escape
+    from engine.system.encoding import escape
 
     with suppress(OSError):
         sys.stderr.write(escape(text, sys.stderr.encoding))

@@ -1,28 +1,64 @@
-"""One declared piece of the world."""
+"""One declared resource."""
 
 from __future__ import annotations
 
-from engine.frozen import frozen
+from engine.frozen import as_items, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.registry import KindRegistry
+
 
 @frozen
 class Resource:
-    """What it is called, what was asked of it, and what it waits for."""
+    """A declared resource: its identity, its spec, and its dependencies."""
 
     kind: str
     name: str
     spec: Any
     """An instance of the kind's `spec` class."""
     needs: tuple[str, ...] = ()
-    """Addresses of what must be there first, declared and implied, without repeats."""
+    """Addresses of all dependencies, declared and implied, without duplicates."""
     file: str = ""
-    """The file that declares it, or `<stdin>`."""
+    """The declaring file: an absolute path or `<stdin>`."""
 
     @property
     def address(self) -> str:
-        """`kind.name`, unique in a declaration, opaque to callers."""
+        """`kind.name`: unique in a declaration, opaque to callers."""
         return f"{self.kind}.{self.name}"
+
+
+def to_dict(resource: Resource) -> dict[str, Any]:
+    """Return a resource in a form that JSON can represent. Specs are flat."""
+    return {
+        "kind": resource.kind,
+        "name": resource.name,
+        "spec": dict(as_items(resource.spec)),
+        "needs": resource.needs,
+        "file": resource.file,
+    }
+
+
+def from_dict(body: dict[str, Any], registry: KindRegistry) -> Resource:
+    """Rebuild a resource from `to_dict` after a round trip through JSON.
+
+    Raises:
+        KeyError, TypeError, AttributeError: The value has another shape, such as that of
+            another version.
+
+    """
+    spec_class = registry.kinds[body["kind"]].spec
+    return Resource(
+        kind=body["kind"],
+        name=body["name"],
+        spec=spec_class(**{name: _to_tuple(value) for name, value in body["spec"].items()}),
+        needs=tuple(body["needs"]),
+        file=body["file"],
+    )
+
+
+def _to_tuple(value: Any) -> Any:
+    """Turn arrays back into tuples, which JSON doesn't have."""
+    return tuple(_to_tuple(item) for item in value) if isinstance(value, list) else value

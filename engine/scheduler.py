@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.converge import Result
     from engine.resource import Resource
+    from engine.result import Result
 
 
 def run_scheduled(

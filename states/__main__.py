@@ -8,7 +8,7 @@ import sys
 
 from engine.cli.commands import COMMANDS
 from engine.cli.main import main as run
-from engine.declaration.load import KindRegistry
+from engine.registry import KindRegistry
 from states.command import CommandKind
 from states.commands import commands
 from states.interpreter.kind import InterpreterKind
@@ -29,7 +29,7 @@ def build_registry(settings: Settings) -> KindRegistry:
             "link": LinkKind(),
             "command": CommandKind(settings),
         },
-        default="venv",
+        defaults_kind="venv",
     )
 
 

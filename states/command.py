@@ -17,11 +17,10 @@ from engine.system.files import make_private_dir, sha256, write_durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from engine.declaration.inputs import TableInputs
-    from engine.diff import Change, Diff
-    from engine.kind import State
+    from engine.diff import Change, State
+    from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
 
 _A_YEAR = 365 * 86400
@@ -47,81 +46,101 @@ class CommandKind:
     """Runs commands after what they watch."""
 
     spec = Command
-    fixed: frozenset[str] = frozenset()
-    asked: frozenset[str] = frozenset()
+    immutable: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = os.path.join(settings.state, "commands")
+        self.directory = os.path.join(settings.state, "commands")
 
-    def complete(self, spec: Command, source: TableInputs) -> Command:
-        """Check the words."""
+    def normalize(self, spec: Command, inputs: Inputs) -> Command:
+        """Validate the arguments, and name the command after its table."""
         if not spec.argv or not spec.argv[0].strip():
-            source.problem(
+            inputs.problem(
                 ("argv",), "an empty command", 'as in `argv = ["systemctl", "restart", "web"]`'
             )
         if not 1 <= spec.timeout <= _A_YEAR:
-            source.problem(("timeout",), "`timeout` must be 1 second at least, a year at most")
-        for index, one in enumerate(spec.on_change):
-            if one.startswith("command."):
+            inputs.problem(("timeout",), "`timeout` must be 1 second at least, a year at most")
+        for index, address in enumerate(spec.on_change):
+            if address.startswith("command."):
                 hint = "name what both watch, or put the other one into `needs`"
-                source.problem(("on-change", index), "a command cannot watch a command", hint)
-        cwd = source.path(spec.cwd, ("cwd",))
-        return replace(spec, cwd=cwd, name=f"{source.file}\0{source.table[-1]}")
+                inputs.problem(("on-change", index), "a command cannot watch a command", hint)
+        cwd = inputs.path(spec.cwd, ("cwd",))
+        return replace(spec, cwd=cwd, name=f"{inputs.file}\0{inputs.table[-1]}")
 
-    def claims(self, spec: Command) -> Iterable[str]:
-        """A command owns no path."""
+    def owned_paths(self, spec: Command) -> Iterable[str]:
+        """Yield nothing: a command owns no path."""
         return ()
 
-    def needs(self, spec: Command) -> Iterable[str]:
-        """It comes after what it watches."""
+    def implied_dependencies(self, spec: Command) -> Iterable[str]:
+        """Yield the addresses that the command watches."""
         return spec.on_change
 
-    def absent(self, spec: Command) -> None:
-        """A command leaves nothing that could be removed."""
+    def removal_spec(self, spec: Command) -> None:
+        """Return None: a command leaves nothing to remove."""
 
-    def observe(self, spec: Command) -> State | None:
-        """Read what it last succeeded for."""
-        try:
-            with open(self._note(spec), encoding="utf-8") as stream:
-                noted = json.load(stream)
-            return {str(name): str(value) for name, value in noted.items()}
-        except (OSError, ValueError, AttributeError):
-            return None
+    def open(self, spec: Command) -> CommandHandle:
+        """Read the record of the last success."""
+        arguments = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])
+        name = f"{sha256(arguments.encode())[:32]}.json"
+        return CommandHandle(spec, os.path.join(self.directory, name))
 
-    def asks(self, spec: Command, observed: State | None) -> bool:
-        """Everything is on the disk."""
-        return False
 
-    def desire(
-        self, spec: Command, observed: State | None, needed: Mapping[str, State | None]
-    ) -> State | None:
-        """Say what it should have succeeded for: each watched thing as it is."""
-        return {
-            "ran": "yes",
-            **{f"for.{address}": _identity(needed[address]) for address in spec.on_change},
+class CommandHandle:
+    """One command, and the identities that it last succeeded for."""
+
+    requires_lookup = False
+
+    def __init__(self, spec: Command, record: str) -> None:
+        self.spec = spec
+        self.record = record
+        self.observed = _read_record(record)
+
+    def goal(self, dependencies: Dependencies) -> CommandGoal:
+        """Require a success for the current identity of each watched resource."""
+        triggers = {
+            f"for.{address}": _identity(dependencies[address]) for address in self.spec.on_change
         }
+        return CommandGoal(self.spec, self.record, {"ran": "yes", **triggers})
 
-    def explain(self, spec: Command, change: Change) -> str:
-        """Say why it runs."""
+    def prepare_lock(self) -> str | None:
+        """Return the lock beside the record, so that a command runs once at a time."""
+        make_private_dir(os.path.dirname(self.record))
+        return self.record.removesuffix(".json") + ".lock"
+
+    def reobserve(self) -> CommandHandle:
+        """Read the record again."""
+        return CommandHandle(self.spec, self.record)
+
+    def notices(self) -> Iterable[str]:
+        """Yield nothing."""
+        return ()
+
+
+class CommandGoal:
+    """A success of the command for the current state of what it watches."""
+
+    def __init__(self, spec: Command, record: str, desired: State) -> None:
+        self.spec = spec
+        self.record = record
+        self.desired = desired
+
+    def explain(self, change: Change) -> str:
+        """Name the watched resource that changed."""
         if change.attribute.startswith("for."):
             return f"{change.attribute.removeprefix('for.')} changed since it last succeeded"
         return "it never succeeded here"
 
-    def lock(self, spec: Command) -> str | None:
-        """One run at a time."""
-        make_private_dir(self.folder)
-        return self._note(spec).removesuffix(".json") + ".lock"
-
-    def apply(self, spec: Command, diff: Diff) -> None:
-        """Run it; note what it succeeded for."""
+    def apply(self) -> None:
+        """Run the command, and record what it succeeded for."""
         import subprocess
 
         from states.system import subprocesses
 
+        spec = self.spec
         progress.step(f"running {spec.argv[0]}")
         env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp"})
         try:
-            ended = subprocesses.run(
+            completed = subprocesses.run(
                 spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -130,24 +149,25 @@ class CommandKind:
             raise ConvergeError(
                 f"`{spec.argv[0]}` did not end within {spec.timeout} s", hint="raise `timeout`"
             ) from None
-        if ended.status != 0:
+        if completed.status != 0:
             raise ConvergeError(
-                f"`{' '.join(spec.argv)}` {ended.how()}",
+                f"`{' '.join(spec.argv)}` {completed.how()}",
                 hint="it is run again by the next apply",
-                output=ended.last_lines(),
+                output=completed.last_lines(),
             )
-        write_durable(self._note(spec), json.dumps(dict(diff.desired or {})).encode(), 0o600)
+        write_durable(self.record, json.dumps(dict(self.desired)).encode(), 0o600)
 
-    def remarks(self, spec: Command) -> Iterable[str]:
-        """There is nothing to say."""
-        return ()
+    def refresh_cache(self) -> None:
+        """Do nothing: there is no cache."""
 
-    def remember(self, spec: Command) -> None:
-        """There is nothing to remember."""
 
-    def _note(self, spec: Command) -> str:
-        words = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])
-        return os.path.join(self.folder, f"{sha256(words.encode())[:32]}.json")
+def _read_record(path: str) -> State | None:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            record = json.load(stream)
+        return {str(name): str(value) for name, value in record.items()}
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _home() -> str:

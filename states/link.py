@@ -12,17 +12,18 @@ from engine.frozen import computed, field, frozen, replace
 from engine.system.files import fsync_dir, make_dirs, symlink
 from engine.system.permissions import require_trusted_symlinks
 from states.venv.generations.nesting import refuse_nested
-from states.venv.generations.store import store_of
-from states.venv.kind import NEW
+from states.venv.layout import NEW, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import Literal
 
-    from engine.declaration.inputs import TableInputs
-    from engine.diff import Change, Diff
-    from engine.kind import State
+    from engine.diff import Change, State
+    from engine.kind import Dependencies, Inputs
+
+
+_NOT_A_LINK = "not a link"
 
 
 @frozen
@@ -39,100 +40,115 @@ class Link:
 
 
 class LinkKind:
-    """Makes symlinks lead where their specs say."""
+    """Makes symlinks point to their declared targets."""
 
     spec = Link
-    fixed: frozenset[str] = frozenset()
-    asked: frozenset[str] = frozenset()
+    immutable: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
 
-    def complete(self, spec: Link, source: TableInputs) -> Link:
+    def normalize(self, spec: Link, inputs: Inputs) -> Link:
         """Take the path from the table's name."""
-        name = str(source.table[-1])
-        path = source.path(name, ())
+        name = str(inputs.table[-1])
+        path = inputs.path(name, ())
         if not os.path.basename(path) or not path.isprintable():
-            source.problem((), f"`{name}` is no path for a link")
+            inputs.problem((), f"`{name}` is no path for a link")
         if spec.state == "present" and not spec.to:
-            source.problem((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
+            inputs.problem((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
         to = spec.to
         _, _, inside = to.partition(":")
         if to and not to.startswith("venv."):
-            to = source.path(to, ("to",))
+            to = inputs.path(to, ("to",))
         elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
-            source.problem(
+            inputs.problem(
                 ("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"'
             )
         return replace(spec, path=path, to=to)
 
-    def claims(self, spec: Link) -> Iterable[str]:
-        """A link owns its own name, in the real folder."""
+    def owned_paths(self, spec: Link) -> Iterable[str]:
+        """Yield the link's own name, in the real directory."""
         parent, name = os.path.split(spec.path)
         return (os.path.join(os.path.realpath(parent), name),)
 
-    def needs(self, spec: Link) -> Iterable[str]:
-        """A link into a venv waits for it."""
+    def implied_dependencies(self, spec: Link) -> Iterable[str]:
+        """Yield the venv that the link points into, if any."""
         return (spec.to.partition(":")[0],) if spec.to.startswith("venv.") else ()
 
-    def absent(self, spec: Link) -> Link | None:
-        """Ask for removal."""
+    def removal_spec(self, spec: Link) -> Link | None:
+        """Return the spec that deletes the link."""
         if spec.state == "absent":
             return None
         return Link(path=spec.path, state="absent", led=spec.to)
 
-    def observe(self, spec: Link) -> State | None:
-        """Read where it leads, and whether anything is there."""
-        try:
-            found = os.lstat(spec.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if not stat.S_ISLNK(found.st_mode):
-            return {"to": "not a link"}
-        there = "there" if os.path.exists(spec.path) else "nothing"
-        return {"to": os.readlink(spec.path), "target": there}
+    def open(self, spec: Link) -> LinkHandle:
+        """Read the link, and check whether its target exists."""
+        return LinkHandle(spec)
 
-    def asks(self, spec: Link, observed: State | None) -> bool:
-        """Everything is on the disk."""
-        return False
 
-    def desire(
-        self, spec: Link, observed: State | None, needed: Mapping[str, State | None]
-    ) -> State | None:
-        """Say where it should lead."""
-        if observed is not None and observed["to"] == "not a link":
+class LinkHandle:
+    """One symlink as observed."""
+
+    requires_lookup = False
+
+    def __init__(self, spec: Link) -> None:
+        self.spec = spec
+        self.observed = _observe(spec.path)
+
+    def goal(self, dependencies: Dependencies) -> LinkGoal:
+        """Decide the target: a path below the venv's published path, or the declared one."""
+        spec, observed = self.spec, self.observed
+        if observed is not None and observed["to"] == _NOT_A_LINK:
             raise ConvergeError(
                 f"`{spec.path}` is there, and is no symlink",
                 hint="move it away; converge replaces symlinks, and nothing else",
             )
         if spec.state == "absent":
-            _admit(spec, observed)
-            return None
-        target = _target(spec, needed)
+            _require_declared_target(spec, observed)
+            return LinkGoal(spec, None)
+        target = _target(spec, dependencies)
         dangling = {"to": target, "target": "nothing"}
-        if observed == dangling and _mended(spec, needed):
-            return dangling
-        wanted = {"to": target, "target": "there"}
-        if observed != wanted:
+        if observed == dangling and _is_repaired_by_venv(spec, dependencies):
+            return LinkGoal(spec, dangling)
+        desired = {"to": target, "target": "there"}
+        if observed != desired:
             refuse_nested(spec.path)
-        return wanted
+        return LinkGoal(spec, desired)
 
-    def explain(self, spec: Link, change: Change) -> str:
-        """Say why."""
+    def prepare_lock(self) -> str | None:
+        """Return None: of two concurrent renames, the last one wins."""
+        return None
+
+    def reobserve(self) -> LinkHandle:
+        """Read the link again."""
+        return LinkHandle(self.spec)
+
+    def notices(self) -> Iterable[str]:
+        """Yield nothing."""
+        return ()
+
+
+class LinkGoal:
+    """A symlink with the declared target, or none."""
+
+    def __init__(self, spec: Link, desired: State | None) -> None:
+        self.spec = spec
+        self.desired = desired
+
+    def explain(self, change: Change) -> str:
+        """Return the reason for a change."""
         if change.attribute == "target":
             return "what it leads to is not there"
         return "it leads elsewhere" if change.before and change.after else ""
 
-    def lock(self, spec: Link) -> str | None:
-        """A rename needs no lock: of two, one comes last."""
-        return None
-
-    def apply(self, spec: Link, diff: Diff) -> None:
-        """Put the link in place of what is there, in one rename."""
+    def apply(self) -> None:
+        """Replace the link by one rename, or delete it."""
+        spec = self.spec
         folder, name = os.path.split(spec.path)
         require_trusted_symlinks(folder)
-        if diff.desired is None:
+        if self.desired is None:
             os.unlink(spec.path)
             fsync_dir(folder)
             return
-        target = diff.desired["to"]
+        target = self.desired["to"]
         if not os.path.exists(os.path.join(folder, target)):
             raise ConvergeError(
                 f"`{spec.path}` would lead to `{target}`, where nothing is",
@@ -143,18 +159,25 @@ class LinkKind:
         make_dirs(folder)
         _clear(folder, name)
         while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
-            pass  # another engine took what we had put aside for left over
+            pass  # Another run deleted the temporary link as unfinished.
         fsync_dir(folder)
 
-    def remarks(self, spec: Link) -> Iterable[str]:
-        """There is nothing to say."""
-        return ()
-
-    def remember(self, spec: Link) -> None:
-        """There is nothing to remember."""
+    def refresh_cache(self) -> None:
+        """Do nothing: there is no cache."""
 
 
-def _admit(spec: Link, observed: State | None) -> None:
+def _observe(path: str) -> State | None:
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISLNK(found.st_mode):
+        return {"to": _NOT_A_LINK}
+    there = "there" if os.path.exists(path) else "nothing"
+    return {"to": os.readlink(path), "target": there}
+
+
+def _require_declared_target(spec: Link, observed: State | None) -> None:
     """Refuse to remove, as vanished, a link that leads elsewhere than it was declared to."""
     _, _, inside = spec.led.partition(":")
     ours = f"/{inside}" if spec.led.startswith("venv.") else spec.led
@@ -165,12 +188,12 @@ def _admit(spec: Link, observed: State | None) -> None:
         )
 
 
-def _mended(spec: Link, needed: Mapping[str, State | None]) -> bool:
+def _is_repaired_by_venv(spec: Link, dependencies: Dependencies) -> bool:
     """Tell whether what it leads to is, or may be, in the generation that is or will be live."""
     if not spec.to.startswith("venv."):
         return False
     address, _, inside = spec.to.partition(":")
-    state = needed[address] or {}
+    state = dependencies[address] or {}
     generation = state.get("generation", "")
     folder = store_of(state.get("path", "")).generation(generation)
     return generation == NEW or os.path.lexists(os.path.join(folder, inside))
@@ -197,12 +220,12 @@ def _put(target: str, path: str, aside: str) -> bool:
     return True
 
 
-def _target(spec: Link, needed: Mapping[str, State | None]) -> str:
+def _target(spec: Link, dependencies: Dependencies) -> str:
     """Return the path inside the venv's published one, so that the link survives a switch."""
     if not spec.to.startswith("venv."):
         return spec.to
     address, _, inside = spec.to.partition(":")
-    state = needed[address]
+    state = dependencies[address]
     if state is None:
         raise ConvergeError(
             f"`{spec.path}` leads into `{address}`, which is declared absent",

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line: arguments, commands, and one run from files to report."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from engine.declaration.load import KindRegistry
+    from engine.registry import KindRegistry
     from engine.settings import Settings
 
     BuildRegistry: TypeAlias = Callable[[Settings], KindRegistry]

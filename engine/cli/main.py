@@ -186,7 +186,7 @@ def _print(text: str, *, as_json: bool) -> None:
         encoding = "utf-8" if as_json else None
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     if not as_json:
-        from engine.output.text import escape
+        from engine.system.encoding import escape
 
         text = escape(text, sys.stdout.encoding)
     sys.stdout.write(text)

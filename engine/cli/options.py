@@ -7,7 +7,8 @@ import os
 import re
 
 from engine.errors import UsageError
-from engine.settings import Settings, places, processors
+from engine.settings import Settings, processors
+from engine.system.paths import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -77,14 +77,16 @@ def confirm(path: str, now: Report) -> None:
 class ApplySavedPlan(Apply):
     """The real run of a plan that was confirmed: what differs otherwise by then is refused."""
 
-    def __init__(self, plan: Report, lock_timeout: float, announce: Callable[[], None]) -> None:
-        super().__init__(lock_timeout, announce)
+    def __init__(
+        self, plan: Report, lock_timeout: float, record_intent: Callable[[], None]
+    ) -> None:
+        super().__init__(lock_timeout, record_intent)
         self.steps = {
             one["address"]: (one["action"], {(c["attribute"], c["before"]) for c in one["changes"]})
             for one in plan["resources"]
         }
 
-    def admit(self, resource: Resource, diff: Diff) -> None:
+    def check_allowed(self, resource: Resource, diff: Diff) -> None:
         """Admit what was planned, or a part of it: what comes before may have done the rest.
 
         What an attribute becomes follows from the declaration, which is not read again, and

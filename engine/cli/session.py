@@ -7,13 +7,14 @@ from _thread import allocate_lock  # `threading` costs a run with nothing to do 
 
 from engine import inventory, progress
 from engine.cli import options
-from engine.converge import Apply, Result, converge
+from engine.converge import Apply, converge
 from engine.declaration.load import load_declaration, read_sources
 from engine.errors import ConvergeError, UsageError, from_os_error
 from engine.frozen import frozen
 from engine.inventory import Inventory
 from engine.output.report import build_report
 from engine.output.terminal import reporter
+from engine.result import Result
 from engine.system import signals
 
 TYPE_CHECKING = False
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from engine.converge import Strategy
-    from engine.declaration.load import KindRegistry, SourceFile
+    from engine.declaration.source_file import SourceFile
     from engine.output.report_schema import Report
+    from engine.registry import KindRegistry
     from engine.resource import Resource
     from engine.settings import Settings
 
@@ -75,7 +77,8 @@ def run_loop(command: str, session: Session, run: Strategy) -> Report:
         results += converge(part, kinds, run, arguments.jobs)
         progress.close()
     kept = _kept(gone, pruned, results)
-    notes = [remark for one in order for remark in kinds[one.kind].remarks(one.spec)]
+    declared = set(order)
+    notes = [note for one in results if one.resource in declared for note in one.notices]
     notes += [_vanished(one) for one in kept if one not in pruned]
     if isinstance(run, Apply):
         notes += commit_inventory(session, kept)
@@ -122,7 +125,7 @@ def _check_prune(texts: tuple[SourceFile, ...], only: list[str]) -> None:
     """What vanished is known of whole files alone."""
     if only:
         raise UsageError("`--prune` is about whole files", hint="leave out `--only`, or `--prune`")
-    if not all(one.lasting for one in texts):
+    if not all(one.is_regular for one in texts):
         raise UsageError(
             "`--prune` cannot tell what standard input, or a pipe, declared before",
             hint='declare what is to go `state = "absent"`, or apply a file',

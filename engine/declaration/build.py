@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from engine.declaration.inputs import Origin
-    from engine.declaration.load import KindRegistry, SourceFile
+    from engine.declaration.source_file import SourceFile
+    from engine.registry import KindRegistry
 
     Defaults: TypeAlias = dict[str, tuple[Any, Origin]]
     """A value for each key, and where it stands."""
@@ -52,7 +53,7 @@ def build_declaration(texts: tuple[SourceFile, ...], composition: KindRegistry) 
     for text, document in documents:
         for kind, name, table in _tables(text, document, composition, notes):
             addresses.add(f"{kind}.{name}")
-            mine = defaults.get(text.folder, {}) if kind == composition.default else {}
+            mine = defaults.get(text.directory, {}) if kind == composition.defaults_kind else {}
             resource = _resource(text, kind, name, table, mine, composition, notes)
             if resource is not None:
                 _add(resource, resources, notes)
@@ -84,7 +85,7 @@ def _defaults(
     So a relative path in it means the same for each of them.
     """
     gathered: dict[str, Defaults] = {}
-    known = keys_of(composition.kinds[composition.default])
+    known = keys_of(composition.kinds[composition.defaults_kind])
     for text, document in documents:
         table = document.get(DEFAULTS, {})
         if not isinstance(table, dict):
@@ -94,7 +95,7 @@ def _defaults(
             if key not in known:
                 _unknown_key(text.file, (DEFAULTS, key), known, notes)
                 continue
-            here = gathered.setdefault(text.folder, {})
+            here = gathered.setdefault(text.directory, {})
             other, (file, _) = here.setdefault(key, (content, (text.file, (DEFAULTS,))))
             if other != content:
                 notes.complain(
@@ -151,12 +152,12 @@ def _resource(
     origins: Mapping[str, Origin] = {key: origin for key, (_, origin) in inherited.items()}
     whole = {key: content for key, (content, _) in inherited.items()}
     whole.update({key: content for key, content in table.items() if key in known})
-    source = TableInputs(text.file, text.folder, (kind_name, name), origins, notes)
+    source = TableInputs(text.file, text.directory, (kind_name, name), origins, notes)
     spec = validate(kind, whole, source)
     if spec is None:
         return None
-    spec = kind.complete(spec, source)
-    needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.needs(spec)))
+    spec = kind.normalize(spec, source)
+    needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.implied_dependencies(spec)))
     return Resource(kind=kind_name, name=name, spec=spec, needs=tuple(needs), file=text.file)
 
 

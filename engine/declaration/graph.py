@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import networkx
 
     from engine.declaration.build import Declaration
-    from engine.kind import Kind
+    from engine.kind import AnyKind
     from engine.resource import Resource
 
 
-def sort_resources(declared: Declaration, kinds: Mapping[str, Kind]) -> tuple[Resource, ...]:
+def sort_resources(declared: Declaration, kinds: Mapping[str, AnyKind]) -> tuple[Resource, ...]:
     """Return the resources in an order where each comes after its needs.
 
     Ties keep the order of the text. Raises `DeclarationError` for all that was found wrong
@@ -78,11 +78,11 @@ def _dangling(declared: Declaration) -> list[Diagnostic]:
     return problems
 
 
-def _overlaps(declared: Declaration, kinds: Mapping[str, Kind]) -> list[Diagnostic]:
+def _overlaps(declared: Declaration, kinds: Mapping[str, AnyKind]) -> list[Diagnostic]:
     """Find two claims on one path, or on a path and something inside it; each pair once."""
     claims = sorted(
         ((os.path.join(path, ""), rank, one) for one in declared.resources
-         for rank, path in enumerate(kinds[one.kind].claims(one.spec))),
+         for rank, path in enumerate(kinds[one.kind].owned_paths(one.spec))),
         key=lambda claim: claim[0],
     )  # fmt: skip
     found = []

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from engine.declaration.load import KindRegistry
+    from engine.registry import KindRegistry
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 """Editors of TOML files (taplo) know this draft; it is what both schemas keep to."""
@@ -25,9 +25,9 @@ def declaration_schema(composition: KindRegistry) -> dict[str, Any]:
             "description": f"Resources of the kind `{name}`, by name.",
             "additionalProperties": {"$ref": f"#/definitions/{name}"},
         }
-    default = dict(definitions[composition.default])
+    default = dict(definitions[composition.defaults_kind])
     default.pop("required", None)
-    default["description"] = f"Any key of `[{composition.default}.*]`; its own key wins."
+    default["description"] = f"Any key of `[{composition.defaults_kind}.*]`; its own key wins."
     properties["defaults"] = default
     return {
         "$schema": _DRAFT,

@@ -16,10 +16,11 @@ import sys
 
 from engine import __version__
 from engine.declaration.inputs import is_unchanged
+from engine.declaration.source_file import STDIN, SourceFile
 from engine.errors import NoInput, PermissionDenied
-from engine.frozen import as_items, fields, frozen
+from engine.frozen import fields
 from engine.redaction import find_credentials
-from engine.resource import Resource
+from engine.resource import from_dict, to_dict
 from engine.system.files import (
     add_checksum,
     make_private_dir,
@@ -27,38 +28,18 @@ from engine.system.files import (
     sha256,
     write_atomic,
 )
+from engine.system.paths import absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from engine.declaration.inputs import InputLog
-    from engine.kind import Kind
+    from engine.registry import KindRegistry
+    from engine.resource import Resource
 
-STDIN = "<stdin>"
 _DECLARATION = re.compile(r"(?!\.|(.+\.)?pylock\.([^.]+\.)?toml$).+\.toml", re.DOTALL)
 """What a folder's declarations are named: not as lock files are (PEP 751), and not hidden."""
-
-
-@frozen
-class SourceFile:
-    """One file of a declaration. `file` is absolute, or `<stdin>`."""
-
-    file: str
-    folder: str
-    content: str
-    lasting: bool = True
-    """Whether it can be read again: not so what comes through a pipe."""
-
-
-@frozen
-class KindRegistry:
-    """What the composition root hands to the engine."""
-
-    kinds: Mapping[str, Kind]
-    default: str
-    """The kind that a `[defaults]` table speaks of."""
 
 
 def read_sources(
@@ -122,7 +103,7 @@ def _read(path: str) -> SourceFile:
     if path == "-":
         # The bytes, since how text would be decoded depends on who calls.
         content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        return SourceFile(file=STDIN, folder=_here(), content=content, lasting=False)
+        return SourceFile(file=STDIN, directory=_here(), content=content, is_regular=False)
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             found = os.fstat(stream.fileno())
@@ -134,11 +115,11 @@ def _read(path: str) -> SourceFile:
         ) from None
     if not stat.S_ISREG(found.st_mode):
         return SourceFile(
-            file=os.path.abspath(path), folder=_here(), content=content, lasting=False
+            file=os.path.abspath(path), directory=_here(), content=content, is_regular=False
         )
     folder = absolute(os.path.dirname(path))  # the file's own name is kept
     return SourceFile(
-        file=os.path.join(folder, os.path.basename(path)), folder=folder, content=content
+        file=os.path.join(folder, os.path.basename(path)), directory=folder, content=content
     )
 
 
@@ -149,14 +130,6 @@ def _here() -> str:
     except FileNotFoundError:
         hint = "change into one that is there: relative paths start from it"
         raise NoInput("the folder in which converge was called is gone", hint=hint) from None
-
-
-def absolute(folder: str) -> str:
-    """Return the absolute path of a folder, in the one form by which its files are known.
-
-    `..` behind a symlink leads elsewhere than the words say.
-    """
-    return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
 
 
 def _refuse_unsafe(path: str, found: os.stat_result) -> None:
@@ -171,8 +144,8 @@ def _refuse_unsafe(path: str, found: os.stat_result) -> None:
 def _key(texts: tuple[SourceFile, ...], composition: KindRegistry) -> str:
     shape = {name: list(fields(kind.spec)) for name, kind in composition.kinds.items()}
     # Reinstalled in place, the same version may read a declaration another way.
-    installed = os.stat(os.path.dirname(__file__)).st_mtime_ns
-    contents = [(one.file, one.folder, one.content) for one in texts]
+    installed = os.stat(os.path.dirname(os.path.dirname(__file__))).st_mtime_ns
+    contents = [(one.file, one.directory, one.content) for one in texts]
     whole = json.dumps([__version__, installed, shape, contents])
     return sha256(whole.encode("utf-8", "surrogatepass"))
 
@@ -207,34 +180,4 @@ def _write_cache(
 
 
 def _claims(order: tuple[Resource, ...], composition: KindRegistry) -> list[list[str]]:
-    return [list(composition.kinds[one.kind].claims(one.spec)) for one in order]
-
-
-def to_dict(resource: Resource) -> dict[str, Any]:
-    """Return a resource as a value that JSON can hold; specs are flat."""
-    spec = dict(as_items(resource.spec))
-    return {
-        "kind": resource.kind,
-        "name": resource.name,
-        "spec": spec,
-        "needs": resource.needs,
-        "file": resource.file,
-    }
-
-
-def from_dict(kept: dict[str, Any], composition: KindRegistry) -> Resource:
-    """Make a resource again of what `freeze` returned; raises on any other shape."""
-    make = composition.kinds[kept["kind"]].spec
-    spec = {name: _tuples(value) for name, value in kept["spec"].items()}
-    return Resource(
-        kind=kept["kind"],
-        name=kept["name"],
-        spec=make(**spec),
-        needs=tuple(kept["needs"]),
-        file=kept["file"],
-    )
-
-
-def _tuples(value: Any) -> Any:
-    """Give arrays back the type that specs hold: JSON has no tuples."""
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+    return [list(composition.kinds[one.kind].owned_paths(one.spec)) for one in order]

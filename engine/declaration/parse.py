@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.declaration.inputs import InputLog
-    from engine.declaration.load import SourceFile
+    from engine.declaration.source_file import SourceFile
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _TUPLE = re.compile(r"""\(['"].*['"],?\)""", re.DOTALL)

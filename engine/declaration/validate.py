@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from engine.declaration.inputs import TableInputs
-    from engine.kind import Kind
+    from engine.kind import AnyKind
 
 _WORDS = {
     "missing": "the key `{key}` is missing",
@@ -38,7 +38,7 @@ def key_of(name: str) -> str:
     return name.replace("_", "-")
 
 
-def keys_of(kind: Kind) -> list[str]:
+def keys_of(kind: AnyKind) -> list[str]:
     """Return all keys that a table of this kind may have; derived fields have none."""
     return [key_of(name) for name, field in fields(kind.spec).items() if not field.derived]
 
@@ -81,7 +81,7 @@ def _model(spec: type[Any]) -> type[BaseModel]:
     return model
 
 
-def validate(kind: Kind, table: dict[str, Any], source: TableInputs) -> Any | None:
+def validate(kind: AnyKind, table: dict[str, Any], source: TableInputs) -> Any | None:
     """Parse a table into the kind's spec; `None` and told problems where it does not fit.
 
     Strict, and by way of JSON, where an array may become a tuple: no string is taken for

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 from engine import FORMAT_VERSION
-from engine.declaration.load import to_dict
 from engine.errors import ConvergeError, Interrupted, summarize
 from engine.redaction import redact_all
+from engine.resource import to_dict
 from engine.system.files import sha256
 
 TYPE_CHECKING = False
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from engine.converge import Result
-    from engine.kind import Kind
+    from engine.kind import AnyKind
     from engine.output.report_schema import (
         ErrorReport,
         ExitReport,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         ResourceReport,
     )
     from engine.resource import Resource
+    from engine.result import Result
 
 ACTIONS = ("create", "update", "replace", "repair", "delete")
 _REST = ("unchanged", "failed", "skipped")
@@ -36,7 +36,7 @@ _REST = ("unchanged", "failed", "skipped")
 def build_report(
     command: str,
     results: tuple[Result, ...],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, AnyKind],
     *,
     detailed: bool = False,
     notes: Sequence[str] = (),
@@ -112,13 +112,13 @@ def digest(results: Sequence[Result]) -> str:
     return "sha256:" + sha256(text.encode())
 
 
-def _resource(result: Result, kind: Kind, *, pruned: bool) -> ResourceReport:
+def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
     resource = result.resource
     return {
         "address": resource.address,
         "kind": resource.kind,
         "name": resource.name,
-        "path": next(iter(kind.claims(resource.spec)), None),
+        "path": next(iter(kind.owned_paths(resource.spec)), None),
         "action": result.action,
         "outcome": result.outcome,
         "reason": _reason(result, pruned=pruned),
@@ -128,13 +128,13 @@ def _resource(result: Result, kind: Kind, *, pruned: bool) -> ResourceReport:
         ],
         "observed": None if result.observed is None else dict(result.observed),
         "error": _error(result.error) if result.error else None,
-        "because": result.because or None,
+        "blocked_by": result.blocked_by or None,
     }
 
 
 def _reason(result: Result, *, pruned: bool) -> str:
     if result.outcome == "skipped":
-        return f"it needs {result.because}, which failed"
+        return f"it needs {result.blocked_by}, which failed"
     if result.error:
         return result.error.message
     if result.action == "create":

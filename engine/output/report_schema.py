@@ -47,7 +47,7 @@ class ResourceReport(TypedDict):
     """One resource: what was or would be done to it, and why.
 
     `observed` is what is there: as it was found by plan and check, as it was left by
-    apply. `because` names the failed resource that a skipped one is the victim of.
+    apply. `blocked_by` names the failed resource that a skipped one is the victim of.
     """
 
     address: str
@@ -60,7 +60,7 @@ class ResourceReport(TypedDict):
     changes: list[ChangeReport]
     observed: dict[str, str] | None
     error: ErrorReport | None
-    because: str | None
+    blocked_by: str | None
 
 
 ExitReport = TypedDict("ExitReport", {"code": int, "class": str, "retryable": bool})

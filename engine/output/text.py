@@ -13,10 +13,6 @@ _SIGNS = {"create": "+", "update": "~", "replace": "±", "repair": "!", "delete"
 _COLOURS = {"+": "32", "~": "33", "±": "35", "!": "31", "-": "31", "error": "1;31", "dim": "2"}
 _MOST = 40
 """So many changes of one resource are shown unless all are asked for."""
-_ASCII = str.maketrans(
-    {"→": "->", "±": "+-", "✗": "x", "·": ".", "…": "...", "└": "`", "├": "|", "─": "-"}
-)
-"""Our own signs, for who has not all of them."""
 _INNER = {"artifacts", "settings", "ran", "target"}
 """Attributes that mean nothing to people, unless all are asked for."""
 
@@ -59,16 +55,6 @@ def format_error(error: ConvergeError, paint: Paint) -> str:
 def printable(words: str) -> str:
     """Return text on one line without a password, that cannot change the terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redact(words))
-
-
-def escape(words: str, encoding: str | None) -> str:
-    """Return text with our own signs in ASCII where an encoding lacks any of its characters."""
-    try:
-        # A path that is no text is no reason.
-        words.encode(encoding or "utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return words.translate(_ASCII)
-    return words
 
 
 def _resource(one: ResourceReport, paint: Paint, everything: bool) -> str:

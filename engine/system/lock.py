@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from engine import progress
 from engine.errors import LockTimeout
 from engine.system import signals
 from engine.system.files import try_lock
@@ -34,13 +33,17 @@ def inherited_fds() -> tuple[int, ...]:
 
 
 @contextmanager
-def hold_lock(find: Callable[[], str | None], timeout: float) -> Iterator[None]:
+def hold_lock(
+    find: Callable[[], str | None],
+    timeout: float,
+    on_wait: Callable[[str], None] = lambda _message: None,
+) -> Iterator[None]:
     """Hold the lock on the file that `find` names, if any.
 
     Waits up to `timeout` seconds, then raises `Busy`. Who held it may have removed it, with
     the folder that it is in: then `find` is asked again.
     """
-    held = _acquire(find, timeout)
+    held = _acquire(find, timeout, on_wait)
     if held is None:
         yield
         return
@@ -83,7 +86,9 @@ def _is_listed(path: str) -> bool:
         return False
 
 
-def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] | None:
+def _acquire(
+    find: Callable[[], str | None], timeout: float, on_wait: Callable[[str], None]
+) -> tuple[str, int] | None:
     deadline = time.monotonic() + max(timeout, _GLANCE)
     told = False
     path: str | None = None
@@ -110,7 +115,7 @@ def _acquire(find: Callable[[], str | None], timeout: float) -> tuple[str, int] 
                 os.close(descriptor)
                 raise _busy(path, holder, timeout) from None
             if not told:
-                progress.step(f"waiting for the lock, held by {_holder(descriptor)}")
+                on_wait(f"waiting for the lock, held by {_holder(descriptor)}")
                 told = True
         except BaseException:
             os.close(descriptor)

@@ -18,4 +18,4 @@ def commands(name: str) -> Sequence[Command]:
         "wrapper",
     )  # fmt: skip
     wanted = (name,) if name in modules else modules
-    return [import_module(f"states.commands.{one}").VERB for one in wanted]
+    return [import_module(f"states.commands.{one}").COMMAND for one in wanted]

@@ -46,7 +46,7 @@ def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
     store = view.store
     find = partial(lock_of, store, one.spec.path)
     progress.start()
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout):
+    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
         hold.release(store)  # who adopts again what was given back wants it no longer held
     progress.close()
     wanted = options.select_resources(session.declared, [one.address])

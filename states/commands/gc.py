@@ -17,8 +17,9 @@ from states.system import timestamps
 from states.system.cache_expiry import delete, expired
 from states.venv.apply import clean_up_interrupted
 from states.venv.generations.gc import collect, collectable, undeletable, unfinished
-from states.venv.generations.store import lock_of, store_of
+from states.venv.generations.store import lock_of
 from states.venv.integrity import receipt as receipts
+from states.venv.layout import store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -85,7 +86,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         # What an engine is making now looks like what one left.
         left = [] if is_held(store.lock) else unfinished(store)
         return _going(store, keep, oldest), left
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout):
+    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
         left = clean_up_interrupted(store)
         going = _going(store, keep, oldest)
         gone = collect(store, going)

@@ -11,8 +11,9 @@ from states.commands.per_venv import print_result
 from states.commands.selection import named, one_venv
 from states.venv.generations import hold
 from states.venv.generations.gc import is_in_use, is_pinned, is_quarantined
-from states.venv.generations.store import list_adopted, list_generations, live_id, store_of
+from states.venv.generations.store import list_adopted, list_generations, live_id
 from states.venv.integrity import receipt as receipts
+from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 
 TYPE_CHECKING = False
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cli.command import BuildRegistry
-    from states.venv.generations.store import Store
     from states.venv.integrity.receipt import Receipt
+    from states.venv.layout import Store
 
 
 def _options(parser: ArgumentParser) -> None:

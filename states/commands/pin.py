@@ -16,15 +16,16 @@ from engine.system.files import fsync_dir, symlink
 from engine.system.lock import hold_lock
 from states.commands.per_venv import print_result
 from states.commands.selection import named, one_of, one_venv
-from states.venv.generations.store import METADATA_DIR, list_generations, live_id, lock_of, store_of
+from states.venv.generations.store import list_generations, live_id, lock_of
 from states.venv.integrity import receipt as receipts
+from states.venv.layout import METADATA_DIR, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def _pin(arguments: Namespace, compose: BuildRegistry) -> int:
     wanted = _wanted(arguments.generation, one.address, store)
     pin = f"{store.generation(wanted)}/{METADATA_DIR}/pinned"
     find = partial(lock_of, store, one.spec.path)
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout):
+    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
         if not receipts.is_protected(store.generation(wanted)):
             raise PermissionDenied(
                 f"the notes of generation {wanted} are not only ours to write",

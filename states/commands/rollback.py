@@ -17,6 +17,7 @@ from states.commands.per_venv import print_result
 from states.commands.selection import named, one_of, one_venv
 from states.venv.generations import hold, previous
 from states.venv.generations.gc import is_quarantined
+from states.venv.generations.generation import load_generation
 from states.venv.generations.store import (
     list_adopted,
     list_generations,
@@ -24,9 +25,8 @@ from states.venv.generations.store import (
     lock_of,
     publish,
     restore_adopted,
-    store_of,
 )
-from states.venv.integrity import receipt as receipts
+from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, is_intact, observe
 from states.venv.refresh import free_caches
 
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
+    from states.venv.generations.generation import Generation
     from states.venv.generations.hold import Hold
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
     from states.venv.spec import Venv
 
 
@@ -57,7 +58,7 @@ def _rollback(arguments: Namespace, compose: BuildRegistry) -> int:
     one = named(arguments, compose)
     store = store_of(one.spec.path)
     find = partial(lock_of, store, one.spec.path)
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout):
+    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
         live = live_id(store)
         if arguments.release:
             changed, target = hold.release(store), live
@@ -91,23 +92,22 @@ def _go_back(store: Store, target: str, spec: Venv) -> None:
             hint="move it away first",
         )
     kept = target in list_adopted(store)
-    if not kept:
-        _check(store, target, spec)
+    to = None if kept else _checked(store, target, spec)
     wanted = hold.Hold(FOREIGN if kept else target, against)
     try:
-        _switch(store, wanted, target)
+        _switch(store, wanted, to or target)
     except OSError as error:
         # A flush that was refused names no file: what it lost is not there by asking again.
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is None:
             raise
         # Two symlinks take an inode each, and one to a long name a block.
         free_caches(store, target)
-        _switch(store, wanted, target)
+        _switch(store, wanted, to or target)
 
 
-def _switch(store: Store, wanted: Hold, target: str) -> None:
+def _switch(store: Store, wanted: Hold, target: Generation | str) -> None:
     hold.set_hold(store, wanted)
-    if wanted.generation == FOREIGN:
+    if isinstance(target, str):
         restore_adopted(store, target)
     else:
         publish(store, target)
@@ -142,11 +142,11 @@ def _choice(store: Store, tried: str = "") -> str:
     return f"`--to` takes the beginning of {' or '.join(names)}" if names else ""
 
 
-def _check(store: Store, target: str, spec: Venv) -> None:
-    receipt = receipts.read(store.generation(target))
-    condition = receipt.python.condition() if receipt else ""
-    if receipt and not condition and is_intact(store, receipt, spec.ignore):
-        return
+def _checked(store: Store, target: str, spec: Venv) -> Generation:
+    generation = load_generation(store, target)
+    condition = generation.receipt.python.condition() if generation else ""
+    if generation and not condition and is_intact(store, generation.receipt, spec.ignore):
+        return generation
     told = "`converge verify --all` says what is wrong"
     what = "is damaged"
     if condition:

@@ -12,8 +12,9 @@ from engine.output.report import to_json
 from states.commands.per_venv import print_result, report_error, run_per_venv
 from states.commands.selection import venvs
 from states.venv.generations import verify_log
-from states.venv.generations.store import list_generations, live_id, store_of
+from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify import verify
+from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
     from engine.output.report_schema import ExitReport
     from engine.resource import Resource
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
 
 
 def _options(parser: ArgumentParser) -> None:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""uv: resolves, downloads, builds, and unpacks. Its quirks stay in this package."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The kind `interpreter`, and the search for Python interpreters."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 
-from engine.errors import ConvergeError
-from engine.frozen import field, frozen, replace
+from engine.frozen import field, frozen
 from engine.system.files import make_private_dir, sha256, write_durable
-from states.interpreter import discovery as pythons
+from states.interpreter import discovery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from engine.declaration.inputs import TableInputs
-    from engine.diff import Change, Diff
-    from engine.kind import State
+    from engine.diff import Change, State
+    from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
     from states.interpreter.discovery import Python
 
@@ -30,93 +28,114 @@ class Interpreter:
 
 
 class InterpreterKind:
-    """Finds interpreters, and notices when one has gone."""
+    """Finds interpreters, and detects that one was removed or replaced."""
 
     spec = Interpreter
-    fixed: frozenset[str] = frozenset()
-    asked: frozenset[str] = frozenset()
+    immutable: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = os.path.join(settings.state, "interpreters")
-        self.found: dict[str, Python] = {}
-        self.noted: dict[str, Python | None] = {}
-        """As last observed."""
+        self.directory = os.path.join(settings.state, "interpreters")
 
-    def complete(self, spec: Interpreter, source: TableInputs) -> Interpreter:
-        """Check the request."""
-        if not pythons.valid_request(spec.python):
+    def normalize(self, spec: Interpreter, inputs: Inputs) -> Interpreter:
+        """Validate the request."""
+        if not discovery.valid_request(spec.python):
             hint = 'write "3.11", ">=3.11,<3.13", or an absolute path'
-            source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
-        return replace(spec)
+            inputs.problem(("python",), f"`{spec.python}` names no interpreter", hint)
+        return spec
 
-    def claims(self, spec: Interpreter) -> Iterable[str]:
-        """It belongs to the system."""
+    def owned_paths(self, spec: Interpreter) -> Iterable[str]:
+        """Yield nothing: an interpreter belongs to the system."""
         return ()
 
-    def needs(self, spec: Interpreter) -> Iterable[str]:
-        """Nothing is implied."""
+    def implied_dependencies(self, spec: Interpreter) -> Iterable[str]:
+        """Yield nothing."""
         return ()
 
-    def absent(self, spec: Interpreter) -> None:
-        """It was not ours to install, so it is not ours to remove."""
+    def removal_spec(self, spec: Interpreter) -> None:
+        """Return None: converge doesn't install interpreters, so it removes none."""
 
-    def observe(self, spec: Interpreter) -> State | None:
-        """Look whether the one that was found last is still what it was."""
-        known = self.noted[spec.python] = self._known(spec)
-        return None if known is None else {"python": known.condition() or str(known)}
+    def open(self, spec: Interpreter) -> InterpreterHandle:
+        """Check whether the interpreter that was found last is still the same."""
+        record = os.path.join(self.directory, f"{sha256(spec.python.encode())[:32]}.json")
+        return InterpreterHandle(spec, record, None)
 
-    def asks(self, spec: Interpreter, observed: State | None) -> bool:
-        """One must be looked for."""
-        if observed is None or not observed["python"][:1].isdigit():
+
+class InterpreterHandle:
+    """One interpreter request, and the interpreter that was found for it last."""
+
+    def __init__(self, spec: Interpreter, record: str, selected: Python | None) -> None:
+        self.spec = spec
+        self.record = record
+        self.recorded = _read_record(record)
+        self.drift = self.recorded.condition() if self.recorded else ""
+        self.selected = selected
+        """The interpreter that this run has found, if it searched."""
+
+    @property
+    def observed(self) -> State | None:
+        """The recorded interpreter, or what is wrong with it."""
+        return None if self.recorded is None else {"python": self.drift or str(self.recorded)}
+
+    @property
+    def requires_lookup(self) -> bool:
+        """Whether the recorded interpreter no longer satisfies the request."""
+        if self.recorded is None or self.drift:
             return True
-        known = self.noted[spec.python]
-        return known is None or pythons.resolves_elsewhere(known, spec.python)
+        return discovery.resolves_elsewhere(self.recorded, self.spec.python)
 
-    def desire(
-        self, spec: Interpreter, observed: State | None, needed: Mapping[str, State | None]
-    ) -> State | None:
-        """Keep the one that is there; else look for one."""
-        if observed is not None and not self.asks(spec, observed):
-            return observed
-        if spec.python not in self.found:
-            self.found[spec.python] = pythons.find(spec.python)
-        return {"python": str(self.found[spec.python])}
+    def goal(self, dependencies: Dependencies) -> InterpreterGoal:
+        """Keep the recorded interpreter if it satisfies the request. Otherwise search."""
+        if self.selected is None:
+            keep = self.recorded is not None and not self.requires_lookup
+            self.selected = self.recorded if keep else discovery.find(self.spec.python)
+        assert self.selected is not None
+        return InterpreterGoal(self.record, self.selected, self.drift)
 
-    def explain(self, spec: Interpreter, change: Change) -> str:
-        """Say why."""
-        if change.before is None:
-            return "found"
-        if change.before[:1].isdigit():
-            return "the path leads to another one"
-        return "the former one is gone or was replaced"
-
-    def lock(self, spec: Interpreter) -> str | None:
-        """A note is replaced as a whole."""
+    def prepare_lock(self) -> str | None:
+        """Return None: a record is replaced atomically."""
         return None
 
-    def apply(self, spec: Interpreter, diff: Diff) -> None:
-        """Note which one was found."""
-        found = self.found.get(spec.python)
-        if found is None:
-            raise ConvergeError(f"no interpreter found for `{spec.python}`")
-        make_private_dir(self.folder)
-        whole = json.dumps(pythons.to_json(found))
-        write_durable(self._note(spec), whole.encode(), 0o600)
+    def reobserve(self) -> InterpreterHandle:
+        """Check again, and keep the interpreter that was found."""
+        return InterpreterHandle(self.spec, self.record, self.selected)
 
-    def remarks(self, spec: Interpreter) -> Iterable[str]:
-        """There is nothing to say."""
+    def notices(self) -> Iterable[str]:
+        """Yield nothing."""
         return ()
 
-    def remember(self, spec: Interpreter) -> None:
-        """There is nothing to remember."""
 
-    def _known(self, spec: Interpreter) -> Python | None:
-        """Return the one that was found last, if that was noted."""
-        try:
-            with open(self._note(spec), encoding="utf-8") as stream:
-                return pythons.from_json(json.load(stream))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
+class InterpreterGoal:
+    """The interpreter that the request resolves to."""
 
-    def _note(self, spec: Interpreter) -> str:
-        return os.path.join(self.folder, f"{sha256(spec.python.encode())[:32]}.json")
+    def __init__(self, record: str, selected: Python, drift: str) -> None:
+        self.record = record
+        self.selected = selected
+        self.drift = drift
+        self.desired = {"python": str(selected)}
+
+    def explain(self, change: Change) -> str:
+        """Return the reason for another interpreter."""
+        if change.before is None:
+            return "found"
+        if self.drift:
+            return "the former one is gone or was replaced"
+        return "the path leads to another one"
+
+    def apply(self) -> None:
+        """Record the interpreter."""
+        make_private_dir(os.path.dirname(self.record))
+        body = json.dumps(discovery.to_json(self.selected))
+        write_durable(self.record, body.encode(), 0o600)
+
+    def refresh_cache(self) -> None:
+        """Do nothing: there is no cache."""
+
+
+def _read_record(path: str) -> Python | None:
+    """Return the recorded interpreter, or None if there is no valid record."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return discovery.from_json(json.load(stream))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

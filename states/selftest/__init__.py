@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tests that a file system supports what converge relies on."""

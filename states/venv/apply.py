@@ -6,11 +6,14 @@ no receipt, counts for nothing, and is removed by the next run.
 
 from __future__ import annotations
 
+import errno
+
 from engine import progress
 from engine.frozen import replace
 from states.system.scratch import scratch_dir_in
-from states.venv.build.build import Job, build_generation, remove_unfinished
+from states.venv.build.build import build_generation, remove_unfinished
 from states.venv.build.disk_space import explain_disk_full
+from states.venv.build.stages import Job
 from states.venv.generations import hold, previous
 from states.venv.generations.gc import (
     clear,
@@ -21,6 +24,7 @@ from states.venv.generations.gc import (
     undeletable,
     unfinished,
 )
+from states.venv.generations.generation import load_generation
 from states.venv.generations.store import (
     delete_store,
     list_generations,
@@ -35,8 +39,9 @@ from states.venv.resolve.selection import matches_settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
-    from states.venv.generations.store import Store
+    from states.venv.generations.generation import Generation
     from states.venv.integrity.receipt import Receipt
+    from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
@@ -51,26 +56,29 @@ def apply(
     The lock of the store must be held.
     """
     clean_up_interrupted(store)
-    receipt = _find_reusable(spec, views[0], chosen)
-    if receipt is None:
+    generation = _find_reusable(spec, views[0], chosen)
+    if generation is None:
         with explain_disk_full(store, chosen, settings, views), scratch_dir_in(store.root) as work:
-            receipt = build_generation(Job(spec, store, chosen, settings, work), views)
+            generation = build_generation(Job(spec, store, chosen, settings, work), views)
     progress.step("publishing")
-    if views[0].damaged and views[0].receipt and views[0].receipt != receipt:
+    if views[0].damaged and views[0].receipt and views[0].receipt != generation.receipt:
         quarantine(store, views[0].receipt.generation)
-    _record_previous(store, receipt.generation)
-    publish(store, receipt.generation)
+    _record_previous(store, generation.identifier)
+    publish(store, generation)
     hold.release(store)
     collect(store, collectable(store, spec.keep))
     remove_unfinished(store)  # what was live may have lost its receipt
-    return replace(chosen, packages=receipt.packages)
+    return replace(chosen, packages=generation.receipt.packages)
 
 
 def restore(store: Store, held: str) -> None:
     """Have the path lead to a held generation again; nothing is built, and the hold stays."""
     clean_up_interrupted(store)
     if live_id(store) != held:
-        publish(store, held)
+        generation = load_generation(store, held)
+        if generation is None:  # It had a receipt when it was observed, under this lock.
+            raise OSError(errno.EIO, "the receipt can't be read", store.generation(held))
+        publish(store, generation)
         remove_unfinished(store)
 
 
@@ -114,18 +122,20 @@ def _record_previous(store: Store, following: str) -> None:
         previous.record(store, before, following)
 
 
-def _find_reusable(spec: Venv, view: Observation, chosen: Selection) -> Receipt | None:
+def _find_reusable(spec: Venv, view: Observation, chosen: Selection) -> Generation | None:
     """Find a finished generation that is just what is wanted, and still what its seal says."""
     store = view.store
     for identifier in reversed(list_generations(store)):
-        root = store.generation(identifier)
-        receipt = receipts.read(root) if receipts.is_protected(root) else None
-        if receipt is None or not _matches(receipt, spec, chosen):
+        protected = receipts.is_protected(store.generation(identifier))
+        generation = load_generation(store, identifier) if protected else None
+        if generation is None or not _matches(generation.receipt, spec, chosen):
             continue
         looked_at = view.receipt is not None and view.receipt.generation == identifier
-        whole = not view.damaged if looked_at else is_intact(store, receipt, spec.ignore)
-        if whole:
-            return receipt
+        intact = (
+            not view.damaged if looked_at else is_intact(store, generation.receipt, spec.ignore)
+        )
+        if intact:
+            return generation
     return None
 
 

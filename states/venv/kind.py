@@ -1,211 +1,293 @@
-"""The kind `venv`, as the loop sees it. What it takes is in the files beside this one."""
+"""The kind `venv`: virtual environments, published through a symlink to a generation."""
 
 from __future__ import annotations
 
 from engine.errors import ConvergeError
 from states.venv.generations.nesting import refuse_nested
-from states.venv.generations.store import create_store, lock_of, store_of
+from states.venv.generations.store import create_store, lock_of
 from states.venv.integrity.manifest import INTACT
 from states.venv.integrity.receipt import lock_text
+from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, artifacts_of, observe, owners
 from states.venv.spec import Venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from engine.declaration.inputs import TableInputs
-    from engine.diff import Change, Diff
-    from engine.kind import State
+    from engine.diff import Change, State
+    from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
-    from states.interpreter.discovery import Python
     from states.venv.resolve.selection import Selection
-
-NEW = "new"
-"""Stands for the generation that a plan cannot name yet."""
 
 
 class VenvKind:
-    """Makes virtual environments be what their specs say."""
+    """Builds virtual environments as their specs declare."""
 
     spec = Venv
-    fixed = frozenset({"python", "system-site-packages"})
-    asked = frozenset({"settings", "artifacts", "owner", "group", "mode"})
+    immutable = frozenset({"python", "system-site-packages"})
+    declared = frozenset({"settings", "artifacts", "owner", "group", "mode"})
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.views: dict[str, Observation] = {}
-        self.choices: dict[str, Selection] = {}
-        self.pythons: dict[str, Python] = {}
+        self._latest: dict[str, Observation] = {}
+        """The latest observation of each venv in this run, in the order of observation."""
 
-    def complete(self, spec: Venv, source: TableInputs) -> Venv:
-        """Make paths absolute, read what the table names, and check all of it."""
-        # Imported here: a remembered declaration is complete already.
+    def normalize(self, spec: Venv, inputs: Inputs) -> Venv:
+        """Resolve paths, read the files that the table names, and validate every key."""
+        # Imported here: a cached declaration is normalized already.
         from states.venv.resolve.validate import validate
 
-        return validate(spec, source, locking=self.settings.locking)
+        return validate(spec, inputs, locking=self.settings.locking)
 
-    def claims(self, spec: Venv) -> Iterable[str]:
-        """A venv owns its path, and the store beside it."""
+    def owned_paths(self, spec: Venv) -> Iterable[str]:
+        """Yield the published path and the store beside it."""
         store = store_of(spec.path)
         return (store.published, store.root)
 
-    def needs(self, spec: Venv) -> Iterable[str]:
-        """A venv may be made from a declared interpreter."""
+    def implied_dependencies(self, spec: Venv) -> Iterable[str]:
+        """Yield the declared interpreter, if the venv uses one."""
         return (spec.python,) if spec.python.startswith("interpreter.") else ()
 
-    def absent(self, spec: Venv) -> Venv | None:
-        """Ask for removal."""
+    def removal_spec(self, spec: Venv) -> Venv | None:
+        """Return the spec that deletes the venv and its store."""
         return None if spec.state == "absent" else Venv(path=spec.path, state="absent")
 
-    def observe(self, spec: Venv) -> State | None:
-        """Look at the path, the receipt, and the stat of every sealed file."""
-        view = observe(spec)
-        self.views[spec.path] = view
-        return view.state
+    def open(self, spec: Venv) -> VenvHandle:
+        """Observe the path, the receipt, and the metadata of every file in the manifest."""
+        return self.reopen(spec, None)
 
-    def asks(self, spec: Venv, observed: State | None) -> bool:
-        """Versions must be chosen, or an interpreter looked for."""
+    def reopen(self, spec: Venv, selection: Selection | None) -> VenvHandle:
+        """Observe a venv for which this run may already have made a selection."""
+        view = observe(spec)
+        self._latest[spec.path] = view
+        return VenvHandle(self, spec, view, selection)
+
+    def observations(self, first: Observation) -> tuple[Observation, ...]:
+        """Return the latest observation of each venv, this one first.
+
+        Packages are reused from them. The copy is made at once, because other threads add to
+        the originals.
+        """
+        others = list(self._latest.values())
+        return (first, *(other for other in others if other is not first))
+
+
+class VenvHandle:
+    """One venv as observed."""
+
+    def __init__(
+        self, kind: VenvKind, spec: Venv, view: Observation, selection: Selection | None
+    ) -> None:
+        self.kind = kind
+        self.spec = spec
+        self.view = view
+        self.selection = selection
+        """The interpreter and versions that this run has selected, if it had to."""
+
+    @property
+    def observed(self) -> State | None:
+        """The venv as a flat map."""
+        return self.view.state
+
+    @property
+    def requires_lookup(self) -> bool:
+        """Whether versions have to be resolved, or an interpreter found."""
         from states.venv.resolve.selection import is_current
 
-        if spec.state == "absent" or self.views[spec.path].held:
+        if self.spec.state == "absent" or self.view.held:
             return False
-        return not is_current(spec, self.views[spec.path], self.settings.upgrade)
+        return not is_current(self.spec, self.view, self.kind.settings.upgrade)
 
-    def desire(
-        self, spec: Venv, observed: State | None, needed: Mapping[str, State | None]
-    ) -> State | None:
-        """Say what the venv should be: the declared, with the versions that were chosen."""
-        from states.venv.resolve import selection as choices
-
-        view = self.views[spec.path]
+    def goal(self, dependencies: Dependencies) -> VenvGoal:
+        """Decide what the path must lead to; resolve versions if the generations can't tell."""
+        spec, view, observed = self.spec, self.view, self.observed
         if observed is not None and observed.get("path") == FOREIGN:
-            _admit(spec, held=bool(view.held))
+            _require_ownership(spec, held=bool(view.held))
         if spec.state == "absent":
-            return None
+            return Removal(self)
         if observed is not None and view.held:
-            return _untouched(spec, observed, view)
+            return KeepHeld(self, _held_state(spec, observed, view))
         if observed is None:
             refuse_nested(spec.path)
-        request = _request(spec, needed)
-        chosen = self.choices.get(spec.path)
-        if chosen is None:
-            chosen = choices.select(spec, request, view, self.settings)
-            self.choices[spec.path] = chosen
-        desired = {
-            "path": spec.path,
-            "python": str(chosen.python),
-            "system-site-packages": str(spec.system_site_packages).lower(),
-            "settings": choices.settings_digest(spec),
-            "artifacts": artifacts_of(chosen.packages),
-            **owners(spec.owner, spec.group),
-            "mode": spec.mode,
-            **{f"package.{one.name}": one.identity() for one in chosen.packages},
-        }
-        sealed = {
-            name: INTACT
-            for name, trouble in (observed or {}).items()
-            if name.startswith("file.") and trouble != "unexpected"
-        }
-        return {**desired, **sealed, "generation": _generation(desired, observed or {})}
+        if self.selection is None:
+            from states.venv.resolve.selection import select
 
-    def explain(self, spec: Venv, change: Change) -> str:
-        """Say why, in a few words."""
-        from states.venv.explain import explain
+            request = _interpreter_request(spec, dependencies)
+            self.selection = select(spec, request, view, self.kind.settings)
+        return Build(self, self.selection)
 
-        return explain(spec, change, self.views.get(spec.path), self.choices.get(spec.path))
-
-    def lock(self, spec: Venv) -> str | None:
-        """Lock the store, made if missing."""
-        store = store_of(spec.path)
-        if spec.state == "present":
+    def prepare_lock(self) -> str | None:
+        """Create the store if the venv is to exist, and return its lock file."""
+        store = store_of(self.spec.path)
+        if self.spec.state == "present":
             from states.venv.build.disk_space import explain_disk_full
 
-            chosen, views = self.choices.get(spec.path), list(self.views.values())
-            with explain_disk_full(store, chosen, self.settings, views):
-                create_store(store, spec.path)
-        return lock_of(store, spec.path)
+            views = self.kind.observations(self.view)
+            with explain_disk_full(store, self.selection, self.kind.settings, views):
+                create_store(store, self.spec.path)
+        return lock_of(store, self.spec.path)
 
-    def apply(self, spec: Venv, diff: Diff) -> None:
-        """Build aside, switch once; or remove."""
-        from states.venv.apply import apply, remove, restore
+    def reobserve(self) -> VenvHandle:
+        """Observe again, and keep the selection."""
+        return self.kind.reopen(self.spec, self.selection)
 
-        view = self.views[spec.path]
-        if view.held:
-            restore(view.store, view.held)
-            return
-        if diff.desired is None:
-            remove(view.store)
-            return
-        # A copy at once: other venvs are looked at meanwhile.
-        others = list(self.views.values())
-        donors = tuple(one for one in others if one is not view and one.receipt is not None)
-        self.choices[spec.path] = apply(
-            spec, view.store, self.choices[spec.path], self.settings, (view, *donors)
-        )
-
-    def remember(self, spec: Venv) -> None:
-        """Refresh the receipt and the memory of stats, where either is out of date."""
-        view, chosen = self.views[spec.path], self.choices.get(spec.path)
-        if view.receipt is None or chosen is None or view.held:
-            return
-        same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, chosen.request)
-        if view.stale or not same or lock_text(view.root, view.receipt) is None:
-            from states.venv.refresh import refresh
-
-            refresh(spec, view, chosen)
-
-    def remarks(self, spec: Venv) -> Iterable[str]:
-        """Tell of a rollback that still holds."""
-        held = self.views[spec.path].held if spec.path in self.views else ""
+    def notices(self) -> Iterable[str]:
+        """Report a rollback that is still in effect."""
+        held = self.view.held
         if held:
-            name = spec.declared.rpartition(" venv.")[2]  # it may have dots in it
-            where = "the folder that was adopted" if held == FOREIGN else f"generation {held}"
+            name = self.spec.declared.rpartition(" venv.")[2]  # The name may contain dots.
+            what = "the adopted backup" if held == FOREIGN else f"generation {held}"
             yield (
-                f"`{spec.path}` is held at {where}, to which "
-                f"it was rolled back; change its declaration, or `converge rollback "
-                f"FILE {name} --release`, to go on"
+                f"`{self.spec.path}` is held at {what} after a rollback. To resume updates, "
+                f"change its declaration or run: converge rollback FILE {name} --release"
             )
 
 
-def _admit(spec: Venv, *, held: bool) -> None:
-    """Refuse what another tool made, unless it is to be replaced, or was given back and is held."""
-    wanted = spec.state == "present"
-    if not (wanted and (spec.adopt or held)):
+class VenvGoal:
+    """The decided state of a venv. Subclasses differ in how they reach it."""
+
+    def __init__(self, handle: VenvHandle, desired: State | None) -> None:
+        self.handle = handle
+        self.desired = desired
+
+    def explain(self, change: Change) -> str:
+        """Return the reason for a change."""
+        from states.venv.explain import explain
+
+        return explain(self.handle.spec, change, self.handle.view, self.handle.selection)
+
+    def apply(self) -> None:
+        """Make the change."""
+        raise NotImplementedError
+
+    def refresh_cache(self) -> None:
+        """Leave the caches as they are."""
+
+
+class Removal(VenvGoal):
+    """The venv must not exist."""
+
+    def __init__(self, handle: VenvHandle) -> None:
+        super().__init__(handle, None)
+
+    def apply(self) -> None:
+        """Delete the published symlink, then the store."""
+        from states.venv.apply import remove
+
+        remove(self.handle.view.store)
+
+
+class KeepHeld(VenvGoal):
+    """The venv stays at the generation it was rolled back to."""
+
+    def apply(self) -> None:
+        """Publish the held generation again."""
+        from states.venv.apply import restore
+
+        restore(self.handle.view.store, self.handle.view.held)
+
+
+class Build(VenvGoal):
+    """The path leads to a generation that matches the declaration."""
+
+    def __init__(self, handle: VenvHandle, selection: Selection) -> None:
+        super().__init__(handle, _desired_state(handle.spec, selection, handle.observed or {}))
+        self.selection = selection
+
+    def apply(self) -> None:
+        """Publish a matching generation, built in a new directory if none exists."""
+        from states.venv.apply import apply
+
+        handle, kind = self.handle, self.handle.kind
+        views = tuple(
+            view
+            for view in kind.observations(handle.view)
+            if view is handle.view or view.receipt is not None
+        )
+        # A local project's version is known only once it is built.
+        handle.selection = apply(
+            handle.spec, handle.view.store, self.selection, kind.settings, views
+        )
+
+    def refresh_cache(self) -> None:
+        """Rewrite the receipt and the stat cache if either is out of date."""
+        spec, view, selection = self.handle.spec, self.handle.view, self.selection
+        if view.receipt is None:
+            return
+        is_same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, selection.request)
+        if view.stale or not is_same or lock_text(view.root, view.receipt) is None:
+            from states.venv.refresh import refresh
+
+            refresh(spec, view, selection)
+
+
+def _require_ownership(spec: Venv, *, held: bool) -> None:
+    """Refuse a path with foreign content, unless it is to be adopted or is held after that."""
+    is_wanted = spec.state == "present"
+    if not (is_wanted and (spec.adopt or held)):
         raise ConvergeError(
-            f"`{spec.path}` holds something that converge did not make",
-            hint="move it away, or set `adopt = true` to have it put aside and replaced"
-            if wanted
-            else "move it away, or remove it; converge removes only what it made",
+            f"`{spec.path}` exists and wasn't created by converge",
+            hint="move it, or set `adopt = true` to back it up and replace it"
+            if is_wanted
+            else "move or delete it; converge deletes only what it created",
         )
 
 
-def _untouched(spec: Venv, observed: State, view: Observation) -> State:
-    """Ask of a held venv to stay as it is; it is not built anew from a wish that was rejected."""
-    trouble = view.troubles[0].removeprefix("file.") if view.troubles else ""
+def _held_state(spec: Venv, observed: State, view: Observation) -> State:
+    """Return the state in which a held venv stays: as observed, without unfinished work.
+
+    Raises:
+        ConvergeError: The held generation is damaged. It can't be rebuilt, because the
+            declaration now asks for something else.
+
+    """
+    drift = view.troubles[0].removeprefix("file.") if view.troubles else ""
     condition = view.receipt.python.condition() if view.receipt else ""
-    if condition.startswith("missing"):  # one that was upgraded in its place still runs it
-        trouble = f"{condition}, its interpreter"
-    if trouble:
+    if condition.startswith("missing"):  # An interpreter upgraded in place still runs the venv.
+        drift = f"{condition}, its interpreter"
+    if drift:
         raise ConvergeError(
-            f"the held generation of `{spec.path}` is damaged: {trouble}",
-            hint="roll back to another one, or release it: `converge rollback --help`",
+            f"the held generation of `{spec.path}` is damaged: {drift}",
+            hint="roll back to another generation, or release the hold; see "
+            "`converge rollback --help`",
         )
-    rest = {name: value for name, value in observed.items() if not name.startswith("leftover.")}
-    return rest if observed["path"] == FOREIGN else {**rest, "path": spec.path}
+    kept = {name: value for name, value in observed.items() if not name.startswith("leftover.")}
+    return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
+
+
+def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
+    from states.venv.resolve.selection import settings_digest
+
+    desired = {
+        "path": spec.path,
+        "python": str(selection.python),
+        "system-site-packages": str(spec.system_site_packages).lower(),
+        "settings": settings_digest(spec),
+        "artifacts": artifacts_of(selection.packages),
+        **owners(spec.owner, spec.group),
+        "mode": spec.mode,
+        **{f"package.{package.name}": package.identity() for package in selection.packages},
+    }
+    intact = {
+        name: INTACT
+        for name, condition in observed.items()
+        if name.startswith("file.") and condition != "unexpected"
+    }
+    return {**desired, **intact, "generation": _generation(desired, observed)}
 
 
 def _generation(desired: State, observed: State) -> str:
-    """Keep the generation that is there if it is what is wanted, wherever the path leads."""
-    skipped = ("path", "generation", "leftover.")
-    rest = {name: value for name, value in observed.items() if not name.startswith(skipped)}
-    wanted = {name: value for name, value in desired.items() if name != "path"}
-    return observed.get("generation", NEW) if rest == wanted else NEW
+    """Keep the observed generation if it matches, wherever the published path leads."""
+    ignored = ("path", "generation", "leftover.")
+    have = {name: value for name, value in observed.items() if not name.startswith(ignored)}
+    want = {name: value for name, value in desired.items() if name != "path"}
+    return observed.get("generation", NEW) if have == want else NEW
 
 
-def _request(spec: Venv, needed: Mapping[str, State | None]) -> str:
-    """Return what the interpreter is asked by: the spec's own word, or the declared one's path."""
-    state = needed.get(spec.python)
+def _interpreter_request(spec: Venv, dependencies: Dependencies) -> str:
+    """Return the interpreter request: the spec's, or the path of the declared interpreter."""
+    state = dependencies.get(spec.python)
     if state is None:
         return spec.python
     return state["python"].partition(" ")[2]

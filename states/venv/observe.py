@@ -8,22 +8,14 @@ import stat
 from engine.frozen import frozen
 from engine.system.lock import is_held
 from states.venv.generations import hold
-from states.venv.generations.store import (
-    LEASE,
-    METADATA_DIR,
-    RECEIPT,
-    Store,
-    list_generations,
-    list_unfinished,
-    live_id,
-    store_of,
-)
+from states.venv.generations.store import list_generations, list_unfinished, live_id
 from states.venv.integrity import manifest as seals
 from states.venv.integrity import receipt as receipts
+from states.venv.layout import LEASE, METADATA_DIR, RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.kind import State
+    from engine.diff import State
     from states.venv.integrity.manifest import Manifest
     from states.venv.integrity.receipt import Receipt
     from states.venv.spec import Venv

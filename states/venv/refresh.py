@@ -11,17 +11,18 @@ from engine.system.files import sha256, write_durable
 from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
 from states.venv.generations import previous
-from states.venv.generations.store import METADATA_DIR, list_generations, lock_of
+from states.venv.generations.store import list_generations, lock_of
 from states.venv.integrity import manifest as seals
 from states.venv.integrity import receipt as receipts
 from states.venv.integrity.drift import find_drift
+from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from states.venv.generations.store import Store
     from states.venv.integrity.manifest import Manifest
+    from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv

@@ -19,7 +19,7 @@ def damaged(root, *arguments, **options):
     {damage}
 
 import states.venv.build.build
-states.venv.build.build.create = damaged
+states.venv.build.build.create_base = damaged
 from states.__main__ import main
 sys.exit(main())
 """

@@ -6,13 +6,19 @@ import errno
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from engine.system import linux
-from states.venv.generations.store import create_store, list_unfinished, live_id, publish, store_of
+from states.venv.generations.generation import Generation
+from states.venv.generations.store import create_store, list_unfinished, live_id, publish
+from states.venv.layout import store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, overlay, small_disk
+
+if TYPE_CHECKING:
+    from states.venv.integrity.receipt import Receipt
 
 
 def test_generations_from_an_image_are_deleted(host_with_wheels: Host) -> None:
@@ -108,17 +114,18 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     def refuse(path: str, _: str) -> None:
         raise OSError(error_number, os.strerror(error_number), path)
 
-    monkeypatch.setattr(linux, "exchange", refuse)
+    monkeypatch.setattr(linux, "exchange_names", refuse)
     path = tmp_path / "app"
     store = store_of(str(path))
+    generation = Generation(store.generation("000001-0a0b0c0d"), cast("Receipt", None))
     create_store(store, str(path))
     path.mkdir()
     (path / "data.txt").touch()
     with pytest.raises(OSError, match=os.strerror(error_number)):
-        publish(store, "000001-0a0b0c0d")
+        publish(store, generation)
     assert os.listdir(path) == ["data.txt"]
     (path / "data.txt").unlink()
-    publish(store, "000001-0a0b0c0d")
+    publish(store, generation)
 
     assert live_id(store) == "000001-0a0b0c0d"
     assert list_unfinished(store) == []

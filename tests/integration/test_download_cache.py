@@ -220,7 +220,7 @@ def test_cache_is_synced_on_its_own_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(crash_safe_cache, "flush_file_system", synced.append)
+    monkeypatch.setattr(crash_safe_cache, "sync_filesystem", synced.append)
     cache = tmp_path / "uv"
     cache.mkdir()
     with crash_safe_cache.open_cache(str(cache)):

@@ -81,7 +81,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         ),
         "edited",
     ),
-    "deleted startup hook": (f"{SITE}/zzz_converge_pin.pth", Path.unlink, "missing"),
+    "deleted startup hook": (f"{SITE}/zzz_converge_startup.pth", Path.unlink, "missing"),
     "deleted lease": (".converge/lease", Path.unlink, "missing"),
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from states.installer.uv import translate_error
-from states.system.subprocesses import Completed
+from states.system.subprocesses import Completed as CompletedProcess
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, read_only, small_disk
@@ -397,7 +397,7 @@ def test_path_may_start_with_two_slashes(host_with_wheels: Host) -> None:
 )
 def test_resource_limit_reached_by_uv_is_named(output: str, message: str) -> None:
     error = translate_error(
-        Completed(status=2, output=f"error: Failed to install\n  {output}"), "installing"
+        CompletedProcess(status=2, output=f"error: Failed to install\n  {output}"), "installing"
     )
 
     assert error.message.startswith(f"installing: {message}")

@@ -23,7 +23,7 @@ MALICIOUS: dict[str, dict[str, Any]] = {
     "interpreter replaced by an entry point": {"console_scripts": {"python3": "malicious:main"}},
     "additional interpreter": {"scripts": {"python3.99": SHELL}},
     "activate replaced": {"scripts": {"activate": "exit 1\n"}},
-    "startup hook replaced": {"files": {"_converge_pin.py": "malicious = True\n"}},
+    "startup hook replaced": {"files": {"_converge_startup.py": "malicious = True\n"}},
     "receipt included": {"data": {"data/.converge/receipt.json": "{}"}},
     "file missing from RECORD": {"record_lies": {MODULE: None}},
     "other version in METADATA": {"version": "2.0"},

@@ -189,7 +189,7 @@ def test_generation_counts_as_in_use_on_errors(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(in_use, "processes", lambda _: [])
+        patched.setattr(in_use, "using_processes", lambda _: [])
         patched.setattr(module, call, failing)
         assert is_in_use(str(tmp_path))
 

@@ -17,7 +17,7 @@ CANARY: dict[str, Callable[[Host, Path], object]] = {
     "sitecustomize": lambda host, canary: (host.site / "sitecustomize.py").write_text(
         f"open({str(canary)!r}, 'w')\n"
     ),
-    "the startup hook": lambda host, canary: (host.site / "_converge_pin.py").write_text(
+    "the startup hook": lambda host, canary: (host.site / "_converge_startup.py").write_text(
         f"open({str(canary)!r}, 'w')\n"
     ),
     "a package": lambda host, canary: (host.site / "alpha/__init__.py").write_text(

@@ -16,7 +16,8 @@ import pytest
 
 from engine.system.lock import hold_lock
 from states.venv.generations.gc import collectable
-from states.venv.generations.store import list_unfinished, store_of
+from states.venv.generations.store import list_unfinished
+from states.venv.layout import store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
 from tests.support.command import reasons

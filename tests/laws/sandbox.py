@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.converge import Apply, DryRun, Result, Strategy, converge
+from engine.converge import Apply, DryRun, Strategy, converge
 from engine.declaration.load import load_declaration, read_sources
-from engine.kind import Kind
+from engine.kind import AnyKind
 from engine.resource import Resource
+from engine.result import Result
 from engine.settings import Settings
 from states.__main__ import build_registry
 from tests.laws.samples import Sample
@@ -42,7 +43,7 @@ class Sandbox:
         assert resource.kind == self.sample.kind
         return resource
 
-    def kind(self) -> Kind:
+    def kind(self) -> AnyKind:
         """Return a new instance of the kind, as each run of the command does."""
         return build_registry(self.settings).kinds[self.sample.kind]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.converge import diff_resource
-from engine.declaration.load import from_dict, to_dict
-from engine.kind import State
+from engine.converge import Target
+from engine.diff import State
+from engine.resource import from_dict, to_dict
 from engine.settings import Settings
 from engine.system.lock import hold_lock
 from states.__main__ import build_registry
@@ -80,11 +80,12 @@ def test_kind_observe_writes_nothing_and_is_repeatable(sandbox: Sandbox) -> None
     resource = sandbox.declare(sandbox.sample.first)
     for _ in range(2):
         before, kind, spec = sandbox.snapshot(), sandbox.kind(), resource.spec
-        observed = kind.observe(spec)
-        kind.asks(spec, observed)
-        kind.absent(spec)
-        assert [*kind.remarks(spec)] == [*kind.remarks(spec)]
-        assert kind.observe(spec) == observed == sandbox.kind().observe(spec)
+        handle = kind.open(spec)
+        kind.removal_spec(spec)
+        assert handle.requires_lookup is sandbox.kind().open(spec).requires_lookup
+        assert [*handle.notices()] == [*handle.notices()]
+        again, fresh = handle.reobserve(), sandbox.kind().open(spec)
+        assert again.observed == handle.observed == fresh.observed
         assert sandbox.snapshot() == before
         sandbox.apply(resource)
 
@@ -92,13 +93,13 @@ def test_kind_observe_writes_nothing_and_is_repeatable(sandbox: Sandbox) -> None
 def test_kind_pure_methods_are_deterministic(sandbox: Sandbox) -> None:
     spec = sandbox.declare(sandbox.sample.first).spec
     kind, other = sandbox.kind(), sandbox.kind()
-    assert [*kind.claims(spec)] == [*other.claims(spec)]
-    assert [*kind.needs(spec)] == [*other.needs(spec)]
+    assert [*kind.owned_paths(spec)] == [*other.owned_paths(spec)]
+    assert [*kind.implied_dependencies(spec)] == [*other.implied_dependencies(spec)]
     assert sandbox.declare(sandbox.sample.first).spec == spec
 
 
 def test_kind_owned_paths_are_absolute_and_normalized(sandbox: Sandbox) -> None:
-    for path in sandbox.kind().claims(sandbox.declare(sandbox.sample.first).spec):
+    for path in sandbox.kind().owned_paths(sandbox.declare(sandbox.sample.first).spec):
         assert os.path.isabs(path)
         assert os.path.normpath(path) == path
 
@@ -106,10 +107,10 @@ def test_kind_owned_paths_are_absolute_and_normalized(sandbox: Sandbox) -> None:
 def test_kind_desired_state_is_deterministic(sandbox: Sandbox) -> None:
     resource = sandbox.declare(sandbox.sample.first)
     for _ in range(2):
-        kind = sandbox.kind()
-        observed = kind.observe(resource.spec)
-        desired = kind.desire(resource.spec, observed, {})
-        assert kind.desire(resource.spec, observed, {}) == desired
+        handle = sandbox.kind().open(resource.spec)
+        desired = handle.goal({}).desired
+        assert handle.goal({}).desired == desired
+        assert handle.reobserve().goal({}).desired == desired
         sandbox.apply(resource)
 
 
@@ -135,10 +136,9 @@ def test_applied_state_is_the_desired_state(sandbox: Sandbox) -> None:
         sandbox.apply(resource)
 
         assert sandbox.apply(resource).outcome == "unchanged"
-        kind = sandbox.kind()
-        observed = kind.observe(resource.spec)
-        assert observed is not None
-        assert kind.desire(resource.spec, observed, {}) == observed
+        handle = sandbox.kind().open(resource.spec)
+        assert handle.observed is not None
+        assert handle.goal({}).desired == handle.observed
 
 
 def test_changed_spec_plans_update(sandbox: Sandbox) -> None:
@@ -161,17 +161,22 @@ def test_change_reason_is_a_single_line(sandbox: Sandbox) -> None:
 def test_kind_apply_is_idempotent(sandbox: Sandbox) -> None:
     resource = sandbox.declare(sandbox.sample.first)
     kind = sandbox.kind()
-    spec = resource.spec
-    with hold_lock(lambda: kind.lock(spec), 0):
-        diff = diff_resource(kind, resource, {})
+    handle = kind.open(resource.spec)
+    handle.goal({})
+    with hold_lock(handle.prepare_lock, 0):
+        handle = handle.reobserve()
+        target = Target(resource, kind, {})
+        goal, diff = target.diff(handle)
+        assert diff
         for _ in range(2):
-            kind.apply(spec, diff)
-            assert not diff_resource(kind, resource, {})
+            goal.apply()
+            handle = handle.reobserve()
+            assert not target.diff(handle)[1]
 
 
 def test_apply_writes_only_owned_paths(sandbox: Sandbox) -> None:
     spec = sandbox.declare(sandbox.sample.first).spec
-    owned = (*sandbox.kind().claims(spec), sandbox.settings.state)
+    owned = (*sandbox.kind().owned_paths(spec), sandbox.settings.state)
     # Adding or deleting a name changes the parent directory.
     parents = {os.path.dirname(path) for path in owned}
     before = _snapshot_without(sandbox, owned)
@@ -189,7 +194,7 @@ def _snapshot_without(sandbox: Sandbox, owned: tuple[str, ...]) -> dict[str, Fil
 
 def test_removal_deletes_only_the_resource(sandbox: Sandbox) -> None:
     resource = sandbox.declare(sandbox.sample.first)
-    removal_spec = sandbox.kind().absent(resource.spec)
+    removal_spec = sandbox.kind().removal_spec(resource.spec)
     if removal_spec is None:
         pytest.skip("this kind doesn't support removal")
     before = walk(str(sandbox.directory))
@@ -198,9 +203,9 @@ def test_removal_deletes_only_the_resource(sandbox: Sandbox) -> None:
 
     assert sandbox.apply(removal).action == "delete"
 
-    assert sandbox.kind().observe(removal_spec) is None
+    assert sandbox.kind().open(removal_spec).observed is None
     assert sandbox.apply(removal).outcome == "unchanged"
-    assert sandbox.kind().absent(removal_spec) is None
+    assert sandbox.kind().removal_spec(removal_spec) is None
     assert sorted(walk(str(sandbox.directory))) == sorted(before)
 
 
@@ -212,12 +217,12 @@ def test_spec_survives_the_cache(sandbox: Sandbox) -> None:
 
 def test_kind_lock_is_in_a_private_directory(sandbox: Sandbox) -> None:
     spec = sandbox.declare(sandbox.sample.first).spec
-    lock = sandbox.kind().lock(spec)
+    lock = sandbox.kind().open(spec).prepare_lock()
     if lock is not None:
         status = os.stat(os.path.dirname(lock))
         assert status.st_uid == os.geteuid()
         assert not status.st_mode & 0o022
-        assert sandbox.kind().lock(spec) == lock
+        assert sandbox.kind().open(spec).prepare_lock() == lock
 
 
 def test_run_after_a_kill_repairs_the_resource(
@@ -232,7 +237,7 @@ def test_run_after_a_kill_repairs_the_resource(
         sandbox = _create_sandbox(sample, tmp_path / f"{change}", laws_cache)
         assert _run_and_kill(sandbox, change + 1) == KILLED, change
         resource = sandbox.declare(sample.first)
-        sandbox.kind().observe(resource.spec)
+        sandbox.kind().open(resource.spec)
         next_run = _command(sandbox)("apply", sandbox.file, "--json")
         assert next_run.code == 0, (change, next_run)
         assert sandbox.apply(resource).outcome == "unchanged", change

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine.declaration.load import SourceFile
+from engine.declaration.source_file import SourceFile
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=_SLOW)
@@ -32,7 +32,7 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
     """Return a function that turns text into the content of a declaration."""
     directory = tmp_path_factory.mktemp("declared")
     return lambda content: (
-        SourceFile(file=str(directory / "widgets.toml"), folder=str(directory), content=content),
+        SourceFile(file=str(directory / "widgets.toml"), directory=str(directory), content=content),
     )
 
 

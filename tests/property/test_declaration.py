@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.declaration.diagnostics import DeclarationError
-from engine.declaration.load import SourceFile, load_declaration
+from engine.declaration.load import load_declaration
+from engine.declaration.source_file import SourceFile
 from engine.output.snippets import diagnostic_reports, format_diagnostics, locate_all
 from engine.output.text import Paint
 from engine.resource import Resource

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from engine.diff import compare
-from engine.kind import State
+from engine.diff import State, compare
 from tests.property.strategies import states
 
-FIXED, ASKED = frozenset({"color"}), frozenset({"color", "text", "size"})
+IMMUTABLE, DECLARED = frozenset({"color"}), frozenset({"color", "text", "size"})
 
 
 @given(states, states)
 def test_changes_turn_observed_into_desired(observed: State | None, desired: State | None) -> None:
-    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    diff = compare(observed, desired, immutable=IMMUTABLE, declared=DECLARED)
     patched = dict(observed or {})
     for change in diff.changes:
         assert patched.pop(change.attribute, None) == change.before
@@ -24,7 +23,7 @@ def test_changes_turn_observed_into_desired(observed: State | None, desired: Sta
 
 @given(states, states)
 def test_changes_are_real_unique_and_sorted(observed: State | None, desired: State | None) -> None:
-    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    diff = compare(observed, desired, immutable=IMMUTABLE, declared=DECLARED)
     attributes = [change.attribute for change in diff.changes]
     assert attributes == sorted(set(attributes))
     assert all(change.before != change.after for change in diff.changes)
@@ -43,7 +42,7 @@ def test_compare_is_symmetric(observed: State | None, desired: State | None) -> 
 def test_action_follows_from_the_differing_attributes(
     observed: State | None, desired: State | None
 ) -> None:
-    diff = compare(observed, desired, fixed=FIXED, asked=ASKED)
+    diff = compare(observed, desired, immutable=IMMUTABLE, declared=DECLARED)
     differing = {change.attribute for change in diff.changes}
     if observed == desired:
         expected = "none"
@@ -52,5 +51,5 @@ def test_action_follows_from_the_differing_attributes(
     elif "color" in differing:
         expected = "replace"
     else:
-        expected = "update" if differing & ASKED else "repair"
+        expected = "update" if differing & DECLARED else "repair"
     assert diff.action == expected

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.system.files import sha256
-from states.venv.generations.store import METADATA_DIR
-from states.venv.integrity import manifest
+from states.venv.integrity import manifest as manifests
+from states.venv.layout import METADATA_DIR
 
 NAMES = st.lists(
     st.binary(min_size=1, max_size=20).filter(
@@ -40,10 +40,10 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
     for index, name in enumerate(names):
         with open(os.path.join(os.fsencode([root, site][index % 2]), name), "wb") as stream:
             stream.write(name)
-    manifest = {path: manifest.stat_entry(root, path) for path, _ in manifest.walk(root)}
-    Path(root, METADATA_DIR, "seal.json").write_bytes(manifest.dump(manifest))
+    manifest = {path: manifests.stat_entry(root, path) for path, _ in manifests.walk(root)}
+    Path(root, METADATA_DIR, "seal.json").write_bytes(manifests.dump(manifest))
     Path(root, METADATA_DIR, "stats").write_bytes(
-        manifest.pack_stats(root, manifest.stat_paths(manifest, ()))
+        manifests.pack_stats(root, manifests.stat_paths(manifest, ()))
     )
     return root
 
@@ -52,12 +52,12 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
 def test_manifest_survives_a_round_trip(directory: Path, names: list[bytes]) -> None:
     root = _create_generation(directory, names)
     data = Path(root, METADATA_DIR, "seal.json").read_bytes()
-    manifest = manifest.load(root, sha256(data))
+    manifest = manifests.load(root, sha256(data))
     assert manifest is not None
     assert {os.path.basename(os.fsencode(path)) for path in manifest} >= {*names}
-    assert manifest.dump(manifest) == data
-    assert manifest.load(root, sha256(data + b" ")) is None
-    assert {*manifest.load_stats(root)} == {*manifest.stat_paths(manifest, ())}
+    assert manifests.dump(manifest) == data
+    assert manifests.load(root, sha256(data + b" ")) is None
+    assert {*manifests.load_stats(root)} == {*manifests.stat_paths(manifest, ())}
 
 
 @given(NAMES, st.data())
@@ -65,15 +65,15 @@ def test_any_modification_is_detected(
     directory: Path, names: list[bytes], data: st.DataObject
 ) -> None:
     root = _create_generation(directory, names)
-    assert manifest.stats_match(root)
-    stats = manifest.load_stats(root)
+    assert manifests.stats_match(root)
+    stats = manifests.load_stats(root)
     path = data.draw(st.sampled_from(sorted(stats)))
     absolute_path = os.path.join(root, path)
-    assert stats[path] == manifest.stat_key(absolute_path)
+    assert stats[path] == manifests.stat_key(absolute_path)
 
     data.draw(st.sampled_from([_rewrite, _change_mode, _replace]))(absolute_path)
 
-    assert not manifest.stats_match(root)
+    assert not manifests.stats_match(root)
 
 
 def _rewrite(path: str) -> None:
@@ -112,5 +112,5 @@ def test_torn_stat_cache_is_never_trusted(
     cut = data.draw(st.integers(0, len(complete) - 1))
     torn = data.draw(st.sampled_from([complete[:cut], complete[cut:], bytes(len(complete))]))
     file.write_bytes(torn)
-    assert torn == complete or not manifest.stats_match(root)
-    manifest.load_stats(root)  # doesn't raise
+    assert torn == complete or not manifests.stats_match(root)
+    manifests.load_stats(root)  # doesn't raise

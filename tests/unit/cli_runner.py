@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine import progress
 from engine.cli.main import main
-from engine.declaration.load import KindRegistry, SourceFile, load_declaration, read_sources
+from engine.declaration.load import load_declaration, read_sources
+from engine.declaration.source_file import SourceFile
+from engine.registry import KindRegistry
 from engine.resource import Resource
 from engine.system import signals
 from tests.support.command import Completed, completed

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from engine.converge import Apply, DryRun, Result, converge
+from engine.converge import Apply, DryRun, converge
+from engine.diff import State
 from engine.errors import ConvergeError, DiskFull, NotConverged
-from engine.kind import State
+from engine.kind import Dependencies
 from engine.resource import Resource
+from engine.result import Result
 from tests.unit.widget_kind import Widget, WidgetKind
 
 
@@ -139,7 +141,7 @@ def test_failure_skips_only_dependents(loop: Loop) -> None:
 def test_skipped_resource_names_the_original_failure(loop: Loop) -> None:
     loop.failures["a"] = ConvergeError("write failed")
     results = loop.apply(loop.widget("a"), loop.widget("b", "a"), loop.widget("c", "b"))
-    assert (results["b"].because, results["c"].because) == ("widget.a", "widget.a")
+    assert (results["b"].blocked_by, results["c"].blocked_by) == ("widget.a", "widget.a")
     assert results["b"].error is results["c"].error is None
     assert str(results["a"].error) == "write failed"
 
@@ -170,7 +172,7 @@ def test_bug_in_a_kind_is_raised(loop: Loop) -> None:
 
 def test_remaining_difference_after_apply_is_a_failure(tmp_path: Path) -> None:
     class WritesSomethingElse(WidgetKind):
-        def apply(self, spec: Widget, diff: Any) -> None:
+        def apply(self, spec: Widget, desired: State | None) -> None:
             Path(spec.path).write_text('{"text": "something else"}')
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
@@ -186,11 +188,11 @@ def test_apply_skips_work_done_by_a_concurrent_run(tmp_path: Path) -> None:
     class AppliedByOther(WidgetKind):
         """Another process applies the resource before this one gets the lock."""
 
-        def lock(self, spec: Widget) -> str | None:
-            other.apply(spec, _diff(other, spec))
+        def lock_path(self, spec: Widget) -> str | None:
+            other.apply(spec, other.desired_state(spec, None, {}))
             return None
 
-        def apply(self, spec: Widget, diff: Any) -> None:
+        def apply(self, spec: Widget, desired: State | None) -> None:
             raise AssertionError("apply was called without a difference")
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
@@ -198,25 +200,19 @@ def test_apply_skips_work_done_by_a_concurrent_run(tmp_path: Path) -> None:
     assert result.outcome == "unchanged"
 
 
-def _diff(kind: WidgetKind, spec: Widget) -> Any:
-    from engine.diff import compare
-
-    return compare(None, kind.desire(spec, None, {}))
-
-
 def test_apply_reports_planned_changes_and_final_state(tmp_path: Path) -> None:
     class Numbered(WidgetKind):
         """Each widget gets a number that is unknown before it exists."""
 
-        def desire(
-            self, spec: Widget, observed: State | None, needed: Mapping[str, State | None]
+        def desired_state(
+            self, spec: Widget, observed: State | None, dependencies: Dependencies
         ) -> State | None:
-            desired = super().desire(spec, observed, needed)
+            desired = super().desired_state(spec, observed, dependencies)
             assert desired is not None
             return {**desired, "number": (observed or {}).get("number", "new")}
 
-        def apply(self, spec: Widget, diff: Any) -> None:
-            Path(spec.path).write_text(json.dumps({**diff.desired, "number": "17"}))
+        def apply(self, spec: Widget, desired: State | None) -> None:
+            Path(spec.path).write_text(json.dumps({**(desired or {}), "number": "17"}))
 
     order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
     (planned,) = converge(order, {"widget": Numbered()}, DryRun())
@@ -288,7 +284,7 @@ def test_converge_results_do_not_depend_on_jobs(tmp_path: Path, shape: str, fail
         results = loop.apply(*SHAPES[shape](loop), jobs=jobs)
         results_by_jobs.append({
             name: (
-                result.outcome, result.action, result.changes, result.because,
+                result.outcome, result.action, result.changes, result.blocked_by,
                 str(result.error),
             )
             for name, result in results.items()
@@ -316,7 +312,7 @@ def test_only_a_real_run_refreshes_the_cache_of_a_kind(tmp_path: Path) -> None:
     refreshed: list[str] = []
 
     class RecordsRefreshes(WidgetKind):
-        def remember(self, spec: Widget) -> None:
+        def refresh_cache(self, spec: Widget) -> None:
             refreshed.append(spec.path)
 
     spec = Widget(path=str(tmp_path / "a"))

@@ -6,8 +6,8 @@ import pytest
 
 from engine.diff import Change, Diff, compare
 
-FIXED = frozenset({"color"})
-ASKED = frozenset({"color", "text"})
+IMMUTABLE = frozenset({"color"})
+DECLARED = frozenset({"color", "text"})
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ ASKED = frozenset({"color", "text"})
     ],
 )
 def test_compare_derives_the_action(observed, desired, action) -> None:
-    assert compare(observed, desired, fixed=FIXED, asked=ASKED).action == action
+    assert compare(observed, desired, immutable=IMMUTABLE, declared=DECLARED).action == action
 
 
 def test_compare_without_declared_attributes_plans_update() -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine import progress
-from engine.declaration.load import KindRegistry
 from engine.errors import ConvergeError
 from engine.inventory import Inventory
+from engine.registry import KindRegistry
 from engine.system.files import add_checksum
 from engine.system.lock import hold_lock
 from tests.unit.cli_runner import CliRunner, restored_process_state
@@ -390,7 +390,7 @@ def test_removal_spec_is_computed_once_per_resource(cli: CliRunner) -> None:
             return super().absent(spec)
 
     kinds = {"widget": Counting(), "gadget": WidgetKind()}
-    cli.registry = lambda: KindRegistry(kinds=kinds, default="widget")
+    cli.registry = lambda: KindRegistry(kinds=kinds, defaults_kind="widget")
     for number in range(20):
         cli.declare_widgets(f"n{number}", filename=f"hosts/{number}.toml")
     for _ in range(2):

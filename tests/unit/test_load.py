@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from engine.declaration import load
-from engine.declaration.load import STDIN, load_declaration, read_sources
+from engine.declaration.load import load_declaration, read_sources
+from engine.declaration.source_file import STDIN
 from engine.errors import NoInput, PermissionDenied
+from engine.registry import KindRegistry
 from engine.resource import Resource
 from engine.system.files import sha256
 from tests.unit.cli_runner import CliRunner
@@ -228,7 +230,7 @@ def test_cache_of_another_version_is_ignored(
                 name: field for name, field in kinds["widget"].spec.__fields__.items()
                 if name != "enabled"
             })  # fmt: skip
-        registry = load.KindRegistry(kinds=kinds, default="widget")
+        registry = KindRegistry(kinds=kinds, defaults_kind="widget")
         cached.cli.registry = lambda: registry
     with pytest.raises(AssertionError, match="was parsed"), cached.without_parsing():
         cached.load()
@@ -252,7 +254,7 @@ def test_directory_is_read_as_its_sorted_toml_files(cli: CliRunner) -> None:
         cli.declare("", name)
     sources = read_sources([str(cli.directory)])
     assert [Path(source.file).name for source in sources] == ["a.toml", "b.toml"]
-    assert {source.folder for source in sources} == {str(cli.directory)}
+    assert {source.directory for source in sources} == {str(cli.directory)}
 
 
 def test_repeated_file_is_read_once(cli: CliRunner) -> None:
@@ -324,7 +326,7 @@ def test_file_path_resolves_symlinks_before_dots(cli: CliRunner) -> None:
     (cli.directory / "link").symlink_to("target/inner")
     cli.declare_widgets("a", filename="target/widgets.toml")
     (source,) = read_sources([f"{cli.directory}/link/../widgets.toml"])
-    assert (source.folder, source.file) == (
+    assert (source.directory, source.file) == (
         f"{cli.directory}/target",
         f"{cli.directory}/target/widgets.toml",
     )

@@ -55,7 +55,7 @@ def test_lock_is_acquired_after_its_release(lock: Path) -> None:
 
     progress.set_reporter(Listener())
     try:
-        with hold_lock(lambda: str(lock), 60):
+        with hold_lock(lambda: str(lock), 60, progress.step):
             assert holder.process.returncode == 0
     finally:
         progress.set_reporter(progress.Reporter())

@@ -157,7 +157,11 @@ def test_report_separates_a_failure_from_skipped_dependents(cli_with_widgets: Cl
     assert failed["error"] == {
         "code": 1, "message": "write failed", "hint": "free some space", "output": "line 1\nline 2",
     }  # fmt: skip
-    assert (failed["because"], skipped["because"], skipped["error"]) == (None, "widget.a", None)
+    assert (failed["blocked_by"], skipped["blocked_by"], skipped["error"]) == (
+        None,
+        "widget.a",
+        None,
+    )
     assert skipped["reason"] == "it needs widget.a, which failed"
 
 
@@ -209,4 +213,4 @@ def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
     cli_with_widgets.declare("[zebra.a]\n")
     documents.append(cli_with_widgets.run("plan", "--json").report)
     assert len({tuple(document) for document in documents}) == 1
-    assert {document["format_version"] for document in documents} == {"1.2"}
+    assert {document["format_version"] for document in documents} == {"1.0"}

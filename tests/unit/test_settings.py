@@ -10,7 +10,7 @@ import pytest
 
 from engine.cli import options
 from engine.errors import PermissionDenied, UsageError
-from engine.settings import places
+from engine.system.paths import places
 
 NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from engine.declaration.inputs import TableInputs
-from engine.declaration.load import KindRegistry
-from engine.diff import Change, Diff
+from engine.diff import Change, State
 from engine.frozen import computed, field, frozen, replace
-from engine.kind import State
+from engine.kind import Dependencies, Inputs
+from engine.registry import KindRegistry
 
 
 @frozen
@@ -42,8 +41,8 @@ class WidgetKind:
     """
 
     spec = Widget
-    fixed = frozenset({"color"})
-    asked = frozenset({"text", "size", "color", "tags", "enabled"})
+    immutable = frozenset({"color"})
+    declared = frozenset({"text", "size", "color", "tags", "enabled"})
 
     def __init__(
         self,
@@ -55,32 +54,37 @@ class WidgetKind:
         self.before_observe = before_observe
         self.locked = locked
 
-    def complete(self, spec: Widget, source: TableInputs) -> Widget:
+    def normalize(self, spec: Widget, inputs: Inputs) -> Widget:
         if spec.size < 1:
-            source.problem(("size",), "`size` must be at least 1", "use a positive number")
+            inputs.problem(("size",), "`size` must be at least 1", "use a positive number")
         for index, tag in enumerate(spec.tags):
             if not tag.islower():
-                source.problem(("tags", index), f"invalid tag `{tag}`", "use lowercase letters")
+                inputs.problem(("tags", index), f"invalid tag `{tag}`", "use lowercase letters")
         text = spec.text
         if spec.read_from:
-            path = source.path(spec.read_from, ("read-from",))
-            content = source.read(path, ("read-from",))
+            path = inputs.path(spec.read_from, ("read-from",))
+            content = inputs.read(path, ("read-from",))
             if content is None:
-                source.problem(("read-from",), f"no such file: `{path}`")
+                inputs.problem(("read-from",), f"no such file: `{path}`")
             text = content or ""
         digest = ""
         if "library" in spec.tags:
-            digest = source.tree(source.path("library", ("tags",)), ("tags",))
-        return replace(spec, path=source.path(spec.path, ("path",)), text=text, digest=digest)
+            digest = inputs.tree(inputs.path("library", ("tags",)), ("tags",))
+        return replace(spec, path=inputs.path(spec.path, ("path",)), text=text, digest=digest)
 
-    def claims(self, spec: Widget) -> Iterable[str]:
+    def owned_paths(self, spec: Widget) -> Iterable[str]:
         return (spec.path,)
 
-    def needs(self, spec: Widget) -> Iterable[str]:
+    def implied_dependencies(self, spec: Widget) -> Iterable[str]:
         return (spec.copies,) if spec.copies else ()
 
-    def absent(self, spec: Widget) -> Widget | None:
+    def removal_spec(self, spec: Widget) -> Widget | None:
         return None if spec.state == "absent" else Widget(path=spec.path, state="absent")
+
+    def open(self, spec: Widget) -> WidgetHandle:
+        return WidgetHandle(self, spec)
+
+    # The rest isn't part of the contract: handle and goal call it, and tests override it.
 
     def observe(self, spec: Widget) -> State | None:
         self.before_observe(spec)
@@ -92,15 +96,12 @@ class WidgetKind:
         except ValueError:
             return {"damage": "unreadable"}
 
-    def asks(self, spec: Widget, observed: State | None) -> bool:
-        return observed is None
-
-    def desire(
-        self, spec: Widget, observed: State | None, needed: Mapping[str, State | None]
+    def desired_state(
+        self, spec: Widget, observed: State | None, dependencies: Dependencies
     ) -> State | None:
         if spec.state == "absent":
             return None
-        copied = needed[spec.copies] if spec.copies else None
+        copied = dependencies[spec.copies] if spec.copies else None
         text = copied["text"] if copied else spec.text
         return {
             "text": text,
@@ -110,29 +111,68 @@ class WidgetKind:
             "tags": " ".join(spec.tags),
         }
 
-    def explain(self, spec: Widget, change: Change) -> str:
-        return "the file is damaged" if change.attribute == "damage" else "the spec changed"
-
-    def lock(self, spec: Widget) -> str | None:
+    def lock_path(self, spec: Widget) -> str | None:
         return f"{spec.path}.lock" if self.locked else None
 
-    def apply(self, spec: Widget, diff: Diff) -> None:
+    def apply(self, spec: Widget, desired: State | None) -> None:
         self.before_apply(spec)
-        if diff.desired is None:
+        if desired is None:
             os.unlink(spec.path)
             return
         with open(spec.path, "w", encoding="utf-8") as stream:
-            json.dump(dict(diff.desired), stream)
+            json.dump(dict(desired), stream)
 
-    def remarks(self, spec: Widget) -> Iterable[str]:
-        return ("this widget has a notice",) if "notice" in spec.tags else ()
-
-    def remember(self, spec: Widget) -> None:
+    def refresh_cache(self, spec: Widget) -> None:
         """Do nothing: a widget has no cache."""
+
+
+class WidgetHandle:
+    """A widget as observed."""
+
+    def __init__(self, kind: WidgetKind, spec: Widget) -> None:
+        self.kind = kind
+        self.spec = spec
+        self.observed = kind.observe(spec)
+
+    @property
+    def requires_lookup(self) -> bool:
+        return self.observed is None
+
+    def goal(self, dependencies: Dependencies) -> WidgetGoal:
+        desired = self.kind.desired_state(self.spec, self.observed, dependencies)
+        return WidgetGoal(self.kind, self.spec, desired)
+
+    def prepare_lock(self) -> str | None:
+        return self.kind.lock_path(self.spec)
+
+    def reobserve(self) -> WidgetHandle:
+        return self.kind.open(self.spec)
+
+    def notices(self) -> Iterable[str]:
+        return ("this widget has a notice",) if "notice" in self.spec.tags else ()
+
+
+class WidgetGoal:
+    """The decided state of a widget."""
+
+    def __init__(self, kind: WidgetKind, spec: Widget, desired: State | None) -> None:
+        self.kind = kind
+        self.spec = spec
+        self.desired = desired
+
+    def explain(self, change: Change) -> str:
+        return "the file is damaged" if change.attribute == "damage" else "the spec changed"
+
+    def apply(self) -> None:
+        self.kind.apply(self.spec, self.desired)
+
+    def refresh_cache(self) -> None:
+        self.kind.refresh_cache(self.spec)
 
 
 def widget_registry(**options: Any) -> KindRegistry:
     """Return a registry with the kinds `widget` and `gadget`, which differ only in their name."""
     return KindRegistry(
-        kinds={"widget": WidgetKind(**options), "gadget": WidgetKind(**options)}, default="widget"
+        kinds={"widget": WidgetKind(**options), "gadget": WidgetKind(**options)},
+        defaults_kind="widget",
     )

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Building a generation in a new directory."""

@@ -8,8 +8,9 @@ import threading
 from contextlib import contextmanager
 
 from engine.errors import ConvergeError
-from states.system import subprocesses
 from states.interpreter import discovery as pythons
+from states.system import subprocesses
+from states.venv.build.startup_hook import STARTUP_HOOK_FILES
 from states.venv.integrity.dist_info import site_packages
 
 TYPE_CHECKING = False
@@ -21,55 +22,8 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 """virtualenv keeps state in its modules."""
 
-STARTUP_HOOK = '''\
-"""Ties a process to the generation it was started from. Made by converge.
 
-Reached through the published symlink, an interpreter would look modules up through it
-for as long as it runs, and after a switch find those of another generation. Here all
-paths are made to lead to this generation itself. The open file with its shared lock
-tells that somebody runs from here; it survives a fork and ends with the last process.
-Bytecode was compiled when this was made; more of it would be files nobody checked.
-"""
-
-import os
-import sys
-
-
-def _pin():
-    root = os.path.realpath(sys.prefix)
-    if not os.path.realpath(__file__).startswith(root + os.sep):
-        return None
-    through = sys.prefix
-    if through != root:
-        for index, path in enumerate(sys.path):
-            if path.startswith(through + os.sep):
-                sys.path[index] = root + path[len(through):]
-        if sys.executable and sys.executable.startswith(through + os.sep):
-            sys.executable = root + sys.executable[len(through):]
-        sys.prefix = sys.exec_prefix = root
-    sys.dont_write_bytecode = True
-    try:
-        import fcntl
-
-        lease = os.open(root + "/.converge/lease", os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (ImportError, OSError):
-        return None
-    return lease
-
-
-_lease = _pin()
-'''
-STARTUP_HOOK_FILES = {
-    "_converge_pin.py": STARTUP_HOOK,
-    "000_converge_pin.pth": "import sys; sys.dont_write_bytecode = True\n",
-    "zzz_converge_pin.pth": "import _converge_pin\n",
-}
-"""Processed first and last of all `.pth` files: what these import is not written, as under
-`-O` it would be, and what they add is pinned too."""
-
-
-def create(
+def create_base(
     root: str, python: Python, name: str, cache: str, work: str, *, system_site_packages: bool
 ) -> None:
     """Make an empty environment in the (existing, empty) folder."""
@@ -114,7 +68,9 @@ def assert_isolated(root: str, python: Python, work: str) -> None:
     config = os.path.join(root, "pyvenv.cfg")
     program = pythons.probe_program("[sys.prefix, sys.base_prefix]")
     ended = subprocesses.run(
-        [f"{root}/bin/python", "-I", "-B", "-c", program], env=subprocesses.clean_environment(work), cwd=work
+        [f"{root}/bin/python", "-I", "-B", "-c", program],
+        env=subprocesses.clean_environment(work),
+        cwd=work,
     )
     prefix, base = pythons.parse_probe(ended) or ("", "")
     proved = os.path.isfile(config) and prefix != base and os.path.samefile(prefix, root)

@@ -1,222 +1,218 @@
-"""Building a generation: aside, checked, sealed, tried, flushed, and its receipt last.
-
-Without a receipt it counts for nothing, whatever happens to be there of it.
-"""
+"""Build a generation in a new directory, stage by stage."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
-from engine import __version__, progress
-from engine.system.files import fsync_dir, sha256
+from engine import progress
+from engine.system.files import fsync_dir
 from engine.system.linux import syncing
-from engine.frozen import frozen
-from states.system import timestamps
 from states.installer import uv
-from states.venv.build import bytecode, reuse
 from states.venv import refresh
-from states.venv.integrity import receipt as receipts
-from states.venv.integrity import manifest as seals
-from states.venv.build.base_env import create, assert_isolated
-from states.venv.resolve.selection import settings_digest
-from states.venv.integrity.drift import ignored, partly_ignored_dirs
-from states.venv.build.ownership import KEEP_OWNER, chown_tree, resolve_ids, keep_persistent, link_system_packages, set_root_mode, chmod_tree
-from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records, source_of
+from states.venv.build import bytecode, reuse
+from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.install import assert_sources_unchanged, install
-from states.venv.integrity.receipt import Receipt
-from states.venv.generations.gc import unfinished, clear
+from states.venv.build.metadata import write_metadata
+from states.venv.build.ownership import (
+    KEEP_OWNER,
+    chmod_tree,
+    chown_tree,
+    resolve_ids,
+    set_root_mode,
+)
+from states.venv.build.persistent import link_persistent
 from states.venv.build.smoke import smoke
-from states.venv.generations.store import LEASE, METADATA_DIR, new_id
+from states.venv.build.stages import Draft, Populated, Sealed, Verified
+from states.venv.build.system_packages import link_system_packages
+from states.venv.generations.gc import clear, unfinished
+from states.venv.generations.generation import Generation
+from states.venv.generations.store import new_id
+from states.venv.integrity import receipt as receipts
+from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records
+from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Iterator
 
-    from engine.settings import Settings
-    from states.venv.resolve.selection import Selection
-    from states.venv.build.ownership import Ids
-    from states.venv.integrity.record_check import Inspection
+    from states.venv.build.stages import Job
+    from states.venv.layout import Store
     from states.venv.observe import Observation
-    from states.venv.integrity.manifest import Entry, Manifest
-    from states.venv.spec import Venv
-    from states.venv.generations.store import Store
 
 
-@frozen
-class Job:
-    """What is to be built, and where."""
+def build_generation(job: Job, views: tuple[Observation, ...]) -> Generation:
+    """Build a generation. If content doesn't match its hash, download it again once.
 
-    spec: Venv
-    store: Store
-    chosen: Selection
-    settings: Settings
-    work: str
-    """A folder for what is needed meanwhile, in the store, so on the same file system."""
+    The lock of the store must be held.
 
+    Args:
+        job: What to build, and where.
+        views: Observations of venvs that packages are copied from if they are intact.
 
-def build_generation(job: Job, views: tuple[Observation, ...]) -> Receipt:
-    """Build a generation; where content proves wrong, once more from scratch, fetched anew.
+    Raises:
+        ConvergeError, OSError: The build failed. Nothing of it is left.
 
-    `views` are of venvs from which packages may be taken.
     """
     try:
         try:
             return _build(job, views)
-        except RecordMismatch as damaged:
-            progress.step(f"{damaged.message}; fetching anew")
-            doubtful = damaged.packages or [one.name for one in job.chosen.packages]
-            if doubtful:
-                uv.clear_cache(doubtful, work=job.work, cache=job.settings.cache)
+        except RecordMismatch as mismatch:
+            progress.step(f"{mismatch.message}; downloading again")
+            suspects = mismatch.packages or [package.name for package in job.selection.packages]
+            if suspects:
+                uv.clear_cache(suspects, work=job.scratch, cache=job.settings.cache)
             remove_unfinished(job.store)
             return _build(job, ())
     except BaseException:
-        # A full disk must not stay full because of us.
+        # A failed build must not keep a full disk full.
         remove_unfinished(job.store)
         raise
 
 
+def _build(job: Job, views: tuple[Observation, ...]) -> Generation:
+    with create(job) as draft:
+        return finish(seal(verify(populate(draft, views), views)))
+
+
 def remove_unfinished(store: Store) -> None:
-    """Remove generations without a receipt; the folder that we work in stays."""
+    """Delete generations without a receipt. The scratch directory stays."""
     for relative in unfinished(store):
         if relative.startswith("generations/"):
             clear(store, relative)
 
 
-def _build(job: Job, views: tuple[Observation, ...]) -> Receipt:
+@contextmanager
+def create(job: Job) -> Iterator[Draft]:
+    """Create the directory of a new generation.
+
+    Raises:
+        ConvergeError: The declared owner or group doesn't exist.
+
+    """
+    ids = resolve_ids(job.spec)  # First: an unknown user must fail before the build.
     identifier = new_id(job.store)
     root = job.store.generation(identifier)
-    progress.step(f"making generation {identifier}")
-    os.makedirs(root, 0o700)  # an engine that was just removing the store may have been first
-    with syncing(root) as flush:
-        receipt = _populate(root, job, views)
-        flush()
-    receipts.write(receipt, root)
+    progress.step(f"creating generation {identifier}")
+    # A concurrent run may have deleted the parent just before this one took the lock.
+    os.makedirs(root, 0o700)
+    with syncing(root) as sync:
+        yield Draft(root, job, ids, sync)
+
+
+def populate(draft: Draft, views: tuple[Observation, ...]) -> Populated:
+    """Create the environment, and install every package.
+
+    Args:
+        draft: The empty directory.
+        views: Observations of venvs that packages are copied from if they are intact.
+
+    Raises:
+        RecordMismatch: The content of a download doesn't match its hash.
+
+    """
+    root, job = draft.root, draft.job
+    create_base(
+        root,
+        job.selection.python,
+        os.path.basename(job.store.published),
+        job.settings.cache,
+        job.scratch,
+        system_site_packages=job.spec.system_site_packages,
+    )
+    # INVARIANT: prove the target before the installer runs. An installer that is given a
+    # broken environment installs into the base interpreter.
+    assert_isolated(root, job.selection.python, job.scratch)
+    baseline = baseline_digests(root)
+    return Populated(draft, baseline, _install_packages(draft, views))
+
+
+def verify(env: Populated, views: tuple[Observation, ...]) -> Verified:
+    """Compare every file with the RECORD of its wheel, and compile every source.
+
+    Args:
+        env: The populated directory.
+        views: Observations of venvs whose receipts tell which RECORD a wheel had before.
+
+    Raises:
+        RecordMismatch: A file differs from its wheel's RECORD.
+        IntegrityError: A local project changed while it was built.
+
+    """
+    draft, job = env.draft, env.draft.job
+    progress.step("verifying files")
+    inspection = check_records(
+        draft.root, job.selection.packages, env.baseline, env.copied, _known_records(views)
+    )
+    assert_sources_unchanged(job.spec, job.selection)
+    compiled = bytecode.compile_all(
+        draft.root, inspection, job.selection.python, job.settings, job.scratch
+    )
+    inspection.digests.update(compiled)
+    return Verified(draft, inspection)
+
+
+def seal(env: Verified) -> Sealed:
+    """Complete the directory, record every file in the manifest, and run the smoke tests.
+
+    Raises:
+        ConvergeError: A smoke test failed, or a system package doesn't exist.
+
+    """
+    draft, job = env.draft, env.draft.job
+    link_system_packages(draft.root, job.spec, job.selection.python, job.scratch)
+    link_persistent(draft.root, job.spec, job.store, draft.ids)
+    chmod_tree(draft.root)
+    set_root_mode(draft.root, job.spec, draft.ids)
+    receipt, manifest = write_metadata(env)
+    # INVARIANT: before the receipt, so that a failed generation is never reused, and before
+    # the owner gets the files, because the owner could replace what runs here.
+    smoke(draft.root, job.spec, job.scratch)
+    if draft.ids != KEEP_OWNER:
+        chown_tree(draft.root, draft.ids)
+        refresh.update_stat_cache(draft.root, manifest, receipt.loose, job.spec.ignore)
+    return Sealed(draft, receipt)
+
+
+def finish(env: Sealed) -> Generation:
+    """Sync the directory, then write the receipt.
+
+    # INVARIANT: everything else must be on disk before the receipt, which vouches for it.
+
+    Raises:
+        OSError: A write was lost, or the disk is full.
+
+    """
+    root = env.draft.root
+    env.draft.sync()
+    receipts.write(env.receipt, root)
     fsync_dir(root)
     fsync_dir(os.path.dirname(root))
-    return receipt
+    return Generation(root, env.receipt)
 
 
-def _populate(root: str, job: Job, views: tuple[Observation, ...]) -> Receipt:
-    """Make all of a generation but its receipt, which is returned."""
-    spec, chosen = job.spec, job.chosen
-    ids = resolve_ids(spec)  # first: who does not exist is told before the long work
-    _create_base(root, job)
-    bare = baseline_digests(root)
-    digests = _install_packages(root, job, views)
-    progress.step("checking every file")
-    found = check_records(root, chosen.packages, bare, digests, _known_records(views))
-    assert_sources_unchanged(spec, chosen)
-    compiled = bytecode.compile_all(root, found, chosen.python, job.settings, job.work)
-    found.digests.update(compiled)
-    link_system_packages(root, spec, chosen.python, job.work)
-    keep_persistent(root, spec, job.store, ids)
-    chmod_tree(root)
-    set_root_mode(root, spec, ids)
-    receipt, seal = _write_manifest(root, spec, chosen, found, ids)
-    # Before the receipt: what does not pass must not be there, finished, for the next run.
-    # Before the files are their owner's, who could have us run something else.
-    smoke(root, spec, job.work)
-    if ids != KEEP_OWNER:
-        chown_tree(root, ids)
-        refresh.update_stat_cache(root, seal, receipt.loose, spec.ignore)
-    return receipt
-
-
-def _install_packages(root: str, job: Job, views: tuple[Observation, ...]) -> dict[str, str]:
-    """Bring the packages; return the SHA-256 of each file that was hashed while it was copied."""
-    wanted = job.chosen.packages
-    taken, digests = reuse.copy_reusable(root, wanted, job.chosen.python, views)
-    missing = [one.name for one in wanted if one.name not in taken]
+def _install_packages(draft: Draft, views: tuple[Observation, ...]) -> dict[str, str]:
+    """Copy or install the packages; return the SHA-256 of each file that was hashed on the way."""
+    root, job = draft.root, draft.job
+    packages = job.selection.packages
+    reused, digests = reuse.copy_reusable(root, packages, job.selection.python, views)
+    missing = [package.name for package in packages if package.name not in reused]
     before = reuse.looks(root, digests)
-    notes = f"{root}/{METADATA_DIR}"
-    with open(notes, "xb"):
-        pass  # a plain file, in which no package can put a receipt of its own making
-    install(root, job.spec, job.chosen, missing, job.settings, job.work)
-    os.unlink(notes)
+    placeholder = f"{root}/{METADATA_DIR}"
+    # A regular file, so that no package can install a forged receipt there.
+    with open(placeholder, "xb"):
+        pass
+    install(root, job.spec, job.selection, missing, job.settings, job.scratch)
+    os.unlink(placeholder)
     return reuse.unmodified(root, digests, before)
 
 
-def _create_base(root: str, job: Job) -> None:
-    """Make an empty environment, and prove that it is none but itself."""
-    create(
-        root,
-        job.chosen.python,
-        os.path.basename(job.store.published),
-        job.settings.cache,
-        job.work,
-        system_site_packages=job.spec.system_site_packages,
-    )
-    assert_isolated(root, job.chosen.python, job.work)
-
-
-def _write_manifest(
-    root: str, spec: Venv, chosen: Selection, found: Inspection, ids: Ids
-) -> tuple[Receipt, Manifest]:
-    """Note the state of every file, as it shall stay; return what is to be the receipt."""
-    progress.step("sealing")
-    os.mkdir(f"{root}/{METADATA_DIR}", 0o755)
-    with _note(root, LEASE):
-        pass
-    paths = [path for path, _ in seals.walk(root) if not ignored(path, spec.ignore)]
-    seal = {
-        path: _with_owner(
-            seals.stat_entry(root, path, _owner(path, found.owners), found.digests.get(path)), ids
-        )
-        for path in paths
-    }
-    seal["."] = seals.stat_entry(root, ".")
-    dumped = seals.dump(seal)
-    loose = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
-    for name, data in (("seal.json", dumped), ("pylock.toml", chosen.lock.encode())):
-        with _note(root, f"{METADATA_DIR}/{name}") as stream:
-            stream.write(data)
-    with _note(root, f"{METADATA_DIR}/stats") as stream:
-        stream.write(seals.pack_stats(root, seals.stat_paths(seal, loose)))
-    receipt = Receipt(
-        generation=os.path.basename(root),
-        path=root,
-        created=timestamps.now(),
-        engine=__version__,
-        declared=spec.declared,
-        inputs=spec.inputs,
-        settings=settings_digest(spec),
-        request=chosen.request,
-        python=chosen.python,
-        system_site_packages=spec.system_site_packages,
-        owner=spec.owner,
-        group=spec.group,
-        mode=spec.mode,
-        packages=found.packages,
-        lock=sha256(chosen.lock.encode()),
-        seal=sha256(dumped),
-        loose=loose,
-    )
-    return receipt, seal
-
-
-def _note(root: str, name: str) -> BinaryIO:
-    """Open a new file that others cannot write, though a default ACL asks for no umask (acl(5))."""
-    return open(f"{root}/{name}", "wb", opener=lambda path, flags: os.open(path, flags, 0o644))
-
-
-def _with_owner(entry: Entry, ids: Ids) -> Entry:
-    """Return an entry as it is once it belongs to its owner."""
-    uid, gid = ids
-    return entry._replace(uid=entry.uid if uid == -1 else uid, gid=entry.gid if gid == -1 else gid)
-
-
-def _owner(path: str, owners: dict[str, str]) -> str:
-    if path in owners:
-        return owners[path]
-    return owners.get(source_of(path), "") if path.endswith(".pyc") else ""
-
-
 def _known_records(views: tuple[Observation, ...]) -> dict[str, str]:
-    """Return the RECORD digests that earlier generations vouch for, of wheels only."""
+    """Return the digests of the RECORD files of wheels in earlier generations."""
     return {
-        f"{one.name} {one.content}": one.record
+        f"{package.name} {package.content}": package.record
         for view in views
         if view.receipt is not None and receipts.is_protected(view.root)
-        for one in view.receipt.packages
-        if one.wheel
+        for package in view.receipt.packages
+        if package.wheel
     }

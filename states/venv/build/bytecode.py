@@ -82,7 +82,7 @@ def _compile(root: str, share: list[str], work: str, index: int) -> None:
     listing = os.path.join(work, f"sources-{index}")
     with open(listing, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.writelines(f"{path}\n" for path in share)
-    compiler = os.path.join(os.path.dirname(__file__), "compiler.py")
+    compiler = os.path.join(os.path.dirname(__file__), "compile_script.py")
     with _compilers:
         ended = subprocesses.run(
             [f"{root}/bin/python", "-I", "-S", compiler, root, listing],

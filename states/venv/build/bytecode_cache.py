@@ -1,7 +1,7 @@
 """Bytecode that was compiled before, kept in one file for each package.
 
 It follows from the sources, their paths inside the venv and the interpreter alone
-(`compiler.py`), so it is kept under the digest of these. A cache may be shared, copied and
+(`compile_script.py`), so it is kept under the digest of these. A cache may be shared, copied and
 restored, and what it holds runs: so each pack is signed (RFC 2104) with a key from the
 state folder, and one that is torn, forged or another host's counts as none.
 """
@@ -15,8 +15,8 @@ from contextlib import suppress
 
 from engine.system.files import make_private_dir, sha256, write_all, write_atomic
 from states.system.cache_expiry import touch
-from states.venv.integrity.record_check import pyc_path
 from states.system.scratch import writable_dir
+from states.venv.integrity.record_check import pyc_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 
-from engine.errors import DiskFull, ConvergeError, from_os_error
+from engine.errors import ConvergeError, DiskFull, from_os_error
 from states.venv.integrity import manifest as seals
 
 TYPE_CHECKING = False
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.settings import Settings
-    from states.venv.resolve.selection import Selection
+    from states.venv.layout import Store
     from states.venv.observe import Observation
-    from states.venv.generations.store import Store
+    from states.venv.resolve.selection import Selection
 
 _UNPACKED = 7
 """Bytes on the disk, bytecode included, for one of a wheel: keystone's 98 wheels of 25 MB
@@ -44,7 +44,11 @@ def explain_disk_full(
 
 
 def _full(
-    known: DiskFull, store: Store, chosen: Selection, settings: Settings, views: Iterable[Observation]
+    known: DiskFull,
+    store: Store,
+    chosen: Selection,
+    settings: Settings,
+    views: Iterable[Observation],
 ) -> DiskFull:
     needed = _estimate(chosen, views)
     figures = [

@@ -10,17 +10,17 @@ from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from engine.system.files import sha256
 from states.installer import uv
+from states.venv.integrity.dist_info import dist_infos
 from states.venv.integrity.record_check import RecordMismatch
 from states.venv.resolve.resolver import build_constraints
-from states.venv.integrity.dist_info import dist_infos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.settings import Settings
-    from states.venv.resolve.selection import Selection
     from states.venv.integrity.receipt import Package
+    from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
 
 

@@ -1,134 +1,21 @@
-"""What a generation holds besides packages: linked modules, lasting folders, owners, modes."""
+"""Owner, group, and mode of what a generation holds."""
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import stat
-from contextlib import suppress
 
-from engine.errors import ConvergeError, PermissionDenied
-from engine.system.files import fsync_dir, symlink
-from engine.system.linux import sync_filesystem
-from engine.system.permissions import untrusted_reason
-from states.system import subprocesses
-from states.interpreter import discovery as pythons
+from engine.errors import ConvergeError
 from states.venv.integrity import manifest as seals
-from states.venv.integrity.dist_info import site_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.interpreter.discovery import Python
     from states.venv.spec import Venv
-    from states.venv.generations.store import Store
 
 Ids = tuple[int, int]
 """Of a user and a group, as chown takes them: -1 for the one that is there."""
 KEEP_OWNER: Ids = (-1, -1)
 """Nothing is to be given to anybody."""
-
-
-def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> None:
-    """Link modules of the interpreter's own packages in, by name, each file that makes them up."""
-    if not spec.system_packages:
-        return
-    program = pythons.probe_program("site.getsitepackages()")
-    ended = subprocesses.run(
-        [python.executable, "-I", "-B", "-c", program], env=subprocesses.clean_environment(work), cwd=work
-    )
-    told = pythons.parse_probe(ended)
-    if told is None:
-        raise ConvergeError(
-            f"{python} does not tell where its own packages are", output=ended.last_lines()
-        )
-    folders = [one for one in told if os.path.isdir(one)]
-    site = site_packages(root)[0]
-    for module in spec.system_packages:
-        found = [
-            os.path.join(folder, name)
-            for folder in folders
-            for name in sorted(os.listdir(folder))
-            if _makes_up(name, module)
-        ]
-        if not found:
-            raise ConvergeError(
-                f"the interpreter's own packages have no module `{module}`",
-                hint=f"install the distribution's package for it; looked in {', '.join(folders)}",
-            )
-        for path in found:
-            target = f"{root}/{site}/{os.path.basename(path)}"
-            if not os.path.lexists(target):
-                symlink(path, target)
-
-
-def keep_persistent(root: str, spec: Venv, store: Store, ids: Ids) -> None:
-    """Let folders live outside of the generation, and link them in.
-
-    The first generation's content becomes the folder's first content, and its owner's; from
-    then on what is there stays as it is.
-    """
-    for name in spec.persistent:
-        inside, lasting = f"{root}/{name}", f"{store.persistent}/{name}"
-        if not os.path.isdir(lasting):
-            _make_above(store, name)
-            aside = f"{store.root}/next-{os.path.basename(name)}"
-            _fill(aside, inside, ids)
-            try:
-                os.rename(aside, lasting)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                shutil.rmtree(aside)
-                _fill_over_there(lasting, inside, ids)
-        if os.path.isdir(inside):
-            shutil.rmtree(inside)
-        os.makedirs(os.path.dirname(inside), exist_ok=True)
-        symlink(os.path.relpath(lasting, os.path.dirname(inside)), inside)
-
-
-def _fill(folder: str, inside: str, ids: Ids) -> None:
-    """Make a folder with the content that one of the generation has, if it is there."""
-    if os.path.isdir(inside):
-        shutil.copytree(inside, folder, symlinks=True)
-    else:
-        os.mkdir(folder, 0o755)
-    chmod_tree(folder)
-    chown_tree(folder, ids)
-    os.chown(folder, *ids)
-
-
-def _fill_over_there(lasting: str, inside: str, ids: Ids) -> None:
-    """Make a lasting folder on a disk of its own, which is flushed with no generation."""
-    above, name = os.path.split(lasting)
-    aside = f"{above}/.{name}.next"
-    with suppress(FileNotFoundError):
-        shutil.rmtree(aside)  # left by a killed run
-    _fill(aside, inside, ids)
-    sync_filesystem(aside)
-    os.rename(aside, lasting)
-    fsync_dir(above)
-
-
-def _make_above(store: Store, name: str) -> None:
-    """Make the folders above a lasting one; refuse one of others, who could lead us elsewhere.
-
-    As one may be that was persistent itself, and was given to an owner, or is a disk of its own.
-    """
-    folder = store.root
-    for part in (os.path.basename(store.persistent), *name.split("/")[:-1]):
-        folder = f"{folder}/{part}"
-        try:
-            found = os.lstat(folder)
-        except FileNotFoundError:
-            os.mkdir(folder, 0o755)
-            continue
-        what = untrusted_reason(found) if stat.S_ISDIR(found.st_mode) else "is not a folder"
-        if what:
-            raise PermissionDenied(
-                f"unsafe: `{folder}` {what}, who could lead elsewhere what is made below it",
-                hint="make it persistent itself, or make the folder below it yourself",
-            )
 
 
 def resolve_ids(spec: Venv) -> Ids:
@@ -190,9 +77,3 @@ def chown_tree(root: str, ids: Ids) -> None:
     if ids != KEEP_OWNER:
         for path, _ in reversed([*seals.walk(root)]):
             os.chown(f"{root}/{path}", *ids, follow_symlinks=False)
-
-
-def _makes_up(name: str, module: str) -> bool:
-    if name in (module, f"{module}.py"):
-        return True
-    return name.startswith(f"{module}.") and name.endswith(".so")

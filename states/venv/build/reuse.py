@@ -13,19 +13,19 @@ from contextlib import suppress
 
 from engine import progress
 from engine.system.files import iter_chunks, sha256, write_all
-from states.venv.integrity import receipt as receipts
 from states.venv.integrity import manifest as seals
-from states.venv.integrity.record_check import is_bytecode, source_of
+from states.venv.integrity import receipt as receipts
 from states.venv.integrity.dist_info import is_metadata, read_record
+from states.venv.integrity.record_check import is_bytecode, source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from states.interpreter.discovery import Python
-    from states.venv.observe import Observation
-    from states.venv.integrity.receipt import Package, Receipt
     from states.venv.integrity.manifest import Entry
+    from states.venv.integrity.receipt import Package, Receipt
+    from states.venv.observe import Observation
 
 _SHEBANG_LIMIT = 127
 """What Linux reads of a `#!` line (binfmt_script.c)."""

@@ -21,7 +21,9 @@ def smoke(root: str, spec: Venv, work: str) -> None:
     """Start the interpreter, and run the commands that the declaration asks for."""
     progress.step("trying it")
     plain = ["python -I -c 'import sys'"]
-    env = subprocesses.clean_environment(work, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root})
+    env = subprocesses.clean_environment(
+        work, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root}
+    )
     for command in (*plain, *spec.smoke):
         words = shlex.split(command)
         inside = f"{root}/bin/{words[0]}"

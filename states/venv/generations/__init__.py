@@ -1,1 +1,1 @@
-"""TODO."""
+"""The generations of a venv: publish, keep, hold, verify, delete."""

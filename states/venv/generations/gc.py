@@ -11,19 +11,13 @@ from engine import progress
 from engine.system.files import entry_exists, fsync_dir, symlink
 from states.venv.generations import in_use
 from states.venv.generations.previous import gc_order
-from states.venv.generations.store import (
-    LEASE,
-    METADATA_DIR,
-    RECEIPT,
-    delete,
-    list_generations,
-    list_unfinished,
-)
+from states.venv.generations.store import delete, list_generations, list_unfinished
 from states.venv.integrity import receipt as receipts
+from states.venv.layout import LEASE, METADATA_DIR, RECEIPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
 
 UNDELETABLE = "stuck-"
 """Begins the name of what could not be removed."""

@@ -15,7 +15,7 @@ from states.venv.integrity import receipt as receipts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
     from states.venv.spec import Venv
 
 NAME = "held"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from engine.system.files import listdir_or_empty
-from states.venv.generations.store import LEASE
+from states.venv.layout import LEASE
 
 
 def using_processes(root: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import ConvergeError
-from states.venv.generations.store import RECEIPT
+from states.venv.layout import RECEIPT
 
 
 def refuse_nested(path: str) -> None:

@@ -14,7 +14,7 @@ from states.venv.integrity import receipt as receipts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.venv.generations.store import Store
+    from states.venv.layout import Store
 
 NAME = "former"
 """The name of the note in the store."""

@@ -18,51 +18,15 @@ import stat
 from contextlib import suppress
 
 from engine.errors import PermissionDenied
-from engine.frozen import frozen
 from engine.system.files import entry_exists, fsync_dir, make_dirs, read_link, replace_symlink
 from engine.system.permissions import require_trusted_path, untrusted_reason
+from states.venv.layout import RECEIPT, Store
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from states.venv.generations.generation import Generation
 
-METADATA_DIR = ".converge"
-"""The folder inside a generation that holds what we know of it."""
-RECEIPT = f"{METADATA_DIR}/receipt.json"
-LEASE = f"{METADATA_DIR}/lease"
 _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
-
-
-@frozen
-class Store:
-    """The places of one venv; all of them follow from the path that is published."""
-
-    published: str
-    root: str
-
-    @property
-    def generations(self) -> str:
-        """The folder of all generations."""
-        return f"{self.root}/generations"
-
-    @property
-    def lock(self) -> str:
-        """The file whose lock makes one engine at a time."""
-        return f"{self.root}/lock"
-
-    @property
-    def persistent(self) -> str:
-        """The folder of what lives on across generations."""
-        return f"{self.root}/persistent"
-
-    def generation(self, identifier: str) -> str:
-        """Return the folder of one generation."""
-        return f"{self.generations}/{identifier}"
-
-
-def store_of(path: str) -> Store:
-    """Return the store of a path, the same one by whichever name its folder is reached."""
-    parent, name = os.path.split(path)
-    parent = os.path.realpath(parent)
-    return Store(os.path.join(parent, name), os.path.join(parent, f".{name}"))
 
 
 def live_id(store: Store) -> str | None:
@@ -139,13 +103,13 @@ def create_store(store: Store, path: str) -> None:
     fsync_dir(parent)
 
 
-def publish(store: Store, identifier: str) -> None:
+def publish(store: Store, generation: Generation) -> None:
     """Make a generation the live one: the only commit point, one rename."""
     parent = os.path.dirname(store.published)
     # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
     foreign = _is_content(store.published)
     aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
-    target = os.path.relpath(store.generation(identifier), parent)
+    target = os.path.relpath(generation.root, parent)
     try:
         replace_symlink(target, store.published, aside, swap=foreign)
     except OSError as error:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.resource import Resource
-    from states.venv.generations.store import Store
     from states.venv.integrity.manifest import Entry, Manifest
+    from states.venv.layout import Store
 
 
 def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Iterator[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Whether a generation is what it was: manifest, receipt, RECORD files, drift."""

@@ -19,7 +19,7 @@ from itertools import chain
 from operator import attrgetter
 
 from engine.system.files import iter_chunks, read_regular_file, sha256, sha256_of_file
-from states.venv.generations.store import METADATA_DIR
+from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import stat
 from engine.frozen import as_items, frozen
 from engine.system.files import read_regular_file, sha256, write_durable
 from states.interpreter import discovery
-from states.venv.generations.store import METADATA_DIR, RECEIPT
+from states.venv.layout import METADATA_DIR, RECEIPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

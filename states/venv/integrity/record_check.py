@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from engine.errors import IntegrityError
 from engine.frozen import replace
 from engine.system.files import sha256
-from states.venv.generations.store import METADATA_DIR
 from states.venv.integrity import manifest as seals
 from states.venv.integrity.dist_info import dist_infos, metadata_name, read_record
+from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From the spec of a venv to exact packages."""

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from packaging.pylock import Package, Pylock
     from packaging.requirements import Requirement
 
-    from engine.declaration.inputs import TableInputs
+    from engine.kind import Inputs
     from states.venv.resolve.requirements import Line
     from states.venv.spec import Venv
 
 
-def read(spec: Venv, lines: list[Line], source: TableInputs) -> str:
+def read(spec: Venv, lines: list[Line], source: Inputs) -> str:
     """Return the text of a spec's lock, checked as far as that needs no interpreter.
 
     What is no lock is told as a problem, and reads as empty.
@@ -48,7 +48,7 @@ def projects(text: str, base: str) -> set[str]:
     }
 
 
-def _parsed(text: str, spec: Venv, source: TableInputs) -> Pylock | None:
+def _parsed(text: str, spec: Venv, source: Inputs) -> Pylock | None:
     import tomli
     from packaging.pylock import Pylock, PylockValidationError
 
@@ -63,7 +63,7 @@ def _parsed(text: str, spec: Venv, source: TableInputs) -> Pylock | None:
         return None
 
 
-def _check(lock: Pylock, spec: Venv, lines: list[Line], source: TableInputs) -> None:
+def _check(lock: Pylock, spec: Venv, lines: list[Line], source: Inputs) -> None:
     """Complain of what is declared and not locked: the lock is older than the declaration."""
     there: dict[str, list[Package]] = {}
     for package in lock.packages:

@@ -14,7 +14,7 @@ from engine.redaction import redact
 from engine.system.files import sha256
 from states.installer.credentials import ELSEWHERE, credentials_error
 from states.interpreter import discovery
-from states.venv.generations.store import METADATA_DIR
+from states.venv.layout import METADATA_DIR
 from states.venv.resolve import lockfile
 from states.venv.resolve.requirements import (
     Line,
@@ -27,7 +27,7 @@ from states.venv.resolve.requirements import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.declaration.inputs import TableInputs
+    from engine.kind import Inputs
     from states.venv.spec import Venv
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -49,7 +49,7 @@ _SYSTEM = {
 }
 
 
-def validate(spec: Venv, source: TableInputs, *, locking: bool) -> Venv:
+def validate(spec: Venv, source: Inputs, *, locking: bool) -> Venv:
     """Return the spec with absolute paths and the digest of its inputs.
 
     When `locking`, its lock file is about to be made and need not be there.
@@ -87,7 +87,7 @@ def validate(spec: Venv, source: TableInputs, *, locking: bool) -> Venv:
     return replace(spec, origins=origins, inputs=_digest(spec, lines, build, origins, lock))
 
 
-def _check_names(spec: Venv, source: TableInputs) -> None:
+def _check_names(spec: Venv, source: Inputs) -> None:
     name = str(source.table[-1])
     if not _NAME.fullmatch(name):
         source.problem((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
@@ -117,7 +117,7 @@ def _is_moment(text: str) -> bool:
     return bool(_MOMENT.fullmatch(text))
 
 
-def _check_folders(spec: Venv, source: TableInputs) -> None:
+def _check_folders(spec: Venv, source: Inputs) -> None:
     for key in ("persistent", "ignore"):
         for index, one in enumerate(getattr(spec, key)):
             if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
@@ -135,13 +135,13 @@ def _check_folders(spec: Venv, source: TableInputs) -> None:
             source.problem(("persistent", index), f"`{spec.persistent[index]}` {problem}")
 
 
-def _check_modules(spec: Venv, source: TableInputs) -> None:
+def _check_modules(spec: Venv, source: Inputs) -> None:
     for index, one in enumerate(spec.system_packages):
         if not one.strip() or "/" in one:
             source.problem(("system-packages", index), f"`{one}` is no name of a module")
 
 
-def _check_smoke(spec: Venv, source: TableInputs) -> None:
+def _check_smoke(spec: Venv, source: Inputs) -> None:
     for index, one in enumerate(spec.smoke):
         try:
             program = next(iter(shlex.split(one)), "")
@@ -152,7 +152,7 @@ def _check_smoke(spec: Venv, source: TableInputs) -> None:
             source.problem(("smoke", index), "an empty command")
 
 
-def _path(spec: Venv, source: TableInputs) -> str:
+def _path(spec: Venv, source: Inputs) -> str:
     path = source.path(spec.path, ("path",))
     if not spec.path.strip() or not spec.path.isprintable():
         source.problem(("path",), f"{spec.path!r} is no path")
@@ -173,14 +173,14 @@ def _path(spec: Venv, source: TableInputs) -> str:
     return path
 
 
-def _places(names: tuple[str, ...], key: str, source: TableInputs) -> tuple[str, ...]:
+def _places(names: tuple[str, ...], key: str, source: Inputs) -> tuple[str, ...]:
     return tuple(
         name if is_url(name) else source.path(name, (key, index))
         for index, name in enumerate(names)
     )
 
 
-def _find_links(names: tuple[str, ...], source: TableInputs) -> tuple[str, ...]:
+def _find_links(names: tuple[str, ...], source: Inputs) -> tuple[str, ...]:
     """Return absolute places; they are arguments of the installer, which all can see."""
     for index, name in enumerate(names):
         if words := credentials_error(name):
@@ -191,7 +191,7 @@ def _find_links(names: tuple[str, ...], source: TableInputs) -> tuple[str, ...]:
     return _places(names, "find-links", source)
 
 
-def _index(url: str, key: tuple[str | int, ...], source: TableInputs) -> str:
+def _index(url: str, key: tuple[str | int, ...], source: Inputs) -> str:
     """Check an index, the one URL that may hold a password."""
     if url.startswith("file:") and not url.startswith("file://"):
         return "file:" + source.path(url.removeprefix("file:"), key)
@@ -205,7 +205,7 @@ def _index(url: str, key: tuple[str | int, ...], source: TableInputs) -> str:
     return url
 
 
-def _requirements(spec: Venv, key: str, source: TableInputs) -> tuple[str, ...]:
+def _requirements(spec: Venv, key: str, source: Inputs) -> tuple[str, ...]:
     """Check PEP 508 requirements; those with a relative path get an absolute one."""
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -235,7 +235,7 @@ def _requirements(spec: Venv, key: str, source: TableInputs) -> tuple[str, ...]:
     return tuple(good)
 
 
-def _lines(names: tuple[str, ...], key: str, source: TableInputs) -> list[Line]:
+def _lines(names: tuple[str, ...], key: str, source: Inputs) -> list[Line]:
     """Return the lines of all local files that a key names; of a URL only that it is named."""
     lines = []
     for index, name in enumerate(names):
@@ -263,9 +263,7 @@ def _missing(path: str | None) -> str:
     return f"no such project or file: `{path}`" if path and not os.path.exists(path) else ""
 
 
-def _origins(
-    spec: Venv, lines: list[Line], lock: str | None, source: TableInputs
-) -> tuple[str, ...]:
+def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Inputs) -> tuple[str, ...]:
     """Digest each local project or file that is asked for directly, or that a lock names."""
     from packaging.requirements import Requirement
 

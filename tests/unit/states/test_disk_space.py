@@ -14,9 +14,9 @@ from engine.errors import ConvergeError, DiskFull
 from engine.settings import Settings
 from engine.system.files import sha256
 from states.venv.build.disk_space import _estimate, _wheels, explain_disk_full
-from states.venv.generations.store import Store, store_of
 from states.venv.integrity.manifest import Entry, dump
 from states.venv.integrity.receipt import Package
+from states.venv.layout import Store, store_of
 from states.venv.observe import Observation
 from states.venv.resolve.selection import Selection
 from tests.unit.states.values import make_python, make_receipt

@@ -8,8 +8,8 @@ import pytest
 
 from engine.diff import Change
 from states.venv.explain import explain
-from states.venv.generations.store import store_of
 from states.venv.integrity.receipt import Package, Receipt
+from states.venv.layout import store_of
 from states.venv.observe import Observation
 from states.venv.resolve.selection import Selection
 from states.venv.spec import Venv

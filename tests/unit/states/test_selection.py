@@ -11,8 +11,8 @@ import pytest
 from engine.declaration.inputs import tree_digest
 from engine.settings import Settings
 from engine.system.files import sha256
-from states.venv.generations.store import store_of
 from states.venv.integrity.receipt import Package, Receipt, write
+from states.venv.layout import store_of
 from states.venv.observe import Observation
 from states.venv.resolve.selection import (
     Selection,

@@ -1,0 +1,34 @@
+"""The outcome of one resource in one run."""
+
+from __future__ import annotations
+
+from engine.frozen import frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from engine.diff import Action, Change, State
+    from engine.errors import ConvergeError
+    from engine.resource import Resource
+
+    Outcome: TypeAlias = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
+
+
+@frozen
+class Result:
+    """How the run ended for one resource."""
+
+    resource: Resource
+    outcome: Outcome
+    action: Action = "none"
+    changes: tuple[Change, ...] = ()
+    state: State | None = None
+    """The state at the end, or as predicted in a dry run. Dependents compare with it."""
+    observed: State | None = None
+    """The state as last observed."""
+    error: ConvergeError | None = None
+    blocked_by: str = ""
+    """For a skipped resource: the address of the resource that failed."""
+    notices: tuple[str, ...] = ()
+    """Messages of the kind that require no action."""
