@@ -13,5 +13,5 @@ _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 
 pages = _module.pages
-every_verb = _module.every_verb
+every_command = _module.every_command
 parser_of = _module.parser_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.generator import every_verb, parser_of
+from tests.docs.generator import every_command, parser_of
 from tests.docs.pages import Block, all_blocks
 
 SHOWN = [block for language in ("console", "sh", "bash") for block in all_blocks(language)]
@@ -45,7 +45,7 @@ def _calls(row: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("block", [block for block in SHOWN if command_lines(block)], ids=str)
 def test_page_command_lines_parse(block: Block) -> None:
-    verbs = every_verb()
+    verbs = every_command()
     for arguments in command_lines(block):
         if arguments[0] in ("VERB", "--help", "--version"):
             continue
@@ -60,4 +60,4 @@ def test_page_command_lines_parse(block: Block) -> None:
 
 def test_pages_show_every_command() -> None:
     is_command = {arguments[0] for block in SHOWN for arguments in command_lines(block)}
-    assert not set(every_verb()) - is_command
+    assert not set(every_command()) - is_command
