@@ -107,7 +107,7 @@ PROCESS_LIMIT = (
     "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
 )
 """What is told, and what helps, where the system does not let us start one."""
-OPEN_FILES = "raise the limit of open files (`ulimit -n`)"
+OPEN_FILES_HINT = "raise the limit of open files (`ulimit -n`)"
 """What helps where no more can be opened."""
 _LACKING = (
     "the file system lacks what is needed: `converge selftest --dir` a folder in it says what"
@@ -121,7 +121,7 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.EDQUOT: (DiskFull, "raise the quota; what was live before is untouched"),
     errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
     errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
-    errno.EMFILE: (InputOutputError, OPEN_FILES),
+    errno.EMFILE: (InputOutputError, OPEN_FILES_HINT),
     errno.ENFILE: (InputOutputError, "the system is out of file handles"),
     errno.EFBIG: (InputOutputError, "raise the limit of a file's size (`ulimit -f`)"),
     errno.EAGAIN: (LockTimeout, "another run, or a backup, has it locked; try again"),

@@ -20,7 +20,7 @@ from engine.system.files import (
     make_private_dir,
     read_with_checksum,
     sha256,
-    write_durable,
+    write_atomic,
 )
 from engine.system.lock import hold_lock
 from engine.system.paths import absolute
@@ -37,15 +37,17 @@ if TYPE_CHECKING:
     """A frozen resource that asks for removal; `vanished` if its file declares it no longer."""
 
 
-def files(names: Sequence[str], texts: tuple[SourceFile, ...], state: str) -> tuple[str, ...]:
+def files_in_scope(
+    names: Sequence[str], texts: tuple[SourceFile, ...], state: str
+) -> tuple[str, ...]:
     """Return the files a run is about, with those that are gone from the folders it names."""
     here = [text.file for text in texts if text.is_regular]
     known = {_place(file, state) for file in here}
-    missing = {file for name in names for file in gone(name, state, known)}
+    missing = {file for name in names for file in deleted_files(name, state, known)}
     return (*here, *sorted(missing))
 
 
-def gone(name: str, state: str, known: Container[str] = ()) -> set[str]:
+def deleted_files(name: str, state: str, known: Container[str] = ()) -> set[str]:
     """Return the files of a folder that are noted and gone; the `known` notes are not read."""
     if not os.path.isdir(name):
         return set()
@@ -72,7 +74,7 @@ class Inventory:
         self.lock_timeout = lock_timeout
         self.seen = {file: _entries(_place(file, state)) for file in files}
 
-    def vanished(self) -> tuple[Resource, ...]:
+    def orphans(self) -> tuple[Resource, ...]:
         """Return, as resources to be absent, what these files once declared and no longer do.
 
         Only what is still there, and whose path nobody has claimed by now, here or elsewhere.
@@ -91,19 +93,19 @@ class Inventory:
         elsewhere = self._claimed_elsewhere() if gone else set()
         return tuple(one for one in gone if elsewhere.isdisjoint(self._claims(one)))
 
-    def inside(self, one: Resource) -> str:
+    def blocking_path(self, one: Resource) -> str:
         """Return a path within what has vanished where something declared is; empty for none."""
         around = tuple(f"{claim}/" for claim in self._claims(one))
         claimed = self._claimed_here() | self._claimed_elsewhere()
         within = sorted(claim for claim in claimed if claim.startswith(around))
         return next(filter(os.path.lexists, within), "")
 
-    def announce(self) -> None:
+    def record_intent(self) -> None:
         """Add what is declared now, before any of it is there; nothing is dropped yet."""
         for file in self.files:
             self._change(file, partial(_added, self._removals(file)))
 
-    def settle(self, kept: tuple[Resource, ...]) -> None:
+    def commit(self, kept: tuple[Resource, ...]) -> None:
         """Leave what is declared now, and what vanished but was `kept`.
 
         What another run noted meanwhile, of another version of the file, is not ours to drop.
@@ -130,13 +132,13 @@ class Inventory:
                 return  # another run was first
             if entries:
                 whole = {"file": file, "resources": list(map(json.loads, _texts(entries)))}
-                write_durable(place, add_checksum(json.dumps(whole).encode()), 0o600)
+                write_atomic(place, add_checksum(json.dumps(whole).encode()), 0o600, durable=True)
             else:
                 os.unlink(place)
 
     def _lock(self) -> str:
-        make_private_dir(os.path.join(self.state, "ledger"))
-        return os.path.join(self.state, "ledger.lock")
+        make_private_dir(os.path.join(self.state, "inventory"))
+        return os.path.join(self.state, "inventory.lock")
 
     def _removals(self, file: str) -> list[Entry]:
         """Return what asks for the removal of each resource that a file declares as present."""
@@ -224,11 +226,13 @@ def _is_path(claim: object) -> bool:
 
 def _place(file: str, state: str) -> str:
     """Return where a file's note lies; those of one folder have one beginning."""
-    return os.path.join(state, "ledger", f"{_beginning(os.path.dirname(file))}{_digest(file)}.json")
+    return os.path.join(
+        state, "inventory", f"{_beginning(os.path.dirname(file))}{_digest(file)}.json"
+    )
 
 
 def _places(beginning: str, state: str) -> list[str]:
-    ledger = os.path.join(state, "ledger")
+    ledger = os.path.join(state, "inventory")
     try:
         names = sorted(os.listdir(ledger))
     except OSError:

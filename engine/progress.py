@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class Reporter:
     """Listens and does nothing; subclasses show what they care for."""
 
-    def opened(self) -> None:
+    def start(self) -> None:
         """There is work to do; said once, before any of it."""
 
-    def begun(self, address: str) -> None:
+    def task_started(self, address: str) -> None:
         """A resource is being worked on."""
 
     def step(self, address: str, text: str) -> None:
@@ -33,7 +33,7 @@ class Reporter:
     def detail(self, address: str, text: str) -> None:
         """A tool wrote a line of its own."""
 
-    def ended(self, address: str) -> None:
+    def task_finished(self, address: str) -> None:
         """The work on a resource has ended, one way or the other."""
 
     def close(self) -> None:
@@ -52,18 +52,18 @@ def set_reporter(reporter: Reporter) -> None:
 
 def start() -> None:
     """Say that there is work to do."""
-    _reporter.opened()
+    _reporter.start()
 
 
 @contextmanager
 def task(address: str) -> Iterator[None]:
     """Attribute what is said inside to one resource."""
     token = _address.set(address)
-    _reporter.begun(address)
+    _reporter.task_started(address)
     try:
         yield
     finally:
-        _reporter.ended(address)
+        _reporter.task_finished(address)
         _address.reset(token)
 
 

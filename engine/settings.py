@@ -17,10 +17,10 @@ class Settings:
     """Folder for notes that must outlive a restart; losing them costs only speed."""
     upgrade: frozenset[str] | None = None
     """Names for which remembered choices are forgotten; empty means all of them."""
-    locking: bool = False
+    compiling_lockfiles: bool = False
     """Whether lock files are being made: then they need not be there yet, and count for nothing."""
 
 
-def processors() -> int:
+def cpu_count() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))

@@ -13,7 +13,7 @@ import os
 from engine import progress
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import computed, field, frozen, replace
-from engine.system.files import make_private_dir, sha256, write_durable
+from engine.system.files import make_private_dir, sha256, write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,11 +151,11 @@ class CommandGoal:
             ) from None
         if completed.status != 0:
             raise ConvergeError(
-                f"`{' '.join(spec.argv)}` {completed.how()}",
+                f"`{' '.join(spec.argv)}` {completed.describe_exit()}",
                 hint="it is run again by the next apply",
                 output=completed.last_lines(),
             )
-        write_durable(self.record, json.dumps(dict(self.desired)).encode(), 0o600)
+        write_atomic(self.record, json.dumps(dict(self.desired)).encode(), 0o600, durable=True)
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""

@@ -7,8 +7,8 @@ import os
 import re
 
 from engine.errors import UsageError
-from engine.settings import Settings, processors
-from engine.system.paths import places
+from engine.settings import Settings, cpu_count
+from engine.system.paths import cache_and_state_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_jobs_option(parser: ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--jobs",
         type=positive,
-        default=processors(),
+        default=cpu_count(),
         metavar="N",
         help=f"{what} side by side (as many as processors)",
     )
@@ -89,7 +89,7 @@ def add_lock_timeout_option(parser: ArgumentParser) -> None:
 
 def build_settings(arguments: Namespace) -> Settings:
     """Return the settings that these arguments and the surroundings amount to."""
-    cache, state = places()
+    cache, state = cache_and_state_dirs()
     asked = getattr(arguments, "upgrade", None)
     return Settings(cache=cache, state=state, upgrade=None if asked is None else _names(asked))
 

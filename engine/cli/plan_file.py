@@ -8,7 +8,7 @@ import os
 from engine.converge import Apply
 from engine.errors import NoInput, StalePlan, UsageError
 from engine.output.report import to_json
-from engine.system.files import write_durable
+from engine.system.files import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def check_plan_path(path: str) -> None:
 def save(path: str, document: Report) -> None:
     """Write a plan out; it holds what `--json` prints, and no secret."""
     # A path that is no text is written as standard output has it.
-    write_durable(os.path.abspath(path), to_json(document).encode("utf-8", "backslashreplace"))
+    write_atomic(
+        os.path.abspath(path), to_json(document).encode("utf-8", "backslashreplace"), durable=True
+    )
 
 
 def read_digest(path: str) -> str:

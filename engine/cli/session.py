@@ -43,7 +43,7 @@ class Session:
     where: Settings
     composition: KindRegistry
     declared: tuple[Resource, ...]
-    ledger: Inventory
+    inventory: Inventory
 
 
 def open_session(arguments: Namespace, compose: BuildRegistry) -> Session:
@@ -52,12 +52,14 @@ def open_session(arguments: Namespace, compose: BuildRegistry) -> Session:
     where = options.build_settings(arguments)
     composition = compose(where)
     # The last file of a folder may have gone, and what it declared is to be known all the same.
-    texts = read_sources(arguments.files, lambda folder: bool(inventory.gone(folder, where.state)))
+    texts = read_sources(
+        arguments.files, lambda folder: bool(inventory.deleted_files(folder, where.state))
+    )
     signals.install_handlers()  # not before: whoever waits for its input can just be ended
     if getattr(arguments, "prune", False):
         _check_prune(texts, arguments.only)
     declared = load_declaration(texts, composition, where.cache)
-    files = inventory.files(arguments.files, texts, where.state)
+    files = inventory.files_in_scope(arguments.files, texts, where.state)
     timeout = getattr(arguments, "lock_timeout", 0)
     known = Inventory(files, declared, composition, where.state, timeout)
     return Session(arguments, where, composition, declared, known)
@@ -66,11 +68,11 @@ def open_session(arguments: Namespace, compose: BuildRegistry) -> Session:
 def run_loop(command: str, session: Session, run: Strategy) -> Report:
     """Run the loop and report; raises what stops the run as a whole."""
     arguments, kinds = session.arguments, session.composition.kinds
-    gone = session.ledger.vanished()
+    gone = session.inventory.orphans()
     order = options.select_resources(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
     pruned = gone if arguments.prune else ()
-    stuck = tuple(filter(None, (_stuck(one, session.ledger) for one in pruned)))
+    stuck = tuple(filter(None, (_stuck(one, session.inventory) for one in pruned)))
     going = tuple(one for one in pruned if one not in {each.resource for each in stuck})
     results = stuck
     for part in filter(None, (going, order)):
@@ -96,7 +98,7 @@ def record_intent(session: Session) -> None:
     """Note what is declared before any of it is there, so that it is known whatever happens."""
     try:
         with _announcing:
-            session.ledger.announce()
+            session.inventory.record_intent()
     except OSError as error:
         known = from_os_error(error)
         told = f"what is declared cannot be noted, so nothing was done: {known.message}"
@@ -108,7 +110,7 @@ def record_intent(session: Session) -> None:
 def commit_inventory(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
     """Bring the notes up to date, and say so if that fails: nothing is lost by it."""
     try:
-        session.ledger.settle(kept)
+        session.inventory.commit(kept)
     except (OSError, ConvergeError) as error:
         known = from_os_error(error) if isinstance(error, OSError) else error
         yield f"the notes of what is declared could not be brought up to date: {known.message}"
@@ -141,7 +143,7 @@ def _kept(
 
 def _stuck(one: Resource, known: Inventory) -> Result | None:
     """Fail what cannot be pruned, since something that is declared lies in it."""
-    inside = known.inside(one)
+    inside = known.blocking_path(one)
     if not inside:
         return None
     error = ConvergeError(

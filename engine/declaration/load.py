@@ -173,7 +173,7 @@ def _write_cache(
     if find_credentials(text):
         return
     try:
-        make_private_dir(os.path.dirname(note), lasting=False)
+        make_private_dir(os.path.dirname(note), durable=False)
         write_atomic(note, add_checksum(text.encode()), 0o600)
     except OSError:
         return  # only speed is lost

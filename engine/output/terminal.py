@@ -68,7 +68,7 @@ class Live(Reporter):
         self.tasks: dict[str, TaskID] = {}
         self.progress.start()
 
-    def begun(self, address: str) -> None:
+    def task_started(self, address: str) -> None:
         """Show a line for the resource."""
         shown = printable(address)
         with suppress(OSError):
@@ -83,7 +83,7 @@ class Live(Reporter):
         """A tool's line is the freshest news there is."""
         self.step(address, text[:80])
 
-    def ended(self, address: str) -> None:
+    def task_finished(self, address: str) -> None:
         """Take its line away."""
         task = self.tasks.pop(address, None)
         if task is not None:
@@ -116,15 +116,15 @@ class LazyLive(Reporter):
         self.colour = colour
         self.live: Live | None = None
 
-    def opened(self) -> None:
+    def start(self) -> None:
         """Make the display."""
         with suppress(OSError):
             self.live = Live(colour=self.colour)
 
-    def begun(self, address: str) -> None:
+    def task_started(self, address: str) -> None:
         """Pass on."""
         if self.live is not None:
-            self.live.begun(address)
+            self.live.task_started(address)
 
     def step(self, address: str, text: str) -> None:
         """Pass on."""
@@ -136,10 +136,10 @@ class LazyLive(Reporter):
         if self.live is not None:
             self.live.detail(address, text)
 
-    def ended(self, address: str) -> None:
+    def task_finished(self, address: str) -> None:
         """Pass on."""
         if self.live is not None:
-            self.live.ended(address)
+            self.live.task_finished(address)
 
     def close(self) -> None:
         """Pass on."""

@@ -13,7 +13,7 @@ from io import FileIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
@@ -108,60 +108,66 @@ def read_with_checksum(path: str) -> bytes:
     return data
 
 
-def write_durable(path: str, data: bytes, mode: int = 0o644, *, alone: bool = False) -> None:
-    """Replace a file as a whole: aside, flushed, renamed, and its folder flushed.
-
-    Whoever reads sees the old content or the new. One writer at a time has a folder, so
-    that the aside name can be a fixed one, and what a killed writer left is found again. It
-    is not written to: in a folder that others can write, it may be theirs. Who is `alone` there
-    by a lock of another kind asks for no lock that whoever reads the folder could take.
-    """
-    _replace(path, data, mode, flush=os.fsync, alone=alone)
-
-
-def write_atomic(path: str, data: bytes, mode: int = 0o644) -> None:
-    """Do the same without flushing, for memories: a torn one is known, and no loss."""
-    _replace(path, data, mode, flush=lambda _: None)
-
-
-def _replace(
-    path: str, data: bytes, mode: int, flush: Callable[[int], None], *, alone: bool = False
+def write_atomic(
+    path: str, data: bytes, mode: int = 0o644, *, durable: bool = False, locked: bool = False
 ) -> None:
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".next-{name}")
+    """Replace a file: write a temporary file in its directory, and rename it.
+
+    Readers see either the old or the new content. A lock on the directory allows one writer
+    at a time. So the temporary name is fixed, and the next writer replaces the file of a
+    writer that was killed. It never reuses that file: in a shared directory, another user
+    may own it.
+
+    Args:
+        path: The file. A symlink is replaced, not followed.
+        data: The new content.
+        mode: The permissions, independent of the umask.
+        durable: Whether to sync the file before the rename, and the directory after it.
+        locked: Whether the caller holds a lock that excludes other writers. If False, any user
+            who can read the directory can delay the write for up to five seconds.
+
+    Raises:
+        OSError: The file can't be written. The previous content remains. If another process
+            keeps the directory locked, it is a `BlockingIOError`.
+
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".next-{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with _sole_writer(folder, alone=alone) as above:
+    with _sole_writer(directory, alone=locked) as directory_fd:
         with suppress(FileNotFoundError):
-            os.unlink(aside)
-        descriptor = os.open(aside, flags, mode)
+            os.unlink(temporary)
+        descriptor = os.open(temporary, flags, mode)
         try:
             try:
                 os.fchmod(descriptor, mode)
                 write_all(descriptor, data)
-                flush(descriptor)
+                if durable:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(aside, path)
+            os.rename(temporary, path)
         except BaseException as error:
-            os.unlink(aside)
+            os.unlink(temporary)
             if isinstance(error, OSError) and error.filename is None:
-                error.filename = path  # a full disk says not which one it is
+                error.filename = path  # write(2) and fsync(2) name no file.
             raise
-        flush(above)
+        if durable:
+            os.fsync(directory_fd)
 
 
-def make_private_dir(path: str, *, lasting: bool = True) -> None:
+def make_private_dir(path: str, *, durable: bool = True) -> None:
     """Make a folder that is nobody else's, and so all above it that are missing: mode 0700.
 
-    Durably, lest what is flushed in it should be lost with it; not if nothing in it is `lasting`.
+    Durably, lest what is flushed in it should be lost with it; not if nothing in it is `durable`.
     """
     with suppress(FileExistsError):
         try:
             os.mkdir(path, 0o700)
         except FileNotFoundError:
-            make_private_dir(os.path.dirname(path), lasting=lasting)
+            make_private_dir(os.path.dirname(path), durable=durable)
             os.mkdir(path, 0o700)
-        if lasting:
+        if durable:
             fsync_dir(os.path.dirname(path))
 
 
@@ -225,14 +231,14 @@ def symlink(text: str, path: str) -> None:
         raise OSError(error.errno, error.strerror, path) from None
 
 
-def replace_symlink(text: str, path: str, aside: str, *, swap: bool = False) -> None:
+def replace_symlink(text: str, path: str, aside: str, *, exchange: bool = False) -> None:
     """Make a symlink aside and give it its name in one step; swapped, what was there is aside then.
 
     What could not be put in its place is not left aside; the `OSError` names the place.
     """
     symlink(text, aside)
     try:
-        if swap:
+        if exchange:
             # Imported here: a run with nothing to do swaps nothing.
             from engine.system.linux import exchange_names
 

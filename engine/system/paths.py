@@ -17,7 +17,7 @@ def absolute(folder: str) -> str:
     return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
 
 
-def places() -> tuple[str, str]:
+def cache_and_state_dirs() -> tuple[str, str]:
     """Return the folders for cache and state.
 
     `CONVERGE_CACHE_DIR` and `CONVERGE_STATE_DIR` win; root has the folders of the File

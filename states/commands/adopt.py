@@ -56,7 +56,7 @@ def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
     )
     kinds = session.composition.kinds
     run = Apply(arguments.lock_timeout, partial(record_intent, session))
-    vanished = session.ledger.vanished()
+    vanished = session.inventory.orphans()
     results = converge(taking, kinds, run)
     notes = list(commit_inventory(session, vanished))
     status = show(build_report("adopt", results, kinds, notes=notes), arguments)

@@ -13,7 +13,7 @@ from engine.declaration.parse import header
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.system import signals
-from engine.system.files import write_durable
+from engine.system.files import write_atomic
 from states.commands.per_venv import format_results, run_per_venv
 from states.commands.selection import present
 
@@ -35,7 +35,7 @@ def _options(parser: ArgumentParser) -> None:
 
 def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
     setup_progress(arguments)
-    where = replace(options.build_settings(arguments), locking=True)
+    where = replace(options.build_settings(arguments), compiling_lockfiles=True)
     progress.start()
     order = load_declaration(read_sources(arguments.files), compose(where), cache=None)
     signals.install_handlers()
@@ -104,7 +104,7 @@ def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
     )  # lest it be refused when it is used
     if text == previous:
         return path, False
-    write_durable(path, text.encode())
+    write_atomic(path, text.encode(), durable=True)
     return path, True
 
 

@@ -8,7 +8,7 @@ import threading
 
 from engine import progress
 from engine.errors import (
-    OPEN_FILES,
+    OPEN_FILES_HINT,
     PROCESS_LIMIT,
     ConvergeError,
     DiskFull,
@@ -39,7 +39,7 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"Too many open files|os error 24\)",
         InputOutputError,
         "too many files are open",
-        OPEN_FILES,
+        OPEN_FILES_HINT,
     ),
     (
         r"Resource temporarily unavailable",
@@ -221,7 +221,7 @@ def translate_error(ended: subprocesses.Completed, doing: str) -> ConvergeError:
     for pattern, kind, cause, hint in ERROR_PATTERNS:
         if re.search(pattern, ended.output):
             return kind(f"{doing}: {cause}", hint=hint, output=ended.last_lines())
-    return ConvergeError(f"{doing}: uv {ended.how()}", output=ended.last_lines())
+    return ConvergeError(f"{doing}: uv {ended.describe_exit()}", output=ended.last_lines())
 
 
 def _program() -> str:

@@ -6,7 +6,7 @@ import json
 import os
 
 from engine.frozen import field, frozen
-from engine.system.files import make_private_dir, sha256, write_durable
+from engine.system.files import make_private_dir, sha256, write_atomic
 from states.interpreter import discovery
 
 TYPE_CHECKING = False
@@ -126,7 +126,7 @@ class InterpreterGoal:
         """Record the interpreter."""
         make_private_dir(os.path.dirname(self.record))
         body = json.dumps(discovery.to_json(self.selected))
-        write_durable(self.record, body.encode(), 0o600)
+        write_atomic(self.record, body.encode(), 0o600, durable=True)
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""

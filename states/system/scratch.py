@@ -44,7 +44,7 @@ def scratch_dir_in(folder: str) -> Iterator[str]:
 def writable_dir(folder: str) -> bool:
     """Tell whether a folder can be made and written, without leaving anything else behind."""
     with suppress(OSError):
-        make_private_dir(folder, lasting=False)
+        make_private_dir(folder, durable=False)
     return os.access(folder, os.W_OK | os.X_OK)
 
 

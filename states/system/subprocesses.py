@@ -45,7 +45,7 @@ class Completed:
         """Return the end of the output."""
         return "\n".join(self.output.splitlines()[-count:])
 
-    def how(self) -> str:
+    def describe_exit(self) -> str:
         """Return how it failed, for people; a signal is below zero, as `subprocess` has it."""
         if self.status < 0:
             named = signal.strsignal(-self.status)

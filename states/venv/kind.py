@@ -38,7 +38,7 @@ class VenvKind:
         # Imported here: a cached declaration is normalized already.
         from states.venv.resolve.validate import validate
 
-        return validate(spec, inputs, locking=self.settings.locking)
+        return validate(spec, inputs, locking=self.settings.compiling_lockfiles)
 
     def owned_paths(self, spec: Venv) -> Iterable[str]:
         """Yield the published path and the store beside it."""

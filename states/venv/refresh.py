@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from engine.errors import LockTimeout, PermissionDenied
 from engine.frozen import replace
-from engine.system.files import sha256, write_durable
+from engine.system.files import sha256, write_atomic
 from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
 from states.venv.generations import previous
@@ -46,7 +46,7 @@ def refresh(spec: Venv, view: Observation, chosen: Selection) -> None:
             update_stat_cache(view.root, seal, view.receipt.loose, spec.ignore)
         lock = chosen.lock.encode()
         if receipts.lock_text(view.root, view.receipt) != chosen.lock:
-            write_durable(f"{view.root}/{METADATA_DIR}/pylock.toml", lock, alone=True)
+            write_atomic(f"{view.root}/{METADATA_DIR}/pylock.toml", lock, durable=True, locked=True)
         receipt = replace(
             view.receipt, inputs=spec.inputs, request=chosen.request, lock=sha256(lock)
         )
@@ -79,4 +79,4 @@ def update_stat_cache(
         os.utime(f"{root}/{METADATA_DIR}")
         looks = seals.pack_stats(root, seals.stat_paths(seal, loose))
         if not find_drift(root, seal, ignore):
-            write_durable(f"{root}/{METADATA_DIR}/stats", looks, alone=True)
+            write_atomic(f"{root}/{METADATA_DIR}/stats", looks, durable=True, locked=True)

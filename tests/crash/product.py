@@ -163,7 +163,7 @@ def published_error(home: Path, allowed: Sequence[str], *, absent: bool = False)
 
 def untracked_error(home: Path) -> str | None:
     """Return a violation if the path points into a store that no inventory entry records."""
-    entries = [entry.read_text() for entry in (home / "state" / "ledger").glob("*.json")]
+    entries = [entry.read_text() for entry in (home / "state" / "inventory").glob("*.json")]
     tracked = any(f'"{published(home)}"' in entry for entry in entries)
     if tracked or not published(home).is_symlink():
         return None

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from engine.system import linux
-from engine.system.files import entry_exists, fsync_dir, read_link, try_lock, write_durable
+from engine.system.files import entry_exists, fsync_dir, read_link, try_lock, write_atomic
 from engine.system.linux import exchange_names, sync_filesystem
 
 
 def test_atomic_write_sets_content_and_mode(tmp_path: Path) -> None:
-    write_durable(str(tmp_path / "a"), b"hello", 0o640)
+    write_atomic(str(tmp_path / "a"), b"hello", 0o640, durable=True)
     assert (tmp_path / "a").read_bytes() == b"hello"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
@@ -26,7 +26,7 @@ def test_atomic_write_sets_content_and_mode(tmp_path: Path) -> None:
 def test_atomic_write_mode_ignores_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        write_durable(str(tmp_path / "a"), b"", 0o644)
+        write_atomic(str(tmp_path / "a"), b"", 0o644, durable=True)
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
@@ -35,14 +35,14 @@ def test_atomic_write_mode_ignores_the_umask(tmp_path: Path) -> None:
 def test_atomic_write_leaves_hard_links_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").hardlink_to(tmp_path / "a")
-    write_durable(str(tmp_path / "a"), b"new")
+    write_atomic(str(tmp_path / "a"), b"new", durable=True)
     assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("new", "old")
 
 
 def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("old")
     (tmp_path / "a").symlink_to("target")
-    write_durable(str(tmp_path / "a"), b"new")
+    write_atomic(str(tmp_path / "a"), b"new", durable=True)
     assert (tmp_path / "target").read_text() == "old"
     assert not (tmp_path / "a").is_symlink()
 
@@ -50,7 +50,7 @@ def test_atomic_write_replaces_a_symlink(tmp_path: Path) -> None:
 def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("other")
     (tmp_path / ".next-a").hardlink_to(tmp_path / "other")
-    write_durable(str(tmp_path / "a"), b"new")
+    write_atomic(str(tmp_path / "a"), b"new", durable=True)
     assert (tmp_path / "other").read_text() == "other"
     assert (tmp_path / "a").read_text() == "new"
     assert sorted(os.listdir(tmp_path)) == ["a", "other"]
@@ -59,7 +59,7 @@ def test_atomic_write_never_reuses_an_old_temporary_file(tmp_path: Path) -> None
 def test_failed_atomic_write_keeps_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     with pytest.raises(TypeError):
-        write_durable(str(tmp_path / "a"), "not bytes")  # type: ignore[arg-type]
+        write_atomic(str(tmp_path / "a"), "not bytes", durable=True)  # type: ignore[arg-type]
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
 
 
@@ -69,7 +69,7 @@ def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            write_durable(str(tmp_path / "a"), b"too much")
+            write_atomic(str(tmp_path / "a"), b"too much", durable=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.filename == str(tmp_path / "a")
@@ -79,7 +79,7 @@ def test_atomic_write_error_names_the_file(tmp_path: Path) -> None:
 def test_atomic_write_refuses_to_replace_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
-        write_durable(str(tmp_path / "a"), b"new")
+        write_atomic(str(tmp_path / "a"), b"new", durable=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -90,7 +90,7 @@ def test_atomic_writes_from_many_threads_leave_one_file(tmp_path: Path) -> None:
         start.wait()
         try:
             for _ in range(10):
-                write_durable(str(tmp_path / "a"), letter.encode() * 10_000)
+                write_atomic(str(tmp_path / "a"), letter.encode() * 10_000, durable=True)
         except OSError as error:
             errors.append(error)
 

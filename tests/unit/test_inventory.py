@@ -83,7 +83,7 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
     assert not (cli_with_deleted_file.directory / "hosts" / "b").exists()
     assert cli_with_deleted_file.run("plan", "--json", directory).report["notes"] == []
-    assert len(list((places[1] / "ledger").iterdir())) == 1
+    assert len(list((places[1] / "inventory").iterdir())) == 1
 
 
 def test_orphans_of_the_last_deleted_file_are_pruned(cli_with_deleted_file: CliRunner) -> None:
@@ -273,12 +273,12 @@ def test_plan_and_check_write_no_inventory(cli: CliRunner, places) -> None:
 
 def test_standard_input_has_no_inventory(cli: CliRunner, places) -> None:
     cli.run("apply", "-", stdin=f'[widget.a]\npath = "{cli.directory}/a"\n')
-    assert not (places[1] / "ledger").exists()
+    assert not (places[1] / "inventory").exists()
 
 
 def test_second_run_does_not_rewrite_the_inventory(cli_with_orphan: CliRunner, places) -> None:
     cli_with_orphan.run("apply")
-    (entry,) = (places[1] / "ledger").iterdir()
+    (entry,) = (places[1] / "inventory").iterdir()
     before = entry.stat()
     cli_with_orphan.run("apply")
     after = entry.stat()
@@ -287,13 +287,13 @@ def test_second_run_does_not_rewrite_the_inventory(cli_with_orphan: CliRunner, p
 
 def test_apply_changes_nothing_without_an_inventory(cli: CliRunner, places) -> None:
     places[1].mkdir(parents=True)
-    (places[1] / "ledger").write_text("in the way")
+    (places[1] / "inventory").write_text("in the way")
     cli.declare_widgets("a")
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (1, {"widget.a": "failed"})
     error = result.resource("widget.a")["error"]
     assert error["message"].startswith("what is declared cannot be noted, so nothing was done")
-    assert str(places[1] / "ledger") in error["message"]
+    assert str(places[1] / "inventory") in error["message"]
     assert "`CONVERGE_STATE_DIR`" in error["hint"]
     assert cli.read_widget("a") is None
 
@@ -303,7 +303,7 @@ def test_unwritable_inventory_is_a_notice_without_changes(cli: CliRunner, places
     cli.run("apply")
     shutil.rmtree(places[1])
     places[1].mkdir()
-    (places[1] / "ledger").write_text("in the way")
+    (places[1] / "inventory").write_text("in the way")
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
     (notice,) = result.report["notes"]
@@ -361,7 +361,7 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
 ) -> None:
     cli.declare_widgets("a")
     cli.run("apply")
-    (entry,) = (places[1] / "ledger").iterdir()
+    (entry,) = (places[1] / "inventory").iterdir()
     file = cli.declare("")
     (cli.directory / "a").unlink()
     inventory = Inventory((str(file),), (), widget_registry(), str(places[1]), 60)
@@ -373,8 +373,8 @@ def test_entry_deleted_by_a_concurrent_run_is_accepted(
 
     with restored_process_state(), ThreadPoolExecutor() as pool:
         progress.set_reporter(Listener())
-        with hold_lock(lambda: str(places[1] / "ledger.lock"), 0):
-            second = pool.submit(inventory.settle, ())
+        with hold_lock(lambda: str(places[1] / "inventory.lock"), 0):
+            second = pool.submit(inventory.commit, ())
             assert waiting.wait(60)
             entry.unlink()
         second.result()
@@ -419,7 +419,7 @@ def test_resource_removed_as_declared_is_forgotten(cli_with_orphan: CliRunner) -
 def test_prune_is_reported_if_the_inventory_write_fails(
     cli_with_orphan: CliRunner, places: tuple[Path, Path]
 ) -> None:
-    entries, backup = places[1] / "ledger", places[1] / "backup"
+    entries, backup = places[1] / "inventory", places[1] / "backup"
 
     def before_apply(spec: Widget) -> None:
         entries.rename(backup)
@@ -442,7 +442,7 @@ def test_prune_is_reported_if_the_inventory_write_fails(
 def test_inventory_contains_only_the_removal_spec(cli: CliRunner, places) -> None:
     cli.declare_widgets("a", a='password = "https://ann:sesame@h/"')
     cli.run("apply")
-    (entry,) = (places[1] / "ledger").iterdir()
+    (entry,) = (places[1] / "inventory").iterdir()
     content = entry.read_text()
     assert "sesame" not in content
     assert json.loads(content.partition("\n")[2])["resources"][0]["spec"]["state"] == "absent"
@@ -478,7 +478,7 @@ def damaged_entries(content: bytes) -> dict[str, bytes]:
 def test_damaged_inventory_loses_only_the_notice(
     cli_with_orphan: CliRunner, places: tuple[Path, Path], damage: str, prune: list[str]
 ) -> None:
-    (entry,) = (places[1] / "ledger").iterdir()
+    (entry,) = (places[1] / "inventory").iterdir()
     entry.write_bytes(damaged_entries(entry.read_bytes())[damage])
     result = cli_with_orphan.run("apply", "--json", *prune)
     assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})

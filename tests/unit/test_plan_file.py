@@ -119,7 +119,7 @@ def test_plan_verification_and_apply_report_in_sequence(
     events: list[str] = []
 
     class Listener(progress.Reporter):
-        def opened(self) -> None:
+        def start(self) -> None:
             events.append("opened")
 
         def close(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.cli import options
 from engine.errors import PermissionDenied, UsageError
-from engine.system.paths import places
+from engine.system.paths import cache_and_state_dirs
 
 NAMES = ("CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
@@ -26,24 +26,24 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_directories_of_root_are_system_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("XDG_CACHE_HOME", "/not/this")
-    assert places() == ("/var/cache/converge", "/var/lib/converge")
+    assert cache_and_state_dirs() == ("/var/cache/converge", "/var/lib/converge")
 
 
 def test_directories_of_users_follow_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert places() == (
+    assert cache_and_state_dirs() == (
         "/home/user/.cache/converge",
         "/home/user/.local/state/converge",
     )
     monkeypatch.setenv("XDG_CACHE_HOME", "/c")
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
-    assert places() == ("/c/converge", "/s/converge")
+    assert cache_and_state_dirs() == ("/c/converge", "/s/converge")
 
 
 def test_directories_prefer_converge_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVERGE_CACHE_DIR", "/c")
     monkeypatch.setenv("CONVERGE_STATE_DIR", "/s/../t")
-    assert places() == ("/c", "/t")
+    assert cache_and_state_dirs() == ("/c", "/t")
 
 
 @pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
@@ -57,14 +57,14 @@ def test_directory_writable_by_others_is_refused(
     directory.mkdir()
     directory.chmod(mode)
     with pytest.raises(PermissionDenied, match=f"`{directory}` is writable for others") as caught:
-        places()
+        cache_and_state_dirs()
     assert f"name another by `{name}`" in (caught.value.hint or "")
     assert "rm " not in (caught.value.hint or ""), (
         "the hint must not suggest to delete a directory such as /tmp"
     )
     for safe in (0o755, 0o700, 0o500):
         directory.chmod(safe)
-        assert str(directory) in places()
+        assert str(directory) in cache_and_state_dirs()
 
 
 def test_private_directory_in_a_shared_one_is_allowed(
@@ -73,7 +73,7 @@ def test_private_directory_in_a_shared_one_is_allowed(
     tmp_path.chmod(0o1777)
     (tmp_path / "cache").mkdir(0o755)
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(tmp_path / "cache"))
-    assert places()[0] == str(tmp_path / "cache")
+    assert cache_and_state_dirs()[0] == str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("name", ["CONVERGE_CACHE_DIR", "XDG_CACHE_HOME"])
@@ -81,7 +81,7 @@ def test_relative_directory_is_refused(monkeypatch: pytest.MonkeyPatch, name: st
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv(name, "here")
     with pytest.raises(UsageError, match=r"^`here(/converge)?` is another folder") as caught:
-        places()
+        cache_and_state_dirs()
     assert "`CONVERGE_CACHE_DIR`" in (caught.value.hint or "")
 
 
@@ -97,10 +97,10 @@ def test_directory_of_another_user_is_refused(
         (tmp_path / "target").mkdir(0o700)
         cache.symlink_to("target")
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
-    assert places()[0] == str(cache)
+    assert cache_and_state_dirs()[0] == str(cache)
     os.chown(cache, 65534, 65534, follow_symlinks=False)
     with pytest.raises(PermissionDenied, match="belongs to uid 65534"):
-        places()
+        cache_and_state_dirs()
 
 
 @pytest.mark.parametrize(

@@ -84,13 +84,13 @@ def test_step_is_attributed_to_the_current_task() -> None:
     events: list[tuple[str, ...]] = []
 
     class Listener(progress.Reporter):
-        def begun(self, address: str) -> None:
+        def task_started(self, address: str) -> None:
             events.append(("begun", address))
 
         def step(self, address: str, text: str) -> None:
             events.append((address, text))
 
-        def ended(self, address: str) -> None:
+        def task_finished(self, address: str) -> None:
             events.append(("ended", address))
 
     with restored_process_state():
@@ -232,7 +232,7 @@ def test_live_display_does_not_capture_stdout() -> None:
     stream.isatty = lambda: True  # type: ignore[method-assign]
     with redirect_stderr(stream), redirect_stdout(io.StringIO()) as result:
         live = LazyLive(colour=True)
-        live.opened()
+        live.start()
         print("the result")
         live.close()
     assert result.getvalue() == "the result\n"
@@ -242,8 +242,8 @@ def test_live_display_does_not_capture_stdout() -> None:
 def test_live_display_shortens_long_tool_output() -> None:
     live, stream = LazyLive(colour=True), io.StringIO()
     with redirect_stderr(stream):
-        live.opened()
-        live.begun("widget.with-a-long-name\x1b[2J")
+        live.start()
+        live.task_started("widget.with-a-long-name\x1b[2J")
         live.detail("widget.with-a-long-name\x1b[2J", "tool output " * 20)
         assert live.live is not None
         live.live.progress.refresh()
@@ -260,13 +260,13 @@ def test_live_display_does_not_interpret_markup() -> None:
     stream = io.StringIO()
     with redirect_stderr(stream):
         live.step("widget.a", "before the task starts")
-        live.opened()
-        live.begun("widget.a")
+        live.start()
+        live.task_started("widget.a")
         live.detail("widget.a", "[red]tool output[/red] \x1b[2J")
         assert live.live is not None
         (task,) = live.live.progress.tasks
         assert task.description == r"[red]tool output[/red] \x1b[2J"
-        live.ended("widget.a")
+        live.task_finished("widget.a")
         assert live.live.progress.tasks == []
         live.close()
     assert not re.search(r"\x1b\[2J", stream.getvalue())

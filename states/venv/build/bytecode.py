@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine import progress
 from engine.errors import ConvergeError
-from engine.settings import processors
+from engine.settings import cpu_count
 from states.system import subprocesses
 from states.venv.build.bytecode_cache import BytecodeCache
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LAST_WORDS = re.compile(r"\[Errno (?P<number>\d+)\] (?P<text>[^:]+)(?:: '(?P<path>.*)')?$")
 """Of an interpreter, about an error that the system gave it."""
 
-_compilers = threading.BoundedSemaphore(processors())
+_compilers = threading.BoundedSemaphore(cpu_count())
 """Several venvs may be built at once; so many compilers run for all of them together."""
 
 
@@ -64,7 +64,7 @@ def _by_package(sources: Mapping[str, str], owners: Mapping[str, str]) -> list[d
 
 def _compile_side_by_side(root: str, sources: list[str], work: str) -> None:
     """Compile on all processors, each with an interpreter of its own."""
-    count = min(processors(), 1 + len(sources) // 50)
+    count = min(cpu_count(), 1 + len(sources) // 50)
     # Dealt out from the largest to the smallest, so that all end at about the same time.
     dealt = sorted(sources, key=lambda source: (-os.path.getsize(f"{root}/{source}"), source))
     with ThreadPoolExecutor(max_workers=count) as pool:

@@ -134,6 +134,6 @@ def _key(state: str) -> bytes:
             return key
     key = os.urandom(_SIZE)
     with suppress(OSError):
-        make_private_dir(state, lasting=False)
+        make_private_dir(state, durable=False)
         write_atomic(place, key, 0o600)
     return key

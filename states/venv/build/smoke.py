@@ -44,7 +44,7 @@ def smoke(root: str, spec: Venv, work: str) -> None:
             raise ConvergeError(f"`{command}` did not end within {_SECONDS:g} s") from None
         if ended.status != 0:
             raise ConvergeError(
-                f"`{command}` {ended.how()} in the new generation",
+                f"`{command}` {ended.describe_exit()} in the new generation",
                 hint="the former one stays live; nothing was published",
                 output=ended.last_lines(),
             )

@@ -111,7 +111,7 @@ def publish(store: Store, generation: Generation) -> None:
     aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
     target = os.path.relpath(generation.root, parent)
     try:
-        replace_symlink(target, store.published, aside, swap=foreign)
+        replace_symlink(target, store.published, aside, exchange=foreign)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS):
             raise

@@ -13,7 +13,7 @@ def record(state: str, root: str) -> None:
     """Note that a generation was found whole just now; skipped where that cannot be written."""
     place = _place(state, root)
     with suppress(OSError):
-        make_private_dir(os.path.dirname(place), lasting=False)
+        make_private_dir(os.path.dirname(place), durable=False)
         write_atomic(place, timestamps.now().encode(), 0o600)
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
-from engine.system.files import read_regular_file, sha256, write_durable
+from engine.system.files import read_regular_file, sha256, write_atomic
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
 
@@ -93,7 +93,7 @@ def write(receipt: Receipt, root: str) -> None:
     body["packages"] = [dict(as_items(one)) for one in receipt.packages]
     text = json.dumps({"format": _FORMAT, **body}, sort_keys=True)
     signed = f"{sha256(text.encode())}\n{text}\n".encode()
-    write_durable(f"{root}/{RECEIPT}", signed, alone=True)
+    write_atomic(f"{root}/{RECEIPT}", signed, durable=True, locked=True)
 
 
 def read(root: str) -> Receipt | None:
