@@ -81,7 +81,7 @@ def build_failure(
         "resources": [],
         "summary": dict.fromkeys((*ACTIONS, *_REST), 0),
         "exit": {"code": code, "class": error.name, "retryable": error.retryable},
-        "error": _error(error),
+        "error": error_report(error),
         "problems": list(problems),
         "notes": [],
     }
@@ -127,7 +127,7 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
             for c in result.changes
         ],
         "observed": None if result.observed is None else dict(result.observed),
-        "error": _error(result.error) if result.error else None,
+        "error": error_report(result.error) if result.error else None,
         "blocked_by": result.blocked_by or None,
     }
 
@@ -145,7 +145,8 @@ def _reason(result: Result, *, pruned: bool) -> str:
     return ", ".join(list(reasons)[:3])
 
 
-def _error(error: ConvergeError) -> ErrorReport:
+def error_report(error: ConvergeError) -> ErrorReport:
+    """Return an error as JSON output represents it."""
     return {
         "code": error.code,
         "message": error.message,

@@ -7,7 +7,7 @@ import sys
 from engine import progress
 from engine.cli import options
 from engine.errors import ConvergeError, from_os_error, summarize
-from engine.output.report import to_json
+from engine.output.report import error_report, to_json
 from engine.output.text import Paint, format_error, printable
 from engine.system import signals
 
@@ -51,7 +51,7 @@ def format_results(
     report_error(failed.values(), arguments)
     code, name, retryable = summarize(list(failed.values()))
     if arguments.json:
-        errors = {address: _error(error) for address, error in failed.items()}
+        errors = {address: error_report(error) for address, error in failed.items()}
         told = {
             "errors": errors,
             "error": next(iter(errors.values()), None),
@@ -74,12 +74,3 @@ def report_error(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
     paint = Paint(options.color_depth(arguments, sys.stderr))
     for one in errors:
         progress.write_stderr(format_error(one, paint))
-
-
-def _error(error: ConvergeError) -> dict[str, Any]:
-    return {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "output": error.output,
-    }
