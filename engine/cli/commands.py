@@ -40,7 +40,7 @@ def _plan(arguments: Namespace, compose: BuildRegistry) -> int:
         from engine.cli.plan_file import save
 
         save(arguments.out, document)
-    return show(document, arguments)
+    return print_report(document, arguments)
 
 
 def _apply_options(parser: ArgumentParser) -> None:
@@ -68,15 +68,17 @@ def _apply(arguments: Namespace, compose: BuildRegistry) -> int:
             confirm(arguments.plan, planned)
             run = ApplySavedPlan(planned, arguments.lock_timeout, announce)
         if arguments.dry_run:
-            return show(planned, arguments)
-    return show(_run("apply", session, run), arguments)
+            return print_report(planned, arguments)
+    return print_report(_run("apply", session, run), arguments)
 
 
 def _run(command: str, session: Session, run: Strategy) -> Report:
     """Run the loop and report, with a note on each name to upgrade that nothing has."""
     document = run_loop(command, session, run)
     if not document["failed"]:
-        document["notes"] += options.unknown_upgrades(session.where.upgrade, _packages(document))
+        document["notices"] += options.unknown_upgrades(
+            session.settings.upgrade, _packages(document)
+        )
     return document
 
 
@@ -98,10 +100,10 @@ def _check_options(parser: ArgumentParser) -> None:
 
 
 def _check(arguments: Namespace, compose: BuildRegistry) -> int:
-    return show(run_loop("check", open_session(arguments, compose), DryRun()), arguments)
+    return print_report(run_loop("check", open_session(arguments, compose), DryRun()), arguments)
 
 
-def show(document: Report, arguments: Namespace) -> int:
+def print_report(document: Report, arguments: Namespace) -> int:
     """Print a report as the arguments ask for it, and return its exit code."""
     if arguments.json:
         from engine.output.report import to_json
@@ -110,7 +112,7 @@ def show(document: Report, arguments: Namespace) -> int:
     else:
         from engine.output.text import Paint, format_report
 
-        paint = Paint(options.color_depth(arguments, sys.stdout))
+        paint = Paint(options.use_color(arguments.color, sys.stdout))
         sys.stdout.write(format_report(document, paint, everything=arguments.verbose))
     return document["exit"]["code"]
 

@@ -165,7 +165,7 @@ def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
 
     command = words[0] if words else ""
     code = 1 if command == "check" else error.code
-    paint = Paint(use_color(words, sys.stderr))
+    paint = Paint(use_color(_color_option(words), sys.stderr))
     problems: list[ProblemReport] = []
     if isinstance(error, DeclarationError):
         from engine.output.snippets import diagnostic_reports, format_diagnostics
@@ -177,6 +177,16 @@ def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(to_json(build_failure(command, error, code, problems)))
     return code
+
+
+def _color_option(words: list[str]) -> str:
+    """Return the value of `--color` in arguments that argparse may have rejected."""
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        if word == "--color":
+            return value
+        if word.startswith("--color="):
+            return word.removeprefix("--color=")
+    return "auto"
 
 
 def _print(text: str, *, as_json: bool) -> None:

@@ -142,13 +142,16 @@ def select_resources(order: tuple[Resource, ...], patterns: list[str]) -> tuple[
     return with_dependencies(order, chosen)
 
 
-def use_color(words: list[str], stream: TextIO) -> bool:
-    """Decide on colour: the option, then NO_COLOR, then FORCE_COLOR, then who reads."""
-    for index, word in enumerate(words):
-        choice = words[index + 1] if word == "--color" and index + 1 < len(words) else ""
-        choice = word.removeprefix("--color=") if word.startswith("--color=") else choice
-        if choice in ("always", "never"):
-            return choice == "always"
+def use_color(choice: str, stream: TextIO) -> bool:
+    """Decide on color: `--color`, then NO_COLOR, then FORCE_COLOR, then a terminal.
+
+    Args:
+        choice: The value of `--color`.
+        stream: The stream to write to.
+
+    """
+    if choice in ("always", "never"):
+        return choice == "always"
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
@@ -173,8 +176,3 @@ def _seconds(text: str) -> float:
     if not seconds >= 0:
         raise ArgumentTypeError(f"must be a number of seconds, found `{text}`")
     return seconds
-
-
-def color_depth(arguments: Namespace, stream: TextIO) -> bool:
-    """Decide on colour for a stream, standard output or standard error."""
-    return use_color([f"--color={arguments.color}"], stream)

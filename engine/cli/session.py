@@ -40,8 +40,8 @@ class Session:
     """What one call of the command is about: read once, however often the loop is run."""
 
     arguments: Namespace
-    where: Settings
-    composition: KindRegistry
+    settings: Settings
+    registry: KindRegistry
     declared: tuple[Resource, ...]
     inventory: Inventory
 
@@ -67,7 +67,7 @@ def open_session(arguments: Namespace, compose: BuildRegistry) -> Session:
 
 def run_loop(command: str, session: Session, run: Strategy) -> Report:
     """Run the loop and report; raises what stops the run as a whole."""
-    arguments, kinds = session.arguments, session.composition.kinds
+    arguments, kinds = session.arguments, session.registry.kinds
     gone = session.inventory.orphans()
     order = options.select_resources(session.declared, arguments.only)
     # What is no longer declared goes first: something new may want its place.
@@ -89,7 +89,7 @@ def run_loop(command: str, session: Session, run: Strategy) -> Report:
         results,
         kinds,
         detailed=arguments.detailed_exitcode,
-        notes=notes,
+        notices=notes,
         pruned=pruned,
     )
 
@@ -118,7 +118,7 @@ def commit_inventory(session: Session, kept: tuple[Resource, ...]) -> Iterable[s
 
 def setup_progress(arguments: Namespace) -> None:
     """Choose who hears of progress, by what the arguments ask for."""
-    colour = options.color_depth(arguments, sys.stderr)
+    colour = options.use_color(arguments.color, sys.stderr)
     told = reporter(quiet=arguments.quiet, verbose=arguments.verbose, colour=colour)
     progress.set_reporter(told)
 

@@ -39,7 +39,7 @@ def build_report(
     kinds: Mapping[str, AnyKind],
     *,
     detailed: bool = False,
-    notes: Sequence[str] = (),
+    notices: Sequence[str] = (),
     pruned: Sequence[Resource] = (),
 ) -> Report:
     """Sum up a run. With `detailed`, the exit code is 2 for changes, 4 for failures, 6 for both."""
@@ -63,7 +63,7 @@ def build_report(
         "exit": _exit(command, [one.error for one in results if one.error], changed, detailed),
         "error": None,
         "problems": [],
-        "notes": list(notes),
+        "notices": list(notices),
     }
 
 
@@ -83,7 +83,7 @@ def build_failure(
         "exit": {"code": code, "class": error.name, "retryable": error.retryable},
         "error": error_report(error),
         "problems": list(problems),
-        "notes": [],
+        "notices": [],
     }
 
 

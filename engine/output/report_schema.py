@@ -81,4 +81,4 @@ class Report(TypedDict):
     exit: ExitReport
     error: ErrorReport | None
     problems: list[ProblemReport]
-    notes: list[str]
+    notices: list[str]

@@ -33,7 +33,7 @@ def format_report(document: Report, paint: Paint, *, everything: bool = False) -
     """Return a report as text: what differs, then notes, then one summary line."""
     shown = [one for one in document["resources"] if everything or one["outcome"] != "unchanged"]
     blocks = [_resource(one, paint, everything) for one in shown]
-    blocks += [f"note: {printable(note)}\n" for note in document["notes"]]
+    blocks += [f"note: {printable(notice)}\n" for notice in document["notices"]]
     if blocks:
         blocks.append("\n")
     title = document["command"].capitalize()

@@ -7,7 +7,7 @@ from functools import partial
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
-from engine.cli.commands import show
+from engine.cli.commands import print_report
 from engine.converge import Apply, converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
@@ -54,12 +54,12 @@ def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
         replace(each, spec=replace(each.spec, adopt=True)) if each.address == one.address else each
         for each in wanted
     )
-    kinds = session.composition.kinds
+    kinds = session.registry.kinds
     run = Apply(arguments.lock_timeout, partial(record_intent, session))
     vanished = session.inventory.orphans()
     results = converge(taking, kinds, run)
     notes = list(commit_inventory(session, vanished))
-    status = show(build_report("adopt", results, kinds, notes=notes), arguments)
+    status = print_report(build_report("adopt", results, kinds, notices=notes), arguments)
     if status == 0 and not arguments.json:
         kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/foreign-*"
         print_result([f"what was there {kept}"])

@@ -55,7 +55,7 @@ def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
     known = [name for path, _ in locks.values() for name in _packages(path)]
     notes = [] if failed else options.unknown_upgrades(where.upgrade, known)
     lines += [f"note: {note}" for note in notes]
-    return format_results({"locks": document, "notes": notes}, lines, failed, arguments)
+    return format_results({"locks": document, "notices": notes}, lines, failed, arguments)
 
 
 def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:

@@ -71,6 +71,6 @@ def print_result(lines: Iterable[str]) -> None:
 def report_error(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
     """Tell each error on standard error."""
     progress.close()
-    paint = Paint(options.color_depth(arguments, sys.stderr))
+    paint = Paint(options.use_color(arguments.color, sys.stderr))
     for one in errors:
         progress.write_stderr(format_error(one, paint))

@@ -116,5 +116,5 @@ def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> Non
     assert again.code == 1
     assert "nothing of another tool" in again.err
     host_with_wheels.write("")
-    (notice,) = host_with_wheels.run("plan", "--json", "converge.toml").report["notes"]
+    (notice,) = host_with_wheels.run("plan", "--json", "converge.toml").report["notices"]
     assert notice.startswith("`venv.app` is no longer declared")

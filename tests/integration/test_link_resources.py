@@ -173,7 +173,7 @@ def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
 
     result = host.run("apply", "--json", "--prune", file)
 
-    assert result.report["notes"] == []
+    assert result.report["notices"] == []
     assert os.readlink(host.directory / "foreign") == "/bin/true"
 
 

@@ -190,7 +190,7 @@ def test_undeclared_venv_stays_until_pruned(host_with_wheels: Host) -> None:
 
     kept = host_with_wheels.apply_ok()
     assert (host_with_wheels.directory / "venvs/other").exists()
-    assert any("venv.other" in notice for notice in kept.report["notes"])
+    assert any("venv.other" in notice for notice in kept.report["notices"])
 
     host_with_wheels.apply_ok("--prune")
     assert not (host_with_wheels.directory / "venvs/other").exists()

@@ -73,9 +73,9 @@ def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> 
 
 
 def test_upgrade_reports_names_that_match_no_package(served: Host) -> None:
-    (notice,) = served.plan("--upgrade=bata,BETA").report["notes"]
+    (notice,) = served.plan("--upgrade=bata,BETA").report["notices"]
     assert notice == "`--upgrade=bata`: no package of that name is, was or will be there"
-    assert served.apply_ok("--upgrade=bata").report["notes"] == [notice]
+    assert served.apply_ok("--upgrade=bata").report["notices"] == [notice]
     assert f"note: {notice}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
 
 

@@ -71,7 +71,7 @@ def test_held_path_is_restored_to_the_held_generation(held: Host, fault: str) ->
 
     assert set(changes(plan)) == {"path"}
     assert held.generation == before
-    assert any("is held at" in notice for notice in held.apply().report["notes"])
+    assert any("is held at" in notice for notice in held.apply().report["notices"])
 
 
 @pytest.mark.parametrize("path", ["present", "missing"])
@@ -198,7 +198,7 @@ def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
     declared = held.directory / NAME
     declared.write_text(declared.read_text().replace("venv.app", 'venv."app-2026.1"'))
 
-    (notice,) = held.apply().report["notes"]
+    (notice,) = held.apply().report["notices"]
     arguments = notice.partition("`converge ")[2].partition("`")[0].replace("FILE", NAME).split()
 
     assert held.run(*arguments).out.startswith("venv.app-2026.1 released")

@@ -43,7 +43,7 @@ def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, command: str) -
     for _ in range(2):
         result = cli_with_orphan.run(command, "--json")
         assert (result.code, result.report["changed"]) == (0, False)
-        assert result.report["notes"] == [orphan_notice(cli_with_orphan)]
+        assert result.report["notices"] == [orphan_notice(cli_with_orphan)]
     assert cli_with_orphan.read_widget("b") is not None
 
 
@@ -59,7 +59,7 @@ def test_prune_plans_and_deletes_an_orphan(cli_with_orphan: CliRunner) -> None:
         cli_with_orphan.run("apply", "--json", "--prune").report["resources"][0]["address"]
         == "widget.a"
     )
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == []
 
 
 @pytest.fixture
@@ -77,19 +77,19 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
 ) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     for command in ("plan", "apply", "apply"):
-        (notice,) = cli_with_deleted_file.run(command, "--json", directory).report["notes"]
+        (notice,) = cli_with_deleted_file.run(command, "--json", directory).report["notices"]
         assert notice.startswith(f"`widget.b` is no longer declared in `{directory}b.toml`")
     result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
     assert not (cli_with_deleted_file.directory / "hosts" / "b").exists()
-    assert cli_with_deleted_file.run("plan", "--json", directory).report["notes"] == []
+    assert cli_with_deleted_file.run("plan", "--json", directory).report["notices"] == []
     assert len(list((places[1] / "inventory").iterdir())) == 1
 
 
 def test_orphans_of_the_last_deleted_file_are_pruned(cli_with_deleted_file: CliRunner) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     (cli_with_deleted_file.directory / "hosts" / "a.toml").unlink()
-    assert len(cli_with_deleted_file.run("plan", "--json", directory).report["notes"]) == 2
+    assert len(cli_with_deleted_file.run("plan", "--json", directory).report["notices"]) == 2
     result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.a": "changed", "widget.b": "changed"}
     assert cli_with_deleted_file.run("apply", "--json", "--prune", directory).code == 66
@@ -102,7 +102,7 @@ def test_orphans_are_found_behind_a_symlinked_directory(
     (cli_with_deleted_file.directory / "site").symlink_to("hosts")
     (cli_with_deleted_file.directory / "cwd").mkdir()
     monkeypatch.chdir(cli_with_deleted_file.directory / "cwd")
-    assert len(cli_with_deleted_file.run("plan", "--json", "../site/").report["notes"]) == 1
+    assert len(cli_with_deleted_file.run("plan", "--json", "../site/").report["notices"]) == 1
     result = cli_with_deleted_file.run("apply", "--json", "--prune", "../site/")
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
 
@@ -114,9 +114,9 @@ def test_moved_file_leaves_no_orphans(cli_with_deleted_file: CliRunner) -> None:
         cli_with_deleted_file.declare_widgets("z")
         result = cli_with_deleted_file.run("plan", "--json", "--prune", directory)
         assert "delete" not in result.actions().values()
-        assert result.report["notes"] == []
+        assert result.report["notices"] == []
     (hosts / "c.toml").unlink()
-    assert cli_with_deleted_file.run("plan", "--json", f"{hosts}/a.toml").report["notes"] == []
+    assert cli_with_deleted_file.run("plan", "--json", f"{hosts}/a.toml").report["notices"] == []
 
 
 def test_prune_rejects_only(cli_with_orphan: CliRunner) -> None:
@@ -172,7 +172,7 @@ def test_deleted_working_directory_is_an_error(
 
 
 def test_pruned_orphan_has_no_notice(cli_with_orphan: CliRunner) -> None:
-    assert cli_with_orphan.run("plan", "--json", "--prune").report["notes"] == []
+    assert cli_with_orphan.run("plan", "--json", "--prune").report["notices"] == []
 
 
 def test_unreadable_orphan_is_ignored(cli: CliRunner) -> None:
@@ -190,7 +190,7 @@ def test_unreadable_orphan_is_ignored(cli: CliRunner) -> None:
 
 def test_orphan_deleted_by_hand_is_not_reported(cli_with_orphan: CliRunner) -> None:
     (cli_with_orphan.directory / "b").unlink()
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == []
 
 
 def test_path_taken_over_by_another_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
@@ -206,7 +206,7 @@ def test_previous_path_of_a_resource_is_an_orphan(cli: CliRunner) -> None:
     cli.declare('[widget.a]\npath = "new"\n[widget.b]\npath = "b"\ntext = "b"\n')
     old = f"widget.a@{cli.directory}/a"
     for command in ("plan", "apply", "apply"):
-        (notice,) = cli.run(command, "--json").report["notes"]
+        (notice,) = cli.run(command, "--json").report["notices"]
         assert notice.startswith(f"`{old}` is no longer declared")
     cli.declare('[widget.a]\npath = "newer"\n[widget.b]\npath = "b"\ntext = "b"\n')
     result = cli.run("apply", "--json", "--prune")
@@ -217,7 +217,7 @@ def test_previous_path_of_a_resource_is_an_orphan(cli: CliRunner) -> None:
         "widget.b": "none",
     }
     assert [cli.read_widget(name) is None for name in ("a", "new", "newer", "b")] == [1, 1, 0, 0]
-    assert cli.run("plan", "--json").report["notes"] == []
+    assert cli.run("plan", "--json").report["notices"] == []
 
 
 def test_orphans_with_one_name_in_two_files_are_separate(cli: CliRunner) -> None:
@@ -235,7 +235,7 @@ def test_resource_moved_to_another_file_is_not_orphaned(cli_with_orphan: CliRunn
     cli_with_orphan.declare_widgets("b", filename="other.toml")
     assert cli_with_orphan.run("apply", str(cli_with_orphan.directory / "other.toml")).code == 0
     result = cli_with_orphan.run("apply", "--json", "--prune")
-    assert (result.outcomes(), result.report["notes"]) == ({"widget.a": "unchanged"}, [])
+    assert (result.outcomes(), result.report["notices"]) == ({"widget.a": "unchanged"}, [])
     assert cli_with_orphan.read_widget("b") is not None
 
 
@@ -244,13 +244,15 @@ def test_symlinked_file_shares_the_inventory(cli_with_orphan: CliRunner) -> None
     cli_with_orphan.declare_widgets("a", "b")
     assert cli_with_orphan.run("apply", str(cli_with_orphan.directory / "alias.toml")).code == 0
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == [
+        orphan_notice(cli_with_orphan)
+    ]
 
 
 def test_redeclared_resource_is_not_orphaned(cli_with_orphan: CliRunner) -> None:
     cli_with_orphan.run("apply")
     cli_with_orphan.declare_widgets("a", "b")
-    assert cli_with_orphan.run("apply", "--json", "--prune").report["notes"] == []
+    assert cli_with_orphan.run("apply", "--json", "--prune").report["notices"] == []
     assert cli_with_orphan.read_widget("b") is not None
 
 
@@ -261,7 +263,9 @@ def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
     cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli_with_orphan.run("apply", "--json", "--prune")
     assert result.outcomes()["widget.b"] == "failed"
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == [
+        orphan_notice(cli_with_orphan)
+    ]
 
 
 def test_plan_and_check_write_no_inventory(cli: CliRunner, places) -> None:
@@ -306,7 +310,7 @@ def test_unwritable_inventory_is_a_notice_without_changes(cli: CliRunner, places
     (places[1] / "inventory").write_text("in the way")
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
-    (notice,) = result.report["notes"]
+    (notice,) = result.report["notices"]
     assert notice.startswith("the notes of what is declared could not be brought up to date")
 
 
@@ -321,7 +325,7 @@ def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
     assert cli.read_widget("a") is not None
     cli.registry = widget_registry
     cli.declare_widgets("b")
-    (notice,) = cli.run("apply", "--json").report["notes"]
+    (notice,) = cli.run("apply", "--json").report["notices"]
     assert notice.startswith("`widget.a` is no longer declared")
 
 
@@ -334,14 +338,18 @@ def test_resource_of_a_crashed_removal_is_recorded(cli_with_orphan: CliRunner) -
     assert cli_with_orphan.run("apply").code == 70
     cli_with_orphan.registry = widget_registry
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == [
+        orphan_notice(cli_with_orphan)
+    ]
 
 
 def test_pending_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
     cli_with_orphan.declare_widgets("a", "b", b='state = "absent"')
     cli_with_orphan.run("apply", "--only", "widget.a")
     cli_with_orphan.declare_widgets("a")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == [orphan_notice(cli_with_orphan)]
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == [
+        orphan_notice(cli_with_orphan)
+    ]
 
 
 def test_resource_created_by_a_concurrent_run_is_recorded(cli: CliRunner) -> None:
@@ -352,7 +360,7 @@ def test_resource_created_by_a_concurrent_run_is_recorded(cli: CliRunner) -> Non
         assert cli.run("apply").code == 0
     assert paused.wait().code == 0
     cli.declare_widgets("wait")
-    (notice,) = cli.run("plan", "--json").report["notes"]
+    (notice,) = cli.run("plan", "--json").report["notices"]
     assert notice.startswith("`widget.c` is no longer declared")
 
 
@@ -404,7 +412,7 @@ def test_orphan_of_the_second_file_is_reported(cli_with_orphan: CliRunner) -> No
     other = str(cli_with_orphan.declare_widgets("b", filename="other.toml"))
     cli_with_orphan.run("apply", other)
     cli_with_orphan.declare_widgets(filename="other.toml")
-    (notice,) = cli_with_orphan.run("plan", "--json", other).report["notes"]
+    (notice,) = cli_with_orphan.run("plan", "--json", other).report["notices"]
     assert notice.startswith(f"`widget.b` is no longer declared in `{other}`")
 
 
@@ -413,7 +421,7 @@ def test_resource_removed_as_declared_is_forgotten(cli_with_orphan: CliRunner) -
     cli_with_orphan.run("apply")
     cli_with_orphan.declare_widgets("a")
     (cli_with_orphan.directory / "b").write_text("unrelated")
-    assert cli_with_orphan.run("plan", "--json").report["notes"] == []
+    assert cli_with_orphan.run("plan", "--json").report["notices"] == []
 
 
 def test_prune_is_reported_if_the_inventory_write_fails(
@@ -428,12 +436,12 @@ def test_prune_is_reported_if_the_inventory_write_fails(
     cli_with_orphan.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli_with_orphan.run("apply", "--json", "--prune")
     assert (result.code, result.outcomes()["widget.b"]) == (0, "changed")
-    (notice,) = result.report["notes"]
+    (notice,) = result.report["notices"]
     assert notice.startswith("the notes of what is declared could not be brought up to date")
     entries.unlink()
     backup.rename(entries)
     cli_with_orphan.registry = widget_registry
-    assert cli_with_orphan.run("apply", "--json").report["notes"] == []
+    assert cli_with_orphan.run("apply", "--json").report["notices"] == []
     assert all(
         f'{cli_with_orphan.directory}/b"' not in entry.read_text() for entry in entries.iterdir()
     )

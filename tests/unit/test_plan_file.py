@@ -170,7 +170,7 @@ def test_plan_with_an_undecodable_name_is_saved_as_printed(cli: CliRunner) -> No
     assert cli.run("apply", file).code == 0
     cli.declare("", "caf\udce9.toml")
     printed = cli.run("plan", "--json", "--out", plan, file).report
-    assert "caf\udce9.toml" in printed["notes"][0]
+    assert "caf\udce9.toml" in printed["notices"][0]
     assert json.loads((cli.directory / "plan.json").read_text()) == printed
     assert cli.run("apply", "--plan", plan, file).code == 0
 

@@ -296,7 +296,7 @@ def test_ansible_doc_describes_every_option(latest: Ansible) -> None:
         "resources",
         "summary",
         "digest",
-        "notes",
+        "notices",
         "exit",
     }
     role = latest.workspace.run([doc, "--type", "role", "converge.python.engine"], **environ)

@@ -149,7 +149,7 @@ digest:
   description: Digest of the changes. It is the same on all hosts without changes.
   returned: when converge printed a report
   type: str
-notes:
+notices:
   description: Messages that don't require action. Each one is also a warning of the task.
   returned: when converge printed a report
   type: list
@@ -166,7 +166,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-KEYS = ("resources", "summary", "digest", "notes", "exit")
+KEYS = ("resources", "summary", "digest", "notices", "exit")
 DIGESTS = ("artifacts", "settings")
 HINT = "Install converge with the role converge.python.engine, or set `executable`."
 
@@ -298,7 +298,7 @@ def main():
     )
     report = parse_report(module, executable, *completed)
     result = {"changed": report["changed"], "msg": report["comment"], **{key: report.get(key) for key in KEYS}}
-    for notice in report.get("notes") or ():
+    for notice in report.get("notices") or ():
         module.warn(notice)
     if module._diff:
         result["diff"] = [diff(resource) for resource in report["resources"] if resource["changes"]]

@@ -18,7 +18,7 @@ def _list(value):
 
 def _log(target, report):
     """Log one line for each change, notice, and error, with the name of the host."""
-    for notice in report.get("notes") or ():
+    for notice in report.get("notices") or ():
         logger.warning("{}{}".format(target.print_prefix, notice))
     for problem in report.get("problems") or ():
         # Errors in an inline declaration have no line numbers.

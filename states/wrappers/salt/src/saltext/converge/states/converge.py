@@ -117,7 +117,7 @@ def applied(
     messages = [_message(report["error"]) if report.get("error") else report["comment"]]
     messages += [_message(problem) for problem in report.get("problems") or ()]
     messages += [line["name"] + ": " + line["comment"] for line in lines if line["result"] is False]
-    messages += ["note: " + notice for notice in report.get("notes") or ()]
+    messages += ["note: " + notice for notice in report.get("notices") or ()]
     result["comment"] = "\n".join(messages)
     if len(lines) > 1:
         result["sub_state_run"] = lines
