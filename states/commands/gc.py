@@ -15,8 +15,12 @@ from states.commands.per_venv import format_results, run_per_venv
 from states.commands.selection import venvs
 from states.system import timestamps
 from states.system.cache_expiry import delete, expired
-from states.venv.apply import clean_up_interrupted
-from states.venv.generations.gc import collect, collectable, undeletable, unfinished
+from states.venv.generations.gc import collect, collectable
+from states.venv.generations.recovery import (
+    clean_up_interrupted,
+    find_unfinished,
+    undeletable,
+)
 from states.venv.generations.store import lock_of
 from states.venv.integrity import receipt as receipts
 from states.venv.layout import store_of
@@ -84,7 +88,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
     keep = one.spec.keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
         # What an engine is making now looks like what one left.
-        left = [] if is_held(store.lock) else unfinished(store)
+        left = [] if is_held(store.lock) else find_unfinished(store)
         return _going(store, keep, oldest), left
     with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
         left = clean_up_interrupted(store)
@@ -92,7 +96,7 @@ def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str
         gone = collect(store, going)
         # What cannot even be put aside, as a folder that is itself immutable, is where it was.
         there = [f"generations/{one}" for one in going if os.path.exists(store.generation(one))]
-        for name in (*undeletable(store), *unfinished(store), *there):
+        for name in (*undeletable(store), *find_unfinished(store), *there):
             progress.write_stderr(f"! `{store.root}/{name}` cannot be removed\n")
     return gone, left
 

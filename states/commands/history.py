@@ -10,7 +10,8 @@ from engine.output.report import to_json
 from states.commands.per_venv import print_result
 from states.commands.selection import named, one_venv
 from states.venv.generations import hold
-from states.venv.generations.gc import is_in_use, is_pinned, is_quarantined
+from states.venv.generations.gc import is_pinned, is_quarantined
+from states.venv.generations.in_use import is_in_use
 from states.venv.generations.store import list_adopted, list_generations, live_id
 from states.venv.integrity import receipt as receipts
 from states.venv.layout import store_of

@@ -11,20 +11,13 @@ import errno
 from engine import progress
 from engine.frozen import replace
 from states.system.scratch import scratch_dir_in
-from states.venv.build.build import build_generation, remove_unfinished
+from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
 from states.venv.build.stages import Job
 from states.venv.generations import hold, previous
-from states.venv.generations.gc import (
-    clear,
-    collect,
-    collectable,
-    is_quarantined,
-    quarantine,
-    undeletable,
-    unfinished,
-)
+from states.venv.generations.gc import collect, collectable, is_quarantined, quarantine
 from states.venv.generations.generation import load_generation
+from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
 from states.venv.generations.store import (
     delete_store,
     list_generations,
@@ -91,24 +84,6 @@ def remove(store: Store) -> None:
     except OSError as error:
         # It names a file by its last part only.
         raise type(error)(error.errno, error.strerror, store.root) from error
-
-
-def clean_up_interrupted(store: Store) -> list[str]:
-    """Remove what an interrupted run left, and return what of it is gone.
-
-    Asks nobody, and may itself be interrupted.
-    """
-    gone = []
-    for relative in unfinished(store):
-        progress.step(f"removing {relative}, left by an interrupted run")
-        if clear(store, relative):
-            gone.append(relative)
-    for name in undeletable(store):
-        clear(store, name)
-    if hold.is_stale(store):
-        progress.step("ending a hold that an interrupted run left")
-        hold.release(store)
-    return gone
 
 
 def _record_previous(store: Store, following: str) -> None:

@@ -8,7 +8,8 @@ import stat
 from engine.frozen import frozen
 from engine.system.lock import is_held
 from states.venv.generations import hold
-from states.venv.generations.store import list_generations, list_unfinished, live_id
+from states.venv.generations.recovery import find_unfinished, has_stale_hold
+from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity import manifest as seals
 from states.venv.integrity import receipt as receipts
 from states.venv.layout import LEASE, METADATA_DIR, RECEIPT, Store, store_of
@@ -131,12 +132,9 @@ def published_state(store: Store) -> tuple[str, str | None]:
 
 def _left_over(store: Store) -> dict[str, str]:
     """Return what an interrupted run left, as attributes."""
-    names = [hold.NAME] if hold.is_stale(store) else []
-    if list_unfinished(store):
-        # Imported here: a run with nothing to do finds none.
-        from states.venv.generations.gc import unfinished
-
-        names = [*unfinished(store), *names]
+    names = find_unfinished(store)
+    if has_stale_hold(store):
+        names.append(hold.NAME)
     return {f"leftover.{one}": "left over" for one in names}
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from engine.system import linux
 from states.venv.generations.generation import Generation
-from states.venv.generations.store import create_store, list_unfinished, live_id, publish
+from states.venv.generations.recovery import find_unfinished
+from states.venv.generations.store import create_store, live_id, publish
 from states.venv.layout import store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, overlay, small_disk
@@ -128,7 +129,7 @@ def test_empty_directory_is_replaced_without_rename_exchange(
     publish(store, generation)
 
     assert live_id(store) == "000001-0a0b0c0d"
-    assert list_unfinished(store) == []
+    assert find_unfinished(store) == []
 
 
 def test_empty_directory_from_an_image_is_replaced(host_with_wheels: Host) -> None:

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from states.venv.generations import in_use
-from states.venv.generations.gc import is_in_use
+from states.venv.generations.in_use import is_in_use
 from tests.integration.host import Host
 from tests.support.wheels import make_wheel
 

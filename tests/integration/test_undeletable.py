@@ -16,7 +16,7 @@ import pytest
 
 from engine.system.lock import hold_lock
 from states.venv.generations.gc import collectable
-from states.venv.generations.store import list_unfinished
+from states.venv.generations.recovery import find_unfinished
 from states.venv.layout import store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
@@ -51,7 +51,7 @@ def test_undeletable_generation_doesnt_stop_apply(host_with_wheels: Host) -> Non
         done = host_with_wheels.apply_ok()
 
         assert len(list_stuck(host_with_wheels)) == 1
-        assert f"`{list_stuck(host_with_wheels)[0]}` cannot be removed" in done.err
+        assert f"can't delete `{list_stuck(host_with_wheels)[0]}`" in done.err
         host_with_wheels.assert_no_changes()
         host_with_wheels.declare(["beta==2.0", "gamma"], keep=0)
         host_with_wheels.apply_ok()
@@ -126,7 +126,7 @@ def test_mount_in_unfinished_files_doesnt_stop_apply(host_with_wheels: Host) -> 
     ) as prefix:
         done = host_with_wheels.apply_ok(prefix=prefix)
 
-        assert f"`{list_stuck(host_with_wheels)[0]}` cannot be removed" in done.err
+        assert f"can't delete `{list_stuck(host_with_wheels)[0]}`" in done.err
         assert not host_with_wheels.apply_ok(prefix=prefix).report["changed"]
 
     assert (mounted / "file").exists()
@@ -249,10 +249,10 @@ def test_unreadable_generation_isnt_deleted(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, failing)
-        for list_deletable in (list_unfinished, partial(collectable, keep=0)):
+        for list_deletable in (find_unfinished, partial(collectable, keep=0)):
             with pytest.raises(OSError, match="Input/output error"):
                 list_deletable(store)
-    assert collectable(store, keep=1) == list_unfinished(store) == []
+    assert collectable(store, keep=1) == find_unfinished(store) == []
 
 
 def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None:

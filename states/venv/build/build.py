@@ -25,8 +25,8 @@ from states.venv.build.persistent import link_persistent
 from states.venv.build.smoke import smoke
 from states.venv.build.stages import Draft, Populated, Sealed, Verified
 from states.venv.build.system_packages import link_system_packages
-from states.venv.generations.gc import clear, unfinished
 from states.venv.generations.generation import Generation
+from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
 from states.venv.integrity import receipt as receipts
 from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from states.venv.build.stages import Job
-    from states.venv.layout import Store
     from states.venv.observe import Observation
 
 
@@ -73,13 +72,6 @@ def build_generation(job: Job, views: tuple[Observation, ...]) -> Generation:
 def _build(job: Job, views: tuple[Observation, ...]) -> Generation:
     with create(job) as draft:
         return finish(seal(verify(populate(draft, views), views)))
-
-
-def remove_unfinished(store: Store) -> None:
-    """Delete generations without a receipt. The scratch directory stays."""
-    for relative in unfinished(store):
-        if relative.startswith("generations/"):
-            clear(store, relative)
 
 
 @contextmanager

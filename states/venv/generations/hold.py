@@ -70,11 +70,6 @@ def effective(store: Store) -> Hold | None:
     return None if receipts.read(store.generation(live)) else hold
 
 
-def is_stale(store: Store) -> bool:
-    """Tell whether there is a hold that counts for nothing."""
-    return read(store) is not None and effective(store) is None
-
-
 def held(store: Store, spec: Venv) -> str:
     """Return what is held against what this spec wishes for; empty for nothing."""
     hold = effective(store) if spec.state == "present" else None

@@ -8,10 +8,34 @@ its first argument, for what does not run through that interpreter. Linux only.
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from engine.system.files import listdir_or_empty
 from states.venv.layout import LEASE
+
+
+def is_in_use(root: str) -> bool:
+    """Return whether a process runs from a generation: by its lease, or by `using_processes`.
+
+    It counts as used if that can't be determined: too many files are open, or the file system is
+    NFS, where a lock needs a file that is open for writing.
+    """
+    if using_processes(root):
+        return True
+    try:
+        lease = os.open(f"{root}/{LEASE}", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lease)
+    return False
 
 
 def using_processes(root: str) -> list[int]:

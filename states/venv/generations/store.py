@@ -38,28 +38,31 @@ def live_id(store: Store) -> str | None:
 
 def list_generations(store: Store) -> list[str]:
     """Return the ids of all finished generations, oldest first."""
-    return [one for one in _entries(store) if _finished(store, one)]
+    return [name for name in generation_names(store) if is_finished(store, name)]
 
 
 def list_adopted(store: Store) -> list[str]:
     """Return the names of what is kept of another tool's making: folders, seldom a file."""
-    kept = [name for name in _listed(store.root) if name.startswith("foreign-")]
+    kept = [name for name in sorted_names(store.root) if name.startswith("foreign-")]
     return [name for name in kept if _is_content(f"{store.root}/{name}")]
 
 
-def list_unfinished(store: Store) -> list[str]:
-    """Return the paths of what an interrupted run left, relative to the store.
+def generation_names(store: Store) -> list[str]:
+    """Return the names of all directories for generations, finished or not, oldest first."""
+    return sorted(sorted_names(store.generations), key=lambda name: (len(name), name))
 
-    Not what is live: that one was finished, and has lost its receipt since.
-    """
-    live = live_id(store)
-    unfinished = [one for one in _entries(store) if one != live and not _finished(store, one)]
-    found = [f"generations/{one}" for one in unfinished]
-    for name in _listed(store.root):
-        unused = name.startswith("foreign-") and os.path.islink(f"{store.root}/{name}")
-        if unused or name.startswith(("trash-", "next-", ".next-")):
-            found.append(name)
-    return found
+
+def is_finished(store: Store, identifier: str) -> bool:
+    """Return whether a generation has a receipt, which may be torn."""
+    return entry_exists(f"{store.generation(identifier)}/{RECEIPT}")
+
+
+def sorted_names(directory: str) -> list[str]:
+    """Return the sorted names in a directory, or none if it doesn't exist."""
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def new_id(store: Store) -> str:
@@ -68,7 +71,8 @@ def new_id(store: Store) -> str:
     No clock: a number above all others, and chance, so that a path is not reused even
     when every generation has gone. Installers remember paths.
     """
-    numbers = [int(match[1]) for one in _listed(store.generations) if (match := _ID.fullmatch(one))]
+    names = sorted_names(store.generations)
+    numbers = [int(match[1]) for name in names if (match := _ID.fullmatch(name))]
     return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
 
 
@@ -217,21 +221,6 @@ def _refuse_mounted(folder: str) -> None:
 
 def _chance() -> str:
     return os.urandom(4).hex()
-
-
-def _finished(store: Store, identifier: str) -> bool:
-    return entry_exists(f"{store.generation(identifier)}/{RECEIPT}")
-
-
-def _entries(store: Store) -> list[str]:
-    return sorted(_listed(store.generations), key=lambda one: (len(one), one))
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _is_content(path: str) -> bool:
