@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,11 @@ def test_generation_in_use_is_detected_by_its_lease(
 ) -> None:
     host_with_wheels.declare(["alpha==1.0"], keep=0)
     host_with_wheels.apply_ok()
-    argv = [host_with_wheels.venv / "bin/python", "-c", "print(flush=True); input()"]
+    argv: list[str | Path] = [
+        host_with_wheels.venv / "bin/python",
+        "-c",
+        "print(flush=True); input()",
+    ]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         assert service.stdout is not None
         service.stdout.readline()

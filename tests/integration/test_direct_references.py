@@ -219,7 +219,9 @@ def test_other_git_subdirectory_is_an_update(host: Host) -> None:
 
     plan = host.assert_converges()
 
-    assert changes(plan)["package.tool"][1].endswith(f"#subdirectory=two/tool#{project.head[:12]}")
+    after = changes(plan)["package.tool"][1]
+    assert after is not None
+    assert after.endswith(f"#subdirectory=two/tool#{project.head[:12]}")
     assert installed_label(host) == "two"
 
 

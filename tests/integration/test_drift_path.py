@@ -13,11 +13,15 @@ import pytest
 from tests.integration.host import Host
 from tests.support.command import changes, reasons
 
+
+def create_incomplete_environment(host: Host) -> None:
+    """Create an environment that contains only an interpreter."""
+    (host.venv / "bin").mkdir(parents=True)
+    (host.venv / "bin/python").symlink_to(host.python)
+
+
 UNMANAGED: dict[str, Callable[[Host], object]] = {
-    "incomplete environment": lambda host: (
-        (host.venv / "bin").mkdir(parents=True),
-        (host.venv / "bin/python").symlink_to(host.python),
-    ),
+    "incomplete environment": create_incomplete_environment,
     "environment of another tool": lambda host: subprocess.run(
         [host.python, "-m", "venv", "--without-pip", host.venv], check=True
     ),

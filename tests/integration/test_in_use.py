@@ -164,7 +164,7 @@ def test_used_generation_stays_during_repair(
 def test_process_is_found_without_its_lease(host: Host) -> None:
     host.declare([])
     host.apply_ok()
-    command = [host.generation / "bin/python", "-c", "input()"]
+    command: list[str | Path] = [host.generation / "bin/python", "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         (host.generation / ".converge/lease").unlink()
         pids = in_use.using_processes(str(host.generation))

@@ -181,9 +181,9 @@ def test_link_with_a_changed_target_is_pruned(
     host: Host,
 ) -> None:
     for target in ("/bin/true", "/bin/false"):
-        file = host.write(f'[link."tool"]\nto = "{target}"\n')
-        assert host.run("apply", file).code == 0
-    host.write("")
+        host.write(f'[link."tool"]\nto = "{target}"\n')
+        assert host.run("apply", "converge.toml").code == 0
+    file = host.write("")
 
     assert host.run("apply", "--prune", file).code == 0
 

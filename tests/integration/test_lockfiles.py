@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_invalid_lockfile_is_an_error(locked_host: Host, content: str) -> None:
 
 def test_apply_installs_the_lockfile_that_lock_wrote(host: Host, index: Index) -> None:
     make_wheels(index.directory)
-    keys: dict[str, object] = {"find_links": [], "no_index": False, "index_url": index.url}
+    keys: dict[str, Any] = {"find_links": [], "no_index": False, "index_url": index.url}
     host.declare(["alpha", "beta<2"], lock="pylock.toml", **keys)
 
     locking = host.run("lock", "converge.toml")

@@ -10,6 +10,15 @@ import pytest
 
 from tests.integration.host import Host
 
+
+def plant_interpreter(host: Host, canary: Path) -> None:
+    """Replace the interpreter by a script that creates the canary."""
+    interpreter = host.generation / "bin/python"
+    interpreter.unlink()
+    interpreter.write_text(f"#!/bin/sh\ntouch {canary}\n")
+    interpreter.chmod(0o755)
+
+
 CANARY: dict[str, Callable[[Host, Path], object]] = {
     "a .pth": lambda host, canary: (host.site / "aaa.pth").write_text(
         f"import os; open({str(canary)!r}, 'w')\n"
@@ -23,11 +32,7 @@ CANARY: dict[str, Callable[[Host, Path], object]] = {
     "a package": lambda host, canary: (host.site / "alpha/__init__.py").write_text(
         f"open({str(canary)!r}, 'w')\n"
     ),
-    "the interpreter": lambda host, canary: (
-        (host.generation / "bin/python").unlink(),
-        (host.generation / "bin/python").write_text(f"#!/bin/sh\ntouch {canary}\n"),
-        (host.generation / "bin/python").chmod(0o755),
-    ),
+    "the interpreter": plant_interpreter,
 }
 
 

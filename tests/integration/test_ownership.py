@@ -98,7 +98,7 @@ def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
         "python3",
         "-c",
         HOLD_LOCKS,
-        open_host.store / "generations",
+        str(open_host.store / "generations"),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as locker:
         try:
@@ -136,7 +136,7 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
         str(UNPRIVILEGED_UID),
         "--clear-groups",
     ]
-    command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, open_host.store]
+    command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, str(open_host.store)]
     with subprocess.Popen(command, cwd="/") as writer:
         try:
             open_host.declare(["beta==2.0"], owner="nobody", ignore=["*/beta/cache*"], keep=0)

@@ -159,7 +159,7 @@ def test_redirected_persistent_symlink_is_drift(host_with_service: Host) -> None
 
 def interpreter_packages(python: Path) -> Path:
     """Return an interpreter's package directory, which differs on Debian."""
-    command = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
+    command: list[str | Path] = [python, "-c", "import site; print(site.getsitepackages()[-1])"]
     return Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
 
 

@@ -17,9 +17,12 @@ VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 def interpreter(version: str) -> str:
     """Return an interpreter of a minor version, or skip the test if there's none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates: list[str | Path | None] = [*sorted(pyenv.glob(f"{version}.*/bin/python{version}"))]
-    for path in filter(None, [*candidates, shutil.which(f"python{version}")]):
-        if subprocess.run([path, "-c", ""], check=False).returncode == 0:
+    candidates = [
+        *map(str, sorted(pyenv.glob(f"{version}.*/bin/python{version}"))),
+        shutil.which(f"python{version}"),
+    ]
+    for path in candidates:
+        if path and subprocess.run([path, "-c", ""], check=False).returncode == 0:
             return os.path.realpath(path)
     pytest.skip(f"NO PYTHON {version}: its environments aren't tested")
 

@@ -7,6 +7,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def service_host(host: Host, wheels: Path) -> Host:
     return host
 
 
-def installed(host: Host, **keys: object) -> dict[str, str]:
+def installed(host: Host, **keys: Any) -> dict[str, str]:
     """Plan a service with these keys, and return the versions by package name."""
     packages = keys.pop("packages", ["service"])
     assert isinstance(packages, list)
@@ -60,7 +61,7 @@ def test_exact_requirement_overrides_its_own_constraint(
     service_host: Host,
 ) -> None:
     service_host.write("service===1.0\nlibrary===2.0\n", "upper.txt")
-    keys = {"constraints": ["upper.txt"], "packages": ["service==3.0"]}
+    keys: dict[str, Any] = {"constraints": ["upper.txt"], "packages": ["service==3.0"]}
 
     assert installed(service_host, **keys) == {"service": "3.0", "library": "2.0"}
 
@@ -357,7 +358,7 @@ def test_invalid_response_from_a_constraints_url_is_an_error(
 def test_line_moved_from_build_constraints_is_an_update(service_host: Host) -> None:
     service_host.write("other<9\n", "upper.txt")
     service_host.write("library<2\n", "build.txt")
-    keys = {"constraints": ["upper.txt"], "build_constraints": ["build.txt"]}
+    keys: dict[str, Any] = {"constraints": ["upper.txt"], "build_constraints": ["build.txt"]}
     service_host.declare(["service"], **keys)
     service_host.apply_ok()
     assert service_host.versions()["library"] == "3.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,8 @@ def test_hash_in_a_url_is_enforced(host_with_wheels: Host, key: str) -> None:
         line = f"beta @ file://{host_with_wheels.wheels}/beta-2.0-py3-none-any.whl#sha256={digest}"
         host_with_wheels.write(f"{line}\n", "requirements.txt")
         line = "requirements.txt" if key == "requirements" else line
-        host_with_wheels.declare(**{"packages": ["beta"], key: [line]})
+        keys: dict[str, Any] = {"packages": ["beta"], key: [line]}
+        host_with_wheels.declare(**keys)
 
     declare(OTHER_DIGEST)
     assert host_with_wheels.plan().first["error"]["code"] == 81

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def served(host: Host, index: Index) -> Host:
     return host
 
 
-def declare(host: Host, index: Index, packages: list[str], **keys: object) -> None:
+def declare(host: Host, index: Index, packages: list[str], **keys: Any) -> None:
     host.declare(packages, find_links=[], no_index=False, index_url=index.url, **keys)
 
 

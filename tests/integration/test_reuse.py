@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.frozen import replace
+from engine.system.files import sha256
 from states.venv.integrity import manifest as seals
 from states.venv.integrity import receipt as receipts
 from tests.integration.host import MINOR, Host
@@ -52,7 +54,7 @@ def forge(generation: Path) -> None:
     dumped = seals.dump(manifest)
     (generation / ".converge/seal.json").write_bytes(dumped)
     packages = tuple(replace(package, record="") for package in receipt.packages)
-    receipts.write(replace(receipt, seal=receipts.sha256(dumped), packages=packages), root)
+    receipts.write(replace(receipt, seal=sha256(dumped), packages=packages), root)
 
 
 def test_package_is_reused_from_another_venv(host_with_wheels: Host) -> None:
@@ -106,9 +108,10 @@ def test_package_with_untracked_files_is_installed_again(host_with_wheels: Host,
         host_with_wheels.wheels, "service", "1.0", data={"data/etc/service/service.conf": "x"}
     )
     pattern = {"persistent": "etc/service", "ignore": "etc/service/*"}[key]
-    host_with_wheels.declare(["service", "beta<2"], **{key: [pattern]})
+    keys: dict[str, Any] = {key: [pattern]}
+    host_with_wheels.declare(["service", "beta<2"], **keys)
     host_with_wheels.apply_ok()
-    host_with_wheels.declare(["service", "beta<2", "gamma"], **{key: [pattern]})
+    host_with_wheels.declare(["service", "beta<2", "gamma"], **keys)
 
     done = host_with_wheels.apply_ok()
 

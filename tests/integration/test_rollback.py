@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def held(host: Host) -> Host:
     return host
 
 
-def apply_versions(host: Host, *versions: str, **keys: object) -> None:
+def apply_versions(host: Host, *versions: str, **keys: Any) -> None:
     """Apply several versions in order."""
     for version in versions:
         host.declare([f"beta=={version}"], **keys)

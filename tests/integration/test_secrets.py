@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ REFERENCES = ["in the URL", "in a variable", "in a file", "in a netrc"]
 
 def declare(host: Host, index: Index, source: str, packages: list[str]) -> None:
     """Declare an index in one of the four ways to pass a password."""
-    keys: dict[str, object] = {"find_links": [], "no_index": False}
+    keys: dict[str, Any] = {"find_links": [], "no_index": False}
     if source == "in a variable":
         host.env = {"INDEX": index.url_with_password}
         keys["index_url"] = "env:INDEX"
@@ -177,8 +178,9 @@ def test_password_outside_an_index_is_refused(
     """converge would pass it to an installer as an argument, which every user can see."""
     requirement = requirement.replace("URL", index.url_with_password)
     host_with_password.write(f"beta\n{requirement}\n", "requirements.txt")
-    keys: dict[str, list[str]] = {"packages": [], "requirements": ["requirements.txt"]}
-    host_with_password.declare(**(keys if key == "file" else {"packages": [], key: [requirement]}))
+    named = {"requirements": ["requirements.txt"]} if key == "file" else {key: [requirement]}
+    keys: dict[str, Any] = {"packages": [], **named}
+    host_with_password.declare(**keys)
 
     runs = [host_with_password.plan("--verbose"), host_with_password.apply("--verbose")]
 
@@ -222,7 +224,7 @@ def test_missing_netrc_file_is_reported(
 ) -> None:
     """The error doesn't mention the network or the index."""
     with serve_with_password("beta<2\n") as url:
-        keys: dict[str, object] = {"netrc": "secrets/netrc"}
+        keys: dict[str, Any] = {"netrc": "secrets/netrc"}
         if reference == "a URL":
             keys["constraints"] = [url]
         else:
@@ -237,8 +239,8 @@ def test_missing_netrc_file_is_reported(
 
 @pytest.mark.parametrize("key", ["index_url", "extra_index_url"])
 def test_unset_variable_is_reported_as_declared(host_with_password: Host, key: str) -> None:
-    url = "env:NOT_SET" if key == "index_url" else ["env:NOT_SET"]
-    host_with_password.declare(["beta"], **{key: url})
+    keys: dict[str, Any] = {key: "env:NOT_SET" if key == "index_url" else ["env:NOT_SET"]}
+    host_with_password.declare(["beta"], **keys)
 
     error = host_with_password.plan().first["error"]
 

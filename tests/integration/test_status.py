@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def drift(host: Host) -> list[str]:
 
 
 @pytest.mark.parametrize("keys", CHANGED.values(), ids=CHANGED)
-def test_status_reports_a_changed_declaration(applied_host: Host, keys: dict[str, object]) -> None:
+def test_status_reports_a_changed_declaration(applied_host: Host, keys: dict[str, Any]) -> None:
     assert drift(applied_host) == []
     applied_host.declare(**{"packages": ["alpha", "beta<2"], **keys})
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,8 +196,8 @@ def test_generation_that_root_is_building_isnt_unfinished(user_host: Host) -> No
 def test_unreadable_file_is_reported_with_other_problems(user_host: Host, key: str) -> None:
     hidden = user_host.write("beta", "hidden.txt")
     hidden.chmod(0o600)
-    named = hidden.name if key == "lock" else [hidden.name]
-    user_host.declare(["beta"], mode="9", **{key: named})
+    keys: dict[str, Any] = {key: hidden.name if key == "lock" else [hidden.name]}
+    user_host.declare(["beta"], mode="9", **keys)
 
     refused = user_host.plan(prefix=DROP)
 

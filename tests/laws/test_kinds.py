@@ -34,7 +34,8 @@ def laws_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(params=SAMPLES, ids=lambda sample: sample.kind)
 def sample(request: pytest.FixtureRequest) -> Sample:
     """Return the sample of each kind in turn."""
-    return request.param
+    parameter: Sample = request.param
+    return parameter
 
 
 @pytest.fixture

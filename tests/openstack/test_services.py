@@ -14,6 +14,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,14 +76,14 @@ class Host:
             "CONVERGE_STATE_DIR": str(directory / "state"),
         }
 
-    def run(self, verb: str, *options: str) -> dict:
+    def run(self, verb: str, *options: str) -> dict[str, Any]:
         argv = [sys.executable, "-m", "states", verb, str(self.directory / "services.toml")]
         if verb != "status":
             argv += self.only
         completed = subprocess.run(
             [*argv, "--json", *options], cwd=ROOT, env=self.env, capture_output=True, text=True
         )
-        document = json.loads(completed.stdout)
+        document: dict[str, Any] = json.loads(completed.stdout)
         assert document["exit"]["code"] == completed.returncode, completed.stderr
         assert completed.returncode == 0, (
             json.dumps(document, indent=1)[-6000:] + completed.stderr[-4000:]

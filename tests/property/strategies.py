@@ -72,7 +72,7 @@ _SCRAPS = st.sampled_from(
 @st.composite
 def mangled(draw: st.DrawFn) -> str:
     """Return a declaration with typing errors: deleted, repeated, and inserted pieces."""
-    text = draw(widget_tables(cycles=True).map(draw(st.sampled_from([as_toml, as_json]))))
+    text: str = draw(widget_tables(cycles=True).map(draw(st.sampled_from([as_toml, as_json]))))
     for _ in range(draw(st.integers(0, 4))):
         start, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
         piece = draw(st.sampled_from(["", text[start:end], text[start:end] * 2]) | _SCRAPS)

@@ -18,6 +18,15 @@ def _needs(tables: Tables) -> dict[str, set[str]]:
     return {f"widget.{name}": set(table.get("needs", ())) for name, table in tables.items()}
 
 
+def _load_error(declare: Declare, tables: Tables) -> DeclarationError | None:
+    """Return the error in a declaration of these tables, or None if it's valid."""
+    try:
+        load_declaration(declare(as_toml(tables)), widget_registry(), None)
+    except DeclarationError as error:
+        return error
+    return None
+
+
 @given(widget_tables())
 def test_order_takes_the_first_ready_resource(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
@@ -52,14 +61,10 @@ def test_selection_includes_exactly_the_dependencies(declare: Declare, tables: T
 @given(widget_tables(cycles=True))
 def test_cycle_error_lists_existing_edges(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
-    try:
-        load_declaration(declare(as_toml(tables)), widget_registry(), None)
-    except DeclarationError as error:
-        (problem,) = error.problems
-    else:
-        problem = None
-    assume(problem is not None)
-    assert problem is not None
+    error = _load_error(declare, tables)
+    assume(error is not None)
+    assert error is not None
+    (problem,) = error.problems
     path = problem.message.removeprefix("these wait for each other: ").split(" → ")
     assert path[0] == path[-1]
     assert len(path) > 1

@@ -120,8 +120,9 @@ def _undocumented(path: Path) -> Iterator[str]:
     if not ast.get_docstring(tree):
         yield _name(path)
     for node in tree.body:
-        public = isinstance(node, PUBLIC) and not node.name.startswith("_")
-        if public and not ast.get_docstring(node):
+        if not isinstance(node, PUBLIC) or node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node):
             yield f"{_name(path)}.{node.name}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli
@@ -32,7 +33,7 @@ def located_errors(cli: CliRunner, *names: str) -> list[tuple[str, int, int, str
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_invalid_declaration_reports_every_error(cli: CliRunner, case) -> None:
+def test_invalid_declaration_reports_every_error(cli: CliRunner, case: dict[str, Any]) -> None:
     cli.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["declaration"])
     directory = str(cli.directory)
     expected = [tuple(row[:2] + [text.replace("{directory}", directory) for text in row[2:]])
@@ -41,7 +42,7 @@ def test_invalid_declaration_reports_every_error(cli: CliRunner, case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_command_reports_every_error_and_exits_65(cli: CliRunner, case) -> None:
+def test_command_reports_every_error_and_exits_65(cli: CliRunner, case: dict[str, Any]) -> None:
     cli.declare(bytes.fromhex(case["bytes"]) if "bytes" in case else case["declaration"])
     result = cli.run("apply", "--json")
     assert result.code == 65

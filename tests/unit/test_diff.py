@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.diff import Change, Diff, compare
+from engine.diff import Change, Diff, State, compare
 
 IMMUTABLE = frozenset({"color"})
 DECLARED = frozenset({"color", "text"})
@@ -28,7 +28,9 @@ DECLARED = frozenset({"color", "text"})
         ({"damage": "dent"}, {"damage": "rust"}, "repair"),
     ],
 )
-def test_compare_derives_the_action(observed, desired, action) -> None:
+def test_compare_derives_the_action(
+    observed: State | None, desired: State | None, action: str
+) -> None:
     assert compare(observed, desired, immutable=IMMUTABLE, declared=DECLARED).action == action
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_tree_digest_does_not_depend_on_location(tree: Path, tmp_path: Path) -> 
         pytest.param(lambda tree: os.mkfifo(tree / "pipe"), id="named pipe"),
     ],
 )
-def test_tree_digest_depends_on_content_name_type_and_mode(tree: Path, change) -> None:
+def test_tree_digest_depends_on_content_name_type_and_mode(
+    tree: Path, change: Callable[[Path], object]
+) -> None:
     before = tree_digest(str(tree))
     change(tree)
     assert tree_digest(str(tree)) != before
@@ -90,7 +93,9 @@ def test_tree_digest_depends_on_content_name_type_and_mode(tree: Path, change) -
         pytest.param(lambda tree: (tree / ".coverage").touch(), id="coverage"),
     ],
 )
-def test_tree_digest_ignores_times_and_build_artifacts(tree: Path, change) -> None:
+def test_tree_digest_ignores_times_and_build_artifacts(
+    tree: Path, change: Callable[[Path], object]
+) -> None:
     before = tree_digest(str(tree))
     change(tree)
     assert tree_digest(str(tree)) == before

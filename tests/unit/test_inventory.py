@@ -73,7 +73,7 @@ def cli_with_deleted_file(cli: CliRunner) -> CliRunner:
 
 
 def test_orphans_of_a_deleted_file_are_reported_and_pruned(
-    cli_with_deleted_file: CliRunner, places
+    cli_with_deleted_file: CliRunner, places: tuple[Path, Path]
 ) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     for command in ("plan", "apply", "apply"):
@@ -268,19 +268,21 @@ def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
     ]
 
 
-def test_plan_and_check_write_no_inventory(cli: CliRunner, places) -> None:
+def test_plan_and_check_write_no_inventory(cli: CliRunner, places: tuple[Path, Path]) -> None:
     cli.declare_widgets("a", "b")
     cli.run("plan")
     cli.run("check")
     assert not places[1].exists()
 
 
-def test_standard_input_has_no_inventory(cli: CliRunner, places) -> None:
+def test_standard_input_has_no_inventory(cli: CliRunner, places: tuple[Path, Path]) -> None:
     cli.run("apply", "-", stdin=f'[widget.a]\npath = "{cli.directory}/a"\n')
     assert not (places[1] / "inventory").exists()
 
 
-def test_second_run_does_not_rewrite_the_inventory(cli_with_orphan: CliRunner, places) -> None:
+def test_second_run_does_not_rewrite_the_inventory(
+    cli_with_orphan: CliRunner, places: tuple[Path, Path]
+) -> None:
     cli_with_orphan.run("apply")
     (entry,) = (places[1] / "inventory").iterdir()
     before = entry.stat()
@@ -289,7 +291,9 @@ def test_second_run_does_not_rewrite_the_inventory(cli_with_orphan: CliRunner, p
     assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
 
-def test_apply_changes_nothing_without_an_inventory(cli: CliRunner, places) -> None:
+def test_apply_changes_nothing_without_an_inventory(
+    cli: CliRunner, places: tuple[Path, Path]
+) -> None:
     places[1].mkdir(parents=True)
     (places[1] / "inventory").write_text("in the way")
     cli.declare_widgets("a")
@@ -302,7 +306,9 @@ def test_apply_changes_nothing_without_an_inventory(cli: CliRunner, places) -> N
     assert cli.read_widget("a") is None
 
 
-def test_unwritable_inventory_is_a_notice_without_changes(cli: CliRunner, places) -> None:
+def test_unwritable_inventory_is_a_notice_without_changes(
+    cli: CliRunner, places: tuple[Path, Path]
+) -> None:
     cli.declare_widgets("a")
     cli.run("apply")
     shutil.rmtree(places[1])
@@ -393,9 +399,9 @@ def test_removal_spec_is_computed_once_per_resource(cli: CliRunner) -> None:
     requested_paths: list[str] = []
 
     class Counting(WidgetKind):
-        def absent(self, spec: Widget) -> Widget | None:
+        def removal_spec(self, spec: Widget) -> Widget | None:
             requested_paths.append(spec.path)
-            return super().absent(spec)
+            return super().removal_spec(spec)
 
     kinds = {"widget": Counting(), "gadget": WidgetKind()}
     cli.registry = lambda: KindRegistry(kinds=kinds, defaults_kind="widget")
@@ -447,7 +453,9 @@ def test_prune_is_reported_if_the_inventory_write_fails(
     )
 
 
-def test_inventory_contains_only_the_removal_spec(cli: CliRunner, places) -> None:
+def test_inventory_contains_only_the_removal_spec(
+    cli: CliRunner, places: tuple[Path, Path]
+) -> None:
     cli.declare_widgets("a", a='password = "https://ann:sesame@h/"')
     cli.run("apply")
     (entry,) = (places[1] / "inventory").iterdir()

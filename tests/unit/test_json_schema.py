@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import jsonschema
 import pytest
@@ -12,8 +13,8 @@ from tests.unit.cli_runner import CliRunner
 
 
 @pytest.fixture
-def schema(cli: CliRunner) -> dict[str, object]:
-    schema: dict[str, object] = json.loads(cli.invoke("schema").out)
+def schema(cli: CliRunner) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(cli.invoke("schema").out)
     jsonschema.Draft7Validator.check_schema(schema)
     return schema
 
@@ -37,7 +38,7 @@ VALIDITY = {
 
 @pytest.mark.parametrize("declaration", VALIDITY)
 def test_declaration_schema_agrees_with_the_parser(
-    cli: CliRunner, schema, declaration: str
+    cli: CliRunner, schema: dict[str, Any], declaration: str
 ) -> None:
     valid = jsonschema.Draft7Validator(schema).is_valid(tomli.loads(declaration))
     cli.declare(declaration)
@@ -45,7 +46,7 @@ def test_declaration_schema_agrees_with_the_parser(
     assert cli.run("plan").code == (0 if valid else 65)
 
 
-def test_declaration_schema_describes_every_key(schema) -> None:
+def test_declaration_schema_describes_every_key(schema: dict[str, Any]) -> None:
     for name, definition in schema["definitions"].items():
         for key, content in definition["properties"].items():
             assert content.get("description"), f"{name}.{key}"

@@ -36,14 +36,9 @@ class CachedDeclaration:
     @contextmanager
     def without_parsing(self) -> Iterator[None]:
         """Fail if a declaration is parsed: a cache hit must not parse."""
-        import engine.declaration.build as parser
-
-        declare = parser.build_declaration
-        parser.build_declaration = _fail
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("engine.declaration.build.build_declaration", _fail)
             yield
-        finally:
-            parser.build_declaration = declare
 
 
 def _fail(*_arguments: object) -> None:
@@ -216,7 +211,7 @@ def test_cache_stores_no_password(cached: CachedDeclaration) -> None:
 
 @pytest.mark.parametrize("program", ["another version", "another kind", "another spec"])
 def test_cache_of_another_version_is_ignored(
-    cached: CachedDeclaration, program: str, monkeypatch
+    cached: CachedDeclaration, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached.load()
     if program == "another version":

@@ -8,6 +8,7 @@ import pwd
 import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def holder(lock: Path):
+def holder(lock: Path) -> Iterator[LockHolder]:
     """Hold the lock in another process."""
     lock_holder = LockHolder(lock)
     yield lock_holder

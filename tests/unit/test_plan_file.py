@@ -11,6 +11,7 @@ import pytest
 
 from engine import progress
 from engine.cli import session
+from tests.support.command import Completed
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 
@@ -23,7 +24,7 @@ def cli_with_plan(cli: CliRunner) -> CliRunner:
     return cli
 
 
-def apply(cli: CliRunner, *arguments: str):
+def apply(cli: CliRunner, *arguments: str) -> Completed:
     return cli.run("apply", "--json", "--plan", str(cli.directory / "plan.json"), *arguments)
 
 

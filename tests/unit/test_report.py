@@ -58,10 +58,10 @@ def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None
     ],
 )
 def test_comment_summarizes_the_report(
-    cli_with_widgets: CliRunner, command, before, comment
+    cli_with_widgets: CliRunner, command: str, before: list[str], comment: str
 ) -> None:
-    for command in before:
-        cli_with_widgets.run(command)
+    for earlier in before:
+        cli_with_widgets.run(earlier)
     assert cli_with_widgets.run(command, "--json").report["comment"] == comment
 
 
@@ -96,7 +96,11 @@ def test_changes_exit_0_or_2_with_detailed_exitcode(
     ],
 )
 def test_exit_code_depends_on_the_failure_class(
-    cli_with_widgets: CliRunner, errors, plain, detailed, retryable
+    cli_with_widgets: CliRunner,
+    errors: dict[str, Exception],
+    plain: int,
+    detailed: int,
+    retryable: bool,
 ) -> None:
     fail(cli_with_widgets, **errors)
     result = cli_with_widgets.run("apply", "--json", "--detailed-exitcode")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,9 @@ def test_directory_of_another_user_is_refused(
         (["--upgrade=a", f"--upgrade={options.EVERYTHING}"], frozenset()),
     ],
 )
-def test_upgrade_selects_no_some_or_all_packages(arguments: list[str], packages) -> None:
+def test_upgrade_selects_no_some_or_all_packages(
+    arguments: list[str], packages: AbstractSet[str] | None
+) -> None:
     parser = ArgumentParser()
     options.add_run_options(parser)
     assert options.build_settings(parser.parse_args(arguments)).upgrade == packages

@@ -123,7 +123,11 @@ def _fail_after(work: Callable[[], None]) -> None:
     ],
 )
 def test_reporter_depends_on_the_terminal(
-    quiet, verbose, terminal, reporter_class, monkeypatch: pytest.MonkeyPatch
+    quiet: bool,
+    verbose: bool,
+    terminal: str,
+    reporter_class: type[progress.Reporter],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", terminal)
     stream = io.StringIO()

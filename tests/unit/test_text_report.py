@@ -142,7 +142,13 @@ ESCAPE_SEQUENCE = "\x1b["
 )
 @pytest.mark.parametrize("outcome", ["a plan", "an invalid declaration", "a usage error"])
 def test_color_follows_option_environment_and_terminal(
-    cli: CliRunner, monkeypatch, arguments, environment, terminal, has_color, outcome
+    cli: CliRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    environment: dict[str, str],
+    terminal: bool,
+    has_color: bool,
+    outcome: str,
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

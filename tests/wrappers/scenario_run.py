@@ -82,7 +82,7 @@ def _create_initial_state(
         for scenario in scenarios
         if scenario.initial is not None
     }
-    arguments = [plain.executable, "apply", "-", "--json", "--quiet"]
+    arguments: list[str | Path] = [plain.executable, "apply", "-", "--json", "--quiet"]
     completed = plain.run(arguments, stdin=json.dumps({"venv": venvs}))
     resources = json.loads(completed.stdout)["resources"]
     errors = [resource["error"] for resource in resources if resource["error"]]

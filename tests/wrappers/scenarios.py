@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomllib
+import tomli
 
 Table = dict[str, Any]
 Change = tuple[str, str, str]
@@ -65,4 +65,4 @@ def change(attribute: str, before: str | None, after: str | None) -> Change:
 def load_scenarios() -> list[Scenario]:
     """Return the scenarios in the order of the file."""
     text = (Path(__file__).parent / "scenarios.toml").read_text(encoding="utf-8")
-    return [Scenario(**row) for row in tomllib.loads(text)["scenario"]]
+    return [Scenario(**row) for row in tomli.loads(text)["scenario"]]

@@ -303,7 +303,7 @@ def test_unknown_method_error_lists_the_methods(
     dsc: Dsc, properties: Properties, arguments: tuple[str, ...]
 ) -> None:
     """The adapter rejects an unknown method before it reads its input."""
-    command = [dsc.workspace.wrapper / "converge-dsc", *arguments]
+    command: list[str | Path] = [dsc.workspace.wrapper / "converge-dsc", *arguments]
     completed = dsc.workspace.run(command, stdin=json.dumps(properties))
     assert (completed.returncode, completed.stdout) == (64, "")
     [line] = completed.stderr.splitlines()

@@ -107,7 +107,7 @@ def test_chef_runs_the_command_only_on_drift(
     workspace = make_workspace("chef")
     declared = _declared(workspace, sources, "alpha==1.0")
     resource = _EXAMPLES / "chef" / "cookbook" / "resources" / "declaration.rb"
-    arguments = ["ruby", "-e", _CHEF, declared, workspace.executable, resource]
+    arguments: list[str | Path] = ["ruby", "-e", _CHEF, declared, workspace.executable, resource]
     for expected in ("ran\n", "skipped\n"):
         completed = workspace.run(arguments)
         assert completed.stdout.endswith(expected), completed.stderr

@@ -196,11 +196,11 @@ def test_notice_is_in_the_state_comment(salt: Salt, sources: Sources) -> None:
     """If a venv is no longer declared, the comment reports it and the venv stays."""
     declared = salt.workspace.directory / "web.toml"
     tables = [_toml(_venv(salt, sources, name)).replace("web", name) for name in ("web", "api")]
-    for text in ("".join(tables), tables[0]):
-        declared.write_text(text)
-        results = salt.apply(
-            {str(declared): {"converge.applied": [{"executable": str(salt.workspace.executable)}]}}
-        )
+    options = [{"executable": str(salt.workspace.executable)}]
+    declared.write_text("".join(tables))
+    salt.apply({str(declared): {"converge.applied": options}})
+    declared.write_text(tables[0])
+    results = salt.apply({str(declared): {"converge.applied": options}})
     assert "`venv.api` is no longer declared" in results[f"{declared} converge.applied"]["comment"]
 
 

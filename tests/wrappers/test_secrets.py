@@ -67,7 +67,7 @@ def _ansible(
     variables = workspace.directory / "vars.json"
     variables.write_text(json.dumps({"wheels": url}))
     play = {"tasks": [{"converge.python.venv": options | {"secrets": {VARIABLE: "{{ wheels }}"}}}]}
-    verbosities = (["--check", "--diff", "-vvvvv"], ["-vvv", "--diff"], [])
+    verbosities: tuple[list[str], ...] = (["--check", "--diff", "-vvvvv"], ["-vvv", "--diff"], [])
     return [ansible.play(play, "-e", f"@{variables}", *options)[1] for options in verbosities]
 
 

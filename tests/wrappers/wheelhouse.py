@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import tomllib
+import tomli
 
 from tests.wrappers.environments import (
     ANSIBLE,
@@ -29,7 +29,7 @@ def wheelhouse(target: Path) -> None:
 
     """
     python = environment(ANSIBLE) / "python"
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = tomli.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     dependencies = project["dependencies"]
     digest = hashlib.sha256(repr(dependencies).encode()).hexdigest()[:12]
     cached = cache_dir() / f"wheelhouse-{digest}"

@@ -45,7 +45,7 @@ class Pyinfra:
         source = self.workspace.wrapper / "pyinfra-converge" / "src"
         inherited = self.workspace.environ.get("PYTHONPATH")
         path = f"{source}:{inherited}" if inherited else str(source)
-        arguments = [self.bin / "pyinfra", "@local", script, "--json", *options]
+        arguments: list[str | Path] = [self.bin / "pyinfra", "@local", script, "--json", *options]
         completed = self.workspace.run(arguments, PYTHONPATH=path, COLUMNS="500")
         try:
             document = json.loads(completed.stdout)

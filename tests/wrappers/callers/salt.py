@@ -52,7 +52,12 @@ class Salt:
 
     def call(self, function: str, *arguments: str) -> tuple[int, Any, str]:
         """Call one function; return the exit code, the returned value, and the output."""
-        command = [self.bin / "salt-call", "--local", "-c", self.workspace.directory / "etc"]
+        command: list[str | Path] = [
+            self.bin / "salt-call",
+            "--local",
+            "-c",
+            self.workspace.directory / "etc",
+        ]
         command += ["--retcode-passthrough", "--out=json", function, *arguments]
         completed = self.workspace.run(command)
         try:

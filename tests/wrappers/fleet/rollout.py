@@ -36,7 +36,7 @@ def write_declaration(workspace: Workspace, server: WheelServer, version: str) -
     }
     unlocked = workspace.directory / "unlocked.toml"
     unlocked.write_text("[venv.app]\n" + "".join(_line(key, value) for key, value in table.items()))
-    arguments = [
+    arguments: list[str | Path] = [
         "ip",
         "netns",
         "exec",

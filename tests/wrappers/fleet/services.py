@@ -104,7 +104,16 @@ def make_keys(net: Network) -> Path:
     """Create the SSH keys of the controller and the hosts; return the controller's private key."""
     for host in [net.controller, *net.hosts]:
         name = "key" if host is net.controller else "host_key"
-        arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host.disk / name]
+        arguments: list[str | Path] = [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-f",
+            host.disk / name,
+        ]
         subprocess.run(arguments, check=True)
     return net.controller.disk / "key"
 

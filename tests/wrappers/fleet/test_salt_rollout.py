@@ -58,7 +58,15 @@ class Master:
 
     def call(self, function: str, *arguments: str, target: str = "*") -> dict[str, Any]:
         """Call a function on minions; return their results by name."""
-        command = [self.programs / "salt", "-c", "/srv/etc", "--out=json", "--static", "-t", "120"]
+        command: list[str | Path] = [
+            self.programs / "salt",
+            "-c",
+            "/srv/etc",
+            "--out=json",
+            "--static",
+            "-t",
+            "120",
+        ]
         try:
             output = self.fleet.net.controller.run([*command, target, function, *arguments])
         except RuntimeError as error:
@@ -145,7 +153,15 @@ def test_rollout_converges_after_a_minion_is_killed(
     first, killed_host, last = fleet.hosts
     fleet.server.clear_log()
     fleet.server.throttle(killed_host)
-    arguments = [master.programs / "salt", "-c", "/srv/etc", "--async", "*", "state.apply", "app"]
+    arguments: list[str | Path] = [
+        master.programs / "salt",
+        "-c",
+        "/srv/etc",
+        "--async",
+        "*",
+        "state.apply",
+        "app",
+    ]
     fleet.net.controller.run(arguments)
     wait_until(
         "the throttled minion builds and the others are done",
