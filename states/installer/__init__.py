@@ -1,1 +1,97 @@
-"""uv: resolves, downloads, builds, and unpacks. Its quirks stay in this package."""
+"""The seam between converge and the tool that resolves, builds, and installs packages.
+
+converge decides what a venv must contain, and proves the target before a call and the result
+after it. An installer turns requirements into a lock, and a lock into installed files. uv is the
+only implementation. Each of its quirks is handled in this package, marked `# UV-QUIRK`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from engine.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@frozen
+class IndexOptions:
+    """The sources of distributions. Paths are absolute."""
+
+    index_url: str
+    """The default index: a URL, `env:NAME`, or `file:PATH`. Empty for the installer's default."""
+    extra_index_url: tuple[str, ...]
+    """Further indexes, searched first, in the same forms."""
+    netrc: str
+    """A netrc file with credentials, or empty."""
+    find_links: tuple[str, ...]
+    no_index: bool
+    exclude_newer: str
+    """Ignore distributions that were uploaded after this date (RFC 3339), if set."""
+
+
+@frozen
+class ResolveRequest:
+    """Requirements to resolve. Each item is one line in the form of a requirement file."""
+
+    python: str
+    """The executable of the interpreter."""
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    overrides: tuple[str, ...]
+    build_constraints: tuple[str, ...]
+    previous: str | None
+    """A lock whose versions are kept where they still satisfy the requirements."""
+    upgrade: frozenset[str]
+    """Names of packages whose previous versions don't count."""
+    projects: frozenset[str] | None
+    """Names of local projects whose metadata must be read again. None for all packages."""
+    allow_prereleases: bool
+    indexes: IndexOptions
+
+
+@frozen
+class InstallRequest:
+    """A lock to install into an environment that converge has proved to be isolated."""
+
+    root: str
+    """The environment's directory."""
+    lock: str
+    """A lock with exactly one file for each package."""
+    build_constraints: tuple[str, ...]
+    projects: tuple[str, ...]
+    """Names of local projects, which must be built from their current source."""
+    archive_parts: tuple[str, ...]
+    """Names of packages that are subdirectories of a source archive."""
+    indexes: IndexOptions
+
+
+class Installer(Protocol):
+    """A tool that resolves and installs. It caches downloads, and runs in a scratch directory.
+
+    The scratch directory is also the home directory of every build that the installer starts.
+    """
+
+    def resolve(self, request: ResolveRequest) -> str:
+        """Return a PEP 751 lock with every file that the interpreter accepts.
+
+        Paths in it are absolute. Writes to the cache and the scratch directory only.
+
+        Raises:
+            ConvergeError: No set of versions satisfies the requirements, or a build failed.
+            Unavailable: An index or a repository can't be reached.
+
+        """
+
+    def install(self, request: InstallRequest) -> None:
+        """Install a lock into an environment. Not atomic: a failure leaves it incomplete.
+
+        Raises:
+            IntegrityError: The content of a download or of the cache is damaged.
+            ConvergeError: The installation failed for another reason.
+
+        """
+
+    def clear_cache(self, packages: Sequence[str]) -> None:
+        """Delete packages from the download cache, or everything if none is named."""

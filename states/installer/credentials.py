@@ -40,7 +40,7 @@ def resolve_index_url(reference: str) -> str:
     return urls[0]
 
 
-def netrc_at(path: str) -> str:
+def require_netrc(path: str) -> str:
     """Return the path of a netrc file that is there and can be read.
 
     Who is given another goes on without one, and then the index or the network is blamed.

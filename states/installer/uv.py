@@ -1,232 +1,231 @@
-"""Calling uv: with nothing taken from the surroundings, and its complaints made clear."""
+"""Run uv: it resolves, downloads, builds, and unpacks, isolated from the user's settings."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import tomli
+import tomli_w
+from uv import find_uv_bin
 
 from engine import progress
-from engine.errors import (
-    OPEN_FILES_HINT,
-    PROCESS_LIMIT,
-    ConvergeError,
-    DiskFull,
-    InputOutputError,
-    IntegrityError,
-    PermissionDenied,
-    Unavailable,
-)
+from engine.errors import ConvergeError, IntegrityError
 from states.installer import crash_safe_cache
-from states.installer.credentials import netrc_at, resolve_index_url
+from states.installer.credentials import require_netrc, resolve_index_url
+from states.installer.uv_errors import translate_error
 from states.system import subprocesses
 from states.system.scratch import writable_dir
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from states.venv.spec import Venv
+    from states.installer import IndexOptions, InstallRequest, ResolveRequest
 
-ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
-    (
-        r"No space left on device|os error 28|Disk quota exceeded",
-        DiskFull,
-        "the disk is full",
-        "free some space; what was live before is untouched",
-    ),
-    (
-        r"Too many open files|os error 24\)",
-        InputOutputError,
-        "too many files are open",
-        OPEN_FILES_HINT,
-    ),
-    (
-        r"Resource temporarily unavailable",
-        InputOutputError,
-        *PROCESS_LIMIT,
-    ),
-    (
-        r"[Ff]ailed to deserialize|[Bb]roken cache|cache entry|unexpected end of file"
-        r"|Invalid hash digest|[Ii]nvalid [Zz]ip|Failed to extract|[Ff]ailed to read metadata",
-        IntegrityError,
-        "a download, or what was kept of it, is damaged",
-        "the download cache was cleared already: see what the index serves",
-    ),
-    (
-        r"[Hh]ash mismatch",
-        IntegrityError,
-        "a download does not have the hash that was locked",
-        "do not install it; ask who published it, or lock again with `--upgrade`",
-    ),
-    (
-        r"401 Unauthorized|403 Forbidden|[Mm]issing credentials",
-        Unavailable,
-        "the index refuses us",
-        "check the credentials that `index-url` or `netrc` name",
-    ),
-    (
-        r"could not read Username|Authentication failed|Permission denied \(publickey"
-        r"|The requested URL returned error: 40[13]",
-        Unavailable,
-        "a repository refuses us",
-        "git asks nobody: name it by `git+ssh://`, with a key of who runs converge",
-    ),
-    (
-        r"dubious ownership",
-        PermissionDenied,
-        "a repository belongs to somebody else",
-        "`git config --system --add safe.directory PATH`: what a user has set does not count here",
-    ),
-    (
-        r"[Rr]epository (?:'[^']*' )?not found|does not appear to be a git repository"
-        r"|couldn't find remote ref|not our ref",
-        ConvergeError,
-        "a repository, or what is asked of it, is not there",
-        "correct its URL, or the branch, tag or commit behind the `@`",
-    ),
-    (
-        r"invalid peer certificate|certificate verif",
-        Unavailable,
-        "a certificate is not to be trusted",
-        "add its authority to those of the system, or name its file in `SSL_CERT_FILE`",
-    ),
-    (
-        r"HTTP status client error \(4(?:04|10)\b",
-        Unavailable,
-        "a URL leads to nothing",
-        "correct it; instead of what an index has no more, `--upgrade` chooses anew",
-    ),
-    (
-        r"dns error|[Cc]onnection refused|error sending request|[Nn]etwork is unreachable"
-        r"|timed out|tcp connect error|50\d (?:Bad|Service|Gateway|Internal)|Failed to fetch"
-        r"|[Nn]etwork connectivity is disabled|[Cc]ould not (?:connect|resolve)|Failed to connect",
-        Unavailable,
-        "an index cannot be reached",
-        "check the network and `index-url`; nothing was changed, so just run it again",
-    ),
-    (
-        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:not found|(?:failed)?: No such file)"
-        r"|No such file or directory: '[^']*(?:gcc|cc)'|unable to find (?:gcc|cc)",
-        ConvergeError,
-        "a package has no wheel for this interpreter, and no compiler is here to build it",
-        "install the compiler and headers it names, or offer a wheel by `find-links`",
-    ),
-    (
-        r"fatal error: \S+: No such file",
-        ConvergeError,
-        "a package has no wheel for this interpreter, and a header to build it is not here",
-        "install the headers it names, or offer a wheel by `find-links`",
-    ),
-    (
-        r"Failed to build|[Bb]uild backend|metadata generation",
-        ConvergeError,
-        "a package could not be built from source",
-        "see its words; `build-constraints` pins what builds it, `find-links` offers wheels",
-    ),
-    (
-        r"No solution found|[Bb]ecause .* (?:depends on|requires)|unsatisfiable",
-        ConvergeError,
-        "no set of versions satisfies all requirements",
-        "loosen a requirement, or name the one that is to win in `overrides`",
-    ),
-    (
-        r"Read-only file system|os error 30",
-        InputOutputError,
-        "the file system is read-only",
-        "mount it writable",
-    ),
-    (
-        r"Permission denied|os error 13",
-        PermissionDenied,
-        "permission denied",
-        "run as a user who may read, or write, what it names",
-    ),
-)  # fmt: skip
-"""What uv's words amount to; the first that matches counts."""
 _CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
-"""What names the authorities to trust, and by what name git knows it."""
-_search_options = threading.Lock()
+"""Variables that name trusted certificate authorities, and their names in Git."""
+_find_lock = threading.Lock()
 
 
-def run_uv(
-    arguments: list[str], *, work: str, cache: str, doing: str, spec: Venv | None = None
-) -> None:
-    """Run uv in a private folder; raises the `ConvergeError` that its complaint amounts to."""
-    ended = _run(arguments, work, cache, spec)
-    if ended.status != 0:
-        raise translate_error(ended, doing)
+class Uv:
+    """The installer uv. One instance serves one build or resolution."""
+
+    def __init__(self, cache: str, scratch: str) -> None:
+        self.cache = os.path.join(cache, "uv")
+        self.scratch = scratch
+
+    def resolve(self, request: ResolveRequest) -> str:
+        """Resolve requirements. If the cache is damaged, clear it and try again once."""
+        output = f"{self.scratch}/pylock.toml"
+        if request.previous is not None and _is_toml(request.previous):
+            _write(output, [request.previous])
+        requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
+        arguments = ["pip", "compile", requirements, "--output-file", output]
+        arguments += ["--format", "pylock.toml", "--python", request.python, "--no-header"]
+        for option, lines in (
+            ("--constraints", request.constraints),
+            ("--overrides", request.overrides),
+            ("--build-constraints", request.build_constraints),
+        ):
+            arguments += self._file_option(option, lines)
+        for name in sorted(request.upgrade):
+            arguments += ["--upgrade-package", name]
+        arguments += _refresh_options(request.projects)
+        if request.allow_prereleases:
+            # UV-QUIRK(0.12): uv ignores the line `--pre` of a requirement file.
+            arguments += ["--prerelease", "allow"]
+        arguments += _source_options(request.indexes)
+        try:
+            self.run(arguments, "resolving versions", request.indexes)
+        except IntegrityError:
+            # UV-QUIRK(0.12): uv doesn't repair a damaged cache, which alone can cause this error.
+            self.clear_cache(())
+            self.run(arguments, "resolving versions", request.indexes)
+        return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
+
+    def install(self, request: InstallRequest) -> None:
+        """Install a lock: from the cache if that suffices, otherwise with the network.
+
+        A hash makes a cached file as good as a downloaded one. The second attempt is made only
+        if the first one changed nothing.
+        """
+        arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [request.lock])]
+        arguments += ["--python", f"{request.root}/bin/python", "--link-mode", "copy"]
+        arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
+        arguments += self._file_option("--build-constraints", request.build_constraints)
+        if request.archive_parts:
+            # UV-QUIRK(0.12): the cache confuses projects of one archive that have the same name.
+            self.clear_cache(request.archive_parts)
+        if request.projects:
+            arguments += _refresh_options(frozenset(request.projects))
+        arguments += _source_options(request.indexes)
+        before = _dist_infos(request.root)
+        attempts = [[]] if request.projects else [["--offline"], []]
+        for option in attempts:
+            try:
+                self.run([*arguments, *option], "installing", request.indexes)
+                break
+            except ConvergeError:
+                # UV-QUIRK(0.12): uv considers a package installed once its dist-info exists, even
+                # if files are missing. Never run it again into a target that it has changed.
+                if not option or _dist_infos(request.root) != before:
+                    raise
+        # UV-QUIRK(0.12): uv leaves its lock file in the environment, writable by all users.
+        with suppress(FileNotFoundError):
+            os.unlink(f"{request.root}/.lock")
+
+    def clear_cache(self, packages: Sequence[str]) -> None:
+        """Delete packages from uv's cache, or everything if none is named."""
+        action = "clearing the download cache"
+        progress.step(action)
+        self.run(["cache", "clean", *packages], action)
+
+    def run(
+        self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+    ) -> None:
+        """Run uv with an environment that contains none of the user's settings.
+
+        Without a writable cache directory, uv uses a temporary one.
+
+        Args:
+            arguments: The command line without the program.
+            action: The prefix of an error message.
+            indexes: The indexes whose URLs and credentials the command needs.
+
+        Raises:
+            ConvergeError: uv failed, or an index or netrc file isn't configured correctly.
+
+        """
+        argv = [_program(), *arguments]
+        variables = {
+            "UV_NO_CONFIG": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "UV_SYSTEM_CERTS": "1",
+            "NO_COLOR": "1",
+            "UV_LINK_MODE": "copy",
+            "GIT_TERMINAL_PROMPT": "0",
+            **_certificate_variables(),
+            **(_index_variables(indexes) if indexes else {}),
+        }
+        if writable_dir(self.cache):
+            with crash_safe_cache.open_cache(self.cache):
+                completed = self._start(argv, {**variables, "UV_CACHE_DIR": self.cache})
+        else:
+            completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
+        if completed.status != 0:
+            raise translate_error(completed, action)
+
+    def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
+        environment = subprocesses.clean_environment(self.scratch, variables)
+        return subprocesses.run(argv, env=environment, cwd=self.scratch)
+
+    def _file_option(self, option: str, lines: Sequence[str]) -> list[str]:
+        """Return an option that names a file with these lines. Without lines, return nothing."""
+        path = f"{self.scratch}/{option.strip('-')}.txt"
+        return [option, _write(path, lines)] if lines else []
 
 
-def clear_cache(packages: Sequence[str], *, work: str, cache: str) -> None:
-    """Have uv drop packages, or all if none is named, from its cache."""
-    progress.step("clearing the download cache")
-    run_uv(
-        ["cache", "clean", *packages], work=work, cache=cache, doing="clearing the download cache"
-    )
+def _index_variables(indexes: IndexOptions) -> dict[str, str]:
+    """Return the variables that name indexes.
+
+    A URL may contain a password, and other users can read the arguments of a process.
+    """
+    variables = {}
+    if indexes.index_url:
+        variables["UV_DEFAULT_INDEX"] = resolve_index_url(indexes.index_url)
+    if indexes.extra_index_url:
+        variables["UV_INDEX"] = " ".join(map(resolve_index_url, indexes.extra_index_url))
+    if indexes.netrc:
+        variables["NETRC"] = require_netrc(indexes.netrc)
+    return variables
 
 
-def _run(arguments: list[str], work: str, cache: str, spec: Venv | None) -> subprocesses.Completed:
-    extra = {
-        "UV_NO_CONFIG": "1",
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "UV_SYSTEM_CERTS": "1",
-        "NO_COLOR": "1",
-        "UV_LINK_MODE": "copy",
-        "GIT_TERMINAL_PROMPT": "0",
-        **{git: os.environ[name] for name, git in _CERTIFICATES.items() if os.environ.get(name)},
-        **(index_environment(spec) if spec else {}),
-    }
-    argv = [_program(), *arguments]
-    private = os.path.join(cache, "uv")
-    if not writable_dir(private):
-        env = subprocesses.clean_environment(work, {**extra, "UV_NO_CACHE": "1"})
-        return subprocesses.run(argv, env=env, cwd=work)
-    env = subprocesses.clean_environment(work, {**extra, "UV_CACHE_DIR": private})
-    with crash_safe_cache.open_cache(private):
-        return subprocesses.run(argv, env=env, cwd=work)
+def _certificate_variables() -> dict[str, str]:
+    """Return the variables that make Git trust the same certificate authorities as uv."""
+    return {git: path for name, git in _CERTIFICATES.items() if (path := os.environ.get(name, ""))}
 
 
-def index_environment(spec: Venv) -> dict[str, str]:
-    """Return the variables that tell uv of indexes: a URL may hold a password, so no argv."""
-    env = {}
-    if spec.index_url:
-        env["UV_DEFAULT_INDEX"] = resolve_index_url(spec.index_url)
-    if spec.extra_index_url:
-        env["UV_INDEX"] = " ".join(resolve_index_url(one) for one in spec.extra_index_url)
-    if spec.netrc:
-        env["NETRC"] = netrc_at(spec.netrc)
-    return env
-
-
-def index_arguments(spec: Venv) -> list[str]:
-    """Return the arguments that say where distributions come from, but for indexes."""
-    from urllib.parse import quote
-
+def _source_options(indexes: IndexOptions) -> list[str]:
+    """Return the options for the sources that aren't indexes."""
     arguments = []
-    for one in spec.find_links:
-        # In a path, too, uv takes what follows a `#` for a fragment.
-        hidden = one.startswith("/") and "#" in one
-        arguments += ["--find-links", f"file://{quote(one)}" if hidden else one]
-    if spec.no_index:
+    for place in indexes.find_links:
+        # UV-QUIRK(0.12): uv takes the part of a path after `#` for a fragment.
+        is_split = place.startswith("/") and "#" in place
+        arguments += ["--find-links", f"file://{quote(place)}" if is_split else place]
+    if indexes.no_index:
         arguments.append("--no-index")
-    if spec.exclude_newer:
-        arguments += ["--exclude-newer", spec.exclude_newer]
+    if indexes.exclude_newer:
+        arguments += ["--exclude-newer", indexes.exclude_newer]
     return arguments
 
 
-def translate_error(ended: subprocesses.Completed, doing: str) -> ConvergeError:
-    """Turn uv's words into one message with a cause, its last lines, and a remedy."""
-    for pattern, kind, cause, hint in ERROR_PATTERNS:
-        if re.search(pattern, ended.output):
-            return kind(f"{doing}: {cause}", hint=hint, output=ended.last_lines())
-    return ConvergeError(f"{doing}: uv {ended.describe_exit()}", output=ended.last_lines())
+def _refresh_options(projects: frozenset[str] | None) -> list[str]:
+    """Return the options that refresh local projects, or everything for None."""
+    # UV-QUIRK(0.12): uv reuses a cached build of a local project after a source file has changed.
+    if projects is None:
+        return ["--refresh"]
+    return [f"--refresh-package={name}" for name in sorted(projects)]
+
+
+def _with_absolute_paths(lock: str, base: str) -> str:
+    """Return a lock whose paths no longer depend on the directory of its file."""
+    # UV-QUIRK(0.12): if a local project names another one by a relative path, so does the lock.
+    document = tomli.loads(lock)
+    sources = [
+        source
+        for package in document.get("packages", [])
+        for key in ("wheels", "sdist", "archive", "directory", "vcs")
+        for source in (package.get(key, []) if key == "wheels" else [package.get(key, {})])
+    ]
+    relative = [source for source in sources if not os.path.isabs(source.get("path", "/"))]
+    for source in relative:
+        source["path"] = os.path.normpath(os.path.join(base, source["path"]))
+    return tomli_w.dumps(document) if relative else lock
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomli.loads(text)
+    except tomli.TOMLDecodeError:
+        return False
+    return True
+
+
+def _dist_infos(root: str) -> list[Path]:
+    return sorted(Path(root).glob("lib*/*/site-packages/*.dist-info"))
+
+
+def _write(path: str, lines: Iterable[str]) -> str:
+    Path(path).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
 
 
 def _program() -> str:
-    from uv import find_uv_bin
-
-    # It asks `sysconfig`, whose answers are made by whoever asks first: others get half of them.
-    with _search_options:
+    # `find_uv_bin` calls `sysconfig`, whose cache isn't safe to fill from several threads.
+    with _find_lock:
         return str(find_uv_bin())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from states.installer.uv import translate_error
+from states.installer.uv_errors import translate_error
 from states.system.subprocesses import Completed as CompletedProcess
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
@@ -59,7 +59,7 @@ def test_index_that_refuses_connections_is_unavailable(working_host: Host, index
     failed = working_host.apply()
 
     hint = "check the network"
-    assert_failed(working_host, failed, 69, "an index cannot be reached", hint=hint, output="gamma")
+    assert_failed(working_host, failed, 69, "can't reach an index", hint=hint, output="gamma")
     assert failed.report["exit"] == {"code": 69, "class": "unavailable", "retryable": True}
 
 
@@ -67,13 +67,15 @@ def test_index_that_requires_a_password_is_unavailable(working_host: Host, index
     index.auth = ("user", "secret")
     working_host.declare(["gamma"], find_links=[], no_index=False, index_url=index.url)
 
-    assert_failed(working_host, working_host.apply(), 69, "the index refuses us", hint="netrc")
+    assert_failed(
+        working_host, working_host.apply(), 69, "the index rejected the credentials", hint="netrc"
+    )
 
 
 def test_nonexistent_version_is_named(working_host: Host) -> None:
     working_host.declare(["beta==9"])
 
-    message, hint = "no set of versions satisfies all requirements", "overrides"
+    message, hint = "no versions satisfy all requirements", "overrides"
     assert_failed(working_host, working_host.apply(), 1, message, hint=hint, output="beta==9")
 
 
@@ -84,7 +86,7 @@ def test_nonexistent_package_is_named(working_host: Host) -> None:
         working_host,
         working_host.apply(),
         1,
-        "choosing versions",
+        "resolving versions",
         hint="",
         output="no-such-package",
     )
@@ -94,14 +96,14 @@ def test_contradicting_requirements_are_named(working_host: Host) -> None:
     make_wheel(working_host.wheels, "delta", "1.0", requires=["beta>=2"])
     working_host.declare(["beta<2", "delta"])
 
-    message = "no set of versions satisfies all requirements"
+    message = "no versions satisfy all requirements"
     assert_failed(working_host, working_host.apply(), 1, message, hint="overrides", output="delta")
 
 
 BUILD_FAILURES = {
     "missing compiler": (
         "error: command 'gcc' failed: No such file or directory\n",
-        "no compiler is here",
+        "no compiler found",
         "headers",
         "command 'gcc'",
     ),
@@ -110,7 +112,7 @@ BUILD_FAILURES = {
 compilation terminated.
 error: command '/usr/bin/gcc' failed with exit code 1
 """,
-        "a header to build it is not here",
+        "a header file is missing",
         "headers",
         "lber.h",
     ),
@@ -118,13 +120,13 @@ error: command '/usr/bin/gcc' failed with exit code 1
         """native.c:1: error: unknown type
 error: command '/usr/bin/gcc' failed with exit code 1
 """,
-        "a package could not be built from source",
-        "its words",
+        "a package failed to build from source",
+        "build output",
         "unknown type",
     ),
     "failing setup.py": (
         "SyntaxError in setup.py\n",
-        "a package could not be built from source",
+        "a package failed to build from source",
         "find-links",
         "SyntaxError in",
     ),
@@ -229,7 +231,7 @@ def test_failed_resource_does_not_affect_independent_ones(working_host: Host) ->
     assert result.code == 1
     assert result.resource("venv.other")["outcome"] == "changed"
     assert result.resource("link.bin/app")["outcome"] == "skipped"
-    assert result.resource("link.bin/app")["because"] == "venv.app"
+    assert result.resource("link.bin/app")["blocked_by"] == "venv.app"
     assert result.report["summary"]["failed"] == 1
 
 
@@ -390,7 +392,7 @@ def test_path_may_start_with_two_slashes(host_with_wheels: Host) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("cause: Too many open files (os error 24)", "too many files are open"),
+        ("cause: Too many open files (os error 24)", "too many open files"),
         ('Os { code: 11, message: "Resource temporarily unavailable" }', "no further process"),
         ("OS can't spawn worker thread: Resource temporarily unavailable", "no further process"),
     ],

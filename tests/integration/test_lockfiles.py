@@ -96,7 +96,7 @@ def test_lockfile_hash_mismatch_is_an_integrity_error(locked_host: Host) -> None
 
     assert failed.code == 81
     assert failed.report["exit"]["class"] == "integrity"
-    assert "does not have the hash that was locked" in failed.first["error"]["message"]
+    assert "doesn't match its locked hash" in failed.first["error"]["message"]
     assert not locked_host.venv.exists()
     assert locked_host.generations() == []
 

@@ -87,7 +87,7 @@ def test_lock_writes_other_lockfiles_when_one_venv_fails(host_with_wheels: Host)
     again = host_with_wheels.run("lock", "converge.toml", "--json")
 
     assert result.code == again.code == 1
-    assert "error: venv.b: choosing versions: " in result.err
+    assert "error: venv.b: resolving versions: " in result.err
     assert "venv.a" in result.out
     assert "venv.c" in result.out
     assert [lock["address"] for lock in parse_report(again)["locks"]] == ["venv.a", "venv.c"]

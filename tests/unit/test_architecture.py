@@ -146,3 +146,15 @@ def test_startup_imports_no_heavy_library() -> None:
     heavy = {"pydantic", "networkx", "virtualenv", "packaging", "rich", "subprocess", "asyncio",
              "dataclasses", "typing", "logging", "threading", "urllib.request"}  # fmt: skip
     assert heavy & set(process.stdout.split()) == set()
+
+
+def test_installer_is_a_seam() -> None:
+    """The installer doesn't depend on venvs, and uv is run from one module."""
+    offenders = [
+        f"{_name(path)} imports {module}"
+        for path in FILES
+        for module in _all_imports(path)
+        if (_name(path).startswith("states.installer") and module.startswith("states.venv"))
+        or (module.split(".")[0] == "uv" and _name(path) != "states.installer.uv")
+    ]
+    assert offenders == []

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from engine import progress
 from engine.system.files import fsync_dir
 from engine.system.linux import syncing
-from states.installer import uv
+from states.installer.uv import Uv
 from states.venv import refresh
 from states.venv.build import bytecode, reuse
 from states.venv.build.base_env import assert_isolated, create_base
@@ -60,7 +60,7 @@ def build_generation(job: Job, views: tuple[Observation, ...]) -> Generation:
             progress.step(f"{mismatch.message}; downloading again")
             suspects = mismatch.packages or [package.name for package in job.selection.packages]
             if suspects:
-                uv.clear_cache(suspects, work=job.scratch, cache=job.settings.cache)
+                Uv(job.settings.cache, job.scratch).clear_cache(suspects)
             remove_unfinished(job.store)
             return _build(job, ())
     except BaseException:

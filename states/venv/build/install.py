@@ -7,12 +7,12 @@ import shutil
 from contextlib import contextmanager, suppress
 
 from engine import progress
-from engine.errors import ConvergeError, IntegrityError
+from engine.errors import IntegrityError
 from engine.system.files import sha256
-from states.installer import uv
-from states.venv.integrity.dist_info import dist_infos
+from states.installer import InstallRequest
+from states.installer.uv import Uv
 from states.venv.integrity.record_check import RecordMismatch
-from states.venv.resolve.resolver import build_constraints
+from states.venv.resolve.resolver import build_constraints, index_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,28 +31,24 @@ def install(
     if not missing:
         return
     progress.step(f"installing {len(missing)} of {len(chosen.packages)} packages")
-    lock = os.path.join(work, "pylock.toml")
-    with open(lock, "w", encoding="utf-8") as stream:
-        stream.write(chosen.lock)
-    arguments = ["pip", "sync", lock, "--python", f"{root}/bin/python", "--link-mode", "copy"]
-    arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
-    arguments += build_constraints(spec, work)
     parts = [one.name for one in chosen.packages if one.name in missing and _is_part(one)]
-    if parts:
-        # uv's cache takes one project of an archive for another of the same name.
-        uv.clear_cache(parts, work=work, cache=settings.cache)
-    # uv takes a local project's build from its cache though a source file has changed.
     local = [one for one in chosen.packages if one.project()]
-    for one in local:
-        arguments += ["--refresh-package", one.name]
-    arguments += uv.index_arguments(spec)
+    request = InstallRequest(
+        root=root,
+        lock=chosen.lock,
+        build_constraints=build_constraints(spec),
+        projects=tuple(one.name for one in local),
+        archive_parts=tuple(parts),
+        indexes=index_options(spec),
+    )
     # Of one name for each store, whose lock is held: what a killed run left is found again.
     name = f"converge-{sha256(os.path.dirname(root).encode())[:16]}"
     with _built_apart([one.project() for one in local], name, work):
-        _call(arguments, root, spec, settings, work, cached=not local)
-    lockfile = os.path.join(root, ".lock")
-    if os.path.lexists(lockfile):
-        os.unlink(lockfile)  # uv's own, of no more use, and writable for everybody
+        try:
+            Uv(settings.cache, work).install(request)
+        except IntegrityError as error:
+            # No package: the cache may have damaged any of them.
+            raise RecordMismatch(error.message, (), error.hint, error.output) from error
 
 
 @contextmanager
@@ -78,40 +74,6 @@ def _built_apart(projects: list[str], name: str, work: str) -> Iterator[None]:
             with suppress(OSError):
                 if not was_there:
                     os.rmdir(folder)
-
-
-def _call(
-    arguments: list[str],
-    root: str,
-    spec: Venv,
-    settings: Settings,
-    work: str,
-    *,
-    cached: bool,
-) -> None:
-    """Call uv, first without the network: what is pinned by hash is as good from its cache.
-
-    Never a second time into a target in which the first has begun: uv takes a package for
-    installed whose `dist-info` is there, whatever became of its files.
-    """
-    before = list(dist_infos(root))
-    for more in [["--offline"], []] if cached else [[]]:
-        try:
-            uv.run_uv(
-                [*arguments, *more],
-                work=work,
-                cache=settings.cache,
-                doing="installing",
-                spec=spec,
-            )
-            return
-        except ConvergeError as error:
-            if more and list(dist_infos(root)) == before:
-                continue
-            if isinstance(error, IntegrityError):
-                # Of the others, too, nobody knows what the cache has made.
-                raise RecordMismatch(error.message, [""], error.hint, error.output) from error
-            raise
 
 
 def _is_part(package: Package) -> bool:

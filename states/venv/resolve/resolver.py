@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from engine import progress
 from engine.declaration.inputs import decode
-from engine.errors import ConvergeError, IntegrityError, Unavailable
-from states.installer import uv
-from states.installer.credentials import ELSEWHERE, credentials_error, netrc_at
+from engine.errors import ConvergeError, Unavailable
+from states.installer import IndexOptions, ResolveRequest
+from states.installer.credentials import ELSEWHERE, credentials_error, require_netrc
+from states.installer.uv import Uv
 from states.interpreter import discovery as pythons
 from states.system.scratch import scratch_dir
 from states.venv.resolve.hashes import filter_by_hash
@@ -44,7 +43,7 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
 def compile_lock(
     spec: Venv, python: Python, previous: str | None, settings: Settings, work: str
 ) -> str:
-    """Return uv's lock for a spec, with all files that the interpreter could take."""
+    """Return a lock for a spec, with all files that the interpreter accepts."""
     progress.step("resolving versions")
     asked, bounds = _lines(spec.requirements, False, spec), _lines(spec.constraints, True, spec)
     asked = [*_own(spec.packages), *asked]
@@ -52,39 +51,21 @@ def compile_lock(
     pins = exact_requirements(asked, environment) | override_names(spec.overrides)
     bounds = [*[one for one in asked if one.constraint], *bounds]
     asked = [one for one in asked if not one.constraint]
-    output = os.path.join(work, "pylock.toml")
-    if previous is not None and settings.upgrade != frozenset() and _parses(previous):
-        _write(output, [previous])
-    arguments = [
-        "pip",
-        "compile",
-        _write(f"{work}/asked.in", _texts(asked)),
-        "--output-file",
-        output,
-    ]
-    arguments += ["--format", "pylock.toml", "--python", python.executable, "--no-header"]
-    for option, texts in (
-        ("--constraints", _texts(drop_packages(bounds, pins))),
-        ("--overrides", spec.overrides),
-    ):
-        if texts:
-            arguments += [option, _write(f"{work}/{option.strip('-')}.txt", texts)]
-    arguments += build_constraints(spec, work)
-    for name in sorted(settings.upgrade or ()):
-        arguments += ["--upgrade-package", name]
-    arguments += _refreshed([*asked, *_own(spec.overrides)])
-    if any("--pre" in line.options() for line in asked):
-        arguments += ["--prerelease", "allow"]  # uv passes over pip's word for it
-    arguments += uv.index_arguments(spec)
-    try:
-        uv.run_uv(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
-    except IntegrityError:
-        # That may be what the cache has made of it.
-        uv.clear_cache((), work=work, cache=settings.cache)
-        uv.run_uv(arguments, work=work, cache=settings.cache, doing="choosing versions", spec=spec)
-    with open(output, encoding="utf-8") as stream:
-        given = [*asked, *_own(spec.overrides), *bounds]
-        return filter_by_hash(_anchored(stream.read(), work), given, environment)
+    given = [*asked, *_own(spec.overrides)]
+    request = ResolveRequest(
+        python=python.executable,
+        requirements=_texts(asked),
+        constraints=_texts(drop_packages(bounds, pins)),
+        overrides=spec.overrides,
+        build_constraints=build_constraints(spec),
+        previous=None if settings.upgrade == frozenset() else previous,
+        upgrade=settings.upgrade or frozenset(),
+        projects=_local_names(given),
+        allow_prereleases=any("--pre" in line.options() for line in asked),
+        indexes=index_options(spec),
+    )
+    lock = Uv(settings.cache, work).resolve(request)
+    return filter_by_hash(lock, [*given, *bounds], environment)
 
 
 def markers(python: Python) -> dict[str, str]:
@@ -93,56 +74,28 @@ def markers(python: Python) -> dict[str, str]:
     return {name: str(said) for name, said in found.items()}
 
 
-def build_constraints(spec: Venv, work: str) -> list[str]:
-    """Return the arguments that bound the tools which build from source."""
-    if not spec.build_constraints:
-        return []
-    lines = _lines(spec.build_constraints, True, spec)
-    return ["--build-constraints", _write(f"{work}/build.txt", _texts(lines))]
+def build_constraints(spec: Venv) -> tuple[str, ...]:
+    """Return the constraints on the tools that build from source."""
+    return _texts(_lines(spec.build_constraints, True, spec))
 
 
-def _anchored(lock: str, folder: str) -> str:
-    """Return a lock, made in a folder, that means the same wherever it lies.
-
-    uv names by a relative path what a local project finds beside itself.
-    """
-    import tomli
-    import tomli_w
-
-    document = tomli.loads(lock)
-    entries = [
-        one
-        for package in document.get("packages", [])
-        for key in ("wheels", "sdist", "archive", "directory", "vcs")
-        for one in (package.get(key, []) if key == "wheels" else [package.get(key, {})])
-    ]
-    loose = [one for one in entries if not os.path.isabs(one.get("path", "/"))]
-    for one in loose:
-        one["path"] = os.path.normpath(os.path.join(folder, one["path"]))
-    return tomli_w.dumps(document) if loose else lock
+def index_options(spec: Venv) -> IndexOptions:
+    """Return where the distributions of a venv come from."""
+    return IndexOptions(
+        index_url=spec.index_url,
+        extra_index_url=spec.extra_index_url,
+        netrc=spec.netrc,
+        find_links=spec.find_links,
+        no_index=spec.no_index,
+        exclude_newer=spec.exclude_newer,
+    )
 
 
-def _refreshed(lines: Iterable[Line]) -> list[str]:
-    """Return the arguments that have local projects read again.
-
-    uv takes what one requires from its cache though a source file has changed.
-    """
+def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
+    """Return the names of local projects. None if only a build can tell the name of one."""
     requirements = [line.requirement() for line in lines if line.local()]
-    if None in requirements:
-        return ["--refresh"]  # which names these have, only a build says
-    names = sorted({one.name for one in requirements if one is not None})
-    return [f"--refresh-package={name}" for name in names]
-
-
-def _parses(text: str) -> bool:
-    """Tell whether what was locked before can be read at all; if not, it binds nobody."""
-    import tomli
-
-    try:
-        tomli.loads(text)
-    except tomli.TOMLDecodeError:
-        return False
-    return True
+    names = [one.name for one in requirements if one is not None]
+    return frozenset(names) if len(names) == len(requirements) else None
 
 
 def _own(packages: Iterable[str]) -> list[Line]:
@@ -219,7 +172,7 @@ def _opener(url: str, path: str) -> OpenerDirector:
     known = HTTPPasswordMgrWithDefaultRealm()
     host = urlsplit(url)
     try:
-        found = netrc(netrc_at(path)).authenticators(host.hostname or "") if path else None
+        found = netrc(require_netrc(path)).authenticators(host.hostname or "") if path else None
     except NetrcParseError as error:
         raise ConvergeError(f"`{path}` line {error.lineno} is not as netrc files are") from None
     if found:
@@ -241,11 +194,5 @@ def _proxies() -> dict[str, str]:
     return {"http": whole, "https": whole, **found}
 
 
-def _texts(lines: Iterable[Line]) -> list[str]:
-    return [line.text for line in lines]
-
-
-def _write(path: str, texts: Iterable[str]) -> str:
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.writelines(f"{text}\n" for text in texts)
-    return path
+def _texts(lines: Iterable[Line]) -> tuple[str, ...]:
+    return tuple(line.text for line in lines)

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import ConvergeError, NoInput
 from states.installer.credentials import (
     credentials_error,
-    netrc_at,
+    require_netrc,
     resolve_index_url,
     strip_credentials,
 )
@@ -99,13 +99,13 @@ def test_missing_files_are_missing_input(tmp_path: Path) -> None:
     with pytest.raises(NoInput, match=str(file)):
         resolve_index_url(f"file:{file}")
     with pytest.raises(NoInput, match=str(file)):
-        netrc_at(str(file))
+        require_netrc(str(file))
 
 
-def test_netrc_at_returns_readable_path(tmp_path: Path) -> None:
+def test_require_netrc_returns_readable_path(tmp_path: Path) -> None:
     """Another failure to open it is an OSError."""
     file = tmp_path / "netrc"
     file.touch()
-    assert netrc_at(str(file)) == str(file)
+    assert require_netrc(str(file)) == str(file)
     with pytest.raises(IsADirectoryError):
-        netrc_at(str(tmp_path))
+        require_netrc(str(tmp_path))

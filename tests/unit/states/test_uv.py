@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConvergeError, PermissionDenied, Unavailable
-from states.installer import uv
+from states.installer.uv import Uv
+from states.installer.uv_errors import translate_error
 from states.system import subprocesses
 
 FETCHING = "  cause: failed to fetch into: /cache/uv/git-v2/db/0123456789abcdef\n"
@@ -53,13 +54,13 @@ ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
     "missing branch": (
         f"{FETCHING}fatal: couldn't find remote ref refs/tags/none",
         ConvergeError,
-        "the branch, tag or commit",
+        "the branch, tag, or commit",
     ),
     "missing file": (
         "Failed to fetch: http://h/x.whl\n"
         "  cause: HTTP status client error (404 Not Found) for url (http://h/x.whl)",
         Unavailable,
-        "`--upgrade` chooses anew",
+        "run with `--upgrade`",
     ),
     "certificate rejected by uv": (
         "  cause: error sending request for url (https://h/simple/x/)\n"
@@ -80,7 +81,7 @@ ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
 def test_uv_error_has_its_class_and_hint(
     output: str, error_class: type[ConvergeError], hint: str
 ) -> None:
-    error = uv.translate_error(subprocesses.Completed(1, output), "choosing versions")
+    error = translate_error(subprocesses.Completed(1, output), "resolving versions")
 
     assert type(error) is error_class
     assert hint in (error.hint or "")
@@ -97,7 +98,7 @@ def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/site.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "")
 
-    uv.run_uv(["version"], work=str(tmp_path), cache=str(tmp_path), doing="asking")
+    Uv(str(tmp_path), str(tmp_path)).run(["version"], "checking the version")
 
     assert environment["SSL_CERT_FILE"] == environment["GIT_SSL_CAINFO"] == "/etc/site.pem"
     assert "GIT_SSL_CAPATH" not in environment
