@@ -98,9 +98,10 @@ class CommandHandle:
     def goal(self, dependencies: Dependencies) -> CommandGoal:
         """Require a success for the current identity of each watched resource."""
         triggers = {
-            f"for.{address}": _identity(dependencies[address]) for address in self.spec.on_change
+            f"trigger.{address}": _identity(dependencies[address])
+            for address in self.spec.on_change
         }
-        return CommandGoal(self.spec, self.record, {"ran": "yes", **triggers})
+        return CommandGoal(self.spec, self.record, {"succeeded": "yes", **triggers})
 
     def prepare_lock(self) -> str | None:
         """Return the lock beside the record, so that a command runs once at a time."""
@@ -126,8 +127,8 @@ class CommandGoal:
 
     def explain(self, change: Change) -> str:
         """Name the watched resource that changed."""
-        if change.attribute.startswith("for."):
-            return f"{change.attribute.removeprefix('for.')} changed since it last succeeded"
+        if change.attribute.startswith("trigger."):
+            return f"{change.attribute.removeprefix('trigger.')} changed since it last succeeded"
         return "it never succeeded here"
 
     def apply(self) -> None:

@@ -105,10 +105,10 @@ class LinkHandle:
             _require_declared_target(spec, observed)
             return LinkGoal(spec, None)
         target = _target(spec, dependencies)
-        dangling = {"to": target, "target": "nothing"}
+        dangling = {"to": target, "target": "missing"}
         if observed == dangling and _is_repaired_by_venv(spec, dependencies):
             return LinkGoal(spec, dangling)
-        desired = {"to": target, "target": "there"}
+        desired = {"to": target, "target": "present"}
         if observed != desired:
             refuse_nested(spec.path)
         return LinkGoal(spec, desired)
@@ -173,8 +173,8 @@ def _observe(path: str) -> State | None:
         return None
     if not stat.S_ISLNK(found.st_mode):
         return {"to": _NOT_A_LINK}
-    there = "there" if os.path.exists(path) else "nothing"
-    return {"to": os.readlink(path), "target": there}
+    target = "present" if os.path.exists(path) else "missing"
+    return {"to": os.readlink(path), "target": target}
 
 
 def _require_declared_target(spec: Link, observed: State | None) -> None:

@@ -13,7 +13,7 @@ _SIGNS = {"create": "+", "update": "~", "replace": "±", "repair": "!", "delete"
 _COLOURS = {"+": "32", "~": "33", "±": "35", "!": "31", "-": "31", "error": "1;31", "dim": "2"}
 _MOST = 40
 """So many changes of one resource are shown unless all are asked for."""
-_INNER = {"artifacts", "settings", "ran", "target"}
+_INNER = {"artifacts", "settings", "succeeded", "target"}
 """Attributes that mean nothing to people, unless all are asked for."""
 
 

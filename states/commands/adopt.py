@@ -61,7 +61,7 @@ def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
     notes = list(commit_inventory(session, vanished))
     status = print_report(build_report("adopt", results, kinds, notices=notes), arguments)
     if status == 0 and not arguments.json:
-        kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/foreign-*"
+        kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/adopted-*"
         print_result([f"what was there {kept}"])
     return status
 

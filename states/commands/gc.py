@@ -70,8 +70,8 @@ def _gc(arguments: Namespace, compose: BuildRegistry) -> int:
     document = {
         "dry_run": arguments.dry_run,
         "removed": {address: generations for address, (generations, _) in gone.items()},
-        "leftovers": {address: left for address, (_, left) in gone.items()},
-        "forgotten": len(forgotten),
+        "unfinished": {address: left for address, (_, left) in gone.items()},
+        "expired_cache_files": len(forgotten),
     }
     return format_results(document, lines, failed, arguments)
 

@@ -39,7 +39,7 @@ def _history(arguments: Namespace, compose: BuildRegistry) -> int:
     rows, kept = _rows(store), list_adopted(store)
     live = FOREIGN if published_state(store)[0] == FOREIGN else live_id(store) or ""
     if arguments.json:
-        document = {"address": one.address, "live": live, "generations": rows, "foreign": kept}
+        document = {"address": one.address, "live": live, "generations": rows, "adopted": kept}
         sys.stdout.write(to_json(document))
         return 0
     if live == FOREIGN:

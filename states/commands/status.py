@@ -51,7 +51,7 @@ def _row(resource: Resource, state: str) -> dict[str, Any]:
     drift = [
         f"{name} {value}"
         for name, value in (view.state or {}).items()
-        if name.startswith(("file.", "leftover.", "moved"))
+        if name.startswith(("file.", "unfinished.", "relocated"))
     ]
     # What was rolled back to is as it should be, whatever is declared by now.
     if view.state is not None and view.state["path"] not in (resource.spec.path, view.held):
@@ -114,7 +114,7 @@ def _line(row: dict[str, Any], width: int) -> str:
     if row["generation"] is None:
         return f"{head}  {'; '.join(row['drift']) or 'not made by converge'}{marks}"
     checked = f"verified {_ago(row['verified'])}" if row["verified"] else "not verified since"
-    drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "as sealed"
+    drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "intact"
     packages = "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
     return (
         f"{head}  {row['generation']}  made {_ago(row['created'])}  Python {row['python']}  "

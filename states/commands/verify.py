@@ -71,7 +71,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     elif report["damage"]:
         yield f"! {name}: {len(report['damage'])} of {report['files']} differ"
         for item in report["damage"]:
-            yield f"  {item['aspects']}  {item['path']}"
+            yield f"  {item['flags']}  {item['path']}"
     else:
         yield f"  {name}: {report['files']} files as sealed"
 

@@ -17,17 +17,17 @@ def explain(spec: Venv, change: Change, view: Observation | None, chosen: Select
     name = change.attribute
     if view is None or view.state is None or spec.state == "absent":
         return ""
-    if view.receipt is None and name not in ("path",) and not name.startswith("leftover."):
+    if view.receipt is None and name not in ("path",) and not name.startswith("unfinished."):
         return ""
     if name.startswith("package."):
         return _package(name.removeprefix("package."), change, view)
     if name.startswith("file."):
         return "nobody asked for it" if change.before == "unexpected" else "not as sealed"
-    if name.startswith("leftover."):
+    if name.startswith("unfinished."):
         return "an interrupted run left it"
     return {
         "path": _path(change, view),
-        "moved": "its scripts carry the path that it was made at",
+        "relocated": "its scripts carry the path that it was made at",
         "python": _python(change),
         "settings": "the declaration changed",
         "artifacts": _artifacts(view, chosen),

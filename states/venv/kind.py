@@ -252,7 +252,7 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
             hint="roll back to another generation, or release the hold; see "
             "`converge rollback --help`",
         )
-    kept = {name: value for name, value in observed.items() if not name.startswith("leftover.")}
+    kept = {name: value for name, value in observed.items() if not name.startswith("unfinished.")}
     return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
 
 
@@ -279,7 +279,7 @@ def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
 
 def _generation(desired: State, observed: State) -> str:
     """Keep the observed generation if it matches, wherever the published path leads."""
-    ignored = ("path", "generation", "leftover.")
+    ignored = ("path", "generation", "unfinished.")
     have = {name: value for name, value in observed.items() if not name.startswith(ignored)}
     want = {name: value for name, value in desired.items() if name != "path"}
     return observed.get("generation", NEW) if have == want else NEW

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"
 FOREIGN = "foreign"
-_METADATA_NAMES = {"receipt.json", "seal.json", "stats", "pylock.toml", os.path.basename(LEASE),
+_METADATA_NAMES = {"receipt.json", "manifest.json", "stats", "pylock.toml", os.path.basename(LEASE),
                    "pinned", "quarantined"}  # fmt: skip
 
 
@@ -54,7 +54,7 @@ class Observation:
         """The attributes in which the generation is not what its receipt and its seal say."""
         packages = self.receipt.packages if self.receipt else ()
         sealed = {f"package.{one.name}": one.identity() for one in packages}
-        told = ("file.", "package.", "moved")
+        told = ("file.", "package.", "relocated")
         state = self.state or {}
         have = {name: value for name, value in state.items() if name.startswith(told)}
         return [name for name in {**have, **sealed} if have.get(name) != sealed.get(name)]
@@ -97,7 +97,7 @@ def observe(spec: Venv) -> Observation:
         return Observation(store=store, state={"path": where, **rest})
     if where == PUBLISHED:
         # The path itself stands for "it leads where it should".
-        where = spec.path if receipt.generation == identifier else "half-made"
+        where = spec.path if receipt.generation == identifier else "incomplete"
     content, stale = _content(store.generation(receipt.generation), receipt, spec)
     content.update(_dangling_links(store.generation(receipt.generation), spec))
     state = {"path": where, **_facts(receipt), **content, **rest}
@@ -126,7 +126,7 @@ def published_state(store: Store) -> tuple[str, str | None]:
         there = os.path.isdir(store.generation(identifier))
         return (PUBLISHED if there else "dangling"), identifier
     if stat.S_ISDIR(found.st_mode) and not os.listdir(store.published):
-        return "empty folder", None
+        return "empty directory", None
     return FOREIGN, None
 
 
@@ -135,7 +135,7 @@ def _left_over(store: Store) -> dict[str, str]:
     names = find_unfinished(store)
     if has_stale_hold(store):
         names.append(hold.NAME)
-    return {f"leftover.{one}": "left over" for one in names}
+    return {f"unfinished.{one}": "unfinished" for one in names}
 
 
 def _receipt(store: Store, identifier: str | None, held: str) -> Receipt | None:
@@ -198,7 +198,7 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     plain = {f"package.{one.name}": one.identity() for one in receipt.packages}
     notes = {f"file.{path}": trouble for path, trouble in metadata_drift(root).items()}
     if receipt.path != root:
-        return {**plain, **notes, "moved": f"made at {receipt.path}"}, False
+        return {**plain, **notes, "relocated": f"made at {receipt.path}"}, False
     wrong, seal = _damage(root, receipt, spec.ignore)
     if not wrong:
         return {**plain, **notes}, bool(seal) and not receipt.loose
@@ -224,9 +224,9 @@ def _damage(
         return {}, {}
     from states.venv.integrity.drift import find_drift
 
-    seal = seals.load(root, receipt.seal)
+    seal = seals.load(root, receipt.manifest)
     if seal is None:
-        return {f"{METADATA_DIR}/seal.json": "edited"}, {}
+        return {f"{METADATA_DIR}/manifest.json": "modified"}, {}
     return find_drift(root, seal, ignore), seal
 
 

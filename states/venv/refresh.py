@@ -42,7 +42,7 @@ def refresh(spec: Venv, view: Observation, chosen: Selection) -> None:
         if not receipts.is_protected(view.root):
             return
         if view.stale:
-            seal = seals.load(view.root, view.receipt.seal) or {}
+            seal = seals.load(view.root, view.receipt.manifest) or {}
             update_stat_cache(view.root, seal, view.receipt.loose, spec.ignore)
         lock = chosen.lock.encode()
         if receipts.lock_text(view.root, view.receipt) != chosen.lock:

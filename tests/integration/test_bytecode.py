@@ -90,9 +90,14 @@ def test_gc_deletes_only_expired_cache_files(large_package_host: Host) -> None:
 
     dry_run = json.loads(large_package_host.run("gc", "--dry-run", "--json", "converge.toml").out)
 
-    assert dry_run["forgotten"] == 1
+    assert dry_run["expired_cache_files"] == 1
     assert declared.exists()
-    assert json.loads(large_package_host.run("gc", "--json", "converge.toml").out)["forgotten"] == 1
+    assert (
+        json.loads(large_package_host.run("gc", "--json", "converge.toml").out)[
+            "expired_cache_files"
+        ]
+        == 1
+    )
     assert not declared.exists()
     assert all(file.exists() for file in kept)
     large_package_host.assert_no_changes()

@@ -58,7 +58,7 @@ def test_command_runs_once_per_change(watched_host: Host) -> None:
     watched_host.apply_ok()
 
     assert plan["action"] == "update"
-    assert reasons(plan)["for.venv.app"] == "venv.app changed since it last succeeded"
+    assert reasons(plan)["trigger.venv.app"] == "venv.app changed since it last succeeded"
     assert runs(watched_host) == 2
     watched_host.assert_no_changes()
 
@@ -236,7 +236,7 @@ def test_command_runs_again_if_its_record_is_lost(watched_host: Host) -> None:
 
     plan = watched_host.plan().resource("command.restart")
     assert plan["action"] == "create"
-    assert "for.venv.app" in changes(plan)
+    assert "trigger.venv.app" in changes(plan)
     watched_host.apply_ok()
 
     assert runs(watched_host) == 2

@@ -154,7 +154,7 @@ def test_live_generation_without_receipt_works_until_replaced(host: Host) -> Non
 def test_verify_reports_a_missing_manifest(host: Host) -> None:
     host.declare(["alpha"])
     host.apply_ok()
-    (host.generation / ".converge/seal.json").unlink()
+    (host.generation / ".converge/manifest.json").unlink()
     assert host.run("verify", "converge.toml").code == 1
 
 

@@ -49,12 +49,12 @@ def redirect(to: str) -> Callable[[Path], None]:
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "deleted": (MODULE, Path.unlink, "missing"),
-    "edited": (MODULE, lambda path: path.write_text("import os\n"), "edited"),
-    "emptied": (MODULE, lambda path: os.truncate(path, 0), "edited"),
+    "edited": (MODULE, lambda path: path.write_text("import os\n"), "modified"),
+    "emptied": (MODULE, lambda path: os.truncate(path, 0), "modified"),
     "edited with the same size and time": (
         f"{SITE}/alpha/data/table.txt",
         same_size_and_times,
-        "edited",
+        "modified",
     ),
     "changed mode": (MODULE, lambda path: path.chmod(0o600), "mode 0600"),
     "setuid": ("bin/alpha", lambda path: path.chmod(0o4755), "mode 4755"),
@@ -64,10 +64,10 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "script of another interpreter": (
         "bin/alpha",
         lambda path: path.write_text("#!/bin/sh\nexec true\n"),
-        "edited",
+        "modified",
     ),
     "file replaced by a symlink": (MODULE, redirect("/etc/passwd"), "another kind of file"),
-    "redirected interpreter symlink": ("bin/python", redirect("/bin/true"), "edited"),
+    "redirected interpreter symlink": ("bin/python", redirect("/bin/true"), "modified"),
     "interpreter replaced by a script": (
         "bin/python",
         replace_by("#!/bin/sh\nexit 0\n"),
@@ -79,7 +79,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: path.write_text(
             path.read_text().replace("packages = false", "packages = true")
         ),
-        "edited",
+        "modified",
     ),
     "deleted startup hook": (f"{SITE}/zzz_converge_startup.pth", Path.unlink, "missing"),
     "deleted lease": (".converge/lease", Path.unlink, "missing"),
@@ -99,7 +99,7 @@ def test_damaged_file_is_reported_and_repaired(
 
     assert plan["action"] == "repair"
     assert set(changes(plan)) == {f"file.{path}", "generation"}
-    assert changes(plan)[f"file.{path}"] == (change, "as sealed")
+    assert changes(plan)[f"file.{path}"] == (change, "intact")
     assert applied_host.run_script("alpha") == "alpha 1.1"
 
 
@@ -177,7 +177,7 @@ FIFOS = {
     "METADATA": "site/beta-2.0.dist-info/METADATA",
     "RECORD": "site/beta-2.0.dist-info/RECORD",
     "receipt": ".converge/receipt.json",
-    "manifest": ".converge/seal.json",
+    "manifest": ".converge/manifest.json",
     "stat cache": ".converge/stats",
     "resolution": ".converge/pylock.toml",
     "unexpected package": "site/planted-1.dist-info/METADATA",

@@ -90,7 +90,7 @@ def test_vendored_metadata_is_an_ordinary_file(host_with_wheels: Host) -> None:
     reported = changes(host_with_wheels.assert_converges())
 
     site = f"file.{host_with_wheels.site.relative_to(host_with_wheels.generation)}"
-    assert reported[f"{site}/{vendored}"] == ("missing", "as sealed")
+    assert reported[f"{site}/{vendored}"] == ("missing", "intact")
     assert reported[f"{site}/service/_vendor/new-1.0.dist-info/METADATA"] == ("unexpected", None)
     assert not any(attribute.startswith("package.") for attribute in reported)
 
@@ -102,7 +102,7 @@ def test_missing_record_is_drift(applied_host: Host) -> None:
 
     (path,) = set(changes(plan)) - {"generation"}
     assert path.endswith("site-packages/beta-1.0.dist-info/RECORD")
-    assert changes(plan)[path] == ("missing", "as sealed")
+    assert changes(plan)[path] == ("missing", "intact")
 
 
 def test_duplicate_metadata_does_not_hide_damage(applied_host: Host) -> None:

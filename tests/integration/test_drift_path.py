@@ -87,7 +87,7 @@ def test_environment_moved_by_hand_is_rebuilt(host_with_wheels: Host) -> None:
     host_with_wheels.assert_no_changes()
 
     expected = f"made at {host_with_wheels.directory}/venvs/.app/generations"
-    assert str(changes(planned)["moved"][0]).startswith(expected)
+    assert str(changes(planned)["relocated"][0]).startswith(expected)
     assert planned["action"] == "repair"
     script = host_with_wheels.directory / "moved/app/bin/alpha"
     assert subprocess.run([script], capture_output=True, text=True).stdout == "alpha 1.1\n"
@@ -145,7 +145,7 @@ def test_adopted_directory_is_backed_up(host_with_wheels: Host) -> None:
 
     host_with_wheels.assert_converges()
 
-    (backup,) = host_with_wheels.store.glob("foreign-*")
+    (backup,) = host_with_wheels.store.glob("adopted-*")
     assert (backup / "data.txt").read_text() == "original"
 
 
@@ -156,7 +156,7 @@ def test_adopted_file_is_backed_up(host_with_wheels: Host) -> None:
 
     host_with_wheels.assert_converges()
 
-    (backup,) = host_with_wheels.store.glob("foreign-*")
+    (backup,) = host_with_wheels.store.glob("adopted-*")
     assert backup.read_text() == "original"
 
 

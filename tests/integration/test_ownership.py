@@ -146,7 +146,11 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
 
     assert done.code == 0, done.out
     assert open_host.run("gc", "converge.toml", "--keep", "0").code == 0
-    assert {entry.name for entry in open_host.store.iterdir()} <= {"former", "generations", "lock"}
+    assert {entry.name for entry in open_host.store.iterdir()} <= {
+        "previous",
+        "generations",
+        "lock",
+    }
 
 
 def test_huge_sparse_files_dont_stop_verify_or_repair(open_host: Host) -> None:
@@ -181,7 +185,7 @@ def test_owner_can_change_files_but_not_metadata(open_host: Host) -> None:
     for command in (
         ["mv", root / ".converge", root / "renamed"],
         ["touch", root / ".converge/stray"],
-        ["touch", root / ".converge/seal.json"],
+        ["touch", root / ".converge/manifest.json"],
         ["mv", root, f"{root}-renamed"],
     ):
         assert run_unprivileged(*command) != 0

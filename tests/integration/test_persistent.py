@@ -71,7 +71,7 @@ def test_missing_persistent_directory_is_drift(host_with_service: Host, name: st
 
     plan = host_with_service.assert_converges()
 
-    assert changes(plan)["file.etc/service"] == ("missing", "as sealed")
+    assert changes(plan)["file.etc/service"] == ("missing", "intact")
     assert (host_with_service.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
 
 
@@ -153,7 +153,7 @@ def test_redirected_persistent_symlink_is_drift(host_with_service: Host) -> None
 
     plan = host_with_service.assert_converges()
 
-    assert changes(plan)["file.etc/service"] == ("edited", "as sealed")
+    assert changes(plan)["file.etc/service"] == ("modified", "intact")
     assert (host_with_service.venv / "etc/service/service.conf").read_text() == "shipped = 1.0\n"
 
 

@@ -13,7 +13,7 @@ from engine.system.files import sha256
 from tests.integration.host import MINOR, Host
 
 SITE = f"lib/{MINOR}/site-packages"
-RECEIPT, MANIFEST = ".converge/receipt.json", ".converge/seal.json"
+RECEIPT, MANIFEST = ".converge/receipt.json", ".converge/manifest.json"
 Rows = dict[str, list[Any]]
 """Manifest entries by path: kind, mode, uid, gid, size, content, package."""
 
@@ -68,7 +68,7 @@ def test_verify_reports_files_that_differ_from_record(
     document = json.loads(done.out)
     (report,) = document["generations"]
     assert document["exit"] == {"code": 2, "class": "drift", "retryable": False}
-    assert report["damage"] == [{"path": path, "aspects": FORGED[forge]}]
+    assert report["damage"] == [{"path": path, "flags": FORGED[forge]}]
     assert done.code == 2
 
 
@@ -92,6 +92,8 @@ def forge_manifest(root: Path, forge: Callable[[Path, Rows], str]) -> str:
     )
     (root / MANIFEST).write_text(manifest)
     _, body = (root / RECEIPT).read_text().splitlines()
-    receipt = json.dumps({**json.loads(body), "seal": sha256(manifest.encode())}, sort_keys=True)
+    receipt = json.dumps(
+        {**json.loads(body), "manifest": sha256(manifest.encode())}, sort_keys=True
+    )
     (root / RECEIPT).write_text(f"{sha256(receipt.encode())}\n{receipt}\n")
     return changed_path

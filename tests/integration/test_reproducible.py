@@ -66,7 +66,7 @@ def content(venv: Path) -> dict[str, tuple[object, ...]]:
     root = venv.resolve()
     entries: dict[str, tuple[object, ...]] = {}
     for path, kind, mode, uid, gid, _, digest, package in json.loads(
-        (root / ".converge/seal.json").read_bytes()
+        (root / ".converge/manifest.json").read_bytes()
     ):
         value = _digest(root, path) if kind == "f" else digest
         entries[path] = (kind, mode, uid, gid, value, package)

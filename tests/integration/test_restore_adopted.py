@@ -34,7 +34,7 @@ def test_first_rollback_restores_the_adopted_directory(adopted_host: Host) -> No
 
     assert result.code == 0, result.err
     assert is_restored(adopted_host)
-    assert not list(adopted_host.store.glob("foreign-*"))
+    assert not list(adopted_host.store.glob("adopted-*"))
 
 
 def test_history_marks_the_current_directory(adopted_host: Host) -> None:
@@ -142,7 +142,7 @@ def test_adopt_command_fails_without_an_unmanaged_path(host_with_wheels: Host) -
 
 
 def test_rollback_to_an_adopted_backup_by_name(adopted_host: Host) -> None:
-    (backup,) = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
+    (backup,) = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["adopted"]
     adopted_host.declare(["alpha"], adopt=True)
     adopted_host.apply_ok()
 
@@ -159,7 +159,7 @@ def test_rollback_needs_a_name_if_several_backups_exist(adopted_host: Host) -> N
     adopted_host.venv.mkdir()
     (adopted_host.venv / "data.txt").write_text("other")
     adopted_host.apply_ok()
-    backups = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["foreign"]
+    backups = json.loads(adopted_host.run("history", FILE, "app", "--json").out)["adopted"]
 
     refused = adopted_host.run("rollback", FILE, "app")
 
@@ -175,7 +175,7 @@ def test_second_rollback_returns_to_the_newest_generation(adopted_host: Host) ->
     adopted_host.run("rollback", FILE, "app")
 
     assert os.path.basename(adopted_host.generation) == live
-    (backup,) = adopted_host.store.glob("foreign-*")
+    (backup,) = adopted_host.store.glob("adopted-*")
     assert (backup / "data.txt").read_text() == "original"
 
 

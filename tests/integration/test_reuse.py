@@ -41,7 +41,7 @@ def forge(generation: Path) -> None:
     root = str(generation)
     receipt = receipts.read(root)
     assert receipt is not None
-    manifest = seals.load(root, receipt.seal)
+    manifest = seals.load(root, receipt.manifest)
     assert manifest is not None
     (generation / RECORD).write_text(
         (generation / RECORD)
@@ -52,9 +52,9 @@ def forge(generation: Path) -> None:
     for path in (MODULE, RECORD):
         manifest[path] = seals.stat_entry(root, path, manifest[path].package)
     dumped = seals.dump(manifest)
-    (generation / ".converge/seal.json").write_bytes(dumped)
+    (generation / ".converge/manifest.json").write_bytes(dumped)
     packages = tuple(replace(package, record="") for package in receipt.packages)
-    receipts.write(replace(receipt, seal=sha256(dumped), packages=packages), root)
+    receipts.write(replace(receipt, manifest=sha256(dumped), packages=packages), root)
 
 
 def test_package_is_reused_from_another_venv(host_with_wheels: Host) -> None:

@@ -131,7 +131,7 @@ def test_held_generation_stays_if_interpreter_is_upgraded(host: Host) -> None:
 def test_status_shows_held_generation_without_drift(held: Host) -> None:
     assert held.check().code == 0
     (line,) = held.run("status", NAME).out.splitlines()
-    assert line.endswith("  as sealed  held")
+    assert line.endswith("  intact  held")
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
     assert (row["held"], row["drift"]) == (True, [])
 
@@ -189,7 +189,7 @@ def test_status_and_check_agree_on_held_generation(
 
     assert held.check().code == 0
     assert (row["held"], row["drift"]) == (True, [])
-    assert printed.rstrip().endswith("as sealed  held")
+    assert printed.rstrip().endswith("intact  held")
     assert held.run("rollback", NAME, "app", "--release").code == 0
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
     assert (row["held"], row["drift"]) == (False, ["declaration changed since"])
@@ -220,7 +220,7 @@ def test_interrupted_rollback_leaves_no_hold(host: Host) -> None:
 
     plan = host.assert_converges()
 
-    assert set(changes(plan)) == {"leftover.held"}
+    assert set(changes(plan)) == {"unfinished.held"}
     assert not (host.store / "held").is_symlink()
     host.venv.unlink()
     host.apply_ok()
@@ -300,7 +300,7 @@ def test_rollback_skips_the_repaired_generation(host: Host) -> None:
 @pytest.mark.parametrize("loss", ["missing", "nonsense", "out of date"])
 def test_rollback_without_record_selects_newest_previous(host: Host, loss: str) -> None:
     apply_versions(host, "1.0", "2.0", "1.0", "3.0", keep=2)
-    record = host.store / "former"
+    record = host.store / "previous"
     recorded = str(record.readlink())
     record.unlink()
     if loss == "nonsense":
@@ -316,7 +316,7 @@ def test_rollback_without_record_selects_newest_previous(host: Host, loss: str) 
 
 def test_rollback_skips_a_deleted_generation(host: Host) -> None:
     apply_versions(host, "1.0", "2.0", "1.0", "3.0", keep=2)
-    recorded = str((host.store / "former").readlink()).partition(":")[0]
+    recorded = str((host.store / "previous").readlink()).partition(":")[0]
     shutil.rmtree(host.store / "generations" / recorded)
 
     roll_back(host)

@@ -75,7 +75,7 @@ def test_mount_at_the_venv_path_is_reported_as_busy(host_with_wheels: Host) -> N
 
     assert refused.code == 1
     assert refused.first["error"]["message"].endswith(f"busy: `{host_with_wheels.venv}`")
-    assert list(host_with_wheels.store.glob("foreign-*")) == []
+    assert list(host_with_wheels.store.glob("adopted-*")) == []
 
 
 def test_undeletable_unfinished_files_dont_stop_apply(host_with_wheels: Host) -> None:
@@ -267,9 +267,9 @@ def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None
     assert (host_with_wheels.store / unfinished[0]).is_dir()
     done = host_with_wheels.run("gc", "converge.toml", "--json")
 
-    assert json.loads(planned.out)["leftovers"] == {"venv.app": unfinished}
+    assert json.loads(planned.out)["unfinished"] == {"venv.app": unfinished}
     assert f"- venv.app {unfinished[0]}, left by an interrupted run, would be removed\n" in printed
-    assert json.loads(done.out)["leftovers"] == {"venv.app": unfinished}
+    assert json.loads(done.out)["unfinished"] == {"venv.app": unfinished}
     assert not any((host_with_wheels.store / name).exists() for name in unfinished)
     assert host_with_wheels.run("gc", "converge.toml").out == "nothing to remove\n"
 

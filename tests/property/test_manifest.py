@@ -41,7 +41,7 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
         with open(os.path.join(os.fsencode([root, site][index % 2]), name), "wb") as stream:
             stream.write(name)
     manifest = {path: manifests.stat_entry(root, path) for path, _ in manifests.walk(root)}
-    Path(root, METADATA_DIR, "seal.json").write_bytes(manifests.dump(manifest))
+    Path(root, METADATA_DIR, "manifest.json").write_bytes(manifests.dump(manifest))
     Path(root, METADATA_DIR, "stats").write_bytes(
         manifests.pack_stats(root, manifests.stat_paths(manifest, ()))
     )
@@ -51,7 +51,7 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
 @given(NAMES)
 def test_manifest_survives_a_round_trip(directory: Path, names: list[bytes]) -> None:
     root = _create_generation(directory, names)
-    data = Path(root, METADATA_DIR, "seal.json").read_bytes()
+    data = Path(root, METADATA_DIR, "manifest.json").read_bytes()
     manifest = manifests.load(root, sha256(data))
     assert manifest is not None
     assert {os.path.basename(os.fsencode(path)) for path in manifest} >= {*names}

@@ -96,7 +96,7 @@ def _estimate(chosen: Selection, views: Iterable[Observation]) -> tuple[int, int
         if view.receipt is None:
             continue
         sealed: dict[str, list[int]] = {}
-        for entry in (seals.load(view.root, view.receipt.seal) or {}).values():
+        for entry in (seals.load(view.root, view.receipt.manifest) or {}).values():
             sealed.setdefault(entry.package, []).append(-(-int(entry.size) // _BLOCK) * _BLOCK)
         for one in view.receipt.packages:
             known.setdefault((one.name, one.content), sealed.get(one.name, []))

@@ -40,7 +40,7 @@ def write_metadata(env: Verified) -> tuple[Receipt, Manifest]:
     manifest["."] = manifests.stat_entry(root, ".")
     dumped = manifests.dump(manifest)
     loose = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
-    for name, data in (("seal.json", dumped), ("pylock.toml", selection.lock.encode())):
+    for name, data in (("manifest.json", dumped), ("pylock.toml", selection.lock.encode())):
         with _open_new(root, f"{METADATA_DIR}/{name}") as stream:
             stream.write(data)
     with _open_new(root, f"{METADATA_DIR}/stats") as stream:
@@ -49,7 +49,7 @@ def write_metadata(env: Verified) -> tuple[Receipt, Manifest]:
         generation=os.path.basename(root),
         path=root,
         created=timestamps.now(),
-        engine=__version__,
+        converge_version=__version__,
         declared=spec.declared,
         inputs=spec.inputs,
         settings=settings_digest(spec),
@@ -61,7 +61,7 @@ def write_metadata(env: Verified) -> tuple[Receipt, Manifest]:
         mode=spec.mode,
         packages=inspection.packages,
         lock=sha256(selection.lock.encode()),
-        seal=sha256(dumped),
+        manifest=sha256(dumped),
         loose=loose,
     )
     return receipt, manifest

@@ -45,7 +45,7 @@ def copy_reusable(
             continue
         have = {one.name: one for one in receipt.packages}
         useful = [one for one in wanted if one.name not in taken and _same(one, have.get(one.name))]
-        seal = seals.load(view.root, receipt.seal) if useful else None
+        seal = seals.load(view.root, receipt.manifest) if useful else None
         if seal is None:
             continue
         progress.step(f"taking from {receipt.generation} what is the same: {len(useful)}")

@@ -1,6 +1,6 @@
 """Which generation was live before: the order in which they were made does not tell.
 
-A note, the symlink `former` in the store, names the one that was replaced and the one that
+A note, the symlink `previous` in the store, names the one that was replaced and the one that
 took its place. It is a hint: one that does not speak of what is live, as a killed run may
 leave it, says nothing, and then the newest of those made before is taken for the former one.
 """
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.layout import Store
 
-NAME = "former"
+NAME = "previous"
 """The name of the note in the store."""
 
 

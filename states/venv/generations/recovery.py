@@ -7,7 +7,7 @@ unfinished:
 * a generation without a receipt, unless it is live. A live generation had a receipt once, so
   it is damaged instead, and counts as unfinished as soon as another one is published.
 * `trash-…`, `next-…`, and `.next-…`: entries that were being deleted or published.
-* `foreign-…`, if it is a symlink: one half of an exchange with the published path.
+* `adopted-…`, if it is a symlink: one half of an exchange with the published path.
 * a hold that another live generation overrides: see `hold.effective`.
 
 No live path depends on any of them. An entry that can't be deleted is renamed to `stuck-…`, so
@@ -59,7 +59,7 @@ def find_unfinished(store: Store) -> list[str]:
         if name != live and not is_finished(store, name)
     ]
     for name in sorted_names(store.root):
-        unused = name.startswith("foreign-") and os.path.islink(f"{store.root}/{name}")
+        unused = name.startswith("adopted-") and os.path.islink(f"{store.root}/{name}")
         if unused or name.startswith(_SCRATCH):
             unfinished.append(name)
     return [relative for relative in unfinished if not _is_in_use(store, relative)]

@@ -3,9 +3,9 @@
 PATH                      → .NAME/generations/ID, relative
 .NAME/lock                held by the one engine that works here
 .NAME/generations/ID/     a generation; counts for nothing without its receipt
-.NAME/held, former        notes: what is held, and what was live before what
+.NAME/held, previous      notes: what is held, and what was live before what
 .NAME/persistent/         folders that live on across generations
-.NAME/foreign-…           what another tool had made, and was replaced
+.NAME/adopted-…           what another tool had made, and was replaced
 .NAME/trash-…, next-…     what is being removed, what is being put in place
 """
 
@@ -43,7 +43,7 @@ def list_generations(store: Store) -> list[str]:
 
 def list_adopted(store: Store) -> list[str]:
     """Return the names of what is kept of another tool's making: folders, seldom a file."""
-    kept = [name for name in sorted_names(store.root) if name.startswith("foreign-")]
+    kept = [name for name in sorted_names(store.root) if name.startswith("adopted-")]
     return [name for name in kept if _is_content(f"{store.root}/{name}")]
 
 
@@ -112,7 +112,7 @@ def publish(store: Store, generation: Generation) -> None:
     parent = os.path.dirname(store.published)
     # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
     foreign = _is_content(store.published)
-    aside = f"{store.root}/{'foreign' if foreign else 'next'}-{_chance()}"
+    aside = f"{store.root}/{'adopted' if foreign else 'next'}-{_chance()}"
     target = os.path.relpath(generation.root, parent)
     try:
         replace_symlink(target, store.published, aside, exchange=foreign)

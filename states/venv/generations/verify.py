@@ -38,7 +38,7 @@ def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Itera
                 "generation": identifier,
                 "published": identifier == live,
                 "files": count,
-                "damage": [{"path": path, "aspects": found[path]} for path in sorted(found)],
+                "damage": [{"path": path, "flags": found[path]} for path in sorted(found)],
                 "error": error,
             }
 
@@ -49,7 +49,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
     if receipt.path != root:
         return {}, 0, f"it was made at `{receipt.path}`, and works only there"
-    seal = seals.load(root, receipt.seal)
+    seal = seals.load(root, receipt.manifest)
     if seal is None:
         return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:

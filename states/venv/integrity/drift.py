@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_drift(root: str, seal: Manifest, ignore: tuple[str, ...]) -> dict[str, str]:
-    """Return what is wrong by path: `missing`, `unexpected`, `edited`, `mode 0600`, `owner 0:5`."""
+    """Return what is wrong by path: `missing`, `unexpected`, `modified`, `mode 0600` and so on."""
     changed, added = compare_to_manifest(root, seal, ignore, seals.load_stats(root))
     troubles = {path: _describe(seal[path], now) for path, now in changed.items()}
     return troubles | dict.fromkeys(added, "unexpected")
@@ -129,7 +129,7 @@ def _describe(sealed: Entry, now: Entry | None) -> str:
         return f"mode {now.mode:04o}"
     if (now.uid, now.gid) != (sealed.uid, sealed.gid):
         return f"owner {now.uid}:{now.gid}"
-    return "edited"
+    return "modified"
 
 
 def _foreign_packages(

@@ -1,6 +1,6 @@
 """Every file of a generation, as it was when it was finished.
 
-The seal itself (`seal.json`) holds path, kind, mode, owner, size and SHA-256 of each
+The seal itself (`manifest.json`) holds path, kind, mode, owner, size and SHA-256 of each
 entry. Beside it lies `stats`, a mere memory of how each entry's stat looked, made for
 speed: while that agrees, nothing has been touched since, for whatever touches a file or
 adds a name to a folder moves a ctime. Where it disagrees, content decides: a venv that
@@ -31,7 +31,7 @@ _fields = attrgetter(
 )
 _WIDTH = 7
 _HALF = 1 << 63
-INTACT = "as sealed"
+INTACT = "intact"
 """What a plan says a damaged file is to become."""
 
 
@@ -49,7 +49,7 @@ _Group = tuple[bytes, list[bytes]]
 
 
 def dump(seal: Mapping[str, Entry]) -> bytes:
-    """Return the bytes of `seal.json`: one row an entry, sorted by path."""
+    """Return the bytes of `manifest.json`: one row an entry, sorted by path."""
     rows = [[path, *entry] for path, entry in sorted(seal.items())]
     return json.dumps(rows, separators=(",", ":")).encode()
 
@@ -57,7 +57,7 @@ def dump(seal: Mapping[str, Entry]) -> bytes:
 def load(root: str, digest: str) -> Manifest | None:
     """Read the seal of a generation; `None` if it is not what its receipt says."""
     try:
-        data = read_regular_file(f"{root}/{METADATA_DIR}/seal.json")
+        data = read_regular_file(f"{root}/{METADATA_DIR}/manifest.json")
     except OSError:
         return None
     if sha256(data) != digest:
@@ -68,7 +68,7 @@ def load(root: str, digest: str) -> Manifest | None:
 def stat_paths(seal: Iterable[str], loose: Iterable[str]) -> list[str]:
     """Return the paths whose stat is remembered: all but loose folders, and the seal itself."""
     skipped = set(loose)
-    return [*(path for path in seal if path not in skipped), f"{METADATA_DIR}/seal.json"]
+    return [*(path for path in seal if path not in skipped), f"{METADATA_DIR}/manifest.json"]
 
 
 def pack_stats(root: str, paths: Iterable[str]) -> bytes:

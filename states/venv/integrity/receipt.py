@@ -63,7 +63,7 @@ class Receipt:
     """Absolute path of the generation: its scripts carry it, so it is valid only there."""
     created: str
     """UTC, ISO 8601; for people, never for decisions."""
-    engine: str
+    converge_version: str
     declared: str
     """The file and the address that declared it, for people."""
     inputs: str
@@ -80,7 +80,7 @@ class Receipt:
     packages: tuple[Package, ...]
     lock: str
     """SHA-256 of the resolution beside it."""
-    seal: str
+    manifest: str
     """SHA-256 of the seal beside it."""
     loose: tuple[str, ...] = ()
     """Folders that hold ignored things: what is in them is compared name by name."""

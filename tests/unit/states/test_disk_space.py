@@ -79,8 +79,8 @@ def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -
     data = dump(manifest)
     root = Path(store.generation("000001-aaaaaaaa"))
     (root / ".converge").mkdir(parents=True)
-    (root / ".converge/seal.json").write_bytes(data)
-    receipt = make_receipt(generation="000001-aaaaaaaa", packages=packages, seal=sha256(data))
+    (root / ".converge/manifest.json").write_bytes(data)
+    receipt = make_receipt(generation="000001-aaaaaaaa", packages=packages, manifest=sha256(data))
     return Observation(store=store, state={}, receipt=receipt)
 
 

@@ -65,8 +65,8 @@ SCRIPT = "bin/web"
 CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
     "nothing": (lambda _root: None, {}),
     "time": (lambda root: os.utime(root / SCRIPT, (1, 1)), {}),
-    "content": (lambda root: (root / SCRIPT).write_text("#!/bin/ls\n"), {SCRIPT: "edited"}),
-    "size": (lambda root: (root / SCRIPT).write_text(""), {SCRIPT: "edited"}),
+    "content": (lambda root: (root / SCRIPT).write_text("#!/bin/ls\n"), {SCRIPT: "modified"}),
+    "size": (lambda root: (root / SCRIPT).write_text(""), {SCRIPT: "modified"}),
     "mode": (lambda root: (root / SCRIPT).chmod(0o600), {SCRIPT: "mode 0600"}),
     "setuid": (lambda root: (root / SCRIPT).chmod(0o4755), {SCRIPT: "mode 4755"}),
     "missing": (lambda root: (root / SCRIPT).unlink(), {SCRIPT: "missing"}),
@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
     ),
     "target": (
         lambda root: _replace(root / "lib64", lambda link: link.symlink_to("share")),
-        {"lib64": "edited"},
+        {"lib64": "modified"},
     ),
     "new file": (lambda root: (root / "bin/new").touch(), {"bin/new": "unexpected"}),
     "new directory": (lambda root: (root / "new").mkdir(), {"new": "unexpected"}),
@@ -198,16 +198,16 @@ def test_by_package_without_drift_lists_packages(root: Path) -> None:
 
 def test_by_package_reports_changed_file_beside_its_package(root: Path) -> None:
     """The package itself is still installed."""
-    drift = {f"{SITE}/web/__init__.py": "edited"}
+    drift = {f"{SITE}/web/__init__.py": "modified"}
     attributes = by_package(drift, _manifest(root), RECEIPT, str(root))
-    assert attributes == {"package.web": "1.0", f"file.{SITE}/web/__init__.py": "edited"}
+    assert attributes == {"package.web": "1.0", f"file.{SITE}/web/__init__.py": "modified"}
 
 
 def test_by_package_without_metadata_is_a_missing_package(root: Path) -> None:
     """Its other files aren't listed, those of the environment are."""
-    drift = {f"{INFO}/METADATA": "missing", "bin/web": "edited", "lib64": "edited"}
+    drift = {f"{INFO}/METADATA": "missing", "bin/web": "modified", "lib64": "modified"}
     attributes = by_package(drift, _manifest(root), RECEIPT, str(root))
-    assert attributes == {"file.lib64": "edited"}
+    assert attributes == {"file.lib64": "modified"}
 
 
 def _install(root: Path, name: str, version: str) -> None:

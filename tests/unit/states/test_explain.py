@@ -63,7 +63,7 @@ def test_each_package_change_has_its_own_reason() -> None:
 def test_unexpected_file_differs_from_a_modified_one() -> None:
     """Both have a reason."""
     unexpected = _reason(Case(attribute="file.a", before="unexpected"), receipt=PUBLISHED)
-    modified = _reason(Case(attribute="file.a", before="edited"), receipt=PUBLISHED)
+    modified = _reason(Case(attribute="file.a", before="modified"), receipt=PUBLISHED)
     assert unexpected
     assert modified
     assert unexpected != modified

@@ -26,7 +26,7 @@ def make_receipt(**fields: Any) -> Receipt:
         "generation": "000001-aa",
         "path": "/srv/.web/generations/000001-aa",
         "created": "2026-01-01T00:00:00Z",
-        "engine": "0.1.0",
+        "converge_version": "0.1.0",
         "declared": "site.toml venv.web",
         "inputs": "",
         "settings": "",
@@ -38,6 +38,6 @@ def make_receipt(**fields: Any) -> Receipt:
         "mode": "0755",
         "packages": (),
         "lock": "",
-        "seal": "",
+        "manifest": "",
     }
     return Receipt(**{**defaults, **fields})
