@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import tomli
 
 from engine import errors
-from engine.cli.commands import COMMANDS
+from engine.cli.command import load_command
 from engine.declaration.json_schema import declaration_schema, output_schema
 from engine.declaration.validate import key_of
 from engine.frozen import REQUIRED, fields
 from engine.output import report_schema
 from engine.settings import Settings
-from states.__main__ import build_registry
-from states.commands import commands
+from states.__main__ import COMMANDS, build_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,13 +75,13 @@ def pages() -> dict[Path, str]:
 
 def every_command() -> dict[str, Command]:
     """Return all commands by name, in the order of the overview."""
-    return {command.name: command for command in (*COMMANDS, *commands(""))}
+    return {name: load_command(COMMANDS, name) for name in COMMANDS}
 
 
 def parser_of(command: Command) -> argparse.ArgumentParser:
     """Return the parser of a command's own arguments."""
     parser = argparse.ArgumentParser(f"converge {command.name}", add_help=False, allow_abbrev=False)
-    command.options(parser)
+    command.add_arguments(parser)
     return parser
 
 

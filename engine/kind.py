@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from engine.diff import Change, State
+    from engine.display import Display
 
 Spec = TypeVar("Spec")
 Dependencies: TypeAlias = "Mapping[str, State | None]"
@@ -62,6 +63,8 @@ class Kind(Protocol[Spec]):
     declared: frozenset[str]
     """Attributes that only a new declaration changes. If none of them differs, the resource
     has drifted and the action is `repair`."""
+    display: Display
+    """How reports for people show the attributes."""
 
     def normalize(self, spec: Spec, inputs: Inputs) -> Spec:
         """Return the spec with absolute paths and with the content of the files it names.

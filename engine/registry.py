@@ -6,9 +6,14 @@ from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.kind import AnyKind
+    from engine.result import Result
+
+
+def _no_notices(_results: Sequence[Result]) -> Iterable[str]:
+    return ()
 
 
 @frozen
@@ -18,3 +23,6 @@ class KindRegistry:
     kinds: Mapping[str, AnyKind]
     defaults_kind: str
     """The kind that `[defaults]` applies to."""
+    notices: Callable[[Sequence[Result]], Iterable[str]] = _no_notices
+    """Returns messages about a whole run that require no action. Called once at its end, and
+    only if no resource failed."""

@@ -1,4 +1,4 @@
-"""The composition root: which kinds there are, handed to the engine's command line."""
+"""The composition root: hands the kinds and the commands to the engine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,37 @@ import gc
 import os
 import sys
 
-from engine.cli.commands import COMMANDS
-from engine.cli.main import main as run
+from engine.cli import commands as engine_commands
+from engine.cli.main import main as run_command
 from engine.registry import KindRegistry
+from states import commands as states_commands
 from states.command import CommandKind
-from states.commands import commands
 from states.interpreter.kind import InterpreterKind
 from states.link import LinkKind
 from states.venv.kind import VenvKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from engine.cli.command import CommandTable
+    from engine.result import Result
     from engine.settings import Settings
+
+COMMANDS: CommandTable = {**engine_commands.COMMANDS, **states_commands.COMMANDS}
 
 
 def build_registry(settings: Settings) -> KindRegistry:
-    """Make the kinds for one run."""
+    """Create the kinds for one run."""
+
+    def notices(results: Sequence[Result]) -> Iterable[str]:
+        if not settings.upgrade:
+            return ()
+        # Imported here: only a run with `--upgrade-package` needs it.
+        from states.venv.resolve.upgrades import reported_packages, unknown_upgrades
+
+        return unknown_upgrades(settings.upgrade, reported_packages(results))
+
     return KindRegistry(
         kinds={
             "interpreter": InterpreterKind(settings),
@@ -30,13 +45,14 @@ def build_registry(settings: Settings) -> KindRegistry:
             "command": CommandKind(settings),
         },
         defaults_kind="venv",
+        notices=notices,
     )
 
 
-def _in_utf8() -> None:
-    """Start anew where the locale has other bytes for the names of files: one path is one path.
+def _restart_in_utf8() -> None:
+    """Restart the interpreter in UTF-8 mode if the locale decodes file names differently.
 
-    What people read stays as their locale has it.
+    Each path then has one spelling. Standard streams keep the encoding of the locale.
     """
     encoding = sys.getfilesystemencoding()
     if encoding != "utf-8":
@@ -45,14 +61,12 @@ def _in_utf8() -> None:
 
 
 def main() -> int:
-    """Run the command."""
-    _in_utf8()
-    # By default all that was imported is walked again and again: a tenth of a small apply.
+    """Run the command line."""
+    _restart_in_utf8()
+    # With the default threshold, the collector traverses all imported objects again and again,
+    # which takes a tenth of the time of a small apply.
     gc.set_threshold(100_000)
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    # The verbs of a run with nothing to do are the engine's: others are not imported for it.
-    extra = () if any(word == verb.name for verb in COMMANDS) else commands(word)
-    return run(build_registry, extra)
+    return run_command(build_registry, COMMANDS)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import os
 
 from engine import progress
+from engine.display import Display, Group
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import computed, field, frozen, replace
 from engine.system.files import make_private_dir, sha256, write_atomic
@@ -47,6 +48,7 @@ class CommandKind:
 
     spec = Command
     immutable: frozenset[str] = frozenset()
+    display = Display(groups=(Group("trigger.", "changed"),), hidden=frozenset({"succeeded"}))
     declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 from contextlib import suppress
 
+from engine.display import Display
 from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
 from engine.system.files import fsync_dir, make_dirs, symlink
@@ -44,6 +45,7 @@ class LinkKind:
 
     spec = Link
     immutable: frozenset[str] = frozenset()
+    display = Display(hidden=frozenset({"target"}))
     declared: frozenset[str] = frozenset()
 
     def normalize(self, spec: Link, inputs: Inputs) -> Link:

@@ -1,4 +1,4 @@
-"""A word of the command line: how it is called and what it does."""
+"""One command of the command line, and the function that imports it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,47 @@ from engine.frozen import frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from engine.registry import KindRegistry
     from engine.settings import Settings
 
     BuildRegistry: TypeAlias = Callable[[Settings], KindRegistry]
-    """The composition root: makes the kinds for one run."""
+    """The composition root: creates the kinds for one run."""
+
+    CommandTable: TypeAlias = Mapping[str, str]
+    """The module of each command, by name, in the order of the overview."""
+
+
+GROUPS = ("Main commands", "Inspection", "Generations", "Declaration", "Other commands")
+"""The headings of the overview, in order."""
 
 
 @frozen
 class Command:
-    """One verb. `run` gets the parsed arguments and the composition root; returns the exit code."""
+    """A command, with all that its help shows."""
 
     name: str
     summary: str
-    """One line for the overview."""
-    options: Callable[[ArgumentParser], None]
+    """One line for the overview: an imperative without a period."""
+    add_arguments: Callable[[ArgumentParser], None]
+    """Called only if the command runs, or if its help or completions are generated."""
     run: Callable[[Namespace, BuildRegistry], int]
+    """Takes the parsed arguments and the composition root. Returns the exit code."""
+    group: str = "Other commands"
+    """One of `GROUPS`."""
+    description: str = ""
+    """Help below the summary: complete sentences, in lines of at most 90 characters."""
+    examples: tuple[str, ...] = ()
+    """Command lines without a prompt."""
+    exit_codes: tuple[tuple[str, str], ...] = ()
+    """Exit codes that differ from those of other commands, each with its condition."""
+
+
+def load_command(commands: CommandTable, name: str) -> Command:
+    """Import the module of one command, and return its `COMMAND`."""
+    # The call that `importlib.import_module` makes, without the import of `importlib`.
+    module = __import__(commands[name], fromlist=["COMMAND"])
+    command: Command = module.COMMAND
+    return command

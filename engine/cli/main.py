@@ -1,21 +1,19 @@
-"""The command line: which verb, with what; every error becomes words and an exit code."""
+"""The entry point: run one command, and turn every error into a message and an exit code."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from contextlib import redirect_stdout
 
-from engine import __version__, progress
+from engine import progress
 from engine.cli.commands import COMMANDS
-from engine.cli.options import EVERYTHING
+from engine.cli.parser import parse_arguments
 from engine.errors import (
     ConvergeError,
     InternalError,
     Interrupted,
-    UsageError,
     from_os_error,
     process_limit_error,
 )
@@ -23,70 +21,90 @@ from engine.redaction import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
-    from typing import NoReturn, TextIO
+    from typing import TextIO
 
-    from engine.cli.command import BuildRegistry, Command
+    from engine.cli.command import BuildRegistry, CommandTable
     from engine.output.report_schema import ProblemReport
 
-_ABOUT = """\
-usage: converge VERB [OPTION…] FILE…
 
-Makes what a TOML declaration says, and nothing else, be so.
-
-{verbs}
-
-`converge VERB --help` tells more. FILE is a TOML file, a folder (every `*.toml` in it),
-or `-` for standard input (TOML or JSON).
-"""
-
-
-class _Help(argparse.HelpFormatter):
-    """Of a fixed width: asking the terminal costs an import on every run."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=96)
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse exits with 2 on wrong usage, which means "drift" here: raise instead."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` tells how it is called")
-
-
-class _Result(io.StringIO):
-    """All that goes to standard output: printed at the end, when the exit code is known."""
+class _Output(io.StringIO):
+    """Collects standard output. It is printed at the end, when the exit code is known."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
 
     def isatty(self) -> bool:
-        """Tell who will read it."""
+        """Return whether the real standard output is a terminal."""
         return self.stream.isatty()
 
 
+class _Invocation:
+    """The arguments of one call: as parsed, or as far as they are known after a usage error."""
+
+    def __init__(self, argv: Sequence[str] | None) -> None:
+        self.argv = list(sys.argv[1:] if argv is None else argv)
+        self.arguments: Namespace | None = None
+
+    @property
+    def command(self) -> str:
+        """The name of the command."""
+        if self.arguments is None:
+            return self.argv[0] if self.argv else ""
+        return str(self.arguments.command)
+
+    @property
+    def as_json(self) -> bool:
+        """Whether to print JSON."""
+        if self.arguments is None:
+            return "--json" in self.argv
+        return getattr(self.arguments, "json", False)
+
+    @property
+    def color(self) -> str:
+        """The value of `--color`."""
+        if self.arguments is not None:
+            return getattr(self.arguments, "color", "auto")
+        for argument, value in zip(self.argv, [*self.argv[1:], ""], strict=True):
+            if argument == "--color":
+                return value
+            if argument.startswith("--color="):
+                return argument.removeprefix("--color=")
+        return "auto"
+
+
 def main(
-    compose: BuildRegistry,
-    extra: Sequence[Command] = (),
+    build_registry: BuildRegistry,
+    commands: CommandTable = COMMANDS,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Run one verb and return the exit code."""
-    # What we make must not depend on who calls; kinds set stricter modes themselves.
+    """Run one command.
+
+    Args:
+        build_registry: The composition root. Called if the command needs the kinds.
+        commands: All commands.
+        argv: The arguments without the program name. The default is that of the process.
+
+    Returns:
+        The exit code.
+
+    """
+    # The modes of created files must not depend on the caller. Kinds set stricter modes.
     os.umask(0o022)
-    _open_missing()
-    words = list(sys.argv[1:] if argv is None else argv)
-    result = _Result(sys.stdout)
-    with redirect_stdout(result):
-        code = _attempt(words, {verb.name: verb for verb in (*COMMANDS, *extra)}, compose)
+    _open_missing_streams()
+    invocation = _Invocation(argv)
+    output = _Output(sys.stdout)
+    with redirect_stdout(output):
+        code = _attempt(invocation, commands, build_registry)
     try:
-        _print(result.getvalue(), as_json="--json" in words)
+        _print(output.getvalue(), as_json=invocation.as_json)
     except BrokenPipeError:
-        _mute(sys.stdout)  # whoever read has gone; what came of the work stays true
+        _mute(sys.stdout)  # The reader has exited. The result of the run stays the same.
     except OSError as error:
         _mute(sys.stdout)
-        code = _tell(words, from_os_error(error), as_json=False)
+        code = _report_error(invocation, from_os_error(error), as_json=False)
     try:
         sys.stderr.flush()
     except OSError:
@@ -94,8 +112,8 @@ def main(
     return code
 
 
-def _open_missing() -> None:
-    """Let standard streams that were closed lead nowhere, lest another file be taken for one."""
+def _open_missing_streams() -> None:
+    """Open `/dev/null` for closed standard streams, so that no other file gets their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)
@@ -104,68 +122,54 @@ def _open_missing() -> None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
 
 
-def _attempt(words: list[str], verbs: dict[str, Command], compose: BuildRegistry) -> int:
-    as_json = "--json" in words
+def _attempt(invocation: _Invocation, commands: CommandTable, build_registry: BuildRegistry) -> int:
+    """Parse the arguments and run the command; report any error, and return the exit code."""
+    error: ConvergeError
     try:
-        return _dispatch(words, verbs, compose)
-    except SystemExit as left:
-        return int(left.code or 0)  # argparse has printed help
+        arguments = invocation.arguments = parse_arguments(invocation.argv, commands)
+        try:
+            return int(arguments.run(arguments, build_registry))
+        finally:
+            progress.close()
+    except SystemExit as system_exit:
+        return int(system_exit.code or 0)  # argparse has printed the help.
     except KeyboardInterrupt:
-        # Verbs whose work takes long listen for signals; in the others this is as safe.
-        stopped = Interrupted("stopped by SIGINT; just run it again")
-        return _tell(words, stopped, as_json)
-    except ConvergeError as error:
-        return _tell(words, error, as_json)
-    except OSError as error:
-        return _tell(words, from_os_error(error), as_json)
-    except Exception as error:
-        if str(error) == "can't start new thread":  # CPython has no class for it
-            return _tell(words, process_limit_error(), as_json)
-        import traceback
-
-        progress.write_stderr(redact(traceback.format_exc()))
-        bug = InternalError("this is a bug in converge; please report it with its traceback")
-        return _tell(words, bug, as_json)
+        # Long-running commands handle signals. In all others, an interruption is as safe.
+        error = Interrupted("interrupted by SIGINT; to continue, run the command again")
+    except ConvergeError as converge_error:
+        error = converge_error
+    except OSError as os_error:
+        error = from_os_error(os_error)
+    except Exception as unexpected:
+        error = _unexpected(unexpected)
+    return _report_error(invocation, error, as_json=invocation.as_json)
 
 
-def _dispatch(words: list[str], verbs: dict[str, Command], compose: BuildRegistry) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        listed = "\n".join(f"  {verb.name:10} {verb.summary}" for verb in verbs.values())
-        print(_ABOUT.format(verbs=listed))
-        return 0
-    if words[0] == "--version":
-        print(__version__)
-        return 0
-    verb = verbs.get(words[0])
-    if verb is None:
-        from engine.declaration.validate import suggest
+def _unexpected(error: Exception) -> ConvergeError:
+    """Print the traceback of an unexpected exception, and return the error to report."""
+    if str(error) == "can't start new thread":  # CPython has no class for it.
+        return process_limit_error()
+    import traceback
 
-        hint = suggest(words[0], verbs) or f"verbs are {', '.join(verbs)}"
-        raise UsageError(f"unknown verb `{words[0]}`", hint=hint)
-    parser = _Parser(
-        prog=f"converge {verb.name}",
-        description=verb.summary,
-        allow_abbrev=False,
-        formatter_class=_Help,
-    )
-    verb.options(parser)
-    # A bare `--upgrade` must not swallow the file that follows it.
-    arguments = [f"--upgrade={EVERYTHING}" if word == "--upgrade" else word for word in words[1:]]
-    try:
-        return verb.run(parser.parse_args(arguments), compose)
-    finally:
-        progress.close()
+    progress.write_stderr(redact(traceback.format_exc()))
+    return InternalError("this is a bug in converge; please report it with its traceback")
 
 
-def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
+def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: bool) -> int:
+    """Print an error on standard error, and with `as_json` also as the result.
+
+    Returns:
+        The exit code.
+
+    """
+    # Imported here: a run without an error doesn't need them.
     from engine.cli.options import use_color
     from engine.declaration.diagnostics import DeclarationError
     from engine.output.report import build_failure, to_json
     from engine.output.text import Paint, format_error
 
-    command = words[0] if words else ""
-    code = 1 if command == "check" else error.code
-    paint = Paint(use_color(_color_option(words), sys.stderr))
+    code = 1 if invocation.command == "check" else error.code
+    paint = Paint(use_color(invocation.color, sys.stderr))
     problems: list[ProblemReport] = []
     if isinstance(error, DeclarationError):
         from engine.output.snippets import diagnostic_reports, format_diagnostics
@@ -175,24 +179,14 @@ def _tell(words: list[str], error: ConvergeError, as_json: bool) -> int:
     else:
         progress.write_stderr(format_error(error, paint))
     if as_json:
-        sys.stdout.write(to_json(build_failure(command, error, code, problems)))
+        sys.stdout.write(to_json(build_failure(invocation.command, error, code, problems)))
     return code
-
-
-def _color_option(words: list[str]) -> str:
-    """Return the value of `--color` in arguments that argparse may have rejected."""
-    for word, value in zip(words, [*words[1:], ""], strict=True):
-        if word == "--color":
-            return value
-        if word.startswith("--color="):
-            return word.removeprefix("--color=")
-    return "auto"
 
 
 def _print(text: str, *, as_json: bool) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale that lacks a character, or a path that is no text, is no reason to fail; and
-        # JSON is UTF-8 whatever the locale (RFC 8259, 8.1).
+        # Neither a character that the locale lacks nor a path that isn't valid UTF-8 is an
+        # error. JSON is UTF-8 in any locale (RFC 8259, 8.1).
         encoding = "utf-8" if as_json else None
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     if not as_json:
@@ -204,5 +198,8 @@ def _print(text: str, *, as_json: bool) -> None:
 
 
 def _mute(stream: TextIO) -> None:
-    """Keep the interpreter from complaining at exit that nobody reads, with a code of its own."""
+    """Redirect a closed stream to `/dev/null`.
+
+    Otherwise the interpreter fails to flush it at exit, and changes the exit code.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what follows from them."""
+"""Options that several commands share, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -13,133 +13,158 @@ from engine.system.paths import cache_and_state_dirs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
     from typing import TextIO
 
     from engine.resource import Resource
 
-
-EVERYTHING = "\0"
-"""What a bare `--upgrade` asks for; no word of a command line has that character."""
+FILE_HELP = "TOML file, directory (every *.toml in it), or - for standard input"
+DEFAULT_LOCK_TIMEOUT_S = 60.0
+RUN_EXIT_CODES = (
+    ("0", "success, with or without changes"),
+    ("1", "a resource failed, or several failed for different reasons"),
+    ("2", "with --detailed-exitcode: changes (4: failures, 6: both)"),
+    ("64+", "an error: see docs/reference/command.md#exit-codes"),
+)
+"""Exit codes of `plan` and `apply`, for their help."""
 
 
 def add_files_argument(parser: ArgumentParser) -> None:
-    """Which declaration, and which part of it."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="TOML file, folder, or -")
+    """Add `FILE...` and `--only`."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help=FILE_HELP)
     parser.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="only this resource and what it needs; may be repeated, may hold * and ?",
+        help="Limit the run to this resource and its dependencies. Repeatable; accepts * and ?",
     )
 
 
 def add_output_options(parser: ArgumentParser) -> None:
-    """How to tell."""
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    parser.add_argument("--verbose", action="store_true", help="all changes, and the tools' words")
+    """Add the options that control the output."""
     parser.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="auto: on a terminal"
+        "--json", action="store_true", help="Print one JSON document to standard output"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="Don't print progress")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="Show all changes and the output of underlying tools",
+    )
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="Whether to use color (default: auto, only on a terminal)",
     )
 
 
-def add_jobs_option(parser: ArgumentParser, what: str) -> None:
-    """How many at a time."""
+def add_jobs_option(parser: ArgumentParser, items: str) -> None:
+    """Add `--jobs`, the number of `items` to process in parallel."""
     parser.add_argument(
+        "-j",
         "--jobs",
         type=positive,
         default=cpu_count(),
         metavar="N",
-        help=f"{what} side by side (as many as processors)",
+        help=f"Maximum number of {items} to process in parallel (default: number of CPUs)",
     )
 
 
 def add_run_options(parser: ArgumentParser) -> None:
-    """How to run the loop."""
+    """Add the options that control the loop."""
     add_jobs_option(parser, "resources")
     add_upgrade_options(parser)
     parser.add_argument(
         "--prune",
         action="store_true",
-        help="remove what the files no longer declare; not with --only, nor with -",
+        help="Delete resources that were removed from the files (not with --only or -)",
     )
     parser.add_argument(
-        "--detailed-exitcode", action="store_true", help="2 changes, 4 failures, 6 both"
+        "--detailed-exitcode",
+        action="store_true",
+        help="Exit with 2 for changes, 4 for failures, 6 for both",
     )
 
 
 def add_upgrade_options(parser: ArgumentParser) -> None:
-    """Which remembered choices to forget."""
+    """Add `--upgrade` and `--upgrade-package`."""
     parser.add_argument(
         "--upgrade",
+        action="store_true",
+        help="Upgrade all packages to the newest versions that the declaration allows",
+    )
+    parser.add_argument(
+        "--upgrade-package",
         action="append",
-        metavar="NAME,…",
-        help="choose versions anew, of all or of these: --upgrade or --upgrade=NAME,NAME",
+        default=[],
+        type=_package_name,
+        metavar="NAME",
+        help="Upgrade only this package. Repeatable",
     )
 
 
 def add_lock_timeout_option(parser: ArgumentParser) -> None:
-    """How long to wait for another engine."""
+    """Add `--lock-timeout`."""
     parser.add_argument(
-        "--lock-timeout", type=_seconds, default=60.0, metavar="S", help="seconds to wait (60)"
+        "--lock-timeout",
+        type=_seconds,
+        default=DEFAULT_LOCK_TIMEOUT_S,
+        metavar="SECONDS",
+        help="Maximum wait for the lock of another run (default: 60 seconds)",
     )
 
 
 def build_settings(arguments: Namespace) -> Settings:
-    """Return the settings that these arguments and the surroundings amount to."""
+    """Return the settings that follow from the arguments and the environment.
+
+    Raises:
+        UsageError, PermissionDenied: As for `cache_and_state_dirs`.
+
+    """
     cache, state = cache_and_state_dirs()
-    asked = getattr(arguments, "upgrade", None)
-    return Settings(cache=cache, state=state, upgrade=None if asked is None else _names(asked))
-
-
-def _names(asked: list[str]) -> frozenset[str]:
-    """Return the names to upgrade; none of them for all."""
-    if EVERYTHING in asked:
-        return frozenset()
-    named = [name for one in asked for name in one.rstrip(",").split(",")]
-    for name in named:
-        # An empty one is the variable of a script that nobody set.
-        if not re.fullmatch(r"[\w.-]+", name):
-            raise UsageError(f"`--upgrade={name}` names nothing", hint="as in --upgrade=NAME,NAME")
-    return frozenset(named)
-
-
-def unknown_upgrades(upgrade: frozenset[str] | None, known: Iterable[str]) -> list[str]:
-    """Return a note on each name to upgrade that is none of those which are known."""
-    plain = {_plain(name) for name in known}
-    return [
-        f"`--upgrade={name}`: no package of that name is, was or will be there"
-        for name in sorted(upgrade or ())
-        if _plain(name) not in plain
-    ]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    upgrade = None
+    if getattr(arguments, "upgrade", False):
+        upgrade = frozenset[str]()
+    elif getattr(arguments, "upgrade_package", None):
+        upgrade = frozenset(arguments.upgrade_package)
+    return Settings(cache=cache, state=state, upgrade=upgrade)
 
 
 def select_resources(order: tuple[Resource, ...], patterns: list[str]) -> tuple[Resource, ...]:
-    """Return the resources that the patterns name and all that those need."""
+    """Return the resources that match `--only`, with their dependencies.
+
+    Args:
+        order: All resources, in topological order.
+        patterns: Addresses, with shell wildcards. An empty list selects all resources.
+
+    Raises:
+        UsageError: A pattern matches no resource.
+
+    """
     if not patterns:
         return order
     from engine.declaration.graph import with_dependencies
 
-    addresses = [one.address for one in order]
-    declared = ", ".join(addresses) or "none"
-    chosen: set[str] = set()
+    addresses = [resource.address for resource in order]
+    selected: set[str] = set()
     for pattern in patterns:
-        matching = [one for one in addresses if one == pattern or fnmatch.fnmatchcase(one, pattern)]
+        matching = {
+            address
+            for address in addresses
+            if address == pattern or fnmatch.fnmatchcase(address, pattern)
+        }
         if not matching:
             from engine.declaration.validate import suggest
 
+            declared = f"declared resources: {', '.join(addresses) or 'none'}"
             raise UsageError(
-                f"`--only {pattern}` names nothing that is declared",
-                hint=suggest(pattern, addresses) or f"declared are {declared}",
+                f"`--only {pattern}` matches no resource",
+                hint=suggest(pattern, addresses) or declared,
             )
-        chosen.update(matching)
-    return with_dependencies(order, chosen)
+        selected |= matching
+    return with_dependencies(order, selected)
 
 
 def use_color(choice: str, stream: TextIO) -> bool:
@@ -158,21 +183,36 @@ def use_color(choice: str, stream: TextIO) -> bool:
 
 
 def positive(text: str) -> int:
-    """Read a number of things, of which there is one at least."""
-    from argparse import ArgumentTypeError
+    """Convert an argument to a whole number above 0.
 
+    Raises:
+        ArgumentTypeError: It isn't one.
+
+    """
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"must be a whole number above 0, found `{text}`")
+        raise _invalid(f"not a whole number above 0: `{text}`")
     return int(text)
 
 
 def _seconds(text: str) -> float:
-    from argparse import ArgumentTypeError
-
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
     if not seconds >= 0:
-        raise ArgumentTypeError(f"must be a number of seconds, found `{text}`")
+        raise _invalid(f"not a number of seconds: `{text}`")
     return seconds
+
+
+def _package_name(text: str) -> str:
+    # An empty name is usually an unset variable of a script.
+    if not re.fullmatch(r"[\w.-]+", text):
+        raise _invalid(f"invalid name: `{text}`")
+    return text
+
+
+def _invalid(message: str) -> Exception:
+    """Return the exception that argparse turns into a usage error."""
+    from argparse import ArgumentTypeError
+
+    return ArgumentTypeError(message)

@@ -1,4 +1,4 @@
-"""A plan in a file: approved by one person, done by another, or refused."""
+"""A plan in a file, which `apply --plan` applies exactly or not at all."""
 
 from __future__ import annotations
 
@@ -20,85 +20,110 @@ if TYPE_CHECKING:
 
 
 def check_plan_path(path: str) -> None:
-    """Refuse, before any work, to save a plan where it has no place.
+    """Check, before any work, that a plan can be saved at a path.
 
-    Only a plain file is replaced: a device in its place would be gone for everybody. And only
-    a plan, or an empty file: what lies there may be what the plan is made from.
+    A plan replaces only an earlier plan or an empty file. Any other file may be an input of the
+    plan, and a device file is needed by other programs.
+
+    Raises:
+        UsageError: The path can't be used.
+
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    if not path or not name or not os.path.isdir(folder):
-        raise UsageError(f"`--out {path}` names no file in a folder that is there")
+    directory, name = os.path.split(os.path.abspath(path))
+    if not path or not name or not os.path.isdir(directory):
+        raise UsageError(
+            f"`--out {path}`: not a file in an existing directory",
+            hint="create the directory, or choose another path",
+        )
     if not os.path.lexists(path):
         return
     if os.path.islink(path) or not os.path.isfile(path):
         raise UsageError(
-            f"`--out {path}` would replace what is no plain file",
-            hint="`--json` prints what `--out` saves",
+            f"`--out {path}`: not a regular file", hint="to print the plan, use `--json`"
         )
     if os.path.getsize(path):
         try:
             read_digest(path)
         except NoInput:
             raise UsageError(
-                f"`--out {path}` would replace what is no saved plan",
-                hint="name another file, or remove this one",
+                f"`--out {path}`: the file exists and isn't a saved plan",
+                hint="choose another path, or delete the file",
             ) from None
 
 
-def save(path: str, document: Report) -> None:
-    """Write a plan out; it holds what `--json` prints, and no secret."""
-    # A path that is no text is written as standard output has it.
-    write_atomic(
-        os.path.abspath(path), to_json(document).encode("utf-8", "backslashreplace"), durable=True
-    )
+def save(path: str, report: Report) -> None:
+    """Write a plan: the output of `--json`, with redacted passwords."""
+    # A path that isn't valid UTF-8 is escaped as on standard output.
+    data = to_json(report).encode("utf-8", "backslashreplace")
+    write_atomic(os.path.abspath(path), data, durable=True)
 
 
 def read_digest(path: str) -> str:
-    """Return what a saved plan says is to be done; raises `InputMissing` if it is none."""
+    """Return the digest in a saved plan.
+
+    Raises:
+        NoInput: The file doesn't exist or isn't a saved plan.
+
+    """
     try:
         with open(path, encoding="utf-8") as stream:
             return str(json.load(stream)["digest"])
     except FileNotFoundError:
-        raise NoInput(f"no such plan: `{path}`", hint="`converge plan --out` makes one") from None
+        hint = "create it with `converge plan --out`"
+        raise NoInput(f"no such plan: `{path}`", hint=hint) from None
     except IsADirectoryError:
-        raise NoInput(f"a folder, and no saved plan: `{path}`") from None
+        raise NoInput(f"not a saved plan but a directory: `{path}`") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoInput(f"not a saved plan: `{path}`") from None
 
 
-def confirm(path: str, now: Report) -> None:
-    """Raise `StalePlan` unless the saved plan says just what would be done now."""
-    digest = read_digest(path)
-    if digest != now["digest"]:
+def confirm(path: str, current: Report) -> None:
+    """Raise `StalePlan` unless a saved plan has the digest of the current one."""
+    saved = read_digest(path)
+    if saved != current["digest"]:
         raise StalePlan(
-            f"the saved plan {digest} is no longer true: now it would be {now['digest']}",
-            hint="nothing was done; make a new plan and look at it",
+            f"the saved plan is out of date (saved {saved}, current {current['digest']})",
+            hint="nothing was changed; create and review a new plan",
         )
 
 
 class ApplySavedPlan(Apply):
-    """The real run of a plan that was confirmed: what differs otherwise by then is refused."""
+    """Makes the changes of a confirmed plan, and refuses others.
+
+    Args:
+        plan: The report of the current plan, which has the digest of the saved one.
+        lock_timeout: As for `Apply`.
+        record_intent: As for `Apply`.
+
+    """
 
     def __init__(
         self, plan: Report, lock_timeout: float, record_intent: Callable[[], None]
     ) -> None:
         super().__init__(lock_timeout, record_intent)
         self.steps = {
-            one["address"]: (one["action"], {(c["attribute"], c["before"]) for c in one["changes"]})
-            for one in plan["resources"]
+            resource["address"]: (
+                resource["action"],
+                {(change["attribute"], change["before"]) for change in resource["changes"]},
+            )
+            for resource in plan["resources"]
         }
 
     def check_allowed(self, resource: Resource, diff: Diff) -> None:
-        """Admit what was planned, or a part of it: what comes before may have done the rest.
+        """Allow the planned changes, or some of them: a dependency may have made the others.
 
-        What an attribute becomes follows from the declaration, which is not read again, and
-        from what comes before: the id of a generation can be planned by nobody.
+        Desired values aren't compared. They follow from the declaration, which isn't read again,
+        and from dependencies: a plan can't predict the ID of a generation.
+
+        Raises:
+            StalePlan: Another process changed the resource after the confirmation.
+
         """
         action, changes = self.steps.get(resource.address, ("none", set()))
-        other = {(one.attribute, one.before) for one in diff.changes} - changes
-        if action != diff.action or other:
-            names = ", ".join(sorted(attribute for attribute, _ in other)[:5])
+        unplanned = {(change.attribute, change.before) for change in diff.changes} - changes
+        if action != diff.action or unplanned:
+            names = ", ".join(sorted(attribute for attribute, _ in unplanned)[:5])
             raise StalePlan(
-                f"something else changed it after the plan was confirmed: {names or diff.action}",
-                hint="nothing was done to it; make a new plan and look at it",
+                f"changed after the plan was confirmed: {names or diff.action}",
+                hint="this resource wasn't changed; create and review a new plan",
             )

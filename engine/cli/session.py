@@ -1,9 +1,9 @@
-"""One run over a declaration, from the files that were named to the report."""
+"""One run of the loop over a declaration, from the files to the report."""
 
 from __future__ import annotations
 
 import sys
-from _thread import allocate_lock  # `threading` costs a run with nothing to do a millisecond
+from _thread import allocate_lock  # Importing `threading` costs a no-op run a millisecond.
 
 from engine import inventory, progress
 from engine.cli import options
@@ -13,7 +13,7 @@ from engine.errors import ConvergeError, UsageError, from_os_error
 from engine.frozen import frozen
 from engine.inventory import Inventory
 from engine.output.report import build_report
-from engine.output.terminal import reporter
+from engine.output.terminal import choose_reporter
 from engine.result import Result
 from engine.system import signals
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 
-_announcing = allocate_lock()
-"""The first of the resources that are worked on side by side announces for all."""
+_recording = allocate_lock()
+"""Held by the first of the parallel resources that change, while it records the intent."""
 
 
 @frozen
 class Session:
-    """What one call of the command is about: read once, however often the loop is run."""
+    """The input of one command. It is read once, even if the loop runs twice."""
 
     arguments: Namespace
     settings: Settings
@@ -46,115 +46,195 @@ class Session:
     inventory: Inventory
 
 
-def open_session(arguments: Namespace, compose: BuildRegistry) -> Session:
-    """Choose who hears of progress, read and arrange, and listen for signals from then on."""
+def open_session(arguments: Namespace, build_registry: BuildRegistry) -> Session:
+    """Set up progress, load the declaration, and install the signal handlers.
+
+    Args:
+        arguments: The parsed arguments of `plan`, `apply`, `check`, or `adopt`.
+        build_registry: The composition root.
+
+    Returns:
+        The session. Nothing has been observed or written, except for the cache.
+
+    Raises:
+        UsageError: The arguments contradict each other.
+        DeclarationError: The declaration is invalid.
+        ConvergeError, OSError: A file can't be read.
+
+    """
     setup_progress(arguments)
-    where = options.build_settings(arguments)
-    composition = compose(where)
-    # The last file of a folder may have gone, and what it declared is to be known all the same.
-    texts = read_sources(
-        arguments.files, lambda folder: bool(inventory.deleted_files(folder, where.state))
+    settings = options.build_settings(arguments)
+    registry = build_registry(settings)
+    # If the last file of a directory was deleted, its resources must still be found.
+    sources = read_sources(
+        arguments.files,
+        lambda directory: bool(inventory.deleted_files(directory, settings.state)),
     )
-    signals.install_handlers()  # not before: whoever waits for its input can just be ended
+    # Not earlier: while converge waits for standard input, a signal can just end it.
+    signals.install_handlers()
     if getattr(arguments, "prune", False):
-        _check_prune(texts, arguments.only)
-    declared = load_declaration(texts, composition, where.cache)
-    files = inventory.files_in_scope(arguments.files, texts, where.state)
+        _check_prune(sources, arguments.only)
+    declared = load_declaration(sources, registry, settings.cache)
+    files = inventory.files_in_scope(arguments.files, sources, settings.state)
     timeout = getattr(arguments, "lock_timeout", 0)
-    known = Inventory(files, declared, composition, where.state, timeout)
-    return Session(arguments, where, composition, declared, known)
+    recorded = Inventory(files, declared, registry, settings.state, timeout)
+    return Session(arguments, settings, registry, declared, recorded)
 
 
-def run_loop(command: str, session: Session, run: Strategy) -> Report:
-    """Run the loop and report; raises what stops the run as a whole."""
-    arguments, kinds = session.arguments, session.registry.kinds
-    gone = session.inventory.orphans()
-    order = options.select_resources(session.declared, arguments.only)
-    # What is no longer declared goes first: something new may want its place.
-    pruned = gone if arguments.prune else ()
-    stuck = tuple(filter(None, (_stuck(one, session.inventory) for one in pruned)))
-    going = tuple(one for one in pruned if one not in {each.resource for each in stuck})
-    results = stuck
-    for part in filter(None, (going, order)):
-        results += converge(part, kinds, run, arguments.jobs)
+def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
+    """Run the loop and build the report.
+
+    Args:
+        command: The command to report.
+        session: The input.
+        strategy: What to do with a difference. With `Apply`, the inventory is updated.
+
+    Returns:
+        The report. A failed resource is part of it.
+
+    Raises:
+        UsageError: `--only` matches no resource.
+        ConvergeError, OSError: The whole run failed.
+
+    """
+    arguments, registry = session.arguments, session.registry
+    orphans = session.inventory.orphans()
+    selected = options.select_resources(session.declared, arguments.only)
+    # Orphans first: a new resource may need the path of an old one.
+    pruned = orphans if arguments.prune else ()
+    results = tuple(filter(None, (_blocked(orphan, session.inventory) for orphan in pruned)))
+    blocked = {result.resource for result in results}
+    prunable = tuple(orphan for orphan in pruned if orphan not in blocked)
+    for part in filter(None, (prunable, selected)):
+        results += converge(part, registry.kinds, strategy, arguments.jobs)
         progress.close()
-    kept = _kept(gone, pruned, results)
-    declared = set(order)
-    notes = [note for one in results if one.resource in declared for note in one.notices]
-    notes += [_vanished(one) for one in kept if one not in pruned]
-    if isinstance(run, Apply):
-        notes += commit_inventory(session, kept)
+    remaining = _remaining(orphans, pruned, results)
+    chosen = set(selected)
+    notices = [
+        notice for result in results if result.resource in chosen for notice in result.notices
+    ]
+    notices += [_orphan_notice(orphan) for orphan in remaining if orphan not in pruned]
+    if isinstance(strategy, Apply):
+        notices += commit_inventory(session, remaining)
+    if not any(result.error for result in results):
+        notices += registry.notices(results)
     return build_report(
         command,
         results,
-        kinds,
+        registry.kinds,
         detailed=arguments.detailed_exitcode,
-        notices=notes,
+        notices=notices,
         pruned=pruned,
     )
 
 
+def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -> int:
+    """Print a report in the form that the arguments request.
+
+    Args:
+        report: The report.
+        arguments: The parsed arguments.
+        registry: The kinds, for the display of their attributes.
+
+    Returns:
+        The exit code.
+
+    """
+    if arguments.json:
+        from engine.output.report import to_json
+
+        sys.stdout.write(to_json(report))
+    else:
+        from engine.output.text import Paint, format_report
+
+        paint = Paint(options.use_color(arguments.color, sys.stdout))
+        displays = {name: kind.display for name, kind in registry.kinds.items()}
+        sys.stdout.write(format_report(report, paint, displays, verbose=arguments.verbose))
+    return report["exit"]["code"]
+
+
 def record_intent(session: Session) -> None:
-    """Note what is declared before any of it is there, so that it is known whatever happens."""
+    """Record the declared resources before the first change.
+
+    If the process is killed later, the next run knows them. Called before each change, from
+    several threads.
+
+    Raises:
+        ConvergeError: The record can't be written.
+
+    """
     try:
-        with _announcing:
+        with _recording:
             session.inventory.record_intent()
     except OSError as error:
-        known = from_os_error(error)
-        told = f"what is declared cannot be noted, so nothing was done: {known.message}"
-        elsewhere = "name another folder for notes by `CONVERGE_STATE_DIR`"
-        hint = f"{known.hint}, or {elsewhere}" if known.hint else elsewhere
-        raise type(known)(told, hint=hint) from error
+        cause = from_os_error(error)
+        hint = "set `CONVERGE_STATE_DIR` to another directory"
+        raise type(cause)(
+            f"can't record the declared resources; nothing was changed: {cause.message}",
+            hint=f"{cause.hint}, or {hint}" if cause.hint else hint,
+        ) from error
 
 
-def commit_inventory(session: Session, kept: tuple[Resource, ...]) -> Iterable[str]:
-    """Bring the notes up to date, and say so if that fails: nothing is lost by it."""
+def commit_inventory(session: Session, remaining: tuple[Resource, ...]) -> Iterable[str]:
+    """Update the inventory after a run. If that fails, yield a notice: nothing is lost.
+
+    Args:
+        session: The session of the run.
+        remaining: The orphans that still exist.
+
+    """
     try:
-        session.inventory.commit(kept)
+        session.inventory.commit(remaining)
     except (OSError, ConvergeError) as error:
-        known = from_os_error(error) if isinstance(error, OSError) else error
-        yield f"the notes of what is declared could not be brought up to date: {known.message}"
+        cause = from_os_error(error) if isinstance(error, OSError) else error
+        yield f"can't update the record of declared resources: {cause.message}"
 
 
 def setup_progress(arguments: Namespace) -> None:
-    """Choose who hears of progress, by what the arguments ask for."""
-    colour = options.use_color(arguments.color, sys.stderr)
-    told = reporter(quiet=arguments.quiet, verbose=arguments.verbose, colour=colour)
-    progress.set_reporter(told)
+    """Choose how to show progress."""
+    color = options.use_color(arguments.color, sys.stderr)
+    progress.set_reporter(
+        choose_reporter(quiet=arguments.quiet, verbose=arguments.verbose, color=color)
+    )
 
 
-def _check_prune(texts: tuple[SourceFile, ...], only: list[str]) -> None:
-    """What vanished is known of whole files alone."""
+def _check_prune(sources: tuple[SourceFile, ...], only: list[str]) -> None:
+    """Raise `UsageError` unless whole, regular files are given: only those have orphans."""
     if only:
-        raise UsageError("`--prune` is about whole files", hint="leave out `--only`, or `--prune`")
-    if not all(one.is_regular for one in texts):
         raise UsageError(
-            "`--prune` cannot tell what standard input, or a pipe, declared before",
-            hint='declare what is to go `state = "absent"`, or apply a file',
+            "`--prune` can't be combined with `--only`", hint="omit one of the two options"
+        )
+    if not all(source.is_regular for source in sources):
+        raise UsageError(
+            "`--prune` needs files: standard input and pipes have no history",
+            hint='declare the resource with `state = "absent"`, or apply a file',
         )
 
 
-def _kept(
-    gone: tuple[Resource, ...], pruned: tuple[Resource, ...], results: tuple[Result, ...]
+def _remaining(
+    orphans: tuple[Resource, ...], pruned: tuple[Resource, ...], results: tuple[Result, ...]
 ) -> tuple[Resource, ...]:
-    deleted = {one.resource.address for one in results if one.outcome == "changed"}
-    return tuple(one for one in gone if one not in pruned or one.address not in deleted)
+    """Return the orphans that still exist after the run."""
+    deleted = {result.resource.address for result in results if result.outcome == "changed"}
+    return tuple(
+        orphan for orphan in orphans if orphan not in pruned or orphan.address not in deleted
+    )
 
 
-def _stuck(one: Resource, known: Inventory) -> Result | None:
-    """Fail what cannot be pruned, since something that is declared lies in it."""
-    inside = known.blocking_path(one)
-    if not inside:
+def _blocked(orphan: Resource, recorded: Inventory) -> Result | None:
+    """Return a failure if a declared path is inside the orphan, so that it can't be deleted."""
+    path = recorded.blocking_path(orphan)
+    if not path:
         return None
     error = ConvergeError(
-        f"`{one.address}` cannot be pruned: `{inside}`, which is declared, lies in it",
-        hint="choose a path outside of it, apply, and prune then",
+        f"can't prune `{orphan.address}`: it contains `{path}`, which is still declared",
+        hint="declare a path outside it, apply, and prune again",
     )
-    return Result(resource=one, outcome="failed", error=error)
+    return Result(resource=orphan, outcome="failed", error=error)
 
 
-def _vanished(one: Resource) -> str:
+def _orphan_notice(orphan: Resource) -> str:
     return (
-        f"`{one.address}` is no longer declared in `{one.file}` but still there; "
-        "`--prune` removes it"
+        f"`{orphan.address}` was removed from `{orphan.file}` but still exists; "
+        "to delete it, run with `--prune`"
     )

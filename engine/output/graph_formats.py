@@ -1,4 +1,4 @@
-"""The graph as text, as DOT (Graphviz) and as a Mermaid flowchart."""
+"""The dependency graph as text, DOT (Graphviz), or a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -11,33 +11,43 @@ if TYPE_CHECKING:
 FORMATS = ("text", "dot", "mermaid")
 
 
-def format_graph(order: tuple[Resource, ...], form: str) -> str:
-    """Draw resources, in their order, and what each needs."""
-    return {"text": _text, "dot": _dot, "mermaid": _mermaid}[form](order)
+def format_graph(order: tuple[Resource, ...], output_format: str) -> str:
+    """Return resources with their dependencies in one of `FORMATS`, in the given order."""
+    return {"text": _text, "dot": _dot, "mermaid": _mermaid}[output_format](order)
 
 
 def _text(order: tuple[Resource, ...]) -> str:
     lines = []
-    for one in order:
-        lines.append(printable(one.address))
-        for index, need in enumerate(one.needs):
-            corner = "└─" if index == len(one.needs) - 1 else "├─"
+    for resource in order:
+        lines.append(printable(resource.address))
+        for index, need in enumerate(resource.needs):
+            corner = "└─" if index == len(resource.needs) - 1 else "├─"
             lines.append(f"  {corner} needs {printable(need)}")
     return "".join(f"{line}\n" for line in lines)
 
 
 def _dot(order: tuple[Resource, ...]) -> str:
-    def quote(word: str) -> str:
-        return '"' + printable(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    def quote(address: str) -> str:
+        return '"' + printable(address).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-    nodes = [f"  {quote(one.address)};\n" for one in order]
-    edges = [f"  {quote(n)} -> {quote(one.address)};\n" for one in order for n in one.needs]
+    nodes = [f"  {quote(resource.address)};\n" for resource in order]
+    edges = [
+        f"  {quote(need)} -> {quote(resource.address)};\n"
+        for resource in order
+        for need in resource.needs
+    ]
     return "".join(["digraph converge {\n  rankdir=LR;\n", *nodes, *edges, "}\n"])
 
 
 def _mermaid(order: tuple[Resource, ...]) -> str:
-    names = {one.address: f"n{index}" for index, one in enumerate(order)}
-    labels = {one.address: printable(one.address).replace('"', "#quot;") for one in order}
-    nodes = [f'  {names[address]}["{label}"]\n' for address, label in labels.items()]
-    edges = [f"  {names[n]} --> {names[one.address]}\n" for one in order for n in one.needs]
+    ids = {resource.address: f"n{index}" for index, resource in enumerate(order)}
+    nodes = [
+        f'  {node}["{printable(address).replace(chr(34), "#quot;")}"]\n'
+        for address, node in ids.items()
+    ]
+    edges = [
+        f"  {ids[need]} --> {ids[resource.address]}\n"
+        for resource in order
+        for need in resource.needs
+    ]
     return "".join(["flowchart LR\n", *nodes, *edges])

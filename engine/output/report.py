@@ -1,6 +1,6 @@
-"""The outcome of a run as one document, the same for plan, apply and check.
+"""The outcome of a run as one document, with the same structure for plan, apply, and check.
 
-Its shape is `engine.output.report_schema.Report`; `--json` prints it as it is.
+`engine.output.report_schema.Report` defines the structure, and `--json` prints it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.result import Result
 
 ACTIONS = ("create", "update", "replace", "repair", "delete")
-_REST = ("unchanged", "failed", "skipped")
+_OTHER_OUTCOMES = ("unchanged", "failed", "skipped")
 
 
 def build_report(
@@ -42,15 +42,27 @@ def build_report(
     notices: Sequence[str] = (),
     pruned: Sequence[Resource] = (),
 ) -> Report:
-    """Sum up a run. With `detailed`, the exit code is 2 for changes, 4 for failures, 6 for both."""
+    """Summarize a run.
+
+    Args:
+        command: The name of the command.
+        results: The results, in the order of the run.
+        kinds: The kinds by name.
+        detailed: Use exit code 2 for changes, 4 for failures, and 6 for both.
+        notices: Messages that require no action.
+        pruned: The resources that are deleted because they are no longer declared.
+
+    """
     resources = [
-        _resource(one, kinds[one.resource.kind], pruned=one.resource in pruned) for one in results
+        _resource(result, kinds[result.resource.kind], pruned=result.resource in pruned)
+        for result in results
     ]
-    summary = dict.fromkeys((*ACTIONS, *_REST), 0)
-    for one in resources:
-        done = one["outcome"] in ("changed", "would-change")
-        summary[one["action"] if done else one["outcome"]] += 1
+    summary = dict.fromkeys((*ACTIONS, *_OTHER_OUTCOMES), 0)
+    for resource in resources:
+        has_changes = resource["outcome"] in ("changed", "would-change")
+        summary[resource["action"] if has_changes else resource["outcome"]] += 1
     changed = any(summary[action] for action in ACTIONS)
+    errors = [result.error for result in results if result.error]
     return {
         "format_version": FORMAT_VERSION,
         "command": command,
@@ -60,7 +72,7 @@ def build_report(
         "digest": digest(results),
         "resources": resources,
         "summary": summary,
-        "exit": _exit(command, [one.error for one in results if one.error], changed, detailed),
+        "exit": _exit(command, errors, changed, detailed),
         "error": None,
         "problems": [],
         "notices": list(notices),
@@ -70,7 +82,15 @@ def build_report(
 def build_failure(
     command: str, error: ConvergeError, code: int, problems: Sequence[ProblemReport] = ()
 ) -> Report:
-    """Report a run that could not be done at all."""
+    """Report a run that failed as a whole.
+
+    Args:
+        command: The name of the command, as far as it is known.
+        error: The error.
+        code: The exit code.
+        problems: The problems of an invalid declaration.
+
+    """
     return {
         "format_version": FORMAT_VERSION,
         "command": command,
@@ -79,7 +99,7 @@ def build_failure(
         "comment": error.message,
         "digest": digest(()),
         "resources": [],
-        "summary": dict.fromkeys((*ACTIONS, *_REST), 0),
+        "summary": dict.fromkeys((*ACTIONS, *_OTHER_OUTCOMES), 0),
         "exit": {"code": code, "class": error.name, "retryable": error.retryable},
         "error": error_report(error),
         "problems": list(problems),
@@ -88,25 +108,26 @@ def build_failure(
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON, in the form that all verbs share; no password is in it."""
-    whole = redact_all({"format_version": FORMAT_VERSION, **document})
-    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    """Return a document as JSON, with the format version and redacted passwords."""
+    complete = redact_all({"format_version": FORMAT_VERSION, **document})
+    return json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
 
 
 def digest(results: Sequence[Result]) -> str:
-    """Return the digest of what is to be done: two plans with one digest do the same.
+    """Return a digest of the changes. Two plans with the same digest make the same changes.
 
-    A step is what differs and all that was declared, since not all of that can be seen to
-    differ: what a command runs, say. No credentials of URLs: nobody can guess them from it.
+    It covers the whole declaration of each changed resource, because not every key is visible
+    in a change: the arguments of a command aren't. Passwords in URLs are redacted first, so the
+    digest can't be used to guess them.
     """
     steps = [
         [
-            to_dict(one.resource),
-            one.action,
-            [[c.attribute, c.before, c.after] for c in one.changes],
+            to_dict(result.resource),
+            result.action,
+            [[change.attribute, change.before, change.after] for change in result.changes],
         ]
-        for one in results
-        if one.action != "none"
+        for result in results
+        if result.action != "none"
     ]
     text = json.dumps(redact_all(steps), sort_keys=True, separators=(",", ":"))
     return "sha256:" + sha256(text.encode())
@@ -123,8 +144,13 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "outcome": result.outcome,
         "reason": _reason(result, pruned=pruned),
         "changes": [
-            {"attribute": c.attribute, "before": c.before, "after": c.after, "reason": c.reason}
-            for c in result.changes
+            {
+                "attribute": change.attribute,
+                "before": change.before,
+                "after": change.after,
+                "reason": change.reason,
+            }
+            for change in result.changes
         ],
         "observed": None if result.observed is None else dict(result.observed),
         "error": error_report(result.error) if result.error else None,
@@ -134,13 +160,13 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
 
 def _reason(result: Result, *, pruned: bool) -> str:
     if result.outcome == "skipped":
-        return f"it needs {result.blocked_by}, which failed"
+        return f"depends on {result.blocked_by}, which failed"
     if result.error:
         return result.error.message
     if result.action == "create":
-        return "nothing is there yet"
+        return "doesn't exist yet"
     if result.action == "delete":
-        return "it is no longer declared" if pruned else "it is declared absent"
+        return "no longer declared" if pruned else "declared absent"
     reasons = dict.fromkeys(change.reason for change in result.changes if change.reason)
     return ", ".join(list(reasons)[:3])
 
@@ -167,14 +193,19 @@ def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bo
 
 
 def _comment(command: str, summary: Mapping[str, int]) -> str:
-    done = {"create": "created", "update": "updated", "replace": "replaced", "repair": "repaired",
+    past = {"create": "created", "update": "updated", "replace": "replaced", "repair": "repaired",
             "delete": "deleted"}  # fmt: skip
     parts = [
-        f"{summary[action]} {done[action] if command in ('apply', 'adopt') else 'to ' + action}"
+        f"{summary[action]} {past[action] if command in ('apply', 'adopt') else 'to ' + action}"
         for action in ACTIONS
         if summary[action]
     ]
-    parts += [f"{summary[name]} {name}" for name in ("failed", "skipped") if summary[name]]
-    if not parts:
-        return f"nothing to do: {summary['unchanged']} as declared"
-    return ", ".join([*parts, f"{summary['unchanged']} unchanged"])
+    parts += [
+        f"{summary[outcome]} {outcome}" for outcome in ("failed", "skipped") if summary[outcome]
+    ]
+    unchanged = summary["unchanged"]
+    if parts:
+        return ", ".join([*parts, f"{unchanged} unchanged"])
+    if unchanged == 1:
+        return "no changes; 1 resource is up to date"
+    return f"no changes; {unchanged} resources are up to date"

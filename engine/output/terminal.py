@@ -1,4 +1,4 @@
-"""Progress on standard error: alive on a terminal, plain lines elsewhere."""
+"""Progress on standard error: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,135 +13,116 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+_MAX_DETAIL = 80
+"""Maximum number of characters of a tool's output in the live display."""
+
 
 class Lines(Reporter):
-    """One line for each step; with `verbose` also what the tools say."""
+    """Prints one line for each step, and with `verbose` also the output of tools."""
 
     def __init__(self, *, verbose: bool) -> None:
         self.verbose = verbose
 
     def step(self, address: str, text: str) -> None:
-        """Write `address: step`; what belongs to no resource stands alone."""
+        """Print the step, after the address of its resource if it has one."""
         self._write(f"{address}: {text}" if address else text)
 
     def detail(self, address: str, text: str) -> None:
-        """Write a tool's line, indented."""
+        """Print a tool's line, indented."""
         if self.verbose:
             self._write(f"{address}:   {text}")
 
     def _write(self, text: str) -> None:
-        try:
+        # If standard error is closed, the run continues.
+        with suppress(OSError):
             print(printable(text), file=sys.stderr, flush=True)
-        except OSError:
-            return  # nobody listens any more; the work goes on
 
 
 class Live(Reporter):
-    """A spinner for each resource under way, with its latest step; gone at the end.
+    """Shows a spinner for each resource in progress with its latest step, until the run ends.
 
-    A terminal may be closed meanwhile, under who was told not to mind (nohup(1)).
+    `start` creates the display, so a run without changes doesn't import rich. If the terminal
+    is closed, a process under nohup(1) continues without a display.
     """
 
-    def __init__(self, *, colour: bool) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.table import Column
-
-        self.progress: Progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.fields[address]}", markup=False),
-            # It has what the others leave: a long line must not push the address out.
-            TextColumn(
-                "{task.description}",
-                markup=False,
-                style="dim",
-                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            ),
-            TimeElapsedColumn(),
-            expand=True,
-            console=Console(
-                stderr=True, color_system="auto" if colour else None, no_color=not colour
-            ),
-            transient=True,
-            redirect_stdout=False,  # what is printed meanwhile is the result, wherever it goes
-        )
+    def __init__(self, *, color: bool) -> None:
+        self.color = color
+        self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
-        self.progress.start()
+
+    def start(self) -> None:
+        """Create the display."""
+        with suppress(OSError):
+            progress = _create_display(color=self.color)
+            progress.start()
+            self.progress = progress
 
     def task_started(self, address: str) -> None:
-        """Show a line for the resource."""
-        shown = printable(address)
-        with suppress(OSError):
-            self.tasks[address] = self.progress.add_task("looking", total=None, address=shown)
+        """Add a line for the resource."""
+        if self.progress is not None:
+            with suppress(OSError):
+                self.tasks[address] = self.progress.add_task(
+                    "observing", total=None, address=printable(address)
+                )
 
     def step(self, address: str, text: str) -> None:
-        """Change its line."""
-        if address in self.tasks:
+        """Update the line of the resource."""
+        if self.progress is not None and address in self.tasks:
             self.progress.update(self.tasks[address], description=printable(text))
 
     def detail(self, address: str, text: str) -> None:
-        """A tool's line is the freshest news there is."""
-        self.step(address, text[:80])
+        """Show a tool's line as the current step."""
+        self.step(address, text[:_MAX_DETAIL])
 
     def task_finished(self, address: str) -> None:
-        """Take its line away."""
-        task = self.tasks.pop(address, None)
-        if task is not None:
-            self.progress.remove_task(task)
+        """Remove the line of the resource."""
+        if self.progress is not None and address in self.tasks:
+            self.progress.remove_task(self.tasks.pop(address))
 
     def close(self) -> None:
         """Restore the terminal."""
-        with suppress(OSError):
-            self.progress.stop()
+        if self.progress is not None:
+            with suppress(OSError):
+                self.progress.stop()
 
 
-def reporter(*, quiet: bool, verbose: bool, colour: bool) -> Reporter:
-    """Choose how to tell of progress, by who looks; only a live display has colours."""
+def _create_display(*, color: bool) -> Progress:
+    # Imported here: a run without changes shows no progress.
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[address]}", markup=False),
+        # This column takes the remaining width, so a long line doesn't truncate the address.
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            style="dim",
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
+        TimeElapsedColumn(),
+        expand=True,
+        console=Console(stderr=True, color_system="auto" if color else None, no_color=not color),
+        transient=True,
+        redirect_stdout=False,  # Standard output is the result, and it may be a file.
+    )
+
+
+def choose_reporter(*, quiet: bool, verbose: bool, color: bool) -> Reporter:
+    """Choose how to show progress.
+
+    Args:
+        quiet: Show nothing.
+        verbose: Print lines, including the output of tools.
+        color: Whether a live display is colored. Lines never are.
+
+    """
     if quiet:
         return Reporter()
-    # One that knows no way back to the start of a line would show nothing at all.
-    able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-    if sys.stderr.isatty() and able and not verbose:
-        return LazyLive(colour=colour)
+    # Such a terminal can't move the cursor, so a live display would show nothing.
+    is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    if sys.stderr.isatty() and not is_dumb and not verbose:
+        return Live(color=color)
     return Lines(verbose=verbose)
-
-
-class LazyLive(Reporter):
-    """A live display that is made when there is first something to show.
-
-    A run with nothing to do never pays for it.
-    """
-
-    def __init__(self, *, colour: bool) -> None:
-        self.colour = colour
-        self.live: Live | None = None
-
-    def start(self) -> None:
-        """Make the display."""
-        with suppress(OSError):
-            self.live = Live(colour=self.colour)
-
-    def task_started(self, address: str) -> None:
-        """Pass on."""
-        if self.live is not None:
-            self.live.task_started(address)
-
-    def step(self, address: str, text: str) -> None:
-        """Pass on."""
-        if self.live is not None:
-            self.live.step(address, text)
-
-    def detail(self, address: str, text: str) -> None:
-        """Pass on."""
-        if self.live is not None:
-            self.live.detail(address, text)
-
-    def task_finished(self, address: str) -> None:
-        """Pass on."""
-        if self.live is not None:
-            self.live.task_finished(address)
-
-    def close(self) -> None:
-        """Pass on."""
-        if self.live is not None:
-            self.live.close()

@@ -1,4 +1,4 @@
-"""Reports and errors as text for people. Signs carry the meaning, colour only helps."""
+"""Reports and errors as text for people. Signs carry the meaning, and color only adds to it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,58 @@ from engine.redaction import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.display import Display, Group
     from engine.errors import ConvergeError
     from engine.output.report_schema import ChangeReport, Report, ResourceReport
 
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "repair": "!", "delete": "-", "none": " "}
-_COLOURS = {"+": "32", "~": "33", "±": "35", "!": "31", "-": "31", "error": "1;31", "dim": "2"}
-_MOST = 40
-"""So many changes of one resource are shown unless all are asked for."""
-_INNER = {"artifacts", "settings", "succeeded", "target"}
-"""Attributes that mean nothing to people, unless all are asked for."""
+_COLORS = {"+": "32", "~": "33", "±": "35", "!": "31", "-": "31", "error": "1;31", "dim": "2"}
+_MAX_CHANGES = 40
+"""Maximum number of changes to show for each group of a resource, without `--verbose`."""
 
 
 class Paint:
-    """Wraps words in colour, or leaves them as they are."""
+    """Colors text with ANSI escape sequences, or returns it unchanged."""
 
     def __init__(self, on: bool) -> None:
         self.on = on
 
-    def __call__(self, colour: str, words: str) -> str:
-        """Return the words in a colour named by what they say."""
-        code = _COLOURS.get(colour)
-        return f"\x1b[{code}m{words}\x1b[0m" if self.on and code else words
+    def __call__(self, role: str, text: str) -> str:
+        """Color text by its role: a sign, `error`, or `dim`."""
+        code = _COLORS.get(role)
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and code else text
 
 
-def format_report(document: Report, paint: Paint, *, everything: bool = False) -> str:
-    """Return a report as text: what differs, then notes, then one summary line."""
-    shown = [one for one in document["resources"] if everything or one["outcome"] != "unchanged"]
-    blocks = [_resource(one, paint, everything) for one in shown]
-    blocks += [f"note: {printable(notice)}\n" for notice in document["notices"]]
+def format_report(
+    report: Report, paint: Paint, displays: Mapping[str, Display], *, verbose: bool = False
+) -> str:
+    """Return a report as text: changed resources, then notices, then a summary line.
+
+    Args:
+        report: The report.
+        paint: Colors the text.
+        displays: How to show attributes, by kind.
+        verbose: Show unchanged resources, hidden attributes, and every change.
+
+    """
+    blocks = [
+        _Resource(resource, paint, displays[resource["kind"]], verbose).format()
+        for resource in report["resources"]
+        if verbose or resource["outcome"] != "unchanged"
+    ]
+    blocks += [f"note: {printable(notice)}\n" for notice in report["notices"]]
     if blocks:
         blocks.append("\n")
-    title = document["command"].capitalize()
-    blocks.append(f"{title}: {document['comment']}.")
-    if document["command"] == "plan" and document["changed"]:
-        blocks.append(paint("dim", f"  digest {document['digest']}"))
+    blocks.append(f"{report['command'].capitalize()}: {report['comment']}.")
+    if report["command"] == "plan" and report["changed"]:
+        blocks.append(paint("dim", f"  digest {report['digest']}"))
     return "".join([*blocks, "\n"])
 
 
 def format_error(error: ConvergeError, paint: Paint) -> str:
-    """Return one error as text: message, the tool's last lines, hint."""
+    """Return an error as text: the message, the last lines of the tool, and the hint."""
     lines = [f"{paint('error', 'error')}: {printable(error.message)}"]
     lines += [f"    {printable(line)}" for line in error.output.splitlines()]
     if error.hint:
@@ -52,68 +65,91 @@ def format_error(error: ConvergeError, paint: Paint) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def printable(words: str) -> str:
-    """Return text on one line without a password, that cannot change the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redact(words))
+def printable(text: str) -> str:
+    """Return text on one line, without passwords and without terminal control characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redact(text))
 
 
-def _resource(one: ResourceReport, paint: Paint, everything: bool) -> str:
-    sign = {"failed": "✗", "skipped": "·"}.get(one["outcome"], _SIGNS[one["action"]])
-    done = one["outcome"] not in ("failed", "skipped", "unchanged")
-    head = f"{sign} {one['address']}  {one['action'] if done else one['outcome']}"
-    if one["path"]:
-        head += f"  {one['path']}"
-    lines = [paint(sign, printable(head))]
-    error = one["error"]
-    if error:
-        lines.append(f"    {paint('error', 'error')}: {printable(error['message'])}")
-        lines += [f"      {printable(row)}" for row in error["output"].splitlines()]
+class _Resource:
+    """Formats one resource of a report."""
+
+    def __init__(
+        self, report: ResourceReport, paint: Paint, display: Display, verbose: bool
+    ) -> None:
+        self.report = report
+        self.paint = paint
+        self.display = display
+        self.verbose = verbose
+
+    def format(self) -> str:
+        """Return the heading, the reason or the error, and the changes."""
+        outcome, action = self.report["outcome"], self.report["action"]
+        sign = {"failed": "✗", "skipped": "·"}.get(outcome, _SIGNS[action])
+        verb = outcome if outcome in ("failed", "skipped", "unchanged") else action
+        heading = f"{sign} {self.report['address']}  {verb}"
+        if self.report["path"]:
+            heading += f"  {self.report['path']}"
+        lines = [self.paint(sign, printable(heading)), *self._explanation(), *self._changes()]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _explanation(self) -> list[str]:
+        error = self.report["error"]
+        if error is None:
+            reason = self.report["reason"]
+            return [f"    {self.paint('dim', 'reason: ' + printable(reason))}"] if reason else []
+        lines = [f"    {self.paint('error', 'error')}: {printable(error['message'])}"]
+        lines += [f"      {printable(line)}" for line in error["output"].splitlines()]
         if error["hint"]:
             lines.append(f"    hint: {printable(error['hint'])}")
-    elif one["reason"]:
-        lines.append(f"    {paint('dim', 'because ' + printable(one['reason']))}")
-    lines += _changes(one, paint, everything)
-    return "".join(f"{line}\n" for line in lines)
+        return lines
 
+    def _changes(self) -> list[str]:
+        """Return the changes by group, shortened unless `verbose`."""
+        members: dict[str, list[ChangeReport]] = {"": []}
+        members.update((group.prefix, []) for group in self.display.groups)
+        for change in self.report["changes"]:
+            if self.verbose or self._is_informative(change):
+                members[self.display.group_of(change["attribute"]).prefix].append(change)
+        lines = []
+        for changes in members.values():
+            shown = changes if self.verbose else changes[:_MAX_CHANGES]
+            lines += [self._change(change) for change in shown]
+            if len(changes) > len(shown):
+                hidden = len(changes) - len(shown)
+                lines.append(f"    … and {hidden} more (`--verbose` shows all)")
+        return lines
 
-def _changes(one: ResourceReport, paint: Paint, everything: bool) -> list[str]:
-    """Show packages last, only so many of each group, and nothing that says nothing."""
-    changes = one["changes"]
-    if not everything:
-        # What becomes the path stands above.
-        told = {one["path"], None, ""}
-        changes = [
-            c for c in changes
-            if c["attribute"] not in _INNER and (c["before"] or c["after"] not in told)
-        ]  # fmt: skip
-    packages = [c for c in changes if c["attribute"].startswith("package.")]
-    others = [c for c in changes if not c["attribute"].startswith("package.")]
-    lines = []
-    for group in (others, packages):
-        shown = group if everything else group[:_MOST]
-        lines += [_change(_as_happened(change, one), one["reason"], paint) for change in shown]
-        if len(group) > len(shown):
-            lines.append(f"    … and {len(group) - len(shown)} more (`--verbose` shows all)")
-    return lines
+    def _is_informative(self, change: ChangeReport) -> bool:
+        if change["attribute"] in self.display.hidden:
+            return False
+        # The heading already shows the path. A new, empty value says nothing.
+        return bool(change["before"]) or change["after"] not in (self.report["path"], None, "")
 
+    def _change(self, change: ChangeReport) -> str:
+        """Return one change, with its reason unless that is the reason of the resource."""
+        group = self.display.group_of(change["attribute"])
+        sign, text = self._describe(change, group)
+        reason = change["reason"] if change["reason"] != self.report["reason"] else ""
+        suffix = self.paint("dim", f"  ({printable(reason)})") if reason else ""
+        return f"    {self.paint(sign, f'{sign} {printable(text)}')}{suffix}"
 
-def _as_happened(change: ChangeReport, one: ResourceReport) -> ChangeReport:
-    """Fill in what a plan could not know, such as the name of something new."""
-    if one["outcome"] != "changed" or one["observed"] is None or change["after"] is None:
-        return change
-    return {**change, "after": one["observed"].get(change["attribute"], change["after"])}
+    def _describe(self, change: ChangeReport, group: Group) -> tuple[str, str]:
+        """Return the sign of a change and its text."""
+        name = change["attribute"].removeprefix(group.prefix)
+        before, after = change["before"], self._final_value(change)
+        sign = "+" if before is None else "-" if after is None else "~"
+        if group.style == "changed":
+            return sign, f"{name} changed" if sign == "~" else name
+        if before is None:
+            return sign, f"{name} {after}"
+        if group.style == "condition":
+            future = "" if self.report["outcome"] == "changed" else "will be "
+            return sign, f"{name}  {before}, {future}{'deleted' if after is None else 'restored'}"
+        return sign, f"{name} {before}" if after is None else f"{name} {before} → {after}"
 
-
-def _change(one: ChangeReport, told: str, paint: Paint) -> str:
-    """Show one change; its reason unless that is the whole reason and was told above."""
-    name = one["attribute"].removeprefix("package.").removeprefix("file.")
-    before, after = one["before"], one["after"]
-    if before is None:
-        sign, words = "+", f"{name} {after}"
-    elif after is None:
-        sign, words = "-", f"{name} {before}"
-    else:
-        sign, words = "~", f"{name} {before} → {after}"
-    why = one["reason"] if one["reason"] != told else ""
-    reason = paint("dim", f"  ({printable(why)})") if why else ""
-    return f"    {paint(sign, sign + ' ' + printable(words))}{reason}"
+    def _final_value(self, change: ChangeReport) -> str | None:
+        """Return the value after the change. A plan can't predict some, such as a new ID."""
+        after, observed = change["after"], self.report["observed"]
+        if self.report["outcome"] != "changed" or observed is None or after is None:
+            return after
+        return observed.get(change["attribute"], after)

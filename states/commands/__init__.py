@@ -1,21 +1,15 @@
-"""The verbs that only make sense for virtual environments."""
+"""The commands that need to know the kinds, each in a module of its own."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from engine.cli.command import CommandTable
 
-    from engine.cli.command import Command
-
-
-def commands(name: str) -> Sequence[Command]:
-    """Return the verbs, or just the named one: each costs an import."""
-    from importlib import import_module
-
-    modules = (
-        "status", "verify", "lock", "rollback", "history", "gc", "pin", "adopt", "init", "selftest",
-        "wrapper",
-    )  # fmt: skip
-    wanted = (name,) if name in modules else modules
-    return [import_module(f"states.commands.{one}").COMMAND for one in wanted]
+COMMANDS: CommandTable = {
+    name: f"{__name__}.{name}"
+    for name in (
+        "status", "verify", "history", "rollback", "pin", "gc", "adopt", "init", "lock",
+        "selftest", "wrapper",
+    )
+}  # fmt: skip

@@ -7,7 +7,6 @@ from functools import partial
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
-from engine.cli.commands import print_report
 from engine.converge import Apply, converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
@@ -32,7 +31,12 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
-    from engine.cli.session import commit_inventory, open_session, record_intent
+    from engine.cli.session import (
+        commit_inventory,
+        open_session,
+        print_report,
+        record_intent,
+    )
     from engine.output.report import build_report
 
     session = open_session(arguments, compose)
@@ -59,11 +63,15 @@ def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
     vanished = session.inventory.orphans()
     results = converge(taking, kinds, run)
     notes = list(commit_inventory(session, vanished))
-    status = print_report(build_report("adopt", results, kinds, notices=notes), arguments)
+    status = print_report(
+        build_report("adopt", results, kinds, notices=notes), arguments, session.registry
+    )
     if status == 0 and not arguments.json:
         kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/adopted-*"
         print_result([f"what was there {kept}"])
     return status
 
 
-COMMAND = Command("adopt", "replace a folder of another tool's making", _options, _adopt)
+COMMAND = Command(
+    "adopt", "replace a folder of another tool's making", _options, _adopt, group="Generations"
+)

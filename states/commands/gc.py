@@ -128,4 +128,10 @@ def _seconds(text: str) -> int:
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
-COMMAND = Command("gc", "remove what nobody needs any more", _options, _gc)
+COMMAND = Command(
+    "gc",
+    "remove what nobody needs any more",
+    _options,
+    _gc,
+    group="Generations",
+)

@@ -102,4 +102,6 @@ def _changes(before: Receipt | None, after: Receipt) -> list[str]:
     return lines or ["the same packages, made anew"]
 
 
-COMMAND = Command("history", "what changed from generation to generation", _options, _history)
+COMMAND = Command(
+    "history", "what changed from generation to generation", _options, _history, group="Inspection"
+)

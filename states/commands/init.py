@@ -75,4 +75,10 @@ def _write(path: str, text: str) -> None:
         stream.write(text)
 
 
-COMMAND = Command("init", "write a first declaration", _options, _init)
+COMMAND = Command(
+    "init",
+    "write a first declaration",
+    _options,
+    _init,
+    group="Declaration",
+)

@@ -16,6 +16,7 @@ from engine.system import signals
 from engine.system.files import write_atomic
 from states.commands.per_venv import format_results, run_per_venv
 from states.commands.selection import present
+from states.venv.resolve.upgrades import unknown_upgrades
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
     ]
     lines = [line for address, lock in locks.items() for line in _lines(chosen[address], *lock)]
     known = [name for path, _ in locks.values() for name in _packages(path)]
-    notes = [] if failed else options.unknown_upgrades(where.upgrade, known)
+    notes = [] if failed else unknown_upgrades(where.upgrade or (), known)
     lines += [f"note: {note}" for note in notes]
     return format_results({"locks": document, "notices": notes}, lines, failed, arguments)
 
@@ -108,4 +109,6 @@ def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
     return path, True
 
 
-COMMAND = Command("lock", "write a PEP 751 lock file for each venv", _options, _lock)
+COMMAND = Command(
+    "lock", "write a PEP 751 lock file for each venv", _options, _lock, group="Declaration"
+)

@@ -78,4 +78,6 @@ def _wanted(beginning: str | None, address: str, store: Store) -> str:
     return live
 
 
-COMMAND = Command("pin", "keep a generation from being collected", _options, _pin)
+COMMAND = Command(
+    "pin", "keep a generation from being collected", _options, _pin, group="Generations"
+)

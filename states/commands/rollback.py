@@ -157,4 +157,6 @@ def _checked(store: Store, target: str, spec: Venv) -> Generation:
     )
 
 
-COMMAND = Command("rollback", "make a former generation the live one", _options, _rollback)
+COMMAND = Command(
+    "rollback", "make a former generation the live one", _options, _rollback, group="Generations"
+)

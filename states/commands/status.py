@@ -136,4 +136,10 @@ def _ago(noted: str) -> str:
     return "just now"
 
 
-COMMAND = Command("status", "one line a venv: generation, age, packages, drift", _options, _status)
+COMMAND = Command(
+    "status",
+    "one line a venv: generation, age, packages, drift",
+    _options,
+    _status,
+    group="Inspection",
+)

@@ -112,5 +112,9 @@ def _not_live(store: Store) -> str:
 
 
 COMMAND = Command(
-    "verify", "hash every file against its seal: 0 whole, 2 damage, 1 error", _options, _verify
+    "verify",
+    "hash every file against its seal: 0 whole, 2 damage, 1 error",
+    _options,
+    _verify,
+    group="Inspection",
 )

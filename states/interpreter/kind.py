@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from engine.display import Display
 from engine.frozen import field, frozen
 from engine.system.files import make_private_dir, sha256, write_atomic
 from states.interpreter import discovery
@@ -32,6 +33,7 @@ class InterpreterKind:
 
     spec = Interpreter
     immutable: frozenset[str] = frozenset()
+    display = Display()
     declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:

@@ -98,7 +98,7 @@ class _Site:
         if trouble:
             return f"the next run: {trouble}"
         again = self.run()
-        if "nothing to do" not in again.stdout:
+        if "no changes" not in again.stdout:
             return f"the run after the next: {_failure(again) or 'it still changed something'}"
         return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.display import Display, Group
 from engine.errors import ConvergeError
 from states.venv.generations.nesting import refuse_nested
 from states.venv.generations.store import create_store, lock_of
@@ -27,6 +28,10 @@ class VenvKind:
     spec = Venv
     immutable = frozenset({"python", "system-site-packages"})
     declared = frozenset({"settings", "artifacts", "owner", "group", "mode"})
+    display = Display(
+        (Group("unfinished.", "condition"), Group("file.", "condition"), Group("package.")),
+        hidden=frozenset({"artifacts", "settings"}),
+    )
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

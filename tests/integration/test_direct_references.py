@@ -49,7 +49,7 @@ def test_git_branch_is_resolved_again_only_on_upgrade(host: Host) -> None:
     host.assert_no_changes()
     assert installed_label(host) == "old"
 
-    plan = host.assert_converges("--upgrade=tool")
+    plan = host.assert_converges("--upgrade-package=tool")
     assert f"#{project.head[:12]}" in str(changes(plan)["package.tool"][1])
     assert installed_label(host) == "new"
 

@@ -87,7 +87,7 @@ def test_only_reports_that_nothing_is_declared(host: Host) -> None:
 def test_upgrade_refuses_an_invalid_package_name(host_with_wheels: Host) -> None:
     host_with_wheels.declare(["beta"])
 
-    assert host_with_wheels.apply("--upgrade=bad name!").code == 64
+    assert host_with_wheels.apply("--upgrade-package=bad name!").code == 64
 
 
 @pytest.mark.parametrize("variable", ["CONVERGE_CACHE_DIR", "CONVERGE_STATE_DIR"])
@@ -117,4 +117,4 @@ def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> Non
     assert "nothing of another tool" in again.err
     host_with_wheels.write("")
     (notice,) = host_with_wheels.run("plan", "--json", "converge.toml").report["notices"]
-    assert notice.startswith("`venv.app` is no longer declared")
+    assert notice.startswith("`venv.app` was removed from")

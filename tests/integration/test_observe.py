@@ -89,6 +89,6 @@ def test_no_op_apply_imports_no_library(applied_host: Host) -> None:
     )
     done = applied_host.run(prefix=[*applied_host.argv()[:1], str(program), "--"])
 
-    assert "nothing to do" in done.out
+    assert "no changes" in done.out
     for module in ("pydantic", "networkx", "virtualenv", "subprocess", "asyncio", "packaging"):
         assert f"'{module}'" not in done.err

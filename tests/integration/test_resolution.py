@@ -67,17 +67,22 @@ def test_upgrade_updates_all_packages(served: Host, index: Index) -> None:
 def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> None:
     release(index)
 
-    plan = served.assert_converges("--upgrade=Beta")
+    plan = served.assert_converges("--upgrade-package=Beta")
 
     assert {name for name in changes(plan) if name.startswith("package.")} == {"package.beta"}
     assert served.versions() == {"alpha": "1.0", "beta": "1.9"}
 
 
 def test_upgrade_reports_names_that_match_no_package(served: Host) -> None:
-    (notice,) = served.plan("--upgrade=bata,BETA").report["notices"]
-    assert notice == "`--upgrade=bata`: no package of that name is, was or will be there"
-    assert served.apply_ok("--upgrade=bata").report["notices"] == [notice]
-    assert f"note: {notice}\n" in served.run("lock", "converge.toml", "--upgrade=bata,beta").out
+    (notice,) = served.plan("--upgrade-package=bata", "--upgrade-package=BETA").report["notices"]
+    assert notice == "`--upgrade-package bata`: no resource installs a package named `bata`"
+    assert served.apply_ok("--upgrade-package=bata").report["notices"] == [notice]
+    assert (
+        f"note: {notice}\n"
+        in served.run(
+            "lock", "converge.toml", "--upgrade-package=bata", "--upgrade-package=beta"
+        ).out
+    )
 
 
 def test_upgrade_without_newer_versions_changes_nothing(served: Host) -> None:

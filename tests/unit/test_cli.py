@@ -32,8 +32,11 @@ from tests.unit.widget_kind import Widget, widget_registry
         ["apply", "--lock-timeout=-1", "x.toml"],
         ["apply", "--color", "pink", "x.toml"],
         ["apply", "--only"],
-        ["plan", "--upgrade=", "x.toml"],
-        ["plan", "--upgrade=,", "x.toml"],
+        ["plan", "--upgrade=x", "x.toml"],
+        ["plan", "--upgrade-package=", "x.toml"],
+        ["plan", "--upgrade-package", "x,y", "x.toml"],
+        ["--bogus", "plan", "x.toml"],
+        ["--bogus"],
         ["schema", "everything"],
         ["graph", "--format", "png", "x.toml"],
         ["version", "x"],
@@ -46,8 +49,18 @@ def test_cli_usage_error_exits_64(cli: CliRunner, arguments: list[str]) -> None:
 
 
 def test_unknown_command_suggests_the_closest_one(cli: CliRunner) -> None:
-    assert "unknown verb `aply`\n  hint: did you mean `apply`?" in cli.invoke("aply").err
-    assert "hint: verbs are plan, apply, check" in cli.invoke("zebra").err
+    for arguments in (["aply"], ["help", "aply"], ["--bogus", "aply"]):
+        result = cli.invoke(*arguments)
+        assert (result.code, result.out) == (64, "")
+        assert result.err == "error: unknown command: `aply`\n  hint: did you mean `apply`?\n"
+    assert "hint: commands: plan, apply, check" in cli.invoke("zebra").err
+
+
+def test_usage_error_points_to_the_help_of_its_command(cli: CliRunner) -> None:
+    error = cli.invoke("plan", "x.toml", "--bogus").err
+    assert error == (
+        "error: unrecognized arguments: --bogus\n  hint: for usage, run `converge plan --help`\n"
+    )
 
 
 def test_cli_usage_error_is_reported_as_json(cli: CliRunner) -> None:
@@ -79,6 +92,21 @@ def test_every_command_has_its_own_help(cli: CliRunner, command: str) -> None:
     result = cli.invoke(command, "--help")
     assert result.code == 0
     assert result.out.startswith(f"usage: converge {command}")
+    assert cli.invoke("help", command).out == result.out
+
+
+def test_help_shows_exit_codes_and_examples(cli: CliRunner) -> None:
+    out = cli.invoke("check", "--help").out
+    assert "\nCheck for drift; exit 0 (none), 2 (drift), or 1 (error).\n" in out
+    assert "\nexit codes:\n  0     every resource matches the declaration\n" in out
+    assert "\nexamples:\n  converge check --quiet site.toml" in out
+
+
+def test_short_options_match_the_long_ones(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    plan = cli.run("plan", "--quiet", "--verbose", "--jobs", "2").out
+    assert cli.run("apply", "-n", "-q", "-v", "-j2").out == plan
+    assert cli.read_widget("a") is None
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["version"]])
@@ -106,7 +134,9 @@ def test_only_rejects_undeclared_resources(cli: CliRunner) -> None:
     result = cli.run("plan", "--only", "widget.frist")
     assert result.code == 64
     assert "hint: did you mean `widget.first`?" in result.err
-    assert "hint: declared are widget.first, widget.b" in cli.run("plan", "--only", "zzz").err
+    assert (
+        "hint: declared resources: widget.first, widget.b" in cli.run("plan", "--only", "zzz").err
+    )
 
 
 def test_dry_run_prints_the_same_report_as_plan(cli: CliRunner) -> None:
@@ -120,7 +150,7 @@ def test_upgrade_leaves_the_following_file_argument(cli: CliRunner) -> None:
     cli.declare_widgets("a")
     file = str(cli.directory / "widgets.toml")
     assert cli.invoke("plan", "--upgrade", file).code == 0
-    assert cli.invoke("plan", "--upgrade=x,y", file).code == 0
+    assert cli.invoke("plan", "--upgrade-package", "x", "--upgrade-package=y", file).code == 0
 
 
 def test_cli_bug_prints_its_traceback_and_exits_70(cli: CliRunner) -> None:
@@ -147,7 +177,10 @@ def test_cli_interrupt_prints_no_traceback(cli: CliRunner) -> None:
     cli.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli.run("apply")
     assert (result.code, result.out) == (130, "")
-    assert result.err.splitlines()[-1] == "error: stopped by SIGINT; just run it again"
+    assert (
+        result.err.splitlines()[-1]
+        == "error: interrupted by SIGINT; to continue, run the command again"
+    )
     assert "Traceback" not in result.err
 
 
@@ -156,7 +189,7 @@ def test_cli_prints_result_to_stdout_and_progress_to_stderr(cli: CliRunner) -> N
     result = cli.run("apply", "--json", "--verbose")
     assert result.report["changed"]
     result = cli.run("apply")
-    assert (result.out, result.err) == ("Apply: nothing to do: 1 as declared.\n", "")
+    assert (result.out, result.err) == ("Apply: no changes; 1 resource is up to date.\n", "")
 
 
 @pytest.fixture

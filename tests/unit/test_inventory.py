@@ -33,8 +33,8 @@ def cli_with_orphan(cli: CliRunner) -> CliRunner:
 
 def orphan_notice(cli: CliRunner) -> str:
     return (
-        f"`widget.b` is no longer declared in `{cli.directory}/widgets.toml` but still there; "
-        "`--prune` removes it"
+        f"`widget.b` was removed from `{cli.directory}/widgets.toml` but still exists; "
+        "to delete it, run with `--prune`"
     )
 
 
@@ -50,7 +50,7 @@ def test_orphan_is_reported_and_kept(cli_with_orphan: CliRunner, command: str) -
 def test_prune_plans_and_deletes_an_orphan(cli_with_orphan: CliRunner) -> None:
     planned = cli_with_orphan.run("plan", "--json", "--prune")
     assert planned.actions() == {"widget.b": "delete", "widget.a": "none"}
-    assert planned.resource("widget.b")["reason"] == "it is no longer declared"
+    assert planned.resource("widget.b")["reason"] == "no longer declared"
     assert cli_with_orphan.read_widget("b") is not None
     applied = cli_with_orphan.run("apply", "--json", "--prune")
     assert applied.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
@@ -78,7 +78,7 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     for command in ("plan", "apply", "apply"):
         (notice,) = cli_with_deleted_file.run(command, "--json", directory).report["notices"]
-        assert notice.startswith(f"`widget.b` is no longer declared in `{directory}b.toml`")
+        assert notice.startswith(f"`widget.b` was removed from `{directory}b.toml`")
     result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
     assert not (cli_with_deleted_file.directory / "hosts" / "b").exists()
@@ -207,7 +207,7 @@ def test_previous_path_of_a_resource_is_an_orphan(cli: CliRunner) -> None:
     old = f"widget.a@{cli.directory}/a"
     for command in ("plan", "apply", "apply"):
         (notice,) = cli.run(command, "--json").report["notices"]
-        assert notice.startswith(f"`{old}` is no longer declared")
+        assert notice.startswith(f"`{old}` was removed from")
     cli.declare('[widget.a]\npath = "newer"\n[widget.b]\npath = "b"\ntext = "b"\n')
     result = cli.run("apply", "--json", "--prune")
     assert result.actions() == {
@@ -300,7 +300,7 @@ def test_apply_changes_nothing_without_an_inventory(
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (1, {"widget.a": "failed"})
     error = result.resource("widget.a")["error"]
-    assert error["message"].startswith("what is declared cannot be noted, so nothing was done")
+    assert error["message"].startswith("can't record the declared resources; nothing was changed")
     assert str(places[1] / "inventory") in error["message"]
     assert "`CONVERGE_STATE_DIR`" in error["hint"]
     assert cli.read_widget("a") is None
@@ -317,7 +317,7 @@ def test_unwritable_inventory_is_a_notice_without_changes(
     result = cli.run("apply", "--json")
     assert (result.code, result.outcomes()) == (0, {"widget.a": "unchanged"})
     (notice,) = result.report["notices"]
-    assert notice.startswith("the notes of what is declared could not be brought up to date")
+    assert notice.startswith("can't update the record of declared resources")
 
 
 def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
@@ -332,7 +332,7 @@ def test_resource_created_by_a_crashed_run_is_recorded(cli: CliRunner) -> None:
     cli.registry = widget_registry
     cli.declare_widgets("b")
     (notice,) = cli.run("apply", "--json").report["notices"]
-    assert notice.startswith("`widget.a` is no longer declared")
+    assert notice.startswith("`widget.a` was removed from")
 
 
 def test_resource_of_a_crashed_removal_is_recorded(cli_with_orphan: CliRunner) -> None:
@@ -367,7 +367,7 @@ def test_resource_created_by_a_concurrent_run_is_recorded(cli: CliRunner) -> Non
     assert paused.wait().code == 0
     cli.declare_widgets("wait")
     (notice,) = cli.run("plan", "--json").report["notices"]
-    assert notice.startswith("`widget.c` is no longer declared")
+    assert notice.startswith("`widget.c` was removed from")
 
 
 def test_entry_deleted_by_a_concurrent_run_is_accepted(
@@ -419,7 +419,7 @@ def test_orphan_of_the_second_file_is_reported(cli_with_orphan: CliRunner) -> No
     cli_with_orphan.run("apply", other)
     cli_with_orphan.declare_widgets(filename="other.toml")
     (notice,) = cli_with_orphan.run("plan", "--json", other).report["notices"]
-    assert notice.startswith(f"`widget.b` is no longer declared in `{other}`")
+    assert notice.startswith(f"`widget.b` was removed from `{other}`")
 
 
 def test_resource_removed_as_declared_is_forgotten(cli_with_orphan: CliRunner) -> None:
@@ -443,7 +443,7 @@ def test_prune_is_reported_if_the_inventory_write_fails(
     result = cli_with_orphan.run("apply", "--json", "--prune")
     assert (result.code, result.outcomes()["widget.b"]) == (0, "changed")
     (notice,) = result.report["notices"]
-    assert notice.startswith("the notes of what is declared could not be brought up to date")
+    assert notice.startswith("can't update the record of declared resources")
     entries.unlink()
     backup.rename(entries)
     cli_with_orphan.registry = widget_registry

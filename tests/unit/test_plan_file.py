@@ -126,7 +126,7 @@ def test_plan_verification_and_apply_report_in_sequence(
         def close(self) -> None:
             events.append("closed")
 
-    monkeypatch.setattr(session, "reporter", lambda **_options: Listener())
+    monkeypatch.setattr(session, "choose_reporter", lambda **_options: Listener())
     apply(cli_with_plan)
     assert events[:4] == ["opened", "closed", "opened", "closed"]
 
@@ -161,7 +161,7 @@ def test_plan_out_replaces_only_a_regular_file(cli: CliRunner, file_type: str) -
     before = out.lstat()
     result = cli.run("plan", "--out", str(out))
     assert (result.code, result.out) == (64, "")
-    assert f"`--out {out}` would replace what is no plain file" in result.err
+    assert f"`--out {out}`: not a regular file" in result.err
     assert out.lstat() == before
 
 
@@ -182,7 +182,7 @@ def test_plan_out_requires_an_existing_directory(cli: CliRunner, out: str) -> No
     cli.registry = lambda: widget_registry(before_observe=_fail_on_observe)
     result = cli.run("plan", "--out", out and str(cli.directory / out))
     assert result.code == 64
-    assert "names no file in a folder that is there" in result.err
+    assert "not a file in an existing directory" in result.err
 
 
 @pytest.mark.parametrize("name", ["widgets.toml", "read.txt"])
@@ -195,7 +195,7 @@ def test_plan_out_never_replaces_an_input(cli: CliRunner, name: str) -> None:
         "plan", "--out", str(cli.directory / name), str(cli.directory / "widgets.toml")
     )
     assert result.code == 64
-    assert f"`--out {cli.directory / name}` would replace what is no saved plan" in result.err
+    assert f"`--out {cli.directory / name}`: the file exists and isn't a saved plan" in result.err
     assert (cli.directory / name).read_bytes() == before
 
 

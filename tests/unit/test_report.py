@@ -53,8 +53,8 @@ def test_summary_counts_match_the_resources(cli_with_widgets: CliRunner) -> None
         ("plan", [], "3 to create, 0 unchanged"),
         ("check", [], "3 to create, 0 unchanged"),
         ("apply", [], "3 created, 0 unchanged"),
-        ("plan", ["apply"], "nothing to do: 3 as declared"),
-        ("apply", ["apply"], "nothing to do: 3 as declared"),
+        ("plan", ["apply"], "no changes; 3 resources are up to date"),
+        ("apply", ["apply"], "no changes; 3 resources are up to date"),
     ],
 )
 def test_comment_summarizes_the_report(
@@ -166,7 +166,7 @@ def test_report_separates_a_failure_from_skipped_dependents(cli_with_widgets: Cl
         "widget.a",
         None,
     )
-    assert skipped["reason"] == "it needs widget.a, which failed"
+    assert skipped["reason"] == "depends on widget.a, which failed"
 
 
 def test_resource_report_has_path_observed_state_and_reason(cli_with_widgets: CliRunner) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from engine import progress
 from engine.converge import Apply, converge
-from engine.output.terminal import LazyLive, Lines, reporter
+from engine.output.terminal import Lines, Live, choose_reporter
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.widget_kind import Widget, widget_registry
@@ -118,7 +118,7 @@ def _fail_after(work: Callable[[], None]) -> None:
         (True, True, "", progress.Reporter),
         (False, False, "", Lines),
         (False, True, "xterm", Lines),
-        (False, False, "xterm", LazyLive),
+        (False, False, "xterm", Live),
         (False, False, "dumb", Lines),
     ],
 )
@@ -133,7 +133,7 @@ def test_reporter_depends_on_the_terminal(
     stream = io.StringIO()
     stream.isatty = lambda: bool(terminal)  # type: ignore[method-assign]
     with redirect_stderr(stream):
-        assert type(reporter(quiet=quiet, verbose=verbose, colour=True)) is reporter_class
+        assert type(choose_reporter(quiet=quiet, verbose=verbose, color=True)) is reporter_class
 
 
 def run_on_a_terminal(cli: CliRunner, *arguments: str, **env: str) -> tuple[int, str]:
@@ -235,7 +235,7 @@ def test_live_display_does_not_capture_stdout() -> None:
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
     with redirect_stderr(stream), redirect_stdout(io.StringIO()) as result:
-        live = LazyLive(colour=True)
+        live = Live(color=True)
         live.start()
         print("the result")
         live.close()
@@ -244,15 +244,15 @@ def test_live_display_does_not_capture_stdout() -> None:
 
 
 def test_live_display_shortens_long_tool_output() -> None:
-    live, stream = LazyLive(colour=True), io.StringIO()
+    live, stream = Live(color=True), io.StringIO()
     with redirect_stderr(stream):
         live.start()
         live.task_started("widget.with-a-long-name\x1b[2J")
         live.detail("widget.with-a-long-name\x1b[2J", "tool output " * 20)
-        assert live.live is not None
-        live.live.progress.refresh()
-        with live.live.progress.console.capture() as shown:
-            live.live.progress.console.print(live.live.progress.get_renderable())
+        assert live.progress is not None
+        live.progress.refresh()
+        with live.progress.console.capture() as shown:
+            live.progress.console.print(live.progress.get_renderable())
         live.close()
     (line,) = shown.get().splitlines()
     assert r"widget.with-a-long-name\x1b[2J tool output" in line
@@ -260,17 +260,17 @@ def test_live_display_shortens_long_tool_output() -> None:
 
 
 def test_live_display_does_not_interpret_markup() -> None:
-    live = LazyLive(colour=True)
+    live = Live(color=True)
     stream = io.StringIO()
     with redirect_stderr(stream):
         live.step("widget.a", "before the task starts")
         live.start()
         live.task_started("widget.a")
         live.detail("widget.a", "[red]tool output[/red] \x1b[2J")
-        assert live.live is not None
-        (task,) = live.live.progress.tasks
+        assert live.progress is not None
+        (task,) = live.progress.tasks
         assert task.description == r"[red]tool output[/red] \x1b[2J"
         live.task_finished("widget.a")
-        assert live.live.progress.tasks == []
+        assert live.progress.tasks == []
         live.close()
     assert not re.search(r"\x1b\[2J", stream.getvalue())

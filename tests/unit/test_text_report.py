@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from engine.display import Display, Group
 from engine.errors import ConvergeError
-from engine.output.text import Paint, format_error, printable
+from engine.output.report import build_failure
+from engine.output.text import Paint, format_error, format_report, printable
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 
@@ -34,24 +36,22 @@ def test_plan_shows_symbol_address_action_and_changes(cli: CliRunner) -> None:
     assert digest is not None
     assert out == (
         f"~ widget.update  update  {directory}/update\n"
-        "    because the spec changed\n"
+        "    reason: the spec changed\n"
         "    ~ size 1 → 2\n"
         f"± widget.replace  replace  {directory}/replace\n"
-        "    because the spec changed\n"
+        "    reason: the spec changed\n"
         "    ~ color red → blue\n"
         f"! widget.repair  repair  {directory}/repair\n"
-        "    because the file is damaged\n"
+        "    reason: the file is damaged\n"
         "    - damage dent\\x1b[2J\\nscratch\n"
         f"- widget.delete  delete  {directory}/delete\n"
-        "    because it is declared absent\n"
+        "    reason: declared absent\n"
         "    - color red  (the spec changed)\n"
-        "    - enabled false  (the spec changed)\n"
         "    - size 1  (the spec changed)\n"
         "    - text delete  (the spec changed)\n"
         f"+ widget.create  create  {directory}/create\n"
-        "    because nothing is there yet\n"
+        "    reason: doesn't exist yet\n"
         "    + color red  (the spec changed)\n"
-        "    + enabled false  (the spec changed)\n"
         "    + size 1  (the spec changed)\n"
         "    + text create  (the spec changed)\n"
         "\n"
@@ -75,7 +75,7 @@ def test_failure_shows_tool_output_hint_and_skipped_dependents(cli: CliRunner) -
         "      line 2\\x1b[31m\n"
         "    hint: free\\rspace\n"
         f"· widget.b  skipped  {cli.directory}/b\n"
-        "    because it needs widget.a, which failed\n"
+        "    reason: depends on widget.a, which failed\n"
         "\n"
         "Apply: 1 failed, 1 skipped, 0 unchanged.\n"
     )
@@ -84,7 +84,7 @@ def test_failure_shows_tool_output_hint_and_skipped_dependents(cli: CliRunner) -
 def test_unchanged_resources_are_shown_only_with_verbose(cli: CliRunner) -> None:
     cli.declare_widgets("a")
     cli.run("apply")
-    assert cli.run("plan").out == "Plan: nothing to do: 1 as declared.\n"
+    assert cli.run("plan").out == "Plan: no changes; 1 resource is up to date.\n"
     assert "widget.a" in cli.run("plan", "--verbose").out
 
 
@@ -92,7 +92,7 @@ def test_notices_come_before_the_summary(cli: CliRunner) -> None:
     cli.declare_widgets("a", a='tags = ["notice"]')
     cli.run("apply")
     assert cli.run("plan").out.splitlines() == [
-        "note: this widget has a notice", "", "Plan: nothing to do: 1 as declared.",
+        "note: this widget has a notice", "", "Plan: no changes; 1 resource is up to date.",
     ]  # fmt: skip
 
 
@@ -170,6 +170,43 @@ def test_long_change_lists_are_shortened_without_verbose(cli: CliRunner) -> None
     cli.declare_widgets("a")
     (cli.directory / "a").write_text(json.dumps({f"damage.{n:03}": "dent" for n in range(60)}))
     out = cli.run("plan").out
-    assert "… and 24 more (`--verbose` shows all)" in out
-    assert len(re.findall(r"^ +[-~+] damage\.", out, re.MULTILINE)) == 39
-    assert cli.run("plan", "--verbose").out.count("damage.") == 60
+    assert "… and 20 more (`--verbose` shows all)" in out
+    assert re.findall(r"^    - (\d+)  dent, will be deleted", out, re.MULTILINE) == [
+        f"{n:03}" for n in range(40)
+    ]
+    assert cli.run("plan", "--verbose").out.count("dent, will be deleted") == 60
+
+
+def test_hidden_attributes_are_shown_only_with_verbose(cli: CliRunner) -> None:
+    cli.declare_widgets("a")
+    assert "enabled" not in cli.run("plan").out
+    assert "    + enabled false" in cli.run("plan", "--verbose").out
+
+
+@pytest.mark.parametrize(
+    ("group", "before", "after", "planned", "applied"),
+    [
+        (Group("x."), "1", "2", "~ a 1 → 2", "~ a 1 → 3"),
+        (Group("x."), None, "2", "+ a 2", "+ a 3"),
+        (Group("x."), "1", None, "- a 1", "- a 1"),
+        (Group("y."), "1", "2", "~ x.a 1 → 2", "~ x.a 1 → 3"),
+        (Group("x.", "condition"), "edited", "2", "~ a  edited, will be restored",
+         "~ a  edited, restored"),
+        (Group("x.", "condition"), "odd", None, "- a  odd, will be deleted", "- a  odd, deleted"),
+        (Group("x.", "condition"), None, "2", "+ a 2", "+ a 3"),
+        (Group("x.", "changed"), "1", "2", "~ a changed", "~ a changed"),
+        (Group("x.", "changed"), None, "2", "+ a", "+ a"),
+    ],
+)  # fmt: skip
+def test_display_group_selects_the_form_of_a_change(group, before, after, planned, applied) -> None:
+    resource = {
+        "address": "thing.t", "kind": "thing", "name": "t", "path": None, "action": "update",
+        "outcome": "would-change", "reason": "", "error": None, "blocked_by": None,
+        "changes": [{"attribute": "x.a", "before": before, "after": after, "reason": ""}],
+        "observed": {"x.a": "3"} if after else {},
+    }  # fmt: skip
+    for outcome, line in (("would-change", planned), ("changed", applied)):
+        report = build_failure("plan", ConvergeError("none"), 0)
+        report["resources"] = [{**resource, "outcome": outcome}]
+        text = format_report(report, Paint(on=False), {"thing": Display(groups=(group,))})
+        assert text.splitlines()[1] == f"    {line}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from engine.diff import Change, State
+from engine.display import Display, Group
 from engine.frozen import computed, field, frozen, replace
 from engine.kind import Dependencies, Inputs
 from engine.registry import KindRegistry
@@ -43,6 +44,7 @@ class WidgetKind:
     spec = Widget
     immutable = frozenset({"color"})
     declared = frozenset({"text", "size", "color", "tags", "enabled"})
+    display = Display(groups=(Group("damage.", "condition"),), hidden=frozenset({"enabled"}))
 
     def __init__(
         self,

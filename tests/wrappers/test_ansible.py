@@ -265,7 +265,7 @@ def test_notice_is_a_warning(latest: Ansible, sources: Sources) -> None:
         assert code == 0, output
         outputs.append(" ".join(output.split()))
     assert "[WARNING]" in outputs[-1]
-    assert "`venv.api` is no longer declared" in outputs[-1]
+    assert "`venv.api` was removed from" in outputs[-1]
 
 
 @pytest.mark.parametrize(

@@ -142,9 +142,9 @@ def test_log_shows_notices_and_hints_but_no_digests(pyinfra: Pyinfra, sources: S
     assert "settings" not in output
     _declaration_file(pyinfra, sources, ("web", "alpha"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
-    assert output.count("`venv.api` is no longer declared") == 1
+    assert output.count("`venv.api` was removed from") == 1
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--yes")
-    assert output.count("`venv.api` is no longer declared") == 1
+    assert output.count("`venv.api` was removed from") == 1
     declared.write_text(declared.read_text().replace("packages", "packges"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert "did you mean `packages`?" in output

@@ -201,7 +201,7 @@ def test_notice_is_in_the_state_comment(salt: Salt, sources: Sources) -> None:
     salt.apply({str(declared): {"converge.applied": options}})
     declared.write_text(tables[0])
     results = salt.apply({str(declared): {"converge.applied": options}})
-    assert "`venv.api` is no longer declared" in results[f"{declared} converge.applied"]["comment"]
+    assert "`venv.api` was removed from" in results[f"{declared} converge.applied"]["comment"]
 
 
 @pytest.mark.extended

@@ -185,7 +185,7 @@ def command(module, executable):
         *([] if module.check_mode else ["--lock-timeout", str(options["lock_timeout"])]),
         *(["--jobs", str(options["jobs"])] if options["jobs"] else []),
         *("--only=" + address for address in options["only"]),
-        *(["--upgrade" if {"*", "True"} & set(names) else "--upgrade=" + ",".join(names)] if names else []),
+        *(["--upgrade"] if {"*", "True"} & set(names) else ["--upgrade-package=" + name for name in names]),
         *(["--prune"] if options["prune"] else []),
     ]
 

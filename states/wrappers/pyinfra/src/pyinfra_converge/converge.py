@@ -95,7 +95,8 @@ def applied(
     if not all(isinstance(value, HiddenValue) for value in secrets.values()):
         raise OperationError("each secret must be a `HiddenValue`, because pyinfra prints other values")
     options = ["--prune"] if prune else []
-    options += ["--upgrade" + ("" if upgrade is True else "=" + ",".join(_list(upgrade)))] if upgrade else []
+    if upgrade:
+        options += ["--upgrade"] if upgrade is True else ["--upgrade-package=" + name for name in _list(upgrade)]
     options += ["--only=" + address for address in _list(only)] + (["--jobs", str(jobs)] if jobs else [])
     stdin = Input(secrets, declaration)
     plan = host.get_fact(Plan, files, sorted(secrets), options, executable, _stdin=stdin)

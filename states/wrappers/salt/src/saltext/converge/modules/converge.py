@@ -75,7 +75,7 @@ def _run(
         argv += ["--jobs", str(jobs)] if jobs else []
         argv += ["--prune"] if prune else []
         if upgrade:
-            argv.append("--upgrade" if upgrade is True else "--upgrade=" + ",".join(_list(upgrade)))
+            argv += ["--upgrade"] if upgrade is True else ["--upgrade-package=" + name for name in _list(upgrade)]
     run = __salt__["cmd.run_all"](
         argv, python_shell=False, stdin=None if files else json.dumps(declaration),
         env=_environment(secrets), runas=user, cwd=cwd, output_loglevel="quiet", ignore_retcode=True,

@@ -1,0 +1,67 @@
+"""`converge apply`: make the changes needed to match the declaration."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from engine.cli import options
+from engine.cli.command import Command
+from engine.cli.session import open_session, print_report, record_intent, run_loop
+from engine.converge import Apply, DryRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.cli.command import BuildRegistry
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    options.add_files_argument(parser)
+    options.add_run_options(parser)
+    options.add_output_options(parser)
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="Change nothing; same as `converge plan`"
+    )
+    parser.add_argument(
+        "--plan", metavar="PLAN", help="Apply this saved plan; fail if it is out of date"
+    )
+    options.add_lock_timeout_option(parser)
+
+
+def _apply(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    if arguments.plan is not None:
+        from engine.cli.plan_file import read_digest
+
+        read_digest(arguments.plan)  # An invalid plan should fail before any work.
+    session = open_session(arguments, build_registry)
+    strategy = Apply(arguments.lock_timeout, partial(record_intent, session))
+    if arguments.dry_run or arguments.plan:
+        planned = run_loop("plan", session, DryRun())
+        if arguments.plan:
+            from engine.cli.plan_file import ApplySavedPlan, confirm
+
+            confirm(arguments.plan, planned)
+            strategy = ApplySavedPlan(planned, strategy.lock_timeout, strategy.record_intent)
+        if arguments.dry_run:
+            return print_report(planned, arguments, session.registry)
+    return print_report(run_loop("apply", session, strategy), arguments, session.registry)
+
+
+COMMAND = Command(
+    "apply",
+    "Make the changes needed to match the declaration",
+    _add_arguments,
+    _apply,
+    group="Main commands",
+    description="""\
+The command is idempotent and safe to interrupt: to continue after a kill or a power failure, run
+it again. If a resource fails, it keeps its previous state, and converge continues with the
+resources that don't depend on it.""",
+    examples=(
+        "converge apply site.toml",
+        "converge apply --upgrade-package django site.toml",
+        "converge apply --prune --jobs 4 /etc/converge",
+    ),
+    exit_codes=options.RUN_EXIT_CODES,
+)

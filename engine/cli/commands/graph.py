@@ -1,0 +1,44 @@
+"""`converge graph`: print the dependency graph of a declaration."""
+
+from __future__ import annotations
+
+import sys
+
+from engine.cli import options
+from engine.cli.command import Command
+from engine.declaration.load import load_declaration, read_sources
+from engine.output.graph_formats import FORMATS, format_graph
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.cli.command import BuildRegistry
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    options.add_files_argument(parser)
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="Output format (default: text)"
+    )
+
+
+def _graph(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    settings = options.build_settings(arguments)
+    sources = read_sources(arguments.files)
+    order = load_declaration(sources, build_registry(settings), settings.cache)
+    selected = options.select_resources(order, arguments.only)
+    sys.stdout.write(format_graph(selected, arguments.format))
+    return 0
+
+
+COMMAND = Command(
+    "graph",
+    "Print the dependency graph as text, DOT, or Mermaid",
+    _add_arguments,
+    _graph,
+    group="Declaration",
+    description="""\
+The command parses and validates the declaration. It doesn't read the state of the resources.""",
+    examples=("converge graph --format dot site.toml | dot -Tsvg > site.svg",),
+)

@@ -1,0 +1,45 @@
+"""`converge schema`: print a JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from engine.cli import options
+from engine.cli.command import Command
+from engine.declaration.json_schema import declaration_schema, output_schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from engine.cli.command import BuildRegistry
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "of",
+        nargs="?",
+        choices=("declaration", "output"),
+        default="declaration",
+        help="The schema of declarations, or of the output of `--json` (default: declaration)",
+    )
+
+
+def _schema(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    if arguments.of == "output":
+        schema = output_schema()
+    else:
+        schema = declaration_schema(build_registry(options.build_settings(arguments)))
+    sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+COMMAND = Command(
+    "schema",
+    "Print the JSON Schema of declarations or of the JSON output",
+    _add_arguments,
+    _schema,
+    group="Declaration",
+    examples=("converge schema > converge.schema.json",),
+)

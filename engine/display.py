@@ -1,0 +1,42 @@
+"""How reports for people show the attributes of a kind."""
+
+from __future__ import annotations
+
+from engine.frozen import frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    Style: TypeAlias = Literal["values", "condition", "changed"]
+
+
+@frozen
+class Group:
+    """Attributes with a common prefix, such as one for each file. The prefix isn't shown."""
+
+    prefix: str
+    """The beginning of the attribute names, such as `file.`."""
+    style: Style = "values"
+    """`values` shows both values. `condition` shows only the observed value, such as
+    `modified`, because the desired one is always the same. `changed` shows neither."""
+
+
+@frozen
+class Display:
+    """The display of all attributes of a kind. JSON output doesn't depend on it."""
+
+    groups: tuple[Group, ...] = ()
+    """In this order, after all attributes that belong to no group."""
+    hidden: frozenset[str] = frozenset()
+    """Attributes that are shown only with `--verbose`."""
+
+    def group_of(self, attribute: str) -> Group:
+        """Return the group of an attribute. Without one, the result has an empty prefix."""
+        for group in self.groups:
+            if attribute.startswith(group.prefix):
+                return group
+        return _NO_GROUP
+
+
+_NO_GROUP = Group("")
