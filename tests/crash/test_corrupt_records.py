@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.main import main
-from states.__main__ import build_registry
-from states.commands import commands
+from states.__main__ import COMMANDS, build_registry
 
 from . import product, workers
 from .checker import Checker
@@ -141,9 +140,7 @@ def test_read_only_commands_report_a_corrupt_record(
         verb = "status" if path.name in ("receipt.json", "pylock.toml") else "check"
         for at in range(0, len(data), 1 if sampling.full and not sampling.max_points else 60):
             corrupt(path, corruption, at)
-            exit_code = main(
-                build_registry, commands(verb), [verb, str(product.declaration(workspace))]
-            )
+            exit_code = main(build_registry, COMMANDS, [verb, str(product.declaration(workspace))])
             findings += exit_code == 2
             if exit_code not in (0, 2):
                 text = f"{verb} exited with {exit_code}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, cast
 
 import pytest
 
 from engine.display import Display, Group
 from engine.errors import ConvergeError
 from engine.output.report import build_failure
+from engine.output.report_schema import ResourceReport
 from engine.output.text import Paint, format_error, format_report, printable
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
@@ -198,8 +200,10 @@ def test_hidden_attributes_are_shown_only_with_verbose(cli: CliRunner) -> None:
         (Group("x.", "changed"), None, "2", "+ a", "+ a"),
     ],
 )  # fmt: skip
-def test_display_group_selects_the_form_of_a_change(group, before, after, planned, applied) -> None:
-    resource = {
+def test_display_group_selects_the_form_of_a_change(
+    group: Group, before: str | None, after: str | None, planned: str, applied: str
+) -> None:
+    resource: dict[str, Any] = {
         "address": "thing.t", "kind": "thing", "name": "t", "path": None, "action": "update",
         "outcome": "would-change", "reason": "", "error": None, "blocked_by": None,
         "changes": [{"attribute": "x.a", "before": before, "after": after, "reason": ""}],
@@ -207,6 +211,6 @@ def test_display_group_selects_the_form_of_a_change(group, before, after, planne
     }  # fmt: skip
     for outcome, line in (("would-change", planned), ("changed", applied)):
         report = build_failure("plan", ConvergeError("none"), 0)
-        report["resources"] = [{**resource, "outcome": outcome}]
+        report["resources"] = [cast("ResourceReport", {**resource, "outcome": outcome})]
         text = format_report(report, Paint(on=False), {"thing": Display(groups=(group,))})
         assert text.splitlines()[1] == f"    {line}"
