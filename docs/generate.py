@@ -19,10 +19,11 @@ import tomli
 
 from engine import errors
 from engine.cli.command import load_command
-from engine.declaration.json_schema import declaration_schema, output_schema
+from engine.declaration.json_schema import declaration_schema
 from engine.declaration.validate import key_of
 from engine.frozen import REQUIRED, fields
 from engine.output import report_schema
+from engine.output.json_schema import output_schema
 from engine.settings import Settings
 from states.__main__ import COMMANDS, build_registry
 
@@ -88,7 +89,7 @@ def parser_of(command: Command) -> argparse.ArgumentParser:
 def _keys(spec: type[Any], explanations: dict[str, str]) -> str:
     hints = get_type_hints(spec, localns={"Literal": Literal, "Any": Any})
     columns = {
-        key_of(name): (name, field) for name, field in fields(spec).items() if not field.derived
+        key_of(name): (name, field) for name, field in fields(spec).items() if not field.computed
     }
     _check_same(set(columns), set(explanations), f"keys of {spec.__name__}")
     rows = [

@@ -1,9 +1,18 @@
-"""Immutable values: what a frozen, slotted dataclass is, at a fiftieth of its cost.
+"""Frozen classes: what `@dataclass(frozen=True, slots=True)` makes, at a fraction of its cost.
 
-A run with nothing to do is a run that mostly imports. The standard library's module
-costs as much to import as half an interpreter start, and half a millisecond for each
-class on top, since it writes and compiles code. This does neither. Type checkers see
-dataclasses (PEP 681).
+A no-op run mostly imports modules, and dataclasses generate and compile source code for each
+class. These are the instructions of a whole process for a no-op run over one resource, measured
+with cachegrind on Python 3.11. The total is 149.0 million, of which a bare interpreter needs
+38.3 million.
+
+    added to a no-op run                  instructions   increase
+    import dataclasses                        +45.3 M       +30 %
+    21 frozen dataclasses                    +138   M       +93 %
+    21 frozen, slotted attrs classes         +184   M      +124 %
+    21 msgspec structs                                      +70 %
+
+A no-op run creates 21 of the classes below, which generate no code. Type checkers treat them as
+dataclasses (PEP 681). See docs/adr/0002-own-frozen-values.md.
 """
 
 from __future__ import annotations
@@ -19,90 +28,106 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_options):
-        """Only type checkers care."""
+        """Return a decorator that does nothing: only type checkers read the options."""
         return lambda decorator: decorator
 
 
 REQUIRED: Any = object()
+"""The default of a field that must be given."""
 
 
 class Field:
-    """What is known of one field of a value."""
+    """The properties of one field of a frozen class.
 
-    __slots__ = ("default", "derived", "description")
+    Attributes:
+        default: The default value, or `REQUIRED`.
+        description: The description for editors and the reference, or an empty string.
+        computed: Whether the field follows from others, so that a declaration can't set it.
 
-    def __init__(self, default: Any, description: str, derived: bool) -> None:
+    """
+
+    __slots__ = ("computed", "default", "description")
+
+    def __init__(self, default: Any, description: str = "", *, computed: bool = False) -> None:
         self.default = default
         self.description = description
-        self.derived = derived
+        self.computed = computed
 
 
 def field(description: str, *, default: Any = REQUIRED) -> Any:
-    """Make a field that a table of the declaration may set, described for editors."""
-    return Field(default, description, derived=False)
+    """Return a field that a table of the declaration can set."""
+    return Field(default, description)
 
 
 def computed(*, default: Any) -> Any:
-    """Make a field that follows from others: no key of any table."""
-    return Field(default, "", derived=True)
+    """Return a field that a kind computes from others. A declaration can't set it."""
+    return Field(default, computed=True)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, computed))
 def frozen(cls: type[T]) -> type[T]:
-    """Make of a class with annotations an immutable value with these fields, in this order.
+    """Turn a class with annotations into a frozen, slotted class.
 
-    Values of one class are equal where all fields are. Fields have no other way in than
-    the initialiser, by position or by name.
+    The annotations are the fields, in this order. The initializer takes them by position or by
+    name. Two instances of the same class are equal if all fields are equal. Fields of a base
+    class aren't inherited.
     """
-    found = {name: _field(vars(cls).get(name, REQUIRED)) for name in cls.__annotations__}
-    body = {
+    fields_by_name = {name: _field(vars(cls).get(name, REQUIRED)) for name in cls.__annotations__}
+    namespace = {
         name: member
         for name, member in vars(cls).items()
-        if name not in found and name not in ("__dict__", "__weakref__")
+        if name not in fields_by_name and name not in ("__dict__", "__weakref__")
     }
-    body.update(_METHODS, __slots__=tuple(found), __fields__=found)
-    made: type[T] = type(cls.__name__, cls.__bases__, body)
-    return made
+    namespace.update(_METHODS, __slots__=tuple(fields_by_name), __fields__=fields_by_name)
+    frozen_class: type[T] = type(cls.__name__, cls.__bases__, namespace)
+    return frozen_class
 
 
-def fields(cls: Any) -> dict[str, Field]:
-    """Return the fields of a value or of its class, by name."""
-    found: dict[str, Field] = cls.__fields__
-    return found
+def fields(frozen_class: Any) -> dict[str, Field]:
+    """Return the fields of a frozen class, or of the class of an instance, by name."""
+    fields_by_name: dict[str, Field] = frozen_class.__fields__
+    return fields_by_name
 
 
-def replace(one: T, **changes: Any) -> T:
-    """Return a copy with some fields changed."""
-    return type(one)(**{**dict(as_items(one)), **changes})
+def replace(instance: T, **changes: Any) -> T:
+    """Return a copy with other values for some fields.
+
+    Raises:
+        TypeError: The class has no such field.
+
+    """
+    return type(instance)(**{**dict(as_items(instance)), **changes})
 
 
-def as_items(one: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and contents of a value's fields."""
-    for name in one.__slots__:
-        yield name, getattr(one, name)
+def as_items(instance: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the value of each field."""
+    for name in instance.__slots__:
+        yield name, getattr(instance, name)
 
 
 def _field(default: Any) -> Field:
-    return default if isinstance(default, Field) else Field(default, "", derived=False)
+    return default if isinstance(default, Field) else Field(default)
 
 
 def _init(self: Any, *positional: Any, **named: Any) -> None:
-    given = dict(zip(self.__slots__, positional, strict=False))
-    put = object.__setattr__
+    values = dict(zip(self.__slots__, positional, strict=False))
+    set_attribute = object.__setattr__  # the class's own raises
     for name, field in self.__fields__.items():
-        if name in given:
-            content = given[name]
+        if name in values:
+            value = values[name]
         else:
-            content = named.pop(name) if name in named else field.default
-        if content is REQUIRED:
-            raise TypeError(f"{type(self).__name__} lacks `{name}`")
-        put(self, name, content)
-    if named or len(positional) > len(self.__slots__):
-        raise TypeError(f"{type(self).__name__} has no {', '.join(named) or 'so many fields'}")
+            value = named.pop(name) if name in named else field.default
+        if value is REQUIRED:
+            raise TypeError(f"{type(self).__name__} requires `{name}`")
+        set_attribute(self, name, value)
+    if len(positional) > len(self.__slots__):
+        raise TypeError(f"{type(self).__name__} takes {len(self.__slots__)} arguments")
+    if named:
+        raise TypeError(f"{type(self).__name__} has no field `{next(iter(named))}`")
 
 
-def _refuse(self: Any, name: str, *_content: object) -> None:
-    raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
+def _raise_frozen(self: Any, name: str, *_value: object) -> None:
+    raise AttributeError(f"{type(self).__name__}.{name} is frozen")
 
 
 def _equal(self: Any, other: object) -> bool:
@@ -114,14 +139,14 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    inside = ", ".join(f"{name}={content!r}" for name, content in as_items(self))
-    return f"{type(self).__name__}({inside})"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in as_items(self))
+    return f"{type(self).__name__}({arguments})"
 
 
 _METHODS = {
     "__init__": _init,
-    "__setattr__": _refuse,
-    "__delattr__": _refuse,
+    "__setattr__": _raise_frozen,
+    "__delattr__": _raise_frozen,
     "__eq__": _equal,
     "__hash__": _hash,
     "__repr__": _repr,

@@ -46,10 +46,13 @@ class Inputs(Protocol):
     def read(self, path: str, key: Key) -> str | None:
         """Return the text of a file, or None if it doesn't exist. Reports unreadable files."""
 
-    def tree(self, path: str, key: Key) -> str:
-        """Return a digest of a source tree. Reports a tree that can't be read."""
+    def digest(self, path: str, function: str, key: Key) -> str:
+        """Return the digest of a file or directory. Reports a path that can't be read.
 
-    def problem(self, key: Key, message: str, hint: str = "") -> None:
+        `function` is a name in `KindRegistry.digest_functions`.
+        """
+
+    def error(self, key: Key, message: str, hint: str = "") -> None:
         """Report an error at a key of this table."""
 
 

@@ -1,4 +1,4 @@
-"""The kinds of one run, handed to the engine by the composition root."""
+"""The kinds of one run. The composition root creates the registry."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ def _no_notices(_results: Sequence[Result]) -> Iterable[str]:
     return ()
 
 
+def is_toml(name: str) -> bool:
+    """Return whether a file name ends in `.toml` and isn't hidden."""
+    return name.endswith(".toml") and not name.startswith(".")
+
+
 @frozen
 class KindRegistry:
-    """All kinds by name."""
+    """All kinds, and what the engine must know about their files."""
 
     kinds: Mapping[str, AnyKind]
+    """The kinds by name."""
     defaults_kind: str
     """The kind that `[defaults]` applies to."""
     notices: Callable[[Sequence[Result]], Iterable[str]] = _no_notices
     """Returns messages about a whole run that require no action. Called once at its end, and
     only if no resource failed."""
+    digest_functions: Mapping[str, Callable[[str], str]] = {}
+    """Functions that return the digest of a path, by name, for `Inputs.digest`.
+
+    The names are part of the cache of parsed declarations, which calls the functions again to
+    find out whether an input has changed.
+    """
+    is_declaration: Callable[[str], bool] = is_toml
+    """Whether a file of a directory is a declaration, by its name."""

@@ -42,10 +42,10 @@ def to_dict(resource: Resource) -> dict[str, Any]:
 
 
 def from_dict(body: dict[str, Any], registry: KindRegistry) -> Resource:
-    """Rebuild a resource from `to_dict` after a round trip through JSON.
+    """Return the resource that `to_dict` turned into a dict, after a round trip through JSON.
 
     Raises:
-        KeyError, TypeError, AttributeError: The value has another shape, such as that of
+        KeyError, TypeError, AttributeError: The dict has another shape, for example that of
             another version.
 
     """
@@ -60,5 +60,5 @@ def from_dict(body: dict[str, Any], registry: KindRegistry) -> Resource:
 
 
 def _to_tuple(value: Any) -> Any:
-    """Turn arrays back into tuples, which JSON doesn't have."""
+    """Return a value with tuples in place of lists: JSON has no tuples."""
     return tuple(_to_tuple(item) for item in value) if isinstance(value, list) else value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 
 from engine.cli import commands as engine_commands
 from engine.cli.main import main as run_command
-from engine.registry import KindRegistry
+from engine.registry import KindRegistry, is_toml
 from states import commands as states_commands
 from states.command import CommandKind
 from states.interpreter.kind import InterpreterKind
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 COMMANDS: CommandTable = {**engine_commands.COMMANDS, **states_commands.COMMANDS}
+_LOCKFILE = re.compile(r"(.+\.)?pylock\.([^.]+\.)?toml", re.DOTALL)
+"""Names of lockfiles (PEP 751), with and without a prefix."""
 
 
 def build_registry(settings: Settings) -> KindRegistry:
@@ -45,8 +48,21 @@ def build_registry(settings: Settings) -> KindRegistry:
             "command": CommandKind(settings),
         },
         defaults_kind="venv",
+        digest_functions={"source-tree": _source_tree_digest},
+        is_declaration=_is_declaration,
         notices=notices,
     )
+
+
+def _source_tree_digest(path: str) -> str:
+    # Imported here: a declaration without local projects doesn't need it.
+    from states.venv.resolve.source_tree import tree_digest
+
+    return tree_digest(path)
+
+
+def _is_declaration(name: str) -> bool:
+    return is_toml(name) and not _LOCKFILE.fullmatch(name)
 
 
 def _restart_in_utf8() -> None:

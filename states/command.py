@@ -57,15 +57,15 @@ class CommandKind:
     def normalize(self, spec: Command, inputs: Inputs) -> Command:
         """Validate the arguments, and name the command after its table."""
         if not spec.argv or not spec.argv[0].strip():
-            inputs.problem(
+            inputs.error(
                 ("argv",), "an empty command", 'as in `argv = ["systemctl", "restart", "web"]`'
             )
         if not 1 <= spec.timeout <= _A_YEAR:
-            inputs.problem(("timeout",), "`timeout` must be 1 second at least, a year at most")
+            inputs.error(("timeout",), "`timeout` must be 1 second at least, a year at most")
         for index, address in enumerate(spec.on_change):
             if address.startswith("command."):
                 hint = "name what both watch, or put the other one into `needs`"
-                inputs.problem(("on-change", index), "a command cannot watch a command", hint)
+                inputs.error(("on-change", index), "a command cannot watch a command", hint)
         cwd = inputs.path(spec.cwd, ("cwd",))
         return replace(spec, cwd=cwd, name=f"{inputs.file}\0{inputs.table[-1]}")
 

@@ -53,17 +53,15 @@ class LinkKind:
         name = str(inputs.table[-1])
         path = inputs.path(name, ())
         if not os.path.basename(path) or not path.isprintable():
-            inputs.problem((), f"`{name}` is no path for a link")
+            inputs.error((), f"`{name}` is no path for a link")
         if spec.state == "present" and not spec.to:
-            inputs.problem((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
+            inputs.error((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
         to = spec.to
         _, _, inside = to.partition(":")
         if to and not to.startswith("venv."):
             to = inputs.path(to, ("to",))
         elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
-            inputs.problem(
-                ("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"'
-            )
+            inputs.error(("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"')
         return replace(spec, path=path, to=to)
 
     def owned_paths(self, spec: Link) -> Iterable[str]:

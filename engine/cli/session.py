@@ -68,6 +68,7 @@ def open_session(arguments: Namespace, build_registry: BuildRegistry) -> Session
     # If the last file of a directory was deleted, its resources must still be found.
     sources = read_sources(
         arguments.files,
+        registry,
         lambda directory: bool(inventory.deleted_files(directory, settings.state)),
     )
     # Not earlier: while converge waits for standard input, a signal can just end it.

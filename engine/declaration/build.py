@@ -1,168 +1,220 @@
-"""From TOML (or JSON) text to resources, with every problem that was found on the way."""
+"""Builds resources from the text of all files, and collects every error on the way."""
 
 from __future__ import annotations
 
-from engine.declaration import parse
+from typing import TYPE_CHECKING
+
 from engine.declaration.diagnostics import DeclarationError, Diagnostic, Key
 from engine.declaration.inputs import InputLog, TableInputs
+from engine.declaration.parse import parse, table_header
 from engine.declaration.validate import keys_of, suggest, validate
 from engine.frozen import frozen
 from engine.resource import Resource
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from typing import Any, TypeAlias
 
     from engine.declaration.inputs import Origin
     from engine.declaration.source_file import SourceFile
     from engine.registry import KindRegistry
 
+    Documents: TypeAlias = list[tuple[SourceFile, dict[str, Any]]]
+    """Each file with its parsed content."""
     Defaults: TypeAlias = dict[str, tuple[Any, Origin]]
-    """A value for each key, and where it stands."""
+    """For each key, the default value and the location of its table."""
 
 DEFAULTS = "defaults"
 
 
 @frozen
 class Declaration:
-    """All sound resources of a declaration, in the order of the text, and what was read."""
+    """The valid resources of a declaration, in declared order, and its inputs and errors."""
 
     resources: tuple[Resource, ...]
     addresses: frozenset[str]
-    """Those of unsound ones too: to need one of these is no further mistake."""
+    """The addresses of all resources, including invalid ones: other resources may need them."""
     readable: bool
-    """Whether every text could be parsed, so that no address can be missing."""
+    """Whether every file could be parsed. Otherwise an address may be missing."""
     texts: dict[str, str]
     """The content of each file."""
-    notes: InputLog
+    log: InputLog
 
-    def error(self, *problems: Diagnostic) -> DeclarationError:
-        """Make the error that shows these problems in their text."""
-        return DeclarationError(problems, self.texts)
+    def error(self, *diagnostics: Diagnostic) -> DeclarationError:
+        """Return the error that reports these diagnostics."""
+        return DeclarationError(diagnostics, self.texts)
 
 
-def build_declaration(texts: tuple[SourceFile, ...], composition: KindRegistry) -> Declaration:
-    """Parse, check and complete every resource; what is wrong stands in the notes."""
-    notes = InputLog()
-    documents = [(text, parse.parse(text, notes)) for text in texts]
-    readable = not notes.problems
-    defaults = _defaults(documents, composition, notes)
+@frozen
+class _Table:
+    """The table of one resource."""
+
+    source: SourceFile
+    kind: str
+    name: str
+    content: dict[str, Any]
+
+    @property
+    def key(self) -> Key:
+        return (self.kind, self.name)
+
+
+def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -> Declaration:
+    """Parse, validate, and normalize every resource. Errors are added to the log."""
+    log = InputLog(registry.digest_functions)
+    documents = [(source, parse(source, log)) for source in sources]
+    readable = not log.diagnostics
+    defaults = _collect_defaults(documents, registry, log)
+    tables = list(_tables(documents, registry, log))
     resources: dict[str, Resource] = {}
-    addresses = set()
-    for text, document in documents:
-        for kind, name, table in _tables(text, document, composition, notes):
-            addresses.add(f"{kind}.{name}")
-            mine = defaults.get(text.directory, {}) if kind == composition.defaults_kind else {}
-            resource = _resource(text, kind, name, table, mine, composition, notes)
-            if resource is not None:
-                _add(resource, resources, notes)
+    for table in tables:
+        applicable = table.kind == registry.defaults_kind
+        inherited = defaults.get(table.source.directory, {}) if applicable else {}
+        resource = _build_resource(table, inherited, registry, log)
+        if resource is not None:
+            _add(resource, resources, log)
     return Declaration(
         resources=tuple(resources.values()),
-        addresses=frozenset(addresses),
+        addresses=frozenset(f"{table.kind}.{table.name}" for table in tables),
         readable=readable,
-        texts={text.file: text.content for text in texts},
-        notes=notes,
+        texts={source.file: source.content for source in sources},
+        log=log,
     )
 
 
-def _add(resource: Resource, resources: dict[str, Resource], notes: InputLog) -> None:
-    earlier = resources.setdefault(resource.address, resource)
-    if earlier is not resource:
-        notes.complain(
-            resource.file,
-            (resource.kind, resource.name),
-            f"`{resource.address}` is declared twice",
-            f"the other one is in `{earlier.file}`; rename one of them",
+def _add(resource: Resource, resources: dict[str, Resource], log: InputLog) -> None:
+    first = resources.setdefault(resource.address, resource)
+    if first is not resource:
+        log.add(
+            Diagnostic(
+                file=resource.file,
+                key=(resource.kind, resource.name),
+                message=f"`{resource.address}` is declared twice",
+                hint=f"rename one of them; the other is in `{first.file}`",
+            )
         )
 
 
-def _defaults(
-    documents: list[tuple[SourceFile, dict[str, Any]]], composition: KindRegistry, notes: InputLog
+def _collect_defaults(
+    documents: Documents, registry: KindRegistry, log: InputLog
 ) -> dict[str, Defaults]:
-    """Gather `[defaults]` by folder: it holds for all files of its folder declared together.
+    """Merge the `[defaults]` tables of each directory.
 
-    So a relative path in it means the same for each of them.
+    Defaults apply to all files of one directory, so that a relative path in them has one meaning.
+
+    Args:
+        documents: The parsed files.
+        registry: The kinds. `defaults_kind` determines the valid keys.
+        log: Extended by the errors.
+
+    Returns:
+        The defaults by directory.
+
     """
-    gathered: dict[str, Defaults] = {}
-    known = keys_of(composition.kinds[composition.defaults_kind])
-    for text, document in documents:
+    defaults: dict[str, Defaults] = {}
+    keys = keys_of(registry.kinds[registry.defaults_kind])
+    for source, document in documents:
         table = document.get(DEFAULTS, {})
         if not isinstance(table, dict):
-            notes.complain(text.file, (DEFAULTS,), "must be a table, as in `[defaults]`")
+            message = f"`{DEFAULTS}` must be a table: `[{DEFAULTS}]`"
+            log.add(Diagnostic(source.file, message, key=(DEFAULTS,), marks_key=True))
             continue
-        for key, content in table.items():
-            if key not in known:
-                _unknown_key(text.file, (DEFAULTS, key), known, notes)
+        for key, value in table.items():
+            location = (DEFAULTS, key)
+            if key not in keys:
+                log.add(_unknown_key(source.file, location, keys))
                 continue
-            here = gathered.setdefault(text.directory, {})
-            other, (file, _) = here.setdefault(key, (content, (text.file, (DEFAULTS,))))
-            if other != content:
-                notes.complain(
-                    text.file,
-                    (DEFAULTS, key),
-                    f"`{key}` has two default values",
-                    f"`{file}` sets another one, and defaults hold for a whole folder",
-                )
-    return gathered
+            merged = defaults.setdefault(source.directory, {})
+            first, (file, _) = merged.setdefault(key, (value, (source.file, (DEFAULTS,))))
+            if first != value:
+                message = f"`{key}` has two default values"
+                hint = f"remove one; `{file}` sets the other for the same directory"
+                log.add(Diagnostic(source.file, message, hint, location))
+    return defaults
 
 
-def _tables(
-    text: SourceFile, document: dict[str, Any], composition: KindRegistry, notes: InputLog
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the resource tables of a document: kind, name and content."""
-    found = []
-    known = [*composition.kinds, DEFAULTS]
-    for kind, group in document.items():
-        if kind == DEFAULTS:
-            continue
-        if kind not in composition.kinds:
-            hint = suggest(kind, known) or f"the kinds are {', '.join(composition.kinds)}"
-            notes.complain(text.file, (kind,), f"unknown kind `{kind}`", hint)
-        elif not isinstance(group, dict):
-            message = f"must hold named tables, as in `[{kind}.NAME]`"
-            notes.complain(text.file, (kind,), message)
-        else:
-            for name, table in group.items():
-                if isinstance(table, dict):
-                    found.append((kind, name, table))
-                else:
-                    message = f"must be a table, as in `[{kind}.{name}]`"
-                    hint = f"a key of `[{kind}.NAME]` stands here without a name above it"
-                    notes.complain(text.file, (kind, name), message, hint)
-    return found
+def _tables(documents: Documents, registry: KindRegistry, log: InputLog) -> Iterator[_Table]:
+    """Yield the table of each resource.
+
+    Args:
+        documents: The parsed files.
+        registry: The kinds.
+        log: Extended by the errors.
+
+    """
+    for source, document in documents:
+        for kind, named_tables in document.items():
+            if kind == DEFAULTS:
+                continue
+            if kind not in registry.kinds:
+                kinds = list(registry.kinds)
+                hint = suggest(kind, [*kinds, DEFAULTS]) or f"valid kinds: {', '.join(kinds)}"
+                message = f"unknown kind `{kind}`"
+                log.add(Diagnostic(source.file, message, hint, (kind,), marks_key=True))
+            elif not isinstance(named_tables, dict):
+                message = f"`{kind}` must contain named tables: `[{kind}.NAME]`"
+                log.add(Diagnostic(source.file, message, key=(kind,), marks_key=True))
+            else:
+                for name, content in named_tables.items():
+                    if isinstance(content, dict):
+                        yield _Table(source, kind, name, content)
+                    else:
+                        log.add(_not_a_table(source.file, kind, name))
 
 
-def _resource(
-    text: SourceFile,
-    kind_name: str,
-    name: str,
-    table: dict[str, Any],
-    defaults: Defaults,
-    composition: KindRegistry,
-    notes: InputLog,
+def _not_a_table(file: str, kind: str, name: str) -> Diagnostic:
+    return Diagnostic(
+        file=file,
+        key=(kind, name),
+        message=f"`{name}` must be a table: `{table_header(kind, name)}`",
+        hint=f"if `{name}` is a key, move it into a named table: `[{kind}.NAME]`",
+        marks_key=True,
+    )
+
+
+def _build_resource(
+    table: _Table, defaults: Defaults, registry: KindRegistry, log: InputLog
 ) -> Resource | None:
-    """Turn one table into a resource; what is wrong with it goes to `notes`."""
-    kind = composition.kinds[kind_name]
-    known = keys_of(kind)
-    for key in table:
-        if key not in known:
-            _unknown_key(text.file, (kind_name, name, key), known, notes)
-    inherited = {key: one for key, one in defaults.items() if key not in table}
-    origins: Mapping[str, Origin] = {key: origin for key, (_, origin) in inherited.items()}
-    whole = {key: content for key, (content, _) in inherited.items()}
-    whole.update({key: content for key, content in table.items() if key in known})
-    source = TableInputs(text.file, text.directory, (kind_name, name), origins, notes)
-    spec = validate(kind, whole, source)
+    """Build a resource from its table.
+
+    Args:
+        table: The table.
+        defaults: The defaults that apply to it. A key in the table overrides them.
+        registry: The kinds.
+        log: Extended by the inputs and errors of the table.
+
+    Returns:
+        The resource, or None if a value has the wrong type.
+
+    """
+    kind = registry.kinds[table.kind]
+    keys = keys_of(kind)
+    for key in table.content:
+        if key not in keys:
+            log.add(_unknown_key(table.source.file, (*table.key, key), keys))
+    inherited = {key: default for key, default in defaults.items() if key not in table.content}
+    origins = {key: origin for key, (_, origin) in inherited.items()}
+    content = {key: value for key, (value, _) in inherited.items()}
+    content.update((key, value) for key, value in table.content.items() if key in keys)
+    source = table.source
+    inputs = TableInputs(source.file, source.directory, table.key, origins, log)
+    spec = validate(kind, content, inputs)
     if spec is None:
         return None
-    spec = kind.normalize(spec, source)
+    spec = kind.normalize(spec, inputs)
     needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.implied_dependencies(spec)))
-    return Resource(kind=kind_name, name=name, spec=spec, needs=tuple(needs), file=text.file)
+    return Resource(
+        kind=table.kind, name=table.name, spec=spec, needs=tuple(needs), file=source.file
+    )
 
 
-def _unknown_key(file: str, key: Key, known: list[str], notes: InputLog) -> None:
-    word = str(key[-1])
-    hint = suggest(word, known) or f"the keys are {', '.join(known)}"
-    table = parse.header(*(str(part) for part in key[:-1]))
-    notes.complain(file, key, f"unknown key `{word}` in {table}", hint)
+def _unknown_key(file: str, location: Key, keys: list[str]) -> Diagnostic:
+    key = str(location[-1])
+    header = table_header(*map(str, location[:-1]))
+    return Diagnostic(
+        file=file,
+        key=location,
+        message=f"unknown key `{key}` in {header}",
+        hint=suggest(key, keys) or f"valid keys: {', '.join(keys)}",
+        marks_key=True,
+    )

@@ -1,4 +1,4 @@
-"""What is wrong with a declaration: all of it at once, each with its place in the text."""
+"""Errors in a declaration, each with its location."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ from engine.errors import ConvergeError
 from engine.frozen import frozen
 
 Key = tuple[str | int, ...]
-"""Where in a document: table names and keys, and indexes into arrays."""
+"""A location in a document: the names of tables and keys, and the indexes of array elements."""
 
 
 @frozen
 class Diagnostic:
-    """One thing that is wrong. Lines and columns count from 1; 0 means unknown."""
+    """One error in a declaration."""
 
     file: str
+    """An absolute path or `<stdin>`."""
     message: str
     hint: str = ""
     key: Key = ()
     line: int = 0
+    """Counts from 1. 0 means that only `key` is known."""
     column: int = 0
-    notes: tuple[tuple[str, Key], ...] = ()
-    """Further places that belong to it: a file and a key."""
+    """Counts characters from 1. 0 means that only `key` is known."""
+    marks_key: bool = False
+    """Whether a snippet underlines the key. Otherwise it underlines the value."""
+    related: tuple[tuple[str, Key], ...] = ()
+    """The file and the key of each further location, such as that of a duplicate."""
 
 
 class DeclarationError(ConvergeError):
-    """The declaration cannot be used; nothing was started."""
+    """The declaration is invalid. Nothing was changed."""
 
     code, name = 65, "declaration"
 
-    def __init__(self, problems: tuple[Diagnostic, ...], texts: dict[str, str]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{count} in the declaration; nothing was started")
-        self.problems = problems
+    def __init__(self, diagnostics: tuple[Diagnostic, ...], texts: dict[str, str]) -> None:
+        count = "1 error" if len(diagnostics) == 1 else f"{len(diagnostics)} errors"
+        super().__init__(f"{count} in the declaration; nothing was changed")
+        self.diagnostics = diagnostics
         self.texts = texts
-        """The text of each file, for showing the offending lines."""
+        """The content of each file, for snippets."""

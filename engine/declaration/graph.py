@@ -1,14 +1,17 @@
-"""Resources in one stable order after what they need; a cycle as a closed path."""
+"""Sorts resources by their dependencies, and finds cycles and overlapping paths."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import Diagnostic, Key
 from engine.declaration.validate import key_of, suggest
-from engine.frozen import fields
+from engine.frozen import fields, frozen
 
-TYPE_CHECKING = False
+# networkx is imported in functions: a run with `--only` selects from cached resources without it.
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,151 +22,181 @@ if TYPE_CHECKING:
     from engine.resource import Resource
 
 
-def sort_resources(declared: Declaration, kinds: Mapping[str, AnyKind]) -> tuple[Resource, ...]:
-    """Return the resources in an order where each comes after its needs.
+def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tuple[Resource, ...]:
+    """Return the resources in topological order: each comes after its dependencies.
 
-    Ties keep the order of the text. Raises `DeclarationError` for all that was found wrong
-    before, for needs that name nothing, for a cycle, and for two resources that lay claim
-    to one path.
+    Independent resources keep the declared order.
+
+    Raises:
+        DeclarationError: The declaration has errors, a dependency isn't declared, there is a
+            dependency cycle, or two resources own the same path.
+
     """
     import networkx
 
-    by_address = {one.address: one for one in declared.resources}
-    problems = [*declared.notes.problems, *_dangling(declared), *_overlaps(declared, kinds)]
-    graph = build_graph(declared.resources)
+    resources = {resource.address: resource for resource in declaration.resources}
+    diagnostics = [
+        *declaration.log.diagnostics,
+        *_missing_dependencies(declaration),
+        *_overlapping_paths(declaration, kinds),
+    ]
+    graph = build_graph(declaration.resources)
     if not networkx.is_directed_acyclic_graph(graph):
-        problems.append(_cycle(by_address, graph))
-    if problems:
-        raise declared.error(*problems)
-    rank = {address: index for index, address in enumerate(by_address)}
+        diagnostics.append(_cycle(resources, graph))
+    if diagnostics:
+        raise declaration.error(*diagnostics)
+    rank = {address: index for index, address in enumerate(resources)}
     order = networkx.lexicographical_topological_sort(graph, key=rank.__getitem__)
-    return tuple(by_address[address] for address in order)
+    return tuple(resources[address] for address in order)
 
 
 def build_graph(resources: tuple[Resource, ...]) -> networkx.DiGraph[str]:
-    """Return the graph of addresses; an edge leads from a need to what needs it."""
+    """Return the graph of addresses, with an edge from each dependency to its dependents."""
     import networkx
 
     graph: networkx.DiGraph[str] = networkx.DiGraph()
-    graph.add_nodes_from(one.address for one in resources)
-    graph.add_edges_from((need, one.address) for one in resources for need in one.needs)
+    graph.add_nodes_from(resource.address for resource in resources)
+    graph.add_edges_from(
+        (need, resource.address) for resource in resources for need in resource.needs
+    )
     return graph
 
 
-def with_dependencies(resources: tuple[Resource, ...], wanted: set[str]) -> tuple[Resource, ...]:
-    """Return the wanted resources and all that they need, in the given (topological) order."""
-    keep = set(wanted)
-    for one in reversed(resources):
-        if one.address in keep:
-            keep.update(one.needs)
-    return tuple(one for one in resources if one.address in keep)
+def with_dependencies(resources: tuple[Resource, ...], addresses: set[str]) -> tuple[Resource, ...]:
+    """Return the resources with these addresses and all their dependencies.
+
+    Both the given and the returned resources are in topological order.
+    """
+    selected = set(addresses)
+    for resource in reversed(resources):
+        if resource.address in selected:
+            selected.update(resource.needs)
+    return tuple(resource for resource in resources if resource.address in selected)
 
 
-def _dangling(declared: Declaration) -> list[Diagnostic]:
-    if not declared.readable:
+def _missing_dependencies(declaration: Declaration) -> list[Diagnostic]:
+    if not declaration.readable:
         return []
-    known = sorted(declared.addresses)
-    problems = []
-    for one in declared.resources:
-        for need in one.needs:
-            if need not in declared.addresses:
-                problems.append(
-                    Diagnostic(
-                        file=one.file,
-                        key=_edge_key(one, need),
-                        message=f"`{one.address}` needs `{need}`, which is not declared",
-                        hint=suggest(need, known) or "declare it, or leave the need out",
-                    )
-                )
-    return problems
+    addresses = sorted(declaration.addresses)
+    return [
+        Diagnostic(
+            file=resource.file,
+            key=_dependency_key(resource, need),
+            message=f"`{resource.address}` needs `{need}`, which isn't declared",
+            hint=suggest(need, addresses) or "declare it, or remove the dependency",
+        )
+        for resource in declaration.resources
+        for need in resource.needs
+        if need not in declaration.addresses
+    ]
 
 
-def _overlaps(declared: Declaration, kinds: Mapping[str, AnyKind]) -> list[Diagnostic]:
-    """Find two claims on one path, or on a path and something inside it; each pair once."""
-    claims = sorted(
-        ((os.path.join(path, ""), rank, one) for one in declared.resources
-         for rank, path in enumerate(kinds[one.kind].owned_paths(one.spec))),
-        key=lambda claim: claim[0],
-    )  # fmt: skip
-    found = []
-    outer = None
-    for path, rank, one in claims:
-        # Sorted, all that lies inside a path follows it at once.
-        if outer is None or not path.startswith(outer[0]):
-            outer = path, one
-        elif one is not outer[1]:
-            found.append((rank, path, one, *outer))
-    told: dict[tuple[str, str], Diagnostic] = {}
-    # What a resource claims first is its own path, which its table names.
-    for _, path, one, around, other in sorted(found, key=lambda each: each[0]):
-        told.setdefault((one.address, other.address), _overlap(path, one, around, other))
-    return [*told.values()]
+@frozen
+class _OwnedPath:
+    """A path that a resource owns, subtrees included."""
+
+    path: str
+    """Ends in a slash, so that `/a/` is a prefix of `/a/b/` but not of `/ab/`."""
+    rank: int
+    """The position among the paths of the resource. The first is that of its table."""
+    resource: Resource
 
 
-def _overlap(path: str, one: Resource, outer: str, other: Resource) -> Diagnostic:
-    relation = "is also that of" if outer == path else "lies inside that of"
+def _overlapping_paths(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> list[Diagnostic]:
+    """Return one diagnostic for each pair of resources whose paths are equal or nested."""
+    owned = [
+        _OwnedPath(os.path.join(path, ""), rank, resource)
+        for resource in declaration.resources
+        for rank, path in enumerate(kinds[resource.kind].owned_paths(resource.spec))
+    ]
+    overlaps = []
+    outer: _OwnedPath | None = None
+    # In sorted order, everything inside a path follows it directly.
+    for inner in sorted(owned, key=lambda owned_path: owned_path.path):
+        if outer is None or not inner.path.startswith(outer.path):
+            outer = inner
+        elif inner.resource is not outer.resource:
+            overlaps.append((inner, outer))
+    diagnostics: dict[tuple[str, str], Diagnostic] = {}
+    for inner, outer in sorted(overlaps, key=lambda overlap: overlap[0].rank):
+        pair = (inner.resource.address, outer.resource.address)
+        diagnostics.setdefault(pair, _overlap(inner, outer))
+    return list(diagnostics.values())
+
+
+def _overlap(inner: _OwnedPath, outer: _OwnedPath) -> Diagnostic:
+    resource, other = inner.resource, outer.resource
+    if inner.path == outer.path:
+        message = f"`{other.address}` and `{resource.address}` have the same path"
+        hint = f"change one of them: `{inner.path.rstrip('/')}`"
+    else:
+        message = f"the path of `{resource.address}` is inside the path of `{other.address}`"
+        paths = f"`{inner.path.rstrip('/')}` and `{outer.path.rstrip('/')}`"
+        hint = f"change one of them: {paths}"
     return Diagnostic(
-        file=one.file,
-        key=(one.kind, one.name, "path"),
-        message=f"the path of `{one.address}` {relation} `{other.address}`",
-        hint=f"`{path.rstrip('/')}` and `{outer.rstrip('/')}`: give each a path of its own",
-        notes=((other.file, (other.kind, other.name, "path")),),
+        file=resource.file,
+        key=(resource.kind, resource.name, "path"),
+        message=message,
+        hint=hint,
+        related=((other.file, (other.kind, other.name, "path")),),
     )
 
 
-def _cycle(by_address: Mapping[str, Resource], graph: networkx.DiGraph[str]) -> Diagnostic:
-    """Describe the shortest cycle as a closed path, with the place of each edge."""
-    rank = {address: index for index, address in enumerate(by_address)}
-    # Edges lead from a need to what needs it; people read "needs" the other way round.
-    cycle = list(reversed(_shortest_cycle(graph, rank)))
+def _cycle(resources: Mapping[str, Resource], graph: networkx.DiGraph[str]) -> Diagnostic:
+    """Return the diagnostic for the shortest cycle, with the location of each dependency."""
+    # An edge goes from a dependency to its dependent. The message lists them in reverse.
+    cycle = _shortest_cycle(graph)[::-1]
+    rank = {address: index for index, address in enumerate(resources)}
     start = cycle.index(min(cycle, key=rank.__getitem__))
-    cycle = cycle[start:] + cycle[:start]
-    pairs = list(zip(cycle, cycle[1:] + cycle[:1], strict=True))
-    edges = [(by_address[one].file, _edge_key(by_address[one], need)) for one, need in pairs]
+    cycle = [*cycle[start:], *cycle[:start]]
+    closed = [*cycle, cycle[0]]
+    locations = tuple(
+        (resources[address].file, _dependency_key(resources[address], need))
+        for address, need in itertools.pairwise(closed)
+    )
+    file, key = locations[0]
     return Diagnostic(
-        file=edges[0][0],
-        key=edges[0][1],
-        message=f"these wait for each other: {' → '.join([*cycle, cycle[0]])}",
-        hint="drop one of these needs",
-        notes=tuple(edges[1:]),
+        file=file,
+        key=key,
+        message=f"dependency cycle: {' → '.join(closed)}",
+        hint="remove one of these dependencies",
+        related=locations[1:],
     )
 
 
-def _shortest_cycle(graph: networkx.DiGraph[str], rank: Mapping[str, int]) -> list[str]:
-    # Not by listing all cycles: of those, thirty resources can have billions.
-    return min(filter(None, (_back_to(one, graph) for one in rank)), key=len)
+def _shortest_cycle(graph: networkx.DiGraph[str]) -> list[str]:
+    """Return the addresses of the shortest cycle. The graph must have one.
+
+    One breadth-first search for each resource. Listing cycles with `networkx.simple_cycles`
+    isn't an option, even with a length bound: see docs/adr/0014-libraries.md.
+    """
+    import networkx
+
+    shortest: tuple[int, str, str] | None = None
+    for start in graph:
+        distances = networkx.single_source_shortest_path_length(graph, start)
+        for end in graph.predecessors(start):
+            if end in distances and (shortest is None or distances[end] < shortest[0]):
+                shortest = (distances[end], start, end)
+    assert shortest is not None
+    _, start, end = shortest
+    path: list[str] = networkx.shortest_path(graph, start, end)
+    return path
 
 
-def _back_to(start: str, graph: networkx.DiGraph[str]) -> list[str]:
-    """Return the shortest way from an address back to it, without its end; empty for none."""
-    before = {start: start}
-    reached = [start]
-    for one in reached:  # it grows meanwhile
-        for after in graph[one]:
-            if after == start:
-                way = [one]
-                while way[-1] != start:
-                    way.append(before[way[-1]])
-                return way[::-1]
-            if after not in before:
-                before[after] = one
-                reached.append(after)
-    return []
-
-
-def _edge_key(one: Resource, need: str) -> Key:
-    """Find the key that makes a resource need another: in `needs`, or the one that implies it."""
-    where = (one.kind, one.name)
-    for name in sorted(fields(one.spec), key=lambda name: name != "needs"):
-        value = getattr(one.spec, name)
-        if isinstance(value, str) and _names(value, need):
-            return (*where, key_of(name))
+def _dependency_key(resource: Resource, need: str) -> Key:
+    """Return the key that causes a dependency: in `needs`, or a key that implies it."""
+    table = (resource.kind, resource.name)
+    for name in sorted(fields(resource.spec), key=lambda name: name != "needs"):
+        value = getattr(resource.spec, name)
+        if isinstance(value, str) and _refers_to(value, need):
+            return (*table, key_of(name))
         if isinstance(value, tuple):
             for index, item in enumerate(value):
-                if isinstance(item, str) and _names(item, need):
-                    return (*where, key_of(name), index)
-    return where
+                if isinstance(item, str) and _refers_to(item, need):
+                    return (*table, key_of(name), index)
+    return table
 
 
-def _names(value: str, need: str) -> bool:
-    return value == need or value.startswith(f"{need}:")
+def _refers_to(value: str, address: str) -> bool:
+    return value == address or value.startswith(f"{address}:")

@@ -1,12 +1,9 @@
-"""The files behind a declaration, read in one place so that the memo knows them all."""
+"""Inputs of a declaration: each file is read once, and its digest is part of the cache."""
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
 import os
 import stat
-from contextlib import suppress
 
 from engine.declaration.diagnostics import Diagnostic
 from engine.errors import ConvergeError, PermissionDenied, from_os_error
@@ -14,238 +11,249 @@ from engine.system.files import CHUNK_SIZE, sha256, sha256_of_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from engine.declaration.diagnostics import Key
 
-Origin = tuple[str, "Key"]
-"""A file, and a table in it."""
+    Origin: TypeAlias = tuple[str, Key]
+    """A file and a table in it."""
+    Digests: TypeAlias = dict[str, dict[str, str]]
+    """Digests by digest function and path."""
+    DigestFunctions: TypeAlias = Mapping[str, Callable[[str], str]]
+    """Digest functions by name, as in `KindRegistry.digest_functions`."""
 
 ABSENT = "absent"
-_NOT_SOURCE = (
-    ".git", ".hg", "__pycache__", "*.egg-info", ".tox", ".nox", ".venv",
-    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".coverage", "*.pyc",
-)  # fmt: skip
-"""What building or testing a source tree leaves in it: no part of what it is."""
-_BUILT = ("build", "dist")
-"""The same, at its top, and of a project in it; elsewhere that is a package of that name."""
-_PROJECT = {"pyproject.toml", "setup.py", "setup.cfg"}
+"""The digest of a file that doesn't exist, and of a directory."""
 
 
 class TableInputs:
-    """What one table of a declaration may ask of the world around it.
+    """The files around one table, as a kind may use them (`engine.kind.Inputs`).
 
-    Everything that is read is noted, so that a remembered declaration can be told from
-    one whose files have changed. Problems are collected, never raised.
+    Each file that is read becomes part of the cache key. Errors are collected, not raised.
+
+    Args:
+        file: The declaring file: an absolute path or `<stdin>`.
+        directory: The directory that relative paths are relative to.
+        table: The kind and the name of the table.
+        origins: For each key inherited from a table of defaults, the location of that table.
+        log: The inputs and errors of the declaration. Shared by all tables.
+
     """
 
     def __init__(
-        self, file: str, folder: str, table: Key, origins: Mapping[str, Origin], notes: InputLog
+        self, file: str, directory: str, table: Key, origins: Mapping[str, Origin], log: InputLog
     ) -> None:
         self.file = file
-        self.folder = folder
-        """Relative paths are relative to this one: the folder of the declaring file."""
+        self.directory = directory
         self.table = table
         self.origins = origins
-        """For keys that come from a table of defaults: where that stands."""
-        self.notes = notes
+        self.log = log
 
-    def path(self, text: str, key: tuple[str | int, ...]) -> str:
-        """Return the absolute, normal form of a path as it stands in the declaration.
+    def path(self, text: str, key: Key) -> str:
+        """Return the absolute, normalized form of a path in the declaration.
 
-        One that only a shell could read as it was meant is told as a problem at its key.
+        Reports a path that only a shell would expand.
         """
         if text.startswith(("~", "$")):
-            hint = "nothing is expanded in a declaration: write the path itself"
-            self.problem(key, f"`{text}` is no path", hint)
-        return os.path.normpath(os.path.join(self.folder, text))
+            message = f"`{text[0]}` isn't expanded in declarations: `{text}`"
+            self.error(key, message, "write the full path")
+        return os.path.normpath(os.path.join(self.directory, text))
 
-    def read(self, path: str, key: tuple[str | int, ...]) -> str | None:
-        """Return the text of a file; `None` where there is none.
+    def read(self, path: str, key: Key) -> str | None:
+        """Return the text of a file, or None if it doesn't exist.
 
-        What is there and cannot be read, or is no text, is told as a problem at the key that
-        names it, and reads as empty.
+        Reports a file that is unreadable or isn't text, and returns an empty string for it.
+
+        Raises:
+            OSError: The disk can't be read.
+
         """
         try:
-            data = self.notes.read(path)
+            data = self.log.read(path)
             if data is not None:
                 return decode(data)
         except ValueError as error:
-            self.problem(key, f"`{path}` {error}", "write it in UTF-8")
+            self.error(key, f"`{path}` {error}", "save the file as UTF-8")
             return ""
         except OSError as error:
-            self._unreadable(error, path, key)
+            self._report_unreadable(error, path, key)
             return ""
         if os.path.isdir(path):
-            self.problem(key, f"`{path}` is a folder", "name a file in it")
+            self.error(key, f"`{path}` is a directory", "name a file in it")
             return ""
         return None
 
-    def tree(self, path: str, key: tuple[str | int, ...]) -> str:
-        """Return a digest of all source files below a folder; one that cannot be read is told."""
-        if "\0" in path:  # as `%00` of a URL
-            self.problem(key, f"`{path}` holds a NUL character", "no path has one")
+    def digest(self, path: str, function: str, key: Key) -> str:
+        """Return the digest of a file or directory.
+
+        Reports a path that can't be read, and returns an empty string for it.
+
+        Args:
+            path: An absolute path.
+            function: The name of the digest function in `KindRegistry.digest_functions`.
+            key: The key that names the path.
+
+        Raises:
+            OSError: The disk can't be read.
+
+        """
+        if "\0" in path:  # for example from `%00` in a URL
+            self.error(key, f"`{path}` contains a NUL character", "remove it")
             return ""
         try:
-            return self.notes.tree(path)
+            return self.log.digest(path, function)
         except OSError as error:
-            self._unreadable(error, path, key)
+            self._report_unreadable(error, path, key)
             return ""
 
-    def problem(self, key: tuple[str | int, ...], message: str, hint: str = "") -> None:
-        """Tell of something wrong at a key of this table."""
-        first = str(key[0]) if key else ""
-        file, table = self.origins.get(first, (self.file, self.table))
-        self.notes.complain(file, (*table, *key), message, hint)
+    def error(self, key: Key, message: str, hint: str = "") -> None:
+        """Report an error at a key of this table.
 
-    def _unreadable(self, error: OSError, path: str, key: tuple[str | int, ...]) -> None:
-        """Tell of a path that leads to nothing readable; raise what is no matter of the path."""
-        known = from_os_error(error)
-        if known.code not in (ConvergeError.code, PermissionDenied.code):
+        Args:
+            key: The key, relative to the table. If it is inherited, the error is reported in
+                the table of defaults.
+            message: The summary.
+            hint: How to fix the error.
+
+        """
+        name = str(key[0]) if key else ""
+        file, table = self.origins.get(name, (self.file, self.table))
+        self.log.add(Diagnostic(file=file, key=(*table, *key), message=message, hint=hint))
+
+    def _report_unreadable(self, error: OSError, path: str, key: Key) -> None:
+        """Report an error that the path causes.
+
+        Args:
+            error: The error of the system call.
+            path: The path, used if the error names none.
+            key: The key that names the path.
+
+        Raises:
+            OSError: The path isn't the cause: it is an I/O error, for example.
+
+        """
+        translated = from_os_error(error)
+        if translated.code not in (ConvergeError.code, PermissionDenied.code):
             raise error
-        hint = (
-            "run as a user who may read it" if known.code == PermissionDenied.code else known.hint
-        )
-        words = (error.strerror or str(error)).lower()
-        self.problem(key, f"`{error.filename or path}`: {words}", hint or "")
+        denied = translated.code == PermissionDenied.code
+        hint = "run converge as a user who can read it" if denied else translated.hint
+        reason = (error.strerror or str(error)).lower()
+        self.error(key, f"`{error.filename or path}`: {reason}", hint or "")
 
 
 class InputLog:
-    """All that was read for one declaration, with digests, and all that was wrong."""
+    """Every input of one declaration with its digest, and every error in the declaration.
 
-    def __init__(self) -> None:
-        self.contents: dict[str, bytes | None] = {}
-        """What each file held when first read: for all who name it, whatever becomes of it."""
+    Args:
+        digest_functions: As in `KindRegistry.digest_functions`.
+
+    Attributes:
+        files: The digest of each file that was read, by path.
+        digests: The digests that kinds asked for, by digest function and path.
+        diagnostics: The errors in the order in which they were found, without duplicates.
+
+    """
+
+    def __init__(self, digest_functions: DigestFunctions | None = None) -> None:
+        self.digest_functions = digest_functions or {}
         self.files: dict[str, str] = {}
-        self.trees: dict[str, str] = {}
-        self.problems: dict[Diagnostic, None] = {}
-        """Each once, in the order in which they were found."""
+        self.digests: Digests = {}
+        self.diagnostics: dict[Diagnostic, None] = {}
+        # Every table gets the content of the first read, even if the file changes meanwhile:
+        # otherwise the old content would be cached under the digest of the new content.
+        self._contents: dict[str, bytes | None] = {}
 
-    def complain(self, file: str, key: Key, message: str, hint: str = "") -> None:
-        """Note a problem; the same one is noted once, however many inherit it."""
-        self.problems.setdefault(Diagnostic(file=file, key=key, message=message, hint=hint))
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Add an error. An error in a default is added once, however many tables inherit it."""
+        self.diagnostics.setdefault(diagnostic)
 
     def read(self, path: str) -> bytes | None:
-        """Read and note one file; `None` where there is none, or a pipe, which may never end."""
-        if path not in self.contents:
-            data = self.contents[path] = None if _is_pipe(path) else _content(path)
-            self.files[path] = ABSENT if data is None else sha256(data)
-        return self.contents[path]
+        """Return the content of a file, or None for a missing file or a named pipe.
 
-    def tree(self, path: str) -> str:
-        """Read and note one folder of source files."""
-        if path not in self.trees:
-            self.trees[path] = tree_digest(path)
-        return self.trees[path]
+        A pipe counts as missing because reading it might never end.
+
+        Raises:
+            OSError: The file can't be read.
+
+        """
+        if path not in self._contents:
+            data = self._contents[path] = None if _is_pipe(path) else _content(path)
+            self.files[path] = ABSENT if data is None else sha256(data)
+        return self._contents[path]
+
+    def digest(self, path: str, function: str) -> str:
+        """Return what a digest function returns for a path. Called once for each path.
+
+        Raises:
+            OSError: The path can't be read.
+
+        """
+        digests = self.digests.setdefault(function, {})
+        if path not in digests:
+            digests[path] = self.digest_functions[function](path)
+        return digests[path]
 
 
 def decode(data: bytes) -> str:
     """Return the text of a file, with or without a byte order mark.
 
-    Raises `ValueError` with words that follow the file's name.
+    Raises:
+        ValueError: It isn't text. The message continues a sentence that begins with the file.
+
     """
     try:
         text = data.decode("utf-8-sig")
-        wrong, words = text.find("\0"), "holds a NUL character"
+        offset, reason = text.find("\0"), "contains a NUL character"
     except UnicodeDecodeError as error:
         text = error.object.decode("latin-1")
-        wrong, words = error.start, "is not UTF-8"
-    if wrong >= 0:
-        line = text.count("\n", 0, wrong) + 1
-        raise ValueError(f"line {line} {words}")
+        offset, reason = error.start, "isn't UTF-8"
+    if offset >= 0:
+        line = text.count("\n", 0, offset) + 1
+        raise ValueError(f"line {line} {reason}")
     return text
 
 
-def is_unchanged(files: dict[str, str], trees: dict[str, str]) -> bool:
-    """Tell whether noted files and trees have the content that they had."""
-    return all(_file_digest(path) == digest for path, digest in files.items()) and all(
-        tree_digest(path) == digest for path, digest in trees.items()
+def is_unchanged(
+    files: dict[str, str], digests: Digests, digest_functions: DigestFunctions
+) -> bool:
+    """Return whether all inputs of a declaration have the same digests as before.
+
+    Args:
+        files: As in `InputLog.files`.
+        digests: As in `InputLog.digests`.
+        digest_functions: As in `KindRegistry.digest_functions`.
+
+    Raises:
+        OSError: An input can't be read.
+        KeyError: A digest function doesn't exist.
+
+    """
+    return all(file_digest(path) == digest for path, digest in files.items()) and all(
+        digest_functions[function](path) == digest
+        for function, by_path in digests.items()
+        for path, digest in by_path.items()
     )
 
 
-def tree_digest(path: str) -> str:
-    """Return a digest of the names, kinds and contents below a folder, or of one file.
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file, or `ABSENT` if the path isn't a file.
 
-    What a build or a test run leaves behind is left out, as is all of version control, and
-    what is published here: it may be made from this very source.
+    Raises:
+        OSError: The file can't be read.
+
     """
-    if not os.path.isdir(path):
-        return _file_digest(path)
-    return _walked(path, (*_NOT_SOURCE, *_BUILT), (os.path.realpath(path),), set())
-
-
-def _walked(path: str, at_top: tuple[str, ...], within: tuple[str, ...], seen: set[str]) -> str:
-    total = hashlib.sha256()
-    for folder, folders, names in os.walk(path):
-        left = at_top if folder == path else _NOT_SOURCE
-        if not _PROJECT.isdisjoint(names):
-            left = (*left, *_BUILT)
-        ours = _published(folder, folders)
-        folders[:] = sorted(name for name in _others(folders, left) if name not in ours)
-        # A link to a folder is walked past, so what it says is where it leads.
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in sorted([*links, *_others(names, left)]):
-            whole = os.path.join(folder, name)
-            with suppress(FileNotFoundError):  # it went away meanwhile, as an editor's files do
-                mode = os.lstat(whole).st_mode
-                executable = "x" if mode & 0o111 else "-"
-                said = _said(whole, mode, within, seen)
-                line = f"{os.path.relpath(whole, path)}\0{executable}\0{said}\n"
-                total.update(os.fsencode(line))
-    return total.hexdigest()
-
-
-def _published(folder: str, names: Iterable[str]) -> set[str]:
-    """Return the names of what we keep in a folder, and of the symlinks that publish it."""
-    kept = {
-        name
-        for name in names
-        if name.startswith(".") and os.path.isdir(os.path.join(folder, name, "generations"))
-    }
-    links = {name[1:] for name in kept if os.path.islink(os.path.join(folder, name[1:]))}
-    return kept | links
-
-
-def _others(names: Iterable[str], patterns: Iterable[str]) -> Iterator[str]:
-    return (n for n in names if not any(fnmatch.fnmatchcase(n, one) for one in patterns))
-
-
-def _said(path: str, mode: int, within: tuple[str, ...], seen: set[str]) -> str:
-    if stat.S_ISLNK(mode):
-        return os.readlink(path) + _beyond(os.path.realpath(path), within, seen)
-    return _file_digest(path) if stat.S_ISREG(mode) else ABSENT
-
-
-def _beyond(place: str, within: tuple[str, ...], seen: set[str]) -> str:
-    """Return the digest of a module or package outside the tree that a link in it leads to.
-
-    A build takes it from there. Each is looked at once. No part of the source is what holds
-    the tree, what may not be read, and what is no code: a log, or all that users sent in.
-    """
-    if place in seen or any(os.path.commonpath((place, one)) in (place, one) for one in within):
-        return ""
-    seen.add(place)
     try:
-        if os.path.isfile(os.path.join(place, "__init__.py")):
-            return _walked(place, _NOT_SOURCE, (*within, place), seen)
-        return _file_digest(place) if place.endswith(".py") and os.path.isfile(place) else ""
-    except PermissionError:
-        return ""
-
-
-def _file_digest(path: str) -> str:
-    try:
-        with open(path, "rb", opener=_at_once) as stream:
-            return sha256_of_file(
-                iter(lambda: stream.read(CHUNK_SIZE), b"")
-            )  # a wheel may be a large one
+        with open(path, "rb", opener=_open_nonblocking) as stream:
+            # In chunks: a wheel may be larger than the available RAM.
+            return sha256_of_file(iter(lambda: stream.read(CHUNK_SIZE), b""))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return ABSENT
 
 
 def _content(path: str) -> bytes | None:
     try:
-        with open(path, "rb", opener=_at_once) as stream:
+        with open(path, "rb", opener=_open_nonblocking) as stream:
             return stream.read() or b""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
@@ -258,6 +266,6 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for a pipe's other end, which may never come."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer at the other end of a named pipe."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -1,50 +1,42 @@
-"""JSON Schemas, made from the very types that parse the input and make up the output."""
+"""The JSON Schema of a declaration, generated from the types that validate it."""
 
 from __future__ import annotations
 
-from engine.declaration.validate import table_of
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False
+from engine.declaration.validate import table_model
+
 if TYPE_CHECKING:
     from typing import Any
 
     from engine.registry import KindRegistry
 
-_DRAFT = "http://json-schema.org/draft-07/schema#"
-"""Editors of TOML files (taplo) know this draft; it is what both schemas keep to."""
+DRAFT = "http://json-schema.org/draft-07/schema#"
+"""The newest draft that TOML editors (taplo) support."""
 
 
-def declaration_schema(composition: KindRegistry) -> dict[str, Any]:
-    """Return the schema of a declaration."""
+def declaration_schema(registry: KindRegistry) -> dict[str, Any]:
+    """Return the JSON Schema of a declaration."""
     properties: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
-    for name, kind in composition.kinds.items():
-        definitions[name] = table_of(kind.spec).model_json_schema()
+    for name, kind in registry.kinds.items():
+        definitions[name] = table_model(kind.spec).model_json_schema()
         properties[name] = {
             "type": "object",
             "description": f"Resources of the kind `{name}`, by name.",
             "additionalProperties": {"$ref": f"#/definitions/{name}"},
         }
-    default = dict(definitions[composition.defaults_kind])
-    default.pop("required", None)
-    default["description"] = f"Any key of `[{composition.defaults_kind}.*]`; its own key wins."
-    properties["defaults"] = default
+    defaults = dict(definitions[registry.defaults_kind])
+    defaults.pop("required", None)
+    defaults["description"] = (
+        f"Default values for the keys of `[{registry.defaults_kind}.NAME]` tables."
+    )
+    properties["defaults"] = defaults
     return {
-        "$schema": _DRAFT,
+        "$schema": DRAFT,
         "title": "converge declaration",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
         "definitions": definitions,
     }
-
-
-def output_schema() -> dict[str, Any]:
-    """Return the schema of the document that `--json` prints."""
-    from pydantic import TypeAdapter
-
-    from engine.output.report_schema import Report
-
-    shape = TypeAdapter(Report).json_schema(ref_template="#/definitions/{model}")
-    definitions = shape.pop("$defs", {})
-    return {"$schema": _DRAFT, **shape, "title": "converge report", "definitions": definitions}

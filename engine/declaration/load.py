@@ -1,33 +1,14 @@
-"""From the files that were named to resources in order, remembered while nothing changed.
-
-Reading a declaration is pure, so its outcome is kept under the digests of all that was
-read. The note is JSON below a checksum; anything odd about it means computing afresh. A
-miss is the only door to the libraries that parse, check and order, which cost more to
-import than a run with nothing to do takes.
-"""
+"""Reads the files that the command line names, and returns the resources they declare."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import stat
 import sys
 
-from engine import __version__
-from engine.declaration.inputs import is_unchanged
+from engine.declaration.cache import CacheEntry
 from engine.declaration.source_file import STDIN, SourceFile
 from engine.errors import NoInput, PermissionDenied
-from engine.frozen import fields
-from engine.redaction import find_credentials
-from engine.resource import from_dict, to_dict
-from engine.system.files import (
-    add_checksum,
-    make_private_dir,
-    read_with_checksum,
-    sha256,
-    write_atomic,
-)
 from engine.system.paths import absolute
 
 TYPE_CHECKING = False
@@ -38,146 +19,155 @@ if TYPE_CHECKING:
     from engine.registry import KindRegistry
     from engine.resource import Resource
 
-_DECLARATION = re.compile(r"(?!\.|(.+\.)?pylock\.([^.]+\.)?toml$).+\.toml", re.DOTALL)
-"""What a folder's declarations are named: not as lock files are (PEP 751), and not hidden."""
-
 
 def read_sources(
-    names: Sequence[str], may_be_empty: Callable[[str], bool] = lambda _folder: False
+    names: Sequence[str],
+    registry: KindRegistry,
+    may_be_empty: Callable[[str], bool] = lambda _directory: False,
 ) -> tuple[SourceFile, ...]:
-    """Read what the command line names: files, folders, or `-`.
+    """Read declaring files.
 
-    Of a folder every `*.toml`, sorted, but lock files and what is hidden. One without any is
-    refused, unless it `may_be_empty`.
+    Args:
+        names: Files, directories, or `-` for standard input. A directory stands for each file in
+            it for which `registry.is_declaration` is true, in sorted order.
+        registry: The kinds.
+        may_be_empty: Whether a directory may contain no declarations.
+
+    Returns:
+        Each file once, in the given order.
+
+    Raises:
+        NoInput: A file doesn't exist, or a directory has no declarations.
+        PermissionDenied: The current user is root, and other users can write a file.
+        OSError: A file can't be read.
+
     """
-    texts: dict[str, SourceFile] = {}
+    sources: dict[str, SourceFile] = {}
     for name in names:
-        for path in _expand_directory(name, may_be_empty):
-            text = _read(path)
-            texts.setdefault(text.file, text)
-    return tuple(texts.values())
+        for path in _expand_directory(name, registry, may_be_empty):
+            source = _read_stdin() if path == "-" else _read_file(path)
+            sources.setdefault(source.file, source)
+    return tuple(sources.values())
 
 
 def load_declaration(
-    texts: tuple[SourceFile, ...], composition: KindRegistry, cache: str | None
+    sources: tuple[SourceFile, ...], registry: KindRegistry, cache_dir: str | None
 ) -> tuple[Resource, ...]:
-    """Return the declared resources in the order in which they can be brought about.
+    """Return the declared resources in topological order.
 
-    Without a `cache` nothing is remembered. Raises `DeclarationError` with every problem
-    at once.
+    Args:
+        sources: The declaring files.
+        registry: The kinds.
+        cache_dir: The cache directory. None disables the cache.
+
+    Raises:
+        DeclarationError: The declaration is invalid. The error lists every diagnostic.
+        OSError: An input can't be read.
+
     """
-    if cache is None:
-        return _fresh(texts, composition)[0]
-    note = os.path.join(cache, "declarations", f"{_key(texts, composition)}.json")
-    resources = _read_cache(note, composition)
-    if resources is not None:
-        return resources
-    order, notes = _fresh(texts, composition)
-    _write_cache(note, order, composition, notes)
-    return order
+    if cache_dir is None:
+        return _build(sources, registry)[0]
+    entry = CacheEntry(cache_dir, sources, registry)
+    cached = entry.load()
+    if cached is not None:
+        return cached
+    resources, log = _build(sources, registry)
+    entry.store(resources, log)
+    return resources
 
 
-def _fresh(
-    texts: tuple[SourceFile, ...], composition: KindRegistry
+def _build(
+    sources: tuple[SourceFile, ...], registry: KindRegistry
 ) -> tuple[tuple[Resource, ...], InputLog]:
+    # Imported here: a cache hit must not import the libraries that validate and sort.
     from engine.declaration.build import build_declaration
     from engine.declaration.graph import sort_resources
 
-    declared = build_declaration(texts, composition)
-    return sort_resources(declared, composition.kinds), declared.notes
+    declaration = build_declaration(sources, registry)
+    return sort_resources(declaration, registry.kinds), declaration.log
 
 
-def _expand_directory(name: str, may_be_empty: Callable[[str], bool]) -> list[str]:
+def _expand_directory(
+    name: str, registry: KindRegistry, may_be_empty: Callable[[str], bool]
+) -> list[str]:
+    """Return the files that an argument stands for.
+
+    Args:
+        name: A file, a directory, or `-`.
+        registry: The kinds.
+        may_be_empty: Whether a directory may contain no declarations.
+
+    Raises:
+        NoInput: A directory has no declarations.
+
+    """
     if name == "-" or not os.path.isdir(name):
         return [name]
-    found = sorted(one for one in os.listdir(name) if _DECLARATION.fullmatch(one))
-    found = [one for one in found if not os.path.isdir(os.path.join(name, one))]
-    if not found and not may_be_empty(name):
+    filenames = sorted(filter(registry.is_declaration, os.listdir(name)))
+    paths = [os.path.join(name, filename) for filename in filenames]
+    paths = [path for path in paths if not os.path.isdir(path)]
+    if not paths and not may_be_empty(name):
         raise NoInput(
-            f"no `*.toml` in the folder `{name}`", hint="`converge init` writes a first one"
+            f"no `*.toml` files in the directory `{name}`",
+            hint="to create a first declaration, run `converge init`",
         )
-    return [os.path.join(name, one) for one in found]
+    return paths
 
 
-def _read(path: str) -> SourceFile:
-    if path == "-":
-        # The bytes, since how text would be decoded depends on who calls.
-        content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
-        return SourceFile(file=STDIN, directory=_here(), content=content, is_regular=False)
+def _read_stdin() -> SourceFile:
+    # Bytes: the text layer of `sys.stdin` decodes with the caller's locale.
+    content = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
+    return SourceFile(file=STDIN, directory=_working_directory(), content=content, is_regular=False)
+
+
+def _read_file(path: str) -> SourceFile:
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            found = os.fstat(stream.fileno())
-            _refuse_unsafe(path, found)
+            status = os.fstat(stream.fileno())
+            _require_trusted(path, status)
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise NoInput(
-            f"no such file: `{path}`", hint="`converge init` writes a first declaration"
+            f"no such file: `{path}`", hint="to create a first declaration, run `converge init`"
         ) from None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return SourceFile(
-            file=os.path.abspath(path), directory=_here(), content=content, is_regular=False
+            file=os.path.abspath(path),
+            directory=_working_directory(),
+            content=content,
+            is_regular=False,
         )
-    folder = absolute(os.path.dirname(path))  # the file's own name is kept
+    # The name of the file is kept, even if it is a symlink to another directory.
+    directory = absolute(os.path.dirname(path))
     return SourceFile(
-        file=os.path.join(folder, os.path.basename(path)), directory=folder, content=content
+        file=os.path.join(directory, os.path.basename(path)), directory=directory, content=content
     )
 
 
-def _here() -> str:
-    """Return the folder of who calls, which the paths of a pipe are relative to."""
+def _working_directory() -> str:
+    """Return the current directory: relative paths in a pipe are relative to it.
+
+    Raises:
+        NoInput: It was deleted.
+
+    """
     try:
         return os.getcwd()
     except FileNotFoundError:
-        hint = "change into one that is there: relative paths start from it"
-        raise NoInput("the folder in which converge was called is gone", hint=hint) from None
+        raise NoInput(
+            "the current directory no longer exists", hint="change to a directory that exists"
+        ) from None
 
 
-def _refuse_unsafe(path: str, found: os.stat_result) -> None:
-    """Refuse, as root, a declaration by which anybody could have root run a command."""
-    if os.geteuid() == 0 and stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IWOTH:
+def _require_trusted(path: str, status: os.stat_result) -> None:
+    """Check that no other user can make root run a command.
+
+    Raises:
+        PermissionDenied: The current user is root, and the file is world-writable.
+
+    """
+    if os.geteuid() == 0 and stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:
         raise PermissionDenied(
-            f"unsafe: anybody can write `{path}`, which says what root installs and runs",
-            hint=f"`chmod o-w {path}`, once you have seen what it says",
+            f"unsafe declaration `{path}`: world-writable, and root would run its commands",
+            hint=f"review it, then run `chmod o-w {path}`",
         )
-
-
-def _key(texts: tuple[SourceFile, ...], composition: KindRegistry) -> str:
-    shape = {name: list(fields(kind.spec)) for name, kind in composition.kinds.items()}
-    # Reinstalled in place, the same version may read a declaration another way.
-    installed = os.stat(os.path.dirname(os.path.dirname(__file__))).st_mtime_ns
-    contents = [(one.file, one.directory, one.content) for one in texts]
-    whole = json.dumps([__version__, installed, shape, contents])
-    return sha256(whole.encode("utf-8", "surrogatepass"))
-
-
-def _read_cache(note: str, composition: KindRegistry) -> tuple[Resource, ...] | None:
-    try:
-        kept = json.loads(read_with_checksum(note))
-        if not is_unchanged(kept["files"], kept["trees"]):
-            return None
-        order = tuple(from_dict(one, composition) for one in kept["resources"])
-        # Where a path leads may have changed, and two that were apart may now be one.
-        return order if _claims(order, composition) == kept["claims"] else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        # A note may be missing, or of another shape: then it is as if there were none.
-        return None
-
-
-def _write_cache(
-    note: str, order: tuple[Resource, ...], composition: KindRegistry, notes: InputLog
-) -> None:
-    resources = [to_dict(one) for one in order]
-    claims = _claims(order, composition)
-    kept = {"files": notes.files, "trees": notes.trees, "claims": claims, "resources": resources}
-    text = json.dumps(kept)
-    if find_credentials(text):
-        return
-    try:
-        make_private_dir(os.path.dirname(note), durable=False)
-        write_atomic(note, add_checksum(text.encode()), 0o600)
-    except OSError:
-        return  # only speed is lost
-
-
-def _claims(order: tuple[Resource, ...], composition: KindRegistry) -> list[list[str]]:
-    return [list(composition.kinds[one.kind].owned_paths(one.spec)) for one in order]

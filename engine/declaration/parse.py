@@ -1,102 +1,106 @@
-"""From the bytes of one file to a document: TOML, or JSON where it begins with a brace."""
+"""Parses one file: TOML, or JSON if it starts with a brace."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
+from typing import TYPE_CHECKING
+
+import tomli
 
 from engine.declaration.diagnostics import Diagnostic
-from engine.frozen import replace
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from engine.declaration.inputs import InputLog
     from engine.declaration.source_file import SourceFile
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_TUPLE = re.compile(r"""\(['"].*['"],?\)""", re.DOTALL)
-"""A key, as the parser's messages have it."""
-_PLACED = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_KEY_IN_MESSAGE = re.compile(r"""\(['"].*['"],?\)""", re.DOTALL)
+"""A dotted key in a message of the TOML parser: the `repr` of a tuple of strings."""
 
 
-def parse(text: SourceFile, notes: InputLog) -> dict[str, Any]:
-    """Parse one text; a syntax error is told to `notes`, and the document is then empty."""
+def parse(source: SourceFile, log: InputLog) -> dict[str, Any]:
+    """Return the content of a file. Adds a syntax error to the log, and returns an empty dict."""
     try:
-        text.content.encode()
-        if is_json(text.content):
-            document = dict(json.loads(text.content, object_pairs_hook=_table))
+        source.content.encode()
+        if is_json(source.content):
+            document = dict(json.loads(source.content, object_pairs_hook=_unique_keys))
             json.dumps(document, ensure_ascii=False).encode()
             return document
-        import tomli
-
-        return tomli.loads(text.content.replace("\r\n", "\n"))
+        return tomli.loads(source.content.replace("\r\n", "\n"))
     except UnicodeEncodeError as error:
-        problem = _not_unicode(text, error)
+        diagnostic = _encoding_error(source, error)
     except json.JSONDecodeError as error:
-        problem = _placed(text, error.msg, error.lineno, error.colno)
-    except _TwiceError as error:
-        words = f"the key `{error}` is there twice"
-        problem = replace(_placed(text, words, 1, 1), line=0, column=0)
+        diagnostic = _syntax_error(source, error.msg, error.lineno, error.colno)
+    except _DuplicateKeyError as error:
+        diagnostic = _syntax_error(source, f"duplicate key `{error}`")
     except RecursionError:
-        problem = _placed(text, "nested too deeply", 1, 1)
-    except ValueError as error:
-        problem = _toml_error(text, str(error))
-    notes.problems.setdefault(problem)
+        diagnostic = _syntax_error(source, "nested too deeply", 1, 1)
+    except tomli.TOMLDecodeError as error:
+        diagnostic = _toml_error(source, error)
+    except ValueError:
+        # Both parsers convert a number with `int` (see `sys.set_int_max_str_digits`).
+        diagnostic = _syntax_error(source, "number too large")
+    log.add(diagnostic)
     return {}
 
 
-class _TwiceError(ValueError):
-    """A key of a JSON object that is there already; the standard leaves open what that means."""
+class _DuplicateKeyError(ValueError):
+    """A JSON object has a key twice. RFC 8259 doesn't define which value counts."""
 
 
-def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     table = dict(pairs)
     if len(table) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
     return table
 
 
-def header(*key: str) -> str:
-    """Return what opens a table in TOML, as in `[kind."my.name"]`."""
-    parts = (one if _BARE.fullmatch(one) else json.dumps(one, ensure_ascii=False) for one in key)
+def table_header(*key: str) -> str:
+    """Return the header of a table as written in TOML, such as `[kind."my.name"]`."""
+    parts = (
+        part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in key
+    )
     return f"[{'.'.join(parts)}]"
 
 
 def is_json(content: str) -> bool:
-    """Tell JSON from TOML: no TOML document begins with a brace."""
+    """Return whether a declaration is JSON: a TOML document can't start with a brace."""
     return content.lstrip().startswith("{")
 
 
-def _not_unicode(text: SourceFile, error: UnicodeEncodeError) -> Diagnostic:
-    if error.object != text.content:
-        words = "half a character (a lone surrogate) stands in a text"
-        return replace(_placed(text, words, 1, 1), line=0, column=0)
-    line = text.content.count("\n", 0, error.start) + 1
-    column = error.start - text.content.rfind("\n", 0, error.start)
-    return _placed(text, "not UTF-8", line, column)
+def _encoding_error(source: SourceFile, error: UnicodeEncodeError) -> Diagnostic:
+    if error.object != source.content:
+        return _syntax_error(source, "unpaired surrogate")  # from an escape such as \ud800
+    line = source.content.count("\n", 0, error.start) + 1
+    column = error.start - source.content.rfind("\n", 0, error.start)
+    return _syntax_error(source, "not UTF-8", line, column)
 
 
-def _toml_error(text: SourceFile, message: str) -> Diagnostic:
-    message = _TUPLE.sub(lambda found: f"`{header(*ast.literal_eval(found[0]))}`", message)
-    placed = _PLACED.fullmatch(message)
-    if placed:
-        return _placed(text, placed[1], int(placed[2]), int(placed[3]))
-    lines = text.content.rstrip("\n").split("\n")
-    return _placed(
-        text,
-        message.replace(" (at end of document)", ", at the end"),
-        len(lines),
-        len(lines[-1]) + 1,
+def _toml_error(source: SourceFile, error: tomli.TOMLDecodeError) -> Diagnostic:
+    message = _KEY_IN_MESSAGE.sub(
+        lambda match: f"`{table_header(*ast.literal_eval(match[0]))}`", error.msg
     )
+    lines = source.content.rstrip("\n").split("\n")
+    if error.lineno > len(lines):  # at the end of the file, after empty lines
+        return _syntax_error(source, message, len(lines), len(lines[-1]) + 1)
+    return _syntax_error(source, message, error.lineno, error.colno)
 
 
-def _placed(text: SourceFile, message: str, line: int, column: int) -> Diagnostic:
-    words = message[:1].lower() + message[1:]
-    form = "JSON" if is_json(text.content) else "TOML"
-    return Diagnostic(
-        file=text.file, message=f"not valid {form}: {words}", line=line, column=column
-    )
+def _syntax_error(source: SourceFile, message: str, line: int = 0, column: int = 0) -> Diagnostic:
+    """Return the diagnostic for a syntax error.
+
+    Args:
+        source: The file.
+        message: The message of the parser.
+        line: The line, from 1, or 0 if it is unknown.
+        column: The column, from 1, or 0 if it is unknown.
+
+    """
+    syntax = "JSON" if is_json(source.content) else "TOML"
+    summary = f"invalid {syntax}: {message[:1].lower()}{message[1:]}"
+    return Diagnostic(file=source.file, message=summary, line=line, column=column)

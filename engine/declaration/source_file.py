@@ -1,4 +1,4 @@
-"""The text of one file of a declaration."""
+"""The content of one declaring file."""
 
 from __future__ import annotations
 

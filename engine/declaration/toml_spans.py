@@ -1,167 +1,187 @@
-"""Where in a TOML text each key and value stands.
+"""Finds the position of each key and value in a TOML text.
 
-Only asked when there is something to complain of, about text that a real parser has
-already accepted: so this follows the grammar of https://toml.io/en/v1.0.0 without
-checking it.
+Used only to report errors, and only for text that the TOML parser has accepted. Therefore the
+scanner follows the grammar of https://toml.io/en/v1.0.0 without checking it.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+import tomli
 
 from engine.declaration.diagnostics import Key
 from engine.frozen import frozen
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL
 )
 _ATOM = re.compile(r"[^,\]}#\r\n]+")
+"""A number, a date, or a boolean."""
 
 
 @frozen
 class Span:
-    """A stretch of one line. Lines and columns count from 1, columns in characters."""
+    """A part of one line. Lines and columns count from 1, and columns count characters."""
 
     line: int
     column: int
     width: int
 
 
-def find_span(text: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
-    """Return the spans of all keys and of all values, by the path that leads to them."""
+def find_spans(text: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
+    """Return the spans of all keys and the spans of all values, by location.
+
+    Raises:
+        RecursionError: The text is nested too deeply.
+
+    """
     scanner = _Scanner(text)
     scanner.document()
     return scanner.keys, scanner.values
 
 
 class _Scanner:
+    """A recursive-descent scanner. Each method starts at `position` and moves it.
+
+    Attributes:
+        text: The document.
+        position: The current offset in characters.
+        line_starts: The offset of each line.
+        keys: The spans of the keys so far. A key that occurs several times has its first span.
+        values: The spans of the values so far.
+        array_indexes: For each array of tables, the index of its latest element.
+        last_part: The span of the latest part of a dotted key.
+
+    """
+
     def __init__(self, text: str) -> None:
         self.text = text
-        self.starts = [0, *(one.end() for one in re.finditer("\n", text))]
-        """Where each line begins."""
-        self.at = 0
+        self.position = 0
+        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.keys: dict[Key, Span] = {}
         self.values: dict[Key, Span] = {}
-        self.arrays: dict[Key, int] = {}
-        """For each array of tables, the index of the element that was begun last."""
-        self.named = Span(1, 1, 1)
-        """Where the part of a key stands that was read last."""
+        self.array_indexes: dict[Key, int] = {}
+        self.last_part = Span(1, 1, 1)
 
     def document(self) -> None:
         table: Key = ()
-        self.blank()
-        while self.at < len(self.text):
-            if self.text[self.at] == "[":
+        self.skip_blank()
+        while self.position < len(self.text):
+            if self.text[self.position] == "[":
                 table = self.header()
             else:
                 self.assignment(table)
-            self.blank()
+            self.skip_blank()
 
     def header(self) -> Key:
-        """Read `[a.b]` or `[[a.b]]` and return the path of the table that it opens."""
-        many = self.text.startswith("[[", self.at)
-        self.at += 2 if many else 1
-        path = self.path((), self.arrays)
-        self.at = self.text.index("]", self.at) + (2 if many else 1)
-        if many:
-            self.arrays[path] = self.arrays.get(path, -1) + 1
-            self.keys[_element(path, self.arrays)] = self.named
-        return _element(path, self.arrays)
+        """Scan `[a.b]` or `[[a.b]]`, and return the location of that table."""
+        is_array = self.text.startswith("[[", self.position)
+        brackets = 2 if is_array else 1
+        self.position += brackets
+        table = self.dotted_key((), self.array_indexes)
+        self.position = self.text.index("]", self.position) + brackets
+        if is_array:
+            self.array_indexes[table] = self.array_indexes.get(table, -1) + 1
+            self.keys[_latest_element(table, self.array_indexes)] = self.last_part
+        return _latest_element(table, self.array_indexes)
 
     def assignment(self, table: Key) -> None:
-        path = self.path(table)
-        self.at = self.text.index("=", self.at) + 1
-        self.value(path)
+        key = self.dotted_key(table)
+        self.position = self.text.index("=", self.position) + 1
+        self.value(key)
 
-    def path(self, base: Key, arrays: Mapping[Key, int] | None = None) -> Key:
-        """Read a dotted key; each part is remembered where it is first named.
+    def dotted_key(self, table: Key, array_indexes: Mapping[Key, int] | None = None) -> Key:
+        """Scan a dotted key, and return its location in the document.
 
-        What a part names in `arrays` is the last element that was begun so far.
+        A part that names an array of tables refers to the array's latest element. Only headers
+        pass `array_indexes`.
         """
+        key = table
         while True:
-            self.blank()
-            start = self.at
-            base = (*base, self.part())
-            self.named = self.span(start, self.at)
-            self.keys.setdefault(base, self.named)
-            self.blank()
-            if self.text[self.at] != ".":
-                return base
-            self.at += 1
-            base = _element(base, arrays or {})
+            self.skip_blank()
+            start = self.position
+            key = (*key, self.key_part())
+            self.last_part = self.span(start, self.position)
+            self.keys.setdefault(key, self.last_part)
+            self.skip_blank()
+            if self.text[self.position] != ".":
+                return key
+            self.position += 1
+            key = _latest_element(key, array_indexes or {})
 
-    def part(self) -> str:
-        quoted = _STRING.match(self.text, self.at)
+    def key_part(self) -> str:
+        quoted = _STRING.match(self.text, self.position)
         if quoted:
-            self.at = quoted.end()
+            self.position = quoted.end()
             return _unquote(quoted.group())
-        bare = _BARE.match(self.text, self.at)
-        assert bare is not None  # the parser has accepted this text
-        self.at = bare.end()
+        bare = _BARE_KEY.match(self.text, self.position)
+        assert bare is not None  # the parser has accepted the text
+        self.position = bare.end()
         return bare.group()
 
-    def value(self, path: Key) -> None:
-        self.blank()
-        start = self.at
-        opening = self.text[self.at]
-        if opening == "[":
-            self.array(path)
-        elif opening == "{":
-            self.inline(path)
+    def value(self, key: Key) -> None:
+        self.skip_blank()
+        start = self.position
+        first = self.text[start]
+        if first == "[":
+            self.array(key)
+        elif first == "{":
+            self.inline_table(key)
         else:
-            match = _STRING.match(self.text, self.at) or _ATOM.match(self.text, self.at)
-            assert match is not None  # the parser has accepted this text
-            self.at = match.end()
-        end = start + len(self.text[start : self.at].rstrip())
-        self.values[path] = self.span(start, end)
+            match = _STRING.match(self.text, start) or _ATOM.match(self.text, start)
+            assert match is not None  # the parser has accepted the text
+            self.position = match.end()
+        end = start + len(self.text[start : self.position].rstrip())
+        self.values[key] = self.span(start, end)
 
-    def array(self, path: Key) -> None:
-        self.at += 1
+    def array(self, key: Key) -> None:
+        self.position += 1
         index = 0
-        while self.more("]"):
-            self.value((*path, index))
+        while self.has_next("]"):
+            self.value((*key, index))
             index += 1
 
-    def inline(self, path: Key) -> None:
-        self.at += 1
-        while self.more("}"):
-            self.assignment(path)
+    def inline_table(self, key: Key) -> None:
+        self.position += 1
+        while self.has_next("}"):
+            self.assignment(key)
 
-    def more(self, closing: str) -> bool:
-        """Step over a comma or the closing bracket; tell whether another element follows."""
-        self.blank()
-        if self.text[self.at] == ",":
-            self.at += 1
-            self.blank()
-        if self.text[self.at] != closing:
+    def has_next(self, closing: str) -> bool:
+        """Skip a comma or the closing bracket. Return whether another element follows."""
+        self.skip_blank()
+        if self.text[self.position] == ",":
+            self.position += 1
+            self.skip_blank()
+        if self.text[self.position] != closing:
             return True
-        self.at += 1
+        self.position += 1
         return False
 
     def span(self, start: int, end: int) -> Span:
-        """Return the span from one character offset to another, cut at the end of the line."""
-        line = bisect_right(self.starts, start)
-        stop = self.starts[line] - 1 if line < len(self.starts) else len(self.text)
-        return Span(line, start - self.starts[line - 1] + 1, max(1, min(end, stop) - start))
+        """Return the span between two offsets, cut at the end of the first line."""
+        line = bisect_right(self.line_starts, start)
+        is_last = line == len(self.line_starts)
+        line_end = len(self.text) if is_last else self.line_starts[line] - 1
+        column = start - self.line_starts[line - 1] + 1
+        return Span(line, column, max(1, min(end, line_end) - start))
 
-    def blank(self) -> None:
-        match = _SPACE.match(self.text, self.at)
-        assert match is not None  # it matches the empty string
-        self.at = match.end()
+    def skip_blank(self) -> None:
+        match = _BLANK.match(self.text, self.position)
+        assert match is not None  # the pattern matches the empty string
+        self.position = match.end()
 
 
-def _element(path: Key, arrays: Mapping[Key, int]) -> Key:
-    return (*path, arrays[path]) if path in arrays else path
+def _latest_element(key: Key, array_indexes: Mapping[Key, int]) -> Key:
+    return (*key, array_indexes[key]) if key in array_indexes else key
 
 
 def _unquote(literal: str) -> str:
-    import tomli
-
     return str(tomli.loads(f"v = {literal}")["v"])

@@ -1,4 +1,4 @@
-"""One table against the spec of its kind, by pydantic, with words for people."""
+"""Validates a table against the spec of its kind."""
 
 from __future__ import annotations
 
@@ -11,66 +11,70 @@ from engine.frozen import REQUIRED, fields
 from engine.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from pydantic import BaseModel
 
+    from engine.declaration.diagnostics import Key
     from engine.declaration.inputs import TableInputs
     from engine.kind import AnyKind
 
-_WORDS = {
-    "missing": "the key `{key}` is missing",
+_MESSAGES = {
+    "missing": "missing key `{key}`",
     "string_type": "`{key}` must be a string",
     "bool_type": "`{key}` must be true or false",
     "int_type": "`{key}` must be a whole number",
-    "int_from_float": "`{key}` must be a whole number",
     "tuple_type": '`{key}` must be an array, as in `["…"]`',
     "dict_type": "`{key}` must be a table",
     "literal_error": "`{key}` must be {expected}",
     "string_too_short": "`{key}` must not be empty",
-    "json_invalid": "nested too deeply",
 }
-"""pydantic's error types (its documentation, "Validation errors") in the words of a TOML file."""
+"""Messages by error type (pydantic documentation, "Validation Errors")."""
+_VALUE_WIDTH = 60
+"""Maximum number of characters of a value in a hint."""
 
 
 def key_of(name: str) -> str:
-    """Return the TOML key of a spec's field."""
+    """Return the TOML key of a field."""
     return name.replace("_", "-")
 
 
 def keys_of(kind: AnyKind) -> list[str]:
-    """Return all keys that a table of this kind may have; derived fields have none."""
-    return [key_of(name) for name, field in fields(kind.spec).items() if not field.derived]
+    """Return the valid keys of a table of this kind. Computed fields have none."""
+    return [key_of(name) for name, field in fields(kind.spec).items() if not field.computed]
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return a question that offers the known word most like this one; empty if none is."""
-    folded = {one.replace("-", "").rstrip("s"): one for one in known}
-    plain = word.lower().replace("_", "").replace("-", "").rstrip("s")
-    near = difflib.get_close_matches(plain, folded, n=1, cutoff=0.7)
-    return f"did you mean `{folded[near[0]]}`?" if near else ""
+def suggest(word: str, candidates: Iterable[str]) -> str:
+    """Return a question that offers the most similar candidate, or an empty string."""
+    by_form = {_comparable(candidate): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(_comparable(word), by_form, n=1, cutoff=0.7)
+    return f"did you mean `{by_form[matches[0]]}`?" if matches else ""
+
+
+def _comparable(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "").rstrip("s")
 
 
 _models: dict[type[Any], type[BaseModel]] = {}
-"""Made once for each spec: that takes longer than to check all of a table."""
+"""Models by spec. To create a model takes longer than to validate all of its tables."""
 
 
-def table_of(spec: type[Any]) -> type[BaseModel]:
-    """Return pydantic's model of the table that a spec is made from."""
+def table_model(spec: type[Any]) -> type[BaseModel]:
+    """Return the pydantic model of the tables that become this spec."""
     if spec not in _models:
-        _models[spec] = _model(spec)
+        _models[spec] = _create_model(spec)
     return _models[spec]
 
 
-def _model(spec: type[Any]) -> type[BaseModel]:
+def _create_model(spec: type[Any]) -> type[BaseModel]:
+    # Imported here: a run with `--only` uses `suggest` without validating.
     from pydantic import BaseModel, ConfigDict, Field, create_model
 
-    # Specs name these for type checkers only; see `engine.frozen` for why.
-    words: dict[str, Any] = {"Literal": Literal, "Any": Any}
-    hints = get_type_hints(spec, localns=words)
+    # Specs import these under `TYPE_CHECKING` only (see `engine.frozen`).
+    hints = get_type_hints(spec, localns={"Literal": Literal, "Any": Any})
     columns: dict[str, Any] = {}
     for name, field in fields(spec).items():
-        if not field.derived:
+        if not field.computed:
             default = ... if field.default is REQUIRED else field.default
             columns[name] = (hints[name], Field(default, description=field.description))
     config = ConfigDict(extra="forbid", strict=True, alias_generator=key_of)
@@ -81,63 +85,82 @@ def _model(spec: type[Any]) -> type[BaseModel]:
     return model
 
 
-def validate(kind: AnyKind, table: dict[str, Any], source: TableInputs) -> Any | None:
-    """Parse a table into the kind's spec; `None` and told problems where it does not fit.
+def validate(kind: AnyKind, table: dict[str, Any], inputs: TableInputs) -> Any | None:
+    """Turn a table into a spec. Validation is strict: a string never counts as a number.
 
-    Strict, and by way of JSON, where an array may become a tuple: no string is taken for
-    a number, nor the other way round.
+    Args:
+        kind: The kind of the table.
+        table: The table, without unknown keys.
+        inputs: Receives the errors.
+
+    Returns:
+        The spec, not yet normalized, or None if there are errors.
+
     """
     from pydantic import ValidationError
 
-    nul = [*_nul(table), *([()] if "\0" in str(source.table[-1]) else [])]
-    for key in nul:
-        source.problem(key, "a NUL character stands in a text", "no path and no argument has one")
-    if nul:
+    errors: dict[Key, str] = {}
+    content = None
+    if "\0" in str(inputs.table[-1]):
+        errors[()] = _NUL
+    try:
+        content = _to_python(table, (), errors)
+    except RecursionError:
+        errors[()] = "nested too deeply"
+    for key, message in errors.items():
+        inputs.error(key, message)
+    if errors:
         return None
     try:
-        text = json.dumps(table, default=_date)
-    except ValueError:
-        source.problem((), "a number has thousands of digits", "no key has use for such a number")
-        return None
-    try:
-        model = table_of(kind.spec).model_validate_json(text)
-        return kind.spec(**dict(model))
+        return kind.spec(**dict(table_model(kind.spec).model_validate(content)))
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            _complain(one, source)
+        for details in error.errors(include_url=False):
+            _report(details, inputs)
         return None
 
 
-def _nul(content: Any, key: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Yield the place of each text with a NUL character: the system's calls take none."""
-    if isinstance(content, str) and "\0" in content:
-        yield key
-    elif isinstance(content, dict | list):
-        for part, one in content.items() if isinstance(content, dict) else enumerate(content):
-            yield from _nul(one, (*key, part))
+_NUL = "NUL characters aren't allowed"
 
 
-def _complain(error: Any, source: TableInputs) -> None:
-    key = tuple(error["loc"])
-    words = _WORDS.get(error["type"])
-    if words is None:
-        words = "`{key}`: " + error["msg"][:1].lower() + error["msg"][1:]
-    shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
-    expected = (error.get("ctx") or {}).get("expected", "")
-    message = words.format(key=shown.lstrip("."), expected=expected)
-    source.problem(key[:-1] if error["type"] == "missing" else key, message, _found(error))
+def _to_python(value: Any, key: Key, errors: dict[Key, str]) -> Any:
+    """Return a value in the types of a spec: arrays as tuples, and dates as strings.
 
+    Args:
+        value: A value of the document.
+        key: Its location in the table.
+        errors: Extended by the values that no kind can use.
 
-def _found(error: Any) -> str:
-    if error["type"] == "missing":
-        return ""
-    # Before it is cut: half a URL is not known for one.
-    value = redact(json.dumps(error["input"], ensure_ascii=False, default=str))
-    return f"found {value if len(value) < 60 else value[:57] + '…'}"
-
-
-def _date(value: object) -> str:
-    """TOML has dates; where one is wanted, its text will do."""
+    """
+    if isinstance(value, dict):
+        return {name: _to_python(item, (*key, name), errors) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_to_python(item, (*key, index), errors) for index, item in enumerate(value))
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
-    return str(value)
+    if isinstance(value, str) and "\0" in value:
+        errors[key] = _NUL  # No path, argument, or environment variable can contain one.
+    elif isinstance(value, int) and value.bit_length() > 63:
+        errors[key] = "number too large"  # TOML 1.0, "Integer": 64 bits with the sign
+    return value
+
+
+def _report(error: Any, inputs: TableInputs) -> None:
+    """Report one error of pydantic."""
+    key = tuple(error["loc"])
+    template = _MESSAGES.get(error["type"])
+    if template is None:
+        template = "`{key}`: " + error["msg"][:1].lower() + error["msg"][1:]
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    expected = (error.get("ctx") or {}).get("expected", "")
+    message = template.format(key=dotted.lstrip("."), expected=expected)
+    if error["type"] == "missing":
+        inputs.error(key[:-1], message)
+    else:
+        inputs.error(key, message, f"found {_excerpt(error['input'])}")
+
+
+def _excerpt(value: object) -> str:
+    """Return the start of a value as JSON."""
+    # Redacted before it is cut: half a URL wouldn't be recognized.
+    text = redact(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) < _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 3]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from engine.declaration.parse import is_json
-from engine.declaration.toml_spans import find_span
+from engine.declaration.toml_spans import find_spans
 from engine.frozen import replace
 from engine.output.text import printable
 from engine.redaction import redact, redact_offset
@@ -30,25 +30,26 @@ def format_diagnostics(error: DeclarationError, paint: Paint) -> str:
 def locate_all(error: DeclarationError) -> list[Diagnostic]:
     """Return the problems with their lines and columns looked up, in the order of the text."""
     found = []
-    for one in error.problems:
+    for one in error.diagnostics:
         line, column = one.line, one.column
         if not line:
-            line, column, _ = locate(error.texts, one.file, one.key, one.message)
+            line, column, _ = locate(error.texts, one.file, one.key, of_key=one.marks_key)
         found.append(replace(one, line=line, column=column))
     files = list(error.texts)
     return sorted(found, key=lambda one: (files.index(one.file), one.line, one.column))
 
 
-def locate(texts: dict[str, str], file: str, key: Key, message: str = "") -> tuple[int, int, int]:
+def locate(
+    texts: dict[str, str], file: str, key: Key, *, of_key: bool = False
+) -> tuple[int, int, int]:
     """Return line, column and width of a key in a file, or of the nearest thing around it.
 
-    An element of an array is shown itself; else the key for an unknown one, the value otherwise.
+    If `of_key` is true, the span is that of the key. Otherwise it is that of the value.
     """
     content = texts.get(file, "")
     if is_json(content) or not content:
         return 0, 0, 1
     keys, values = _located(content)
-    of_key = message.startswith(("unknown", "must be a table", "must hold"))
     while key:
         order = (keys, values) if of_key else (values, keys)
         for spans in order:
@@ -63,7 +64,7 @@ def locate(texts: dict[str, str], file: str, key: Key, message: str = "") -> tup
 def _located(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
     """Look through a text once, however much is wrong with it."""
     try:
-        return find_span(content.replace("\r\n", "\n"))
+        return find_spans(content.replace("\r\n", "\n"))
     except RecursionError:
         return {}, {}  # nested as deeply as the parser could just bear
 
@@ -80,9 +81,9 @@ def _problem(one: Diagnostic, texts: dict[str, str], paint: Paint) -> str:
         lines.append(f"    at {printable(_dotted(one.key))}")
     width = 1
     if one.key:
-        width = locate(texts, one.file, one.key, one.message)[2]
+        width = locate(texts, one.file, one.key, of_key=one.marks_key)[2]
     lines += _excerpt(texts.get(one.file, ""), one.line, one.column, width)
-    for file, key in one.notes:
+    for file, key in one.related:
         line, column, span = locate(texts, file, key)
         where = f"{file}:{line}:{column}:" if line else f"{file}: at {_dotted(key)}"
         lines.append(f"  {printable(where)}")

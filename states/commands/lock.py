@@ -9,7 +9,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.declaration.load import load_declaration, read_sources
-from engine.declaration.parse import header
+from engine.declaration.parse import table_header
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.system import signals
@@ -38,7 +38,8 @@ def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
     setup_progress(arguments)
     where = replace(options.build_settings(arguments), compiling_lockfiles=True)
     progress.start()
-    order = load_declaration(read_sources(arguments.files), compose(where), cache=None)
+    registry = compose(where)
+    order = load_declaration(read_sources(arguments.files, registry), registry, cache_dir=None)
     signals.install_handlers()
     interpreters = {one.address: one.spec.python for one in order if one.kind == "interpreter"}
     chosen = {one.address: one for one in present(options.select_resources(order, arguments.only))}
@@ -62,7 +63,7 @@ def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
 def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
     yield f"{'~' if changed else ' '} {one.address}  {path}"
     if not one.spec.lock:
-        table = header(one.kind, one.name)
+        table = table_header(one.kind, one.name)
         yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"'
 
 

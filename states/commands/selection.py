@@ -28,7 +28,8 @@ def venvs(arguments: Namespace, compose: BuildRegistry) -> list[Resource]:
     From then on signals are listened for.
     """
     where = options.build_settings(arguments)
-    order = load_declaration(read_sources(arguments.files), compose(where), where.cache)
+    registry = compose(where)
+    order = load_declaration(read_sources(arguments.files, registry), registry, where.cache)
     signals.install_handlers()  # not before: whoever waits for its input can just be ended
     return present(options.select_resources(order, getattr(arguments, "only", [])))
 

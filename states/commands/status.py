@@ -88,7 +88,7 @@ def _declared(spec: Venv) -> dict[str, Any]:
     return {
         key: redact_all(content)
         for key, (content, field) in said.items()
-        if not field.derived and content != field.default
+        if not field.computed and content != field.default
     }
 
 

@@ -43,7 +43,7 @@ class InterpreterKind:
         """Validate the request."""
         if not discovery.valid_request(spec.python):
             hint = 'write "3.11", ">=3.11,<3.13", or an absolute path'
-            inputs.problem(("python",), f"`{spec.python}` names no interpreter", hint)
+            inputs.error(("python",), f"`{spec.python}` names no interpreter", hint)
         return spec
 
     def owned_paths(self, spec: Interpreter) -> Iterable[str]:

@@ -37,9 +37,9 @@ class Sandbox:
     def declare(self, table: str) -> Resource:
         """Write the declaration and return its only resource."""
         self.file.write_text(table.replace("@", str(self.directory)))
-        (resource,) = load_declaration(
-            read_sources([str(self.file)]), build_registry(self.settings), None
-        )
+        registry = build_registry(self.settings)
+        sources = read_sources([str(self.file)], registry)
+        (resource,) = load_declaration(sources, registry, None)
         assert resource.kind == self.sample.kind
         return resource
 

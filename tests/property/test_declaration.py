@@ -32,14 +32,14 @@ def test_any_text_loads_or_reports_valid_locations(declare: Declare, text: str) 
     error = _load(declare(text))
     if not isinstance(error, DeclarationError):
         return
-    assert error.problems
+    assert error.diagnostics
     lines = text.removeprefix("\ufeff").split("\n")
     for problem in locate_all(error):
         assert problem.message
         assert 0 <= problem.line <= len(lines)
         if problem.line:
             assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
-    assert len(diagnostic_reports(error)) == len(error.problems)
+    assert len(diagnostic_reports(error)) == len(error.diagnostics)
     output = format_diagnostics(error, Paint(on=False))
     assert "https://ann:s3cret@" not in output
     assert "\x1b" not in output
@@ -55,7 +55,7 @@ def test_cached_load_equals_a_fresh_load(
         cached = _load(sources, str(cache_directory))
         if isinstance(fresh, DeclarationError):
             assert isinstance(cached, DeclarationError)
-            assert cached.problems == fresh.problems
+            assert cached.diagnostics == fresh.diagnostics
         else:
             assert cached == fresh
 

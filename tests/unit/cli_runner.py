@@ -65,7 +65,8 @@ class CliRunner:
     def read_sources(self, *filenames: str) -> tuple[SourceFile, ...]:
         """Read declarations as the command does."""
         return read_sources(
-            [str(self.directory / filename) for filename in filenames or ("widgets.toml",)]
+            [str(self.directory / filename) for filename in filenames or ("widgets.toml",)],
+            self.registry(),
         )
 
     def load(self, *filenames: str) -> tuple[Resource, ...]:

@@ -63,7 +63,7 @@ def test_dangling_dependency_suggests_a_similar_name(cli: CliRunner) -> None:
         (
             5,
             10,
-            "`widget.b` needs `widget.frist`, which is not declared",
+            "`widget.b` needs `widget.frist`, which isn't declared",
             "did you mean `widget.first`?",
         )
     ]
@@ -75,8 +75,8 @@ def test_dangling_implied_dependency_is_located_at_its_key(cli: CliRunner) -> No
         (
             4,
             10,
-            "`widget.a` needs `widget.nowhere-near`, which is not declared",
-            "declare it, or leave the need out",
+            "`widget.a` needs `widget.nowhere-near`, which isn't declared",
+            "declare it, or remove the dependency",
         )
     ]
 
@@ -94,9 +94,9 @@ def test_cycle_error_shows_the_location_of_each_edge(cli: CliRunner) -> None:
     with pytest.raises(DeclarationError) as caught:
         cli.load()
     (problem,) = locate_all(caught.value)
-    assert problem.message == "these wait for each other: widget.c → widget.a → widget.b → widget.c"
+    assert problem.message == "dependency cycle: widget.c → widget.a → widget.b → widget.c"
     text = format_diagnostics(caught.value, Paint(on=False))
-    assert f"{file}:10:3: error: these wait" in text
+    assert f"{file}:10:3: error: dependency cycle" in text
     assert f"  {file}:19:10:\n" in text
     assert f"  {file}:15:10:\n" in text
     assert '   19 | needs = ["widget.b"]\n      |          ^^^^^^^^^^\n' in text
@@ -108,7 +108,7 @@ def test_cycle_error_reports_the_shortest_cycle(cli: CliRunner) -> None:
         a='needs = ["widget.b"]', b='needs = ["widget.c"]', c='needs = ["widget.d", "widget.b"]',
         d='needs = ["widget.a"]',
     )  # fmt: skip
-    assert errors_of(cli)[0][2] == "these wait for each other: widget.b → widget.c → widget.b"
+    assert errors_of(cli)[0][2] == "dependency cycle: widget.b → widget.c → widget.b"
 
 
 def test_cycle_search_scales_to_exponentially_many_cycles(cli: CliRunner) -> None:
@@ -127,7 +127,7 @@ def test_cycle_search_scales_to_exponentially_many_cycles(cli: CliRunner) -> Non
 def test_self_dependency_is_a_cycle(cli: CliRunner) -> None:
     cli.declare_widgets("a", a='needs = ["widget.a"]')
     assert errors_of(cli) == [
-        (4, 10, "these wait for each other: widget.a → widget.a", "drop one of these needs")
+        (4, 10, "dependency cycle: widget.a → widget.a", "remove one of these dependencies")
     ]
 
 
@@ -144,11 +144,11 @@ def test_cycle_across_two_files_shows_both(cli: CliRunner) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "relation"),
     [
-        ("same", "same", "is also that of"),
-        ("same", "./same/", "is also that of"),
-        ("outer", "outer/inner", "lies inside that of"),
-        ("outer/inner/deep", "outer", "lies inside that of"),
-        ("same", "x/../same", "is also that of"),
+        ("same", "same", "have the same path"),
+        ("same", "./same/", "have the same path"),
+        ("outer", "outer/inner", "is inside the path of"),
+        ("outer/inner/deep", "outer", "is inside the path of"),
+        ("same", "x/../same", "have the same path"),
     ],
 )
 def test_overlapping_paths_are_an_error(
@@ -166,7 +166,7 @@ def test_overlap_error_shows_both_locations(cli: CliRunner) -> None:
     with pytest.raises(DeclarationError) as caught:
         cli.load()
     text = format_diagnostics(caught.value, Paint(on=False))
-    assert f"{file}:4:8: error: the path of `widget.b` is also that of `widget.a`" in text
+    assert f"{file}:4:8: error: `widget.a` and `widget.b` have the same path" in text
     assert f"  {file}:2:8:" in text
 
 
@@ -186,9 +186,9 @@ def test_overlap_errors_list_every_nested_path(cli: CliRunner) -> None:
     )
     messages = [message for _, _, message, _ in errors_of(cli)]
     assert messages == [
-        "the path of `widget.a/x` lies inside that of `widget.a`",
-        "the path of `widget.a/x/y` lies inside that of `widget.a`",
-        "the path of `widget.a/z` lies inside that of `widget.a`",
+        "the path of `widget.a/x` is inside the path of `widget.a`",
+        "the path of `widget.a/x/y` is inside the path of `widget.a`",
+        "the path of `widget.a/z` is inside the path of `widget.a`",
     ]
 
 

@@ -1,283 +1,115 @@
-"""Digests of input files and source trees, and errors in inputs."""
+"""Digests of inputs, and errors in inputs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from engine.declaration.inputs import ABSENT, InputLog, TableInputs, is_unchanged, tree_digest
+from engine.declaration.inputs import InputLog, TableInputs, file_digest, is_unchanged
+
+FUNCTIONS = {"content": file_digest}
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    tree = tmp_path / "tree"
-    (tree / "deep" / "build").mkdir(parents=True)
-    (tree / "deep" / "build" / "three.py").write_text("3")
-    (tree / "linked").symlink_to("deep")
-    (tree / "one.py").write_text("1")
-    (tree / "deep" / "two.py").write_text("2")
-    (tree / "link").symlink_to("one.py")
-    return tree
-
-
-def test_tree_digest_does_not_depend_on_location(tree: Path, tmp_path: Path) -> None:
-    before = tree_digest(str(tree))
-    tree.rename(tmp_path / "other")
-    assert tree_digest(str(tmp_path / "other")) == before
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda tree: (tree / "one.py").write_text("3"), id="content"),
-        pytest.param(lambda tree: (tree / "one.py").rename(tree / "uno.py"), id="name"),
-        pytest.param(lambda tree: (tree / "deep" / "two.py").chmod(0o755), id="executable bit"),
-        pytest.param(lambda tree: (tree / "deep" / "new").touch(), id="new file"),
-        pytest.param(
-            lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("deep/two.py")),
-            id="symlink target",
-        ),
-        pytest.param(
-            lambda tree: ((tree / "link").unlink(), (tree / "link").write_text("1")),
-            id="symlink replaced by a copy",
-        ),
-        pytest.param(
-            lambda tree: ((tree / "linked").unlink(), (tree / "linked").symlink_to("deep/build")),
-            id="target of a directory symlink",
-        ),
-        pytest.param(
-            lambda tree: ((tree / "linked").unlink(), (tree / "linked").mkdir()),
-            id="symlink replaced by a directory",
-        ),
-        pytest.param(
-            lambda tree: (tree / "deep" / "build" / "three.py").write_text("4"),
-            id="file in a package named build",
-        ),
-        pytest.param(
-            lambda tree: (tree / "deep" / "dist").write_text("a module"), id="file named dist"
-        ),
-        pytest.param(lambda tree: os.mkfifo(tree / "pipe"), id="named pipe"),
-    ],
-)
-def test_tree_digest_depends_on_content_name_type_and_mode(
-    tree: Path, change: Callable[[Path], object]
-) -> None:
-    before = tree_digest(str(tree))
-    change(tree)
-    assert tree_digest(str(tree)) != before
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda tree: os.utime(tree / "one.py", (1, 1)), id="times"),
-        pytest.param(lambda tree: (tree / "one.py").chmod(0o600), id="read permission"),
-        pytest.param(lambda tree: (tree / "code.pyc").touch(), id="bytecode"),
-        pytest.param(
-            lambda tree: ((tree / "build").mkdir(), (tree / "build" / "x.so").touch()), id="build"
-        ),
-        pytest.param(
-            lambda tree: ((tree / "dist").mkdir(), (tree / "dist" / "x.whl").touch()), id="dist"
-        ),
-        pytest.param(lambda tree: (tree / "deep" / "new").mkdir(), id="empty directory"),
-        pytest.param(
-            lambda tree: ((tree / ".git").mkdir(), (tree / ".git" / "HEAD").touch()), id="Git"
-        ),
-        pytest.param(
-            lambda tree: ((tree / ".hypothesis").mkdir(), (tree / ".hypothesis" / "x").touch()),
-            id="Hypothesis",
-        ),
-        pytest.param(lambda tree: (tree / ".coverage").touch(), id="coverage"),
-    ],
-)
-def test_tree_digest_ignores_times_and_build_artifacts(
-    tree: Path, change: Callable[[Path], object]
-) -> None:
-    before = tree_digest(str(tree))
-    change(tree)
-    assert tree_digest(str(tree)) == before
-
-
-@pytest.mark.parametrize("edited", ["shared.py", "more/deep.py", "rest.py"])
-def test_tree_digest_follows_symlinks_to_outside_modules(
-    tree: Path, tmp_path: Path, edited: str
-) -> None:
-    """Projects in one repository may share a module, which a build copies."""
-    (tmp_path / "common" / "more").mkdir(parents=True)
-    for name in ("__init__.py", "shared.py", "more/__init__.py", "more/deep.py", "rest.py"):
-        (tmp_path / "common" / name).write_text("1")
-    (tree / "package").symlink_to(tmp_path / "common")
-    (tmp_path / "common" / "more" / "back").symlink_to(tree)
-    (tmp_path / "common" / "more" / "up").symlink_to("..")
-    (tree / "shared.py").symlink_to("../common/shared.py")
-    (tree / "deep" / "more").symlink_to("../../common/more")
-    (tree / "deep" / "gone").symlink_to("../../common/gone")
-    before = tree_digest(str(tree))
-    assert tree_digest(str(tree)) == before
-    (tmp_path / "common" / edited).write_text("2")
-    assert tree_digest(str(tree)) != before
-
-
-def test_tree_digest_ignores_symlinks_to_outside_data(tree: Path, tmp_path: Path) -> None:
-    """Such data may be large and change with every run."""
-    (tmp_path / "media").mkdir()
-    (tmp_path / "log").write_text("one")
-    (tree / "media").symlink_to(tmp_path / "media")
-    (tree / "log").symlink_to(tmp_path / "log")
-    before = tree_digest(str(tree))
-    (tmp_path / "media" / "photo").touch()
-    (tmp_path / "log").write_text("two")
-    assert tree_digest(str(tree)) == before
-
-
-def test_tree_digest_ignores_symlinks_to_parent_directories(tree: Path) -> None:
-    (tree / "all").symlink_to("/")
-    (tree / "above").symlink_to("..")
-    before = tree_digest(str(tree))
-    (tree.parent / "other").touch()
-    assert tree_digest(str(tree)) == before
-
-
-def test_tree_digest_accepts_files_that_disappear() -> None:
-    """Listing this directory opens a file descriptor that no longer exists after it."""
-    assert tree_digest("/proc/self/fdinfo")
-
-
-def test_tree_digest_ignores_artifacts_of_nested_projects(tree: Path) -> None:
-    part = tree / "deep" / "part"
-    part.mkdir(parents=True)
-    (part / "pyproject.toml").touch()
-    before = tree_digest(str(tree))
-    (part / "build").mkdir()
-    (part / "build" / "x.so").touch()
-    assert tree_digest(str(tree)) == before
-
-
-def test_tree_digest_ignores_published_generations(tree: Path) -> None:
-    before = tree_digest(str(tree))
-    (tree / ".app" / "generations" / "1").mkdir(parents=True)
-    (tree / ".app" / "lock").touch()
-    (tree / "app").symlink_to(".app/generations/1")
-    assert tree_digest(str(tree)) == before
-    (tree / ".other" / "kept").mkdir(parents=True)
-    (tree / "other").symlink_to(".other/kept")
-    assert tree_digest(str(tree)) != before
-
-
-def test_tree_digest_separates_names_from_content(tmp_path: Path) -> None:
-    for name, files in (("x", {"a": "bc"}), ("y", {"ab": "c"}), ("z", {"a": "", "bc": ""})):
-        (tmp_path / name).mkdir()
-        for file, content in files.items():
-            (tmp_path / name / file).write_text(content)
-    assert len({tree_digest(str(tmp_path / name)) for name in "xyz"}) == 3
-
-
-def test_tree_digest_includes_undecodable_names(tmp_path: Path) -> None:
-    before = tree_digest(str(tmp_path))
-    (tmp_path / os.fsdecode(b"caf\xe9")).touch()
-    assert tree_digest(str(tmp_path)) != before
-
-
-def test_tree_digest_of_a_file_or_a_missing_path(tree: Path) -> None:
-    digest = tree_digest(str(tree / "one.py"))
-    (tree / "one.py").write_text("other")
-    assert tree_digest(str(tree / "one.py")) != digest
-    assert tree_digest(str(tree / "gone")) == ABSENT
-
-
-def test_input_log_is_unchanged_until_an_input_changes(tree: Path) -> None:
-    inputs = InputLog()
-    assert inputs.read(str(tree / "one.py")) == b"1"
-    assert inputs.read(str(tree / "gone")) is None
-    inputs.tree(str(tree / "deep"))
-    assert is_unchanged(inputs.files, inputs.trees)
-    (tree / "gone").touch()
-    assert not is_unchanged(inputs.files, inputs.trees)
+@pytest.mark.parametrize("changed", ["one", "missing", "digested"])
+def test_input_log_is_unchanged_until_an_input_changes(tmp_path: Path, changed: str) -> None:
+    (tmp_path / "one").write_text("1")
+    (tmp_path / "digested").write_text("2")
+    log = InputLog(FUNCTIONS)
+    assert log.read(str(tmp_path / "one")) == b"1"
+    assert log.read(str(tmp_path / "missing")) is None
+    log.digest(str(tmp_path / "digested"), "content")
+    assert is_unchanged(log.files, log.digests, FUNCTIONS)
+    (tmp_path / changed).write_text("3")
+    assert not is_unchanged(log.files, log.digests, FUNCTIONS)
 
 
 def test_named_pipe_is_not_read_as_an_input(tmp_path: Path) -> None:
-    inputs = InputLog()
+    log = InputLog(FUNCTIONS)
     os.mkfifo(tmp_path / "pipe")
-    assert inputs.read(str(tmp_path / "pipe")) is None
+    assert log.read(str(tmp_path / "pipe")) is None
     (tmp_path / "file").write_text("x")
-    inputs.read(str(tmp_path / "file"))
+    log.read(str(tmp_path / "file"))
     (tmp_path / "file").unlink()
     os.mkfifo(tmp_path / "file")
-    assert not is_unchanged(inputs.files, inputs.trees)
+    assert not is_unchanged(log.files, log.digests, FUNCTIONS)
 
 
 def test_input_changed_during_loading_is_read_once(tmp_path: Path) -> None:
     """Otherwise the old content would be cached under the digest of the new content."""
-    inputs, file, tree = InputLog(), tmp_path / "file", tmp_path / "tree"
-    tree.mkdir()
+    log, file = InputLog(FUNCTIONS), tmp_path / "file"
     for text in ("old", "new"):
         file.write_text(text)
-        (tree / "code.py").write_text(text)
-        reads = inputs.read(str(file)), inputs.tree(str(tree))
-        assert reads == (b"old", inputs.trees[str(tree)])
-        assert is_unchanged(inputs.files, {}) == is_unchanged({}, inputs.trees) == (text == "old")
+        assert log.read(str(file)) == b"old"
+        assert log.digest(str(file), "content") == log.digests["content"][str(file)]
+        expected = text == "old"
+        assert is_unchanged(log.files, {}, FUNCTIONS) is expected
+        assert is_unchanged({}, log.digests, FUNCTIONS) is expected
 
 
 def test_input_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbfcaf\xc3\xa9")
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
-    assert source.read(str(tmp_path / "file"), ("text",)) == "café"
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
+    assert inputs.read(str(tmp_path / "file"), ("text",)) == "café"
 
 
 @pytest.mark.parametrize(
-    ("content", "problem_text"),
-    [(b"one\ncaf\xe9\n", "line 2 is not UTF-8"), (b"one\n\ntw\0o", "line 3 holds a NUL character")],
+    ("content", "reason"),
+    [
+        (b"one\ncaf\xe9\n", "line 2 isn't UTF-8"),
+        (b"one\n\ntw\0o", "line 3 contains a NUL character"),
+    ],
 )
 def test_invalid_input_text_is_reported_at_its_key(
-    tmp_path: Path, content: bytes, problem_text: str
+    tmp_path: Path, content: bytes, reason: str
 ) -> None:
-    inputs, file = InputLog(), tmp_path / "file"
+    log, file = InputLog(), tmp_path / "file"
     file.write_bytes(content)
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
-    assert source.read(str(file), ("text",)) == ""
-    (problem,) = inputs.problems
-    assert (problem.key, problem.message) == (("widget", "a", "text"), f"`{file}` {problem_text}")
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, log)
+    assert inputs.read(str(file), ("text",)) == ""
+    (diagnostic,) = log.diagnostics
+    assert (diagnostic.key, diagnostic.message) == (("widget", "a", "text"), f"`{file}` {reason}")
 
 
 @pytest.mark.parametrize("name", ["loop", "x" * 300, "x\0y"])
 def test_unreadable_input_is_reported_at_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    inputs = InputLog()
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, inputs)
+    log = InputLog(FUNCTIONS)
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, log)
     path = f"{tmp_path}/{name}"
-    assert source.tree(path, ("tags", 0)) == ""
-    (problem,) = inputs.problems
-    assert problem.key == ("widget", "a", "tags", 0)
-    assert problem.message.startswith(f"`{path}`")
+    assert inputs.digest(path, "content", ("tags", 0)) == ""
+    (diagnostic,) = log.diagnostics
+    assert diagnostic.key == ("widget", "a", "tags", 0)
+    assert diagnostic.message.startswith(f"`{path}`")
     if "\0" not in name:
-        assert source.read(path, ("text",)) == ""
-        assert [problem.key[2:] for problem in inputs.problems] == [("tags", 0), ("text",)]
+        assert inputs.read(path, ("text",)) == ""
+        assert [diagnostic.key[2:] for diagnostic in log.diagnostics] == [("tags", 0), ("text",)]
 
 
 def test_io_error_of_an_input_is_raised() -> None:
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
     with pytest.raises(OSError, match="Input/output error"):
-        source.read("/proc/self/mem", ("text",))
+        inputs.read("/proc/self/mem", ("text",))
 
 
 def test_input_path_is_relative_to_the_declaration() -> None:
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
-    assert [source.path(path, ()) for path in ("b", "../b", "/b/", "./b/../c")] == [
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), {}, InputLog())
+    assert [inputs.path(path, ()) for path in ("b", "../b", "/b/", "./b/../c")] == [
         "/etc/x/b", "/etc/b", "/b", "/etc/x/c",
     ]  # fmt: skip
 
 
 def test_error_of_an_inherited_key_is_at_its_origin() -> None:
-    inputs = InputLog()
+    log = InputLog(FUNCTIONS)
     origins = {"tags": ("/etc/x/defaults.toml", ("defaults",))}
-    source = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, inputs)
-    source.problem(("tags", 0), "invalid tag")
-    source.problem(("text",), "missing text", "add a text")
-    source.problem((), "invalid widget")
-    assert [(problem.file, problem.key, problem.hint) for problem in inputs.problems] == [
+    inputs = TableInputs("/etc/x/a.toml", "/etc/x", ("widget", "a"), origins, log)
+    inputs.error(("tags", 0), "invalid tag")
+    inputs.error(("text",), "missing text", "add a text")
+    inputs.error((), "invalid widget")
+    assert [
+        (diagnostic.file, diagnostic.key, diagnostic.hint) for diagnostic in log.diagnostics
+    ] == [
         ("/etc/x/defaults.toml", ("defaults", "tags", 0), ""),
         ("/etc/x/a.toml", ("widget", "a", "text"), "add a text"),
         ("/etc/x/a.toml", ("widget", "a"), ""),

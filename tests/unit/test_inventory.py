@@ -168,7 +168,7 @@ def test_deleted_working_directory_is_an_error(
     (cli.directory / "gone").rmdir()
     result = cli.invoke("plan", "-", stdin=f'[widget.a]\npath = "{cli.directory}/a"\n')
     assert result.code == 66
-    assert result.err.startswith("error: the folder in which converge was called is gone\n")
+    assert result.err.startswith("error: the current directory no longer exists\n")
 
 
 def test_pruned_orphan_has_no_notice(cli_with_orphan: CliRunner) -> None:

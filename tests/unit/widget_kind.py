@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from engine.diff import Change, State
@@ -58,20 +59,21 @@ class WidgetKind:
 
     def normalize(self, spec: Widget, inputs: Inputs) -> Widget:
         if spec.size < 1:
-            inputs.problem(("size",), "`size` must be at least 1", "use a positive number")
+            inputs.error(("size",), "`size` must be at least 1", "use a positive number")
         for index, tag in enumerate(spec.tags):
             if not tag.islower():
-                inputs.problem(("tags", index), f"invalid tag `{tag}`", "use lowercase letters")
+                inputs.error(("tags", index), f"invalid tag `{tag}`", "use lowercase letters")
         text = spec.text
         if spec.read_from:
             path = inputs.path(spec.read_from, ("read-from",))
             content = inputs.read(path, ("read-from",))
             if content is None:
-                inputs.problem(("read-from",), f"no such file: `{path}`")
+                inputs.error(("read-from",), f"no such file: `{path}`")
             text = content or ""
         digest = ""
         if "library" in spec.tags:
-            digest = inputs.tree(inputs.path("library", ("tags",)), ("tags",))
+            path = inputs.path("library", ("tags",))
+            digest = inputs.digest(path, "library", ("tags",))
         return replace(spec, path=inputs.path(spec.path, ("path",)), text=text, digest=digest)
 
     def owned_paths(self, spec: Widget) -> Iterable[str]:
@@ -177,4 +179,14 @@ def widget_registry(**options: Any) -> KindRegistry:
     return KindRegistry(
         kinds={"widget": WidgetKind(**options), "gadget": WidgetKind(**options)},
         defaults_kind="widget",
+        digest_functions={"library": library_digest},
+    )
+
+
+def library_digest(path: str) -> str:
+    """Return a text that depends on names, modes, and content of all files but hidden ones."""
+    return "".join(
+        f"{file.name} {file.stat().st_mode:o} {file.read_text()}"
+        for file in sorted(Path(path).iterdir())
+        if not file.name.startswith(".")
     )

@@ -188,7 +188,7 @@ def test_declaration_error_shows_line_and_suggestion(latest: Ansible, sources: S
     assert "web.toml:3" in output
     assert "did you mean `packages`?" in output
     # Ansible prints a failure in two places.
-    assert output.count("1 problem in the declaration") == 2
+    assert output.count("1 error in the declaration") == 2
 
 
 @pytest.mark.extended

@@ -102,7 +102,7 @@ def test_manifest_has_a_property_for_every_key(dsc: Dsc) -> None:
     keys = {
         re.sub("_([a-z])", lambda match: match[1].upper(), key)
         for key, field in fields(Venv).items()
-        if not field.derived
+        if not field.computed
     }
     schema_properties = dsc.manifest["schema"]["embedded"]["properties"]
     assert keys - {"needs", "state"} <= schema_properties.keys()

@@ -148,7 +148,7 @@ def test_log_shows_notices_and_hints_but_no_digests(pyinfra: Pyinfra, sources: S
     declared.write_text(declared.read_text().replace("packages", "packges"))
     _, _, output = pyinfra.deploy(_deploy(pyinfra, call, log), "--dry")
     assert "did you mean `packages`?" in output
-    assert output.count("1 problem in the declaration") == 1
+    assert output.count("1 error in the declaration") == 1
     call = call.replace(
         f"files={str(declared)!r}", "declaration={'venv': {'web': {'packges': []}}}"
     )

@@ -25,8 +25,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _graph(arguments: Namespace, build_registry: BuildRegistry) -> int:
     settings = options.build_settings(arguments)
-    sources = read_sources(arguments.files)
-    order = load_declaration(sources, build_registry(settings), settings.cache)
+    registry = build_registry(settings)
+    sources = read_sources(arguments.files, registry)
+    order = load_declaration(sources, registry, settings.cache)
     selected = options.select_resources(order, arguments.only)
     sys.stdout.write(format_graph(selected, arguments.format))
     return 0

@@ -7,7 +7,8 @@ import sys
 
 from engine.cli import options
 from engine.cli.command import Command
-from engine.declaration.json_schema import declaration_schema, output_schema
+from engine.declaration.json_schema import declaration_schema
+from engine.output.json_schema import output_schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

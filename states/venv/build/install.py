@@ -82,7 +82,7 @@ def _is_part(package: Package) -> bool:
 
 def assert_sources_unchanged(spec: Venv, chosen: Selection) -> None:
     """Raise if a local project was edited while it was being built."""
-    from engine.declaration.inputs import tree_digest
+    from states.venv.resolve.source_tree import tree_digest
 
     built = {one.project(): one.content for one in chosen.packages if one.project()}
     for path, digest in (built | spec.local_digests()).items():

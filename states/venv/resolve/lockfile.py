@@ -27,7 +27,7 @@ def read(spec: Venv, lines: list[Line], source: Inputs) -> str:
     text = source.read(spec.lock, ("lock",))
     if text is None:
         hint = "`converge lock` writes it; or leave `lock` out"
-        source.problem(("lock",), f"no such file: `{spec.lock}`", hint)
+        source.error(("lock",), f"no such file: `{spec.lock}`", hint)
         return ""
     lock = _parsed(text, spec, source)
     if lock is None:
@@ -59,7 +59,7 @@ def _parsed(text: str, spec: Venv, source: Inputs) -> Pylock | None:
         hint = (
             "`converge lock` writes one; or is this a requirement file? name it in `requirements`"
         )
-        source.problem(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
+        source.error(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
         return None
 
 
@@ -76,7 +76,7 @@ def _check(lock: Pylock, spec: Venv, lines: list[Line], source: Inputs) -> None:
         if one.marker is None and name not in beyond and not _fits(one, there.get(name, [])):
             lacking.append(f"`{one}`")
     if lacking:
-        source.problem(
+        source.error(
             ("lock",),
             f"`{spec.lock}` was made from other requirements: it lacks {', '.join(lacking)}",
             "`converge lock` makes it anew",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-from engine.declaration.inputs import tree_digest
 from engine.errors import ConvergeError, IntegrityError
 from engine.frozen import frozen
 from states.installer.credentials import strip_credentials
@@ -17,6 +16,7 @@ from states.interpreter import discovery as pythons
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.requirements import local_path
+from states.venv.resolve.source_tree import tree_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

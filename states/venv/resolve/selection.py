@@ -85,7 +85,7 @@ def local_projects_changed(spec: Venv, receipt: Receipt) -> bool:
     beyond = [one for one in receipt.packages if one.project() and one.project() not in declared]
     if not beyond:
         return False
-    from engine.declaration.inputs import tree_digest
+    from states.venv.resolve.source_tree import tree_digest
 
     return any(tree_digest(one.project()) != one.content for one in beyond)
 

@@ -90,20 +90,20 @@ def validate(spec: Venv, source: Inputs, *, locking: bool) -> Venv:
 def _check_names(spec: Venv, source: Inputs) -> None:
     name = str(source.table[-1])
     if not _NAME.fullmatch(name):
-        source.problem((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
+        source.error((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
     if not _MODE.fullmatch(spec.mode):
-        source.problem(("mode",), f"`{spec.mode}` is no mode", 'write it in octal, as in "0755"')
+        source.error(("mode",), f"`{spec.mode}` is no mode", 'write it in octal, as in "0755"')
     elif int(spec.mode, 8) & 0o022:
         problem = f"`{spec.mode}` would let others replace what is in the venv"
-        source.problem(("mode",), problem, 'let them read at most, as in "0755"')
+        source.error(("mode",), problem, 'let them read at most, as in "0755"')
     if not spec.python.startswith("interpreter.") and not discovery.valid_request(spec.python):
         hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
-        source.problem(("python",), f"`{spec.python}` names no interpreter", hint)
+        source.error(("python",), f"`{spec.python}` names no interpreter", hint)
     if spec.exclude_newer and not _is_moment(spec.exclude_newer):
         hint = 'write a day or a moment, as in "2026-01-31" or "2026-01-31T12:00:00Z"'
-        source.problem(("exclude-newer",), f"`{spec.exclude_newer}` is no date", hint)
+        source.error(("exclude-newer",), f"`{spec.exclude_newer}` is no date", hint)
     if spec.keep < 0:
-        source.problem(("keep",), "`keep` must not be negative")
+        source.error(("keep",), "`keep` must not be negative")
     _check_folders(spec, source)
     _check_modules(spec, source)
     _check_smoke(spec, source)
@@ -122,7 +122,7 @@ def _check_folders(spec: Venv, source: Inputs) -> None:
         for index, one in enumerate(getattr(spec, key)):
             if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
                 hint = 'write it relative to the venv, as in "etc/keystone"'
-                source.problem((key, index), f"`{one}` is no path inside the venv", hint)
+                source.error((key, index), f"`{one}` is no path inside the venv", hint)
     names = [os.path.normpath(one) for one in spec.persistent]
     for index, one in enumerate(names):
         others = (f"{other}/" for other in (*names[:index], *names[index + 1 :]))
@@ -132,13 +132,13 @@ def _check_folders(spec: Venv, source: Inputs) -> None:
         elif f"{one}/".startswith(tuple(others)):
             problem = "is, or lies inside, another persistent folder"
         if problem:
-            source.problem(("persistent", index), f"`{spec.persistent[index]}` {problem}")
+            source.error(("persistent", index), f"`{spec.persistent[index]}` {problem}")
 
 
 def _check_modules(spec: Venv, source: Inputs) -> None:
     for index, one in enumerate(spec.system_packages):
         if not one.strip() or "/" in one:
-            source.problem(("system-packages", index), f"`{one}` is no name of a module")
+            source.error(("system-packages", index), f"`{one}` is no name of a module")
 
 
 def _check_smoke(spec: Venv, source: Inputs) -> None:
@@ -146,28 +146,26 @@ def _check_smoke(spec: Venv, source: Inputs) -> None:
         try:
             program = next(iter(shlex.split(one)), "")
         except ValueError as error:
-            source.problem(("smoke", index), f"cannot be split into words: {error}")
+            source.error(("smoke", index), f"cannot be split into words: {error}")
             continue
         if not program.strip():
-            source.problem(("smoke", index), "an empty command")
+            source.error(("smoke", index), "an empty command")
 
 
 def _path(spec: Venv, source: Inputs) -> str:
     path = source.path(spec.path, ("path",))
     if not spec.path.strip() or not spec.path.isprintable():
-        source.problem(("path",), f"{spec.path!r} is no path")
+        source.error(("path",), f"{spec.path!r} is no path")
     elif not path.isprintable():  # a folder above the declaration is to blame
-        source.problem(
-            ("path",), f"{path!r} is no path", "rename the folder that cannot be printed"
-        )
+        source.error(("path",), f"{path!r} is no path", "rename the folder that cannot be printed")
     elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
-        source.problem(("path",), f"`{spec.path}` names no folder of its own")
+        source.error(("path",), f"`{spec.path}` names no folder of its own")
     elif ":" in path:
-        source.problem(
+        source.error(
             ("path",), f"`{path}` cannot stand in `PATH`", "choose one that has no `:` in it"
         )
     elif path in _SYSTEM:
-        source.problem(
+        source.error(
             ("path",), f"`{path}` belongs to the system", "name a folder of its own below it"
         )
     return path
@@ -184,10 +182,10 @@ def _find_links(names: tuple[str, ...], source: Inputs) -> tuple[str, ...]:
     """Return absolute places; they are arguments of the installer, which all can see."""
     for index, name in enumerate(names):
         if words := credentials_error(name):
-            source.problem(("find-links", index), words, ELSEWHERE)
+            source.error(("find-links", index), words, ELSEWHERE)
         if not name.strip():
             hint = 'leave it out, or write "." for the folder of this file'
-            source.problem(("find-links", index), f"`{name}` names no place", hint)
+            source.error(("find-links", index), f"`{name}` names no place", hint)
     return _places(names, "find-links", source)
 
 
@@ -198,10 +196,10 @@ def _index(url: str, key: tuple[str | int, ...], source: Inputs) -> str:
     if _VARIABLE.fullmatch(url) or not (url or key[1:]):
         return url  # an empty one is the default, but not among several
     if len(url.split()) > 1:
-        source.problem(key, f"`{url}` is no URL", "a space in a password is written `%20`")
+        source.error(key, f"`{url}` is no URL", "a space in a password is written `%20`")
     elif not _INDEX.match(url):
         hint = "as in `https://…`; or name it: `env:NAME`, `file:PATH`"
-        source.problem(key, f"`{url}` is no URL of an index", hint)
+        source.error(key, f"`{url}` is no URL of an index", hint)
     return url
 
 
@@ -218,19 +216,19 @@ def _requirements(spec: Venv, key: str, source: Inputs) -> tuple[str, ...]:
         except InvalidRequirement as error:
             first = str(error).splitlines()[0]
             hint = "write it as PEP 508 does: `name`, `name>=1.2`, `name[extra]`, `name @ URL`"
-            source.problem(
+            source.error(
                 (key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint
             )
             continue
         if words := credentials_error(text):
-            source.problem((key, index), words, ELSEWHERE)
+            source.error((key, index), words, ELSEWHERE)
             continue
         if requirement.url and not is_url(requirement.url):
             requirement.url = to_file_url(
                 requirement.url, functools.partial(source.path, key=(key, index))
             )
         if spec.state == "present" and (words := _missing(local_path(requirement.url or ""))):
-            source.problem((key, index), words)
+            source.error((key, index), words)
         good.append(str(requirement))
     return tuple(good)
 
@@ -242,7 +240,7 @@ def _lines(names: tuple[str, ...], key: str, source: Inputs) -> list[Line]:
 
         def missing(file: str, by: Line | None, index: int = index) -> None:
             where = f", named in `{by.file}` line {by.number}" if by else ""
-            source.problem((key, index), f"no such file: `{file}`{where}")
+            source.error((key, index), f"no such file: `{file}`{where}")
 
         def read(file: str, index: int = index) -> str | None:
             return file if is_url(file) else source.read(file, (key, index))
@@ -250,10 +248,10 @@ def _lines(names: tuple[str, ...], key: str, source: Inputs) -> list[Line]:
         for line in read_lines(name, read, missing, constraint=key != "requirements"):
             if wrong := line_error(line):
                 words, hint = wrong
-                source.problem((key, index), f"{line.place()}: {words}", hint)
+                source.error((key, index), f"{line.place()}: {words}", hint)
                 continue
             if words := _missing(line.local()):
-                source.problem((key, index), f"{line.place()}: {words}")
+                source.error((key, index), f"{line.place()}: {words}")
             lines.append(line)
     return lines
 
@@ -272,7 +270,8 @@ def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Inputs) ->
     # Of those in a lock, some may be for other hosts than this one.
     locked = lockfile.projects(lock or "", os.path.dirname(spec.lock))
     keys = {path: ("packages",) if path in asked else ("lock",) for path in asked | locked if path}
-    return tuple(f"{path}\0{source.tree(path, keys[path])}" for path in sorted(keys))
+    digests = {path: source.digest(path, "source-tree", keys[path]) for path in sorted(keys)}
+    return tuple(f"{path}\0{digest}" for path, digest in digests.items())
 
 
 def _digest(

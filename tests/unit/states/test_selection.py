@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from engine.declaration.inputs import tree_digest
 from engine.settings import Settings
 from engine.system.files import sha256
 from states.venv.integrity.receipt import Package, Receipt, write
@@ -23,6 +22,7 @@ from states.venv.resolve.selection import (
     select,
     settings_digest,
 )
+from states.venv.resolve.source_tree import tree_digest
 from states.venv.spec import Venv
 from tests.unit.states.values import make_receipt
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.declaration.inputs import InputLog, TableInputs
+from states.venv.resolve.source_tree import tree_digest
 from states.venv.resolve.validate import validate
 from states.venv.spec import Venv
 
@@ -18,10 +19,10 @@ def _complete(
     directory: Path, *, name: str = "web", locking: bool = False, **fields: Any
 ) -> tuple[Venv, list[tuple[Key, str, str]]]:
     """Return the spec, and key, message and hint of each diagnostic."""
-    log = InputLog()
+    log = InputLog({"source-tree": tree_digest})
     source = TableInputs(str(directory / "site.toml"), str(directory), ("venv", name), {}, log)
     spec = validate(Venv(**{"path": "web", **fields}), source, locking=locking)
-    return spec, [(problem.key[2:], problem.message, problem.hint) for problem in log.problems]
+    return spec, [(problem.key[2:], problem.message, problem.hint) for problem in log.diagnostics]
 
 
 def test_valid_table_has_no_diagnostic(tmp_path: Path) -> None:
