@@ -12,7 +12,6 @@ from engine.errors import ConvergeError, NotConverged, from_os_error
 from engine.frozen import frozen
 from engine.result import Result
 from engine.system import signals
-from engine.system.lock import hold_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,6 +192,9 @@ class Apply(Strategy):
 
     def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
         """Take the lock, observe again, apply what differs then, and observe once more."""
+        # Imported here: a no-op run takes no lock.
+        from engine.system.lock import hold_lock
+
         resource = target.resource
         with hold_lock(handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
             # Another process may have changed the resource before the lock was taken.

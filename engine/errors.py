@@ -1,4 +1,4 @@
-"""What can go wrong, each with the exit code and the words that callers see."""
+"""Every error that converge reports, with its exit code, its class in JSON, and its hint."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ if TYPE_CHECKING:
 
 
 class ConvergeError(Exception):
-    """One clear message, with a remedy where there is one.
+    """An error that is reported to the user.
 
-    `output` holds the last lines of a tool's own output, verbatim but redacted.
+    Attributes:
+        code: The exit code if every failure has the same one.
+        name: The class of the error in JSON.
+        retryable: Whether the same command can succeed later without other changes.
+        message: The problem and the value it concerns, in one line.
+        hint: A remedy in the imperative, or None.
+        output: The last lines of a tool's output, verbatim except for redacted passwords.
+
     """
 
     code = 1
@@ -27,67 +34,67 @@ class ConvergeError(Exception):
 
 
 class UsageError(ConvergeError):
-    """The command line is wrong."""
+    """The command line is invalid."""
 
     code, name = 64, "usage"
 
 
 class NoInput(ConvergeError):
-    """A file that the command line names is not there."""
+    """A file named on the command line doesn't exist."""
 
     code, name = 66, "no-input"
 
 
 class Unavailable(ConvergeError):
-    """An index or the network cannot be reached."""
+    """An index or the network isn't reachable."""
 
     code, name, retryable = 69, "unavailable", True
 
 
+class InternalError(ConvergeError):
+    """A bug in converge. The traceback is printed to standard error."""
+
+    code, name = 70, "bug"
+
+
 class DiskFull(ConvergeError):
-    """No room: the disk, a quota or the inodes are used up."""
+    """No disk space, quota, or inodes are left."""
 
     code, name, retryable = 73, "disk-full", True
 
 
 class InputOutputError(ConvergeError):
-    """The file system failed or is read-only, or a limit of the system is reached."""
+    """The file system failed or is read-only, or a system limit was reached."""
 
     code, name = 74, "io"
 
 
 class LockTimeout(ConvergeError):
-    """Somebody else holds the lock, past the time we were told to wait."""
+    """Another process held the lock until the timeout."""
 
     code, name, retryable = 75, "busy", True
 
 
 class PermissionDenied(ConvergeError):
-    """No permission, or an ownership that makes the work unsafe."""
+    """A permission is missing, or the owner of a path makes the operation unsafe."""
 
     code, name = 77, "no-permission"
 
 
-class InternalError(ConvergeError):
-    """Anything that is not foreseen; its traceback stands on standard error."""
-
-    code, name = 70, "bug"
-
-
 class StalePlan(ConvergeError):
-    """A saved plan no longer says what would be done."""
+    """A saved plan differs from the current one."""
 
     code, name = 80, "stale-plan"
 
 
 class IntegrityError(ConvergeError):
-    """Content is not what its hash says."""
+    """Content doesn't match its hash."""
 
     code, name = 81, "integrity"
 
 
 class Interrupted(ConvergeError):
-    """A signal asked us to stop; the next run does what is left."""
+    """A signal stopped the run. The next run continues."""
 
     code, name, retryable = 130, "interrupted", True
 
@@ -97,80 +104,90 @@ class Interrupted(ConvergeError):
 
 
 class NotConverged(ConvergeError):
-    """Applied, and observed again, and still different: a faulty kind or a rival writer."""
+    """A resource still differs after it was applied.
+
+    Either the kind is faulty, or another process writes to the resource.
+    """
 
     name = "not-converged"
 
 
 PROCESS_LIMIT = (
-    "no further process or thread can be started",
-    "end some, or raise the limit: `ulimit -u`, or that of the container's cgroup",
+    "can't start another process or thread",
+    "stop some processes, or raise the limit: `ulimit -u`, or the limit of the container's cgroup",
 )
-"""What is told, and what helps, where the system does not let us start one."""
+"""The message and the hint for a process or thread that can't be started."""
 OPEN_FILES_HINT = "raise the limit of open files (`ulimit -n`)"
-"""What helps where no more can be opened."""
-_LACKING = (
-    "the file system lacks what is needed: `converge selftest --dir` a folder in it says what"
+_UNSUPPORTED_HINT = (
+    "the file system doesn't support a required operation; "
+    "for details, run `converge selftest --dir DIR`"
 )
 
 _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOSPC: (
         DiskFull,
-        "free some space, or inodes where `df -i` shows none; what was live before is untouched",
+        "free disk space, or inodes if `df -i` shows none; existing resources are unchanged",
     ),
-    errno.EDQUOT: (DiskFull, "raise the quota; what was live before is untouched"),
-    errno.EIO: (InputOutputError, "look at the kernel's log; the disk reports errors"),
-    errno.EROFS: (InputOutputError, "the file system is mounted read-only"),
+    errno.EDQUOT: (DiskFull, "raise the disk quota; existing resources are unchanged"),
+    errno.EIO: (InputOutputError, "check the kernel log; the disk reports errors"),
+    errno.EROFS: (InputOutputError, "remount the file system as writable"),
     errno.EMFILE: (InputOutputError, OPEN_FILES_HINT),
-    errno.ENFILE: (InputOutputError, "the system is out of file handles"),
-    errno.EFBIG: (InputOutputError, "raise the limit of a file's size (`ulimit -f`)"),
-    errno.EAGAIN: (LockTimeout, "another run, or a backup, has it locked; try again"),
-    errno.EBUSY: (ConvergeError, "something is mounted there, or uses it: end that first"),
-    errno.ENOTEMPTY: (ConvergeError, "move away what is in it; converge removes only its own"),
+    errno.ENFILE: (InputOutputError, "raise the system's limit of open files (`fs.file-max`)"),
+    errno.EFBIG: (InputOutputError, "raise the limit of the file size (`ulimit -f`)"),
+    errno.EAGAIN: (LockTimeout, "try again; another run or a backup holds the lock"),
+    errno.EBUSY: (ConvergeError, "unmount it, or stop the processes that use it"),
+    errno.ENOTEMPTY: (ConvergeError, "move its content; converge deletes only its own files"),
     errno.EXDEV: (
         ConvergeError,
-        "nothing can be renamed into another file system; nor can a folder that came with a "
-        "container's image: copy that aside with `cp -a`, remove it, and `mv` the copy back",
+        "files can't be renamed into another file system, nor can a directory of a container's "
+        "image: copy that directory with `cp -a`, delete it, and `mv` the copy back",
     ),
-    errno.ENOLCK: (ConvergeError, _LACKING),
-    errno.EOPNOTSUPP: (ConvergeError, _LACKING),
-    errno.ENOSYS: (ConvergeError, _LACKING),
-    errno.EEXIST: (ConvergeError, "move it away; converge replaces only its own"),
+    errno.ENOLCK: (ConvergeError, _UNSUPPORTED_HINT),
+    errno.EOPNOTSUPP: (ConvergeError, _UNSUPPORTED_HINT),
+    errno.ENOSYS: (ConvergeError, _UNSUPPORTED_HINT),
+    errno.EEXIST: (ConvergeError, "move it; converge replaces only its own files"),
     errno.ENAMETOOLONG: (ConvergeError, "choose a shorter path"),
-    errno.ENOTDIR: (ConvergeError, "a part of that path is no folder: move that away"),
-    errno.EISDIR: (ConvergeError, "move that folder away: there is to be a file"),
-    errno.ELOOP: (ConvergeError, "move that symlink away; it is not followed there"),
-    errno.EACCES: (PermissionDenied, "run as a user who may read, or write, it"),
-    errno.EPERM: (PermissionDenied, "run as a user who may do that"),
+    errno.ENOTDIR: (ConvergeError, "a parent of that path isn't a directory; move it"),
+    errno.EISDIR: (ConvergeError, "a directory is in the way; move it"),
+    errno.ELOOP: (ConvergeError, "replace the symlink; converge doesn't follow it there"),
+    errno.EACCES: (PermissionDenied, "run as a user who can read or write it"),
+    errno.EPERM: (PermissionDenied, "run as a user who has the permission"),
 }
 
 
 def summarize(errors: Sequence[ConvergeError]) -> tuple[int, str, bool]:
-    """Return the exit code of some failures, their class, and whether to try again.
+    """Summarize the errors of a run.
 
-    One class of failure is told by its own code; a mixture is just a failure. Who was asked to
-    stop says so, whatever else went wrong.
+    Errors of one class keep its exit code. Different classes make a general failure. An
+    interruption takes precedence over other errors.
+
+    Args:
+        errors: The errors of all resources. May be empty.
+
+    Returns:
+        The exit code, the class in JSON, and whether the same command can succeed later.
+
     """
     if not errors:
         return 0, "ok", False
-    telling = [error for error in errors if isinstance(error, Interrupted)] or errors
-    same = len({error.code for error in telling}) == 1
-    kind = telling[0] if same else ConvergeError
-    return kind.code, kind.name, all(error.retryable for error in errors)
+    relevant = [error for error in errors if isinstance(error, Interrupted)] or errors
+    is_uniform = len({error.code for error in relevant}) == 1
+    summary = relevant[0] if is_uniform else ConvergeError
+    return summary.code, summary.name, all(error.retryable for error in errors)
 
 
 def from_os_error(error: OSError) -> ConvergeError:
-    """Turn an `OSError` into the error that names its class, its path and a remedy."""
-    kind, hint = _BY_ERRNO.get(error.errno or 0, (ConvergeError, None))
-    where = f": `{_text(error.filename)}`" if error.filename else ""
-    return kind(f"{(error.strerror or str(error)).lower()}{where}", hint=hint)
+    """Return the error to report for an `OSError`, with its class, path, and hint."""
+    error_class, hint = _BY_ERRNO.get(error.errno or 0, (ConvergeError, None))
+    suffix = f": `{_decode(error.filename)}`" if error.filename else ""
+    return error_class(f"{(error.strerror or str(error)).lower()}{suffix}", hint=hint)
 
 
 def process_limit_error() -> InputOutputError:
-    """Return the error for a process, or a thread, that the system does not let us start."""
-    words, hint = PROCESS_LIMIT
-    return InputOutputError(words, hint=hint)
+    """Return the error for a process or thread that the system doesn't allow."""
+    message, hint = PROCESS_LIMIT
+    return InputOutputError(message, hint=hint)
 
 
-def _text(name: object) -> str:
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+def _decode(filename: object) -> str:
+    return filename.decode("utf-8", "replace") if isinstance(filename, bytes) else str(filename)

@@ -1,7 +1,8 @@
-"""What a long run says of itself, on standard error, while it works.
+"""Progress of a run, shown on standard error while it works.
 
-Kinds call `step`; the loop opens a `task` around each resource. Who listens is set
-once by the command; with no listener nothing is said.
+The loop opens a `task` for each resource, and kinds report its steps. The command sets the
+reporter once. Until then, nothing is shown. The reporter is a global variable since a process
+has one terminal.
 """
 
 from __future__ import annotations
@@ -19,45 +20,49 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Listens and does nothing; subclasses show what they care for."""
+    """Receives progress and shows nothing. Subclasses override the methods that they need.
+
+    The methods are called from several threads.
+    """
 
     def start(self) -> None:
-        """There is work to do; said once, before any of it."""
+        """Begin the output. Called once, before the first task, and not by a no-op run."""
 
     def task_started(self, address: str) -> None:
-        """A resource is being worked on."""
+        """Show that work on a resource has begun."""
 
     def step(self, address: str, text: str) -> None:
-        """It has come to another step, named in a few words."""
+        """Show the next step of a resource, in a few words."""
 
     def detail(self, address: str, text: str) -> None:
-        """A tool wrote a line of its own."""
+        """Show one line of a tool's output."""
 
     def task_finished(self, address: str) -> None:
-        """The work on a resource has ended, one way or the other."""
+        """Show that work on a resource has ended, with or without an error."""
 
     def close(self) -> None:
-        """The run is over: leave the terminal as it was found."""
+        """Restore the terminal at the end of the run."""
 
 
 _reporter = Reporter()
 _address: ContextVar[str] = ContextVar("address", default="")
+"""The resource of the current task."""
 
 
 def set_reporter(reporter: Reporter) -> None:
-    """Send all that follows to this reporter."""
-    global _reporter  # one terminal, one listener
+    """Send progress to this reporter from now on."""
+    global _reporter
     _reporter = reporter
 
 
 def start() -> None:
-    """Say that there is work to do."""
+    """Begin the output."""
     _reporter.start()
 
 
 @contextmanager
 def task(address: str) -> Iterator[None]:
-    """Attribute what is said inside to one resource."""
+    """Attribute the progress inside this context to a resource."""
     token = _address.set(address)
     _reporter.task_started(address)
     try:
@@ -68,18 +73,23 @@ def task(address: str) -> Iterator[None]:
 
 
 def step(text: str) -> None:
-    """Say what the current resource has come to; a safe point to stop at."""
+    """Report the next step of the current resource. This is a safe point.
+
+    Raises:
+        Interrupted: A signal was received.
+
+    """
     signals.raise_if_interrupted()
     _reporter.step(_address.get(), redact(text))
 
 
 def detail(text: str) -> None:
-    """Pass on one line of a tool's output."""
+    """Report one line of a tool's output."""
     _reporter.detail(_address.get(), redact(text))
 
 
 def write_stderr(text: str) -> None:
-    """Write to standard error; that nobody reads it changes nothing."""
+    """Write to standard error, and ignore that it is closed."""
     from engine.system.encoding import escape
 
     with suppress(OSError):
@@ -87,5 +97,5 @@ def write_stderr(text: str) -> None:
 
 
 def close() -> None:
-    """Let the listener leave the terminal as it was found."""
+    """Restore the terminal."""
     _reporter.close()

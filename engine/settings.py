@@ -1,26 +1,19 @@
-"""What a run was told on the command line and by its surroundings."""
+"""What the command line and the environment variables set for one run."""
 
 from __future__ import annotations
-
-import os
 
 from engine.frozen import frozen
 
 
 @frozen
 class Settings:
-    """Given to the composition root, which makes the kinds with it."""
+    """The settings of one run. The composition root builds the kinds with them."""
 
     cache: str
-    """Folder for what can be fetched or computed again; private to the user."""
+    """Directory for data that can be downloaded or computed again. Only its owner can write."""
     state: str
-    """Folder for notes that must outlive a restart; losing them costs only speed."""
+    """Directory for records that must survive a restart. Losing them costs only time."""
     upgrade: frozenset[str] | None = None
-    """Names for which remembered choices are forgotten; empty means all of them."""
+    """Packages whose locked versions are ignored. Empty means all, and None means none."""
     compiling_lockfiles: bool = False
-    """Whether lock files are being made: then they need not be there yet, and count for nothing."""
-
-
-def cpu_count() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Whether this run writes lockfiles, so missing and outdated ones are no error."""

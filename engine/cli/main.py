@@ -13,11 +13,11 @@ from engine.cli.parser import parse_arguments
 from engine.errors import (
     ConvergeError,
     InternalError,
-    Interrupted,
     from_os_error,
     process_limit_error,
 )
 from engine.redaction import redact
+from engine.system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _attempt(invocation: _Invocation, commands: CommandTable, build_registry: Bu
         return int(system_exit.code or 0)  # argparse has printed the help.
     except KeyboardInterrupt:
         # Long-running commands handle signals. In all others, an interruption is as safe.
-        error = Interrupted("interrupted by SIGINT; to continue, run the command again")
+        error = signals.interruption()
     except ConvergeError as converge_error:
         error = converge_error
     except OSError as os_error:

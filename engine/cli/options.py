@@ -7,7 +7,8 @@ import os
 import re
 
 from engine.errors import UsageError
-from engine.settings import Settings, cpu_count
+from engine.settings import Settings
+from engine.system.linux import cpu_count
 from engine.system.paths import cache_and_state_dirs
 
 TYPE_CHECKING = False

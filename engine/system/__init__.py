@@ -1,1 +1,1 @@
-"""What the engine asks of the operating system: files, locks, permissions, signals."""
+"""Files, locks, permissions, and signals. Only `linux` and `processes` depend on the platform."""

@@ -1,14 +1,12 @@
-"""Reading what may be anything, and writing so that it is whole, and there after the power went."""
+"""Safe reads of untrusted paths, and atomic, durable writes."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
-import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import FileIO
 
 TYPE_CHECKING = False
@@ -16,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-"""What a path ends in below which nothing can be: a file, or a symlink that leads to itself."""
+"""Errors that prove that no entry exists at a path. For example, its parent is a file."""
 CHUNK_SIZE = 1 << 20
-"""So many bytes of a file of any size are in memory at once."""
+"""Maximum size in bytes of the part of a file that is in memory."""
+_WRITE_TIMEOUT_S = 5
+"""Maximum wait in seconds for another writer in a directory."""
 
 
 def sha256(data: bytes) -> str:
@@ -26,47 +26,62 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_of_file(blocks: Iterable[bytes]) -> str:
-    """Return the hexadecimal SHA-256 of what comes block by block."""
-    total = hashlib.sha256()
-    for block in blocks:
-        total.update(block)
-    return total.hexdigest()
+def sha256_of_file(chunks: Iterable[bytes]) -> str:
+    """Return the hexadecimal SHA-256 of a file's chunks (`iter_chunks`)."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
-def read_regular_file(path: str, most: int | None = None) -> bytes:
-    """Return what a plain file holds; raises `OSError` for anything else, and for a larger one."""
-    with _open_regular_file(path) as stream:
-        if most is not None and os.fstat(stream.fileno()).st_size > most:
+def read_regular_file(path: str, max_size: int | None = None) -> bytes:
+    """Return the content of a regular file, without following a symlink.
+
+    Raises:
+        OSError: The path isn't a regular file, or the file has more than `max_size` bytes.
+
+    """
+    with _open_regular_file(path) as file:
+        if max_size is not None and os.fstat(file.fileno()).st_size > max_size:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
-        return stream.readall()
+        return file.readall()
 
 
 def iter_chunks(path: str, size: int) -> Iterator[bytes]:
-    """Yield the first `size` bytes of a plain file, block by block, whatever it has become.
+    """Yield the first `size` bytes of a regular file in chunks, even if the file grows.
 
-    Raises `OSError` for anything else.
+    Raises:
+        OSError: The path isn't a regular file, or it can't be read.
+
     """
-    with _open_regular_file(path) as stream:
-        while size > 0 and (block := stream.read(min(size, CHUNK_SIZE))):
-            size -= len(block)
-            yield block
+    with _open_regular_file(path) as file:
+        while size > 0 and (chunk := file.read(min(size, CHUNK_SIZE))):
+            size -= len(chunk)
+            yield chunk
 
 
 def _open_regular_file(path: str) -> FileIO:
-    """Open what somebody else may have put there: a pipe would make us wait, a device not end."""
+    """Open a file that another user may have created.
+
+    Opening a pipe would block, and reading a device might never end.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    stream = FileIO(descriptor)
+    file = FileIO(descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        stream.close()
-        raise OSError(errno.EINVAL, "is no plain file", path)
-    return stream
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return file
 
 
 def entry_exists(path: str) -> bool:
-    """Tell whether something has this name; not so what we may not look at, nor could remove.
+    """Return whether a directory entry exists. A symlink isn't followed.
 
-    Raises `OSError` where nobody can tell: to take that for a no may cost what is there.
+    Return False if the parent directory can't be searched: then the entry can't be deleted.
+
+    Raises:
+        OSError: The answer isn't known, for example after an I/O error. To treat that as
+            "absent" could delete live data.
+
     """
     try:
         os.lstat(path)
@@ -78,7 +93,12 @@ def entry_exists(path: str) -> bool:
 
 
 def read_link(path: str) -> str:
-    """Return what a symlink says; empty where there is none. Raises `OSError` as `is_there`."""
+    """Return the target of a symlink, or an empty string if there is no symlink.
+
+    Raises:
+        OSError: As for `entry_exists`.
+
+    """
     try:
         return os.readlink(path)
     except OSError as error:
@@ -87,24 +107,30 @@ def read_link(path: str) -> str:
         raise
 
 
-def listdir_or_empty(folder: str) -> list[str]:
-    """Return the names in a folder; none where we may not look, or it is not there."""
+def listdir_or_empty(directory: str) -> list[str]:
+    """Return the names in a directory, or an empty list if it can't be read."""
     try:
-        return os.listdir(folder)
+        return os.listdir(directory)
     except OSError:
         return []
 
 
 def add_checksum(data: bytes) -> bytes:
-    """Return what `read_checked` reads as these bytes: below a line with their SHA-256."""
+    """Return data for `read_with_checksum`: a line with its SHA-256, followed by the data."""
     return f"{sha256(data)}\n".encode() + data
 
 
 def read_with_checksum(path: str) -> bytes:
-    """Return what was written under a checksum; raises `ValueError` if that does not hold."""
+    """Return the data of a file that begins with its checksum.
+
+    Raises:
+        ValueError: The checksum doesn't match, for example after a torn write.
+        OSError: As for `read_regular_file`.
+
+    """
     checksum, _, data = read_regular_file(path).partition(b"\n")
     if checksum != sha256(data).encode():
-        raise ValueError(f"torn: {path}")
+        raise ValueError(f"checksum mismatch: {path}")
     return data
 
 
@@ -131,10 +157,15 @@ def write_atomic(
             keeps the directory locked, it is a `BlockingIOError`.
 
     """
+    # Imported here: a no-op run writes nothing.
+    from engine.system.lock import FileLock
+
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".next-{name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with _sole_writer(directory, alone=locked) as directory_fd:
+    with FileLock(directory, os.O_RDONLY | os.O_DIRECTORY) as lock:
+        if not locked:
+            lock.acquire(_WRITE_TIMEOUT_S)
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         descriptor = os.open(temporary, flags, mode)
@@ -153,13 +184,21 @@ def write_atomic(
                 error.filename = path  # write(2) and fsync(2) name no file.
             raise
         if durable:
-            os.fsync(directory_fd)
+            os.fsync(lock.descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all data. A single write(2) may write less without an error."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def make_private_dir(path: str, *, durable: bool = True) -> None:
-    """Make a folder that is nobody else's, and so all above it that are missing: mode 0700.
+    """Create a directory and its missing parents, with mode 0700.
 
-    Durably, lest what is flushed in it should be lost with it; not if nothing in it is `durable`.
+    If `durable`, sync each parent: a file that is synced later must not be lost with its
+    directory. An existing directory is left unchanged.
     """
     with suppress(FileExistsError):
         try:
@@ -172,13 +211,13 @@ def make_private_dir(path: str, *, durable: bool = True) -> None:
 
 
 def make_dirs(path: str) -> None:
-    """Make a folder, and so all above it that are missing: mode 0755.
+    """Create a directory and its missing parents, with mode 0755.
 
-    `os.makedirs` trusts the umask, which counts for nothing where a default ACL is (acl(5)).
+    `os.makedirs` relies on the umask, which the kernel ignores under a default ACL (acl(5)).
     """
-    above = os.path.dirname(path)
-    if not os.path.exists(above):
-        make_dirs(above)
+    parent = os.path.dirname(path)
+    if not os.path.exists(parent):
+        make_dirs(parent)
     try:
         os.mkdir(path, 0o755)
     except OSError:
@@ -186,75 +225,51 @@ def make_dirs(path: str) -> None:
             raise
 
 
-@contextmanager
-def _sole_writer(folder: str, *, alone: bool) -> Iterator[int]:
-    """Lock a folder, unless `alone`, and yield its descriptor.
-
-    Raises `BlockingIOError` after five seconds: whoever may read a folder may lock it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for attempt in range(0 if alone else 500):
-            try:
-                try_lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
-                break
-            except BlockingIOError:
-                if attempt == 499:
-                    raise
-                time.sleep(0.01)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def try_lock(descriptor: int, how: int, path: str) -> None:
-    """Lock an open file (flock(2)); its `OSError` names the file."""
-    try:
-        fcntl.flock(descriptor, how)
-    except OSError as error:
-        error.filename = path
-        raise
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write everything: a single `write` may be cut short without an error."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def symlink(text: str, path: str) -> None:
-    """Make a symlink; its `OSError` names where it was to be, and not what it was to say."""
-    try:
-        os.symlink(text, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
-
-
-def replace_symlink(text: str, path: str, aside: str, *, exchange: bool = False) -> None:
-    """Make a symlink aside and give it its name in one step; swapped, what was there is aside then.
-
-    What could not be put in its place is not left aside; the `OSError` names the place.
-    """
-    symlink(text, aside)
-    try:
-        if exchange:
-            # Imported here: a run with nothing to do swaps nothing.
-            from engine.system.linux import exchange_names
-
-            exchange_names(aside, path)
-        else:
-            os.rename(aside, path)
-    except OSError as error:
-        with suppress(OSError):
-            os.unlink(aside)
-        raise OSError(error.errno, error.strerror, path) from None
-
-
 def fsync_dir(path: str) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Sync a directory, so that its entries survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def symlink(target: str, path: str) -> None:
+    """Create a symlink.
+
+    Raises:
+        OSError: It names the path of the symlink, while that of `os.symlink` names the target.
+
+    """
+    try:
+        os.symlink(target, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+
+
+def replace_symlink(target: str, path: str, temporary: str, *, exchange: bool = False) -> None:
+    """Replace an entry with a symlink atomically.
+
+    Args:
+        target: The target of the symlink.
+        path: The entry to replace.
+        temporary: Where the symlink is created first, on the same file system.
+        exchange: Whether the replaced entry gets the temporary name. If False, it is deleted.
+
+    Raises:
+        OSError: Nothing was replaced, and the temporary symlink was deleted.
+
+    """
+    symlink(target, temporary)
+    try:
+        if exchange:
+            # Imported here: a no-op run exchanges nothing.
+            from engine.system.linux import exchange_names
+
+            exchange_names(temporary, path)
+        else:
+            os.rename(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise OSError(error.errno, error.strerror, path) from None

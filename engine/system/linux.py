@@ -1,9 +1,14 @@
-"""The two system calls that Python has no function for: syncfs(2) and renameat2(2)."""
+"""System calls and kernel facts that only Linux has.
+
+This module and `processes` are the only ones that a port to another platform has to replace.
+The C library is loaded on first use: a no-op run doesn't need it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -16,45 +21,86 @@ if TYPE_CHECKING:
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
-"""The number of the system call, for a C library without a function for it, as musl's was long."""
+"""Number of the system call by machine. musl before 1.2.6 has no function for it."""
+
+
+def cpu_count() -> int:
+    """Return the number of CPUs that this process may use (sched_getaffinity(2))."""
+    return len(os.sched_getaffinity(0))
+
+
+def boot_id() -> str | None:
+    """Return the random ID of this boot (random(4)), or None if `/proc` isn't mounted."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def mount_points() -> list[bytes]:
+    """Return every mount point that this process sees. Empty if `/proc` isn't mounted.
+
+    A mount point is the fifth field of a line in proc_pid_mountinfo(5). White space and
+    backslashes are escaped in octal.
+    """
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            fields = [line.split()[4] for line in file]
+    except FileNotFoundError:
+        return []
+    return [
+        re.sub(rb"\\(\d{3})", lambda match: bytes([int(match[1], 8)]), field) for field in fields
+    ]
 
 
 def sync_filesystem(path: str) -> None:
-    """Flush the whole file system that holds `path` (syncfs(2)); raises `OSError`.
+    """Sync the file system that contains `path` (syncfs(2)).
 
-    One call for thousands of files costs a tenth of an fsync for each.
+    For thousands of files, one call takes a tenth of the time of an fsync for each file.
+
+    Raises:
+        OSError: The path doesn't exist, or the file system lost a write.
+
     """
-    with syncing(path) as flush:
-        flush()
+    with syncing(path) as sync:
+        sync()
 
 
 @contextmanager
 def syncing(path: str) -> Iterator[Callable[[], None]]:
-    """Yield what does so, and raises `OSError` for whatever was lost from now on.
+    """Yield a function that syncs the file system of `path` (syncfs(2)).
 
-    The kernel tells of a loss once to each open file (errseq), and to none that was opened
-    after somebody was told: so this is to be opened before anything is written.
+    The function raises OSError for any write lost since this context was entered. The kernel
+    reports a lost write once per open file (errseq_t), and not to a file opened after the
+    first report. So enter the context before the first write.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
-    def flush() -> None:
+    def sync() -> None:
         if _libc().syncfs(descriptor) != 0:
             raise _last_error(path)
 
     try:
-        yield flush
+        yield sync
     finally:
         os.close(descriptor)
 
 
-def exchange_names(one: str, other: str) -> None:
-    """Swap two names in one step (renameat2(2) with RENAME_EXCHANGE); raises `OSError`."""
+def exchange_names(first: str, second: str) -> None:
+    """Swap two directory entries atomically (renameat2(2) with RENAME_EXCHANGE).
+
+    Raises:
+        OSError: Nothing was changed. If the file system doesn't support the call, the errno is
+            EOPNOTSUPP. If the kernel or the C library doesn't, it is ENOSYS.
+
+    """
     rename = _renameat2(_libc())
-    names = os.fsencode(one), os.fsencode(other)
-    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:
-        error = _last_error(one)
-        if error.errno == errno.EINVAL:  # so a file system says that it cannot do that
-            error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), one)
+    arguments = (_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
+    if rename(*arguments) != 0:
+        error = _last_error(first)
+        if error.errno == errno.EINVAL:  # The file system doesn't support this flag.
+            error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), first)
         raise error
 
 
@@ -62,13 +108,12 @@ def _renameat2(libc: ctypes.CDLL) -> Callable[..., int]:
     if hasattr(libc, "renameat2"):
         return libc.renameat2
     number = _RENAMEAT2.get(os.uname().machine)
-    if number is None or sys.maxsize < 1 << 32:  # numbers are others for 32 bits
+    if number is None or sys.maxsize < 1 << 32:  # A 32-bit process has other numbers.
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     return partial(libc.syscall, number)
 
 
 def _libc() -> ctypes.CDLL:
-    # Imported here: a run with nothing to do does not need it.
     import ctypes
 
     return ctypes.CDLL(None, use_errno=True)

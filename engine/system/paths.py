@@ -9,21 +9,29 @@ from engine.errors import PermissionDenied, UsageError
 from engine.system.permissions import untrusted_reason
 
 
-def absolute(folder: str) -> str:
-    """Return the absolute path of a folder, in the one form by which its files are known.
+def absolute(directory: str) -> str:
+    """Return the absolute path of a directory, in the one form that identifies its files.
 
-    `..` behind a symlink leads elsewhere than the words say.
+    Symlinks are resolved only if the path contains `..`, which has another meaning after a
+    symlink than in the text.
     """
-    return os.path.realpath(folder) if ".." in folder.split("/") else os.path.abspath(folder)
+    if ".." in directory.split("/"):
+        return os.path.realpath(directory)
+    return os.path.abspath(directory)
 
 
 def cache_and_state_dirs() -> tuple[str, str]:
-    """Return the folders for cache and state.
+    """Return the directories for the cache and for the state.
 
-    `CONVERGE_CACHE_DIR` and `CONVERGE_STATE_DIR` win; root has the folders of the File
-    Hierarchy Standard, others those of the XDG Base Directory Specification. Raises
-    `Forbidden` where anybody else could write into one of them: what is remembered there
-    decides what is run.
+    `CONVERGE_CACHE_DIR` and `CONVERGE_STATE_DIR` take precedence. The defaults for root are
+    those of the Filesystem Hierarchy Standard. For other users, they are those of the XDG
+    Base Directory Specification. The directories need not exist.
+
+    Raises:
+        UsageError: A variable contains a relative path.
+        PermissionDenied: Another user can write to a directory, and converge would run data
+            from it.
+
     """
     if os.geteuid() == 0:
         cache, state = "/var/cache/converge", "/var/lib/converge"
@@ -35,27 +43,27 @@ def cache_and_state_dirs() -> tuple[str, str]:
         state = os.path.join(
             os.environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state"), "converge"
         )
-    return _ours(cache, "CONVERGE_CACHE_DIR"), _ours(state, "CONVERGE_STATE_DIR")
+    return _private_dir("CONVERGE_CACHE_DIR", cache), _private_dir("CONVERGE_STATE_DIR", state)
 
 
-def _ours(default: str, variable: str) -> str:
-    folder = os.environ.get(variable) or default
-    if not os.path.isabs(folder):
+def _private_dir(variable: str, default: str) -> str:
+    directory = os.environ.get(variable) or default
+    if not os.path.isabs(directory):
         raise UsageError(
-            f"`{folder}` is another folder wherever converge is called",
+            f"`{directory}` is a relative path",
             hint=f"set `{variable}` to an absolute path",
         )
-    folder = os.path.normpath(folder)
+    directory = os.path.normpath(directory)
     try:
-        found = os.lstat(folder)
-        what = untrusted_reason(found)
-        if not what and stat.S_ISLNK(found.st_mode):
-            what = untrusted_reason(os.stat(folder))
+        status = os.lstat(directory)
+        reason = untrusted_reason(status)
+        if not reason and stat.S_ISLNK(status.st_mode):
+            reason = untrusted_reason(os.stat(directory))
     except OSError:
-        return folder  # whoever needs it makes it (`engine.system.files.make_private_dir`)
-    if what:
+        return directory  # It is created on the first write (`files.make_private_dir`).
+    if reason:
         raise PermissionDenied(
-            f"unsafe: `{folder}` {what}; what is remembered there decides what is run",
-            hint=f"nobody knows who wrote what is in it: name another by `{variable}`",
+            f"unsafe directory `{directory}`: {reason}, and converge runs data from it",
+            hint=f"set `{variable}` to a private directory",
         )
-    return folder
+    return directory

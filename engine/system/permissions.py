@@ -1,4 +1,4 @@
-"""Who else could change what lies at a path: for places that decide what root, or we, run."""
+"""Check which other users could replace a path that root, or the current user, relies on."""
 
 from __future__ import annotations
 
@@ -13,71 +13,85 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def untrusted_reason(found: os.stat_result, *, sticky_is_safe: bool = False) -> str:
-    """Say who else may change a folder or a symlink; empty for nobody but root and us."""
-    if found.st_uid not in {0, os.geteuid()}:
-        return f"belongs to uid {found.st_uid}"
-    sticky = sticky_is_safe and found.st_mode & stat.S_ISVTX
-    if found.st_mode & 0o022 and not sticky and not stat.S_ISLNK(found.st_mode):
-        return "is writable for others"
+def untrusted_reason(status: os.stat_result, *, sticky_is_safe: bool = False) -> str:
+    """Return why a directory or symlink can't be trusted, or an empty string if it can.
+
+    It can be trusted if only root and the current user can change it. With `sticky_is_safe`,
+    a sticky directory such as `/tmp` can be trusted as well.
+    """
+    if status.st_uid not in {0, os.geteuid()}:
+        return f"owned by uid {status.st_uid}"
+    sticky = sticky_is_safe and status.st_mode & stat.S_ISVTX
+    if status.st_mode & 0o022 and not sticky and not stat.S_ISLNK(status.st_mode):
+        return "writable by other users"
     return ""
 
 
 def require_trusted_path(path: str) -> None:
-    """Refuse, as root, a path that somebody else could exchange under our hands.
+    """Require, for root, that no other user can replace a path.
 
-    Looks at each folder and symlink by the way, and at what they lead to; what is not there
-    yet is made by us. Raises `Forbidden`. Others than root answer for the folders they name.
+    Checks each directory and symlink of the path, and the target of each symlink. Missing
+    directories are trusted, since converge creates them. Users other than root choose their
+    own directories, so nothing is checked for them.
+
+    Raises:
+        PermissionDenied: Another user could replace files that root creates there.
+
     """
     if os.geteuid() != 0:
         return
-    for place in sorted(_passed(path)):
+    for part in sorted(_traversed(path)):
         with suppress(FileNotFoundError):
-            found = os.lstat(place)
-            what = untrusted_reason(found, sticky_is_safe=True)
-            if what:
-                mend = f"`chown -h root {place}`"
-                if not stat.S_ISLNK(found.st_mode):
-                    mend += f" and `chmod go-w {place}`"
+            status = os.lstat(part)
+            reason = untrusted_reason(status, sticky_is_safe=True)
+            if reason:
+                remedy = f"run `chown -h root {part}`"
+                if not stat.S_ISLNK(status.st_mode):
+                    remedy += f" and `chmod go-w {part}`"
                 raise PermissionDenied(
-                    f"unsafe: `{place}` {what}, who could replace what root puts below it",
-                    hint=f"{mend}, or choose another path",
+                    f"unsafe path `{part}`: {reason}, "
+                    "and files that root creates there could be replaced",
+                    hint=f"{remedy}, or choose another path",
                 )
 
 
 def require_trusted_symlinks(path: str) -> None:
-    """Refuse, as root, a path by which a symlink of somebody else's leads. Raises `Forbidden`.
+    """Require, for root, that no other user owns a symlink of a path.
 
-    Less than `refuse_exchangeable`: for what may be put into a folder of theirs.
+    This is weaker than `require_trusted_path`: the file may be in another user's directory.
+
+    Raises:
+        PermissionDenied: Another user could redirect writes by root.
+
     """
     if os.geteuid() != 0:
         return
-    for place in sorted(filter(os.path.islink, _passed(path))):
+    for part in sorted(filter(os.path.islink, _traversed(path))):
         with suppress(FileNotFoundError):
-            what = untrusted_reason(os.lstat(place))
-            if what:
+            reason = untrusted_reason(os.lstat(part))
+            if reason:
                 raise PermissionDenied(
-                    f"unsafe: the symlink `{place}` {what}, who could lead root elsewhere by it",
-                    hint=f"`chown -h root {place}`, or choose another path",
+                    f"unsafe symlink `{part}`: {reason}, and writes by root could be redirected",
+                    hint=f"run `chown -h root {part}`, or choose another path",
                 )
 
 
-def _passed(path: str) -> set[str]:
-    """Return each folder and symlink by which a path is reached, wherever symlinks lead."""
-    seen: set[str] = set()
+def _traversed(path: str) -> set[str]:
+    """Return each directory and symlink on the way to a path, including symlink targets."""
+    parts: set[str] = set()
     pending = [path]
     while pending:
-        for place in _upwards(pending.pop()):
-            if place not in seen:
-                seen.add(place)
-                with suppress(OSError):  # it is no symlink
-                    pending.append(os.path.join(os.path.dirname(place), os.readlink(place)))
-    return seen
+        for part in _with_parents(pending.pop()):
+            if part not in parts:
+                parts.add(part)
+                with suppress(OSError):  # Not a symlink.
+                    pending.append(os.path.join(os.path.dirname(part), os.readlink(part)))
+    return parts
 
 
-def _upwards(path: str) -> Iterator[str]:
+def _with_parents(path: str) -> Iterator[str]:
     while True:
         yield path
         if not path.strip("/"):
-            return  # POSIX lets two slashes be another root than one
+            return  # In POSIX, `//` may be a different root than `/`.
         path = os.path.dirname(path)

@@ -1,7 +1,9 @@
-"""Stopping when asked: at the next safe point, from where the next run goes on.
+"""Stop requests: SIGINT, SIGTERM, and SIGHUP end the run at the next safe point.
 
-A second signal ends the process at once, which is as safe: what counts is decided by
-one rename, and the next run clears up.
+A second signal ends the process immediately. That is safe too: every change takes effect with
+one rename, and the next run deletes unfinished files.
+
+The request is a global variable since a process has one disposition per signal.
 """
 
 from __future__ import annotations
@@ -16,34 +18,46 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SHOW_CURSOR = b"\x1b[?25h"
-"""Progress hides it (ECMA-48 private mode 25, as xterm has it)."""
+"""Progress output hides the cursor (private mode 25 of ECMA-48, as in xterm)."""
 
-_asked = 0
+_received = 0
+"""The signal that requested the stop, or 0."""
 
 
 def install_handlers() -> None:
-    """Take SIGINT, SIGTERM and SIGHUP as requests to stop."""
+    """Handle SIGINT, SIGTERM, and SIGHUP, except those that the parent process ignores."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
 
 
-def asked() -> int:
-    """Return the signal that asked us to stop, or 0."""
-    return _asked
-
-
 def raise_if_interrupted() -> None:
-    """Raise `Interrupted` if we were asked to stop."""
-    if _asked:
-        name = signal.Signals(_asked).name
-        raise Interrupted(f"stopped by {name}; just run it again", signal=_asked)
+    """Mark a safe point: the next run can continue from here.
+
+    Raises:
+        Interrupted: A signal was received.
+
+    """
+    if _received:
+        raise interruption(_received)
+
+
+def interruption(number: int = signal.SIGINT) -> Interrupted:
+    """Return the error for a run that a signal stopped."""
+    name = signal.Signals(number).name
+    return Interrupted(f"interrupted by {name}; to continue, run the command again", signal=number)
+
+
+def reset() -> None:
+    """Forget a received signal, for a test that runs several commands in one process."""
+    global _received
+    _received = 0
 
 
 def _handle(number: int, _frame: FrameType | None) -> None:
-    global _asked  # a process is asked to stop once
-    if _asked:
+    global _received
+    if _received:
         if os.isatty(2):
             os.write(2, _SHOW_CURSOR)
         os._exit(128 + number)
-    _asked = number
+    _received = number

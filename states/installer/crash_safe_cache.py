@@ -1,109 +1,101 @@
-"""A cache whose user flushes nothing is emptied after a power cut, which may have torn it.
+"""Empty a cache after a power failure, for a tool that doesn't sync what it writes.
 
-While it is used, and until what was written is flushed, a mark with the kernel's boot id
-(random(4)) lies beside it. A mark of another boot is there only because the power went.
+While the tool uses the cache, and until its writes are synced, a marker exists whose name
+begins with the kernel's boot ID (random(4)). If the marker of an earlier boot exists, the power
+failed and the cache may contain torn files.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from engine.system.files import make_private_dir, try_lock
-from engine.system.linux import sync_filesystem
+from engine.system.files import make_private_dir
+from engine.system.linux import boot_id, sync_filesystem
+from engine.system.lock import FileLock
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 @contextmanager
 def open_cache(cache: str) -> Iterator[None]:
-    """Mark a cache as being written, having emptied it if it cannot be trusted."""
-    marks = f"{cache}-unflushed"
-    make_private_dir(marks)
-    boot = _boot()
-    with _alone(marks) as folder:
-        if any(not name.startswith(boot) for name in _abandoned(marks)):
+    """Mark a cache as being written, and empty it first if a power failure may have torn it.
+
+    Several processes may use the cache at a time. Each has its own marker, locked while the
+    process runs. If a process is killed, its marker remains until another process syncs the
+    cache.
+
+    Raises:
+        OSError: The cache can't be emptied or synced. If the sync fails, the marker remains,
+            so the cache is emptied after a reboot.
+
+    """
+    markers = f"{cache}-unflushed"
+    make_private_dir(markers)
+    # In a chroot without /proc the boot is unknown: a torn cache isn't detected there.
+    boot = boot_id() or os.urandom(16).hex()
+    with _lock_directory(markers) as directory:
+        if any(not name.startswith(boot) for name in _abandoned(markers)):
             _empty(cache)
-            _flush(cache, marks)
-            _unmark(marks)
-        descriptor = _mark(f"{marks}/{boot}-{os.urandom(4).hex()}")
-        os.fsync(folder)
-    try:
+            _sync(cache, markers)
+            _delete_markers(markers)
+        marker = _create_marker(f"{markers}/{boot}-{os.urandom(4).hex()}")
+        os.fsync(directory.descriptor)
+    with marker:
         yield
-        # Where that fails the mark stays: what was written is not believed after a reboot.
-        with _alone(marks):
-            _flush(cache, marks)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            _unmark(marks)
-    finally:
-        os.close(descriptor)
+        with _lock_directory(markers):
+            # INVARIANT: the cache is synced before its marker is deleted.
+            _sync(cache, markers)
+            marker.release()
+            _delete_markers(markers)
 
 
-def _boot() -> str:
-    """Return the id of this boot; where nothing tells it, one of which no mark is."""
-    try:
-        with open(_BOOT_ID, encoding="ascii") as stream:
-            return stream.read().strip()
-    except OSError:
-        return os.urandom(16).hex()  # as in a chroot without /proc: what was torn is not known
-
-
-def _empty(folder: str) -> None:
-    """Remove what is in a folder, but not the folder: it may be a symlink, or be mounted."""
+def _empty(directory: str) -> None:
+    """Delete the content of a directory. The directory may be a symlink or a mount point."""
     with suppress(FileNotFoundError):
-        for one in os.scandir(folder):
-            if one.is_dir(follow_symlinks=False):
-                shutil.rmtree(one.path)
+        for entry in os.scandir(directory):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
             else:
-                os.unlink(one.path)
+                os.unlink(entry.path)
 
 
-def _flush(cache: str, marks: str) -> None:
-    """Flush the file system of the cache, which may be another one than that of its marks."""
+def _sync(cache: str, markers: str) -> None:
+    """Sync the file system of the cache, which may differ from the one of its markers."""
     try:
         sync_filesystem(cache)
     except FileNotFoundError:
-        sync_filesystem(marks)  # somebody removed the cache meanwhile
+        sync_filesystem(markers)  # Another process deleted the cache.
 
 
-def _mark(path: str) -> int:
-    """Make a mark that is locked as long as its maker lives."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try_lock(descriptor, fcntl.LOCK_EX, path)
-    return descriptor
+def _create_marker(path: str) -> FileLock:
+    """Create a marker that is locked while this process runs."""
+    marker = FileLock(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    marker.acquire()
+    return marker
 
 
-def _unmark(marks: str) -> None:
-    """Remove the marks that nobody holds: what their makers wrote was just flushed, or is gone."""
-    for name in _abandoned(marks):
-        os.unlink(f"{marks}/{name}")
+def _delete_markers(markers: str) -> None:
+    """Delete the unlocked markers: the writes of their processes are synced or deleted."""
+    for name in _abandoned(markers):
+        os.unlink(f"{markers}/{name}")
 
 
-def _abandoned(marks: str) -> list[str]:
-    """Return the marks whose makers live no more, on this host or on one that shares the cache."""
-    found = []
-    for name in os.listdir(marks):
-        descriptor = os.open(f"{marks}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            with suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                found.append(name)
-        finally:
-            os.close(descriptor)
-    return found
+def _abandoned(markers: str) -> list[str]:
+    """Return the markers whose processes have ended, on any host that shares the cache."""
+    names = []
+    for name in os.listdir(markers):
+        with FileLock(f"{markers}/{name}", os.O_RDONLY | os.O_NOFOLLOW) as marker:
+            if marker.try_acquire():
+                names.append(name)
+    return names
 
 
 @contextmanager
-def _alone(folder: str) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try_lock(descriptor, fcntl.LOCK_EX, folder)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _lock_directory(path: str) -> Iterator[FileLock]:
+    with FileLock(path, os.O_RDONLY | os.O_DIRECTORY) as lock:
+        lock.acquire()
+        yield lock

@@ -1,89 +1,82 @@
-"""A private folder for one tool's run, gone when it ends; leftovers of killed runs go too."""
+"""Private scratch directories for tools, deleted at the end of the run or by a later one."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from engine.system.files import make_private_dir, try_lock
+from engine.system.files import make_private_dir
+from engine.system.lock import FileLock
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @contextmanager
 def scratch_dir(cache: str) -> Iterator[str]:
-    """Make a folder below the cache, or elsewhere where the cache cannot be written."""
-    above = os.path.join(cache, "work")
-    if writable_dir(above):
-        folder, lock = _locked(above)
+    """Create a scratch directory in the cache, or in a temporary directory if it is read-only.
+
+    If the process is killed, the next scratch directory in the same cache deletes this one.
+    """
+    parent = os.path.join(cache, "work")
+    if writable_dir(parent):
+        lock = _create_locked(parent)
+        path = lock.path
     else:
-        folder, lock = tempfile.mkdtemp(prefix="converge-", dir=_elsewhere()), None
+        lock = None
+        path = tempfile.mkdtemp(prefix="converge-", dir=_temporary_dir())
     try:
-        yield folder
+        yield path
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
         if lock is not None:
-            os.close(lock)
+            lock.close()
 
 
 @contextmanager
-def scratch_dir_in(folder: str) -> Iterator[str]:
-    """Make a folder in one whose leftovers somebody else removes, and which is locked."""
-    made = tempfile.mkdtemp(prefix="next-", dir=folder)
+def scratch_dir_in(parent: str) -> Iterator[str]:
+    """Create a scratch directory in a locked directory whose unfinished entries are deleted."""
+    path = tempfile.mkdtemp(prefix="next-", dir=parent)
     try:
-        yield made
+        yield path
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def writable_dir(folder: str) -> bool:
-    """Tell whether a folder can be made and written, without leaving anything else behind."""
-    with suppress(OSError):
-        make_private_dir(folder, durable=False)
-    return os.access(folder, os.W_OK | os.X_OK)
-
-
-def _elsewhere() -> str:
-    """Return a folder for what is temporary, other than `tempfile` chooses.
-
-    While a venv is made, that is told to choose a folder which is gone soon (`bare.create`).
-    """
-    places = filter(None, (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"))
-    return next((one for one in places if os.access(one, os.W_OK | os.X_OK)), "/tmp")
-
-
-def _locked(above: str) -> tuple[str, int]:
-    """Make a folder that is ours as long as we live, and remove those whose makers do not.
-
-    Making and locking are one step for others: they hold the lock of the folder above.
-    """
-    gate = os.open(above, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try_lock(gate, fcntl.LOCK_EX, above)
-        for name in os.listdir(above):
-            _sweep(os.path.join(above, name))
-        folder = tempfile.mkdtemp(prefix="run-", dir=above)
-        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try_lock(lock, fcntl.LOCK_EX, folder)
-        return folder, lock
-    finally:
-        os.close(gate)
-
-
-def _sweep(path: str) -> None:
-    try:
-        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)
-    except OSError:
-        return  # somebody works there
-    finally:
-        os.close(lock)
+
+
+def writable_dir(path: str) -> bool:
+    """Create a directory if it doesn't exist, and return whether it is writable."""
+    with suppress(OSError):
+        make_private_dir(path, durable=False)
+    return os.access(path, os.W_OK | os.X_OK)
+
+
+def _temporary_dir() -> str:
+    """Return the directory for temporary files.
+
+    `tempfile.gettempdir` can't be used: during a build, it returns a scratch directory.
+    """
+    candidates = filter(None, (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"))
+    return next((path for path in candidates if os.access(path, os.W_OK | os.X_OK)), "/tmp")
+
+
+def _create_locked(parent: str) -> FileLock:
+    """Create a directory that stays locked while this process runs, and delete abandoned ones.
+
+    The lock of the parent makes creating and locking one step for other processes.
+    """
+    with FileLock(parent) as parent_lock:
+        parent_lock.acquire()
+        for name in os.listdir(parent):
+            _delete_abandoned(os.path.join(parent, name))
+        lock = FileLock(tempfile.mkdtemp(prefix="run-", dir=parent))
+        lock.acquire()
+        return lock
+
+
+def _delete_abandoned(path: str) -> None:
+    with suppress(OSError), FileLock(path) as lock:
+        if lock.try_acquire():
+            shutil.rmtree(path, ignore_errors=True)

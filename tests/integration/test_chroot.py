@@ -62,4 +62,4 @@ def test_lock_holder_without_proc_is_unknown(host_with_wheels: Host, in_chroot: 
         refused = host_with_wheels.run("gc", "converge.toml", "--lock-timeout=0", prefix=in_chroot)
 
     assert refused.code == 75
-    assert "locked by a process that cannot be seen from here" in refused.err
+    assert "locked by a process that isn't visible from here" in refused.err

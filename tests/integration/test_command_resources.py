@@ -158,7 +158,7 @@ def test_interrupted_command_is_reported_as_interrupted(host: Host, options: lis
 
     error = json.loads(out)["resources"][0]["error"]
     assert process.returncode == 143
-    assert error["message"] == "stopped by SIGTERM; just run it again"
+    assert error["message"] == "interrupted by SIGTERM; to continue, run the command again"
 
 
 def test_plan_and_check_run_no_commands(watched_host: Host) -> None:

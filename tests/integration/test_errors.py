@@ -249,7 +249,7 @@ def test_full_disk_keeps_the_live_generation_only(host_with_wheels: Host) -> Non
 
         assert failed.code == 73, failed.out + failed.err
         assert failed.report["exit"]["class"] == "disk-full"
-        assert "free some space" in failed.first["error"]["hint"]
+        assert "free disk space" in failed.first["error"]["hint"]
         assert _free_blocks(in_namespace, disk) == free
         host_with_wheels.declare(["beta"])
         assert not host_with_wheels.apply(prefix=in_namespace).report["changed"]
@@ -316,7 +316,7 @@ def test_group_or_world_writable_parent_is_unsafe_for_root(host_with_wheels: Hos
 
     assert failed.code == 77
     assert failed.first["error"]["message"].startswith(
-        f"unsafe: `{host_with_wheels.directory}/venvs`"
+        f"unsafe path `{host_with_wheels.directory}/venvs`"
     )
     assert f"chmod go-w {host_with_wheels.directory}/venvs" in failed.first["error"]["hint"]
 
@@ -342,7 +342,7 @@ def test_store_created_by_another_user_is_unsafe_for_root(host_with_wheels: Host
     failed = host_with_wheels.apply()
 
     assert failed.code == 77
-    assert f"`{host_with_wheels.store}` belongs to uid 65534" in failed.first["error"]["message"]
+    assert f"`{host_with_wheels.store}`: owned by uid 65534" in failed.first["error"]["message"]
     assert list((host_with_wheels.store / "generations").iterdir()) == []
 
 
@@ -357,7 +357,7 @@ def test_symlink_owned_by_another_user_is_unsafe_for_root(host_with_wheels: Host
 
     assert failed.code == 77
     assert (
-        f"`{host_with_wheels.directory}/venvs` belongs to uid 65534"
+        f"`{host_with_wheels.directory}/venvs`: owned by uid 65534"
         in failed.first["error"]["message"]
     )
 
@@ -376,7 +376,7 @@ def test_nested_symlink_of_another_user_is_unsafe_for_root(host_with_wheels: Hos
 
     assert failed.code == 77
     error = failed.first["error"]
-    assert "other/link` belongs to uid 65534" in error["message"]
+    assert "other/link`: owned by uid 65534" in error["message"]
     assert "chown -h root" in error["hint"]
     assert list((host_with_wheels.directory / "safe").iterdir()) == []
 

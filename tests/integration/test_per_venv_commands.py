@@ -123,7 +123,10 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
     assert "venv.a" in result.out
     assert "venv.b" not in result.out
     for name in ("b", "c"):
-        assert f"error: venv.{name}: stopped by SIGTERM; just run it again" in result.err
+        assert (
+            f"error: venv.{name}: interrupted by SIGTERM; to continue, run the command again"
+            in result.err
+        )
 
 
 def test_gc_failures_of_several_classes_exit_with_1(three_venv_host: Host) -> None:

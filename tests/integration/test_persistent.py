@@ -111,7 +111,7 @@ def test_apply_creates_nothing_below_an_owned_directory(host_with_service: Host)
     refused = host_with_service.apply()
 
     assert refused.code == 77
-    assert f"unsafe: `{owned}` belongs to uid" in refused.first["error"]["message"]
+    assert f"unsafe directory `{owned}`: owned by uid" in refused.first["error"]["message"]
     assert list((host_with_service.directory / "outside").iterdir()) == []
 
 
@@ -143,7 +143,7 @@ def test_persistent_mount_writable_by_all_is_refused(host_with_service: Host) ->
         refused = host_with_service.apply(prefix=prefix)
 
     assert refused.code == 77
-    assert f"unsafe: `{persistent}` is writable" in refused.first["error"]["message"]
+    assert f"unsafe directory `{persistent}`: writable" in refused.first["error"]["message"]
 
 
 def test_redirected_persistent_symlink_is_drift(host_with_service: Host) -> None:

@@ -47,7 +47,7 @@ def test_interrupted_selftest_removes_its_files(host: Host) -> None:
     assert "kill 1 of" in process.stderr.readline()
     process.terminate()
 
-    assert "stopped by SIGTERM" in process.communicate(timeout=60)[1]
+    assert "interrupted by SIGTERM" in process.communicate(timeout=60)[1]
     assert process.returncode == 143
     assert not list(host.directory.glob("converge-selftest-*"))
 
@@ -83,7 +83,7 @@ def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
 
     assert done.code == 1, done.out + done.err
     assert "not killed at all" in done.out
-    assert f"belongs to uid {UNPRIVILEGED_UID}" in done.out
+    assert f"owned by uid {UNPRIVILEGED_UID}" in done.out
     assert "put right" not in done.out
 
 

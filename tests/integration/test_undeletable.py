@@ -147,7 +147,7 @@ def test_mount_inside_a_venv_prevents_its_deletion(host_with_wheels: Host) -> No
         refused = host_with_wheels.run("apply", "converge.toml", prefix=prefix)
 
         assert refused.code == 1
-        assert "something is mounted there" in refused.out
+        assert "unmount it, or stop the processes that use it" in refused.out
 
     assert (mounted / "file").exists()
     host_with_wheels.assert_converges()

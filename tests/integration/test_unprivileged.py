@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine.system.lock import hold_lock
-from engine.system.lock_owner import lock_owners
+from engine.system.processes import flock_owners
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID
@@ -114,7 +114,7 @@ def test_process_limit_is_reported(user_host: Host, limit: int) -> None:
     failed = user_host.apply(prefix=[*DROP, "prlimit", f"--nproc={limit}"])
 
     assert failed.code == 74, failed.err
-    assert "no further process or thread can be started" in failed.out
+    assert "can't start another process or thread" in failed.out
     assert "Traceback" not in failed.err
 
 
@@ -183,7 +183,7 @@ def test_generation_that_root_is_building_isnt_unfinished(user_host: Host) -> No
     (user_host.store / "generations/000002-0a0b0c0d").mkdir(0o700)
 
     with hold_lock(lambda: str(user_host.store / "lock"), 1):
-        if not lock_owners((user_host.store / "lock").stat()):
+        if not flock_owners((user_host.store / "lock").stat()):
             pytest.skip("the kernel lists locks with a different device number here")
         meanwhile = user_host.check(prefix=DROP, env=cache)
     afterwards = user_host.check(prefix=DROP, env=cache)
@@ -227,4 +227,4 @@ def test_unreadable_declaration_is_reported(user_host: Host) -> None:
     refused = user_host.plan(prefix=DROP)
 
     assert refused.code == 77
-    assert "hint: run as a user who may read, or write, it" in refused.err
+    assert "hint: run as a user who can read or write it" in refused.err

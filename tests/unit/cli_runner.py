@@ -137,7 +137,7 @@ def restored_process_state() -> Iterator[None]:
             signal.signal(number, handler)
         os.umask(umask)
         progress.set_reporter(progress.Reporter())
-        signals._asked = 0
+        signals.reset()
 
 
 def changes_of(resource: Mapping[str, Any]) -> dict[str, tuple[str | None, str | None]]:

@@ -22,7 +22,8 @@ def _pause(spec: Widget) -> None:
     if spec.path.endswith("wait"):
         with open(sys.argv[1], encoding="utf-8") as pipe:
             signalled = pipe.read()
-        while signalled and not signals.asked():
+        while signalled:
+            signals.raise_if_interrupted()
             time.sleep(0.01)
         progress.step("waited")
 

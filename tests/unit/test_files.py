@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import resource
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.system import linux
-from engine.system.files import entry_exists, fsync_dir, read_link, try_lock, write_atomic
+from engine.system.files import entry_exists, fsync_dir, read_link, write_atomic
 from engine.system.linux import exchange_names, sync_filesystem
 
 
@@ -173,14 +172,6 @@ def test_entry_exists_raises_on_an_io_error(
         for function in (entry_exists, read_link):
             with pytest.raises(OSError, match="Input/output error"):
                 function("/some/where")
-
-
-def test_take_lock_error_names_the_file(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path, os.O_PATH)
-    with pytest.raises(OSError, match="Bad file descriptor") as caught:
-        try_lock(descriptor, fcntl.LOCK_EX, str(tmp_path))
-    os.close(descriptor)
-    assert caught.value.filename == str(tmp_path)
 
 
 def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_cache_writable_by_others_is_refused(cli: CliRunner, places: tuple[Path,
     for command in ("plan", "apply", "check", "graph"):
         result = cli.run(command)
         assert result.code == (1 if command == "check" else 77)
-        assert f"unsafe: `{places[0]}`" in result.err
+        assert f"unsafe directory `{places[0]}`" in result.err
     assert cli.read_widget("a") is None
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from engine import progress
 from engine.errors import LockTimeout
-from engine.system.lock import hold_lock, inherited_fds, is_held
+from engine.system import files
+from engine.system.lock import FileLock, hold_lock, inherited_fds, is_held
 from tests.unit.cli_runner import CliRunner
 from tests.unit.subprocesses import LockHolder
 from tests.unit.widget_kind import widget_registry
@@ -204,3 +205,42 @@ def test_lock_wait_ends_at_the_timeout(lock: Path, holder: LockHolder) -> None:
     with pytest.raises(LockTimeout, match="locked by"), hold_lock(lambda: str(lock), 0.2):
         raise AssertionError
     assert time.monotonic() - start >= 0.2
+
+
+def test_lock_error_names_the_file(tmp_path: Path) -> None:
+    with (
+        FileLock(str(tmp_path), os.O_PATH) as file_lock,
+        pytest.raises(OSError, match="Bad file descriptor") as caught,
+    ):
+        file_lock.try_acquire()
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_shared_locks_exclude_only_exclusive_ones(lock: Path) -> None:
+    lock.touch()
+    with FileLock(str(lock)) as first, FileLock(str(lock)) as second:
+        assert first.try_acquire(shared=True)
+        assert second.try_acquire(shared=True)
+        assert not second.try_acquire()
+
+
+def test_lock_of_a_directory_times_out(tmp_path: Path) -> None:
+    with FileLock(str(tmp_path)) as first, FileLock(str(tmp_path)) as second:
+        first.acquire()
+        with pytest.raises(BlockingIOError) as caught:
+            second.acquire(timeout_s=0.02)
+        assert caught.value.filename == str(tmp_path)
+        first.release()
+        second.acquire(timeout_s=0.02)
+
+
+def test_atomic_write_waits_unless_the_caller_holds_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_WRITE_TIMEOUT_S", 0.02)
+    with FileLock(str(tmp_path)) as other:
+        other.acquire()
+        with pytest.raises(BlockingIOError):
+            files.write_atomic(str(tmp_path / "a"), b"new")
+        files.write_atomic(str(tmp_path / "a"), b"new", locked=True)
+    assert (tmp_path / "a").read_bytes() == b"new"

@@ -57,9 +57,9 @@ def test_directory_writable_by_others_is_refused(
     directory = tmp_path / name.split("_")[1].lower()
     directory.mkdir()
     directory.chmod(mode)
-    with pytest.raises(PermissionDenied, match=f"`{directory}` is writable for others") as caught:
+    with pytest.raises(PermissionDenied, match=f"`{directory}`: writable by other users") as caught:
         cache_and_state_dirs()
-    assert f"name another by `{name}`" in (caught.value.hint or "")
+    assert f"set `{name}` to a private directory" in (caught.value.hint or "")
     assert "rm " not in (caught.value.hint or ""), (
         "the hint must not suggest to delete a directory such as /tmp"
     )
@@ -81,7 +81,7 @@ def test_private_directory_in_a_shared_one_is_allowed(
 def test_relative_directory_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv(name, "here")
-    with pytest.raises(UsageError, match=r"^`here(/converge)?` is another folder") as caught:
+    with pytest.raises(UsageError, match=r"^`here(/converge)?` is a relative path") as caught:
         cache_and_state_dirs()
     assert "`CONVERGE_CACHE_DIR`" in (caught.value.hint or "")
 
@@ -100,7 +100,7 @@ def test_directory_of_another_user_is_refused(
     monkeypatch.setenv("CONVERGE_CACHE_DIR", str(cache))
     assert cache_and_state_dirs()[0] == str(cache)
     os.chown(cache, 65534, 65534, follow_symlinks=False)
-    with pytest.raises(PermissionDenied, match="belongs to uid 65534"):
+    with pytest.raises(PermissionDenied, match="owned by uid 65534"):
         cache_and_state_dirs()
 
 

@@ -44,7 +44,7 @@ def test_signal_ends_the_run_at_the_next_safe_point(
         "widget.last": "skipped",
     }
     assert result.resource("widget.wait")["error"]["message"].startswith(
-        f"stopped by {number.name}"
+        f"interrupted by {number.name}"
     )
     assert [cli.read_widget(name) for name in ("wait", "after", "last")] == [None, None, None]
 

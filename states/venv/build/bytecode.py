@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine import progress
 from engine.errors import ConvergeError
-from engine.settings import cpu_count
+from engine.system.linux import cpu_count
 from states.system import subprocesses
 from states.venv.build.bytecode_cache import BytecodeCache
 

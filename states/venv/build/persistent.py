@@ -82,9 +82,9 @@ def _make_above(store: Store, name: str) -> None:
         except FileNotFoundError:
             os.mkdir(folder, 0o755)
             continue
-        what = untrusted_reason(found) if stat.S_ISDIR(found.st_mode) else "is not a folder"
+        what = untrusted_reason(found) if stat.S_ISDIR(found.st_mode) else "not a directory"
         if what:
             raise PermissionDenied(
-                f"unsafe: `{folder}` {what}, who could lead elsewhere what is made below it",
+                f"unsafe directory `{folder}`: {what}, and writes below it could be redirected",
                 hint="make it persistent itself, or make the folder below it yourself",
             )

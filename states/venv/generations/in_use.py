@@ -1,17 +1,17 @@
-"""Who runs from a generation: facts from the kernel, no guess by names.
+"""Find the processes that run from a generation, from facts of the kernel.
 
-Two sources. The lease: each interpreter started from a generation holds a shared lock
-on a file in it (`bare.PIN`), which a fork inherits and which ends with the last process,
-also by SIGKILL. And /proc: what a process has open, mapped, as its program, its folder or
-its first argument, for what does not run through that interpreter. Linux only.
+There are two sources. The lease is a file in the generation. Each interpreter that starts from
+the generation holds a shared lock on it (`build.startup_hook`). A forked process inherits the
+lock, and it ends with the last process, even after SIGKILL. The other source is `/proc`: it
+also shows processes that use the generation without its interpreter.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 
-from engine.system.files import listdir_or_empty
+from engine.system import processes
+from engine.system.lock import FileLock
 from states.venv.layout import LEASE
 
 
@@ -24,59 +24,26 @@ def is_in_use(root: str) -> bool:
     if using_processes(root):
         return True
     try:
-        lease = os.open(f"{root}/{LEASE}", os.O_RDONLY | os.O_CLOEXEC)
+        lease = FileLock(f"{root}/{LEASE}")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True
-    try:
-        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lease)
-    return False
+    with lease:
+        try:
+            return not lease.try_acquire()
+        except OSError:
+            return True
 
 
 def using_processes(root: str) -> list[int]:
-    """Return the pids of processes that run from a generation; those that we may see."""
+    """Return the IDs of visible processes that run from a generation, in ascending order."""
     try:
         lease = os.stat(f"{root}/{LEASE}")
     except OSError:
-        lease = None  # somebody removed it; what /proc tells is as true as ever
-    found = []
-    for name in listdir_or_empty("/proc"):
-        if name.isdigit() and int(name) != os.getpid():
-            process = f"/proc/{name}"
-            if _holds(process, lease, f"{root}/") or _refers(process, f"{root}/"):
-                found.append(int(name))
-    return sorted(found)
-
-
-def _holds(process: str, lease: os.stat_result | None, inside: str) -> bool:
-    """Tell whether a process has the lease, or anything else of the generation, open."""
-    for name in listdir_or_empty(f"{process}/fd"):
-        try:
-            opened = f"{process}/fd/{name}"
-            if os.readlink(opened).startswith(inside):
-                return True
-            if lease and os.path.samestat(os.stat(opened), lease):
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def _refers(process: str, inside: str) -> bool:
-    """Tell whether a process was started by a path inside, is in a folder there, or maps a file."""
-    within = os.fsencode(inside)
-    try:
-        with open(f"{process}/cmdline", "rb") as stream:  # first: it shows others' processes, too
-            if any(word.startswith(within) for word in stream.read().split(b"\0")[:2]):
-                return True
-        if f"{os.readlink(f'{process}/cwd')}/".startswith(inside):
-            return True
-        with open(f"{process}/maps", "rb") as stream:
-            return within in stream.read()
-    except OSError:
-        return False
+        lease = None  # The lease was deleted, or is unreadable. `/proc` still helps.
+    return sorted(
+        pid
+        for pid in processes.list_pids()
+        if processes.uses_directory(pid, root) or (lease and processes.has_open(pid, lease))
+    )

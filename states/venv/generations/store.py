@@ -206,17 +206,15 @@ def _remove_tree(path: str) -> None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
 
 
-def _refuse_mounted(folder: str) -> None:
-    """Raise `OSError` where something is mounted inside: what it holds lies elsewhere.
+def _refuse_mounted(directory: str) -> None:
+    """Raise `OSError` if a file system is mounted inside: deleting would delete its content."""
+    # Imported here: a no-op run deletes nothing.
+    from engine.system.linux import mount_points
 
-    Mount points stand in the fifth field of proc_pid_mountinfo(5), odd characters in octal.
-    """
-    inside = os.fsencode(f"{os.path.realpath(folder)}/")
-    with suppress(FileNotFoundError), open("/proc/self/mountinfo", "rb") as stream:
-        for line in stream:
-            place = re.sub(rb"\\(\d{3})", lambda odd: bytes([int(odd[1], 8)]), line.split()[4])
-            if place.startswith(inside):
-                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(place))
+    prefix = os.fsencode(f"{os.path.realpath(directory)}/")
+    for mount_point in mount_points():
+        if mount_point.startswith(prefix):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
 
 
 def _chance() -> str:
@@ -246,7 +244,7 @@ def _refuse_strange(folder: str) -> None:
     what = untrusted_reason(found)
     if what:
         raise PermissionDenied(
-            f"unsafe: `{folder}` {what}, who could replace what is published",
+            f"unsafe directory `{folder}`: {what}, and published files could be replaced",
             hint=f"give it to who runs converge and `chmod go-w {folder}`, or move it away; "
             "converge keeps its generations there",
         )
