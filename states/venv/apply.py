@@ -1,12 +1,13 @@
-"""Bringing a venv about: a generation that is at hand, or built aside, and one rename.
+"""Change a venv: publish, restore, or delete it.
 
-Whatever happens before the rename is invisible; whatever is left of it after a kill has
-no receipt, counts for nothing, and is removed by the next run.
+Everything before the publication is invisible at the published path. A kill leaves entries that
+the next run deletes (`generations.recovery`), or a finished generation that it publishes.
 """
 
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.frozen import replace
@@ -25,15 +26,15 @@ from states.venv.generations.store import (
     publish,
     unpublish,
 )
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import is_protected
+from states.venv.integrity.receipt import read as read_receipt
 from states.venv.observe import is_intact
 from states.venv.resolve.selection import matches_settings
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.generations.generation import Generation
-    from states.venv.integrity.receipt import Receipt
+    from states.venv.integrity.receipt import Package, Receipt
     from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
@@ -41,85 +42,145 @@ if TYPE_CHECKING:
 
 
 def apply(
-    spec: Venv, store: Store, chosen: Selection, settings: Settings, views: tuple[Observation, ...]
+    spec: Venv,
+    store: Store,
+    selection: Selection,
+    settings: Settings,
+    views: tuple[Observation, ...],
 ) -> Selection:
-    """Publish a generation that is what was chosen; return the choice with versions filled in.
+    """Publish a generation that matches a selection, and build it if none exists.
 
-    `views` are those of this venv, first, and of others that packages may be taken from.
     The lock of the store must be held.
+
+    Args:
+        spec: The declared venv.
+        store: Its store, which exists.
+        selection: The interpreter and the packages.
+        settings: The settings of this run.
+        views: The observation of this venv, then those of others to copy packages from.
+
+    Returns:
+        The selection with all versions: that of a local project is known once it is built.
+
+    Raises:
+        ConvergeError, OSError: Nothing was published, or a later cleanup failed.
+
     """
+    # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
-    generation = _find_reusable(spec, views[0], chosen)
+    generation = _find_reusable(spec, views[0], selection)
     if generation is None:
-        with explain_disk_full(store, chosen, settings, views), scratch_dir_in(store.root) as work:
-            generation = build_generation(Job(spec, store, chosen, settings, work), views)
+        with (
+            explain_disk_full(store, selection, settings, views),
+            scratch_dir_in(store.root) as scratch,
+        ):
+            generation = build_generation(Job(spec, store, selection, settings, scratch, views))
     progress.step("publishing")
     if views[0].damaged and views[0].receipt and views[0].receipt != generation.receipt:
         quarantine(store, views[0].receipt.generation)
+    # INVARIANT: before the publication, which syncs the record with the symlink. A record that
+    # doesn't name the live generation has no effect.
     _record_previous(store, generation.identifier)
     publish(store, generation)
+    # INVARIANT: after the publication. A hold has no effect once another generation is live. If
+    # it ended earlier, a kill would leave the rejected generation live and not held.
     hold.release(store)
+    # INVARIANT: after the publication, so that the generation it replaced isn't live anymore.
     collect(store, collectable(store, spec.keep))
-    remove_unfinished(store)  # what was live may have lost its receipt
-    return replace(chosen, packages=generation.receipt.packages)
+    # The generation that was live may have lost its receipt.
+    remove_unfinished(store)
+    return replace(selection, packages=generation.receipt.packages)
 
 
 def restore(store: Store, held: str) -> None:
-    """Have the path lead to a held generation again; nothing is built, and the hold stays."""
+    """Publish the held generation again, without building, and keep the hold.
+
+    The lock of the store must be held.
+
+    Args:
+        store: The store of the venv.
+        held: The ID of the held generation.
+
+    Raises:
+        OSError: Its receipt can't be read anymore.
+
+    """
     clean_up_interrupted(store)
     if live_id(store) != held:
         generation = load_generation(store, held)
-        if generation is None:  # It had a receipt when it was observed, under this lock.
+        if generation is None:  # It was readable when the venv was observed, under this lock.
             raise OSError(errno.EIO, "the receipt can't be read", store.generation(held))
         publish(store, generation)
+        # The generation that was live may have lost its receipt.
         remove_unfinished(store)
 
 
 def remove(store: Store) -> None:
-    """Take a venv away: first the name, then what it led to."""
+    """Delete a venv. The lock of the store must be held.
+
+    Raises:
+        OSError: The store can't be deleted. The path isn't published anymore.
+
+    """
+    # INVARIANT: the published symlink first, so that it never points to a partly deleted
+    # generation. A kill leaves a store, which is still a difference for the next run.
     unpublish(store)
-    # Killed in here, what is left of the store is still to be removed, and the next run does.
     try:
         delete_store(store)
     except OSError as error:
-        # It names a file by its last part only.
+        # `shutil.rmtree` reports only the last part of the path.
         raise type(error)(error.errno, error.strerror, store.root) from error
 
 
-def _record_previous(store: Store, following: str) -> None:
-    """Note what is to be replaced; if that is damaged, what was before it is still the former."""
+def _record_previous(store: Store, next_id: str) -> None:
+    """Record the live generation as the one before the next. A damaged one passes its own on."""
     live = live_id(store)
-    if live in (None, following):
+    if live in (None, next_id):
         return
-    whole = receipts.read(store.generation(live)) and not is_quarantined(store, live)
-    before = live if whole else previous.previous(store)
+    is_usable = read_receipt(store.generation(live)) and not is_quarantined(store, live)
+    before = live if is_usable else previous.previous(store)
     if before:
-        previous.record(store, before, following)
+        previous.record(store, before, next_id)
 
 
-def _find_reusable(spec: Venv, view: Observation, chosen: Selection) -> Generation | None:
-    """Find a finished generation that is just what is wanted, and still what its seal says."""
+def _find_reusable(spec: Venv, view: Observation, selection: Selection) -> Generation | None:
+    """Return the newest finished generation that matches the selection and is intact.
+
+    A run that was killed before the publication leaves one. A reverted change finds one.
+
+    Args:
+        spec: The declared venv.
+        view: Its observation, which already knows whether its generation is damaged.
+        selection: The interpreter and the packages.
+
+    Returns:
+        The generation, or None if none matches.
+
+    """
     store = view.store
     for identifier in reversed(list_generations(store)):
-        protected = receipts.is_protected(store.generation(identifier))
-        generation = load_generation(store, identifier) if protected else None
-        if generation is None or not _matches(generation.receipt, spec, chosen):
+        # INVARIANT: only a receipt that no other user can write counts.
+        root = store.generation(identifier)
+        generation = load_generation(store, identifier) if is_protected(root) else None
+        if generation is None or not _matches(generation.receipt, spec, selection):
             continue
-        looked_at = view.receipt is not None and view.receipt.generation == identifier
+        is_observed = view.receipt is not None and view.receipt.generation == identifier
         intact = (
-            not view.damaged if looked_at else is_intact(store, generation.receipt, spec.ignore)
+            not view.damaged if is_observed else is_intact(store, generation.receipt, spec.ignore)
         )
         if intact:
             return generation
     return None
 
 
-def _matches(receipt: Receipt, spec: Venv, chosen: Selection) -> bool:
-    have = {(one.name, one.origin, one.content) for one in receipt.packages}
-    want = {(one.name, one.origin, one.content) for one in chosen.packages}
+def _matches(receipt: Receipt, spec: Venv, selection: Selection) -> bool:
     return (
-        have == want
+        _contents(receipt.packages) == _contents(selection.packages)
         and matches_settings(spec, receipt)
-        and receipt.python.executable == chosen.python.executable
-        and receipt.python.digest == chosen.python.digest
+        and receipt.python.executable == selection.python.executable
+        and receipt.python.digest == selection.python.digest
     )
+
+
+def _contents(packages: tuple[Package, ...]) -> set[tuple[str, str, str]]:
+    return {(package.name, package.origin, package.content) for package in packages}

@@ -1,9 +1,10 @@
-"""Bringing our own notes about an unchanged venv up to date; no content is touched."""
+"""Rewrite the receipt and the caches of an unchanged venv. Its content stays untouched."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from engine.errors import LockTimeout, PermissionDenied
 from engine.frozen import replace
@@ -12,12 +13,13 @@ from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
 from states.venv.generations import previous
 from states.venv.generations.store import list_generations, lock_of
-from states.venv.integrity import manifest as seals
-from states.venv.integrity import receipt as receipts
 from states.venv.integrity.drift import find_drift
+from states.venv.integrity.manifest import load as load_manifest
+from states.venv.integrity.manifest import pack_stats, stat_paths
+from states.venv.integrity.receipt import is_protected, lock_text
+from states.venv.integrity.receipt import write as write_receipt
 from states.venv.layout import METADATA_DIR
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,55 +30,86 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 
-def refresh(spec: Venv, view: Observation, chosen: Selection) -> None:
-    """Remember what was asked this time, and how stats look now, where that is possible.
+def refresh(spec: Venv, view: Observation, selection: Selection) -> None:
+    """Record the current request and lock in the receipt, and the current stats in the cache.
 
-    A torn update costs a resolution or a hashing, nothing else. Nothing is written where
-    somebody else could have it end up elsewhere.
+    This runs at the end of a run that found no change but an outdated cache. It is an
+    optimization: if another run holds the lock, or a file can't be written, nothing happens.
+
+    Args:
+        spec: The declared venv.
+        view: The observation, with a receipt.
+        selection: The interpreter and the packages.
+
     """
-    assert view.receipt is not None  # an unchanged venv has one
+    assert view.receipt is not None  # An unchanged venv has one.
     with (
         suppress(OSError, LockTimeout, PermissionDenied),
         hold_lock(lambda: lock_of(view.store, spec.path), 0),
     ):
-        if not receipts.is_protected(view.root):
+        # Otherwise, another user could redirect these writes.
+        if not is_protected(view.root):
             return
         if view.stale:
-            seal = seals.load(view.root, view.receipt.manifest) or {}
-            update_stat_cache(view.root, seal, view.receipt.loose, spec.ignore)
-        lock = chosen.lock.encode()
-        if receipts.lock_text(view.root, view.receipt) != chosen.lock:
+            manifest = load_manifest(view.root, view.receipt.manifest) or {}
+            update_stat_cache(view.root, manifest, view.receipt.loose, spec.ignore)
+        # INVARIANT: the lock before the receipt, which has its digest. A kill in between leaves
+        # a lock that doesn't match: the next run resolves again.
+        lock = selection.lock.encode()
+        if lock_text(view.root, view.receipt) != selection.lock:
             write_atomic(f"{view.root}/{METADATA_DIR}/pylock.toml", lock, durable=True, locked=True)
         receipt = replace(
-            view.receipt, inputs=spec.inputs, request=chosen.request, lock=sha256(lock)
+            view.receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock)
         )
         if receipt != view.receipt:
-            receipts.write(receipt, view.root)
+            write_receipt(receipt, view.root)
 
 
 def free_caches(store: Store, needed: str) -> None:
-    """Remove, on a full disk, what is but remembered; not so of the one generation that is needed.
+    """Delete the stat caches and the record of previous generations to make a rollback possible.
 
-    The store's lock must be held.
+    A rollback calls this on a full disk. The lock of the store must be held.
+
+    Args:
+        store: The store of the venv.
+        needed: The generation whose stat cache stays.
+
+    Raises:
+        OSError: A cache can't be deleted.
+
     """
-    others = [store.generation(one) for one in list_generations(store) if one != needed]
-    memories = [f"{root}/{METADATA_DIR}/stats" for root in others if receipts.is_protected(root)]
-    for one in (*memories, f"{store.root}/{previous.NAME}"):
+    roots = [store.generation(name) for name in list_generations(store) if name != needed]
+    stat_caches = [f"{root}/{METADATA_DIR}/stats" for root in roots if is_protected(root)]
+    for path in (*stat_caches, f"{store.root}/{previous.NAME}"):
         with suppress(FileNotFoundError):
-            os.unlink(one)
-    sync_filesystem(store.root)  # only then is what was freed given to others
+            os.unlink(path)
+    # A file system may free the blocks only now.
+    sync_filesystem(store.root)
 
 
 def update_stat_cache(
-    root: str, seal: Manifest, loose: Iterable[str], ignore: tuple[str, ...]
+    root: str, manifest: Manifest, loose: Iterable[str], ignore: tuple[str, ...]
 ) -> None:
-    """Note how all looks, if all is as sealed; the store's lock must be held.
+    """Record the metadata of all files, if they match the manifest.
 
-    Looked at first and compared then: what is touched meanwhile looks different afterwards.
+    The lock of the store must be held.
+
+    Args:
+        root: The directory of the generation.
+        manifest: Its manifest.
+        loose: Its directories in which ignored files may appear and disappear.
+        ignore: Patterns of ignored paths.
+
+    Raises:
+        OSError: A file can't be read, or the cache can't be written.
+
     """
     with suppress(FileNotFoundError):
-        # To write copies the folders above out of a container's image, and they look new: done now.
+        # A write copies the directory up from a container's image, which changes its metadata
+        # and that of its parents. Do that before reading them.
         os.utime(f"{root}/{METADATA_DIR}")
-        looks = seals.pack_stats(root, seals.stat_paths(seal, loose))
-        if not find_drift(root, seal, ignore):
-            write_atomic(f"{root}/{METADATA_DIR}/stats", looks, durable=True, locked=True)
+        # INVARIANT: read the metadata, then compare the content. A file that is changed in
+        # between gets other metadata, so the cache doesn't hide the change.
+        stats = pack_stats(root, stat_paths(manifest, loose))
+        if not find_drift(root, manifest, ignore):
+            write_atomic(f"{root}/{METADATA_DIR}/stats", stats, durable=True, locked=True)

@@ -10,16 +10,16 @@ from tests.integration.interpreters import fingerprint, private_interpreter
 
 PROGRAM = """\
 import os, sys
-from states.venv.build import base_env
+from states.venv.build import build
 
-create = base_env.create
+create_base = build.create_base
 
-def damaged(root, *arguments, **options):
-    create(root, *arguments, **options)
+def create_damaged(draft):
+    create_base(draft)
+    root = draft.root
     {damage}
 
-import states.venv.build.build
-states.venv.build.build.create_base = damaged
+build.create_base = create_damaged
 from states.__main__ import main
 sys.exit(main())
 """
@@ -51,7 +51,7 @@ def test_environment_without_pyvenv_cfg_is_refused(
     code, output = apply_damaged(host_with_wheels, 'os.unlink(os.path.join(root, "pyvenv.cfg"))')
 
     assert code == 1, output
-    assert "is no environment of its own" in output
+    assert "broken environment" in output
     assert "nothing was installed" in output
     assert fingerprint(base) == before
     assert host_with_wheels.generations() == []

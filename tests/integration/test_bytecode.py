@@ -69,7 +69,7 @@ def test_bytecode_from_a_wheel_is_recompiled(host: Host, listed: bool) -> None:
     make_wheel(host.wheels, "more", "1.0")
     host.declare(["pkg", "more"])
     result = host.apply_ok()
-    assert "fetching anew" not in result.err
+    assert "downloading again" not in result.err
     assert "installing 1 of 2" in result.err
 
 

@@ -75,7 +75,7 @@ def test_poisoned_cache_file_is_downloaded_again(cached_host: Host) -> None:
 
     result = cached_host.apply_ok()
 
-    assert "fetching anew" in result.err
+    assert "downloading again" in result.err
     assert version(cached_host) == "1.0"
     cached_host.assert_no_changes()
 
@@ -97,7 +97,7 @@ def test_file_poisoned_with_its_record_is_downloaded_again(cached_host: Host) ->
 
     result = cached_host.apply_ok()
 
-    assert "fetching anew" in result.err
+    assert "downloading again" in result.err
     assert version(cached_host) == "1.0"
 
 
@@ -113,7 +113,7 @@ def test_record_poisoning_is_detected_on_another_python(cached_host: Host, index
 
     result = cached_host.apply_ok()
 
-    assert "fetching anew" in result.err
+    assert "downloading again" in result.err
     assert version(cached_host) == "1.0"
 
 
@@ -128,7 +128,7 @@ def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> Non
 
     result = host.apply_ok()
 
-    assert "fetching anew" not in result.err
+    assert "downloading again" not in result.err
     assert list((host.generation / "include/site").glob("python*/many/many.h"))
 
 
@@ -141,14 +141,14 @@ def test_old_receipt_digest_does_not_trigger_a_download(cached_host: Host) -> No
     receipts.write(replace(receipt, packages=packages), root)
     (cached_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" not in cached_host.apply_ok().err
+    assert "downloading again" not in cached_host.apply_ok().err
 
 
 def test_file_added_to_the_cache_is_not_installed(cached_host: Host) -> None:
     unpacked(cached_host, "beta/__init__.py").with_name("planted.py").write_text("")
     (cached_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" in cached_host.apply_ok().err
+    assert "downloading again" in cached_host.apply_ok().err
     assert not (cached_host.site / "beta/planted.py").exists()
 
 

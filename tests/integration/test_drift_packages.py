@@ -160,7 +160,7 @@ def test_repair_works_offline_from_the_cache(host: Host, index: Index) -> None:
 def test_repair_does_not_download_cached_files(applied_host: Host) -> None:
     (applied_host.site / "beta/__init__.py").unlink()
 
-    assert "fetching anew" not in applied_host.apply_ok("--verbose").err
+    assert "downloading again" not in applied_host.apply_ok("--verbose").err
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])

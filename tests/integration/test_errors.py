@@ -276,7 +276,7 @@ def test_disk_without_inodes_reports_how_many_are_missing(
         failed = host_with_wheels.apply(prefix=in_namespace)
 
         assert failed.code == 73, failed.out + failed.err
-        assert "it has room for 0 files" in failed.first["error"]["hint"]
+        assert "and 0 inodes available" in failed.first["error"]["hint"]
 
 
 def test_apply_writes_only_to_store_state_and_cache(host_with_wheels: Host) -> None:

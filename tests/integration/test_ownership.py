@@ -260,7 +260,7 @@ def test_mode_that_locks_out_the_owner_is_refused(host_with_wheels: Host) -> Non
     failed = host_with_wheels.apply()
 
     assert failed.code == 1
-    assert "shuts the owner `nobody` out" in failed.first["error"]["message"]
+    assert "would lock out the owner `nobody`" in failed.first["error"]["message"]
     assert host_with_wheels.generations() == []
 
 
@@ -304,7 +304,7 @@ def test_unknown_owner_fails_before_the_build(host_with_wheels: Host) -> None:
     failed = host_with_wheels.apply()
 
     assert failed.code == 1
-    assert "no user `no-such-user`" in failed.first["error"]["message"]
+    assert "user doesn't exist: `no-such-user`" in failed.first["error"]["message"]
     assert "installing" not in failed.err, "the owner is checked before the build"
     assert not host_with_wheels.venv.exists()
     assert (

@@ -20,7 +20,7 @@ def test_generation_that_fails_is_never_published(applied_host: Host) -> None:
 
     for failed in (first, second):
         assert failed.code == 1
-        assert "failed with status 1 in the new generation" in failed.first["error"]["message"]
+        assert "failed with status 1" in failed.first["error"]["message"]
         assert "no_such_module" in failed.first["error"]["output"]
     assert applied_host.generation == before
     assert applied_host.generations() == [before.name]
@@ -33,8 +33,8 @@ def test_missing_command_is_reported(applied_host: Host) -> None:
     failed = applied_host.apply()
 
     assert failed.code == 1
-    assert "there is no `no-such-command`" in failed.first["error"]["message"]
-    assert "name a script" in failed.first["error"]["hint"]
+    assert "no program `no-such-command`" in failed.first["error"]["message"]
+    assert "use a script" in failed.first["error"]["hint"]
 
 
 def test_noexec_file_system_is_reported(host_with_wheels: Host) -> None:
@@ -46,7 +46,7 @@ def test_noexec_file_system_is_reported(host_with_wheels: Host) -> None:
         failed = host_with_wheels.apply(prefix=prefix)
 
     assert failed.code == 77
-    assert failed.first["error"]["message"].startswith("`alpha` cannot be tried: Permission denied")
+    assert failed.first["error"]["message"].startswith("smoke test `alpha`: permission denied")
     assert "noexec" in failed.first["error"]["hint"]
 
 

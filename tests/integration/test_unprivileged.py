@@ -125,7 +125,7 @@ def test_mode_that_locks_out_the_user_is_refused(user_host: Host, mode: str) -> 
     failed = user_host.apply(prefix=DROP)
 
     assert failed.code == 1
-    assert f'`mode = "{mode}"` shuts us out' in failed.first["error"]["message"]
+    assert f'`mode = "{mode}"` would lock out' in failed.first["error"]["message"]
     assert user_host.generations() == []
 
 

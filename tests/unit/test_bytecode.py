@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from states.system import subprocesses
-from states.venv.build import bytecode
+from states.venv.build.bytecode.compile import compile_in_parallel
 
 
 def test_bytecode_compilers_are_limited_to_available_cpus(
@@ -38,7 +38,7 @@ def test_bytecode_compilers_are_limited_to_available_cpus(
         work = tmp_path / f"work-{number}"
         work.mkdir()
         arguments = (str(tmp_path), sources, str(work))
-        builds.append(threading.Thread(target=bytecode._compile_side_by_side, args=arguments))
+        builds.append(threading.Thread(target=compile_in_parallel, args=arguments))
     for build in builds:
         build.start()
     for build in builds:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.build import reuse
-from states.venv.integrity import manifest
 from states.venv.resolve.source_tree import tree_digest
+from states.venv.build.reuse.package_copy import copy_package
+from states.venv.integrity import manifest
 
 SIZE = 48 << 20
 MAX_RAM = 8 << 20
@@ -51,10 +51,10 @@ def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     target = source.with_name("target")
     arguments = (str(source), str(target), [NAME], {NAME: entry})
 
-    assert peak_memory(lambda: reuse._copy(*arguments, set())) < MAX_RAM
+    assert peak_memory(lambda: copy_package(*arguments, set())) < MAX_RAM
     assert manifest.stat_entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 
-    assert reuse._copy(*arguments, set()) == {}
+    assert copy_package(*arguments, set()) == {}
     assert list(target.rglob("*.so")) == []

@@ -1,4 +1,4 @@
-"""The empty environment, by virtualenv, and the few files of ours in it."""
+"""Create the environment without packages: virtualenv's files and the startup hook."""
 
 from __future__ import annotations
 
@@ -6,77 +6,95 @@ import os
 import tempfile
 import threading
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
-from states.interpreter import discovery as pythons
+from states.interpreter.discovery import parse_probe, probe_program
 from states.system import subprocesses
 from states.venv.build.startup_hook import STARTUP_HOOK_FILES
 from states.venv.integrity.dist_info import site_packages
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from states.interpreter.discovery import Python
+    from states.venv.build.stages import Draft
 
-_one_at_a_time = threading.Lock()
-"""virtualenv keeps state in its modules."""
+_virtualenv_lock = threading.Lock()
+"""virtualenv keeps state in its modules, and the default of `tempfile` is global."""
 
 
-def create_base(
-    root: str, python: Python, name: str, cache: str, work: str, *, system_site_packages: bool
-) -> None:
-    """Make an empty environment in the (existing, empty) folder."""
+def create_base(draft: Draft) -> None:
+    """Create an environment without packages in the draft's directory.
+
+    virtualenv runs in this process. It reads no user configuration, and writes only to the
+    directory, to the scratch directory, and to its own cache.
+
+    Raises:
+        ConvergeError: virtualenv failed or doesn't support the interpreter.
+
+    """
+    # Imported here: it takes long, and a run that reuses a generation doesn't need it.
     from virtualenv import session_via_cli
 
-    arguments = [root, "--python", python.executable, "--no-seed", "--no-periodic-update"]
-    arguments += ["--app-data", os.path.join(cache, "virtualenv"), "--no-vcs-ignore"]
-    arguments += ["--prompt", name, "--symlinks", "--creator", "builtin"]
-    if system_site_packages:
+    job = draft.job
+    python = job.selection.python
+    arguments = [draft.root, "--python", python.executable, "--no-seed", "--no-periodic-update"]
+    arguments += ["--app-data", os.path.join(job.settings.cache, "virtualenv"), "--no-vcs-ignore"]
+    arguments += ["--prompt", os.path.basename(job.store.published)]
+    arguments += ["--symlinks", "--creator", "builtin"]
+    if job.spec.system_site_packages:
         arguments.append("--system-site-packages")
-    surroundings = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
-    with _one_at_a_time, _temporary_files_in(work):
+    environment = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
+    with _virtualenv_lock, _default_temporary_directory(job.scratch):
         try:
-            session_via_cli(arguments, setup_logging=False, env=surroundings).run()
+            session_via_cli(arguments, setup_logging=False, env=environment).run()
         except (RuntimeError, SystemExit) as error:
             raise ConvergeError(
-                f"virtualenv cannot make an environment with {python}: {error}",
-                hint="is this interpreter complete, and of a version that virtualenv supports?",
+                f"virtualenv can't create an environment with {python}: {error}",
+                hint="check that the interpreter is complete and that virtualenv supports its "
+                "version",
             ) from error
-    for site in site_packages(root):
-        for file, content in STARTUP_HOOK_FILES.items():
-            with open(os.path.join(root, site, file), "w", encoding="utf-8") as stream:
+    for site in site_packages(draft.root):
+        for name, content in STARTUP_HOOK_FILES.items():
+            path = os.path.join(draft.root, site, name)
+            with open(path, "w", encoding="utf-8") as stream:
                 stream.write(content)
 
 
 @contextmanager
-def _temporary_files_in(folder: str) -> Iterator[None]:
-    """Have virtualenv, which tries links and names in a folder, do so in one of ours."""
-    before, tempfile.tempdir = tempfile.tempdir, folder
+def _default_temporary_directory(directory: str) -> Iterator[None]:
+    """Let `tempfile` use a directory: virtualenv creates files there to examine the file system."""
+    before, tempfile.tempdir = tempfile.tempdir, directory
     try:
         yield
     finally:
         tempfile.tempdir = before
 
 
-def assert_isolated(root: str, python: Python, work: str) -> None:
-    """Raise unless the interpreter in a folder runs, and runs there and not in its base.
+def assert_isolated(draft: Draft) -> None:
+    """Check that the environment's interpreter runs, and runs in the environment.
 
-    An installer that was given a broken environment installs into the base interpreter.
-    Asked while it is still empty, so no package's code can run.
+    Call it before the installation, so that no code of a package can run here.
+
+    Raises:
+        ConvergeError: It doesn't run, or its prefix is that of the base interpreter.
+
     """
-    config = os.path.join(root, "pyvenv.cfg")
-    program = pythons.probe_program("[sys.prefix, sys.base_prefix]")
-    ended = subprocesses.run(
-        [f"{root}/bin/python", "-I", "-B", "-c", program],
-        env=subprocesses.clean_environment(work),
-        cwd=work,
+    root, scratch = draft.root, draft.job.scratch
+    completed = subprocesses.run(
+        [f"{root}/bin/python", "-I", "-B", "-c", probe_program("[sys.prefix, sys.base_prefix]")],
+        env=subprocesses.clean_environment(scratch),
+        cwd=scratch,
     )
-    prefix, base = pythons.parse_probe(ended) or ("", "")
-    proved = os.path.isfile(config) and prefix != base and os.path.samefile(prefix, root)
-    if not proved:
+    prefix, base_prefix = parse_probe(completed) or ("", "")
+    is_isolated = (
+        os.path.isfile(os.path.join(root, "pyvenv.cfg"))
+        and prefix != base_prefix
+        and os.path.samefile(prefix, root)
+    )
+    if not is_isolated:
         raise ConvergeError(
-            f"what virtualenv made with {python} is no environment of its own",
-            hint="nothing was installed; try the interpreter by hand",
-            output=ended.last_lines(),
+            f"virtualenv created a broken environment with {draft.job.selection.python}",
+            hint="nothing was installed; check that the interpreter works",
+            output=completed.last_lines(),
         )

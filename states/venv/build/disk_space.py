@@ -1,14 +1,17 @@
-"""How much room a generation needs, and how much is missing: said when a disk is full."""
+"""Estimate the disk space that a generation needs, for the error that reports a full disk."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import tomli
 
 from engine.errors import ConvergeError, DiskFull, from_os_error
-from states.venv.integrity import manifest as seals
+from engine.frozen import frozen
+from states.venv.integrity.manifest import load as load_manifest
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
@@ -18,113 +21,157 @@ if TYPE_CHECKING:
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
 
-_UNPACKED = 7
-"""Bytes on the disk, bytecode included, for one of a wheel: keystone's 98 wheels of 25 MB
-take 178 MB."""
-_A_FILE = 2700
-"""Bytes of a wheel for one file on the disk, bytecode included: keystone's make 9,400."""
-_BARE = (128 << 10, 32)
-"""Bytes and files of an environment without packages."""
-_BLOCK = 4096
-_MIB = 1 << 20
+_INSTALLED_BYTES_PER_WHEEL_BYTE = 7
+"""Includes bytecode. Measured: the 98 wheels of keystone, 25 MB, need 178 MB on disk."""
+_WHEEL_BYTES_PER_INODE = 2700
+"""Includes bytecode. Measured: the wheels of keystone become 9,400 files."""
+_BLOCK_BYTES = 4096
+_MIB_BYTES = 1 << 20
+
+
+@frozen
+class DiskSpace:
+    """An amount of disk space."""
+
+    size: int
+    """In bytes."""
+    inodes: int
+
+    def plus(self, size: int, inodes: int) -> DiskSpace:
+        """Return a larger amount."""
+        return DiskSpace(self.size + size, self.inodes + inodes)
+
+
+_BASE_ENVIRONMENT = DiskSpace(128 << 10, 32)
+"""The space that an environment without packages needs."""
 
 
 @contextmanager
 def explain_disk_full(
-    store: Store, chosen: Selection | None, settings: Settings, views: Iterable[Observation]
+    store: Store, selection: Selection | None, settings: Settings, views: Iterable[Observation]
 ) -> Iterator[None]:
-    """Have what fails for want of room say how much is missing, once it is known what for."""
+    """Add the needed and the available space to an error that reports a full disk.
+
+    Args:
+        store: The store of the venv, which might not exist yet.
+        selection: The selected packages. None if they aren't known yet: the error stays as it is.
+        settings: The settings, for the cache directory.
+        views: Observations of venvs. The sizes of packages in them are known.
+
+    Yields:
+        Once.
+
+    Raises:
+        DiskFull: The disk is full. The hint contains the amounts.
+
+    """
     try:
         yield
     except (OSError, ConvergeError) as error:
-        known = from_os_error(error) if isinstance(error, OSError) else error
-        if chosen is None or not isinstance(known, DiskFull):
+        full = from_os_error(error) if isinstance(error, OSError) else error
+        if selection is None or not isinstance(full, DiskFull):
             raise
-        raise _full(known, store, chosen, settings, views) from error
+        needed = estimate(selection, views)
+        amounts = [
+            describe(directory, needed, available(directory))
+            for directory in _directories(store, settings)
+        ]
+        hint = f"free disk space; the live generation is unchanged. {'. '.join(amounts)}"
+        raise DiskFull(full.message, hint=hint, output=full.output) from error
 
 
-def _full(
-    known: DiskFull,
-    store: Store,
-    chosen: Selection,
-    settings: Settings,
-    views: Iterable[Observation],
-) -> DiskFull:
-    needed = _estimate(chosen, views)
-    figures = [
-        _figures(folder, bytes_needed, files)
-        for folder, (bytes_needed, files) in _places(store, settings, needed).items()
-    ]
-    hint = f"free some space: {'; '.join(figures)}; what was live before is untouched"
-    return DiskFull(known.message, hint=hint, output=known.output)
-
-
-def _places(
-    store: Store, settings: Settings, needed: tuple[int, int]
-) -> dict[str, tuple[int, int]]:
-    """Return what is needed where; a cache on another disk needs about as much again."""
-    there = store.root
-    while not os.path.exists(there):
-        there = os.path.dirname(there)
-    places = {there: needed}
+def _directories(store: Store, settings: Settings) -> list[str]:
+    """Return a directory on each file system that needs the space: a cache needs about as much."""
+    existing = store.root
+    while not os.path.exists(existing):
+        existing = os.path.dirname(existing)
+    directories = [existing]
     with suppress(FileNotFoundError):
-        if os.stat(settings.cache).st_dev != os.stat(there).st_dev:
-            places[settings.cache] = needed
-    return places
+        if os.stat(settings.cache).st_dev != os.stat(existing).st_dev:
+            directories.append(settings.cache)
+    return directories
 
 
-def _figures(folder: str, size: int, files: int) -> str:
-    found = os.statvfs(folder)
-    free = found.f_bavail * found.f_frsize
-    words = f"`{folder}` has {_mib(free)} free and needs about {_mib(size)}"
-    words = words if size else f"`{folder}` has {_mib(free)} free"
-    if size > free:
-        words += f": {_mib(size - free)} are missing"
-    if found.f_files and found.f_favail < files:
-        words += f"; it has room for {found.f_favail} files and needs it for about {files}"
-    return words
+def available(directory: str) -> tuple[int, int | None]:
+    """Return the free bytes and inodes. Some file systems don't limit the inodes: None."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
 
 
-def _mib(size: int) -> str:
-    return f"{size / _MIB:.1f} MiB"
+def describe(directory: str, needed: DiskSpace, free: tuple[int, int | None]) -> str:
+    """Return the needed and the available space as text.
+
+    Args:
+        directory: A directory on the file system.
+        needed: The estimate.
+        free: The result of `available`.
+
+    Returns:
+        The part of the hint for this file system.
+
+    """
+    free_size, free_inodes = free
+    needed_inodes = None if free_inodes is None else needed.inodes
+    return (
+        f"`{directory}`: needs about {_amount(needed.size, needed_inodes)}; "
+        f"{_amount(free_size, free_inodes)} available"
+    )
 
 
-def _estimate(chosen: Selection, views: Iterable[Observation]) -> tuple[int, int]:
-    """Estimate bytes and files: of packages that are there by these, of others by the wheels."""
-    known: dict[tuple[str, str], list[int]] = {}
+def _amount(size: int, inodes: int | None) -> str:
+    mib = f"{size / _MIB_BYTES:.1f} MiB"
+    return mib if inodes is None else f"{mib} and {inodes} inodes"
+
+
+def estimate(selection: Selection, views: Iterable[Observation]) -> DiskSpace:
+    """Estimate the space of a generation.
+
+    The size of a package in another generation is exact. Otherwise, the size of its wheel
+    counts, if that is known.
+    """
+    installed = _installed_sizes(views)
+    wheels = wheel_sizes(selection.lock)
+    needed = _BASE_ENVIRONMENT
+    for package in selection.packages:
+        sizes = installed.get((package.name, package.content))
+        if sizes is None:
+            wheel = wheels.get(package.name, 0)
+            needed = needed.plus(
+                wheel * _INSTALLED_BYTES_PER_WHEEL_BYTE, wheel // _WHEEL_BYTES_PER_INODE
+            )
+        else:
+            needed = needed.plus(sum(sizes), len(sizes))
+    return needed
+
+
+def _installed_sizes(views: Iterable[Observation]) -> dict[tuple[str, str], list[int]]:
+    """Return the allocated size of each file, by name and content of its package."""
+    installed: dict[tuple[str, str], list[int]] = {}
     for view in views:
         if view.receipt is None:
             continue
-        sealed: dict[str, list[int]] = {}
-        for entry in (seals.load(view.root, view.receipt.manifest) or {}).values():
-            sealed.setdefault(entry.package, []).append(-(-int(entry.size) // _BLOCK) * _BLOCK)
-        for one in view.receipt.packages:
-            known.setdefault((one.name, one.content), sealed.get(one.name, []))
-    size, files = _BARE
-    wheels = _wheels(chosen.lock)
-    for one in chosen.packages:
-        there = known.get((one.name, one.content))
-        if there is None:
-            wheel = wheels.get(one.name, 0)
-            size, files = size + wheel * _UNPACKED, files + wheel // _A_FILE
-        else:
-            size, files = size + sum(there), files + len(there)
-    return size, files
+        sizes: dict[str, list[int]] = {}
+        for entry in (load_manifest(view.root, view.receipt.manifest) or {}).values():
+            blocks = -(-int(entry.size) // _BLOCK_BYTES)
+            sizes.setdefault(entry.package, []).append(blocks * _BLOCK_BYTES)
+        for package in view.receipt.packages:
+            installed.setdefault((package.name, package.content), sizes.get(package.name, []))
+    return installed
 
 
-def _wheels(lock: str) -> dict[str, int]:
-    """Return the sizes of distributions by package, as far as they are known."""
-    import tomli
-
+def wheel_sizes(lock: str) -> dict[str, int]:
+    """Return the size of each package's largest distribution in bytes; 0 if unknown."""
     sizes = {}
     for package in tomli.loads(lock).get("packages", []):
-        offered = [*package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})]
-        sizes[package["name"]] = max(_size(one) for one in offered)
+        distributions = [
+            *package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})
+        ]  # fmt: skip
+        sizes[package["name"]] = max(_size(distribution) for distribution in distributions)
     return sizes
 
 
 def _size(distribution: Mapping[str, Any]) -> int:
-    """Return what the lock says, or how large a local file is."""
+    """Return the size in the lock, or the size of a local file."""
     if "size" in distribution:
         return int(distribution["size"])
     path = distribution.get("path") or distribution.get("url", "").removeprefix("file://")

@@ -1,12 +1,14 @@
-"""Having uv install exactly what was locked into a fresh generation."""
+"""Install the locked packages with uv."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from engine import progress
+from states.venv.resolve.source_tree import tree_digest
 from engine.errors import IntegrityError
 from engine.system.files import sha256
 from states.installer import InstallRequest
@@ -14,80 +16,114 @@ from states.installer.uv import Uv
 from states.venv.integrity.record_check import RecordMismatch
 from states.venv.resolve.resolver import build_constraints, index_options
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.settings import Settings
+    from states.venv.build.stages import Draft
     from states.venv.integrity.receipt import Package
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
 
 
-def install(
-    root: str, spec: Venv, chosen: Selection, missing: list[str], settings: Settings, work: str
-) -> None:
-    """Install what donors did not bring, into a target that was proved to be one."""
+def install(draft: Draft, missing: list[str]) -> None:
+    """Install the packages that couldn't be copied.
+
+    Call it only after `assert_isolated`.
+
+    Args:
+        draft: The directory, with the environment and the copied packages in it.
+        missing: The names of the packages to install.
+
+    Raises:
+        RecordMismatch: A file that uv downloaded, or took from its cache, has another hash.
+        ConvergeError: uv failed for another reason.
+
+    """
     if not missing:
         return
-    progress.step(f"installing {len(missing)} of {len(chosen.packages)} packages")
-    parts = [one.name for one in chosen.packages if one.name in missing and _is_part(one)]
-    local = [one for one in chosen.packages if one.project()]
+    job = draft.job
+    packages = job.selection.packages
+    progress.step(f"installing {len(missing)} of {len(packages)} packages")
+    projects = {package.name: package.project() for package in packages if package.project()}
     request = InstallRequest(
-        root=root,
-        lock=chosen.lock,
-        build_constraints=build_constraints(spec),
-        projects=tuple(one.name for one in local),
-        archive_parts=tuple(parts),
-        indexes=index_options(spec),
+        root=draft.root,
+        lock=job.selection.lock,
+        build_constraints=build_constraints(job.spec),
+        projects=tuple(projects),
+        archive_parts=tuple(
+            package.name
+            for package in packages
+            if package.name in missing and is_subdirectory_of_archive(package)
+        ),
+        indexes=index_options(job.spec),
     )
-    # Of one name for each store, whose lock is held: what a killed run left is found again.
-    name = f"converge-{sha256(os.path.dirname(root).encode())[:16]}"
-    with _built_apart([one.project() for one in local], name, work):
+    # The name is the same for each run of this venv, so the next run deletes what a kill left.
+    build_name = f"converge-{sha256(os.path.dirname(draft.root).encode())[:16]}"
+    with _clean_build_directories(list(projects.values()), build_name, job.scratch):
         try:
-            Uv(settings.cache, work).install(request)
+            Uv(job.settings.cache, job.scratch).install(request)
         except IntegrityError as error:
-            # No package: the cache may have damaged any of them.
+            # Without names: the cached builds of all packages are suspect.
             raise RecordMismatch(error.message, (), error.hint, error.output) from error
 
 
 @contextmanager
-def _built_apart(projects: list[str], name: str, work: str) -> Iterator[None]:
-    """Have each local project built in `build/NAME`, which is gone afterwards.
+def _clean_build_directories(projects: list[str], name: str, home: str) -> Iterator[None]:
+    """Let setuptools build each local project in a new `build/NAME`, and delete that afterward.
 
-    setuptools packs all that it finds where it builds: of an earlier build, also what has no
-    source any more. It is told by the file for a user's preferences; `work` is their home.
+    setuptools packs every file in its build directory. Files of an earlier build, whose
+    sources no longer exist, must not get into the wheel. The directory is set in the user's
+    preferences for setuptools, `.pydistutils.cfg`.
+
+    Args:
+        projects: The directories of the local projects.
+        name: The name of the directory below `build`.
+        home: The home directory of uv's processes.
+
+    Yields:
+        Once.
+
     """
     if not projects:
         yield
         return
-    with open(f"{work}/.pydistutils.cfg", "w", encoding="utf-8") as stream:
+    with open(f"{home}/.pydistutils.cfg", "w", encoding="utf-8") as stream:
         stream.write(f"[build]\nbuild_base = build/{name}\n")
-    above = {f"{one}/build": os.path.lexists(f"{one}/build") for one in projects}
-    for folder in above:
-        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
+    existed = {f"{project}/build": os.path.lexists(f"{project}/build") for project in projects}
+    for directory in existed:
+        shutil.rmtree(f"{directory}/{name}", ignore_errors=True)
     try:
         yield
     finally:
-        for folder, was_there in above.items():
-            shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
-            with suppress(OSError):
-                if not was_there:
-                    os.rmdir(folder)
+        for directory, did_exist in existed.items():
+            shutil.rmtree(f"{directory}/{name}", ignore_errors=True)
+            if not did_exist:
+                with suppress(OSError):
+                    os.rmdir(directory)
 
 
-def _is_part(package: Package) -> bool:
+def is_subdirectory_of_archive(package: Package) -> bool:
+    """Return whether a package is one of several projects in a source archive."""
     return "#subdirectory=" in package.origin and package.content.startswith("sha256:")
 
 
-def assert_sources_unchanged(spec: Venv, chosen: Selection) -> None:
-    """Raise if a local project was edited while it was being built."""
-    from states.venv.resolve.source_tree import tree_digest
+def assert_sources_unchanged(spec: Venv, selection: Selection) -> None:
+    """Check that no local project was edited while it was built.
 
-    built = {one.project(): one.content for one in chosen.packages if one.project()}
+    Args:
+        spec: The declared venv, with the digests of the projects that it names.
+        selection: The selection, with the digests of all local projects.
+
+    Raises:
+        IntegrityError: A project was edited.
+
+    """
+    built = {
+        package.project(): package.content for package in selection.packages if package.project()
+    }
     for path, digest in (built | spec.local_digests()).items():
         if tree_digest(path) != digest:
             raise IntegrityError(
-                f"`{path}` was changed while it was being installed",
-                hint="nothing was published; run it again",
+                f"local project changed during the build: `{path}`",
+                hint="run the command again; nothing was published",
             )

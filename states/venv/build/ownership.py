@@ -1,79 +1,99 @@
-"""Owner, group, and mode of what a generation holds."""
+"""Set the owner, the group, and the modes of a generation."""
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
+from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
-from states.venv.integrity import manifest as seals
+from states.venv.integrity.manifest import walk
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from states.venv.build.stages import Draft, Ids
     from states.venv.spec import Venv
 
-Ids = tuple[int, int]
-"""Of a user and a group, as chown takes them: -1 for the one that is there."""
 KEEP_OWNER: Ids = (-1, -1)
-"""Nothing is to be given to anybody."""
+"""Neither an owner nor a group is declared."""
 
 
 def resolve_ids(spec: Venv) -> Ids:
-    """Return the ids of the owner and the group that a spec names."""
-    import grp
-    import pwd
+    """Return the IDs of the owner and the group that a spec names.
 
+    Raises:
+        ConvergeError: The user or the group doesn't exist, or the mode would lock out the
+            current user or the owner.
+
+    """
     try:
         user = pwd.getpwnam(spec.owner) if spec.owner else None
     except KeyError:
-        raise ConvergeError(f"no user `{spec.owner}` here", hint="create it first") from None
+        raise ConvergeError(
+            f"user doesn't exist: `{spec.owner}`", hint="create the user, or change `owner`"
+        ) from None
     try:
         gid = grp.getgrnam(spec.group).gr_gid if spec.group else -1
     except KeyError:
-        raise ConvergeError(f"no group `{spec.group}` here", hint="create it first") from None
-    if os.geteuid() != 0 and ~int(spec.mode, 8) & 0o700:
         raise ConvergeError(
-            f'`mode = "{spec.mode}"` shuts us out, who are not root',
-            hint='let the user who runs converge read, write and enter, as in "0700"',
+            f"group doesn't exist: `{spec.group}`", hint="create the group, or change `group`"
+        ) from None
+    mode = int(spec.mode, 8)
+    if os.geteuid() != 0 and ~mode & 0o700:
+        raise ConvergeError(
+            f'`mode = "{spec.mode}"` would lock out the current user',
+            hint='let the current user read, write, and search it, as in "0700"',
         )
     if user is not None and user.pw_uid not in (0, os.geteuid()):
         groups = os.getgrouplist(user.pw_name, user.pw_gid)
-        inside = (os.getegid() if gid == -1 else gid) in groups
-        if not int(spec.mode, 8) & (0o010 if inside else 0o001):
+        is_member = (os.getegid() if gid == -1 else gid) in groups
+        if not mode & (0o010 if is_member else 0o001):
             raise ConvergeError(
-                f'`mode = "{spec.mode}"` shuts the owner `{spec.owner}` out',
-                hint="the venv's own folder is not given to them: name a `group` of theirs, "
-                "with a mode such as 0750",
+                f'`mode = "{spec.mode}"` would lock out the owner `{spec.owner}`',
+                hint="the directory of a generation keeps its owner; set `group` to a group of "
+                "that user, with a mode such as 0750",
             )
     return (user.pw_uid if user else -1, gid)
 
 
-def set_root_mode(root: str, spec: Venv, ids: Ids) -> None:
-    """Let others into a generation as far as is declared.
+def set_root_mode(draft: Draft) -> None:
+    """Set the declared group and mode of the generation's directory itself.
 
-    The folder itself stays ours, so that nobody can exchange the notes in it.
+    It keeps its owner. Otherwise, the declared owner could replace the receipt and the manifest.
     """
-    os.chown(root, -1, ids[1])
-    os.chmod(root, int(spec.mode, 8))
+    os.chown(draft.root, -1, draft.ids[1])
+    os.chmod(draft.root, int(draft.job.spec.mode, 8))
 
 
 def chmod_tree(root: str) -> None:
-    """Set the mode of all below a folder, which must still be ours alone."""
-    for path, one in seals.walk(root):
-        found = one.stat(follow_symlinks=False)
-        if stat.S_ISLNK(found.st_mode):
-            continue
-        mode = 0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & 0o111 else 0o644
-        if stat.S_IMODE(found.st_mode) != mode:
-            os.chmod(f"{root}/{path}", mode)
+    """Set the mode of each entry below a directory: 0755 for executables, otherwise 0644.
+
+    No other user may be able to write there, because chmod(2) follows a symlink.
+    """
+    for path, entry in walk(root):
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode):
+            mode = normalized_mode(status.st_mode)
+            if stat.S_IMODE(status.st_mode) != mode:
+                os.chmod(f"{root}/{path}", mode)
+
+
+def normalized_mode(mode: int) -> int:
+    """Return the mode of a file or directory in a generation, without regard to the umask."""
+    return 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
 
 
 def chown_tree(root: str, ids: Ids) -> None:
-    """Give all below a folder to its owner, the deepest first.
+    """Change the owner of each entry below a directory, the deepest first.
 
-    Who owns a folder can exchange what is in it, also while we work: so nothing is touched
-    below one that was given away.
+    Args:
+        root: The directory, which keeps its owner.
+        ids: The new owner and group.
+
     """
     if ids != KEEP_OWNER:
-        for path, _ in reversed([*seals.walk(root)]):
+        # INVARIANT: the deepest first. The owner of a directory can exchange its entries, so
+        # nothing may be changed below a directory after its own chown.
+        for path, _ in reversed([*walk(root)]):
             os.chown(f"{root}/{path}", *ids, follow_symlinks=False)

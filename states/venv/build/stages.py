@@ -1,40 +1,46 @@
-"""The stages of a build, each a type: what isn't finished can't be published.
+"""The stages of a build, each a type, so that only a finished generation can be published.
 
     create -> Draft -> populate -> Populated -> verify -> Verified -> seal -> Sealed
     finish -> Generation
 
 The functions are in `build`. Each accepts only the result of the one before it, so the order
-that makes a crash harmless can't be changed by accident. A kill at any point leaves a
-directory without a receipt. Every reader ignores such a directory, and the next run deletes it.
+that makes a kill harmless can't be changed by accident. A kill at any point leaves a
+directory without a receipt. Every reader ignores such a directory, and recovery deletes it.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.frozen import frozen
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.settings import Settings
-    from states.venv.build.ownership import Ids
     from states.venv.integrity.receipt import Receipt
     from states.venv.integrity.record_check import Inspection
     from states.venv.layout import Store
+    from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
+
+Ids = tuple[int, int]
+"""A user ID and a group ID. As for chown(2), -1 keeps the current one."""
 
 
 @frozen
 class Job:
-    """What to build, and where."""
+    """The venv to build, and everything that the build needs."""
 
     spec: Venv
     store: Store
     selection: Selection
     settings: Settings
     scratch: str
-    """A directory for temporary files, in the store and so on the same file system."""
+    """A directory for temporary files. It is in the store, hence on the same file system."""
+    views: tuple[Observation, ...]
+    """Observations of venvs whose packages are copied if they are intact and identical."""
 
 
 @frozen
@@ -46,8 +52,8 @@ class Draft:
     ids: Ids
     """The declared owner and group."""
     sync: Callable[[], None]
-    """Writes everything below the directory to disk. Raises OSError if any write was lost
-    since the directory was created."""
+    """Syncs the file system. Raises OSError if any write to it was lost since the directory
+    was created."""
 
 
 @frozen
@@ -56,14 +62,14 @@ class Populated:
 
     draft: Draft
     baseline: Mapping[str, str]
-    """SHA-256 by path of the files of the empty environment."""
+    """SHA-256 (or the link target) of each file of the environment before the installation."""
     copied: Mapping[str, str]
-    """SHA-256 by path of the files that were hashed while they were copied."""
+    """SHA-256 of each file that was copied from another generation and not changed since."""
 
 
 @frozen
 class Verified:
-    """Every file equals the RECORD of its wheel, and every source has bytecode."""
+    """Every file matches the RECORD of its wheel, and every source has bytecode."""
 
     draft: Draft
     inspection: Inspection
@@ -75,4 +81,4 @@ class Sealed:
 
     draft: Draft
     receipt: Receipt
-    """Not written yet."""
+    """The receipt, which isn't written yet."""

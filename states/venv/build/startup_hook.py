@@ -1,15 +1,19 @@
-"""The module that ties a process to the generation it was started from."""
+"""The startup hook: a module that binds each process to the generation it was started from."""
 
 from __future__ import annotations
 
 _STARTUP_HOOK = '''\
-"""Ties a process to the generation it was started from. Made by converge.
+"""Bind this process to the generation it was started from. Created by converge.
 
-Reached through the published symlink, an interpreter would look modules up through it
-for as long as it runs, and after a switch find those of another generation. Here all
-paths are made to lead to this generation itself. The open file with its shared lock
-tells that somebody runs from here; it survives a fork and ends with the last process.
-Bytecode was compiled when this was made; more of it would be files nobody checked.
+An interpreter that was started through the published symlink would import every module
+through that symlink. After an update, it would import files of two generations. This
+module replaces the symlink in all paths by the directory of the generation.
+
+The open lease with its shared lock shows that a process runs from here. A forked process
+inherits it, and it ends with the last process.
+
+The interpreter writes no bytecode: all of it was compiled when this generation was created,
+and no manifest would list more files.
 """
 
 import os
@@ -20,13 +24,13 @@ def _start():
     root = os.path.realpath(sys.prefix)
     if not os.path.realpath(__file__).startswith(root + os.sep):
         return None
-    through = sys.prefix
-    if through != root:
+    published = sys.prefix
+    if published != root:
         for index, path in enumerate(sys.path):
-            if path.startswith(through + os.sep):
-                sys.path[index] = root + path[len(through):]
-        if sys.executable and sys.executable.startswith(through + os.sep):
-            sys.executable = root + sys.executable[len(through):]
+            if path.startswith(published + os.sep):
+                sys.path[index] = root + path[len(published):]
+        if sys.executable and sys.executable.startswith(published + os.sep):
+            sys.executable = root + sys.executable[len(published):]
         sys.prefix = sys.exec_prefix = root
     sys.dont_write_bytecode = True
     try:
@@ -46,5 +50,8 @@ STARTUP_HOOK_FILES = {
     "000_converge_startup.pth": "import sys; sys.dont_write_bytecode = True\n",
     "zzz_converge_startup.pth": "import _converge_startup\n",
 }
-"""Processed first and last of all `.pth` files: what these import is not written, as under
-`-O` it would be, and what they add is pinned too."""
+"""Content by name in site-packages. Python processes `.pth` files in the order of their names.
+
+The first file keeps Python from writing bytecode of modules that other `.pth` files import, which
+it would do under `-O`. The last one replaces the symlink in the paths that other files add.
+"""

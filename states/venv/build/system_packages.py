@@ -1,57 +1,77 @@
-"""Link modules of the interpreter's distribution into a generation."""
+"""Link modules of the interpreter's own site-packages into a generation."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from engine.system.files import symlink
-from states.interpreter import discovery as pythons
+from states.interpreter.discovery import parse_probe, probe_program
 from states.system import subprocesses
 from states.venv.integrity.dist_info import site_packages
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.interpreter.discovery import Python
-    from states.venv.spec import Venv
+    from states.venv.build.stages import Draft
 
 
-def link_system_packages(root: str, spec: Venv, python: Python, work: str) -> None:
-    """Link modules of the interpreter's own packages in, by name, each file that makes them up."""
-    if not spec.system_packages:
+def link_system_packages(draft: Draft) -> None:
+    """Link each file of the modules that `system-packages` names.
+
+    A file that a package installed under the same name stays.
+
+    Raises:
+        ConvergeError: The interpreter has no such module, or doesn't report its directories.
+
+    """
+    modules = draft.job.spec.system_packages
+    if not modules:
         return
-    program = pythons.probe_program("site.getsitepackages()")
-    ended = subprocesses.run(
-        [python.executable, "-I", "-B", "-c", program],
-        env=subprocesses.clean_environment(work),
-        cwd=work,
-    )
-    told = pythons.parse_probe(ended)
-    if told is None:
-        raise ConvergeError(
-            f"{python} does not tell where its own packages are", output=ended.last_lines()
-        )
-    folders = [one for one in told if os.path.isdir(one)]
-    site = site_packages(root)[0]
-    for module in spec.system_packages:
-        found = [
-            os.path.join(folder, name)
-            for folder in folders
-            for name in sorted(os.listdir(folder))
-            if _makes_up(name, module)
+    directories = _system_site_packages(draft)
+    site = site_packages(draft.root)[0]
+    for module in modules:
+        paths = [
+            os.path.join(directory, name)
+            for directory in directories
+            for name in sorted(os.listdir(directory))
+            if is_part_of_module(name, module)
         ]
-        if not found:
+        if not paths:
             raise ConvergeError(
-                f"the interpreter's own packages have no module `{module}`",
-                hint=f"install the distribution's package for it; looked in {', '.join(folders)}",
+                f"the interpreter has no system package with the module `{module}`",
+                hint="install the package of your distribution that contains it; "
+                f"searched {', '.join(directories)}",
             )
-        for path in found:
-            target = f"{root}/{site}/{os.path.basename(path)}"
-            if not os.path.lexists(target):
-                symlink(path, target)
+        for path in paths:
+            link = f"{draft.root}/{site}/{os.path.basename(path)}"
+            if not os.path.lexists(link):
+                symlink(path, link)
 
 
-def _makes_up(name: str, module: str) -> bool:
+def _system_site_packages(draft: Draft) -> list[str]:
+    """Ask the base interpreter for its site-packages directories, and return the existing ones.
+
+    Raises:
+        ConvergeError: The interpreter doesn't report them.
+
+    """
+    python, scratch = draft.job.selection.python, draft.job.scratch
+    completed = subprocesses.run(
+        [python.executable, "-I", "-B", "-c", probe_program("site.getsitepackages()")],
+        env=subprocesses.clean_environment(scratch),
+        cwd=scratch,
+    )
+    directories = parse_probe(completed)
+    if directories is None:
+        raise ConvergeError(
+            f"{python} doesn't report its site-packages directories",
+            output=completed.last_lines(),
+        )
+    return [directory for directory in directories if os.path.isdir(directory)]
+
+
+def is_part_of_module(name: str, module: str) -> bool:
+    """Return whether a file or directory is a module: a package, a source, or an extension."""
     if name in (module, f"{module}.py"):
         return True
     return name.startswith(f"{module}.") and name.endswith(".so")

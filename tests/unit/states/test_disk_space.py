@@ -13,7 +13,13 @@ import tomli_w
 from engine.errors import ConvergeError, DiskFull
 from engine.settings import Settings
 from engine.system.files import sha256
-from states.venv.build.disk_space import _estimate, _wheels, explain_disk_full
+from states.venv.build.disk_space import (
+    DiskSpace,
+    describe,
+    estimate,
+    explain_disk_full,
+    wheel_sizes,
+)
 from states.venv.integrity.manifest import Entry, dump
 from states.venv.integrity.receipt import Package
 from states.venv.layout import Store, store_of
@@ -51,23 +57,23 @@ SIZES: dict[str, tuple[dict[str, Any], int]] = {
 @pytest.mark.parametrize(("source", "size"), SIZES.values(), ids=SIZES)
 def test_wheel_size_comes_from_the_lock(source: dict[str, Any], size: int) -> None:
     """An unknown size counts as zero."""
-    assert _wheels(_lock(**source)) == {"web": size}
+    assert wheel_sizes(_lock(**source)) == {"web": size}
 
 
 def test_wheel_size_of_local_file_is_measured(tmp_path: Path) -> None:
     """A path and a file URL are equivalent."""
     path = _file(tmp_path)
-    assert _wheels(_lock(wheels=[{"path": path}])) == {"web": 1234}
-    assert _wheels(_lock(archive={"url": f"file://{path}"})) == {"web": 1234}
-    assert _wheels("") == {}
+    assert wheel_sizes(_lock(wheels=[{"path": path}])) == {"web": 1234}
+    assert wheel_sizes(_lock(archive={"url": f"file://{path}"})) == {"web": 1234}
+    assert wheel_sizes("") == {}
 
 
-def test_estimate_grows_with_the_wheels() -> None:
+def test_estimate_grows_with_thewheel_sizes() -> None:
     """An environment without packages needs space for itself."""
-    size, files = _estimate(_selection(), [])
-    larger, more = _estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
-    assert 0 < size < larger - 10_000_000
-    assert 0 < files < more
+    base = estimate(_selection(), [])
+    web = estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
+    assert 0 < base.size < web.size - 10_000_000
+    assert 0 < base.inodes < web.inodes
 
 
 def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -> Observation:
@@ -87,10 +93,9 @@ def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -
 def test_estimate_counts_blocks_of_installed_package(tmp_path: Path) -> None:
     """The manifest of a generation with the same content is better than a guess."""
     view = _view(store_of(str(tmp_path / "web")), (WEB,), (1, 4096, 4097))
-    without_packages = _estimate(_selection(), [view])
-    size, files = _estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
-    assert size - without_packages[0] == 4 * 4096
-    assert files - without_packages[1] == 3
+    base = estimate(_selection(), [view])
+    web = estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
+    assert web == base.plus(4 * 4096, 3)
 
 
 def test_full_disk_error_gets_the_missing_amount(tmp_path: Path) -> None:
@@ -101,6 +106,21 @@ def test_full_disk_error_gets_the_missing_amount(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/srv/web/file")
     assert f"`{tmp_path}`" in (caught.value.hint or "")
     assert "MiB" in (caught.value.hint or "")
+
+
+AVAILABLE: dict[str, tuple[tuple[int, int | None], str]] = {
+    "without inodes": (
+        (1_258_292, 0),
+        "`/srv`: needs about 3.0 MiB and 30 inodes; 1.2 MiB and 0 inodes available",
+    ),
+    "with inodes unlimited": ((1_258_292, None), "`/srv`: needs about 3.0 MiB; 1.2 MiB available"),
+}
+
+
+@pytest.mark.parametrize(("free", "text"), AVAILABLE.values(), ids=AVAILABLE)
+def test_disk_space_is_described_with_inodes(free: tuple[int, int | None], text: str) -> None:
+    """Btrfs and others create inodes as needed, and report none."""
+    assert describe("/srv", DiskSpace(3 << 20, 30), free) == text
 
 
 def test_full_disk_error_names_each_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Compile every source of a generation once, and cache the result."""

@@ -1,0 +1,1 @@
+"""Copy packages from generations on this host instead of installing them."""

@@ -1,0 +1,139 @@
+"""Copy packages from generations on this host, and hash each file while copying.
+
+The cost of a change then grows with the change: an unchanged package is neither downloaded
+nor compiled again. If any file of a package differs from its manifest, the installer installs
+the whole package instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine import progress
+from states.venv.build.reuse.package_copy import copy_package
+from states.venv.integrity.manifest import load as load_manifest
+from states.venv.integrity.manifest import stat_key
+from states.venv.integrity.receipt import is_protected
+from states.venv.integrity.record_check import is_bytecode, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from states.interpreter.discovery import Python
+    from states.venv.build.stages import Draft
+    from states.venv.integrity.manifest import Manifest
+    from states.venv.integrity.receipt import Package, Receipt
+    from states.venv.observe import Observation
+
+
+def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
+    """Copy every selected package that an observed generation has intact.
+
+    Returns:
+        The copied packages by name, and the SHA-256 of each copied file by path.
+
+    """
+    selection = draft.job.selection
+    reused: dict[str, Package] = {}
+    digests: dict[str, str] = {}
+    for view in draft.job.views:
+        receipt = view.receipt
+        if receipt is None or not _is_usable(view, receipt, selection.python):
+            continue
+        installed = {package.name: package for package in receipt.packages}
+        reusable = [
+            package
+            for package in selection.packages
+            if package.name not in reused and is_same(package, installed.get(package.name))
+        ]
+        manifest = load_manifest(view.root, receipt.manifest) if reusable else None
+        if manifest is None:
+            continue
+        progress.step(f"reusing {len(reusable)} packages from {receipt.generation}")
+        paths = _paths_by_package(manifest)
+        created: set[str] = set()
+        for package in reusable:
+            copied = copy_package(
+                view.root, draft.root, paths.get(package.name, []), manifest, created
+            )
+            if copied:
+                digests.update(copied)
+                reused[package.name] = installed[package.name]
+    return reused, digests
+
+
+def stat_copies(root: str, digests: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Return the metadata of each copied file. Call it before the installer runs."""
+    return {path: stat_key(f"{root}/{path}") for path in digests}
+
+
+def unmodified(
+    root: str, digests: Mapping[str, str], before: Mapping[str, tuple[int, ...]]
+) -> dict[str, str]:
+    """Return the digests of the copies that the installer left unchanged.
+
+    It may build a local project again, or overwrite a file of another package. Those files
+    have to be hashed again. A bytecode file counts as changed if its source did.
+
+    Args:
+        root: The directory of the generation.
+        digests: The SHA-256 of each copied file.
+        before: The result of `stat_copies`.
+
+    Returns:
+        The SHA-256 of each unchanged copy by path.
+
+    """
+    same = {path for path in digests if _stat_key_or_empty(root, path) == before[path]}
+    return {
+        path: digest
+        for path, digest in digests.items()
+        if path in same and (not is_bytecode(path) or source_of(path) in same)
+    }
+
+
+def _stat_key_or_empty(root: str, path: str) -> tuple[int, ...]:
+    try:
+        return stat_key(f"{root}/{path}")
+    except OSError:
+        return ()
+
+
+def _is_usable(view: Observation, receipt: Receipt, python: Python) -> bool:
+    """Return whether files that match the manifest of a generation may be copied.
+
+    Args:
+        view: The observation of the generation.
+        receipt: Its receipt.
+        python: The interpreter of the new generation.
+
+    Returns:
+        Whether the interpreter is the same, and no other user can write the manifest. The
+        files themselves may belong to the declared owner.
+
+    """
+    is_at_its_path = receipt.path == view.root and is_protected(view.root)
+    return is_at_its_path and receipt.python.digest == python.digest
+
+
+def is_same(selected: Package, installed: Package | None) -> bool:
+    """Return whether an installed package has the content that was selected.
+
+    A package without a content digest is never the same. The version of a local project is
+    unknown until it is built.
+    """
+    return (
+        installed is not None
+        and bool(selected.content)
+        and selected.content == installed.content
+        and selected.origin == installed.origin
+        and selected.version in ("", installed.version)
+    )
+
+
+def _paths_by_package(manifest: Manifest) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {}
+    for path, entry in manifest.items():
+        if entry.kind == "f" and entry.package:
+            paths.setdefault(entry.package, []).append(path)
+    return paths
