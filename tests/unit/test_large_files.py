@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.resolve.source_tree import tree_digest
 from states.venv.build.reuse.package_copy import copy_package
 from states.venv.integrity import manifest
+from states.venv.resolve.source_tree import tree_digest
 
 SIZE = 48 << 20
 MAX_RAM = 8 << 20
