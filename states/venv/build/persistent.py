@@ -112,6 +112,7 @@ def _create_parents(store: Store, name: str) -> None:
         reason = untrusted_reason(status) if is_directory else "not a directory"
         if reason:
             raise PermissionDenied(
-                f"unsafe directory `{directory}`: {reason}, and writes below it could be redirected",
+                f"unsafe directory `{directory}`: {reason}, "
+                "and writes below it could be redirected",
                 hint="add the parent itself to `persistent`, or create the directory in it",
             )
