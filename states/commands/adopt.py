@@ -1,77 +1,94 @@
-"""`converge adopt`: take over a folder that another tool made, in one exchange."""
+"""`converge adopt`: take over a venv that another tool created, in one atomic exchange."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
+from engine.cli.session import commit_inventory, open_session, print_report, record_intent
 from engine.converge import Apply, converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
-from engine.system.lock import hold_lock
-from states.commands.per_venv import print_result
-from states.commands.selection import chosen, one_venv
+from engine.output.report import build_report
+from states.commands.per_venv import locked_store, print_lines
+from states.commands.selection import add_venv_arguments, find_venv
 from states.venv.generations import hold
-from states.venv.generations.store import lock_of
 from states.venv.observe import FOREIGN, observe
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
+    from engine.cli.session import Session
+    from engine.resource import Resource
+    from engine.result import Result
 
 
 def _options(parser: ArgumentParser) -> None:
-    one_venv(parser)
+    add_venv_arguments(parser)
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
 
-def _adopt(arguments: Namespace, compose: BuildRegistry) -> int:
-    from engine.cli.session import (
-        commit_inventory,
-        open_session,
-        print_report,
-        record_intent,
-    )
-    from engine.output.report import build_report
-
-    session = open_session(arguments, compose)
-    one = chosen(session.declared, arguments.name)
-    view = observe(one.spec)
-    if view.live != FOREIGN:
+def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    session = open_session(arguments, build_registry)
+    venv = find_venv(session.declared, arguments.name)
+    observation = observe(venv.spec)
+    if observation.live != FOREIGN:
         raise ConvergeError(
-            f"`{one.spec.path}` is nothing of another tool's making that can be adopted",
-            hint="`converge apply` makes what is not there",
+            f"nothing to adopt at `{venv.spec.path}`",
+            hint="the path doesn't exist, or converge created it; run `converge apply`",
         )
-    store = view.store
-    find = partial(lock_of, store, one.spec.path)
     progress.start()
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
-        hold.release(store)  # who adopts again what was given back wants it no longer held
+    with locked_store(venv, arguments) as store:
+        # A hold from an earlier `rollback` to this directory would make apply skip the venv.
+        hold.release(store)
     progress.close()
-    wanted = options.select_resources(session.declared, [one.address])
-    taking = tuple(
-        replace(each, spec=replace(each.spec, adopt=True)) if each.address == one.address else each
-        for each in wanted
+    orphans = session.inventory.orphans()
+    results = _apply_with_adoption(session, venv)
+    notices = list(commit_inventory(session, orphans))
+    report = build_report("adopt", results, session.registry.kinds, notices=notices)
+    exit_code = print_report(report, arguments, session.registry)
+    if exit_code == 0 and not arguments.json:
+        link = observation.link
+        backup = f"{store.root}/adopted-*"
+        print_lines(
+            [f"replaced a symlink to {link}" if link else f"kept the old directory as {backup}"]
+        )
+    return exit_code
+
+
+def _apply_with_adoption(session: Session, venv: Resource) -> tuple[Result, ...]:
+    """Apply a venv and its dependencies, as if its declaration contained `adopt = true`.
+
+    Args:
+        session: The session.
+        venv: The venv.
+
+    Returns:
+        The results.
+
+    """
+    adopting = replace(venv, spec=replace(venv.spec, adopt=True))
+    resources = options.select_resources(session.declared, [venv.address])
+    return converge(
+        tuple(adopting if resource.address == venv.address else resource for resource in resources),
+        session.registry.kinds,
+        Apply(session.arguments.lock_timeout, partial(record_intent, session)),
     )
-    kinds = session.registry.kinds
-    run = Apply(arguments.lock_timeout, partial(record_intent, session))
-    vanished = session.inventory.orphans()
-    results = converge(taking, kinds, run)
-    notes = list(commit_inventory(session, vanished))
-    status = print_report(
-        build_report("adopt", results, kinds, notices=notes), arguments, session.registry
-    )
-    if status == 0 and not arguments.json:
-        kept = f"was a symlink to {view.link}" if view.link else f"lies in {store.root}/adopted-*"
-        print_result([f"what was there {kept}"])
-    return status
 
 
 COMMAND = Command(
-    "adopt", "replace a folder of another tool's making", _options, _adopt, group="Generations"
+    "adopt",
+    "Take over a venv that another tool created",
+    _options,
+    _adopt,
+    group="Generations",
+    description="""\
+Applies one venv in place of a directory that converge didn't create. The directory is kept in
+the store as a backup. `converge rollback` restores it.""",
+    examples=("converge adopt site.toml web",),
 )

@@ -1,20 +1,21 @@
-"""`converge gc`: remove what nobody needs any more: former generations, and old memories."""
+"""`converge gc`: delete old generations, the remains of interrupted runs, and old cache files."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import UsageError
-from engine.system.lock import hold_lock, is_held
-from states.commands.per_venv import format_results, run_per_venv
-from states.commands.selection import venvs
-from states.system import timestamps
-from states.system.cache_expiry import delete, expired
+from engine.frozen import frozen
+from engine.system.lock import is_held
+from states.commands.per_venv import locked_store, print_results, run_per_venv
+from states.commands.selection import select_venvs
+from states.system import cache_expiry, timestamps
 from states.venv.generations.gc import collect, collectable
 from states.venv.generations.recovery import (
     clean_up_interrupted,
@@ -22,116 +23,178 @@ from states.venv.generations.recovery import (
     undeletable,
 )
 from states.venv.generations.store import lock_of
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity import receipt
 from states.venv.layout import store_of
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator, Mapping
 
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
     from states.venv.layout import Store
 
-_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+_UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@frozen
+class Garbage:
+    """The entries of one store that were deleted, or would be in a dry run."""
+
+    generations: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    """Paths relative to the store, left by interrupted runs."""
 
 
 def _options(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     parser.add_argument(
-        "--keep", type=_whole, metavar="N", help="former ones to keep (as declared)"
+        "--keep",
+        type=_non_negative,
+        metavar="N",
+        help="Previous generations to keep (default: `keep` in the declaration)",
     )
-    parser.add_argument("--older-than", metavar="AGE", help="only those older, as in 12h, 30d, 8w")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
+    parser.add_argument(
+        "--older-than",
+        metavar="AGE",
+        help="Only delete generations that are older, such as 12h, 30d, or 8w",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="Delete nothing; only list")
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
 
-def _gc(arguments: Namespace, compose: BuildRegistry) -> int:
+def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
-    oldest = _seconds(arguments.older_than) if arguments.older_than is not None else 0
-    gone, failed = run_per_venv(
-        venvs(arguments, compose), lambda one: _collect(one, arguments, oldest)
-    )
-    forgotten = expired(options.build_settings(arguments).cache)
+    min_age_s = parse_age(arguments.older_than) if arguments.older_than is not None else 0
+    collect_venv = partial(_collect, arguments=arguments, min_age_s=min_age_s)
+    garbage, errors = run_per_venv(select_venvs(arguments, build_registry), collect_venv)
+    expired = cache_expiry.expired(options.build_settings(arguments).cache)
     if not arguments.dry_run:
-        delete(forgotten)
-    word = "would be removed" if arguments.dry_run else "removed"
-    lines = [
-        f"- {address} {name} {word}"
-        for address, (generations, left) in gone.items()
-        for name in (*generations, *(f"{one}, left by an interrupted run," for one in left))
-    ]
-    if forgotten:
-        lines.append(f"- {len(forgotten)} files of the cache, long unused, {word}")
-    if not lines and not failed:
-        lines.append("nothing to remove")
+        cache_expiry.delete(expired)
+    lines = [*format_garbage(garbage, len(expired), dry_run=arguments.dry_run)]
+    if not lines and not errors:
+        lines = ["nothing to delete"]
     document = {
         "dry_run": arguments.dry_run,
-        "removed": {address: generations for address, (generations, _) in gone.items()},
-        "unfinished": {address: left for address, (_, left) in gone.items()},
-        "expired_cache_files": len(forgotten),
+        "removed": {address: entries.generations for address, entries in garbage.items()},
+        "unfinished": {address: entries.unfinished for address, entries in garbage.items()},
+        "expired_cache_files": len(expired),
     }
-    return format_results(document, lines, failed, arguments)
+    return print_results(document, lines, errors, arguments)
 
 
-def _collect(one: Resource, arguments: Namespace, oldest: int) -> tuple[list[str], list[str]]:
-    """Remove what may go of one venv, or only find it in a dry run.
+def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage:
+    """Delete the garbage in the store of one venv, or only list it in a dry run.
 
-    Returns the generations, and what interrupted runs left.
+    Args:
+        venv: The venv.
+        arguments: The parsed arguments.
+        min_age_s: Minimum age of a deleted generation, in seconds.
+
+    Returns:
+        The deleted entries.
+
     """
-    store = store_of(one.spec.path)
-    find = partial(lock_of, store, one.spec.path)
-    if find() is None:
-        return [], []
-    keep = one.spec.keep if arguments.keep is None else arguments.keep
+    store = store_of(venv.spec.path)
+    if lock_of(store, venv.spec.path) is None:
+        return Garbage()
+    keep = venv.spec.keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
-        # What an engine is making now looks like what one left.
-        left = [] if is_held(store.lock) else find_unfinished(store)
-        return _going(store, keep, oldest), left
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
-        left = clean_up_interrupted(store)
-        going = _going(store, keep, oldest)
-        gone = collect(store, going)
-        # What cannot even be put aside, as a folder that is itself immutable, is where it was.
-        there = [f"generations/{one}" for one in going if os.path.exists(store.generation(one))]
-        for name in (*undeletable(store), *find_unfinished(store), *there):
-            progress.write_stderr(f"! `{store.root}/{name}` cannot be removed\n")
-    return gone, left
+        # While another process holds the lock, its build looks like an unfinished one.
+        remains = [] if is_held(store.lock) else find_unfinished(store)
+        return Garbage(tuple(_collectable(store, keep, min_age_s)), tuple(remains))
+    with locked_store(venv, arguments):
+        remains = clean_up_interrupted(store)
+        candidates = _collectable(store, keep, min_age_s)
+        deleted = collect(store, candidates)
+        _warn_about_undeletable(store, candidates)
+    return Garbage(tuple(deleted), tuple(remains))
 
 
-def _going(store: Store, keep: int, oldest: int) -> list[str]:
-    going = collectable(store, keep, quarantined=True)
-    return [one for one in going if _age(store, one) >= oldest]
+def _warn_about_undeletable(store: Store, candidates: list[str]) -> None:
+    """Print a warning for each entry that still exists after the deletion."""
+    # An immutable directory can't even be moved: it is still in its place.
+    unmoved = [
+        f"generations/{generation}"
+        for generation in candidates
+        if os.path.exists(store.generation(generation))
+    ]
+    for name in (*undeletable(store), *find_unfinished(store), *unmoved):
+        progress.write_stderr(f"warning: can't delete `{store.root}/{name}`\n")
 
 
-def _age(store: Store, identifier: str) -> float:
-    """Return how many seconds ago a generation was made, as its receipt says; a torn one is old."""
-    receipt = receipts.read(store.generation(identifier))
-    if receipt is None:
-        return float("inf")
-    return timestamps.seconds_since(receipt.created)
+def _collectable(store: Store, keep: int, min_age_s: int) -> list[str]:
+    generations = collectable(store, keep, quarantined=True)
+    return [generation for generation in generations if _age_s(store, generation) >= min_age_s]
 
 
-def _whole(text: str) -> int:
+def _age_s(store: Store, generation: str) -> float:
+    """Return the age by the receipt, in seconds. Without a valid receipt, it is infinite."""
+    record = receipt.read(store.generation(generation))
+    return timestamps.seconds_since(record.created) if record else float("inf")
+
+
+def format_garbage(
+    garbage: Mapping[str, Garbage], expired_files: int, *, dry_run: bool
+) -> Iterator[str]:
+    """Format the deleted entries.
+
+    Args:
+        garbage: The deleted entries by address.
+        expired_files: Number of deleted cache files.
+        dry_run: Whether nothing was deleted yet.
+
+    Yields:
+        One line for each generation and each unfinished entry, and one for the cache files.
+
+    """
+    action = "would be deleted" if dry_run else "deleted"
+    for address, entries in garbage.items():
+        for generation in entries.generations:
+            yield f"- {address} {generation} {action}"
+        for path in entries.unfinished:
+            yield f"- {address} {path} (unfinished) {action}"
+    if expired_files:
+        files = "1 expired cache file" if expired_files == 1 else (
+            f"{expired_files} expired cache files"
+        )  # fmt: skip
+        yield f"- {files} {action}"
+
+
+def _non_negative(argument: str) -> int:
     from argparse import ArgumentTypeError
 
-    if not text.isdecimal():
-        raise ArgumentTypeError(f"must be a whole number, found `{text}`")
-    return int(text)
+    if not argument.isdecimal():
+        raise ArgumentTypeError(f"invalid number: `{argument}`")
+    return int(argument)
 
 
-def _seconds(text: str) -> int:
-    if not text[:-1].isdecimal() or text[-1] not in _UNITS:
-        raise UsageError(f"`{text}` is no age", hint="write it as 90m, 12h, 30d or 8w")
-    return int(text[:-1]) * _UNITS[text[-1]]
+def parse_age(age: str) -> int:
+    """Return an age such as `30d` in seconds.
+
+    Raises:
+        UsageError: The age isn't a whole number with a unit.
+
+    """
+    number, unit = age[:-1], age[-1:]
+    if not (number.isascii() and number.isdecimal()) or unit not in _UNIT_SECONDS:
+        raise UsageError(
+            f"invalid age: `{age}`",
+            hint="write a number and a unit, such as 90m, 12h, 30d, or 8w",
+        )
+    return int(number) * _UNIT_SECONDS[unit]
 
 
 COMMAND = Command(
     "gc",
-    "remove what nobody needs any more",
+    "Delete old generations and unused cache entries",
     _options,
     _gc,
     group="Generations",
+    description="""\
+Keeps live, held, and pinned generations, and those that a process runs from. Also deletes the
+remains of interrupted runs, and cache files that haven't been used for 90 days.""",
+    examples=("converge gc site.toml --dry-run", "converge gc site.toml --keep 0 --older-than 30d"),
 )

@@ -1,23 +1,20 @@
-"""`converge history`: what changed from generation to generation."""
+"""`converge history`: show the changes between generations. Reads only."""
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING
 
-from engine.cli import options
 from engine.cli.command import Command
-from engine.output.report import to_json
 from states.commands.per_venv import print_result
-from states.commands.selection import named, one_venv
+from states.commands.selection import add_venv_arguments, select_venv
 from states.venv.generations import hold
 from states.venv.generations.gc import is_pinned, is_quarantined
 from states.venv.generations.in_use import is_in_use
 from states.venv.generations.store import list_adopted, list_generations, live_id
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity import receipt
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
@@ -27,81 +24,110 @@ if TYPE_CHECKING:
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
 
+_MARKS = ("live", "held", "pinned", "quarantined", "in_use")
+
 
 def _options(parser: ArgumentParser) -> None:
-    one_venv(parser)
-    options.add_output_options(parser)
+    add_venv_arguments(parser)
+    # Not the other output options: this command shows no progress, and hides no changes.
+    parser.add_argument("--json", action="store_true", help="Print one JSON document")
 
 
-def _history(arguments: Namespace, compose: BuildRegistry) -> int:
-    one = named(arguments, compose)
-    store = store_of(one.spec.path)
-    rows, kept = _rows(store), list_adopted(store)
-    live = FOREIGN if published_state(store)[0] == FOREIGN else live_id(store) or ""
-    if arguments.json:
-        document = {"address": one.address, "live": live, "generations": rows, "adopted": kept}
-        sys.stdout.write(to_json(document))
-        return 0
-    if live == FOREIGN:
-        print_result([f"{one.spec.path}  another tool's  [live]"])
-    print_result(line for row in reversed(rows) for line in _lines(row))
-    print_result(f"{name}  what was there before it was adopted" for name in kept)
-    if not rows and live != FOREIGN:
-        print_result([f"{one.address} was not made yet"])
+def _history(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    venv = select_venv(arguments, build_registry)
+    store = store_of(venv.spec.path)
+    is_foreign = published_state(store)[0] == FOREIGN
+    document = {
+        "address": venv.address,
+        "live": FOREIGN if is_foreign else live_id(store) or "",
+        "generations": _rows(store),
+        "adopted": list_adopted(store),
+    }
+    print_result(document, format_history(document, venv.spec.path), arguments)
     return 0
 
 
-def _lines(row: dict[str, Any]) -> Iterator[str]:
-    marks = [mark for mark in ("live", "held", "pinned", "quarantined", "in_use") if row[mark]]
-    shown = f"  [{', '.join(marks)}]".replace("_", " ") if marks else ""
-    yield f"{row['generation']}  {row['created']}  {row['declared']}{shown}"
+def _rows(store: Store) -> list[dict[str, Any]]:
+    """Return each generation with a valid receipt, oldest first."""
+    current_hold = hold.effective(store)
+    rows = []
+    previous: Receipt | None = None
+    for generation in list_generations(store):
+        current = receipt.read(store.generation(generation))
+        if current is None:
+            continue
+        rows.append(
+            {
+                "generation": generation,
+                "created": current.created,
+                "declared": current.declared,
+                "live": generation == live_id(store),
+                "held": bool(current_hold and current_hold.generation == generation),
+                "pinned": is_pinned(store, generation),
+                "quarantined": is_quarantined(store, generation),
+                "in_use": is_in_use(store.generation(generation)),
+                "changes": list(describe_changes(previous, current)),
+            }
+        )
+        previous = current
+    return rows
+
+
+def describe_changes(old: Receipt | None, new: Receipt) -> Iterator[str]:
+    """Yield the differences in interpreter and packages between two generations."""
+    if old is None:
+        packages = "1 package" if len(new.packages) == 1 else f"{len(new.packages)} packages"
+        yield f"first generation: {packages}, Python {new.python.version}"
+        return
+    before = {"python": str(old.python)} | _package_identities(old)
+    after = {"python": str(new.python)} | _package_identities(new)
+    changes = []
+    for name in sorted(before.keys() | after.keys(), key=lambda name: (name != "python", name)):
+        if name not in before:
+            changes.append(f"+ {name} {after[name]}")
+        elif name not in after:
+            changes.append(f"- {name} {before[name]}")
+        elif before[name] != after[name]:
+            changes.append(f"~ {name} {before[name]} → {after[name]}")
+    yield from changes or ["same packages, built again"]
+
+
+def _package_identities(record: Receipt) -> dict[str, str]:
+    return {package.name: package.identity() for package in record.packages}
+
+
+def format_history(document: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the lines of text: generations, newest first, then adopted backups.
+
+    Args:
+        document: The history, in the form that `--json` prints.
+        path: The published path.
+
+    """
+    if document["live"] == FOREIGN:
+        yield f"{path}  not created by converge  [live]"
+    for row in reversed(document["generations"]):
+        yield from _format_row(row)
+    for backup in document["adopted"]:
+        yield f"{backup}  adopted backup"
+    if not document["generations"] and document["live"] != FOREIGN:
+        yield f"{document['address']} doesn't exist yet"
+
+
+def _format_row(row: dict[str, Any]) -> Iterator[str]:
+    marks = [mark.replace("_", " ") for mark in _MARKS if row[mark]]
+    suffix = f"  [{', '.join(marks)}]" if marks else ""
+    yield f"{row['generation']}  {row['created']}  {row['declared']}{suffix}"
     for change in row["changes"]:
         yield f"    {change}"
 
 
-def _rows(store: Store) -> list[dict[str, Any]]:
-    held = hold.effective(store)
-    rows = []
-    before: Receipt | None = None
-    for identifier in list_generations(store):
-        receipt = receipts.read(store.generation(identifier))
-        if receipt is None:
-            continue
-        rows.append(
-            {
-                "generation": identifier,
-                "created": receipt.created,
-                "declared": receipt.declared,
-                "live": identifier == live_id(store),
-                "held": bool(held and held.generation == identifier),
-                "pinned": is_pinned(store, identifier),
-                "quarantined": is_quarantined(store, identifier),
-                "in_use": is_in_use(store.generation(identifier)),
-                "changes": _changes(before, receipt),
-            }
-        )
-        before = receipt
-    return rows
-
-
-def _changes(before: Receipt | None, after: Receipt) -> list[str]:
-    if before is None:
-        return [f"first one here: {len(after.packages)} packages, Python {after.python.version}"]
-    have = {one.name: one.identity() for one in before.packages}
-    want = {one.name: one.identity() for one in after.packages}
-    lines = []
-    if str(before.python) != str(after.python):
-        lines.append(f"~ python {before.python} → {after.python}")
-    for name in sorted(have.keys() | want.keys()):
-        if name not in have:
-            lines.append(f"+ {name} {want[name]}")
-        elif name not in want:
-            lines.append(f"- {name} {have[name]}")
-        elif have[name] != want[name]:
-            lines.append(f"~ {name} {have[name]} → {want[name]}")
-    return lines or ["the same packages, made anew"]
-
-
 COMMAND = Command(
-    "history", "what changed from generation to generation", _options, _history, group="Inspection"
+    "history",
+    "Show the changes between generations",
+    _options,
+    _history,
+    group="Inspection",
+    description="Lists the generations of one venv, newest first, and its adopted backups.",
+    examples=("converge history site.toml web",),
 )

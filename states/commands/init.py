@@ -1,32 +1,32 @@
-"""`converge init`: a first declaration, and the schema that editors read."""
+"""`converge init`: write an initial declaration, and the schema that editors read."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.cli.command import Command
 from engine.declaration.json_schema import declaration_schema
 from engine.errors import NoInput, UsageError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
 
 _SCHEMA = "converge.schema.json"
-_FIRST = f"""\
+_DECLARATION = f"""\
 #:schema ./{_SCHEMA}
 
 [defaults]
-python = "3"                       # a version, a range, or an absolute path
+python = "3"                       # version, version range, or absolute path
 
 [venv.example]
 path = "venvs/example"             # relative to this file
-packages = ["httpx[cli]"]          # as PEP 508 writes them
+packages = ["httpx[cli]"]          # requirements as defined by PEP 508
 
 [link."bin/httpx"]
 to = "venv.example:bin/httpx"
@@ -35,50 +35,66 @@ to = "venv.example:bin/httpx"
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "file", nargs="?", default="converge.toml", metavar="FILE", help="converge.toml by default"
+        "file",
+        nargs="?",
+        default="converge.toml",
+        metavar="FILE",
+        help="Declaration to create (default: converge.toml)",
     )
 
 
-def _init(arguments: Namespace, compose: BuildRegistry) -> int:
+def _init(arguments: Namespace, build_registry: BuildRegistry) -> int:
     path = arguments.file
-    folder = os.path.dirname(path)
-    schema = os.path.join(folder, _SCHEMA)
-    if path in ("", "-"):  # which means standard input to all other verbs
-        raise UsageError(f"`{path}` names no file", hint="as in `converge init converge.toml`")
-    if folder and not os.path.isdir(folder):
-        raise NoInput(f"no such folder: `{folder}`", hint="make it first")
-    if os.path.lexists(path):
-        raise UsageError(f"`{path}` is there already", hint="name another file")
-    text = (
-        json.dumps(declaration_schema(compose(options.build_settings(arguments))), indent=2) + "\n"
-    )
-    beside = (
-        f" and {schema}" if _wrote(schema, text) else f"; kept {schema}, which says something else"
-    )
-    _write(path, _FIRST)
-    sys.stdout.write(f"wrote {path}{beside}; next: converge plan {path}\n")
+    _check_path(path)
+    schema_path = os.path.join(os.path.dirname(path), _SCHEMA)
+    schema = declaration_schema(build_registry(options.build_settings(arguments)))
+    is_current = _create_or_compare(schema_path, json.dumps(schema, indent=2) + "\n")
+    _create(path, _DECLARATION)
+    suffix = f" and {schema_path}" if is_current else f"; kept {schema_path}, which differs"
+    sys.stdout.write(f"wrote {path}{suffix}\nNext, run: converge plan {path}\n")
     return 0
 
 
-def _wrote(path: str, text: str) -> bool:
-    """Write a file unless it is there; tell whether it now says just this."""
+def _check_path(path: str) -> None:
+    """Check that a declaration can be created at a path.
+
+    Raises:
+        UsageError: The path isn't a file name, or it exists.
+        NoInput: The directory doesn't exist.
+
+    """
+    directory = os.path.dirname(path)
+    if path in ("", "-"):  # Other commands read standard input for `-`.
+        raise UsageError(
+            f"invalid file name: `{path}`", hint="for example: `converge init converge.toml`"
+        )
+    if directory and not os.path.isdir(directory):
+        raise NoInput(f"directory doesn't exist: `{directory}`", hint="create it first")
+    if os.path.lexists(path):
+        raise UsageError(f"file already exists: `{path}`", hint="choose another file name")
+
+
+def _create_or_compare(path: str, content: str) -> bool:
+    """Create a file, or if it exists, return whether it has this content."""
     try:
-        _write(path, text)
+        _create(path, content)
     except FileExistsError:
         with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read() == text
+            return stream.read() == content
     return True
 
 
-def _write(path: str, text: str) -> None:
+def _create(path: str, content: str) -> None:
     with open(path, "x", encoding="utf-8") as stream:
-        stream.write(text)
+        stream.write(content)
 
 
 COMMAND = Command(
     "init",
-    "write a first declaration",
+    "Write an initial declaration and its JSON Schema",
     _options,
     _init,
     group="Declaration",
+    description="Overwrites no file. Editors use the schema to validate and complete keys.",
+    examples=("converge init", "converge init site.toml"),
 )

@@ -1,8 +1,9 @@
-"""`converge lock`: exact versions with hashes in a file, for a whole fleet."""
+"""`converge lock`: write a lockfile with exact versions and hashes for each venv."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
@@ -14,11 +15,10 @@ from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.system import signals
 from engine.system.files import write_atomic
-from states.commands.per_venv import format_results, run_per_venv
-from states.commands.selection import present
+from states.commands.per_venv import print_results, run_per_venv
+from states.commands.selection import present_venvs
 from states.venv.resolve.upgrades import unknown_upgrades
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
@@ -34,40 +34,61 @@ def _options(parser: ArgumentParser) -> None:
     options.add_output_options(parser)
 
 
-def _lock(arguments: Namespace, compose: BuildRegistry) -> int:
+def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
-    where = replace(options.build_settings(arguments), compiling_lockfiles=True)
+    settings = replace(options.build_settings(arguments), compiling_lockfiles=True)
     progress.start()
-    registry = compose(where)
-    order = load_declaration(read_sources(arguments.files, registry), registry, cache_dir=None)
+    # Not cached: this command doesn't read the lockfiles, so its resources differ.
+    registry = build_registry(settings)
+    sources = read_sources(arguments.files, registry)
+    resources = load_declaration(sources, registry, cache_dir=None)
     signals.install_handlers()
-    interpreters = {one.address: one.spec.python for one in order if one.kind == "interpreter"}
-    chosen = {one.address: one for one in present(options.select_resources(order, arguments.only))}
+    interpreters = {
+        resource.address: resource.spec.python
+        for resource in resources
+        if resource.kind == "interpreter"
+    }
+    venvs = {
+        venv.address: venv
+        for venv in present_venvs(options.select_resources(resources, arguments.only))
+    }
 
-    def written(one: Resource) -> tuple[str, bool]:
-        with progress.task(one.address):
-            return _write(one, interpreters.get(one.spec.python, one.spec.python), where)
+    def lock_venv(venv: Resource) -> tuple[str, bool]:
+        with progress.task(venv.address):
+            request = interpreters.get(venv.spec.python, venv.spec.python)
+            return _write_lockfile(venv, request, settings)
 
-    locks, failed = run_per_venv(chosen.values(), written)
-    document = [
+    locks, errors = run_per_venv(venvs.values(), lock_venv)
+    rows = [
         {"address": address, "path": path, "changed": changed}
         for address, (path, changed) in locks.items()
     ]
-    lines = [line for address, lock in locks.items() for line in _lines(chosen[address], *lock)]
-    known = [name for path, _ in locks.values() for name in _packages(path)]
-    notes = [] if failed else unknown_upgrades(where.upgrade or (), known)
-    lines += [f"note: {note}" for note in notes]
-    return format_results({"locks": document, "notices": notes}, lines, failed, arguments)
+    packages = [name for path, _ in locks.values() for name in _package_names(path)]
+    notices = [] if errors else unknown_upgrades(settings.upgrade or (), packages)
+    lines = [line for address, lock in locks.items() for line in _format(venvs[address], *lock)]
+    lines += [f"note: {notice}" for notice in notices]
+    return print_results({"locks": rows, "notices": notices}, lines, errors, arguments)
 
 
-def _lines(one: Resource, path: str, changed: bool) -> Iterator[str]:
-    yield f"{'~' if changed else ' '} {one.address}  {path}"
-    if not one.spec.lock:
-        table = table_header(one.kind, one.name)
+def _format(venv: Resource, path: str, changed: bool) -> Iterator[str]:
+    """Format the result of one venv.
+
+    Args:
+        venv: The venv.
+        path: The path of the lockfile.
+        changed: Whether the lockfile was written.
+
+    Yields:
+        The lines of text.
+
+    """
+    yield f"{'~' if changed else ' '} {venv.address}  {path}"
+    if not venv.spec.lock:
+        table = table_header(venv.kind, venv.name)
         yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"'
 
 
-def _packages(path: str) -> Iterator[str]:
+def _package_names(path: str) -> Iterator[str]:
     import tomli
 
     with open(path, "rb") as stream:
@@ -75,41 +96,66 @@ def _packages(path: str) -> Iterator[str]:
             yield str(package["name"])
 
 
-def _place(one: Resource) -> str:
-    folder = os.path.dirname(one.file) if os.path.isabs(one.file) else os.getcwd()
-    return one.spec.lock or os.path.join(folder, f"{one.name}.pylock.toml")
+def _lockfile_path(venv: Resource) -> str:
+    directory = os.path.dirname(venv.file) if os.path.isabs(venv.file) else os.getcwd()
+    return venv.spec.lock or os.path.join(directory, f"{venv.name}.pylock.toml")
 
 
-def _write(one: Resource, request: str, where: Settings) -> tuple[str, bool]:
-    """Resolve one venv for an interpreter and write its lock, if that says anything new."""
-    from states.interpreter import discovery as pythons
+def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[str, bool]:
+    """Resolve the versions of one venv, and write its lockfile if the content changes.
+
+    The current lockfile is the preference of the resolution. It stays as it is if the resolution
+    fails, or if the process is killed.
+
+    Args:
+        venv: The venv.
+        request: The interpreter as `python` declares it.
+        settings: The settings of the run.
+
+    Returns:
+        The path of the lockfile, and whether it was written.
+
+    Raises:
+        ConvergeError: The directory doesn't exist, or the versions can't be resolved.
+        OSError: The lockfile can't be written.
+
+    """
+    from states.interpreter import discovery
     from states.system.scratch import scratch_dir
     from states.venv.resolve.pylock import select_artifacts
     from states.venv.resolve.resolver import compile_lock
 
-    path = _place(one)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    path = _lockfile_path(venv)
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
         raise ConvergeError(
-            f"there is no folder `{folder}` for the lock", hint="make it, or name another in `lock`"
+            f"directory of the lockfile doesn't exist: `{directory}`",
+            hint="create it, or set `lock` to another path",
         )
-    previous = None
+    current = None
     if os.path.exists(path):
-        # One that is no text binds nobody and is written anew, as one that is no lock.
+        # An invalid lockfile, even a binary one, prefers no version and is replaced.
         with open(path, encoding="utf-8", errors="replace") as stream:
-            previous = stream.read()
-    python = pythons.find(request)
-    with scratch_dir(where.cache) as work:
-        text = compile_lock(one.spec, python, previous, where, work)
-    select_artifacts(
-        text, python, folder, one.spec.local_digests()
-    )  # lest it be refused when it is used
-    if text == previous:
+            current = stream.read()
+    interpreter = discovery.find(request)
+    with scratch_dir(settings.cache) as scratch:
+        lockfile = compile_lock(venv.spec, interpreter, current, settings, scratch)
+    # A lockfile that `apply` would reject must not be written.
+    select_artifacts(lockfile, interpreter, directory, venv.spec.local_digests())
+    if lockfile == current:
         return path, False
-    write_atomic(path, text.encode(), durable=True)
+    write_atomic(path, lockfile.encode(), durable=True)
     return path, True
 
 
 COMMAND = Command(
-    "lock", "write a PEP 751 lock file for each venv", _options, _lock, group="Declaration"
+    "lock",
+    "Write a PEP 751 lockfile for each venv",
+    _options,
+    _lock,
+    group="Declaration",
+    description="""\
+Resolves versions, and keeps those of an existing lockfile where possible. The lockfile is the
+one that `lock` declares, or NAME.pylock.toml next to the declaration.""",
+    examples=("converge lock site.toml", "converge lock site.toml --upgrade-package urllib3"),
 )

@@ -1,8 +1,11 @@
-"""Venv by venv: what fails for one is told by its address, and stops no other."""
+"""Run a command for each venv, so that a failure in one doesn't stop or hide the others."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
@@ -10,67 +13,127 @@ from engine.errors import ConvergeError, from_os_error, summarize
 from engine.output.report import error_report, to_json
 from engine.output.text import Paint, format_error, printable
 from engine.system import signals
+from engine.system.lock import hold_lock
+from states.venv.generations.store import lock_of
+from states.venv.layout import store_of
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeVar
 
     from engine.resource import Resource
+    from states.venv.layout import Store
 
-    Done = TypeVar("Done")
+    Outcome = TypeVar("Outcome")
 
 
 def run_per_venv(
-    venvs: Iterable[Resource], work: Callable[[Resource], Done]
-) -> tuple[dict[str, Done], dict[str, ConvergeError]]:
-    """Do the work for each venv; return by address what came of it, and what failed.
+    venvs: Iterable[Resource], run: Callable[[Resource], Outcome]
+) -> tuple[dict[str, Outcome], dict[str, ConvergeError]]:
+    """Call a function with each venv, and collect the errors.
 
-    Asked to stop, the one at hand is finished, and no other is begun.
+    After a stop request, the current venv is finished, and each other one fails as interrupted.
+
+    Args:
+        venvs: The venvs, in the order of the calls.
+        run: The function to call. It may raise `ConvergeError` or `OSError`.
+
+    Returns:
+        The return values and the errors, both by address. Each error message begins with the
+        address.
+
     """
-    done, failed = {}, {}
-    for one in venvs:
+    outcomes: dict[str, Outcome] = {}
+    errors: dict[str, ConvergeError] = {}
+    for venv in venvs:
         try:
             signals.raise_if_interrupted()
-            done[one.address] = work(one)
-        except (ConvergeError, OSError) as error:
-            known = from_os_error(error) if isinstance(error, OSError) else error
-            known.message = f"{one.address}: {known.message}"
-            failed[one.address] = known
-    return done, failed
+            outcomes[venv.address] = run(venv)
+        except (ConvergeError, OSError) as raised:
+            error = from_os_error(raised) if isinstance(raised, OSError) else raised
+            error.message = f"{venv.address}: {error.message}"
+            errors[venv.address] = error
+    return outcomes, errors
 
 
-def format_results(
+@contextmanager
+def locked_store(venv: Resource, arguments: Namespace) -> Iterator[Store]:
+    """Hold the lock of a venv's store, and attribute progress to the venv.
+
+    Yields the store. If it doesn't exist, there is no lock, and the caller finds no generation.
+
+    Args:
+        venv: The venv.
+        arguments: The parsed arguments, with `lock_timeout` in seconds.
+
+    Raises:
+        LockTimeout: Another process held the lock for the whole timeout.
+        PermissionDenied: Other users can replace the store.
+
+    """
+    store = store_of(venv.spec.path)
+    find_lock = partial(lock_of, store, venv.spec.path)
+    with (
+        progress.task(venv.address),
+        hold_lock(find_lock, arguments.lock_timeout, progress.step),
+    ):
+        yield store
+
+
+def print_results(
     document: Mapping[str, Any],
     lines: Iterable[str],
-    failed: Mapping[str, ConvergeError],
+    errors: Mapping[str, ConvergeError],
     arguments: Namespace,
 ) -> int:
-    """Print what was done, in one form or the other, and what failed; return the exit code."""
-    report_error(failed.values(), arguments)
-    code, name, retryable = summarize(list(failed.values()))
-    if arguments.json:
-        errors = {address: error_report(error) for address, error in failed.items()}
-        told = {
-            "errors": errors,
-            "error": next(iter(errors.values()), None),
-            "exit": {"code": code, "class": name, "retryable": retryable},
-        }
-        sys.stdout.write(to_json({**document, **told}))
-    else:
-        print_result(lines)
+    """Print the result and the errors of a command that acts on several venvs.
+
+    Args:
+        document: The result for `--json`, without errors and exit code.
+        lines: The result as text.
+        errors: The errors by address.
+        arguments: The parsed arguments.
+
+    Returns:
+        The exit code.
+
+    """
+    print_errors(errors.values(), arguments)
+    code, name, retryable = summarize(list(errors.values()))
+    reports = {address: error_report(error) for address, error in errors.items()}
+    outcome = {
+        "errors": reports,
+        "error": next(iter(reports.values()), None),
+        "exit": {"code": code, "class": name, "retryable": retryable},
+    }
+    print_result({**document, **outcome}, lines, arguments)
     return code
 
 
-def print_result(lines: Iterable[str]) -> None:
-    """Print lines for people; what others named, such as a planted file, cannot add any."""
+def print_result(document: Mapping[str, Any], lines: Iterable[str], arguments: Namespace) -> None:
+    """Print a result to standard output, as JSON or as text.
+
+    Args:
+        document: The result for `--json`.
+        lines: The result as text.
+        arguments: The parsed arguments.
+
+    """
+    if arguments.json:
+        sys.stdout.write(to_json(document))
+    else:
+        print_lines(lines)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines with control characters escaped: a file name can't forge another line."""
     sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
 
 
-def report_error(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
-    """Tell each error on standard error."""
+def print_errors(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
+    """End the progress display, and print each error to standard error."""
     progress.close()
     paint = Paint(options.use_color(arguments.color, sys.stderr))
-    for one in errors:
-        progress.write_stderr(format_error(one, paint))
+    for error in errors:
+        progress.write_stderr(format_error(error, paint))

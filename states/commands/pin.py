@@ -1,26 +1,22 @@
-"""`converge pin`: keep a generation from being collected."""
+"""`converge pin`: exclude a generation from garbage collection."""
 
 from __future__ import annotations
 
 import os
-import sys
-from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, PermissionDenied
-from engine.output.report import to_json
 from engine.system.files import fsync_dir, symlink
-from engine.system.lock import hold_lock
-from states.commands.per_venv import print_result
-from states.commands.selection import named, one_of, one_venv
-from states.venv.generations.store import list_generations, live_id, lock_of
-from states.venv.integrity import receipt as receipts
-from states.venv.layout import METADATA_DIR, store_of
+from states.commands.per_venv import locked_store, print_result
+from states.commands.selection import add_venv_arguments, match_prefix, select_venv
+from states.venv.generations.store import list_generations, live_id
+from states.venv.integrity.receipt import is_protected
+from states.venv.layout import METADATA_DIR
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
@@ -29,55 +25,102 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    one_venv(parser)
-    parser.add_argument("generation", nargs="?", metavar="ID", help="the live one by default")
-    parser.add_argument("--remove", action="store_true", help="take the pin away")
+    add_venv_arguments(parser)
+    parser.add_argument(
+        "generation",
+        nargs="?",
+        metavar="ID",
+        help="Generation ID or a unique prefix of it (default: the live generation)",
+    )
+    parser.add_argument("--remove", action="store_true", help="Remove the pin")
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
 
-def _pin(arguments: Namespace, compose: BuildRegistry) -> int:
+def _pin(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
-    one = named(arguments, compose)
-    store = store_of(one.spec.path)
-    wanted = _wanted(arguments.generation, one.address, store)
-    pin = f"{store.generation(wanted)}/{METADATA_DIR}/pinned"
-    find = partial(lock_of, store, one.spec.path)
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
-        if not receipts.is_protected(store.generation(wanted)):
-            raise PermissionDenied(
-                f"the notes of generation {wanted} are not only ours to write",
-                hint="pin it as the user who made it",
-            )
-        changed = os.path.lexists(pin) == arguments.remove
-        # A symlink needs no room, so it can be made on a full disk.
-        if changed and arguments.remove:
-            os.unlink(pin)
-        elif changed:
-            symlink("pinned", pin)
-        fsync_dir(os.path.dirname(pin))
-    if arguments.json:
-        said = {"address": one.address, "generation": wanted, "pinned": not arguments.remove}
-        sys.stdout.write(to_json({**said, "changed": changed}))
-        return 0
-    words = "may be collected again" if arguments.remove else "is kept until the pin is removed"
-    print_result([f"{one.address} {wanted} {words}"])
+    venv = select_venv(arguments, build_registry)
+    pinned = not arguments.remove
+    with locked_store(venv, arguments) as store:
+        generation = _select_generation(store, arguments.generation, venv.address)
+        changed = _set_pin(store, generation, pinned=pinned)
+    document = {
+        "address": venv.address,
+        "generation": generation,
+        "pinned": pinned,
+        "changed": changed,
+    }
+    kept = "pinned; gc keeps it until `--remove`" if pinned else "not pinned; gc may delete it"
+    print_result(document, [f"{venv.address} {generation}: {kept}"], arguments)
     return 0
 
 
-def _wanted(beginning: str | None, address: str, store: Store) -> str:
-    """Return the generation that is named by its beginning; the live one where none is."""
-    there, live = list_generations(store), live_id(store)
-    if beginning is not None:
-        known = f"there are {', '.join(there)}" if there else ""
-        hint = known or "there is none yet: `converge apply` makes one"
-        return one_of(beginning, there, told=beginning, hint=hint)
-    if live is None or live not in there:
-        raise ConvergeError(f"{address} has no live generation to pin")
+def _set_pin(store: Store, generation: str, *, pinned: bool) -> bool:
+    """Create or delete the pin of a generation, under the lock of the store.
+
+    The pin is a symlink: it needs no disk space, so it can be created on a full disk.
+
+    Args:
+        store: The store of the venv.
+        generation: The ID of an existing generation.
+        pinned: Whether the pin must exist.
+
+    Returns:
+        Whether the pin was created or deleted.
+
+    Raises:
+        PermissionDenied: Another user owns the metadata of the generation, or can write to it.
+
+    """
+    root = store.generation(generation)
+    if not is_protected(root):
+        raise PermissionDenied(
+            f"unsafe metadata of generation {generation}: another user can write to it",
+            hint="run `converge pin` as the user who built the generation",
+        )
+    pin = f"{root}/{METADATA_DIR}/pinned"
+    changed = os.path.lexists(pin) != pinned
+    if changed and pinned:
+        symlink("pinned", pin)
+    elif changed:
+        os.unlink(pin)
+    fsync_dir(os.path.dirname(pin))
+    return changed
+
+
+def _select_generation(store: Store, prefix: str | None, address: str) -> str:
+    """Select the generation that the user named, or the live one.
+
+    Args:
+        store: The store of the venv.
+        prefix: A prefix of an ID. Without it, the live generation is selected.
+        address: The address of the venv, for the error.
+
+    Returns:
+        The ID of the generation.
+
+    Raises:
+        UsageError: No ID matches the prefix, or several do.
+        ConvergeError: The venv has no live generation.
+
+    """
+    generations, live = list_generations(store), live_id(store)
+    choices = f"generations: {', '.join(generations)}" if generations else ""
+    if prefix is not None:
+        return match_prefix(
+            prefix, generations, hint=choices or "`converge apply` creates the first generation"
+        )
+    if live is None or live not in generations:
+        raise ConvergeError(f"no live generation to pin: `{address}`", hint=choices or None)
     return live
 
 
 COMMAND = Command(
-    "pin", "keep a generation from being collected", _options, _pin, group="Generations"
+    "pin",
+    "Exclude a generation from garbage collection",
+    _options,
+    _pin,
+    group="Generations",
+    examples=("converge pin site.toml web", "converge pin site.toml web 000004 --remove"),
 )

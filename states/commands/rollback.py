@@ -1,20 +1,17 @@
-"""`converge rollback`: make what was live before live again; offline, at once."""
+"""`converge rollback`: switch back to a previous generation, offline and in one step."""
 
 from __future__ import annotations
 
 import errno
-import sys
-from functools import partial
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError
-from engine.output.report import to_json
-from engine.system.lock import hold_lock
-from states.commands.per_venv import print_result
-from states.commands.selection import named, one_of, one_venv
+from states.commands.per_venv import locked_store, print_result
+from states.commands.selection import add_venv_arguments, match_prefix, select_venv
 from states.venv.generations import hold, previous
 from states.venv.generations.gc import is_quarantined
 from states.venv.generations.generation import load_generation
@@ -22,17 +19,15 @@ from states.venv.generations.store import (
     list_adopted,
     list_generations,
     live_id,
-    lock_of,
     publish,
     restore_adopted,
 )
-from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, is_intact, observe
 from states.venv.refresh import free_caches
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from engine.cli.command import BuildRegistry
     from states.venv.generations.generation import Generation
@@ -42,121 +37,201 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    one_venv(parser)
-    either = parser.add_mutually_exclusive_group()
-    either.add_argument(
-        "--to", metavar="ID", help="which generation, or adopted folder; the one before by default"
+    add_venv_arguments(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--to",
+        metavar="ID",
+        help="Generation or adopted backup, or a unique prefix of its ID "
+        "(default: the previous generation)",
     )
-    either.add_argument("--release", action="store_true", help="let apply go on from here")
+    group.add_argument(
+        "--release",
+        action="store_true",
+        help="Stop holding the venv; the next apply updates it",
+    )
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
 
-def _rollback(arguments: Namespace, compose: BuildRegistry) -> int:
+def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
-    one = named(arguments, compose)
-    store = store_of(one.spec.path)
-    find = partial(lock_of, store, one.spec.path)
-    with progress.task(one.address), hold_lock(find, arguments.lock_timeout, progress.step):
+    venv = select_venv(arguments, build_registry)
+    with locked_store(venv, arguments) as store:
         live = live_id(store)
         if arguments.release:
             changed, target = hold.release(store), live
         else:
-            changed, target = True, _target(arguments, store)
-            _go_back(store, target, one.spec)
-    if arguments.json:
-        said = {"address": one.address, "from": live, "generation": target, "changed": changed}
-        sys.stdout.write(to_json({**said, "held": not arguments.release}))
-    elif arguments.release:
-        words = "released" if changed else "was not held"
-        print_result([f"{one.address} {words}; the next apply does what is declared"])
+            changed, target = True, _select_target(store, arguments.to)
+            _switch_back(store, target, venv.spec)
+    document = {
+        "address": venv.address,
+        "from": live,
+        "generation": target,
+        "changed": changed,
+        "held": not arguments.release,
+    }
+    if arguments.release:
+        released = "no longer held" if changed else "wasn't held"
+        lines = [f"{venv.address}: {released}; the next apply updates it"]
     else:
-        print_result(
-            (
-                f"{one.address} is back at {target}, from {live or 'what was there'}",
-                "  it is held there until its declaration changes, or until",
-                f"  converge rollback {arguments.files[0]} {one.name} --release",
-            )
-        )
+        lines = [
+            f"{venv.address}: switched to {target}" + (f" from {live}" if live else ""),
+            "  It is held until its declaration changes. To resume updates, run:",
+            f"    converge rollback {arguments.files[0]} {venv.name} --release",
+        ]
+    print_result(document, lines, arguments)
     return 0
 
 
-def _go_back(store: Store, target: str, spec: Venv) -> None:
-    """Hold, then switch: should we be killed between, what is held but not live is nothing."""
-    against = hold.spec_digest(spec)
-    held = hold.read(store)
-    if observe(spec).live == FOREIGN and not (held and held.generation == FOREIGN):
+def _switch_back(store: Store, target: str, spec: Venv) -> None:
+    """Hold the venv at a generation or an adopted backup, and publish it.
+
+    INVARIANT: hold first, then switch. If the process is killed in between, another intact
+    generation is live, and such a hold has no effect.
+
+    Args:
+        store: The store of the venv. Its lock must be held.
+        target: The ID of a generation, or the name of an adopted backup.
+        spec: The spec of the venv. The hold ends when it changes.
+
+    Raises:
+        ConvergeError: The target is damaged, or the path contains a directory that converge
+            didn't create. Nothing was changed.
+        OSError: The disk is full, even after the caches in the store are deleted.
+
+    """
+    current = hold.read(store)
+    if observe(spec).live == FOREIGN and not (current and current.generation == FOREIGN):
         raise ConvergeError(
-            f"`{store.published}` holds something that converge did not make; nothing was done",
-            hint="move it away first",
+            f"`{store.published}` exists and wasn't created by converge",
+            hint="nothing was changed; move it, then run the command again",
         )
-    kept = target in list_adopted(store)
-    to = None if kept else _checked(store, target, spec)
-    wanted = hold.Hold(FOREIGN if kept else target, against)
+    is_backup = target in list_adopted(store)
+    destination = target if is_backup else _load_intact(store, target, spec)
+    new_hold = hold.Hold(FOREIGN if is_backup else target, hold.spec_digest(spec))
     try:
-        _switch(store, wanted, to or target)
+        _publish_held(store, new_hold, destination)
     except OSError as error:
-        # A flush that was refused names no file: what it lost is not there by asking again.
+        # A failed sync has no file name. Another attempt can't restore the lost writes.
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is None:
             raise
-        # Two symlinks take an inode each, and one to a long name a block.
+        # Each of the two symlinks takes an inode, and with a long target also a block.
         free_caches(store, target)
-        _switch(store, wanted, to or target)
+        _publish_held(store, new_hold, destination)
 
 
-def _switch(store: Store, wanted: Hold, target: Generation | str) -> None:
-    hold.set_hold(store, wanted)
-    if isinstance(target, str):
-        restore_adopted(store, target)
+def _publish_held(store: Store, new_hold: Hold, destination: Generation | str) -> None:
+    hold.set_hold(store, new_hold)
+    if isinstance(destination, str):
+        restore_adopted(store, destination)
     else:
-        publish(store, target)
+        publish(store, destination)
 
 
-def _target(arguments: Namespace, store: Store) -> str:
-    if arguments.to is not None:
-        return _asked_for(arguments.to, store)
-    behind = previous.rollback_candidates(store)
-    for one in behind:
-        if not is_quarantined(store, one):
-            return one
-    kept = list_adopted(store)
-    if len(kept) == 1 and not behind:
-        return kept[0]
+def _select_target(store: Store, prefix: str | None) -> str:
+    """Return the generation or the adopted backup to switch to.
+
+    Without a prefix, this is the most likely candidate that isn't quarantined, or if no
+    generation is left, the only backup.
+
+    Args:
+        store: The store of the venv.
+        prefix: The argument of `--to`, if any.
+
+    Raises:
+        UsageError: Nothing matches the prefix, or several entries do.
+        ConvergeError: There is no previous generation.
+
+    """
+    backups = list_adopted(store)
+    if prefix is not None:
+        hint = _describe_choices(store) or "no other generation exists"
+        return match_prefix(prefix, [*backups, *list_generations(store)], hint=hint)
+    candidates = previous.rollback_candidates(store)
+    for generation in candidates:
+        if not is_quarantined(store, generation):
+            return generation
+    if len(backups) == 1 and not candidates:
+        return backups[0]
     raise ConvergeError(
-        "there is no former generation to go back to",
-        hint=_choice(store) or "`keep` in the declaration says how many are kept",
+        "no previous generation to switch to",
+        hint=_describe_choices(store) or "`keep` in the declaration sets how many are kept",
     )
 
 
-def _asked_for(beginning: str, store: Store) -> str:
-    every = [*list_adopted(store), *list_generations(store)]
-    hint = _choice(store) or "there is none but the live one"
-    return one_of(beginning, every, told=f"--to {beginning}", hint=hint)
+def _describe_choices(store: Store, rejected: str = "") -> str:
+    """Return a hint that lists the arguments of `--to`. Empty if only the live one is left.
+
+    Args:
+        store: The store of the venv.
+        rejected: A generation that can't be selected.
+
+    """
+    entries = [*list_adopted(store), *list_generations(store)]
+    choices = [name for name in entries if name not in (live_id(store), rejected)]
+    return f"`--to` accepts a prefix of {' or '.join(choices)}" if choices else ""
 
 
-def _choice(store: Store, tried: str = "") -> str:
-    """Say what `--to` can name; empty where there is nothing but what is live, or was tried."""
-    there = [*list_adopted(store), *list_generations(store)]
-    names = [one for one in there if one not in (live_id(store), tried)]
-    return f"`--to` takes the beginning of {' or '.join(names)}" if names else ""
+def _load_intact(store: Store, target: str, spec: Venv) -> Generation:
+    """Load a generation, and compare its files with the manifest.
 
+    Args:
+        store: The store of the venv.
+        target: The ID of the generation.
+        spec: The spec of the venv, which sets the ignored paths.
 
-def _checked(store: Store, target: str, spec: Venv) -> Generation:
+    Returns:
+        The generation.
+
+    Raises:
+        ConvergeError: The generation is damaged, or its interpreter has changed.
+
+    """
     generation = load_generation(store, target)
-    condition = generation.receipt.python.condition() if generation else ""
-    if generation and not condition and is_intact(store, generation.receipt, spec.ignore):
+    interpreter_drift = generation.receipt.python.condition() if generation else ""
+    if generation and not interpreter_drift and is_intact(store, generation.receipt, spec.ignore):
         return generation
-    told = "`converge verify --all` says what is wrong"
-    what = "is damaged"
-    if condition:
-        what, told = f"has lost its interpreter, which is {condition}", ""
-    raise ConvergeError(
-        f"generation {target} {what}; nothing was done",
-        hint="; ".join(filter(None, (told, _choice(store, target)))) or None,
-    )
+    if interpreter_drift:
+        message = f"the interpreter of generation {target} has drifted: {interpreter_drift}"
+    else:
+        message = f"damaged generation: {target}"
+    raise ConvergeError(message, hint="; ".join(_rejection_hints(store, target, interpreter_drift)))
+
+
+def _rejection_hints(store: Store, target: str, interpreter_drift: str) -> Iterator[str]:
+    """Explain what the user can do about a generation that can't be published.
+
+    Args:
+        store: The store of the venv.
+        target: The ID of the generation.
+        interpreter_drift: The drift of its interpreter. Without it, the files are damaged.
+
+    Yields:
+        The parts of the hint.
+
+    """
+    yield "nothing was changed"
+    if not interpreter_drift:
+        yield "`converge verify --all` lists the damage"
+    choices = _describe_choices(store, target)
+    if choices:
+        yield choices
 
 
 COMMAND = Command(
-    "rollback", "make a former generation the live one", _options, _rollback, group="Generations"
+    "rollback",
+    "Switch back to a previous generation",
+    _options,
+    _rollback,
+    group="Generations",
+    description="""\
+Works offline and on a full disk. The venv is then held: `converge apply` doesn't update it
+until its declaration changes or you pass `--release`.""",
+    examples=(
+        "converge rollback site.toml web",
+        "converge rollback site.toml web --to 000004",
+        "converge rollback site.toml web --release",
+    ),
 )

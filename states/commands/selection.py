@@ -1,13 +1,14 @@
-"""Which venvs a verb is about: those of a declaration, or some of them by name."""
+"""Select the venvs that a command acts on, and a generation by a prefix of its ID."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.declaration.load import load_declaration, read_sources
 from engine.errors import UsageError
 from engine.system import signals
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
@@ -16,55 +17,95 @@ if TYPE_CHECKING:
     from engine.resource import Resource
 
 
-def one_venv(parser: ArgumentParser) -> None:
-    """Which declaration, and which venv of it."""
-    parser.add_argument("files", nargs=1, metavar="FILE", help="TOML file, folder, or -")
-    parser.add_argument("name", metavar="NAME", help="which venv, as in web or venv.web")
+def add_venv_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments FILE and NAME, which select one venv."""
+    parser.add_argument("files", nargs=1, metavar="FILE", help=options.FILE_HELP)
+    parser.add_argument("name", metavar="NAME", help="Venv to act on, such as web or venv.web")
 
 
-def venvs(arguments: Namespace, compose: BuildRegistry) -> list[Resource]:
-    """Return the venvs that the arguments are about, in the order of the declaration.
+def select_venvs(arguments: Namespace, build_registry: BuildRegistry) -> list[Resource]:
+    """Load the declaration, and return the venvs that `--only` selects, in dependency order.
 
-    From then on signals are listened for.
+    From here on, a signal is a request to stop.
+
+    Raises:
+        UsageError: A pattern of `--only` matches no resource.
+        DeclarationError: The declaration is invalid.
+        NoInput: A file doesn't exist.
+
     """
-    where = options.build_settings(arguments)
-    registry = compose(where)
-    order = load_declaration(read_sources(arguments.files, registry), registry, where.cache)
-    signals.install_handlers()  # not before: whoever waits for its input can just be ended
-    return present(options.select_resources(order, getattr(arguments, "only", [])))
+    settings = options.build_settings(arguments)
+    registry = build_registry(settings)
+    sources = read_sources(arguments.files, registry)
+    resources = load_declaration(sources, registry, settings.cache)
+    # Not earlier: a signal must end a process that waits for its standard input.
+    signals.install_handlers()
+    return present_venvs(options.select_resources(resources, getattr(arguments, "only", [])))
 
 
-def named(arguments: Namespace, compose: BuildRegistry) -> Resource:
-    """Return the one venv that the argument `name` names, with or without its kind."""
-    return chosen(venvs(arguments, compose), arguments.name)
+def select_venv(arguments: Namespace, build_registry: BuildRegistry) -> Resource:
+    """Load the declaration, and return the venv that the argument NAME selects.
+
+    Raises:
+        UsageError: No venv has that name.
+        DeclarationError: The declaration is invalid.
+        NoInput: A file doesn't exist.
+
+    """
+    return find_venv(select_venvs(arguments, build_registry), arguments.name)
 
 
-def chosen(order: Sequence[Resource], name: str) -> Resource:
-    """Return the venv of this name, with or without its kind; raises `UsageError`."""
-    found = present(order)
-    for one in found:
-        if name in (one.name, one.address):
-            return one
+def find_venv(resources: Sequence[Resource], name: str) -> Resource:
+    """Return the venv with this name or address.
+
+    Raises:
+        UsageError: No venv has that name, or it is declared absent.
+
+    """
+    venvs = present_venvs(resources)
+    for venv in venvs:
+        if name in (venv.name, venv.address):
+            return venv
     from engine.declaration.validate import suggest
 
-    names = [one.name for one in found]
+    names = [venv.name for venv in venvs]
     raise UsageError(
-        f"`{name}` is no declared venv",
-        hint=suggest(name, names) or f"declared are {', '.join(names) or 'none'}",
+        f"no declared venv has this name: `{name}`",
+        hint=suggest(name, names) or f"declared venvs: {', '.join(names) or 'none'}",
     )
 
 
-def present(order: Sequence[Resource]) -> list[Resource]:
-    """Return those resources that are venvs, and are to be there."""
-    return [one for one in order if one.kind == "venv" and one.spec.state == "present"]
+def present_venvs(resources: Sequence[Resource]) -> list[Resource]:
+    """Return the venvs among the resources, without those declared absent."""
+    return [
+        resource
+        for resource in resources
+        if resource.kind == "venv" and resource.spec.state == "present"
+    ]
 
 
-def one_of(beginning: str, names: Sequence[str], *, told: str, hint: str) -> str:
-    """Return the one generation, or adopted folder, whose name begins so; raises `UsageError`."""
-    # An empty one is the variable of a script that nobody set.
-    matching = [one for one in names if beginning and one.startswith(beginning)]
-    if len(matching) == 1:
-        return matching[0]
-    raise UsageError(
-        f"`{told}` names {'no' if not matching else 'more than one'} generation", hint=hint
-    )
+def match_prefix(prefix: str, names: Sequence[str], *, hint: str) -> str:
+    """Expand a prefix to the only name that begins with it.
+
+    Args:
+        prefix: The argument of the user. An empty one matches nothing: in a script, it comes
+            from a variable that isn't set.
+        names: IDs of generations, and names of adopted backups.
+        hint: The hint of the error if nothing matches.
+
+    Returns:
+        The name.
+
+    Raises:
+        UsageError: No name matches, or several do.
+
+    """
+    matches = [name for name in names if prefix and name.startswith(prefix)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(
+            f"ambiguous generation ID: `{prefix}`",
+            hint=f"use a longer prefix; it matches {', '.join(matches)}",
+        )
+    raise UsageError(f"no generation ID begins with `{prefix}`", hint=hint)

@@ -1,13 +1,18 @@
-"""`converge status`: one line a venv, read-only."""
+"""`converge status`: print a summary of each venv. Reads only."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
+from engine.cli.session import setup_progress
+from engine.declaration.validate import key_of
 from engine.frozen import fields
 from engine.redaction import redact_all
-from states.commands.per_venv import format_results, run_per_venv
-from states.commands.selection import venvs
+from states.commands.per_venv import print_results, run_per_venv
+from states.commands.selection import select_venvs
 from states.system import timestamps
 from states.venv.generations import in_use, verify_log
 from states.venv.generations.gc import is_pinned
@@ -19,7 +24,6 @@ from states.venv.resolve.selection import (
     matches_settings,
 )
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
@@ -28,7 +32,12 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
     from states.venv.integrity.receipt import Receipt
+    from states.venv.layout import Store
+    from states.venv.observe import Observation
     from states.venv.spec import Venv
+
+_DRIFT_ATTRIBUTES = ("file.", "unfinished.", "relocated")
+"""Prefixes of the observed attributes that each mean drift. Apply removes all of them."""
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -36,99 +45,140 @@ def _options(parser: ArgumentParser) -> None:
     options.add_output_options(parser)
 
 
-def _status(arguments: Namespace, compose: BuildRegistry) -> int:
-    where = options.build_settings(arguments)
-    rows, failed = run_per_venv(venvs(arguments, compose), lambda one: _row(one, where.state))
+def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    setup_progress(arguments)
+    progress.start()
+    state_dir = options.build_settings(arguments).state
+    venvs = select_venvs(arguments, build_registry)
+
+    def describe(venv: Resource) -> dict[str, Any]:
+        with progress.task(venv.address):
+            return _row(venv, state_dir)
+
+    rows, errors = run_per_venv(venvs, describe)
     width = max(map(len, rows), default=0)
-    lines = [line for row in rows.values() for line in _lines(row, width)]
-    return format_results({"venvs": list(rows.values())}, lines, failed, arguments)
-
-
-def _row(resource: Resource, state: str) -> dict[str, Any]:
-    view = observe(resource.spec)
-    receipt = view.receipt
-    live = live_id(view.store)
-    drift = [
-        f"{name} {value}"
-        for name, value in (view.state or {}).items()
-        if name.startswith(("file.", "unfinished.", "relocated"))
+    lines = [
+        line for row in rows.values() for line in format_row(row, width, verbose=arguments.verbose)
     ]
-    # What was rolled back to is as it should be, whatever is declared by now.
-    if view.state is not None and view.state["path"] not in (resource.spec.path, view.held):
-        drift.append(f"path {view.state['path']}")
-    if receipt is not None and receipt.python.condition():
-        drift.append(f"python {receipt.python.condition()}")
-    if receipt is not None and not view.held and not _as_declared(resource.spec, receipt):
-        drift.append("declaration changed since")
-    former = [one for one in list_generations(view.store) if one != live]
-    running = {one: in_use.using_processes(view.store.generation(one)) for one in former}
+    return print_results({"venvs": list(rows.values())}, lines, errors, arguments)
+
+
+def _row(venv: Resource, state_dir: str) -> dict[str, Any]:
+    """Return the status of one venv, in the form that `--json` prints."""
+    observation = observe(venv.spec)
+    store, receipt, state = observation.store, observation.receipt, observation.state
+    live = live_id(store)
     return {
-        "address": resource.address,
-        "path": resource.spec.path,
-        "present": view.state is not None,
+        "address": venv.address,
+        "path": venv.spec.path,
+        "present": state is not None,
         "generation": receipt.generation if receipt else None,
         "created": receipt.created if receipt else None,
         "packages": len(receipt.packages) if receipt else 0,
         "python": receipt.python.version if receipt else None,
-        "verified": verify_log.last_verified(state, receipt.path) if receipt else None,
-        "pinned": bool(live and is_pinned(view.store, live)),
-        "held": bool(view.held),
-        "drift": drift,
-        "observed": None if view.state is None else dict(view.state),
-        "declared": _declared(resource.spec),
-        "old_generations_in_use": {one: pids for one, pids in running.items() if pids},
+        "verified": verify_log.last_verified(state_dir, receipt.path) if receipt else None,
+        "pinned": bool(live and is_pinned(store, live)),
+        "held": bool(observation.held),
+        "drift": list(_drift(venv.spec, observation)),
+        "observed": None if state is None else dict(state),
+        "declared": _declared_keys(venv.spec),
+        "old_generations_in_use": _old_generations_in_use(store, live),
     }
 
 
-def _declared(spec: Venv) -> dict[str, Any]:
-    """Return what the declaration says other than the default, without passwords."""
-    from engine.declaration.validate import key_of
+def _drift(spec: Venv, observation: Observation) -> Iterator[str]:
+    """Yield each difference that can be seen without resolving versions."""
+    state, receipt, held = observation.state or {}, observation.receipt, observation.held
+    for attribute, value in state.items():
+        if attribute.startswith(_DRIFT_ATTRIBUTES):
+            yield f"{attribute} {value}"
+    # A venv that is held at a generation differs from its declaration on purpose.
+    if state and state["path"] not in (spec.path, held):
+        yield f"path {state['path']}"
+    if receipt is None:
+        return
+    interpreter_drift = receipt.python.condition()
+    if interpreter_drift:
+        yield f"python {interpreter_drift}"
+    if not held and not _matches_declaration(spec, receipt):
+        yield "declaration changed since the last apply"
 
-    said = {key_of(name): (getattr(spec, name), field) for name, field in fields(spec).items()}
-    return {
-        key: redact_all(content)
-        for key, (content, field) in said.items()
-        if not field.computed and content != field.default
-    }
 
-
-def _as_declared(spec: Venv, receipt: Receipt) -> bool:
-    declared = spec.python.startswith("interpreter.")
+def _matches_declaration(spec: Venv, receipt: Receipt) -> bool:
     if local_projects_changed(spec, receipt) or not matches_settings(spec, receipt):
         return False
-    return declared or interpreter_matches(spec.python, receipt)
+    # Another resource selects such an interpreter, and this command doesn't observe that one.
+    is_reference = spec.python.startswith("interpreter.")
+    return is_reference or interpreter_matches(spec.python, receipt)
 
 
-def _lines(row: dict[str, Any], width: int) -> Iterator[str]:
-    yield _line(row, width)
+def _declared_keys(spec: Venv) -> dict[str, Any]:
+    """Return the keys of the table whose values aren't the defaults, without passwords."""
+    return {
+        key_of(name): redact_all(getattr(spec, name))
+        for name, field in fields(spec).items()
+        if not field.computed and getattr(spec, name) != field.default
+    }
+
+
+def _old_generations_in_use(store: Store, live: str | None) -> dict[str, list[int]]:
+    """Return the IDs of the processes that run from each generation that isn't live."""
+    processes = {
+        generation: in_use.using_processes(store.generation(generation))
+        for generation in list_generations(store)
+        if generation != live
+    }
+    return {generation: pids for generation, pids in processes.items() if pids}
+
+
+def format_row(row: dict[str, Any], width: int, *, verbose: bool) -> Iterator[str]:
+    """Format the status of one venv.
+
+    Args:
+        row: The status, in the form that `--json` prints.
+        width: The width of the first column.
+        verbose: Whether to list the path and every difference.
+
+    Yields:
+        The lines of text.
+
+    """
+    yield f"{row['address']:{width}}  {'  '.join(_columns(row))}"
+    indent = " " * (width + 2)
     for generation, pids in row["old_generations_in_use"].items():
-        listed = ", ".join(str(pid) for pid in pids)
-        yield f"{'':{width}}  still running from {generation}: pid {listed}"
+        yield f"{indent}{generation} is still used by PID {', '.join(map(str, pids))}"
+    if verbose:
+        yield f"{indent}path {row['path']}"
+        yield from (f"{indent}drift: {difference}" for difference in row["drift"])
 
 
-def _line(row: dict[str, Any], width: int) -> str:
-    head = f"{row['address']:{width}}"
+def _columns(row: dict[str, Any]) -> Iterator[str]:
     if not row["present"]:
-        return f"{head}  not there yet"
-    marks = "".join(f"  {mark}" for mark in ("pinned", "held") if row[mark])
+        yield "doesn't exist yet"
+        return
     if row["generation"] is None:
-        return f"{head}  {'; '.join(row['drift']) or 'not made by converge'}{marks}"
-    checked = f"verified {_ago(row['verified'])}" if row["verified"] else "not verified since"
-    drift = f"DRIFT: {_summed(row['drift'])}" if row["drift"] else "intact"
-    packages = "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
-    return (
-        f"{head}  {row['generation']}  made {_ago(row['created'])}  Python {row['python']}  "
-        f"{packages}  {checked}  {drift}{marks}"
-    )
+        yield "; ".join(row["drift"]) or "not created by converge"
+    else:
+        yield row["generation"]
+        yield f"built {format_age(row['created'])}"
+        yield f"Python {row['python']}"
+        yield "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
+        yield f"verified {format_age(row['verified'])}" if row["verified"] else "never verified"
+        yield summarize_drift(row["drift"])
+    yield from (mark for mark in ("pinned", "held") if row[mark])
 
 
-def _summed(drift: list[str]) -> str:
-    return drift[0] + (f" and {len(drift) - 1} more" if len(drift) > 1 else "")
+def summarize_drift(drift: list[str]) -> str:
+    """Return the first difference and the number of the others."""
+    if not drift:
+        return "no drift"
+    others = f" and {len(drift) - 1} more" if len(drift) > 1 else ""
+    return f"drift: {drift[0]}{others}"
 
 
-def _ago(noted: str) -> str:
-    """Return how long ago a moment was, for people."""
-    seconds = int(timestamps.seconds_since(noted))
+def format_age(timestamp: str) -> str:
+    """Return the time since a timestamp in its largest unit, such as `2 days ago`."""
+    seconds = int(timestamps.seconds_since(timestamp))
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if abs(seconds) >= size:
             count = seconds // size
@@ -138,8 +188,12 @@ def _ago(noted: str) -> str:
 
 COMMAND = Command(
     "status",
-    "one line a venv: generation, age, packages, drift",
+    "Show a one-line summary of each venv",
     _options,
     _status,
     group="Inspection",
+    description="""\
+Reads the disk, and queries no index. Drift doesn't change the exit code. To test for drift,
+use `converge check`. With `--verbose`, lists every difference.""",
+    examples=("converge status /etc/converge", "converge status site.toml --only venv.web -v"),
 )

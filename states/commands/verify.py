@@ -1,23 +1,23 @@
-"""`converge verify`: every byte against the seal, and the seal against the wheels' RECORDs."""
+"""`converge verify`: compare every byte with the manifest, and the manifest with the RECORDs."""
 
 from __future__ import annotations
 
 import os
-import sys
+from typing import TYPE_CHECKING
 
+from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
+from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, Interrupted, summarize
-from engine.output.report import to_json
-from states.commands.per_venv import print_result, report_error, run_per_venv
-from states.commands.selection import venvs
+from states.commands.per_venv import print_errors, print_result, run_per_venv
+from states.commands.selection import select_venvs
 from states.venv.generations import verify_log
 from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify import verify
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
@@ -32,64 +32,62 @@ if TYPE_CHECKING:
 def _options(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     options.add_output_options(parser)
-    parser.add_argument("--all", action="store_true", help="former generations too")
+    parser.add_argument("--all", action="store_true", help="Also verify previous generations")
     options.add_jobs_option(parser, "files")
 
 
-def _verify(arguments: Namespace, compose: BuildRegistry) -> int:
-    where = options.build_settings(arguments)
-    order = venvs(arguments, compose)
-    done, failed = run_per_venv(order, lambda one: _reports(one, arguments, where.state))
-    report_error(failed.values(), arguments)
-    reports = [report for each in done.values() for report in each]
-    unread = [
-        _no_report(one, failed[one.address].message) for one in order if one.address in failed
+def _verify(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    setup_progress(arguments)
+    progress.start()
+    state_dir = options.build_settings(arguments).state
+    venvs = select_venvs(arguments, build_registry)
+
+    def verify_task(venv: Resource) -> list[dict[str, Any]]:
+        with progress.task(venv.address):
+            return _verify_venv(venv, arguments, state_dir)
+
+    outcomes, errors = run_per_venv(venvs, verify_task)
+    reports = [report for venv_reports in outcomes.values() for report in venv_reports]
+    failures = [
+        _failure(venv, errors[venv.address].message) for venv in venvs if venv.address in errors
     ]
-    ended = _exit([*reports, *unread], list(failed.values()))
-    if arguments.json:
-        sys.stdout.write(to_json({"generations": [*reports, *unread], "exit": ended}))
-    else:
-        print_result(line for report in reports for line in _lines(report))
-    return ended["code"]
+    print_errors(errors.values(), arguments)
+    exit_report = summarize_reports([*reports, *failures], list(errors.values()))
+    print_result(
+        {"generations": [*reports, *failures], "exit": exit_report},
+        # The errors were already printed.
+        [line for report in reports for line in format_report(report, verbose=arguments.verbose)],
+        arguments,
+    )
+    return exit_report["code"]
 
 
-def _exit(reports: list[dict[str, Any]], failed: list[ConvergeError]) -> ExitReport:
-    code, name, retryable = summarize(failed)
-    wrong = len([report for report in reports if report["error"]])
-    if name != Interrupted.name and wrong:
-        # What a generation has wrong is no failure of ours, and stays.
-        code, name, retryable = 1, ConvergeError.name, retryable and wrong == len(failed)
-    elif name != Interrupted.name and any(report["damage"] for report in reports):
-        code, name = 2, "drift"
-    return {"code": code, "class": name, "retryable": retryable}
+def _verify_venv(venv: Resource, arguments: Namespace, state_dir: str) -> list[dict[str, Any]]:
+    """Verify the generations of one venv, and record the time of each success.
 
+    Args:
+        venv: The venv.
+        arguments: The parsed arguments.
+        state_dir: The directory of the records.
 
-def _lines(report: dict[str, Any]) -> Iterator[str]:
-    name = f"{report['address']} {report['generation'] or ''}".rstrip()
-    if report["error"]:
-        yield f"✗ {name}: {report['error']}"
-    elif report["damage"]:
-        yield f"! {name}: {len(report['damage'])} of {report['files']} differ"
-        for item in report["damage"]:
-            yield f"  {item['flags']}  {item['path']}"
-    else:
-        yield f"  {name}: {report['files']} files as sealed"
+    Returns:
+        A report for each generation, and one for the venv if no generation is live.
 
-
-def _reports(one: Resource, arguments: Namespace, state: str) -> list[dict[str, Any]]:
-    store = store_of(one.spec.path)
-    reports = list(verify(one, store, arguments.jobs, every=arguments.all))
+    """
+    store = store_of(venv.spec.path)
+    reports = list(verify(venv, store, arguments.jobs, every=arguments.all))
     for report in reports:
         if not report["damage"] and not report["error"]:
-            verify_log.record(state, store.generation(str(report["generation"])))
-    error = _not_live(store)
-    return [*reports, _no_report(one, error)] if error else reports
+            verify_log.record(state_dir, store.generation(str(report["generation"])))
+    error = _live_generation_error(store)
+    return [*reports, _failure(venv, error)] if error else reports
 
 
-def _no_report(one: Resource, error: str) -> dict[str, Any]:
+def _failure(venv: Resource, error: str) -> dict[str, Any]:
+    """Return the report of a venv without a generation that could be verified."""
     return {
-        "address": one.address,
-        "path": one.spec.path,
+        "address": venv.address,
+        "path": venv.spec.path,
         "generation": None,
         "files": 0,
         "damage": [],
@@ -97,24 +95,72 @@ def _no_report(one: Resource, error: str) -> dict[str, Any]:
     }
 
 
-def _not_live(store: Store) -> str:
-    """Say why there is no live generation to verify; empty if there is one."""
-    live, made = live_id(store), list_generations(store)
-    if live and live not in made and os.path.isdir(store.generation(live)):
-        return f"generation {live} has lost its receipt: `converge apply` replaces it"
-    if not made and published_state(store)[0] == FOREIGN:
-        return f"`{store.published}` was not made by converge: there is no seal to verify it by"
-    if not made:
-        return "there is nothing to verify: it was not made yet"
-    if live not in made:
-        return f"`{store.published}` does not lead to a generation: `converge plan` says more"
+def _live_generation_error(store: Store) -> str:
+    """Return the reason why no live generation can be verified, or an empty string."""
+    live, generations = live_id(store), list_generations(store)
+    if live and live not in generations and os.path.isdir(store.generation(live)):
+        return f"generation {live} has no receipt; `converge apply` replaces it"
+    if not generations and published_state(store)[0] == FOREIGN:
+        return f"`{store.published}` wasn't created by converge, so it has no manifest"
+    if not generations:
+        return "nothing to verify: the venv doesn't exist yet"
+    if live not in generations:
+        return f"`{store.published}` doesn't point to a generation; see `converge plan`"
     return ""
+
+
+def summarize_reports(reports: list[dict[str, Any]], errors: list[ConvergeError]) -> ExitReport:
+    """Return the exit code: 2 for damage, 1 for any error, 128 + signal if interrupted.
+
+    Args:
+        reports: The reports of generations, and of venvs that couldn't be verified.
+        errors: The errors among them that ended the work on a venv.
+
+    """
+    code, name, retryable = summarize(errors)
+    failed = len([report for report in reports if report["error"]])
+    if name != Interrupted.name and failed:
+        # Some reports have an error that no retry fixes, such as a missing receipt.
+        code, name, retryable = 1, ConvergeError.name, retryable and failed == len(errors)
+    elif name != Interrupted.name and any(report["damage"] for report in reports):
+        code, name = 2, "drift"
+    return {"code": code, "class": name, "retryable": retryable}
+
+
+def format_report(report: dict[str, Any], *, verbose: bool) -> Iterator[str]:
+    """Yield the lines of text for one generation.
+
+    Args:
+        report: The report, in the form that `--json` prints.
+        verbose: Whether to show the path of the generation.
+
+    """
+    title = f"{report['address']} {report['generation'] or ''}".rstrip()
+    if verbose:
+        title += f"  {report['path']}"
+    if report["error"]:
+        yield f"✗ {title}: {report['error']}"
+    elif report["damage"]:
+        yield f"! {title}: {len(report['damage'])} of {report['files']} files differ"
+        for difference in report["damage"]:
+            yield f"  {difference['flags']}  {difference['path']}"
+    else:
+        yield f"  {title}: {report['files']} files OK"
 
 
 COMMAND = Command(
     "verify",
-    "hash every file against its seal: 0 whole, 2 damage, 1 error",
+    "Compare the content of every file with the manifest",
     _options,
     _verify,
     group="Inspection",
+    description="""\
+Hashes the files of the live generation, and compares the manifest with the RECORD files of
+the wheels. Reports each difference with the letters of `rpm -V`.""",
+    examples=("converge verify site.toml", "converge verify site.toml --only venv.web --all"),
+    exit_codes=(
+        ("0", "no damage"),
+        ("1", "a venv can't be verified"),
+        ("2", "damage"),
+    ),
 )

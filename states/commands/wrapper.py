@@ -1,15 +1,15 @@
-"""`converge wrapper`: the module for a configuration-management tool, of this version."""
+"""`converge wrapper`: write the module for a configuration-management tool."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import __version__
 from engine.cli.command import Command
 from states.wrappers import PLACES, write
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("tool", choices=sorted(PLACES), help="for which tool")
-    parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="where to write it")
+    parser.add_argument("tool", choices=sorted(PLACES), help="Configuration-management tool")
+    parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="Output directory")
 
 
-def _wrapper(arguments: Namespace, compose: BuildRegistry) -> int:
+def _wrapper(arguments: Namespace, build_registry: BuildRegistry) -> int:
     for path in write(arguments.tool, arguments.to, __version__):
         sys.stdout.write(f"{path}\n")
     return 0
 
 
 COMMAND = Command(
-    "wrapper", "write the module for Ansible, Salt, pyinfra or DSC", _options, _wrapper
+    "wrapper",
+    "Write the Ansible, Salt, pyinfra, or DSC module",
+    _options,
+    _wrapper,
+    description="Writes the module of this version. Replaces files that an earlier call wrote.",
+    examples=("converge wrapper ansible --to collections",),
 )

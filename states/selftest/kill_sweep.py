@@ -1,134 +1,155 @@
-"""An update that is killed all over its course: what `converge selftest` tries a file system by."""
+"""Kill an update at many points, and test whether the next run repairs it."""
 
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
 import zipfile
+from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_KILLED = 137
-_KILLER = """
+_KILLED_STATUS = 137
+"""128 + SIGKILL, as a shell reports it."""
+_PROGRAM = """
 import os, sys
 sys.path[:0] = {path!r}
-seen = 0
+count = 0
 EVENTS = {{"os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.chmod", "os.link"}}
-def strike(event, arguments):
-    global seen
-    writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
-    if (event in EVENTS or writing) and {folder!r} in str(arguments[0]):
-        seen += 1
-        if seen == {point}:
+def kill(event, arguments):
+    global count
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
+    if (event in EVENTS or writes) and {directory!r} in str(arguments[0]):
+        count += 1
+        if count == {kill_point}:
             os._exit(137)
-sys.addaudithook(strike)
+sys.addaudithook(kill)
 from states.__main__ import main
 code = main()
-if seen:
-    with open({tally!r}, "w") as file:
-        file.write(str(seen))
+if count:
+    with open({count_file!r}, "w") as file:
+        file.write(str(count))
 sys.exit(code)
 """
-"""A run that dies before its n-th change below a folder, or counts them all."""
+"""A run that exits before its n-th change below a directory, or counts its changes."""
 
 _OLD, _NEW = "1", "2"
 
 
-def sweep_kills(folder: Path, points: int, tell: Callable[[int, int], None]) -> Iterator[str]:
-    """Kill an update at points spread over all of its changes; yield what went wrong after each.
+def sweep_kills(scratch: Path, kills: int, on_kill: Callable[[int, int], None]) -> Iterator[str]:
+    """Kill an update at points spread evenly over its changes, and test the recovery.
 
-    Empty where nothing did: what is published works right away, whichever version it is, the
-    next plain run ends well, and the one after it finds nothing to do. A run that fails though
-    nobody kills it is the only thing yielded.
+    After each kill, the published venv must work, in either version. The next run must succeed,
+    and the run after it must change nothing.
+
+    Args:
+        scratch: An existing directory, for one site per kill.
+        kills: Maximum number of kills.
+        on_kill: Called before each kill with its number, from 1, and the total.
+
+    Yields:
+        The failure after each kill, or an empty string. If an update fails without a kill, only
+        that failure.
+
     """
-    undisturbed = _Site(folder / "undisturbed")
-    trouble = undisturbed.begin() or undisturbed.settle()
-    if trouble:
-        yield f"not killed at all: {trouble}"
+    control = _Site(scratch / "control")
+    failure = control.prepare() or control.converge()
+    if failure:
+        yield f"failed without a kill: {failure}"
         return
-    total = int(undisturbed.tally.read_text())
-    chosen = sample_evenly(points, total)
-    for done, point in enumerate(chosen, 1):
-        tell(done, len(chosen))
-        site = _Site(folder / f"point-{point}")
-        trouble = site.begin()
-        if not trouble and site.run(point).returncode != _KILLED:
-            continue  # it took fewer steps this time
-        trouble = trouble or site.broken(_OLD, _NEW) or site.settle()
-        yield f"killed before change {point} of {total}: {trouble}" if trouble else ""
+    total = int(control.count_file.read_text())
+    kill_points = sample_evenly(kills, total)
+    for number, kill_point in enumerate(kill_points, 1):
+        on_kill(number, len(kill_points))
+        site = _Site(scratch / f"kill-{kill_point}")
+        failure = site.prepare()
+        if not failure and site.apply(kill_point).returncode != _KILLED_STATUS:
+            continue  # This run made fewer changes than the control.
+        failure = failure or site.use_venv(_OLD, _NEW) or site.converge()
+        yield f"killed before change {kill_point} of {total}: {failure}" if failure else ""
 
 
-def sample_evenly(points: int, total: int) -> list[int]:
-    """Choose so many of the numbers from 1 to the total, evenly, or all; the last one always."""
-    count = min(points, total)
+def sample_evenly(count: int, total: int) -> list[int]:
+    """Return evenly spread numbers from 1 to the total, always with the last one.
+
+    If the count isn't less than the total, return all numbers.
+    """
+    count = min(count, total)
     return sorted(total - index * (total - 1) // max(1, count - 1) for index in range(count))
 
 
 @frozen
 class _Site:
-    """A venv of one package, in a folder with everything that belongs to it."""
+    """A venv with one package, in a directory with its own cache and state."""
 
-    folder: Path
+    directory: Path
 
     @property
-    def tally(self) -> Path:
-        """The file in which a run that was not killed leaves the number of its changes, if any."""
-        return self.folder / "tally"
+    def count_file(self) -> Path:
+        """The file in which a run that isn't killed writes the number of its changes, if any."""
+        return self.directory / "count"
 
-    def begin(self) -> str:
-        """Bring the old version about and declare the new one; return what went wrong."""
-        self.folder.mkdir()
+    def prepare(self) -> str:
+        """Apply the old version, and declare the new one. Return the failure, if any."""
+        self.directory.mkdir()
         for version in (_OLD, _NEW):
-            _make_wheel(self.folder, version)
+            _write_wheel(self.directory, version)
         self._declare(_OLD)
-        made = self.run()
+        completed = self.apply()
         self._declare(_NEW)
-        return _failure(made)
+        return _failure(completed)
 
-    def settle(self) -> str:
-        """Run until there is nothing to do; return what went wrong."""
-        trouble = _failure(self.run()) or self.broken(_NEW)
-        if trouble:
-            return f"the next run: {trouble}"
-        again = self.run()
-        if "no changes" not in again.stdout:
-            return f"the run after the next: {_failure(again) or 'it still changed something'}"
-        return ""
+    def converge(self) -> str:
+        """Run until nothing changes. Return the failure, if any."""
+        failure = _failure(self.apply()) or self.use_venv(_NEW)
+        if failure:
+            return f"the next run: {failure}"
+        second = self.apply()
+        failure = _failure(second)
+        if not failure and json.loads(second.stdout)["changed"]:
+            failure = "it changed something again"
+        return f"the run after the next: {failure}" if failure else ""
 
-    def broken(self, *versions: str) -> str:
-        """Use what is published, as a service would; return what is wrong with it."""
+    def use_venv(self, *versions: str) -> str:
+        """Import the package from the published venv, as a service would.
+
+        Return the failure, if it isn't one of these versions.
+        """
         program = "import probe; print(probe.VERSION)"
-        argv = [str(self.folder / "venvs" / "selftest" / "bin" / "python"), "-I", "-c", program]
+        argv = [str(self.directory / "venvs" / "selftest" / "bin" / "python"), "-I", "-c", program]
         try:
-            used = subprocess.run(argv, capture_output=True, text=True, check=False)
+            completed = subprocess.run(argv, capture_output=True, text=True, check=False)
         except OSError as error:
-            return f"what is published cannot be used: {error.strerror}"
-        said = used.stdout.strip() or used.stderr.strip()
-        return "" if said in versions else f"what is published does not work: {said}"
+            return f"the published venv can't be used: {error.strerror}"
+        output = completed.stdout.strip() or completed.stderr.strip()
+        return "" if output in versions else f"the published venv doesn't work: {output}"
 
-    def run(self, point: int = 0) -> subprocess.CompletedProcess[str]:
-        """Apply, dying before the given change; 0 for none."""
-        program = _KILLER.format(
-            path=sys.path, point=point, folder=str(self.folder / "venvs"), tally=str(self.tally)
+    def apply(self, kill_point: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `converge apply`, killed before the change with this number. 0 means no kill."""
+        program = _PROGRAM.format(
+            path=sys.path,
+            kill_point=kill_point,
+            directory=str(self.directory / "venvs"),
+            count_file=str(self.count_file),
         )
         env = {
             **os.environ,
-            "CONVERGE_CACHE_DIR": str(self.folder / "cache"),
-            "CONVERGE_STATE_DIR": str(self.folder / "state"),
+            "CONVERGE_CACHE_DIR": str(self.directory / "cache"),
+            "CONVERGE_STATE_DIR": str(self.directory / "state"),
         }
-        argv = [sys.executable, "-c", program, "apply", str(self._file), "--quiet"]
+        argv = [sys.executable, "-c", program, "apply", str(self._file), "--quiet", "--json"]
         return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
 
     @property
     def _file(self) -> Path:
-        return self.folder / "selftest.toml"
+        return self.directory / "selftest.toml"
 
     def _declare(self, version: str) -> None:
         python = os.path.realpath(sys.executable)
@@ -138,28 +159,42 @@ class _Site:
         )
 
 
-def _failure(done: subprocess.CompletedProcess[str]) -> str:
-    """Return how a run failed, in its own words."""
-    if not done.returncode:
+def _failure(completed: subprocess.CompletedProcess[str]) -> str:
+    """Return the errors of a failed run, or an empty string."""
+    if not completed.returncode:
         return ""
-    return (done.stdout + done.stderr).strip() or f"exit {done.returncode}"
+    return "; ".join(_errors(completed.stdout)) or (
+        completed.stderr.strip() or f"exit code {completed.returncode}"
+    )
 
 
-def _make_wheel(folder: Path, version: str) -> None:
-    """Make the wheel of a package that says its version."""
+def _errors(output: str) -> Iterator[str]:
+    """Yield each error in a JSON report, with its hint."""
+    try:
+        report = json.loads(output)
+    except ValueError:
+        return
+    for source in (report, *report["resources"]):
+        if source["error"]:
+            hint = source["error"]["hint"]
+            yield source["error"]["message"] + (f" (hint: {hint})" if hint else "")
+
+
+def _write_wheel(directory: Path, version: str) -> None:
+    """Write the wheel of a package whose module contains its version."""
     from engine.system.files import sha256
 
-    about = f"probe-{version}.dist-info"
+    dist_info = f"probe-{version}.dist-info"
     members = {
         "probe.py": f"VERSION = {version!r}\n",
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: probe\nVersion: {version}\n",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{dist_info}/METADATA": f"Metadata-Version: 2.1\nName: probe\nVersion: {version}\n",
+        f"{dist_info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     rows = []
-    for name, text in members.items():
-        digest = base64.urlsafe_b64encode(bytes.fromhex(sha256(text.encode())))
-        rows.append(f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n")
-    members[f"{about}/RECORD"] = "".join([*rows, f"{about}/RECORD,,\n"])
-    with zipfile.ZipFile(folder / f"probe-{version}-py3-none-any.whl", "w") as wheel:
-        for name, text in members.items():
-            wheel.writestr(name, text)
+    for name, content in members.items():
+        digest = base64.urlsafe_b64encode(bytes.fromhex(sha256(content.encode())))
+        rows.append(f"{name},sha256={digest.decode().rstrip('=')},{len(content)}\n")
+    members[f"{dist_info}/RECORD"] = "".join([*rows, f"{dist_info}/RECORD,,\n"])
+    with zipfile.ZipFile(directory / f"probe-{version}-py3-none-any.whl", "w") as wheel:
+        for name, content in members.items():
+            wheel.writestr(name, content)

@@ -123,7 +123,7 @@ def test_cwd_and_open_files_keep_a_generation(host_with_wheels: Host, use: str) 
         assert process.stdout.readline() == b"ready\n"
         host_with_wheels.declare(["beta==2.0"], keep=0)
         host_with_wheels.apply_ok()
-        assert f"pid {process.pid}" in host_with_wheels.run("status", "converge.toml").out
+        assert f"PID {process.pid}" in host_with_wheels.run("status", "converge.toml").out
         assert old in host_with_wheels.generations()
         process.kill()
     assert host_with_wheels.run("gc", "converge.toml", "--keep", "0").code == 0
@@ -137,7 +137,7 @@ def test_used_generation_without_receipt_stays(
     old = host.generation
     (old / ".converge/receipt.json").unlink()
 
-    assert host.run("gc", "converge.toml", "--keep", "0").out == "nothing to remove\n"
+    assert host.run("gc", "converge.toml", "--keep", "0").out == "nothing to delete\n"
     assert host.generation == old
     upgrade(host, "2.0")
 

@@ -27,16 +27,16 @@ def test_current_schema_is_reused_for_a_second_declaration(host: Host) -> None:
 
     result = host.run("init", "second.toml")
 
-    assert result.out == f"wrote second.toml and {SCHEMA}; next: converge plan second.toml\n"
+    assert result.out == f"wrote second.toml and {SCHEMA}\nNext, run: converge plan second.toml\n"
     assert (host.directory / SCHEMA).read_text() == host.run("schema").out
 
 
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("", 64, "`` names no file"),
-        ("-", 64, "`-` names no file"),
-        ("nested/first.toml", 66, "no such folder: `nested`"),
+        ("", 64, "invalid file name: ``"),
+        ("-", 64, "invalid file name: `-`"),
+        ("nested/first.toml", 66, "directory doesn't exist: `nested`"),
     ],
 )
 def test_init_with_invalid_path_fails_and_writes_nothing(

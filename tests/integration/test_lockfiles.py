@@ -174,8 +174,11 @@ def test_lock_checks_the_directory_before_resolving(host_with_wheels: Host) -> N
     refused = host_with_wheels.run("lock", "converge.toml")
 
     assert refused.code == 1
-    assert f"there is no folder `{host_with_wheels.directory}/locks` for the lock" in refused.err
-    assert "hint: make it" in refused.err
+    assert (
+        f"directory of the lockfile doesn't exist: `{host_with_wheels.directory}/locks`"
+        in refused.err
+    )
+    assert "hint: create it" in refused.err
 
 
 def test_lock_replaces_a_binary_lockfile(host_with_wheels: Host) -> None:

@@ -43,7 +43,7 @@ def test_history_marks_the_current_directory(adopted_host: Host) -> None:
 
     lines = adopted_host.run("history", FILE, "app").out.splitlines()
 
-    assert lines[0] == f"{adopted_host.venv}  another tool's  [live]"
+    assert lines[0] == f"{adopted_host.venv}  not created by converge  [live]"
     assert not any("live" in line for line in lines[1:])
     assert json.loads(adopted_host.run("history", FILE, "app", "--json").out)["live"] == "foreign"
 
@@ -57,7 +57,7 @@ def test_restored_directory_is_held_despite_adopt_key(adopted_host: Host) -> Non
     assert "held at the folder that was adopted" in result.err + result.out
     assert is_restored(adopted_host)
     assert adopted_host.check().code == 0
-    assert adopted_host.run("status", FILE).out.endswith("not made by converge  held\n")
+    assert adopted_host.run("status", FILE).out.endswith("not created by converge  held\n")
 
 
 def test_release_allows_adoption_again(adopted_host: Host) -> None:
@@ -137,7 +137,7 @@ def test_adopt_command_fails_without_an_unmanaged_path(host_with_wheels: Host) -
     for _ in range(2):
         refused = host_with_wheels.run("adopt", FILE, "app")
         assert refused.code == 1
-        assert "nothing of another tool's making" in refused.err
+        assert "nothing to adopt at" in refused.err
         host_with_wheels.apply_ok()
 
 
@@ -149,7 +149,7 @@ def test_rollback_to_an_adopted_backup_by_name(adopted_host: Host) -> None:
     before = adopted_host.run("rollback", FILE, "app")
     restored = adopted_host.run("rollback", FILE, "app", "--to", backup)
 
-    assert "is back at 000001-" in before.out
+    assert "switched to 000001-" in before.out
     assert restored.code == 0, restored.err
     assert is_restored(adopted_host)
 
@@ -189,7 +189,7 @@ def test_rollback_does_not_replace_an_unmanaged_file(host_with_wheels: Host) -> 
     refused = host_with_wheels.run("rollback", FILE, "app", "--to", "000001")
 
     assert refused.code == 1
-    assert "did not make" in refused.err
+    assert "wasn't created by converge" in refused.err
     assert host_with_wheels.venv.read_text() == "original"
 
 
@@ -213,7 +213,7 @@ def test_verify_reports_an_unmanaged_directory(host_with_wheels: Host) -> None:
     result = host_with_wheels.run("verify", FILE)
 
     assert result.code == 1
-    assert f"`{host_with_wheels.venv}` was not made by converge" in result.out
+    assert f"`{host_with_wheels.venv}` wasn't created by converge" in result.out
 
 
 @pytest.mark.parametrize("target", ["missing", "unmanaged", "outside"])
@@ -230,4 +230,4 @@ def test_verify_fails_if_the_path_has_no_generation(host_with_wheels: Host, targ
     result = host_with_wheels.run("verify", FILE)
 
     assert result.code == 1
-    assert "does not lead to a generation" in result.out
+    assert "doesn't point to a generation" in result.out

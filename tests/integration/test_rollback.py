@@ -131,12 +131,12 @@ def test_held_generation_stays_if_interpreter_is_upgraded(host: Host) -> None:
 def test_status_shows_held_generation_without_drift(held: Host) -> None:
     assert held.check().code == 0
     (line,) = held.run("status", NAME).out.splitlines()
-    assert line.endswith("  intact  held")
+    assert line.endswith("  no drift  held")
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
     assert (row["held"], row["drift"]) == (True, [])
 
     (held.site / "beta/__init__.py").unlink()
-    assert "DRIFT: file" in held.run("status", NAME).out
+    assert "drift: file" in held.run("status", NAME).out
 
     roll_back(held, "--release")
     assert "held" not in held.run("status", NAME).out
@@ -189,10 +189,10 @@ def test_status_and_check_agree_on_held_generation(
 
     assert held.check().code == 0
     assert (row["held"], row["drift"]) == (True, [])
-    assert printed.rstrip().endswith("intact  held")
+    assert printed.rstrip().endswith("no drift  held")
     assert held.run("rollback", NAME, "app", "--release").code == 0
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
-    assert (row["held"], row["drift"]) == (False, ["declaration changed since"])
+    assert (row["held"], row["drift"]) == (False, ["declaration changed since the last apply"])
 
 
 def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
@@ -202,7 +202,7 @@ def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
     (notice,) = held.apply().report["notices"]
     arguments = notice.partition("`converge ")[2].partition("`")[0].replace("FILE", NAME).split()
 
-    assert held.run(*arguments).out.startswith("venv.app-2026.1 released")
+    assert held.run(*arguments).out.startswith("venv.app-2026.1: no longer held")
 
 
 def test_held_venv_declared_absent_is_deleted(held: Host) -> None:
@@ -368,7 +368,7 @@ def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -
         assert f"missing {executable}" in refused.err
         assert "verify" not in refused.err
     else:
-        assert "`converge verify --all` says what is wrong" in refused.err
+        assert "`converge verify --all` lists the damage" in refused.err
         assert verified.code != 0
         assert ("made at" if fault == "relocated" else "planted") in verified.out
 
@@ -381,4 +381,4 @@ def test_rollback_suggests_an_intact_generation(host: Host) -> None:
     refused = host.run("rollback", NAME, "app")
 
     assert refused.code == 1
-    assert refused.err.rstrip().endswith(f"`--to` takes the beginning of {oldest}")
+    assert refused.err.rstrip().endswith(f"`--to` accepts a prefix of {oldest}")

@@ -22,19 +22,19 @@ def test_spread_selects_the_requested_number_of_kills(kills: int, selected: list
 
 @pytest.mark.parametrize("kills", ["0", "-3", "²", "many"])
 def test_invalid_number_of_kills_is_refused(host: Host, kills: str) -> None:
-    refused = host.run("selftest", "--dir", ".", f"--points={kills}")
+    refused = host.run("selftest", "--dir", ".", f"--kills={kills}")
 
     assert refused.code == 64
-    assert "--points" in refused.err
+    assert "--kills" in refused.err
 
 
 def test_selftest_passes_on_a_working_file_system(host: Host) -> None:
-    done = host.run("selftest", "--dir", ".", "--points", "2")
+    done = host.run("selftest", "--dir", ".", "--kills", "2")
 
     assert done.code == 0, done.out + done.err
     assert "kill 2 of 2" in done.err
-    assert "2 kills of an update, each put right by the next run" in done.out
-    assert "all promises hold here" in done.out
+    assert "the run after each of 2 kills repaired the update" in done.out
+    assert "all tests passed" in done.out
     assert not list(host.directory.glob("converge-selftest-*"))
 
 
@@ -66,12 +66,12 @@ def test_selftest_reports_failed_recovery_and_its_kill(host: Host) -> None:
     )
     python_path = f"{host.directory / 'broken'}:{host.environment()['PYTHONPATH']}"
 
-    done = host.run("selftest", "--dir", ".", "--points", "4", env={"PYTHONPATH": python_path})
+    done = host.run("selftest", "--dir", ".", "--kills", "4", env={"PYTHONPATH": python_path})
 
     assert done.code == 1, done.out + done.err
     assert "✗ killed before change" in done.out
     assert "the disk reports errors" in done.out
-    assert "all promises hold" not in done.out
+    assert "all tests passed" not in done.out
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused a directory of another user")
@@ -82,9 +82,9 @@ def test_selftest_reports_failure_without_any_kill(host: Host) -> None:
     done = host.run("selftest", "--dir", "foreign")
 
     assert done.code == 1, done.out + done.err
-    assert "not killed at all" in done.out
+    assert "failed without a kill" in done.out
     assert f"owned by uid {UNPRIVILEGED_UID}" in done.out
-    assert "put right" not in done.out
+    assert "repaired" not in done.out
 
 
 def test_selftest_reports_a_noexec_file_system(host: Host) -> None:
@@ -92,7 +92,7 @@ def test_selftest_reports_a_noexec_file_system(host: Host) -> None:
     with mount_namespace(
         f"mount -t tmpfs -o noexec none '{host.directory / 'disk'}'", host.directory
     ) as prefix:
-        done = host.run("selftest", "--dir", "disk", "--points", "1", prefix=prefix)
+        done = host.run("selftest", "--dir", "disk", "--kills", "1", prefix=prefix)
 
     assert done.code == 1, done.out + done.err
-    assert "✗ a program can be run from there: Permission denied" in done.out
+    assert "✗ programs can be executed: Permission denied" in done.out

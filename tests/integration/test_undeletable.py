@@ -55,7 +55,7 @@ def test_undeletable_generation_doesnt_stop_apply(host_with_wheels: Host) -> Non
         host_with_wheels.assert_no_changes()
         host_with_wheels.declare(["beta==2.0", "gamma"], keep=0)
         host_with_wheels.apply_ok()
-        assert "cannot be removed" in host_with_wheels.run("gc", "converge.toml").err
+        assert "can't delete" in host_with_wheels.run("gc", "converge.toml").err
 
     assert host_with_wheels.run("gc", "converge.toml").err == ""
     assert list_stuck(host_with_wheels) == []
@@ -193,7 +193,7 @@ def test_gc_doesnt_list_undeletable_generation_as_removed(host_with_wheels: Host
         collected = host_with_wheels.run("gc", "converge.toml", "--keep", "0", "--json")
 
     assert json.loads(collected.out)["removed"] == {"venv.app": []}
-    assert "cannot be removed" in collected.err
+    assert "can't delete" in collected.err
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -210,7 +210,7 @@ def test_gc_reports_a_generation_that_cant_be_renamed(
     with immutable(host_with_wheels, protected):
         collected = host_with_wheels.run("gc", "converge.toml", "--keep", "0")
 
-        assert f"`{protected}` cannot be removed" in collected.err
+        assert f"can't delete `{protected}`" in collected.err
     assert host_with_wheels.run("gc", "converge.toml", "--keep", "0", "--quiet").err == ""
     assert len(host_with_wheels.generations()) == 1
 
@@ -220,7 +220,7 @@ def test_live_generation_without_receipt_isnt_deleted(host_with_wheels: Host) ->
     host_with_wheels.apply_ok()
     (host_with_wheels.generation / ".converge/receipt.json").unlink()
 
-    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to remove\n"
+    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to delete\n"
     host_with_wheels.declare(["alpha==1.0"], keep=0, smoke=["no-such-command"])
     assert host_with_wheels.apply().code == 1
     assert host_with_wheels.run_script("alpha") == "alpha 1.0"
@@ -271,7 +271,7 @@ def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None
     assert f"- venv.app {unfinished[0]}, left by an interrupted run, would be removed\n" in printed
     assert json.loads(done.out)["unfinished"] == {"venv.app": unfinished}
     assert not any((host_with_wheels.store / name).exists() for name in unfinished)
-    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to remove\n"
+    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to delete\n"
 
 
 def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> None:
@@ -281,4 +281,4 @@ def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> No
     with hold_lock(lambda: str(host_with_wheels.store / "lock"), 1):
         planned = host_with_wheels.run("gc", "converge.toml", "--dry-run")
 
-    assert planned.out == "nothing to remove\n"
+    assert planned.out == "nothing to delete\n"
