@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.result import Result
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
@@ -84,7 +84,7 @@ def _apply_with_adoption(session: Session, venv: Resource) -> tuple[Result, ...]
 COMMAND = Command(
     "adopt",
     "Take over a venv that another tool created",
-    _options,
+    _add_arguments,
     _adopt,
     group="Generations",
     description="""\

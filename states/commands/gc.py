@@ -46,7 +46,7 @@ class Garbage:
     """Paths relative to the store, left by interrupted runs."""
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     parser.add_argument(
         "--keep",
@@ -190,7 +190,7 @@ def parse_age(age: str) -> int:
 COMMAND = Command(
     "gc",
     "Delete old generations and unused cache entries",
-    _options,
+    _add_arguments,
     _gc,
     group="Generations",
     description="""\

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MARKS = ("live", "held", "pinned", "quarantined", "in_use")
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     # Not the other output options: this command shows no progress, and hides no changes.
     parser.add_argument("--json", action="store_true", help="Print one JSON document")
@@ -125,7 +125,7 @@ def _format_row(row: dict[str, Any]) -> Iterator[str]:
 COMMAND = Command(
     "history",
     "Show the changes between generations",
-    _options,
+    _add_arguments,
     _history,
     group="Inspection",
     description="Lists the generations of one venv, newest first, and its adopted backups.",

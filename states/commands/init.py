@@ -33,7 +33,7 @@ to = "venv.example:bin/httpx"
 """
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
         nargs="?",
@@ -92,7 +92,7 @@ def _create(path: str, content: str) -> None:
 COMMAND = Command(
     "init",
     "Write an initial declaration and its JSON Schema",
-    _options,
+    _add_arguments,
     _init,
     group="Declaration",
     description="Overwrites no file. Editors use the schema to validate and complete keys.",

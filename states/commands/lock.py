@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     options.add_upgrade_options(parser)
     options.add_output_options(parser)
@@ -151,7 +151,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[s
 COMMAND = Command(
     "lock",
     "Write a PEP 751 lockfile for each venv",
-    _options,
+    _add_arguments,
     _lock,
     group="Declaration",
     description="""\

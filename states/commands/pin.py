@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from states.venv.layout import Store
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     parser.add_argument(
         "generation",
@@ -119,7 +119,7 @@ def _select_generation(store: Store, prefix: str | None, address: str) -> str:
 COMMAND = Command(
     "pin",
     "Exclude a generation from garbage collection",
-    _options,
+    _add_arguments,
     _pin,
     group="Generations",
     examples=("converge pin site.toml web", "converge pin site.toml web 000004 --remove"),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -223,7 +223,7 @@ def _rejection_hints(store: Store, target: str, interpreter_drift: str) -> Itera
 COMMAND = Command(
     "rollback",
     "Switch back to a previous generation",
-    _options,
+    _add_arguments,
     _rollback,
     group="Generations",
     description="""\

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
         required=True,
@@ -86,7 +86,7 @@ def _report_progress(kill: int, total: int) -> None:
 COMMAND = Command(
     "selftest",
     "Test whether a file system supports converge's guarantees",
-    _options,
+    _add_arguments,
     _selftest,
     description="""\
 Tests renames, syncs, locks, and timestamps in a temporary directory, then kills updates of a

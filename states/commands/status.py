@@ -40,7 +40,7 @@ _DRIFT_ATTRIBUTES = ("file.", "unfinished.", "relocated")
 """Prefixes of the observed attributes that each mean drift. Apply removes all of them."""
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     options.add_output_options(parser)
 
@@ -189,7 +189,7 @@ def format_age(timestamp: str) -> str:
 COMMAND = Command(
     "status",
     "Show a one-line summary of each venv",
-    _options,
+    _add_arguments,
     _status,
     group="Inspection",
     description="""\

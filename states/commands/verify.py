@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from states.venv.layout import Store
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     options.add_output_options(parser)
     parser.add_argument("--all", action="store_true", help="Also verify previous generations")
@@ -151,7 +151,7 @@ def format_report(report: dict[str, Any], *, verbose: bool) -> Iterator[str]:
 COMMAND = Command(
     "verify",
     "Compare the content of every file with the manifest",
-    _options,
+    _add_arguments,
     _verify,
     group="Inspection",
     description="""\

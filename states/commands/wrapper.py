@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
 
 
-def _options(parser: ArgumentParser) -> None:
+def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("tool", choices=sorted(PLACES), help="Configuration-management tool")
     parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="Output directory")
 
@@ -30,7 +30,7 @@ def _wrapper(arguments: Namespace, build_registry: BuildRegistry) -> int:
 COMMAND = Command(
     "wrapper",
     "Write the Ansible, Salt, pyinfra, or DSC module",
-    _options,
+    _add_arguments,
     _wrapper,
     description="Writes the module of this version. Replaces files that an earlier call wrote.",
     examples=("converge wrapper ansible --to collections",),
