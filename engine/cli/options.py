@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 
 from engine.errors import UsageError
 from engine.settings import Settings
@@ -146,15 +144,16 @@ def select_resources(order: tuple[Resource, ...], patterns: list[str]) -> tuple[
     """
     if not patterns:
         return order
+    # Imported here: a run without `--only` doesn't need them.
+    from fnmatch import fnmatchcase
+
     from engine.declaration.graph import with_dependencies
 
     addresses = [resource.address for resource in order]
     selected: set[str] = set()
     for pattern in patterns:
         matching = {
-            address
-            for address in addresses
-            if address == pattern or fnmatch.fnmatchcase(address, pattern)
+            address for address in addresses if address == pattern or fnmatchcase(address, pattern)
         }
         if not matching:
             from engine.declaration.validate import suggest
@@ -206,6 +205,8 @@ def _seconds(text: str) -> float:
 
 
 def _package_name(text: str) -> str:
+    import re
+
     # An empty name is usually an unset variable of a script.
     if not re.fullmatch(r"[\w.-]+", text):
         raise _invalid(f"invalid name: `{text}`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import os
 import resource
 import threading
@@ -12,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from engine.system import linux
-from engine.system.files import entry_exists, fsync_dir, read_link, write_atomic
+from engine.system.files import (
+    CHUNK_SIZE,
+    entry_exists,
+    fsync_dir,
+    read_link,
+    sha256,
+    sha256_of_file,
+    write_atomic,
+)
 from engine.system.linux import exchange_names, sync_filesystem
 
 
@@ -182,3 +191,10 @@ def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         fsync_dir(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1])
+def test_sha256_is_the_same_for_short_and_large_data(size: int) -> None:
+    data = bytes(size)
+    expected = hashlib.sha256(data).hexdigest()
+    assert (sha256(data), sha256_of_file([data])) == (expected, expected)

@@ -14,7 +14,7 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.system.files import make_private_dir, sha256, write_all, write_atomic
+from engine.system.files import make_private_dir, sha256, sha256_of_file, write_all, write_atomic
 from states.system.cache_expiry import touch
 from states.system.scratch import writable_dir
 from states.venv.integrity.record_check import pyc_path
@@ -70,7 +70,7 @@ class BytecodeCache:
             if content is not None:
                 target = pyc_path(source, root)
                 _write_new(f"{root}/{target}", content)
-                digests[target] = sha256(content)
+                digests[target] = sha256_of_file([content])
         return digests
 
     def store(self, root: str, package: Mapping[str, str]) -> dict[str, str]:
@@ -87,7 +87,7 @@ class BytecodeCache:
             target = pyc_path(source, root)
             content = _read_or_none(f"{root}/{target}")
             if content is not None:
-                digests[target] = sha256(content)
+                digests[target] = sha256_of_file([content])
             contents.append(content)
         packed = encode(contents)
         if writable_dir(self._directory):

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.system.files import iter_chunks, sha256, write_all
+from engine.system.files import iter_chunks, sha256_of_file, write_all
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
 from states.venv.integrity.dist_info import is_metadata, read_record
 from states.venv.integrity.record_check import is_bytecode
@@ -74,15 +74,15 @@ class _PackageCopy:
             self._copy_large_file(path, entry)
             return
         content = b"".join(iter_chunks(f"{self.source}/{path}", entry.size))
-        if sha256(content) != entry.content:
+        if sha256_of_file([content]) != entry.content:
             raise ValueError(path)
         digest = entry.content
         if is_script and self.source.encode() in content[:SCRIPT_HEAD]:
             content = self._relocated[path] = relocate_script(content, self.source, self.target)
-            digest = sha256(content)
+            digest = sha256_of_file([content])
         elif self._relocated and is_metadata(path, "RECORD"):
             content = update_record(path, content, self._relocated)
-            digest = sha256(content)
+            digest = sha256_of_file([content])
         self._write(path, [content], entry.mode)
         self.digests[path] = digest
 
