@@ -16,7 +16,7 @@ class Group:
     """Attributes with a common prefix, such as one for each file. The prefix isn't shown."""
 
     prefix: str
-    """The beginning of the attribute names, such as `file.`."""
+    """The beginning of the attribute names, such as `row.`."""
     style: Style = "values"
     """`values` shows both values. `condition` shows only the observed value, such as
     `modified`, because the desired one is always the same. `changed` shows neither."""

@@ -161,7 +161,7 @@ class Inventory:
         """Yield what was noted, with what it claims; odd entries are passed over."""
         for entry in entries:
             try:
-                one = replace(from_dict(entry, self.composition), needs=())
+                one = replace(from_dict(entry, self.kinds), needs=())
                 claims = self._claims(one)
                 removal = self.kinds[one.kind].removal_spec(one.spec) is None
             except (KeyError, TypeError, AttributeError, ValueError):

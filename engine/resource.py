@@ -6,9 +6,10 @@ from engine.frozen import as_items, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from engine.registry import KindRegistry
+    from engine.kind import AnyKind
 
 
 @frozen
@@ -41,7 +42,7 @@ def to_dict(resource: Resource) -> dict[str, Any]:
     }
 
 
-def from_dict(body: dict[str, Any], registry: KindRegistry) -> Resource:
+def from_dict(body: dict[str, Any], kinds: Mapping[str, AnyKind]) -> Resource:
     """Return the resource that `to_dict` turned into a dict, after a round trip through JSON.
 
     Raises:
@@ -49,7 +50,7 @@ def from_dict(body: dict[str, Any], registry: KindRegistry) -> Resource:
             another version.
 
     """
-    spec_class = registry.kinds[body["kind"]].spec
+    spec_class = kinds[body["kind"]].spec
     return Resource(
         kind=body["kind"],
         name=body["name"],

@@ -141,6 +141,9 @@ def _tables(documents: Documents, registry: KindRegistry, log: InputLog) -> Iter
         registry: The kinds.
         log: Extended by the errors.
 
+    Yields:
+        Each table, in declared order. Values that aren't tables are skipped.
+
     """
     for source, document in documents:
         for kind, named_tables in document.items():

@@ -57,7 +57,7 @@ class CacheEntry:
             functions = self.registry.digest_functions
             if not is_unchanged(entry["files"], entry["digests"], functions):
                 return None
-            resources = tuple(from_dict(body, self.registry) for body in entry["resources"])
+            resources = tuple(from_dict(body, self.registry.kinds) for body in entry["resources"])
             # The target of a symlink may have changed, so that two paths now overlap.
             return resources if self._owned_paths(resources) == entry["owned-paths"] else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -87,12 +87,15 @@ class TableInputs:
     def digest(self, path: str, function: str, key: Key) -> str:
         """Return the digest of a file or directory.
 
-        Reports a path that can't be read, and returns an empty string for it.
+        Reports a path that can't be read.
 
         Args:
             path: An absolute path.
             function: The name of the digest function in `KindRegistry.digest_functions`.
             key: The key that names the path.
+
+        Returns:
+            The digest, or an empty string.
 
         Raises:
             OSError: The disk can't be read.
@@ -217,12 +220,15 @@ def decode(data: bytes) -> str:
 def is_unchanged(
     files: dict[str, str], digests: Digests, digest_functions: DigestFunctions
 ) -> bool:
-    """Return whether all inputs of a declaration have the same digests as before.
+    """Check whether all inputs of a declaration have the same digests as before.
 
     Args:
         files: As in `InputLog.files`.
         digests: As in `InputLog.digests`.
         digest_functions: As in `KindRegistry.digest_functions`.
+
+    Returns:
+        False if an input was changed, created, or deleted.
 
     Raises:
         OSError: An input can't be read.
@@ -245,7 +251,7 @@ def file_digest(path: str) -> str:
     """
     try:
         with open(path, "rb", opener=_open_nonblocking) as stream:
-            # In chunks: a wheel may be larger than the available RAM.
+            # In chunks: a file may be larger than the available RAM.
             return sha256_of_file(iter(lambda: stream.read(CHUNK_SIZE), b""))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return ABSENT

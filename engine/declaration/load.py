@@ -53,12 +53,15 @@ def read_sources(
 def load_declaration(
     sources: tuple[SourceFile, ...], registry: KindRegistry, cache_dir: str | None
 ) -> tuple[Resource, ...]:
-    """Return the declared resources in topological order.
+    """Load a declaration, or take it from the cache.
 
     Args:
         sources: The declaring files.
         registry: The kinds.
         cache_dir: The cache directory. None disables the cache.
+
+    Returns:
+        The declared resources in topological order.
 
     Raises:
         DeclarationError: The declaration is invalid. The error lists every diagnostic.
@@ -90,12 +93,15 @@ def _build(
 def _expand_directory(
     name: str, registry: KindRegistry, may_be_empty: Callable[[str], bool]
 ) -> list[str]:
-    """Return the files that an argument stands for.
+    """Expand an argument of the command.
 
     Args:
         name: A file, a directory, or `-`.
         registry: The kinds.
         may_be_empty: Whether a directory may contain no declarations.
+
+    Returns:
+        The argument itself, or the declarations in the directory.
 
     Raises:
         NoInput: A directory has no declarations.

@@ -92,13 +92,16 @@ def _toml_error(source: SourceFile, error: tomli.TOMLDecodeError) -> Diagnostic:
 
 
 def _syntax_error(source: SourceFile, message: str, line: int = 0, column: int = 0) -> Diagnostic:
-    """Return the diagnostic for a syntax error.
+    """Describe a syntax error.
 
     Args:
         source: The file.
         message: The message of the parser.
         line: The line, from 1, or 0 if it is unknown.
         column: The column, from 1, or 0 if it is unknown.
+
+    Returns:
+        The diagnostic.
 
     """
     syntax = "JSON" if is_json(source.content) else "TOML"

@@ -123,12 +123,15 @@ _NUL = "NUL characters aren't allowed"
 
 
 def _to_python(value: Any, key: Key, errors: dict[Key, str]) -> Any:
-    """Return a value in the types of a spec: arrays as tuples, and dates as strings.
+    """Convert a value to the types of a spec: arrays to tuples, and dates to strings.
 
     Args:
         value: A value of the document.
         key: Its location in the table.
         errors: Extended by the values that no kind can use.
+
+    Returns:
+        The converted value.
 
     """
     if isinstance(value, dict):
@@ -156,10 +159,10 @@ def _report(error: Any, inputs: TableInputs) -> None:
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
     else:
-        inputs.error(key, message, f"found {_excerpt(error['input'])}")
+        inputs.error(key, message, f"found {_shortened(error['input'])}")
 
 
-def _excerpt(value: object) -> str:
+def _shortened(value: object) -> str:
     """Return the start of a value as JSON."""
     # Redacted before it is cut: half a URL wouldn't be recognized.
     text = redact(json.dumps(value, ensure_ascii=False, default=str))

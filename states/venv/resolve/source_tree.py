@@ -45,13 +45,16 @@ def tree_digest(path: str) -> str:
 def _digest_directory(
     root: str, ignored_at_root: tuple[str, ...], covered: tuple[str, ...], visited: set[str]
 ) -> str:
-    """Return the digest of all source files in a directory.
+    """Digest all source files in a directory.
 
     Args:
         root: The directory.
         ignored_at_root: Glob patterns of names to ignore in `root` itself.
         covered: Resolved paths of the trees that the digest already covers.
         visited: Resolved paths of outside modules that were digested. Extended here.
+
+    Returns:
+        The digest in hexadecimal.
 
     """
     digest = hashlib.sha256()
