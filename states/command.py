@@ -1,8 +1,8 @@
-"""The kind `command`: runs when what it watches has changed since it last succeeded.
+"""The kind `command`: runs if a watched resource has changed since the command last succeeded.
 
-Level-triggered: what is observed is the identity of what it last succeeded for. So a
-kill between a switch and a restart cannot lose the restart, and a failed one is tried
-again. The note of that identity may be deleted at any time; then the command runs.
+The kind is level-triggered. Its observed state contains the identity that each watched resource
+had at the last success. A kill between a switch and a restart therefore can't lose the restart,
+and a failed command runs again. If the record of the last success is deleted, the command runs.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
 
-_A_YEAR = 365 * 86400
-"""In seconds. What waits longer was not meant, and numbers have an end for the kernel."""
+_MAX_TIMEOUT_S = 365 * 86400
+"""One year. A longer timeout is a mistake, and the kernel limits the range."""
 
 
 @frozen
 class Command:
-    """One command, as a list of words; no shell is involved."""
+    """One command. It runs without a shell."""
 
-    argv: tuple[str, ...] = field("The program and its arguments.")
+    argv: tuple[str, ...] = field("Program and its arguments.")
     on_change: tuple[str, ...] = field(
-        "Run when any of these has changed since it last succeeded.", default=()
+        "Run if any of these resources has changed since the command last succeeded.", default=()
     )
-    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
-    cwd: str = field("The folder to run it in.", default="/")
-    timeout: int = field("Seconds it may take.", default=300)
+    needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
+    cwd: str = field("Working directory.", default="/")
+    timeout: int = field("Timeout in seconds.", default=300)
     name: str = computed(default="")
-    """Tells two equal commands apart: the declaring file and the table's name."""
+    """The declaring file and the name of the table, which distinguish two equal commands."""
 
 
 class CommandKind:
-    """Runs commands after what they watch."""
+    """Runs commands after the resources that they watch."""
 
     spec = Command
     immutable: frozenset[str] = frozenset()
@@ -55,17 +55,19 @@ class CommandKind:
         self.directory = os.path.join(settings.state, "commands")
 
     def normalize(self, spec: Command, inputs: Inputs) -> Command:
-        """Validate the arguments, and name the command after its table."""
+        """Validate the arguments and the timeout, and set the name."""
         if not spec.argv or not spec.argv[0].strip():
             inputs.error(
-                ("argv",), "an empty command", 'as in `argv = ["systemctl", "restart", "web"]`'
+                ("argv",),
+                "empty command",
+                'for example: `argv = ["systemctl", "restart", "web"]`',
             )
-        if not 1 <= spec.timeout <= _A_YEAR:
-            inputs.error(("timeout",), "`timeout` must be 1 second at least, a year at most")
+        if not 1 <= spec.timeout <= _MAX_TIMEOUT_S:
+            inputs.error(("timeout",), "`timeout` must be between 1 second and 1 year")
         for index, address in enumerate(spec.on_change):
             if address.startswith("command."):
-                hint = "name what both watch, or put the other one into `needs`"
-                inputs.error(("on-change", index), "a command cannot watch a command", hint)
+                hint = "watch the resources that it watches, or add it to `needs`"
+                inputs.error(("on-change", index), f"can't watch a command: `{address}`", hint)
         cwd = inputs.path(spec.cwd, ("cwd",))
         return replace(spec, cwd=cwd, name=f"{inputs.file}\0{inputs.table[-1]}")
 
@@ -74,7 +76,7 @@ class CommandKind:
         return ()
 
     def implied_dependencies(self, spec: Command) -> Iterable[str]:
-        """Yield the addresses that the command watches."""
+        """Yield the addresses of the watched resources."""
         return spec.on_change
 
     def removal_spec(self, spec: Command) -> None:
@@ -88,7 +90,7 @@ class CommandKind:
 
 
 class CommandHandle:
-    """One command, and the identities that it last succeeded for."""
+    """One command, and the identity of each watched resource at its last success."""
 
     requires_lookup = False
 
@@ -98,7 +100,7 @@ class CommandHandle:
         self.observed = _read_record(record)
 
     def goal(self, dependencies: Dependencies) -> CommandGoal:
-        """Require a success for the current identity of each watched resource."""
+        """Require a success with the current identity of each watched resource."""
         triggers = {
             f"trigger.{address}": _identity(dependencies[address])
             for address in self.spec.on_change
@@ -106,7 +108,7 @@ class CommandHandle:
         return CommandGoal(self.spec, self.record, {"succeeded": "yes", **triggers})
 
     def prepare_lock(self) -> str | None:
-        """Return the lock beside the record, so that a command runs once at a time."""
+        """Return the lock next to the record. It prevents concurrent runs of one command."""
         make_private_dir(os.path.dirname(self.record))
         return self.record.removesuffix(".json") + ".lock"
 
@@ -120,7 +122,7 @@ class CommandHandle:
 
 
 class CommandGoal:
-    """A success of the command for the current state of what it watches."""
+    """A success of the command with the current state of the watched resources."""
 
     def __init__(self, spec: Command, record: str, desired: State) -> None:
         self.spec = spec
@@ -130,11 +132,22 @@ class CommandGoal:
     def explain(self, change: Change) -> str:
         """Name the watched resource that changed."""
         if change.attribute.startswith("trigger."):
-            return f"{change.attribute.removeprefix('trigger.')} changed since it last succeeded"
-        return "it never succeeded here"
+            return f"{change.attribute.removeprefix('trigger.')} changed since the last success"
+        return "no success is recorded"
 
     def apply(self) -> None:
-        """Run the command, and record what it succeeded for."""
+        """Run the command, and record the identities of the watched resources.
+
+        If the process is killed after the success and before the record is written, the command
+        runs again.
+
+        Raises:
+            ConvergeError: The program wasn't found, timed out, or failed.
+            PermissionDenied: The program isn't executable, or the directory isn't accessible.
+            OSError: The record can't be written.
+
+        """
+        # Imported here: a command that doesn't run needs neither.
         import subprocess
 
         from states.system import subprocesses
@@ -150,12 +163,13 @@ class CommandGoal:
             raise _not_started(spec, error) from None
         except subprocess.TimeoutExpired:
             raise ConvergeError(
-                f"`{spec.argv[0]}` did not end within {spec.timeout} s", hint="raise `timeout`"
+                f"`{spec.argv[0]}` timed out after {spec.timeout} s",
+                hint="increase `timeout`, which is in seconds",
             ) from None
         if completed.status != 0:
             raise ConvergeError(
                 f"`{' '.join(spec.argv)}` {completed.describe_exit()}",
-                hint="it is run again by the next apply",
+                hint="the next apply retries it",
                 output=completed.last_lines(),
             )
         write_atomic(self.record, json.dumps(dict(self.desired)).encode(), 0o600, durable=True)
@@ -165,6 +179,7 @@ class CommandGoal:
 
 
 def _read_record(path: str) -> State | None:
+    """Return the state at the last success, or None if no valid record exists."""
     try:
         with open(path, encoding="utf-8") as stream:
             record = json.load(stream)
@@ -174,26 +189,26 @@ def _read_record(path: str) -> State | None:
 
 
 def _home() -> str:
-    """Return our home; `/` for a user whom nobody knows, as in a container."""
+    """Return the home directory, or `/` for a user without one, as in a container."""
     home = os.path.expanduser("~")
     return home if os.path.isabs(home) else "/"
 
 
 def _not_started(spec: Command, error: OSError) -> ConvergeError:
-    """Say why a program could not be started: by itself, or by the folder it was to run in."""
-    denied = isinstance(error, PermissionError)
+    """Return the error for a program that couldn't be started, with the path that failed."""
+    error_class = PermissionDenied if isinstance(error, PermissionError) else ConvergeError
     if error.filename == spec.cwd:
-        hint = "`cwd` is to be a folder that is there, and that we may enter"
-    elif denied:
-        hint = "make it executable for us, or give another program"
+        hint = "set `cwd` to an existing directory that the current user can access"
+    elif error_class is PermissionDenied:
+        hint = "make it executable for the current user"
     else:
-        hint = "PATH is the system's own; give the absolute path of another program"
-    words = f"cannot run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
-    return (PermissionDenied if denied else ConvergeError)(words, hint=hint)
+        hint = "converge searches only the system's PATH; use the absolute path of the program"
+    message = f"can't run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
+    return error_class(message, hint=hint)
 
 
 def _identity(state: State | None) -> str:
-    """Return a short digest of what something is; damage that was repaired is not part of it."""
+    """Return a short identity of a state. For a venv, it is the generation."""
     if state is None:
         return "absent"
     if "generation" in state:

@@ -1,4 +1,4 @@
-"""The kind `link`: a symlink to something inside a venv, swapped by one rename."""
+"""The kind `link`: a symlink, usually into a venv, replaced by one rename."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ _NOT_A_LINK = "not a link"
 
 @frozen
 class Link:
-    """One symlink; the name of the table is its path."""
+    """One symlink. The name of the table is its path."""
 
-    to: str = field("What it leads to: `venv.NAME:path/inside`, or an absolute path.", default="")
-    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
-    state: Literal["present", "absent"] = field("Whether it should be there.", default="present")
+    to: str = field("Target: `venv.NAME:path/inside`, or an absolute path.", default="")
+    needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
+    state: Literal["present", "absent"] = field("Whether the link must exist.", default="present")
     path: str = computed(default="")
-    """The name of the table, absolute."""
-    led: str = computed(default="")
-    """What a link that vanished from its file led to: another one is somebody else's."""
+    """The name of the table as an absolute path."""
+    expected_target: str = computed(default="")
+    """For a link that was removed from the declaration: its declared target. A link with
+    another target isn't deleted."""
 
 
 class LinkKind:
-    """Makes symlinks point to their declared targets."""
+    """Creates, replaces, and deletes symlinks."""
 
     spec = Link
     immutable: frozenset[str] = frozenset()
@@ -49,23 +50,25 @@ class LinkKind:
     declared: frozenset[str] = frozenset()
 
     def normalize(self, spec: Link, inputs: Inputs) -> Link:
-        """Take the path from the table's name."""
+        """Validate the target, and set the path."""
         name = str(inputs.table[-1])
         path = inputs.path(name, ())
         if not os.path.basename(path) or not path.isprintable():
-            inputs.error((), f"`{name}` is no path for a link")
+            inputs.error((), f"invalid path for a link: `{name}`")
         if spec.state == "present" and not spec.to:
-            inputs.error((), "the key `to` is missing", 'as in `to = "venv.NAME:bin/SCRIPT"`')
+            inputs.error((), "missing key `to`", 'for example: `to = "venv.web:bin/web"`')
         to = spec.to
         _, _, inside = to.partition(":")
         if to and not to.startswith("venv."):
             to = inputs.path(to, ("to",))
         elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
-            inputs.error(("to",), f"`{to}` names nothing inside a venv", 'as in "venv.web:bin/web"')
+            inputs.error(
+                ("to",), f"not a path inside a venv: `{to}`", 'for example: "venv.web:bin/web"'
+            )
         return replace(spec, path=path, to=to)
 
     def owned_paths(self, spec: Link) -> Iterable[str]:
-        """Yield the link's own name, in the real directory."""
+        """Yield the path of the link, with symlinks in its parent directory resolved."""
         parent, name = os.path.split(spec.path)
         return (os.path.join(os.path.realpath(parent), name),)
 
@@ -77,7 +80,7 @@ class LinkKind:
         """Return the spec that deletes the link."""
         if spec.state == "absent":
             return None
-        return Link(path=spec.path, state="absent", led=spec.to)
+        return Link(path=spec.path, state="absent", expected_target=spec.to)
 
     def open(self, spec: Link) -> LinkHandle:
         """Read the link, and check whether its target exists."""
@@ -94,12 +97,20 @@ class LinkHandle:
         self.observed = _observe(spec.path)
 
     def goal(self, dependencies: Dependencies) -> LinkGoal:
-        """Decide the target: a path below the venv's published path, or the declared one."""
+        """Decide the target.
+
+        The target of a link into a venv is below the published path, so the link survives a switch.
+
+        Raises:
+            ConvergeError: The path isn't a symlink, or the venv of the target is declared absent.
+            PermissionDenied: The path is inside a venv.
+
+        """
         spec, observed = self.spec, self.observed
         if observed is not None and observed["to"] == _NOT_A_LINK:
             raise ConvergeError(
-                f"`{spec.path}` is there, and is no symlink",
-                hint="move it away; converge replaces symlinks, and nothing else",
+                f"`{spec.path}` exists and isn't a symlink",
+                hint="move it; converge replaces only symlinks",
             )
         if spec.state == "absent":
             _require_declared_target(spec, observed)
@@ -114,7 +125,7 @@ class LinkHandle:
         return LinkGoal(spec, desired)
 
     def prepare_lock(self) -> str | None:
-        """Return None: of two concurrent renames, the last one wins."""
+        """Return None: the last of several concurrent renames wins."""
         return None
 
     def reobserve(self) -> LinkHandle:
@@ -136,31 +147,41 @@ class LinkGoal:
     def explain(self, change: Change) -> str:
         """Return the reason for a change."""
         if change.attribute == "target":
-            return "what it leads to is not there"
-        return "it leads elsewhere" if change.before and change.after else ""
+            return "the target doesn't exist"
+        return "it points to another target" if change.before and change.after else ""
 
     def apply(self) -> None:
-        """Replace the link by one rename, or delete it."""
+        """Replace the link by one rename, or delete it.
+
+        If the process is killed, the old or the new link exists, and perhaps a temporary link,
+        which the next change of the link deletes.
+
+        Raises:
+            ConvergeError: The target doesn't exist.
+            PermissionDenied: Another user could redirect the path.
+            OSError: The link can't be created or deleted.
+
+        """
         spec = self.spec
-        folder, name = os.path.split(spec.path)
-        require_trusted_symlinks(folder)
+        directory, name = os.path.split(spec.path)
+        require_trusted_symlinks(directory)
         if self.desired is None:
             os.unlink(spec.path)
-            fsync_dir(folder)
+            fsync_dir(directory)
             return
         target = self.desired["to"]
-        if not os.path.exists(os.path.join(folder, target)):
+        if not os.path.exists(os.path.join(directory, target)):
             raise ConvergeError(
-                f"`{spec.path}` would lead to `{target}`, where nothing is",
-                hint="a package may have dropped this script; look into the venv's `bin`"
+                f"the target of `{spec.path}` doesn't exist: `{target}`",
+                hint="check the `bin` directory of the venv; a package may have removed the script"
                 if spec.to.startswith("venv.")
-                else "make that first; a link is put only where it leads to something",
+                else "create the target first",
             )
-        make_dirs(folder)
-        _clear(folder, name)
-        while not _put(target, spec.path, os.path.join(folder, f".{name}.next-")):
-            pass  # Another run deleted the temporary link as unfinished.
-        fsync_dir(folder)
+        make_dirs(directory)
+        _delete_unfinished(directory, name)
+        while not _replace(target, spec.path, os.path.join(directory, f".{name}.next-")):
+            pass  # A concurrent run deleted the temporary link as unfinished.
+        fsync_dir(directory)
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""
@@ -168,67 +189,91 @@ class LinkGoal:
 
 def _observe(path: str) -> State | None:
     try:
-        found = os.lstat(path)
+        stats = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not stat.S_ISLNK(found.st_mode):
+    if not stat.S_ISLNK(stats.st_mode):
         return {"to": _NOT_A_LINK}
     target = "present" if os.path.exists(path) else "missing"
     return {"to": os.readlink(path), "target": target}
 
 
 def _require_declared_target(spec: Link, observed: State | None) -> None:
-    """Refuse to remove, as vanished, a link that leads elsewhere than it was declared to."""
-    _, _, inside = spec.led.partition(":")
-    ours = f"/{inside}" if spec.led.startswith("venv.") else spec.led
-    if observed is not None and not observed["to"].endswith(ours):
+    """Check that a link to delete still has its declared target.
+
+    Raises:
+        ConvergeError: It has another target, so another program may have created it.
+
+    """
+    _, _, inside = spec.expected_target.partition(":")
+    expected = spec.expected_target
+    suffix = f"/{inside}" if expected.startswith("venv.") else expected
+    if observed is not None and not observed["to"].endswith(suffix):
         raise ConvergeError(
-            f"`{spec.path}` leads to `{observed['to']}` by now, and no longer to `{spec.led}`",
-            hint="remove it yourself if it is to go",
+            f"`{spec.path}` points to `{observed['to']}`, expected `{expected}`",
+            hint="delete it yourself if no program needs it",
         )
 
 
 def _is_repaired_by_venv(spec: Link, dependencies: Dependencies) -> bool:
-    """Tell whether what it leads to is, or may be, in the generation that is or will be live."""
+    """Return whether applying the venv restores the target.
+
+    In a plan, the new generation doesn't exist yet, and may contain the target.
+    """
     if not spec.to.startswith("venv."):
         return False
     address, _, inside = spec.to.partition(":")
     state = dependencies[address] or {}
     generation = state.get("generation", "")
-    folder = store_of(state.get("path", "")).generation(generation)
-    return generation == NEW or os.path.lexists(os.path.join(folder, inside))
+    root = store_of(state.get("path", "")).generation(generation)
+    return generation == NEW or os.path.lexists(os.path.join(root, inside))
 
 
-def _clear(folder: str, name: str) -> None:
-    """Remove what interrupted runs left: symlinks with names of our making, and nothing else."""
-    ours = re.compile(rf"\.{re.escape(name)}\.next-[0-9a-f]{{8}}")
-    for left in filter(ours.fullmatch, os.listdir(folder)):
-        path = os.path.join(folder, left)
-        with suppress(FileNotFoundError, PermissionError):  # it may be another user's
+def _delete_unfinished(directory: str, name: str) -> None:
+    """Delete the temporary links of interrupted runs, and nothing else."""
+    temporary = re.compile(rf"\.{re.escape(name)}\.next-[0-9a-f]{{8}}")
+    for entry in filter(temporary.fullmatch, os.listdir(directory)):
+        path = os.path.join(directory, entry)
+        with suppress(FileNotFoundError, PermissionError):  # Another user may own it.
             if os.path.islink(path):
                 os.unlink(path)
 
 
-def _put(target: str, path: str, aside: str) -> bool:
-    """Make a symlink and give it its name in one rename; tell whether it was still there."""
-    aside += os.urandom(4).hex()
-    symlink(target, aside)
+def _replace(target: str, path: str, prefix: str) -> bool:
+    """Create a symlink under a temporary name, and rename it.
+
+    Args:
+        target: The target of the symlink.
+        path: The final path, which may exist.
+        prefix: The beginning of the temporary path.
+
+    Returns:
+        Whether the symlink has its final path. If not, another run deleted the temporary one.
+
+    """
+    temporary = prefix + os.urandom(4).hex()
+    symlink(target, temporary)
     try:
-        os.rename(aside, path)
+        os.rename(temporary, path)
     except FileNotFoundError:
         return False
     return True
 
 
 def _target(spec: Link, dependencies: Dependencies) -> str:
-    """Return the path inside the venv's published one, so that the link survives a switch."""
+    """Return the target: below the published path of the venv, or as declared.
+
+    Raises:
+        ConvergeError: The venv is declared absent.
+
+    """
     if not spec.to.startswith("venv."):
         return spec.to
     address, _, inside = spec.to.partition(":")
     state = dependencies[address]
     if state is None:
         raise ConvergeError(
-            f"`{spec.path}` leads into `{address}`, which is declared absent",
-            hint='declare the link `state = "absent"` too',
+            f"`{spec.path}` points into `{address}`, which is declared absent",
+            hint='also declare the link with `state = "absent"`',
         )
     return os.path.join(state["path"], inside)

@@ -58,7 +58,7 @@ def test_command_runs_once_per_change(watched_host: Host) -> None:
     watched_host.apply_ok()
 
     assert plan["action"] == "update"
-    assert reasons(plan)["trigger.venv.app"] == "venv.app changed since it last succeeded"
+    assert reasons(plan)["trigger.venv.app"] == "venv.app changed since the last success"
     assert runs(watched_host) == 2
     watched_host.assert_no_changes()
 
@@ -250,7 +250,7 @@ def test_command_that_times_out_is_stopped(host_with_wheels: Host) -> None:
 
     assert failed.code == 1
     message = failed.resource("command.slow")["error"]["message"]
-    assert message == "`sleep` did not end within 1 s"
+    assert message == "`sleep` timed out after 1 s"
 
 
 def test_missing_program_is_named(host_with_wheels: Host) -> None:
@@ -261,7 +261,7 @@ def test_missing_program_is_named(host_with_wheels: Host) -> None:
     assert failed.code == 1
     error = failed.resource("command.none")["error"]
     assert "/no/such/program" in error["message"]
-    assert "another program" in error["hint"]
+    assert "absolute path" in error["hint"]
 
 
 @pytest.mark.parametrize("cwd", ["nothere", "converge.toml"])
