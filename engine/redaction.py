@@ -1,4 +1,11 @@
-"""What a password in a text looks like. All that is shown or kept comes through here."""
+"""Mask secrets in everything that converge prints or stores.
+
+Two methods complement each other. Values that converge knows to be secret are registered and
+masked verbatim, wherever they occur. In text of other programs and users, the user and the
+password of each URL are recognized by their form.
+
+Registered values are global to the process, since every output of a process needs them.
+"""
 
 from __future__ import annotations
 
@@ -8,71 +15,139 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_SECRET = r"""(?: :// | (?<=http):/ | (?<=https):/ )
-    (?P<secret>
-      [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
-      (?= [\w.-]+ (?: :\d+ )? / )
-    | (?: (?<=http://)(?<!\+http://) | (?<=https://)(?<!\+https://) )
-      [^\s/?#:\[\]"'`]* : (?:(?!://)[^\s"'`])* @
-    | [^\s/?#]*@
-    | [^\s/?#:\[\]"'`]* : (?! \d+[/?#.] | \d*(?:[\s"'`,;)\]}>]|$) ) (?:(?!://)[^\n])* @
-    )"""
-"""The user and the password of a URL, up to the last `@` of a word, since a `/` or an `@` in a
-password may not be encoded; up to the last before a host and a path in `git+https://` and its
-like, in which a version follows an `@`; then passwords with a space, where what stands for the
-port is no number."""
-_BARE = r"""(?<![\w.:/@+-]) (?!mailto:) [\w.+-]+ : [^\s/"'`@]+ @ (?= [\w.-]+ (?: :\d+ )? / )"""
-"""The same where the scheme was forgotten: known by the path that follows the host."""
-_MARK = "****@"
+_MASK = "****"
+_MIN_LENGTH = 8
+"""Characters of the shortest value that is masked verbatim. A shorter one, such as `admin`,
+occurs in names and paths. In a URL it is masked by its form."""
+_secrets: list[str] = []
+
+# The patterns are compiled on first use: a no-op run needs none of them.
+_USER = r"[^\s/?#:\[\]\"'`]*:"
+_URL = rf"(?:://|(?<=http):/|(?<=https):/)(?=(?P<rest>(?:{_USER})?(?:(?!://)[^\n])*))"
+"""The beginning of a URL, and the rest of its line up to another URL. A URL that was normalized
+as a path has one slash."""
+_PORT = r"\d+[/?#.]|\d*(?:[\s\"'`,;)\]}>]|$)"
+"""A port and the end of the host, in which case the text before the colon isn't a user."""
+_HOST = r"[\w.-]+(?::\d+)?/"
+_WORD = r"[^\s\"'`]*@"
+_AUTHORITY = r"[^\s/?#]*@"
+"""The part of a URL that contains the credentials, if they are encoded (RFC 3986, section 3.2)."""
+_WITHOUT_SCHEME = rf"(?<![\w.:/@+-])(?!mailto:)[\w.+-]+:[^\s/\"'`@]+@(?={_HOST})"
+"""Credentials in a URL whose scheme is missing. The host must be followed by a path."""
 
 
-def find_credentials(text: str) -> list[tuple[int, int]]:
-    """Return where the users and passwords of URLs stand in a text, each with its `@`.
+def register_url(url: str) -> None:
+    """Register the credentials of a URL as secrets: encoded, decoded, and as an HTTP header."""
+    # Imported here: only a run that uses an index needs them.
+    from base64 import b64encode
+    from urllib.parse import unquote
 
-    A user name that stands alone may be a token; only `git@` and its like are none, and
-    whoever logs in by ssh.
-    """
-    if "@" not in text:
-        return []
-    # Compiled when first needed, and then remembered by `re`: most runs have no need of it.
-    found = [
-        one.span("secret")
-        for one in re.finditer(_SECRET, text, re.IGNORECASE | re.VERBOSE)
-        if not _plain(one)
-    ]
-    bare = [one.span() for one in re.finditer(_BARE, text, re.VERBOSE)]
-    # A password may itself look like one of the latter.
-    inside = [one for one in bare if any(start < one[1] and one[0] < end for start, end in found)]
-    return sorted({*found, *bare} - {*inside})
+    for start, end in find_credentials(url):
+        credentials = url[start : end - 1]
+        _, _, password = credentials.partition(":")
+        header = b64encode(unquote(credentials).encode()).decode()
+        for secret in (credentials, password, unquote(password), header):
+            if len(secret) >= _MIN_LENGTH and secret not in _secrets:
+                _secrets.append(secret)
+
+
+def reset() -> None:
+    """Forget the registered secrets, for a test that runs several commands in one process."""
+    _secrets.clear()
 
 
 def redact(text: str) -> str:
-    """Return a text with the user and the password of every URL in it replaced."""
-    for start, end in reversed(find_credentials(text)):
-        text = text[:start] + _MARK + text[end:]
+    """Return text with every secret masked. Redacting it again changes nothing."""
+    for start, end in reversed(_find_secrets(text)):
+        text = text[:start] + _mask_of(text, end) + text[end:]
     return text
 
 
-def redact_offset(text: str, place: int) -> int:
-    """Return where a place in a text is once that is redacted; one in a secret is at its end."""
-    for start, end in reversed(find_credentials(text)):
-        if place > start:
-            place = max(place, end) - (end - start) + len(_MARK)
-    return place
+def redact_offset(text: str, offset: int) -> int:
+    """Return the offset in redacted text. Inside a secret, return the end of its mask."""
+    for start, end in reversed(_find_secrets(text)):
+        if offset > start:
+            offset = max(offset, end) - (end - start) + len(_mask_of(text, end))
+    return offset
 
 
-def redact_all(content: Any) -> Any:
-    """Return a document with all of its texts redacted."""
-    if isinstance(content, str):
-        return redact(content)
-    if isinstance(content, dict):
-        return {key: redact_all(one) for key, one in content.items()}
-    if isinstance(content, list | tuple):
-        return [redact_all(one) for one in content]
-    return content
+def redact_all(document: Any) -> Any:
+    """Return a document with all of its strings redacted, except keys."""
+    if isinstance(document, str):
+        return redact(document)
+    if isinstance(document, dict):
+        return {key: redact_all(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [redact_all(value) for value in document]
+    return document
 
 
-def _plain(found: re.Match[str]) -> bool:
-    user = found["secret"][:-1]
-    ssh = found.string.endswith("ssh", 0, found.start())
-    return ":" not in user and (ssh or user in ("git", "hg", "svn"))
+def find_credentials(text: str) -> list[tuple[int, int]]:
+    """Return the positions of the credentials of URLs, each with its `@`.
+
+    A user without a password may be a token. Exceptions are `git@`, `hg@`, `svn@`, and the
+    user of a URL for SSH.
+    """
+    if "@" not in text:
+        return []
+    spans = [
+        (match.end(), match.end() + length)
+        for match in re.finditer(_URL, text, re.IGNORECASE)
+        if (length := _credentials_length(match)) and not _is_plain_user(match, length)
+    ]
+    spans += [match.span() for match in re.finditer(_WITHOUT_SCHEME, text)]
+    return _merge(spans)
+
+
+def _credentials_length(url: re.Match[str]) -> int:
+    """Return the length of the credentials at the beginning of a URL, with the `@`, or 0.
+
+    Users forget to encode characters, so a password may contain `@`, `/`, or a space. So the
+    credentials end at the last `@` of the first pattern that matches.
+    """
+    rest = url["rest"]
+    has_password = re.match(f"{_USER}(?!{_PORT})", rest)
+    patterns = [
+        f"{_USER}.*@(?={_HOST})" if has_password else None,
+        # In `git+https` and the like, the path may contain `@` and a version.
+        f"{_USER}{_WORD}" if _is_http(url) else None,
+        _AUTHORITY,
+        f"{_USER}.*@" if has_password else None,
+    ]
+    matches = (re.match(pattern, rest) for pattern in patterns if pattern)
+    return next((match.end() for match in matches if match), 0)
+
+
+def _is_http(url: re.Match[str]) -> bool:
+    prefix = url.string[: url.end()][-len("+https://") :].lower()
+    schemes = ("http://", "https://")
+    return prefix.endswith(schemes) and not prefix.endswith(tuple(f"+{name}" for name in schemes))
+
+
+def _is_plain_user(url: re.Match[str], length: int) -> bool:
+    user = url["rest"][: length - 1]
+    is_ssh = url.string.endswith("ssh", 0, url.start())
+    return ":" not in user and (is_ssh or user in ("git", "hg", "svn"))
+
+
+def _mask_of(text: str, end: int) -> str:
+    return f"{_MASK}@" if text[end - 1] == "@" else _MASK
+
+
+def _find_secrets(text: str) -> list[tuple[int, int]]:
+    spans = find_credentials(text)
+    if _secrets:
+        longest_first = sorted(_secrets, key=len, reverse=True)
+        pattern = "|".join(map(re.escape, longest_first))
+        spans = _merge([*spans, *(match.span() for match in re.finditer(pattern, text))])
+    return spans
+
+
+def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return sorted spans, with one span for several that overlap."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            start, end = merged[-1][0], max(end, merged.pop()[1])
+        merged.append((start, end))
+    return merged
