@@ -7,7 +7,7 @@ import re
 
 from engine.declaration.inputs import decode
 from engine.errors import ConvergeError, NoInput
-from engine.redaction import find_credentials, redact
+from engine.redaction import find_credentials, redact, register_url
 
 ELSEWHERE = "leave it out, and name a netrc file that has it by the key `netrc`"
 
@@ -31,6 +31,8 @@ def resolve_index_url(reference: str) -> str:
     Raises `ConvergeError` where there is none, and `InputMissing` for a missing file.
     """
     urls = _referred(reference).split()
+    for url in urls:
+        register_url(url)
     # The installer takes what follows a space for another index, and would print it.
     if len(urls) != 1:
         raise ConvergeError(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import progress
+from engine import progress, redaction
 from engine.cli.main import main
 from engine.declaration.load import load_declaration, read_sources
 from engine.declaration.source_file import SourceFile
@@ -126,7 +126,7 @@ class _Stream(io.TextIOWrapper):
 
 @contextmanager
 def restored_process_state() -> Iterator[None]:
-    """Restore this process's signal handlers, umask, and progress reporter on exit."""
+    """Restore this process's signal handlers, umask, reporter, and registered secrets on exit."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     umask = os.umask(0o022)
     os.umask(umask)
@@ -138,6 +138,7 @@ def restored_process_state() -> Iterator[None]:
         os.umask(umask)
         progress.set_reporter(progress.Reporter())
         signals.reset()
+        redaction.reset()
 
 
 def changes_of(resource: Mapping[str, Any]) -> dict[str, tuple[str | None, str | None]]:

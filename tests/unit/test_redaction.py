@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Iterator
+
 import pytest
 
-from engine.redaction import redact, redact_all, redact_offset
+from engine import redaction
+from engine.redaction import redact, redact_all, redact_offset, register_url
 
 HIDDEN = "https://****@host/simple/"
 
@@ -66,3 +70,39 @@ def test_redact_covers_a_nested_document() -> None:
 def test_redact_offset_finds_the_same_position(before: str, after: str) -> None:
     text = 'url = "https://ann:pw@host/"'
     assert redact(text)[redact_offset(text, text.index(before)) :].startswith(after)
+
+
+@pytest.fixture
+def registered_url() -> Iterator[None]:
+    register_url("https://ann:correct%20horse@host/simple/")
+    yield
+    redaction.reset()
+
+
+@pytest.mark.usefixtures("registered_url")
+@pytest.mark.parametrize(
+    "secret",
+    ["correct%20horse", "correct horse", "ann:correct%20horse", b64encode(b"ann:correct horse").decode()],
+)  # fmt: skip
+def test_registered_secret_is_masked_without_a_url(secret: str) -> None:
+    assert redact(f"got <{secret}>, {secret}") == "got <****>, ****"
+    assert redact_offset(f"got {secret}!", 4 + len(secret)) == len("got ****")
+
+
+@pytest.mark.usefixtures("registered_url")
+def test_registered_secret_in_a_url_is_masked_once() -> None:
+    assert redact("see https://ann:correct%20horse@host/simple/") == f"see {HIDDEN}"
+    assert redact("see https://correct%20horse@host/simple/") == f"see {HIDDEN}"
+
+
+def test_short_secret_is_masked_only_in_a_url() -> None:
+    register_url("https://ann:admin@host/simple/")
+    assert redact("admin at https://ann:admin@host/simple/") == f"admin at {HIDDEN}"
+
+
+def test_no_secret_is_registered_twice_or_kept_after_a_reset() -> None:
+    for _ in range(2):
+        register_url("https://ann:correct%20horse@host/simple/")
+    assert len(set(redaction._secrets)) == len(redaction._secrets)
+    redaction.reset()
+    assert redact("correct%20horse") == "correct%20horse"

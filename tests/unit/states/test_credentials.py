@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import redaction
 from engine.errors import ConvergeError, NoInput
 from states.installer.credentials import (
     credentials_error,
@@ -109,3 +110,12 @@ def test_require_netrc_returns_readable_path(tmp_path: Path) -> None:
     assert require_netrc(str(file)) == str(file)
     with pytest.raises(IsADirectoryError):
         require_netrc(str(tmp_path))
+
+
+def test_resolved_index_url_registers_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INDEX", "https://ann:correct-horse@example.org/simple")
+    try:
+        resolve_index_url("env:INDEX")
+        assert redaction.redact("401 for correct-horse") == "401 for ****"
+    finally:
+        redaction.reset()
