@@ -123,7 +123,17 @@ def _open_missing_streams() -> None:
 
 
 def _attempt(invocation: _Invocation, commands: CommandTable, build_registry: BuildRegistry) -> int:
-    """Parse the arguments and run the command; report any error, and return the exit code."""
+    """Parse the arguments and run the command, and report any error.
+
+    Args:
+        invocation: The call. Gets the parsed arguments.
+        commands: All commands.
+        build_registry: The composition root.
+
+    Returns:
+        The exit code.
+
+    """
     error: ConvergeError
     try:
         arguments = invocation.arguments = parse_arguments(invocation.argv, commands)
@@ -156,7 +166,12 @@ def _unexpected(error: Exception) -> ConvergeError:
 
 
 def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: bool) -> int:
-    """Print an error on standard error, and with `as_json` also as the result.
+    """Print an error.
+
+    Args:
+        invocation: The call that failed.
+        error: The error, which goes to standard error.
+        as_json: Print it also as a report on standard output.
 
     Returns:
         The exit code.

@@ -48,7 +48,12 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="Show this help")
 
     def error(self, message: str) -> NoReturn:
-        """Raise `UsageError`."""
+        """Report an invalid argument.
+
+        Raises:
+            UsageError: Always, with a hint to the help of the command.
+
+        """
         raise UsageError(message, hint=f"for usage, run `{self.prog} --help`")
 
     def parse_known_args(  # type: ignore[override]  # the overloads only bind the namespace type

@@ -78,7 +78,13 @@ def read_digest(path: str) -> str:
 
 
 def confirm(path: str, current: Report) -> None:
-    """Raise `StalePlan` unless a saved plan has the digest of the current one."""
+    """Check that a saved plan makes the same changes as the current plan.
+
+    Raises:
+        StalePlan: Their digests differ.
+        NoInput: The file isn't a saved plan.
+
+    """
     saved = read_digest(path)
     if saved != current["digest"]:
         raise StalePlan(

@@ -88,7 +88,7 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
     Args:
         command: The command to report.
         session: The input.
-        strategy: What to do with a difference. With `Apply`, the inventory is updated.
+        strategy: Reports or applies the changes. With `Apply`, the inventory is updated.
 
     Returns:
         The report. A failed resource is part of it.
@@ -200,7 +200,12 @@ def setup_progress(arguments: Namespace) -> None:
 
 
 def _check_prune(sources: tuple[SourceFile, ...], only: list[str]) -> None:
-    """Raise `UsageError` unless whole, regular files are given: only those have orphans."""
+    """Check that whole, regular files are given: only those have orphans.
+
+    Raises:
+        UsageError: `--prune` can't be used here.
+
+    """
     if only:
         raise UsageError(
             "`--prune` can't be combined with `--only`", hint="omit one of the two options"
@@ -215,7 +220,17 @@ def _check_prune(sources: tuple[SourceFile, ...], only: list[str]) -> None:
 def _remaining(
     orphans: tuple[Resource, ...], pruned: tuple[Resource, ...], results: tuple[Result, ...]
 ) -> tuple[Resource, ...]:
-    """Return the orphans that still exist after the run."""
+    """Return the orphans that still exist after the run.
+
+    Args:
+        orphans: All orphans before the run.
+        pruned: The orphans to delete.
+        results: All results of the run.
+
+    Returns:
+        The orphans that weren't deleted.
+
+    """
     deleted = {result.resource.address for result in results if result.outcome == "changed"}
     return tuple(
         orphan for orphan in orphans if orphan not in pruned or orphan.address not in deleted

@@ -42,7 +42,7 @@ def build_report(
     notices: Sequence[str] = (),
     pruned: Sequence[Resource] = (),
 ) -> Report:
-    """Summarize a run.
+    """Return the report of a run.
 
     Args:
         command: The name of the command.
@@ -51,6 +51,9 @@ def build_report(
         detailed: Use exit code 2 for changes, 4 for failures, and 6 for both.
         notices: Messages that require no action.
         pruned: The resources that are deleted because they are no longer declared.
+
+    Returns:
+        The report, with the exit code.
 
     """
     resources = [
@@ -82,13 +85,16 @@ def build_report(
 def build_failure(
     command: str, error: ConvergeError, code: int, problems: Sequence[ProblemReport] = ()
 ) -> Report:
-    """Report a run that failed as a whole.
+    """Return the report of a run that failed as a whole.
 
     Args:
         command: The name of the command, as far as it is known.
         error: The error.
         code: The exit code.
-        problems: The problems of an invalid declaration.
+        problems: The diagnostics of an invalid declaration.
+
+    Returns:
+        The report, without resources.
 
     """
     return {

@@ -1,14 +1,14 @@
-"""The published shape of what `--json` prints; `converge schema output` is made of these.
+"""The published structure of the JSON output. `converge schema output` is generated from it.
 
-Adding keys raises the minor of `FORMAT_VERSION`, changing one the major. Imported by
-type checkers and by the schema only: the report itself is made of plain dictionaries.
+A new key raises the minor version of `FORMAT_VERSION`, and a changed key the major version. Only
+type checkers and the schema import this module: the report itself is a plain dictionary.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-# The standard library's own will do from Python 3.12 on.
+# Pydantic requires this one before Python 3.12.
 from typing_extensions import TypedDict
 
 Outcome = Literal["unchanged", "changed", "would-change", "failed", "skipped"]
@@ -16,7 +16,7 @@ Action = Literal["none", "create", "update", "replace", "repair", "delete"]
 
 
 class ChangeReport(TypedDict):
-    """One attribute that differs; `null` stands for absent."""
+    """One attribute that differs. `null` means that it isn't set."""
 
     attribute: str
     before: str | None
@@ -25,7 +25,7 @@ class ChangeReport(TypedDict):
 
 
 class ErrorReport(TypedDict):
-    """What went wrong; `code` is the exit code of its class, `output` a tool's last lines."""
+    """An error. `code` is the exit code of its class, `output` contains a tool's last lines."""
 
     code: int
     message: str
@@ -34,7 +34,7 @@ class ErrorReport(TypedDict):
 
 
 class ProblemReport(TypedDict):
-    """One thing that is wrong with a declaration; lines and columns from 1, 0 for unknown."""
+    """An error in a declaration. Lines and columns start at 1, and 0 means unknown."""
 
     file: str
     line: int
@@ -44,10 +44,10 @@ class ProblemReport(TypedDict):
 
 
 class ResourceReport(TypedDict):
-    """One resource: what was or would be done to it, and why.
+    """One resource with its changes.
 
-    `observed` is what is there: as it was found by plan and check, as it was left by
-    apply. `blocked_by` names the failed resource that a skipped one is the victim of.
+    `observed` contains the attributes before the run for `plan` and `check`, and after it for
+    `apply`. `blocked_by` is the address of the failed dependency of a skipped resource.
     """
 
     address: str
@@ -64,11 +64,11 @@ class ResourceReport(TypedDict):
 
 
 ExitReport = TypedDict("ExitReport", {"code": int, "class": str, "retryable": bool})
-"""The exit status, its class, and whether trying again may help."""
+"""The exit code, its class, and whether a retry can succeed."""
 
 
 class Report(TypedDict):
-    """A whole run. `error` is set where the run as a whole could not be done."""
+    """A whole run. `error` is set if the run failed as a whole."""
 
     format_version: str
     command: str

@@ -1,8 +1,9 @@
-"""What is wrong with a declaration, each with its line and a caret below the place."""
+"""The diagnostics of a declaration, each with its line and carets below the key or value."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from engine.declaration.parse import is_json
 from engine.declaration.toml_spans import find_spans
@@ -10,49 +11,76 @@ from engine.frozen import replace
 from engine.output.text import printable
 from engine.redaction import redact, redact_offset
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.declaration.diagnostics import DeclarationError, Diagnostic, Key
     from engine.declaration.toml_spans import Span
     from engine.output.report_schema import ProblemReport
     from engine.output.text import Paint
 
-_WIDEST = 120
-"""So much of a line is shown on either side of a place."""
+_MAX_WIDTH = 120
+"""Maximum number of characters of a line to show: around the span, within it, and after it."""
 
 
 def format_diagnostics(error: DeclarationError, paint: Paint) -> str:
-    """Return all problems of a declaration, each with its line and a caret."""
-    blocks = [_problem(one, error.texts, paint) for one in locate_all(error)]
+    """Return all diagnostics of a declaration, each with a snippet."""
+    blocks = [_format(diagnostic, error.texts, paint) for diagnostic in locate_all(error)]
     return "\n".join(blocks) + f"\n{error.message}\n"
 
 
+def diagnostic_reports(error: DeclarationError) -> list[ProblemReport]:
+    """Return the diagnostics as JSON output represents them."""
+    return [
+        {
+            "file": diagnostic.file,
+            "line": diagnostic.line,
+            "column": diagnostic.column,
+            # A caller may show the message alone, so it contains a location without a line.
+            "message": diagnostic.message
+            + (f" at {_dotted(diagnostic.key)}" if _has_no_line(diagnostic) else ""),
+            "hint": diagnostic.hint,
+        }
+        for diagnostic in locate_all(error)
+    ]
+
+
 def locate_all(error: DeclarationError) -> list[Diagnostic]:
-    """Return the problems with their lines and columns looked up, in the order of the text."""
-    found = []
-    for one in error.diagnostics:
-        line, column = one.line, one.column
+    """Return the diagnostics with lines and columns, in the order of files and lines."""
+    located = []
+    for diagnostic in error.diagnostics:
+        line, column = diagnostic.line, diagnostic.column
         if not line:
-            line, column, _ = locate(error.texts, one.file, one.key, of_key=one.marks_key)
-        found.append(replace(one, line=line, column=column))
+            line, column, _ = locate(
+                error.texts, diagnostic.file, diagnostic.key, of_key=diagnostic.marks_key
+            )
+        located.append(replace(diagnostic, line=line, column=column))
     files = list(error.texts)
-    return sorted(found, key=lambda one: (files.index(one.file), one.line, one.column))
+    return sorted(
+        located,
+        key=lambda diagnostic: (files.index(diagnostic.file), diagnostic.line, diagnostic.column),
+    )
 
 
 def locate(
     texts: dict[str, str], file: str, key: Key, *, of_key: bool = False
 ) -> tuple[int, int, int]:
-    """Return line, column and width of a key in a file, or of the nearest thing around it.
+    """Locate a key in a file, or the innermost table or array around it.
 
-    If `of_key` is true, the span is that of the key. Otherwise it is that of the value.
+    Args:
+        texts: The content of each file.
+        file: The file.
+        key: The key, possibly with the index of an array element.
+        of_key: Return the span of the key instead of that of the value.
+
+    Returns:
+        Line, column, and width. Line and column are 0 if they are unknown, as for JSON.
+
     """
     content = texts.get(file, "")
     if is_json(content) or not content:
         return 0, 0, 1
-    keys, values = _located(content)
+    keys, values = _spans(content)
     while key:
-        order = (keys, values) if of_key else (values, keys)
-        for spans in order:
+        for spans in (keys, values) if of_key else (values, keys):
             if key in spans:
                 span = spans[key]
                 return span.line, span.column, span.width
@@ -61,73 +89,84 @@ def locate(
 
 
 @lru_cache(maxsize=8)
-def _located(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
-    """Look through a text once, however much is wrong with it."""
+def _spans(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
+    """Return the spans of keys and of values. Scans a text once for all its diagnostics."""
     try:
         return find_spans(content.replace("\r\n", "\n"))
     except RecursionError:
-        return {}, {}  # nested as deeply as the parser could just bear
+        return {}, {}  # The nesting is close to the limit that the TOML parser accepts.
 
 
 @lru_cache(maxsize=8)
-def _rows(content: str) -> list[str]:
+def _lines(content: str) -> list[str]:
     return content.split("\n")
 
 
-def _problem(one: Diagnostic, texts: dict[str, str], paint: Paint) -> str:
-    where = f"{one.file}:{one.line}:{one.column}" if one.line else one.file
-    lines = [f"{printable(where)}: {paint('error', 'error')}: {printable(one.message)}"]
-    if _has_no_line(one):
-        lines.append(f"    at {printable(_dotted(one.key))}")
+def _format(diagnostic: Diagnostic, texts: dict[str, str], paint: Paint) -> str:
+    """Return a diagnostic with its snippet, its related locations, and its hint.
+
+    Args:
+        diagnostic: A diagnostic from `locate_all`.
+        texts: The content of each file.
+        paint: Colors the text.
+
+    Returns:
+        The text, which ends with a newline.
+
+    """
+    file, line, column = diagnostic.file, diagnostic.line, diagnostic.column
+    location = f"{file}:{line}:{column}" if line else file
+    lines = [f"{printable(location)}: {paint('error', 'error')}: {printable(diagnostic.message)}"]
+    if _has_no_line(diagnostic):
+        lines.append(f"    at {printable(_dotted(diagnostic.key))}")
     width = 1
-    if one.key:
-        width = locate(texts, one.file, one.key, of_key=one.marks_key)[2]
-    lines += _excerpt(texts.get(one.file, ""), one.line, one.column, width)
-    for file, key in one.related:
-        line, column, span = locate(texts, file, key)
-        where = f"{file}:{line}:{column}:" if line else f"{file}: at {_dotted(key)}"
-        lines.append(f"  {printable(where)}")
-        lines += _excerpt(texts.get(file, ""), line, column, span)
-    if one.hint:
-        lines.append(f"  hint: {printable(one.hint)}")
+    if diagnostic.key:
+        width = locate(texts, file, diagnostic.key, of_key=diagnostic.marks_key)[2]
+    lines += _snippet(texts.get(file, ""), line, column, width)
+    for related_file, key in diagnostic.related:
+        line, column, width = locate(texts, related_file, key)
+        location = (
+            f"{related_file}:{line}:{column}:" if line else f"{related_file}: at {_dotted(key)}"
+        )
+        lines.append(f"  {printable(location)}")
+        lines += _snippet(texts.get(related_file, ""), line, column, width)
+    if diagnostic.hint:
+        lines.append(f"  hint: {printable(diagnostic.hint)}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _excerpt(content: str, line: int, column: int, width: int) -> list[str]:
-    rows = _rows(content)
-    if not 0 < line <= len(rows):
+def _snippet(content: str, line: int, column: int, width: int) -> list[str]:
+    """Return one line of a file with carets below a span.
+
+    Args:
+        content: The content of the file.
+        line: The number of the line. 0 means unknown.
+        column: The column of the span.
+        width: The number of characters in the span.
+
+    Returns:
+        Two lines, or none if the line is unknown.
+
+    """
+    lines = _lines(content)
+    if not 0 < line <= len(lines):
         return []
-    row = rows[line - 1].rstrip("\r").replace("\t", " ")
-    begin, end = (redact_offset(row, one) for one in (column - 1, column - 1 + width))
-    row = redact(row)
-    start = max(0, begin - _WIDEST // 2)
-    before = ("…" if start else "") + printable(row[start:begin])
-    place = printable(row[begin:end][:_WIDEST])
-    after = row[end:]
-    cut = "…" if len(after) > _WIDEST or end - begin > _WIDEST else ""
+    text = lines[line - 1].rstrip("\r").replace("\t", " ")
+    start, end = (redact_offset(text, offset) for offset in (column - 1, column - 1 + width))
+    text = redact(text)
+    first = max(0, start - _MAX_WIDTH // 2)
+    before = ("…" if first else "") + printable(text[first:start])
+    span = printable(text[start:end][:_MAX_WIDTH])
+    after = text[end:]
+    ellipsis = "…" if len(after) > _MAX_WIDTH or end - start > _MAX_WIDTH else ""
     gutter = f"{line:5} | "
-    carets = " " * (len(gutter) - 2) + "| " + " " * len(before) + "^" * max(1, len(place))
-    return [gutter + before + place + printable(after[:_WIDEST]) + cut, carets]
+    carets = " " * (len(gutter) - 2) + "| " + " " * len(before) + "^" * max(1, len(span))
+    return [gutter + before + span + printable(after[:_MAX_WIDTH]) + ellipsis, carets]
 
 
-def diagnostic_reports(error: DeclarationError) -> list[ProblemReport]:
-    """Return the problems in the form that `--json` prints."""
-    return [
-        {
-            "file": one.file,
-            "line": one.line,
-            "column": one.column,
-            # Whoever only shows the message is to say where, too.
-            "message": one.message + (f" at {_dotted(one.key)}" if _has_no_line(one) else ""),
-            "hint": one.hint,
-        }
-        for one in locate_all(error)
-    ]
-
-
-def _has_no_line(one: Diagnostic) -> bool:
-    """Tell whether a problem has a place that no line can show: JSON is not looked through."""
-    return not one.line and bool(one.key)
+def _has_no_line(diagnostic: Diagnostic) -> bool:
+    """Return whether only the key of a location is known, as for JSON."""
+    return not diagnostic.line and bool(diagnostic.key)
 
 
 def _dotted(key: Key) -> str:

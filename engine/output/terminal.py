@@ -118,6 +118,9 @@ def choose_reporter(*, quiet: bool, verbose: bool, color: bool) -> Reporter:
         verbose: Print lines, including the output of tools.
         color: Whether a live display is colored. Lines never are.
 
+    Returns:
+        A live display on a capable terminal unless `verbose`. Otherwise lines, or nothing.
+
     """
     if quiet:
         return Reporter()

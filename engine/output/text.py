@@ -41,6 +41,9 @@ def format_report(
         displays: How to show attributes, by kind.
         verbose: Show unchanged resources, hidden attributes, and every change.
 
+    Returns:
+        The text, which ends with a newline.
+
     """
     blocks = [
         _Resource(resource, paint, displays[resource["kind"]], verbose).format()
@@ -122,7 +125,7 @@ class _Resource:
     def _is_informative(self, change: ChangeReport) -> bool:
         if change["attribute"] in self.display.hidden:
             return False
-        # The heading already shows the path. A new, empty value says nothing.
+        # The heading shows the path, and an empty new value carries no information.
         return bool(change["before"]) or change["after"] not in (self.report["path"], None, "")
 
     def _change(self, change: ChangeReport) -> str:

@@ -30,10 +30,13 @@ def unknown_upgrades(requested: Iterable[str], packages: Iterable[str]) -> list[
         requested: The names in `--upgrade-package`, in any spelling.
         packages: The names of all packages.
 
+    Returns:
+        The notices, by name.
+
     """
-    known = {canonicalize_name(name) for name in packages}
+    installed = {canonicalize_name(name) for name in packages}
     return [
         f"`--upgrade-package {name}`: no resource installs a package named `{name}`"
         for name in sorted(requested)
-        if canonicalize_name(name) not in known
+        if canonicalize_name(name) not in installed
     ]
