@@ -30,6 +30,8 @@ _MESSAGES = {
     "string_too_short": "`{key}` must not be empty",
 }
 """Messages by error type (pydantic documentation, "Validation Errors")."""
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
+"""The integers that TOML 1.0 requires parsers to accept ("Integer")."""
 _VALUE_WIDTH = 60
 """Maximum number of characters of a value in a hint."""
 
@@ -142,8 +144,8 @@ def _to_python(value: Any, key: Key, errors: dict[Key, str]) -> Any:
         return value.isoformat()
     if isinstance(value, str) and "\0" in value:
         errors[key] = _NUL  # No path, argument, or environment variable can contain one.
-    elif isinstance(value, int) and value.bit_length() > 63:
-        errors[key] = "number too large"  # TOML 1.0, "Integer": 64 bits with the sign
+    elif isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER:
+        errors[key] = "number too large"
     return value
 
 

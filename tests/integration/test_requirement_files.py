@@ -102,7 +102,7 @@ def test_requirement_file_not_in_utf_8_is_an_error_with_line(service_host: Host)
     refused = service_host.plan()
 
     assert refused.code == 65
-    assert f"`{service_host.directory}/requirements.txt` line 2 is not UTF-8" in refused.err
+    assert f"`{service_host.directory}/requirements.txt` line 2 isn't UTF-8" in refused.err
 
 
 def test_relative_path_is_resolved_from_its_requirement_file(service_host: Host) -> None:
@@ -336,7 +336,7 @@ def test_missing_constraints_url_is_unavailable(
         (b"\n<!DOCTYPE html><title>Log in</title>", "line 2: `<!DOCTYPE html>"),
         (b"library\n-e .\n", "line 2: an editable install"),
         (b"library @ ${HERE}/x\n", "line 1: `${HERE}` stands for nothing"),
-        (b"caf\xe9", "cannot be had: line 1 is not UTF-8"),
+        (b"caf\xe9", "cannot be had: line 1 isn't UTF-8"),
         (None, "cannot be had: IncompleteRead"),
     ],
 )

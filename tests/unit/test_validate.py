@@ -1,0 +1,81 @@
+"""Validating a table against a spec, and suggestions for misspelled words."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from engine.declaration.diagnostics import Key
+from engine.declaration.inputs import InputLog, TableInputs
+from engine.declaration.validate import key_of, keys_of, suggest, validate
+from tests.unit.widget_kind import WidgetKind
+
+
+def _validate(**table: Any) -> tuple[Any, list[tuple[Key, str, str]]]:
+    """Return the spec, and key, message, and hint of each error."""
+    log = InputLog()
+    inputs = TableInputs("/x/a.toml", "/x", ("widget", "a"), {}, log)
+    spec = validate(WidgetKind(), {"path": "a", **table}, inputs)
+    return spec, [(error.key[2:], error.message, error.hint) for error in log.diagnostics]
+
+
+def test_arrays_become_tuples_and_dates_become_strings() -> None:
+    spec, errors = _validate(tags=["x", "y"], text=datetime.date(2024, 5, 6))
+    assert errors == []
+    assert (spec.tags, spec.text) == (("x", "y"), "2024-05-06")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "message", "hint"),
+    [
+        ({"size": "3"}, ("size",), "`size` must be a whole number", 'found "3"'),
+        ({"size": 1.0}, ("size",), "`size` must be a whole number", "found 1.0"),
+        ({"size": True}, ("size",), "`size` must be a whole number", "found true"),
+        ({"size": 2**63}, ("size",), "number too large", ""),
+        ({"size": [-(2**64)]}, ("size", 0), "number too large", ""),
+        ({"enabled": 1}, ("enabled",), "`enabled` must be true or false", "found 1"),
+        ({"tags": "x"}, ("tags",), '`tags` must be an array, as in `["…"]`', 'found "x"'),
+        ({"tags": [["x"]]}, ("tags", 0), "`tags[0]` must be a string", 'found ["x"]'),
+        ({"tags": ["x", "\0"]}, ("tags", 1), "NUL characters aren't allowed", ""),
+        ({"color": ["red"]}, ("color",), "`color` must be 'red' or 'blue'", 'found ["red"]'),
+        ({"text": {"b": 1}}, ("text",), "`text` must be a string", 'found {"b": 1}'),
+    ],
+)
+def test_wrong_value_is_reported_at_its_key(
+    table: dict[str, Any], key: Key, message: str, hint: str
+) -> None:
+    assert _validate(**table) == (None, [(key, message, hint)])
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, -(2**63)])
+def test_64_bit_number_is_accepted(size: int) -> None:
+    assert _validate(size=size)[0].size == size
+
+
+def test_found_value_is_shortened_and_redacted() -> None:
+    url = f"https://me:secret@host/{'x' * 90}"
+    _, [(_, _, hint)] = _validate(size=url)
+    assert "secret" not in hint
+    assert len(hint) == len("found ") + 58
+    assert hint.endswith("…")
+
+
+def test_keys_are_fields_in_toml_spelling_without_computed_fields() -> None:
+    assert key_of("read_from") == "read-from"
+    assert "read-from" in keys_of(WidgetKind())
+    assert "digest" not in keys_of(WidgetKind())
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("colour", "did you mean `color`?"),
+        ("READ_FROM", "did you mean `read-from`?"),
+        ("tag", "did you mean `tags`?"),
+        ("zebra", ""),
+    ],
+)
+def test_suggestion_is_the_most_similar_word(word: str, expected: str) -> None:
+    assert suggest(word, ["color", "read-from", "tags"]) == expected
