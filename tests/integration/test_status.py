@@ -34,12 +34,11 @@ def test_status_reports_a_changed_declaration(applied_host: Host, keys: dict[str
     assert drift(applied_host) == ["declaration changed since the last apply"]
 
 
-@pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y", ""])
-def test_gc_refuses_an_invalid_age(applied_host: Host, age: str) -> None:
-    refused = applied_host.run("gc", "converge.toml", f"--older-than={age}")
+def test_gc_refuses_an_invalid_age(applied_host: Host) -> None:
+    refused = applied_host.run("gc", "converge.toml", "--older-than=3y")
 
     assert refused.code == 64
-    assert "invalid age" in refused.err
+    assert "invalid age: `3y`" in refused.err
 
 
 def test_gc_refuses_a_negative_keep(applied_host: Host) -> None:
