@@ -57,3 +57,29 @@ def test_control_characters_in_file_names_are_escaped(applied_host: Host, verb: 
     assert "\\x1b[2J\\n  venv.app" in printed
     assert "\x1b" not in printed
     assert not any(line.startswith("  venv.app") for line in printed.splitlines())
+
+
+def test_verify_shows_progress_unless_quiet(applied_host: Host) -> None:
+    shown = applied_host.run("verify", "converge.toml")
+    quiet = applied_host.run("verify", "converge.toml", "--quiet")
+
+    assert f"venv.app: verifying generation {applied_host.live.name}\n" in shown.err
+    assert (quiet.code, quiet.err) == (0, "")
+    assert quiet.out == shown.out
+
+
+def test_verbose_status_lists_every_difference(applied_host: Host) -> None:
+    (applied_host.site / "alpha/one").touch()
+    (applied_host.site / "alpha/two").touch()
+
+    brief = applied_host.run("status", "converge.toml").out.splitlines()
+    verbose = applied_host.run("status", "converge.toml", "-v").out.splitlines()
+
+    assert brief[0].endswith("and 1 more")
+    assert len(brief) == 1
+    assert [line for line in verbose if line.endswith(("/one unexpected", "/two unexpected"))]
+    assert len(verbose) == 4
+
+
+def test_history_has_no_progress_options(applied_host: Host) -> None:
+    assert applied_host.run("history", "converge.toml", "app", "--quiet").code == 64
