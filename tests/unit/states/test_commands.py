@@ -57,7 +57,8 @@ def one_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "seconds"), [("0m", 0), ("90m", 5400), ("12h", 43200), ("30d", 2592000), ("8w", 4838400)]
+    ("age", "seconds"),
+    [("0m", 0), ("90m", 5400), ("12h", 43200), ("30d", 2592000), ("8w", 4838400)],
 )
 def test_age_is_parsed_to_seconds(age: str, seconds: int) -> None:
     assert parse_age(age) == seconds
