@@ -63,7 +63,7 @@ def test_verify_shows_progress_unless_quiet(applied_host: Host) -> None:
     shown = applied_host.run("verify", "converge.toml")
     quiet = applied_host.run("verify", "converge.toml", "--quiet")
 
-    assert f"venv.app: verifying generation {applied_host.live.name}\n" in shown.err
+    assert f"venv.app: verifying generation {applied_host.generation.name}\n" in shown.err
     assert (quiet.code, quiet.err) == (0, "")
     assert quiet.out == shown.out
 
