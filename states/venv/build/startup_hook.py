@@ -12,8 +12,8 @@ module replaces the symlink in all paths by the directory of the generation.
 The open lease with its shared lock shows that a process runs from here. A forked process
 inherits it, and it ends with the last process.
 
-The interpreter writes no bytecode: all of it was compiled when this generation was created,
-and no manifest would list more files.
+The interpreter doesn't write bytecode. All of it was compiled when this generation was
+created, and the manifest doesn't list any other.
 """
 
 import os
