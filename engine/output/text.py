@@ -125,6 +125,10 @@ class _Resource:
     def _is_informative(self, change: ChangeReport) -> bool:
         if change["attribute"] in self.display.hidden:
             return False
+        if self.display.group_of(change["attribute"]).style == "changed":
+            # The reason usually lists such attributes. It is shortened if there are many.
+            is_listed = bool(change["reason"]) and change["reason"] in self.report["reason"]
+            return change["before"] is not None and not is_listed
         # The heading shows the path, and an empty new value carries no information.
         return bool(change["before"]) or change["after"] not in (self.report["path"], None, "")
 

@@ -212,5 +212,7 @@ def test_display_group_selects_the_form_of_a_change(
     for outcome, line in (("would-change", planned), ("changed", applied)):
         report = build_failure("plan", ConvergeError("none"), 0)
         report["resources"] = [cast("ResourceReport", {**resource, "outcome": outcome})]
-        text = format_report(report, Paint(on=False), {"thing": Display(groups=(group,))})
+        text = format_report(
+            report, Paint(on=False), {"thing": Display(groups=(group,))}, verbose=before is None
+        )
         assert text.splitlines()[1] == f"    {line}"
