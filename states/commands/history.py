@@ -9,6 +9,7 @@ from states.commands.per_venv import print_result
 from states.commands.selection import add_venv_arguments, select_venv
 from states.venv.generations import hold
 from states.venv.generations.gc import is_pinned, is_quarantined
+from states.venv.generations.hold import effective_hold
 from states.venv.generations.in_use import is_in_use
 from states.venv.generations.store import list_adopted, list_generations, live_id
 from states.venv.integrity import receipt

@@ -15,6 +15,8 @@ from states.commands.selection import add_venv_arguments, match_prefix, select_v
 from states.venv.generations import hold, previous
 from states.venv.generations.gc import is_quarantined
 from states.venv.generations.generation import load_generation
+from states.venv.generations.hold import Hold, read_hold, release_hold, set_hold, spec_digest
+from states.venv.generations.previous import rollback_candidates
 from states.venv.generations.store import (
     list_adopted,
     list_generations,
@@ -61,7 +63,7 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     with locked_store(venv, arguments) as store:
         live = live_id(store)
         if arguments.release:
-            changed, target = hold.release(store), live
+            changed, target = release_hold(store), live
         else:
             changed, target = True, _select_target(store, arguments.to)
             _switch_back(store, target, venv.spec)

@@ -14,9 +14,10 @@ from engine.redaction import redact_all
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.selection import select_venvs
 from states.system import timestamps
-from states.venv.generations import in_use, verify_log
+from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.store import list_generations, live_id
+from states.venv.generations.verify_log import last_verified
 from states.venv.observe import observe
 from states.venv.resolve.selection import (
     interpreter_matches,

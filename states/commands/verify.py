@@ -15,6 +15,7 @@ from states.commands.selection import select_venvs
 from states.venv.generations import verify_log
 from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify import verify
+from states.venv.generations.verify_log import record_verified
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 

@@ -13,11 +13,13 @@ from engine.system.files import listdir_or_empty
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, Literal
 
     from python_discovery import PythonInfo
 
     from states.system.subprocesses import Completed
+
+    Drift = Literal["", "missing", "changed"]
 
 _NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
 _ANSWER = "converge asked: "
@@ -51,15 +53,19 @@ class Python:
         ours, theirs = self.version.split(".")[:2], other.version.split(".")[:2]
         return ours == theirs and self.implementation == other.implementation
 
-    def condition(self) -> str:
-        """Say what has become of it: empty for nothing, without running anything."""
+    def drift(self) -> Drift:
+        """Return how the interpreter on disk differs, without starting it."""
         stats = {path: _stat(path) for path in self.watched}
         if not all(stats.values()):
-            return f"missing {self.executable}"
+            return "missing"
         same = all(tuple(was) == stats[path] for path, was in self.watched.items())
         if same or _digest(self.watched) == self.digest:
             return ""
-        return f"changed {self.executable}"
+        return "changed"
+
+    def attribute(self, drift: Drift) -> str:
+        """Return the value of the attribute `python`: the drift if any, or version and path."""
+        return f"{drift} {self.executable}" if drift else str(self)
 
 
 def to_json(python: Python) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.diff import Change, State
     from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
-    from states.interpreter.discovery import Python
+    from states.interpreter.discovery import Drift, Python
 
 
 @frozen
@@ -70,14 +70,16 @@ class InterpreterHandle:
         self.spec = spec
         self.record = record
         self.recorded = _read_record(record)
-        self.drift = self.recorded.condition() if self.recorded else ""
+        self.drift: Drift = self.recorded.drift() if self.recorded else ""
         self.selected = selected
         """The interpreter that this run has found, if it searched."""
 
     @property
     def observed(self) -> State | None:
         """The recorded interpreter, or what is wrong with it."""
-        return None if self.recorded is None else {"python": self.drift or str(self.recorded)}
+        if self.recorded is None:
+            return None
+        return {"python": self.recorded.attribute(self.drift)}
 
     @property
     def requires_lookup(self) -> bool:
@@ -110,7 +112,7 @@ class InterpreterHandle:
 class InterpreterGoal:
     """The interpreter that the request resolves to."""
 
-    def __init__(self, record: str, selected: Python, drift: str) -> None:
+    def __init__(self, record: str, selected: Python, drift: Drift) -> None:
         self.record = record
         self.selected = selected
         self.drift = drift

@@ -15,9 +15,10 @@ from states.system.scratch import scratch_dir_in
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
 from states.venv.build.stages import Job
-from states.venv.generations import hold, previous
 from states.venv.generations.gc import collect, collectable, is_quarantined, quarantine
 from states.venv.generations.generation import load_generation
+from states.venv.generations.hold import release_hold
+from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
 from states.venv.generations.store import (
     delete_store,

@@ -6,7 +6,6 @@ from engine.display import Display, Group
 from engine.errors import ConvergeError
 from states.venv.generations.nesting import refuse_nested
 from states.venv.generations.store import create_store, lock_of
-from states.venv.integrity.manifest import INTACT
 from states.venv.integrity.receipt import lock_text
 from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, artifacts_of, observe, owners
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from engine.kind import Dependencies, Inputs
     from engine.settings import Settings
     from states.venv.resolve.selection import Selection
+
+INTACT = "intact"
+"""The desired value of a `file.` attribute, for a file that differs from the manifest."""
 
 
 class VenvKind:
@@ -221,7 +223,7 @@ class Build(VenvGoal):
         if view.receipt is None:
             return
         is_same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, selection.request)
-        if view.stale or not is_same or lock_text(view.root, view.receipt) is None:
+        if view.stats_outdated or not is_same or lock_text(view.root, view.receipt) is None:
             from states.venv.refresh import refresh
 
             refresh(spec, view, selection)
@@ -247,10 +249,10 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
             declaration now asks for something else.
 
     """
-    drift = view.troubles[0].removeprefix("file.") if view.troubles else ""
-    condition = view.receipt.python.condition() if view.receipt else ""
-    if condition.startswith("missing"):  # An interpreter upgraded in place still runs the venv.
-        drift = f"{condition}, its interpreter"
+    drift = view.drifted[0].removeprefix("file.") if view.drifted else ""
+    # An interpreter that was upgraded in place still runs the venv.
+    if view.receipt and view.receipt.python.drift() == "missing":
+        drift = f"missing {view.receipt.python.executable}, its interpreter"
     if drift:
         raise ConvergeError(
             f"the held generation of `{spec.path}` is damaged: {drift}",

@@ -7,11 +7,12 @@ import stat
 
 from engine.frozen import frozen
 from engine.system.lock import is_held
-from states.venv.generations import hold
+from states.venv.generations.hold import HOLD_NAME, held_id
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
-from states.venv.integrity import manifest as seals
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.receipt import Package, read_receipt
+from states.venv.integrity.stat_cache import stats_match
 from states.venv.layout import LEASE, METADATA_DIR, RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ class Observation:
         """Whether the generation is not what its seal says, or cannot run where it is."""
         if self.receipt is None:
             return False
-        return bool(self.troubles or self.receipt.python.condition())
+        return bool(self.drifted or self.receipt.python.drift())
 
     @property
     def troubles(self) -> list[str]:
@@ -76,7 +77,7 @@ def observe(spec: Venv) -> Observation:
     """Look at the venv that a spec names."""
     store = store_of(spec.path)
     where, identifier = published_state(store)
-    held = hold.held(store, spec)
+    held = held_id(store, spec)
     if where == FOREIGN:
         is_link = os.path.islink(store.published)
         link = os.readlink(store.published) if is_link else ""
@@ -106,7 +107,7 @@ def observe(spec: Venv) -> Observation:
 
 def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
     """Tell whether a generation is still what its receipt says."""
-    if receipt.path != store.generation(receipt.generation) or receipt.python.condition():
+    if receipt.path != store.generation(receipt.generation) or receipt.python.drift():
         return False
     return not metadata_drift(receipt.path) and not _damage(receipt.path, receipt, ignore)[0]
 
@@ -134,7 +135,7 @@ def _left_over(store: Store) -> dict[str, str]:
     """Return what an interrupted run left, as attributes."""
     names = find_unfinished(store)
     if has_stale_hold(store):
-        names.append(hold.NAME)
+        names.append(HOLD_NAME)
     return {f"unfinished.{one}": "unfinished" for one in names}
 
 
@@ -144,14 +145,14 @@ def _receipt(store: Store, identifier: str | None, held: str) -> Receipt | None:
     That is the held one and no other, or the newest one that has a whole receipt.
     """
     for one in filter(None, (identifier, held)):
-        receipt = receipts.read(store.generation(one))
+        receipt = read_receipt(store.generation(one))
         if receipt is not None:
             return receipt
         _require_readable(f"{store.generation(one)}/{METADATA_DIR}")
     if held:
         return None
     for one in reversed(list_generations(store)):
-        receipt = receipts.read(store.generation(one))
+        receipt = read_receipt(store.generation(one))
         if receipt is not None:
             return receipt
     return None
@@ -171,7 +172,7 @@ def _facts(receipt: Receipt) -> dict[str, str]:
     artifacts = artifacts_of(receipt.packages)
     return {
         "generation": receipt.generation,
-        "python": receipt.python.condition() or str(receipt.python),
+        "python": receipt.python.attribute(receipt.python.drift()),
         "system-site-packages": str(receipt.system_site_packages).lower(),
         "settings": receipt.settings,
         "artifacts": artifacts,
@@ -185,7 +186,7 @@ def owners(owner: str, group: str) -> dict[str, str]:
     return {name: word for name, word in (("owner", owner), ("group", group)) if word}
 
 
-def artifacts_of(packages: tuple[receipts.Package, ...]) -> str:
+def artifacts_of(packages: tuple[Package, ...]) -> str:
     """Return a short digest of the content of all packages: version alone is no identity."""
     from engine.system.files import sha256
 
@@ -220,11 +221,11 @@ def _damage(
     root: str, receipt: Receipt, ignore: tuple[str, ...]
 ) -> tuple[dict[str, str], Manifest]:
     """Return what differs, and the seal if it had to be asked."""
-    if seals.stats_match(root) and not receipt.loose:
+    if stats_match(root) and not receipt.partly_ignored:
         return {}, {}
     from states.venv.integrity.drift import find_drift
 
-    seal = seals.load(root, receipt.manifest)
+    seal = load_manifest(root, receipt.manifest)
     if seal is None:
         return {f"{METADATA_DIR}/manifest.json": "modified"}, {}
     return find_drift(root, seal, ignore), seal

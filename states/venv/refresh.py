@@ -11,7 +11,7 @@ from engine.frozen import replace
 from engine.system.files import sha256, write_atomic
 from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
-from states.venv.generations import previous
+from states.venv.generations.previous import PREVIOUS_NAME
 from states.venv.generations.store import list_generations, lock_of
 from states.venv.integrity.drift import find_drift
 from states.venv.integrity.manifest import load as load_manifest

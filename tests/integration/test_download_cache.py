@@ -16,7 +16,7 @@ from engine.frozen import replace
 from engine.system.files import sha256
 from states.installer import crash_safe_cache
 from states.system.scratch import scratch_dir
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import read_receipt, write_receipt
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
@@ -135,10 +135,10 @@ def test_same_wheel_on_another_python_is_not_downloaded_again(host: Host) -> Non
 def test_old_receipt_digest_does_not_trigger_a_download(cached_host: Host) -> None:
     """Old receipts hashed paths that contain the Python version."""
     root = str(cached_host.generation)
-    receipt = receipts.read(root)
+    receipt = read_receipt(root)
     assert receipt is not None
     packages = tuple(replace(package, record=sha256(b"other rows")) for package in receipt.packages)
-    receipts.write(replace(receipt, packages=packages), root)
+    write_receipt(replace(receipt, packages=packages), root)
     (cached_host.site / "beta/__init__.py").unlink()
 
     assert "downloading again" not in cached_host.apply_ok().err

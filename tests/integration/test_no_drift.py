@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.integrity import manifest as seals
+from states.venv.integrity.manifest import walk
+from states.venv.integrity.stat_cache import stats_match
 from tests.integration.host import MINOR, Host
 
 
@@ -40,7 +41,7 @@ def test_stat_cache_stores_times_beyond_64_bits(applied_host: Host) -> None:
 
     applied_host.assert_no_changes()
 
-    assert seals.stats_match(str(applied_host.generation))
+    assert stats_match(str(applied_host.generation))
     assert applied_host.run("verify", "converge.toml").code == 0
 
 
@@ -114,7 +115,7 @@ def test_walk_skips_a_directory_that_disappears(tmp_path: Path, replacement: str
     (tmp_path / "busy").mkdir()
     walked = []
 
-    for path, _ in seals.walk(str(tmp_path)):
+    for path, _ in walk(str(tmp_path)):
         walked.append(path)
         if path == "busy":
             (tmp_path / "busy").rmdir()
@@ -126,4 +127,4 @@ def test_walk_skips_a_directory_that_disappears(tmp_path: Path, replacement: str
 
 def test_walk_of_a_missing_root_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        list(seals.walk(str(tmp_path / "gone")))
+        list(walk(str(tmp_path / "gone")))

@@ -10,8 +10,8 @@ import pytest
 
 from engine.frozen import replace
 from engine.system.files import sha256
-from states.venv.integrity import manifest as seals
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.manifest import encode_manifest, load_manifest, stat_entry
+from states.venv.integrity.receipt import read_receipt, write_receipt
 from tests.integration.host import MINOR, Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID
 from tests.support import backend
@@ -39,9 +39,9 @@ def version_of_other(host: Host) -> str:
 def forge(generation: Path) -> None:
     """Change a module, and update RECORD, the manifest and the receipt to match."""
     root = str(generation)
-    receipt = receipts.read(root)
+    receipt = read_receipt(root)
     assert receipt is not None
-    manifest = seals.load(root, receipt.manifest)
+    manifest = load_manifest(root, receipt.manifest)
     assert manifest is not None
     (generation / RECORD).write_text(
         (generation / RECORD)
@@ -50,11 +50,11 @@ def forge(generation: Path) -> None:
     )
     (generation / MODULE).write_text(MALICIOUS)
     for path in (MODULE, RECORD):
-        manifest[path] = seals.stat_entry(root, path, manifest[path].package)
-    dumped = seals.dump(manifest)
+        manifest[path] = stat_entry(root, path, manifest[path].package)
+    dumped = encode_manifest(manifest)
     (generation / ".converge/manifest.json").write_bytes(dumped)
     packages = tuple(replace(package, record="") for package in receipt.packages)
-    receipts.write(replace(receipt, manifest=sha256(dumped), packages=packages), root)
+    write_receipt(replace(receipt, manifest=sha256(dumped), packages=packages), root)
 
 
 def test_package_is_reused_from_another_venv(host_with_wheels: Host) -> None:

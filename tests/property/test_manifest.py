@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.system.files import sha256
-from states.venv.integrity import manifest as manifests
+from states.venv.integrity.manifest import encode_manifest, load_manifest, stat_entry, walk
+from states.venv.integrity.stat_cache import (
+    load_stats,
+    pack_stats,
+    stat_key,
+    stat_paths,
+    stats_match,
+)
 from states.venv.layout import METADATA_DIR
 
 NAMES = st.lists(
@@ -40,11 +47,9 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
     for index, name in enumerate(names):
         with open(os.path.join(os.fsencode([root, site][index % 2]), name), "wb") as stream:
             stream.write(name)
-    manifest = {path: manifests.stat_entry(root, path) for path, _ in manifests.walk(root)}
-    Path(root, METADATA_DIR, "manifest.json").write_bytes(manifests.dump(manifest))
-    Path(root, METADATA_DIR, "stats").write_bytes(
-        manifests.pack_stats(root, manifests.stat_paths(manifest, ()))
-    )
+    manifest = {path: stat_entry(root, path) for path, _ in walk(root)}
+    Path(root, METADATA_DIR, "manifest.json").write_bytes(encode_manifest(manifest))
+    Path(root, METADATA_DIR, "stats").write_bytes(pack_stats(root, stat_paths(manifest, ())))
     return root
 
 
@@ -52,12 +57,12 @@ def _create_generation(directory: Path, names: list[bytes]) -> str:
 def test_manifest_survives_a_round_trip(directory: Path, names: list[bytes]) -> None:
     root = _create_generation(directory, names)
     data = Path(root, METADATA_DIR, "manifest.json").read_bytes()
-    manifest = manifests.load(root, sha256(data))
+    manifest = load_manifest(root, sha256(data))
     assert manifest is not None
     assert {os.path.basename(os.fsencode(path)) for path in manifest} >= {*names}
-    assert manifests.dump(manifest) == data
-    assert manifests.load(root, sha256(data + b" ")) is None
-    assert {*manifests.load_stats(root)} == {*manifests.stat_paths(manifest, ())}
+    assert encode_manifest(manifest) == data
+    assert load_manifest(root, sha256(data + b" ")) is None
+    assert {*load_stats(root)} == {*stat_paths(manifest, ())}
 
 
 @given(NAMES, st.data())
@@ -65,15 +70,15 @@ def test_any_modification_is_detected(
     directory: Path, names: list[bytes], data: st.DataObject
 ) -> None:
     root = _create_generation(directory, names)
-    assert manifests.stats_match(root)
-    stats = manifests.load_stats(root)
+    assert stats_match(root)
+    stats = load_stats(root)
     path = data.draw(st.sampled_from(sorted(stats)))
     absolute_path = os.path.join(root, path)
-    assert stats[path] == manifests.stat_key(absolute_path)
+    assert stats[path] == stat_key(absolute_path)
 
     data.draw(st.sampled_from([_rewrite, _change_mode, _replace]))(absolute_path)
 
-    assert not manifests.stats_match(root)
+    assert not stats_match(root)
 
 
 def _rewrite(path: str) -> None:
@@ -112,5 +117,5 @@ def test_torn_stat_cache_is_never_trusted(
     cut = data.draw(st.integers(0, len(complete) - 1))
     torn = data.draw(st.sampled_from([complete[:cut], complete[cut:], bytes(len(complete))]))
     file.write_bytes(torn)
-    assert torn == complete or not manifests.stats_match(root)
-    manifests.load_stats(root)  # doesn't raise
+    assert torn == complete or not stats_match(root)
+    load_stats(root)  # doesn't raise

@@ -12,7 +12,7 @@ from states.venv.integrity.drift import ignored, partly_ignored_dirs
 from states.venv.integrity.manifest import dump as dump_manifest
 from states.venv.integrity.manifest import pack_stats, stat_entry, stat_paths, walk
 from states.venv.integrity.receipt import Receipt
-from states.venv.integrity.record_check import source_of
+from states.venv.integrity.stat_cache import pack_stats, stat_paths
 from states.venv.layout import LEASE, METADATA_DIR
 from states.venv.resolve.selection import settings_digest
 
@@ -63,7 +63,7 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         packages=inspection.packages,
         lock=sha256(selection.lock.encode()),
         manifest=sha256(dumped),
-        loose=loose,
+        partly_ignored=partly_ignored,
     )
     return receipt, manifest
 

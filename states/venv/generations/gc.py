@@ -10,7 +10,7 @@ from states.venv.generations.in_use import is_in_use
 from states.venv.generations.previous import gc_order
 from states.venv.generations.recovery import try_delete
 from states.venv.generations.store import list_generations
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import is_protected
 from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def collect(store: Store, identifiers: list[str]) -> list[str]:
 def quarantine(store: Store, identifier: str) -> None:
     """Mark a damaged generation, so that it is kept for whoever wants to know what happened."""
     mark = f"{store.generation(identifier)}/{METADATA_DIR}/quarantined"
-    if receipts.is_protected(store.generation(identifier)) and not os.path.lexists(mark):
+    if is_protected(store.generation(identifier)) and not os.path.lexists(mark):
         symlink("quarantined", mark)  # needs no room on a full disk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.frozen import frozen
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import read_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,5 +33,5 @@ class Generation:
 def load_generation(store: Store, identifier: str) -> Generation | None:
     """Return a generation of a store, or None if its receipt is missing, torn, or unreadable."""
     root = store.generation(identifier)
-    receipt = receipts.read(root)
+    receipt = read_receipt(root)
     return None if receipt is None else Generation(root, receipt)

@@ -11,14 +11,14 @@ import os
 from engine.frozen import frozen
 from engine.system.files import fsync_dir, sha256
 from states.venv.generations.store import live_id, read_record, write_record
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import read_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.layout import Store
     from states.venv.spec import Venv
 
-NAME = "held"
+HOLD_NAME = "held"
 """The name of the note in the store."""
 
 
@@ -27,7 +27,7 @@ class Hold:
     """What is held, a generation or a foreign folder, and against which wish."""
 
     generation: str
-    against: str
+    spec_digest: str
 
 
 def spec_digest(spec: Venv) -> str:
@@ -37,40 +37,40 @@ def spec_digest(spec: Venv) -> str:
     return sha256(repr((content, rest)).encode())[:16]
 
 
-def read(store: Store) -> Hold | None:
+def read_hold(store: Store) -> Hold | None:
     """Return the hold of a venv; `None` if there is none."""
-    generation, _, against = read_record(store, NAME).partition(":")
-    return Hold(generation, against) if generation else None
+    generation, _, digest = read_record(store, HOLD_NAME).partition(":")
+    return Hold(generation, digest) if generation else None
 
 
 def set_hold(store: Store, hold: Hold) -> None:
     """Hold a venv, in one rename."""
-    write_record(store, NAME, f"{hold.generation}:{hold.against}")
+    write_record(store, HOLD_NAME, f"{hold.generation}:{hold.spec_digest}")
     fsync_dir(store.root)
 
 
-def release(store: Store) -> bool:
+def release_hold(store: Store) -> bool:
     """End a hold; tell whether there was one."""
     try:
-        os.unlink(f"{store.root}/{NAME}")
+        os.unlink(f"{store.root}/{HOLD_NAME}")
     except FileNotFoundError:
         return False
     fsync_dir(store.root)
     return True
 
 
-def effective(store: Store) -> Hold | None:
+def effective_hold(store: Store) -> Hold | None:
     """Return the hold of a venv, unless another generation, a whole one, is live.
 
     Then a rollback was killed before its switch, or what ended the hold right after its own.
     """
-    hold, live = read(store), live_id(store)
+    hold, live = read_hold(store), live_id(store)
     if hold is None or live in (None, hold.generation):
         return hold
-    return None if receipts.read(store.generation(live)) else hold
+    return None if read_receipt(store.generation(live)) else hold
 
 
-def held(store: Store, spec: Venv) -> str:
+def held_id(store: Store, spec: Venv) -> str:
     """Return what is held against what this spec wishes for; empty for nothing."""
-    hold = effective(store) if spec.state == "present" else None
-    return hold.generation if hold is not None and hold.against == spec_digest(spec) else ""
+    hold = effective_hold(store) if spec.state == "present" else None
+    return hold.generation if hold is not None and hold.spec_digest == spec_digest(spec) else ""

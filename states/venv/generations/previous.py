@@ -7,30 +7,29 @@ leave it, says nothing, and then the newest of those made before is taken for th
 
 from __future__ import annotations
 
-from states.venv.generations import store as stores
-from states.venv.generations.hold import effective
-from states.venv.generations.store import list_generations, live_id, read_record
-from states.venv.integrity import receipt as receipts
+from states.venv.generations.hold import effective_hold
+from states.venv.generations.store import list_generations, live_id, read_record, write_record
+from states.venv.integrity.receipt import read_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.layout import Store
 
-NAME = "previous"
+PREVIOUS_NAME = "previous"
 """The name of the note in the store."""
 
 
-def record(store: Store, before: str, following: str) -> None:
+def record_previous(store: Store, before: str, following: str) -> None:
     """Note that one generation takes the place of another; flushed with the switch itself.
 
     A rollback notes nothing: what it leaves was rejected, and is not to be gone back to.
     """
-    stores.write_record(store, NAME, f"{before}:{following}")
+    write_record(store, PREVIOUS_NAME, f"{before}:{following}")
 
 
-def previous(store: Store) -> str:
+def previous_id(store: Store) -> str:
     """Return the generation that was live before the one that is; empty if it is not known."""
-    replaced, _, following = read_record(store, NAME).partition(":")
+    replaced, _, following = read_record(store, PREVIOUS_NAME).partition(":")
     return replaced if following == live_id(store) else ""
 
 
@@ -41,10 +40,10 @@ def rollback_candidates(store: Store) -> list[str]:
     """
     live, made = live_id(store), list_generations(store)
     if live is None:
-        hold = effective(store)
+        hold = effective_hold(store)
         first, older = hold.generation if hold else "", made
     else:
-        first, older = previous(store), [one for one in made if one < live]
+        first, older = previous_id(store), [one for one in made if one < live]
     rest = [one for one in reversed(older) if one != first]
     return [first, *rest] if first in made else rest
 
@@ -55,10 +54,10 @@ def gc_order(store: Store) -> list[str]:
     Those come first that a rollback does not go to: they were rejected, or may have been. Where
     none is live or held, the newest one is needed: the next apply has the path lead to it again.
     """
-    hold, made = effective(store), list_generations(store)
+    hold, made = effective_hold(store), list_generations(store)
     needed = {live_id(store), hold.generation if hold else None}.intersection(made)
     if not needed:
-        needed.update([one for one in made if receipts.read(store.generation(one))][-1:])
+        needed.update([one for one in made if read_receipt(store.generation(one))][-1:])
     likely = rollback_candidates(store)[::-1]
     rejected = [one for one in made if one not in likely]
     return [one for one in (*rejected, *likely) if one not in needed]

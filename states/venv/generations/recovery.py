@@ -8,7 +8,7 @@ unfinished:
   it is damaged instead, and counts as unfinished as soon as another one is published.
 * `trash-…`, `next-…`, and `.next-…`: entries that were being deleted or published.
 * `adopted-…`, if it is a symlink: one half of an exchange with the published path.
-* a hold that another live generation overrides: see `hold.effective`.
+* a hold that another live generation overrides: see `effective_hold`.
 
 No live path depends on any of them. An entry that can't be deleted is renamed to `stuck-…`, so
 that it no longer counts, and each later recovery tries again.
@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from engine import progress
 from engine.system.files import fsync_dir
-from states.venv.generations import hold
+from states.venv.generations.hold import effective_hold, read_hold, release_hold
 from states.venv.generations.store import (
     delete,
     generation_names,
@@ -67,7 +67,7 @@ def find_unfinished(store: Store) -> list[str]:
 
 def has_stale_hold(store: Store) -> bool:
     """Return whether a hold exists that has no effect. This only reads."""
-    return hold.read(store) is not None and hold.effective(store) is None
+    return read_hold(store) is not None and effective_hold(store) is None
 
 
 def clean_up_interrupted(store: Store) -> list[str]:
@@ -88,7 +88,7 @@ def clean_up_interrupted(store: Store) -> list[str]:
         try_delete(store, name)
     if has_stale_hold(store):
         progress.step("releasing a hold that an interrupted run left")
-        hold.release(store)
+        release_hold(store)
     return deleted
 
 

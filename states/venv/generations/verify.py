@@ -11,11 +11,11 @@ from functools import partial
 
 from engine import progress
 from states.venv.generations.store import list_generations, live_id
-from states.venv.integrity import manifest as seals
-from states.venv.integrity import receipt as receipts
 from states.venv.integrity.dist_info import dist_infos, read_record
 from states.venv.integrity.drift import compare_to_manifest, ignored
-from states.venv.integrity.record_check import is_bytecode
+from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.pyc_paths import is_bytecode
+from states.venv.integrity.receipt import lock_text, read_receipt
 from states.venv.observe import metadata_drift
 
 TYPE_CHECKING = False
@@ -50,12 +50,12 @@ def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Itera
 
 
 def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, str], int, str]:
-    receipt = receipts.read(root)
+    receipt = read_receipt(root)
     if receipt is None:
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
     if receipt.path != root:
         return {}, 0, f"it was made at `{receipt.path}`, and works only there"
-    seal = seals.load(root, receipt.manifest)
+    seal = load_manifest(root, receipt.manifest)
     if seal is None:
         return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
@@ -65,7 +65,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         )
     found = {path: _aspects(seal[path], now) for path, now in changed.items()}
     found.update(dict.fromkeys(added, "unexpected"))
-    if receipts.lock_text(root, receipt) is None:
+    if lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
     found.update(metadata_drift(root))
     found.update(_against_records(root, seal, found, ignore))

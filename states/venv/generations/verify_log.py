@@ -9,7 +9,7 @@ from engine.system.files import make_private_dir, sha256, write_atomic
 from states.system import timestamps
 
 
-def record(state: str, root: str) -> None:
+def record_verified(state: str, root: str) -> None:
     """Note that a generation was found whole just now; skipped where that cannot be written."""
     place = _place(state, root)
     with suppress(OSError):

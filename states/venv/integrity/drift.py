@@ -6,7 +6,8 @@ import fnmatch
 import os
 
 from engine.system.files import MISSING_ERRNOS
-from states.venv.integrity import manifest as seals
+from states.venv.integrity.manifest import stat_entry, walk
+from states.venv.integrity.stat_cache import load_stats, stat_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def find_drift(root: str, seal: Manifest, ignore: tuple[str, ...]) -> dict[str, str]:
     """Return what is wrong by path: `missing`, `unexpected`, `modified`, `mode 0600` and so on."""
-    changed, added = compare_to_manifest(root, seal, ignore, seals.load_stats(root))
+    changed, added = compare_to_manifest(root, seal, ignore, load_stats(root))
     troubles = {path: _describe(seal[path], now) for path, now in changed.items()}
     return troubles | dict.fromkeys(added, "unexpected")
 
@@ -37,9 +38,9 @@ def compare_to_manifest(
 
     def now(path: str) -> Entry | None:
         try:
-            if memory.get(path) == seals.stat_key(os.path.join(root, path)):
+            if memory.get(path) == stat_key(os.path.join(root, path)):
                 return seal[path]
-            return seals.stat_entry(root, path, seal[path].package, sealed=seal[path])
+            return stat_entry(root, path, seal[path].package, recorded=seal[path])
         except OSError as error:
             if error.errno in MISSING_ERRNOS:
                 return None
@@ -51,7 +52,7 @@ def compare_to_manifest(
     leading = _ignored_parents(ignore)
     added = [
         path
-        for path, one in seals.walk(root)
+        for path, one in walk(root)
         if path not in seal
         and not ignored(path, ignore)
         and not (path in leading and one.is_dir(follow_symlinks=False))
@@ -140,7 +141,7 @@ def _foreign_packages(
     Metadata that says what was sealed anyway stands for no file: it would hide them all.
     """
     from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
-    from states.venv.integrity.record_check import source_of
+    from states.venv.integrity.pyc_paths import source_of
 
     versions: dict[str, str] = {}
     theirs: set[str] = set()

@@ -1,7 +1,8 @@
-"""The proof inside a generation that it was finished, and what it was made of.
+"""The receipt: proof that a generation was finished, and a record of its contents.
 
-`.converge/receipt.json` is written last. It carries a checksum of itself, so a torn one
-counts as none, and the digests of its neighbours: the seal and the resolution.
+`.converge/receipt.json` is the last file of a build. Its first line is the SHA-256 of the rest,
+so a torn receipt counts as missing. It contains the digests of the files beside it: the
+manifest and the lock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
-from engine.system.files import read_regular_file, sha256, write_atomic
+from engine.system.files import read_regular_file, sha256, write_durable
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
 
@@ -26,25 +27,25 @@ _FORMAT = 1
 
 @frozen
 class Package:
-    """One installed package: version, where from, and which content."""
+    """One installed package."""
 
     name: str
-    """Normalised, as PEP 503 says."""
+    """Normalized as in PEP 503."""
     version: str
-    """Empty while a local project was not built yet."""
+    """Empty until a local project is built."""
     origin: str = ""
-    """Where it came from, if not from an index: a URL without credentials."""
+    """A URL without credentials if it didn't come from an index, or else empty."""
     content: str = ""
     """`sha256:…` of the file, the commit, or the digest of the source tree."""
     wheel: bool = False
-    """Whether it came as a wheel, so that the same content is installed each time."""
+    """Whether it came as a wheel. The same wheel always installs the same files."""
     record: str = ""
-    """SHA-256 of its RECORD's own rows, as first installed; tells a poisoned cache later."""
+    """SHA-256 of the rows of its RECORD at the first installation; detects a poisoned cache."""
 
     def project(self) -> str:
-        """Return the folder of the local project that it was built from; empty if it was not."""
-        whole = self.content.startswith("sha256:")  # one file
-        return "" if whole or not self.origin.startswith("file://") else self.origin[7:]
+        """Return the directory of the local project that it was built from, or an empty string."""
+        is_file = self.content.startswith("sha256:")
+        return "" if is_file or not self.origin.startswith("file://") else self.origin[7:]
 
     def identity(self) -> str:
         """Return the form that plans show: a version, and the origin of a direct reference."""
@@ -56,22 +57,22 @@ class Package:
 
 @frozen
 class Receipt:
-    """What one generation is."""
+    """What one generation contains, and what it was built from."""
 
     generation: str
     path: str
-    """Absolute path of the generation: its scripts carry it, so it is valid only there."""
+    """Absolute path of the generation. Its scripts contain this path, so it works only there."""
     created: str
-    """UTC, ISO 8601; for people, never for decisions."""
+    """UTC, ISO 8601. For people: no decision depends on it."""
     converge_version: str
     declared: str
-    """The file and the address that declared it, for people."""
+    """The file and the address that declared it. For people."""
     inputs: str
-    """What the versions followed from; see `Venv.inputs`."""
+    """Digest of what the versions were selected from; see `Venv.inputs`."""
     settings: str
-    """Digest of what else shapes the content; see `choice.settings_digest`."""
+    """Digest of everything else that shapes the content; see `settings_digest`."""
     request: str
-    """What the interpreter was asked by: a version, a range, or a path."""
+    """The interpreter request: a version, a range, or a path."""
     python: Python
     system_site_packages: bool
     owner: str
@@ -79,60 +80,65 @@ class Receipt:
     mode: str
     packages: tuple[Package, ...]
     lock: str
-    """SHA-256 of the resolution beside it."""
+    """SHA-256 of `pylock.toml`."""
     manifest: str
-    """SHA-256 of the seal beside it."""
-    loose: tuple[str, ...] = ()
-    """Folders that hold ignored things: what is in them is compared name by name."""
+    """SHA-256 of `manifest.json`."""
+    partly_ignored: tuple[str, ...] = ()
+    """Directories in which ignored files may appear, so that their times prove nothing."""
 
 
-def write(receipt: Receipt, root: str) -> None:
-    """Write a receipt into a generation's folder, durably; the store's lock must be held."""
-    body = dict(as_items(receipt))
-    body["python"] = discovery.to_json(receipt.python)
-    body["packages"] = [dict(as_items(one)) for one in receipt.packages]
-    text = json.dumps({"format": _FORMAT, **body}, sort_keys=True)
-    signed = f"{sha256(text.encode())}\n{text}\n".encode()
-    write_atomic(f"{root}/{RECEIPT}", signed, durable=True, locked=True)
+def write_receipt(receipt: Receipt, root: str) -> None:
+    """Write a receipt into a generation, durably. The lock of the store must be held."""
+    document = dict(as_items(receipt))
+    document["python"] = discovery.to_json(receipt.python)
+    document["packages"] = [dict(as_items(package)) for package in receipt.packages]
+    body = json.dumps({"format": _FORMAT, **document}, sort_keys=True)
+    data = f"{sha256(body.encode())}\n{body}\n".encode()
+    write_durable(f"{root}/{RECEIPT}", data, alone=True)
 
 
-def read(root: str) -> Receipt | None:
-    """Read a generation's receipt; `None` if it is missing, torn or of another format."""
+def read_receipt(root: str) -> Receipt | None:
+    """Return the receipt of a generation, or None if it is missing, torn, or of another format.
+
+    An unreadable receipt is None, too. To tell it from a missing one, list its directory.
+    """
     try:
-        checksum, _, text = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
-        text = text.removesuffix("\n")
-        if sha256(text.encode()) != checksum:
+        checksum, _, body = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
+        body = body.removesuffix("\n")
+        if sha256(body.encode()) != checksum:
             return None
-        return _receipt(json.loads(text))
+        document = json.loads(body)
+        return _parse(document) if document.pop("format") == _FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
+def _parse(document: dict[str, Any]) -> Receipt:
+    """Build a receipt from its JSON form. Any missing, unknown, or malformed key raises."""
+    document["python"] = discovery.from_json(document["python"])
+    document["packages"] = tuple(Package(**package) for package in document["packages"])
+    document["partly_ignored"] = tuple(document["partly_ignored"])
+    return Receipt(**document)
+
+
 def is_protected(root: str) -> bool:
-    """Tell whether nobody but us can have written what a generation says of itself."""
+    """Return whether only the current user can write what a generation says about itself."""
     try:
-        found = [os.lstat(one) for one in (root, f"{root}/{METADATA_DIR}")]
+        statuses = [os.lstat(path) for path in (root, f"{root}/{METADATA_DIR}")]
     except OSError:
         return False
     return all(
-        stat.S_ISDIR(one.st_mode) and one.st_uid == os.geteuid() and not one.st_mode & 0o022
-        for one in found
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & 0o022
+        for status in statuses
     )
 
 
 def lock_text(root: str, receipt: Receipt) -> str | None:
-    """Return the resolution kept in a generation; `None` if it is not what the receipt says."""
+    """Return the lock of a generation, or None if it doesn't have the receipt's digest."""
     try:
         text = read_regular_file(f"{root}/{METADATA_DIR}/pylock.toml").decode()
     except (OSError, ValueError):
         return None
     return text if sha256(text.encode()) == receipt.lock else None
-
-
-def _receipt(body: dict[str, Any]) -> Receipt | None:
-    if body.pop("format") != _FORMAT:
-        return None
-    body["python"] = discovery.from_json(body["python"])
-    body["packages"] = tuple(Package(**one) for one in body["packages"])
-    body["loose"] = tuple(body["loose"])
-    return Receipt(**body)

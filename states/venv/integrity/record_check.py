@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from engine.errors import IntegrityError
 from engine.frozen import replace
 from engine.system.files import sha256
-from states.venv.integrity import manifest as seals
 from states.venv.integrity.dist_info import dist_infos, metadata_name, read_record
+from states.venv.integrity.manifest import file_digest, stat_entry, walk
 from states.venv.layout import METADATA_DIR
 
 TYPE_CHECKING = False
@@ -120,8 +120,8 @@ def check_records(
 def baseline_digests(root: str) -> dict[str, str]:
     """Return the digest (or link target) of each file of an environment nobody installed into."""
     return {
-        path: seals.stat_entry(root, path).content
-        for path, one in seals.walk(root)
+        path: stat_entry(root, path).content
+        for path, one in walk(root)
         if not one.is_dir(follow_symlinks=False)
     }
 
@@ -153,7 +153,7 @@ def _check_claims(
                 if not stat.S_ISREG(now.st_mode):
                     problems.append((claimants[0][0], f"`{path}` is not a plain file"))
                     continue
-                digest = found.digests[path] = seals.file_digest(whole, now.st_size)
+                digest = found.digests[path] = file_digest(whole, now.st_size)
         except OSError:
             problems.append((claimants[0][0], f"`{path}` is missing"))
             continue
@@ -192,10 +192,10 @@ def _check_rest(
 ) -> None:
     """Nothing may be there that nobody brought, and nothing of the environment may be changed."""
     seen = set()
-    for path in [path for path, one in seals.walk(root) if not one.is_dir(follow_symlinks=False)]:
+    for path in [path for path, one in walk(root) if not one.is_dir(follow_symlinks=False)]:
         seen.add(path)
         if path in bare:
-            if seals.stat_entry(root, path).content != bare[path]:
+            if stat_entry(root, path).content != bare[path]:
                 problems.append(("", f"`{path}` was replaced by a package"))
             found.digests[path] = bare[path]
         elif is_bytecode(path):

@@ -9,7 +9,7 @@ from engine.frozen import frozen
 from engine.system.files import sha256
 from states.interpreter import discovery as pythons
 from states.venv.generations.store import list_generations
-from states.venv.integrity import receipt as receipts
+from states.venv.integrity.receipt import lock_text, read_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) ->
     receipt = view.receipt
     if receipt is None or upgrade is not None or receipt.inputs != spec.inputs:
         return False
-    if receipt.python.condition() or receipts.lock_text(view.root, receipt) is None:
+    if receipt.python.drift() or lock_text(view.root, receipt) is None:
         return False
     if local_projects_changed(spec, receipt):
         return False
@@ -49,11 +49,7 @@ def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) ->
 def select(spec: Venv, request: str, view: Observation, settings: Settings) -> Selection:
     """Choose an interpreter and versions; asks an index only where memory has no answer."""
     receipt = view.receipt
-    if (
-        receipt is not None
-        and not receipt.python.condition()
-        and interpreter_matches(request, receipt)
-    ):
+    if receipt is not None and not receipt.python.drift() and interpreter_matches(request, receipt):
         python = receipt.python
     else:
         python = pythons.find(request)
@@ -61,7 +57,7 @@ def select(spec: Venv, request: str, view: Observation, settings: Settings) -> S
         for known in _known(view):
             same = known.inputs == spec.inputs and known.python.alike(python)
             if same and not local_projects_changed(spec, known):
-                lock = receipts.lock_text(known.path, known)
+                lock = lock_text(known.path, known)
                 if lock is not None:
                     return Selection(
                         request=request, python=python, lock=lock, packages=known.packages
@@ -74,7 +70,7 @@ def select(spec: Venv, request: str, view: Observation, settings: Settings) -> S
             folder = os.path.dirname(spec.lock)
             made = select_artifacts(stream.read(), python, folder, spec.local_digests())
     else:
-        previous = receipts.lock_text(view.root, receipt) if receipt else None
+        previous = lock_text(view.root, receipt) if receipt else None
         made = resolve(spec, python, previous, settings)
     return Selection(request=request, python=python, lock=made.lock, packages=made.packages)
 
@@ -111,7 +107,7 @@ def _known(view: Observation) -> Iterator[Receipt]:
     if view.receipt is not None:
         yield view.receipt
     for identifier in reversed(list_generations(view.store)):
-        one = receipts.read(view.store.generation(identifier))
+        one = read_receipt(view.store.generation(identifier))
         if one is not None:
             yield one
 

@@ -82,7 +82,7 @@ def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -
         f"web/{number}": Entry("f", 0o644, 0, 0, size, "", "web")
         for number, size in enumerate(sizes)
     }
-    data = dump(manifest)
+    data = encode_manifest(manifest)
     root = Path(store.generation("000001-aaaaaaaa"))
     (root / ".converge").mkdir(parents=True)
     (root / ".converge/manifest.json").write_bytes(data)

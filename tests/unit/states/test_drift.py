@@ -18,8 +18,9 @@ from states.venv.integrity.drift import (
     ignored,
     partly_ignored_dirs,
 )
-from states.venv.integrity.manifest import Entry, stat_entry, stat_key, walk
+from states.venv.integrity.manifest import Entry, stat_entry, walk
 from states.venv.integrity.receipt import Package
+from states.venv.integrity.stat_cache import stat_key
 from tests.unit.states.values import make_receipt
 
 SITE = "lib/python3.11/site-packages"

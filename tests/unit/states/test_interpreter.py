@@ -115,18 +115,19 @@ def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Pat
 def test_condition_of_intact_interpreter_is_empty(executable: Path) -> None:
     """A new timestamp alone is not a change."""
     recorded = _record(executable)
-    assert recorded.condition() == ""
+    assert recorded.drift() == ""
     os.utime(executable, (1, 1))
-    assert recorded.condition() == ""
+    assert recorded.drift() == ""
 
 
 def test_condition_names_missing_and_changed_interpreter(executable: Path) -> None:
     """The path follows the condition."""
     recorded = _record(executable)
     executable.write_text("two")
-    assert recorded.condition() == f"changed {executable}"
+    assert recorded.drift() == "changed"
+    assert recorded.attribute("changed") == f"changed {executable}"
     executable.unlink()
-    assert recorded.condition() == f"missing {executable}"
+    assert recorded.drift() == "missing"
 
 
 def test_json_round_trip(executable: Path) -> None:

@@ -39,7 +39,7 @@ def peak_memory(work: Callable[[], object]) -> int:
 
 
 def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> None:
-    assert peak_memory(lambda: manifest.stat_entry(str(source), NAME)) < MAX_RAM
+    assert peak_memory(lambda: stat_entry(str(source), NAME)) < MAX_RAM
 
 
 def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
@@ -47,7 +47,7 @@ def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
 
 
 def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
-    entry = manifest.stat_entry(str(source), NAME)
+    entry = stat_entry(str(source), NAME)
     target = source.with_name("target")
     arguments = (str(source), str(target), [NAME], {NAME: entry})
 

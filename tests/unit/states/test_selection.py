@@ -10,7 +10,7 @@ import pytest
 
 from engine.settings import Settings
 from engine.system.files import sha256
-from states.venv.integrity.receipt import Package, Receipt, write
+from states.venv.integrity.receipt import Package, Receipt, write_receipt
 from states.venv.layout import store_of
 from states.venv.observe import Observation
 from states.venv.resolve.selection import (
@@ -72,7 +72,7 @@ def _write(store_path: Path, identifier: str, **fields: Any) -> Receipt:
     receipt = make_receipt(
         generation=identifier, path=str(root), lock=sha256(LOCK.encode()), **fields
     )
-    write(receipt, str(root))
+    write_receipt(receipt, str(root))
     return receipt
 
 

@@ -1,0 +1,147 @@
+"""A cache of the metadata of every file of a generation: `.converge/stats`.
+
+As long as the cache matches the disk, nothing has changed: a write to a file, and a new name
+in a directory, both advance a ctime. A mismatch proves nothing. A generation that was
+restored from a backup has other ctimes and the same content, so the content decides.
+
+The cache may be deleted or torn at any time; then the next run hashes every file.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+from itertools import chain
+from operator import attrgetter
+
+from engine.system.files import read_regular_file
+from states.venv.layout import METADATA_DIR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_key_fields = attrgetter(
+    "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
+)
+_KEY_LENGTH = 7
+_HALF_RANGE = 1 << 63
+_Group = tuple[bytes, list[bytes]]
+"""A directory, relative to the generation, and names relative to the directory."""
+
+
+def stat_paths(manifest: Iterable[str], partly_ignored: Iterable[str]) -> list[str]:
+    """Return the paths to cache: those of the manifest, and the manifest file itself.
+
+    Directories with ignored files are left out, because their times change.
+    """
+    skipped = set(partly_ignored)
+    return [*(path for path in manifest if path not in skipped), f"{METADATA_DIR}/manifest.json"]
+
+
+def pack_stats(root: str, paths: Iterable[str]) -> bytes:
+    """Return the bytes of `stats` for the current state of the disk.
+
+    The format:
+
+    * 8 bytes: the length of the names.
+    * The names, in groups. Nearly all paths are below `site-packages`, so each group starts
+      with its directory. NUL separates names, and two NULs separate groups.
+    * Seven native 64-bit integers for each name. They are valid only on the same machine.
+
+    Raises:
+        OSError: A path is missing.
+
+    """
+    groups = _grouped(paths)
+    names = b"\0\0".join(b"\0".join((directory, *names)) for directory, names in groups)
+    return len(names).to_bytes(8, "little") + names + _read_keys(root, groups)
+
+
+def stats_match(root: str) -> bool:
+    """Return whether no path has changed since `stats` was written.
+
+    A no-op run calls this once for each venv, and it is most of the work of such a run.
+    """
+    try:
+        groups, keys = _read_stats(root)
+        return len(groups) > 1 and _read_keys(root, groups) == keys
+    except (OSError, ValueError):
+        return False
+
+
+def load_stats(root: str) -> dict[str, tuple[int, ...]]:
+    """Return the cached key of each path, or an empty dictionary if the cache is unreadable."""
+    try:
+        groups, keys = _read_stats(root)
+        numbers = array.array("q")
+        numbers.frombytes(keys)
+    except (OSError, ValueError):
+        return {}
+    paths = [
+        os.path.normpath(os.path.join(directory, name))
+        for directory, names in groups
+        for name in names
+    ]
+    if len(numbers) != len(paths) * _KEY_LENGTH:
+        return {}
+    return {
+        os.fsdecode(path): tuple(numbers[index * _KEY_LENGTH : (index + 1) * _KEY_LENGTH])
+        for index, path in enumerate(paths)
+    }
+
+
+def stat_key(path: str) -> tuple[int, ...]:
+    """Return the key of one path, as `load_stats` does."""
+    return _wrapped_key(os.lstat(path))
+
+
+def _grouped(paths: Iterable[str]) -> list[_Group]:
+    """Separate the paths below `site-packages` from the others."""
+    names = [os.fsencode(path) for path in paths]
+    site = next((name for name in names if name.endswith(b"/site-packages")), b".") + b"/"
+    return [
+        (b".", [name for name in names if not name.startswith(site)]),
+        (site[:-1], [name[len(site) :] for name in names if name.startswith(site)]),
+    ]
+
+
+def _read_stats(root: str) -> tuple[list[_Group], bytes]:
+    data = read_regular_file(f"{root}/{METADATA_DIR}/stats")
+    end = 8 + int.from_bytes(data[:8], "little")
+    parts = [part.split(b"\0") for part in data[8:end].split(b"\0\0")]
+    return [(directory, names) for directory, *names in parts], data[end:]
+
+
+def _read_keys(root: str, groups: list[_Group]) -> bytes:
+    """Return the packed keys of all names. Raises OSError if one is missing."""
+    try:
+        return _packed(root, groups, _key_fields)
+    except OverflowError:
+        return _packed(root, groups, _wrapped_key)
+
+
+def _wrapped_key(status: os.stat_result) -> tuple[int, ...]:
+    """Return a key whose numbers fit into signed 64 bits.
+
+    An inode number may use the highest bit (overlayfs with `xino`), and a time may lie
+    after 2262.
+    """
+    return tuple(
+        (number + _HALF_RANGE) % (2 * _HALF_RANGE) - _HALF_RANGE for number in _key_fields(status)
+    )
+
+
+def _packed(
+    root: str, groups: list[_Group], key_of: Callable[[os.stat_result], tuple[int, ...]]
+) -> bytes:
+    numbers = array.array("q")
+    for directory, names in groups:
+        base = os.open(os.path.join(os.fsencode(root), directory), os.O_PATH | os.O_CLOEXEC)
+        try:
+            # Relative to an open directory, the kernel resolves fewer path components.
+            stats = (os.stat(name, dir_fd=base, follow_symlinks=False) for name in names)
+            numbers.extend(chain.from_iterable(map(key_of, stats)))
+        finally:
+            os.close(base)
+    return numbers.tobytes()
