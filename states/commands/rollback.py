@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from states.venv.generations.generation import Generation
-    from states.venv.generations.hold import Hold
     from states.venv.layout import Store
     from states.venv.spec import Venv
 

@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
-from engine.system.files import read_regular_file, sha256, write_durable
+from engine.system.files import read_regular_file, sha256, write_atomic
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
 
@@ -94,7 +94,7 @@ def write_receipt(receipt: Receipt, root: str) -> None:
     document["packages"] = [dict(as_items(package)) for package in receipt.packages]
     body = json.dumps({"format": _FORMAT, **document}, sort_keys=True)
     data = f"{sha256(body.encode())}\n{body}\n".encode()
-    write_durable(f"{root}/{RECEIPT}", data, alone=True)
+    write_atomic(f"{root}/{RECEIPT}", data, durable=True, locked=True)
 
 
 def read_receipt(root: str) -> Receipt | None:
