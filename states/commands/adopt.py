@@ -15,7 +15,7 @@ from engine.frozen import replace
 from engine.output.report import build_report
 from states.commands.per_venv import locked_store, print_lines
 from states.commands.selection import add_venv_arguments, find_venv
-from states.venv.generations import hold
+from states.venv.generations.hold import release_hold
 from states.venv.observe import FOREIGN, observe
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     session = open_session(arguments, build_registry)
     venv = find_venv(session.declared, arguments.name)
     observation = observe(venv.spec)
-    if observation.live != FOREIGN:
+    if observation.live_id != FOREIGN:
         raise ConvergeError(
             f"nothing to adopt at `{venv.spec.path}`",
             hint="the path doesn't exist, or converge created it; run `converge apply`",
@@ -45,7 +45,7 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     progress.start()
     with locked_store(venv, arguments) as store:
         # A hold from an earlier `rollback` to this directory would make apply skip the venv.
-        hold.release(store)
+        release_hold(store)
     progress.close()
     orphans = session.inventory.orphans()
     results = _apply_with_adoption(session, venv)

@@ -23,7 +23,7 @@ from states.venv.generations.recovery import (
     undeletable,
 )
 from states.venv.generations.store import lock_of
-from states.venv.integrity import receipt
+from states.venv.integrity.receipt import read_receipt
 from states.venv.layout import store_of
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _collectable(store: Store, keep: int, min_age_s: int) -> list[str]:
 
 def _age_s(store: Store, generation: str) -> float:
     """Return the age by the receipt, in seconds. Without a valid receipt, it is infinite."""
-    record = receipt.read(store.generation(generation))
+    record = read_receipt(store.generation(generation))
     return timestamps.seconds_since(record.created) if record else float("inf")
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from engine.cli.command import Command
 from states.commands.per_venv import print_result
 from states.commands.selection import add_venv_arguments, select_venv
-from states.venv.generations import hold
 from states.venv.generations.gc import is_pinned, is_quarantined
 from states.venv.generations.hold import effective_hold
 from states.venv.generations.in_use import is_in_use
 from states.venv.generations.store import list_adopted, list_generations, live_id
-from states.venv.integrity import receipt
+from states.venv.integrity.receipt import read_receipt
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
 
@@ -50,11 +49,11 @@ def _history(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 def _rows(store: Store) -> list[dict[str, Any]]:
     """Return each generation with a valid receipt, oldest first."""
-    current_hold = hold.effective(store)
+    current_hold = effective_hold(store)
     rows = []
     previous: Receipt | None = None
     for generation in list_generations(store):
-        current = receipt.read(store.generation(generation))
+        current = read_receipt(store.generation(generation))
         if current is None:
             continue
         rows.append(

@@ -12,7 +12,6 @@ from engine.cli.session import setup_progress
 from engine.errors import ConvergeError
 from states.commands.per_venv import locked_store, print_result
 from states.commands.selection import add_venv_arguments, match_prefix, select_venv
-from states.venv.generations import hold, previous
 from states.venv.generations.gc import is_quarantined
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import Hold, read_hold, release_hold, set_hold, spec_digest
@@ -103,15 +102,15 @@ def _switch_back(store: Store, target: str, spec: Venv) -> None:
         OSError: The disk is full, even after the caches in the store are deleted.
 
     """
-    current = hold.read(store)
-    if observe(spec).live == FOREIGN and not (current and current.generation == FOREIGN):
+    current = read_hold(store)
+    if observe(spec).live_id == FOREIGN and not (current and current.generation == FOREIGN):
         raise ConvergeError(
             f"`{store.published}` exists and wasn't created by converge",
             hint="nothing was changed; move it, then run the command again",
         )
     is_backup = target in list_adopted(store)
     destination = target if is_backup else _load_intact(store, target, spec)
-    new_hold = hold.Hold(FOREIGN if is_backup else target, hold.spec_digest(spec))
+    new_hold = Hold(FOREIGN if is_backup else target, spec_digest(spec))
     try:
         _publish_held(store, new_hold, destination)
     except OSError as error:
@@ -124,7 +123,7 @@ def _switch_back(store: Store, target: str, spec: Venv) -> None:
 
 
 def _publish_held(store: Store, new_hold: Hold, destination: Generation | str) -> None:
-    hold.set_hold(store, new_hold)
+    set_hold(store, new_hold)
     if isinstance(destination, str):
         restore_adopted(store, destination)
     else:
@@ -150,7 +149,7 @@ def _select_target(store: Store, prefix: str | None) -> str:
     if prefix is not None:
         hint = _describe_choices(store) or "no other generation exists"
         return match_prefix(prefix, [*backups, *list_generations(store)], hint=hint)
-    candidates = previous.rollback_candidates(store)
+    candidates = rollback_candidates(store)
     for generation in candidates:
         if not is_quarantined(store, generation):
             return generation
@@ -191,11 +190,12 @@ def _load_intact(store: Store, target: str, spec: Venv) -> Generation:
 
     """
     generation = load_generation(store, target)
-    interpreter_drift = generation.receipt.python.condition() if generation else ""
+    interpreter_drift = generation.receipt.python.drift() if generation else ""
     if generation and not interpreter_drift and is_intact(store, generation.receipt, spec.ignore):
         return generation
-    if interpreter_drift:
-        message = f"the interpreter of generation {target} has drifted: {interpreter_drift}"
+    if generation and interpreter_drift:
+        value = generation.receipt.python.attribute(interpreter_drift)
+        message = f"the interpreter of generation {target} has drifted: {value}"
     else:
         message = f"damaged generation: {target}"
     raise ConvergeError(message, hint="; ".join(_rejection_hints(store, target, interpreter_drift)))

@@ -77,7 +77,7 @@ def _row(venv: Resource, state_dir: str) -> dict[str, Any]:
         "created": receipt.created if receipt else None,
         "packages": len(receipt.packages) if receipt else 0,
         "python": receipt.python.version if receipt else None,
-        "verified": verify_log.last_verified(state_dir, receipt.path) if receipt else None,
+        "verified": last_verified(state_dir, receipt.path) if receipt else None,
         "pinned": bool(live and is_pinned(store, live)),
         "held": bool(observation.held),
         "drift": list(_drift(venv.spec, observation)),
@@ -98,9 +98,9 @@ def _drift(spec: Venv, observation: Observation) -> Iterator[str]:
         yield f"path {state['path']}"
     if receipt is None:
         return
-    interpreter_drift = receipt.python.condition()
+    interpreter_drift = receipt.python.drift()
     if interpreter_drift:
-        yield f"python {interpreter_drift}"
+        yield f"python {receipt.python.attribute(interpreter_drift)}"
     if not held and not _matches_declaration(spec, receipt):
         yield "declaration changed since the last apply"
 

@@ -12,7 +12,6 @@ from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, Interrupted, summarize
 from states.commands.per_venv import print_errors, print_result, run_per_venv
 from states.commands.selection import select_venvs
-from states.venv.generations import verify_log
 from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify import verify
 from states.venv.generations.verify_log import record_verified
@@ -79,7 +78,7 @@ def _verify_venv(venv: Resource, arguments: Namespace, state_dir: str) -> list[d
     reports = list(verify(venv, store, arguments.jobs, every=arguments.all))
     for report in reports:
         if not report["damage"] and not report["error"]:
-            verify_log.record(state_dir, store.generation(str(report["generation"])))
+            record_verified(state_dir, store.generation(str(report["generation"])))
     error = _live_generation_error(store)
     return [*reports, _failure(venv, error)] if error else reports
 

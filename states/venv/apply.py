@@ -27,8 +27,7 @@ from states.venv.generations.store import (
     publish,
     unpublish,
 )
-from states.venv.integrity.receipt import is_protected
-from states.venv.integrity.receipt import read as read_receipt
+from states.venv.integrity.receipt import is_protected, read_receipt
 from states.venv.observe import is_intact
 from states.venv.resolve.selection import matches_settings
 
@@ -85,7 +84,7 @@ def apply(
     publish(store, generation)
     # INVARIANT: after the publication. A hold has no effect once another generation is live. If
     # it ended earlier, a kill would leave the rejected generation live and not held.
-    hold.release(store)
+    release_hold(store)
     # INVARIANT: after the publication, so that the generation it replaced isn't live anymore.
     collect(store, collectable(store, spec.keep))
     # The generation that was live may have lost its receipt.
@@ -139,9 +138,9 @@ def _record_previous(store: Store, next_id: str) -> None:
     if live in (None, next_id):
         return
     is_usable = read_receipt(store.generation(live)) and not is_quarantined(store, live)
-    before = live if is_usable else previous.previous(store)
+    before = live if is_usable else previous_id(store)
     if before:
-        previous.record(store, before, next_id)
+        record_previous(store, before, next_id)
 
 
 def _find_reusable(spec: Venv, view: Observation, selection: Selection) -> Generation | None:

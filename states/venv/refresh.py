@@ -14,10 +14,9 @@ from engine.system.lock import hold_lock
 from states.venv.generations.previous import PREVIOUS_NAME
 from states.venv.generations.store import list_generations, lock_of
 from states.venv.integrity.drift import find_drift
-from states.venv.integrity.manifest import load as load_manifest
-from states.venv.integrity.manifest import pack_stats, stat_paths
-from states.venv.integrity.receipt import is_protected, lock_text
-from states.venv.integrity.receipt import write as write_receipt
+from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.receipt import is_protected, lock_text, write_receipt
+from states.venv.integrity.stat_cache import pack_stats, stat_paths
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ def refresh(spec: Venv, view: Observation, selection: Selection) -> None:
         # Otherwise, another user could redirect these writes.
         if not is_protected(view.root):
             return
-        if view.stale:
+        if view.stats_outdated:
             manifest = load_manifest(view.root, view.receipt.manifest) or {}
-            update_stat_cache(view.root, manifest, view.receipt.loose, spec.ignore)
+            update_stat_cache(view.root, manifest, view.receipt.partly_ignored, spec.ignore)
         # INVARIANT: the lock before the receipt, which has its digest. A kill in between leaves
         # a lock that doesn't match: the next run resolves again.
         lock = selection.lock.encode()
@@ -80,7 +79,7 @@ def free_caches(store: Store, needed: str) -> None:
     """
     roots = [store.generation(name) for name in list_generations(store) if name != needed]
     stat_caches = [f"{root}/{METADATA_DIR}/stats" for root in roots if is_protected(root)]
-    for path in (*stat_caches, f"{store.root}/{previous.NAME}"):
+    for path in (*stat_caches, f"{store.root}/{PREVIOUS_NAME}"):
         with suppress(FileNotFoundError):
             os.unlink(path)
     # A file system may free the blocks only now.
@@ -88,7 +87,7 @@ def free_caches(store: Store, needed: str) -> None:
 
 
 def update_stat_cache(
-    root: str, manifest: Manifest, loose: Iterable[str], ignore: tuple[str, ...]
+    root: str, manifest: Manifest, partly_ignored: Iterable[str], ignore: tuple[str, ...]
 ) -> None:
     """Record the metadata of all files, if they match the manifest.
 
@@ -97,7 +96,7 @@ def update_stat_cache(
     Args:
         root: The directory of the generation.
         manifest: Its manifest.
-        loose: Its directories in which ignored files may appear and disappear.
+        partly_ignored: Its directories in which ignored files may appear and disappear.
         ignore: Patterns of ignored paths.
 
     Raises:
@@ -110,6 +109,6 @@ def update_stat_cache(
         os.utime(f"{root}/{METADATA_DIR}")
         # INVARIANT: read the metadata, then compare the content. A file that is changed in
         # between gets other metadata, so the cache doesn't hide the change.
-        stats = pack_stats(root, stat_paths(manifest, loose))
+        stats = pack_stats(root, stat_paths(manifest, partly_ignored))
         if not find_drift(root, manifest, ignore):
             write_atomic(f"{root}/{METADATA_DIR}/stats", stats, durable=True, locked=True)

@@ -31,8 +31,7 @@ from states.venv.build.system_packages import link_system_packages
 from states.venv.generations.generation import Generation
 from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
-from states.venv.integrity.receipt import is_protected
-from states.venv.integrity.receipt import write as write_receipt
+from states.venv.integrity.receipt import is_protected, write_receipt
 from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records
 from states.venv.layout import METADATA_DIR
 
@@ -154,7 +153,7 @@ def seal(verified: Verified) -> Sealed:
     if draft.ids != KEEP_OWNER:
         chown_tree(draft.root, draft.ids)
         # chown(2) changes the ctime of each file.
-        refresh.update_stat_cache(draft.root, manifest, receipt.loose, job.spec.ignore)
+        refresh.update_stat_cache(draft.root, manifest, receipt.partly_ignored, job.spec.ignore)
     return Sealed(draft, receipt)
 
 

@@ -10,7 +10,7 @@ import tomli
 
 from engine.errors import ConvergeError, DiskFull, from_os_error
 from engine.frozen import frozen
-from states.venv.integrity.manifest import load as load_manifest
+from states.venv.integrity.manifest import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,8 +9,8 @@ from engine import __version__, progress
 from engine.system.files import sha256
 from states.system import timestamps
 from states.venv.integrity.drift import ignored, partly_ignored_dirs
-from states.venv.integrity.manifest import dump as dump_manifest
-from states.venv.integrity.manifest import pack_stats, stat_entry, stat_paths, walk
+from states.venv.integrity.manifest import encode_manifest, stat_entry, walk
+from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.receipt import Receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths
 from states.venv.layout import LEASE, METADATA_DIR
@@ -39,13 +39,13 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
     manifest = {path: _manifest_entry(verified, path) for path in paths}
     manifest["."] = stat_entry(root, ".")
-    dumped = dump_manifest(manifest)
-    loose = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
+    dumped = encode_manifest(manifest)
+    partly_ignored = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
     for name, data in (("manifest.json", dumped), ("pylock.toml", selection.lock.encode())):
         with _open_new(root, f"{METADATA_DIR}/{name}") as stream:
             stream.write(data)
     with _open_new(root, f"{METADATA_DIR}/stats") as stream:
-        stream.write(pack_stats(root, stat_paths(manifest, loose)))
+        stream.write(pack_stats(root, stat_paths(manifest, partly_ignored)))
     receipt = Receipt(
         generation=os.path.basename(root),
         path=root,

@@ -20,7 +20,7 @@ from states.venv.build.disk_space import (
     explain_disk_full,
     wheel_sizes,
 )
-from states.venv.integrity.manifest import Entry, dump
+from states.venv.integrity.manifest import Entry, encode_manifest
 from states.venv.integrity.receipt import Package
 from states.venv.layout import Store, store_of
 from states.venv.observe import Observation

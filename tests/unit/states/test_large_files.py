@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from states.venv.build.reuse.package_copy import copy_package
-from states.venv.integrity import manifest
+from states.venv.integrity.manifest import stat_entry
 from states.venv.resolve.source_tree import tree_digest
 
 SIZE = 48 << 20
@@ -52,7 +52,7 @@ def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     arguments = (str(source), str(target), [NAME], {NAME: entry})
 
     assert peak_memory(lambda: copy_package(*arguments, set())) < MAX_RAM
-    assert manifest.stat_entry(str(target), NAME) == entry
+    assert stat_entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from engine.system.files import make_private_dir, sha256, sha256_of_file, write_all, write_atomic
 from states.system.cache_expiry import touch
 from states.system.scratch import writable_dir
-from states.venv.integrity.record_check import pyc_path
+from states.venv.integrity.pyc_paths import pyc_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.system.files import iter_chunks, sha256_of_file, write_all
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
 from states.venv.integrity.dist_info import is_metadata, read_record
-from states.venv.integrity.record_check import is_bytecode
+from states.venv.integrity.pyc_paths import is_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from engine import progress
 from states.venv.build.reuse.package_copy import copy_package
-from states.venv.integrity.manifest import load as load_manifest
-from states.venv.integrity.manifest import stat_key
+from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.pyc_paths import is_bytecode, source_of
 from states.venv.integrity.receipt import is_protected
-from states.venv.integrity.record_check import is_bytecode, source_of
+from states.venv.integrity.stat_cache import stat_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
