@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from states.venv.generations import recovery
-from states.venv.generations.hold import Hold, read, set_hold
+from states.venv.generations.hold import Hold, read_hold, set_hold
 from states.venv.generations.recovery import (
     clean_up_interrupted,
     find_unfinished,
@@ -18,7 +18,7 @@ from states.venv.generations.recovery import (
     try_delete,
     undeletable,
 )
-from states.venv.integrity.receipt import write
+from states.venv.integrity.receipt import write_receipt
 from states.venv.layout import Store, store_of
 from tests.unit.states.values import make_receipt
 
@@ -37,7 +37,7 @@ def _add_generation(store: Store, identifier: str, *, finished: bool = True) -> 
     (root / ".converge").mkdir(parents=True)
     (root / "web.py").touch()
     if finished:
-        write(make_receipt(generation=identifier, path=str(root)), str(root))
+        write_receipt(make_receipt(generation=identifier, path=str(root)), str(root))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_hold_is_stale_if_another_generation_is_live(store: Store, held: str, st
     set_hold(store, Hold(held, "digest"))
     assert has_stale_hold(store) is stale
     clean_up_interrupted(store)
-    assert (read(store) is None) is stale
+    assert (read_hold(store) is None) is stale
 
 
 def test_undeletable_entry_is_renamed_and_tried_again(
