@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.host import MINOR, Host
+from tests.integration.snapshots import Snapshots
 from tests.support.wheels import Raw, make_wheel, record_row
 
 MODULE = "malicious/__init__.py"
@@ -36,13 +38,23 @@ def make_malicious(directory: Path, *, version: str = "1.0", **contents: Any) ->
     wheel.rename(directory / "malicious-1.0-py3-none-any.whl")
 
 
+@pytest.fixture
+def host_with_good(snapshots: Snapshots) -> Host:
+    """Return a host with the package `good` and a private cache, as hostile wheels need."""
+    private = replace(snapshots, cache=snapshots.directory / "cache")
+
+    def prepare(host: Host) -> None:
+        make_wheel(host.wheels, "good", "1.0")
+        host.declare(["good"])
+        host.apply_ok()
+
+    return private.host("good", prepare)
+
+
 @pytest.mark.parametrize("contents", MALICIOUS.values(), ids=MALICIOUS)
-def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) -> None:
-    make_wheel(host.wheels, "good", "1.0")
+def test_hostile_wheel_is_not_published(host_with_good: Host, contents: dict[str, Any]) -> None:
+    host = host_with_good
     make_malicious(host.wheels, **contents)
-    host.cache = host.directory / "cache"
-    host.declare(["good"])
-    host.apply_ok()
     before = host.generation
     host.declare(["good", "malicious"])
 
@@ -58,11 +70,9 @@ def test_hostile_wheel_is_not_published(host: Host, contents: dict[str, Any]) ->
     assert host.run_python("import good; print(good.__version__)") == "1.0"
 
 
-def test_unlisted_file_never_replaces_another_packages_file(
-    host: Host,
-) -> None:
+def test_unlisted_file_never_replaces_another_packages_file(host_with_good: Host) -> None:
     """The installer's write order is random, so apply either fails or installs the genuine file."""
-    make_wheel(host.wheels, "good", "1.0")
+    host = host_with_good
     hidden = "good/__init__.py"
     make_wheel(
         host.wheels,
@@ -71,9 +81,6 @@ def test_unlisted_file_never_replaces_another_packages_file(
         files={hidden: "__version__ = 'malicious'\n"},
         record_lies={hidden: None},
     )
-    host.cache = host.directory / "cache"
-    host.declare(["good"])
-    host.apply_ok()
     host.declare(["good", "malicious"])
 
     result = host.apply()
@@ -183,15 +190,17 @@ def test_removing_a_package_keeps_a_shared_directory(host: Host) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["spaced name.py", "a,b.py", 'quote".py', "umläut.py", "%41.py"])
-def test_unusual_file_name_is_installed_and_in_the_manifest(host: Host, name: str) -> None:
-    make_wheel(host.wheels, "odd", "1.0", files={f"odd/{name}": "x = 1\n"})
+def test_unusual_file_names_are_installed_and_in_the_manifest(host: Host) -> None:
+    names = ["spaced name.py", "a,b.py", 'quote".py', "umläut.py", "%41.py"]
+    files = {f"odd/{name}": "x = 1\n" for name in names}
+    make_wheel(host.wheels, "odd", "1.0", files=files)
     host.declare(["odd"])
 
     host.assert_converges()
 
-    (host.site / "odd" / name).write_text("x = 2\n")
+    for file in files:
+        (host.site / file).write_text("x = 2\n")
     assert {change["attribute"] for change in host.assert_converges()["changes"]} == {
-        f"file.lib/{MINOR}/site-packages/odd/{name}",
+        *(f"file.lib/{MINOR}/site-packages/{file}" for file in files),
         "generation",
     }
