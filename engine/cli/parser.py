@@ -78,7 +78,9 @@ class RootParser(CommandParser):
     def __init__(self, commands: CommandTable, selected: Iterable[str]) -> None:
         super().__init__(prog="converge")
         self.commands = commands
-        self.add_argument("--version", action="version", version=__version__)
+        self.add_argument(
+            "--version", action="version", version=__version__, help="Show the version"
+        )
         subparsers = self.add_subparsers(
             dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
         )
