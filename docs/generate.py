@@ -146,8 +146,8 @@ def _usage(action: argparse.Action) -> str:
     if not action.option_strings:
         many = "…" if action.nargs in ("+", "*") else ""
         return f"[{name}]" if action.nargs == "?" else f"{name}{many}"
-    flag = action.option_strings[0]
-    return flag if action.nargs == 0 else f"{flag} {name}"
+    value = "" if action.nargs == 0 else f" {name}"
+    return ", ".join(f"{flag}{value}" for flag in action.option_strings)
 
 
 def _choices(action: argparse.Action) -> str:

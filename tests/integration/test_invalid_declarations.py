@@ -80,7 +80,7 @@ def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
 def test_only_reports_that_nothing_is_declared(host: Host) -> None:
     host.write("")
 
-    assert "declared are none" in host.run("plan", "--only", "venv.app", "converge.toml").err
+    assert "declared resources: none" in host.run("plan", "--only", "venv.app", "converge.toml").err
 
 
 def test_upgrade_refuses_an_invalid_package_name(host_with_wheels: Host) -> None:
