@@ -34,11 +34,11 @@ def test_any_text_loads_or_reports_valid_locations(declare: Declare, text: str) 
         return
     assert error.diagnostics
     lines = text.removeprefix("\ufeff").split("\n")
-    for problem in locate_all(error):
-        assert problem.message
-        assert 0 <= problem.line <= len(lines)
-        if problem.line:
-            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1
+    for diagnostic in locate_all(error):
+        assert diagnostic.message
+        assert 0 <= diagnostic.line <= len(lines)
+        if diagnostic.line:
+            assert 1 <= diagnostic.column <= len(lines[diagnostic.line - 1]) + 1
     assert len(diagnostic_reports(error)) == len(error.diagnostics)
     output = format_diagnostics(error, Paint(on=False))
     assert "https://ann:s3cret@" not in output

@@ -64,10 +64,10 @@ def test_cycle_error_lists_existing_edges(declare: Declare, tables: Tables) -> N
     error = _load_error(declare, tables)
     assume(error is not None)
     assert error is not None
-    (problem,) = error.diagnostics
-    path = problem.message.removeprefix("dependency cycle: ").split(" → ")
+    (diagnostic,) = error.diagnostics
+    path = diagnostic.message.removeprefix("dependency cycle: ").split(" → ")
     assert path[0] == path[-1]
     assert len(path) > 1
     assert len({*path}) == len(path) - 1
     assert all(dependency in needs[address] for address, dependency in pairwise(path))
-    assert 1 + len(problem.related) == len(path) - 1
+    assert 1 + len(diagnostic.related) == len(path) - 1

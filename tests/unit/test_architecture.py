@@ -315,7 +315,7 @@ def test_startup_imports_no_heavy_library() -> None:
 def test_no_op_run_imports_no_heavy_library(tmp_path: Path) -> None:
     """The second run finds the parsed declaration in the cache, and nothing to do."""
     (tmp_path / "site.toml").write_text(
-        '[link.l]\nto = "/etc/hostname"\n[venv.gone]\npath = "gone"\nstate = "absent"\n'
+        f'[link.l]\nto = "{tmp_path}"\n[venv.gone]\npath = "gone"\nstate = "absent"\n'
     )
     program = (
         "import atexit, sys; from states.__main__ import main;"

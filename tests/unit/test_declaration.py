@@ -27,8 +27,14 @@ def load_error(cli: CliRunner, *names: str) -> DeclarationError:
 def located_errors(cli: CliRunner, *names: str) -> list[tuple[str, int, int, str, str]]:
     """Load declarations and return file, line, column, message, and hint of each error."""
     return [
-        (Path(problem.file).name, problem.line, problem.column, problem.message, problem.hint)
-        for problem in locate_all(load_error(cli, *names))
+        (
+            Path(diagnostic.file).name,
+            diagnostic.line,
+            diagnostic.column,
+            diagnostic.message,
+            diagnostic.hint,
+        )
+        for diagnostic in locate_all(load_error(cli, *names))
     ]
 
 

@@ -21,8 +21,8 @@ def errors_of(cli: CliRunner) -> list[tuple[int, int, str, str]]:
     with pytest.raises(DeclarationError) as caught:
         cli.load()
     return [
-        (problem.line, problem.column, problem.message, problem.hint)
-        for problem in locate_all(caught.value)
+        (diagnostic.line, diagnostic.column, diagnostic.message, diagnostic.hint)
+        for diagnostic in locate_all(caught.value)
     ]
 
 
@@ -93,8 +93,8 @@ def test_cycle_error_shows_the_location_of_each_edge(cli: CliRunner) -> None:
     )  # fmt: skip
     with pytest.raises(DeclarationError) as caught:
         cli.load()
-    (problem,) = locate_all(caught.value)
-    assert problem.message == "dependency cycle: widget.c → widget.a → widget.b → widget.c"
+    (diagnostic,) = locate_all(caught.value)
+    assert diagnostic.message == "dependency cycle: widget.c → widget.a → widget.b → widget.c"
     text = format_diagnostics(caught.value, Paint(on=False))
     assert f"{file}:10:3: error: dependency cycle" in text
     assert f"  {file}:19:10:\n" in text

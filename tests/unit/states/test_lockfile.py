@@ -36,7 +36,7 @@ def _read(
     spec = Venv(path="/srv/web", lock=str(path), **fields)
     lines = [Line(text=text, file="/c.txt", number=1, constraint=False) for text in texts]
     result = read(spec, lines, source)
-    return result, [(problem.key, problem.message) for problem in log.diagnostics]
+    return result, [(diagnostic.key, diagnostic.message) for diagnostic in log.diagnostics]
 
 
 def test_valid_lock_is_returned_as_it_is(tmp_path: Path) -> None:

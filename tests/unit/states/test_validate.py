@@ -22,7 +22,9 @@ def _complete(
     log = InputLog({"source-tree": tree_digest})
     source = TableInputs(str(directory / "site.toml"), str(directory), ("venv", name), {}, log)
     spec = validate(Venv(**{"path": "web", **fields}), source, locking=locking)
-    return spec, [(problem.key[2:], problem.message, problem.hint) for problem in log.diagnostics]
+    return spec, [
+        (diagnostic.key[2:], diagnostic.message, diagnostic.hint) for diagnostic in log.diagnostics
+    ]
 
 
 def test_valid_table_has_no_diagnostic(tmp_path: Path) -> None:
