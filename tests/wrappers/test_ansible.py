@@ -201,7 +201,7 @@ def test_inline_declaration_error_has_no_line_number(latest: Ansible) -> None:
     missing = {"files": "/nowhere/web.toml", **executable}
     code, output = latest.play({"tasks": [{"converge.python.venv": missing}]})
     assert code == 2
-    assert "`converge init` writes a first declaration" in output
+    assert "run `converge init`" in output
     # Ansible prints a failure in two places.
     assert output.count("no such file") == 2
 
