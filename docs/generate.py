@@ -43,7 +43,7 @@ def pages() -> dict[Path, str]:
     """Return the content of every generated file, by path.
 
     Raises:
-        SystemExit: A template and the code list different keys or commands.
+        SystemExit: A template and the code list different keys, kinds, or commands.
 
     """
     registry = build_registry(Settings(cache="", state=""))
@@ -58,12 +58,13 @@ def pages() -> dict[Path, str]:
     contents = {}
     for template in sorted(TEMPLATES.glob("*.md")):
         text = template.read_text(encoding="utf-8")
-        if template.stem == "command":
-            _check_same(
-                set(every_command()),
-                set(re.findall(r"^\{\{options (\w+)\}\}$", text, re.M)),
-                "commands",
-            )
+        for stem, name, documented in (
+            ("command", "options", set(every_command())),
+            ("declaration", "keys", set(registry.kinds)),
+        ):
+            if template.stem == stem:
+                arguments = {match[2] for match in _DIRECTIVE.finditer(text) if match[1] == name}
+                _check_same(documented, arguments, f"arguments of `{name}`")
         filled = _DIRECTIVE.sub(lambda match: directives[match[1]](match[2] or ""), text)
         contents[REFERENCE / template.name] = _NOTICE + filled
     for name, schema in (
