@@ -142,9 +142,9 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[s
         lockfile = compile_lock(venv.spec, interpreter, current, settings, scratch)
     # A lockfile that `apply` would reject must not be written.
     select_artifacts(lockfile, interpreter, directory, venv.spec.local_digests())
-    if lockfile == current:
+    if lockfile.text == current:
         return path, False
-    write_atomic(path, lockfile.encode(), durable=True)
+    write_atomic(path, lockfile.text.encode(), durable=True)
     return path, True
 
 

@@ -1,4 +1,4 @@
-"""Credentials: where they come from, and that they go nowhere else."""
+"""Credentials of indexes: sources that converge reads, and places where it refuses them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from engine.declaration.inputs import decode
 from engine.errors import ConvergeError, NoInput
 from engine.redaction import find_credentials, redact, register_url
 
-ELSEWHERE = "leave it out, and name a netrc file that has it by the key `netrc`"
+CREDENTIALS_HINT = "remove it, and set `netrc` to a file that contains it"
 
 
 def credentials_error(text: str) -> str:
-    """Say what is wrong with a password in a text that others get to see; empty for none.
+    """Return a message if a text that other users can see contains a password, or an empty string.
 
-    Only indexes go to the installer by a way that nobody else can look at.
+    The installer gets the URL of an index in a way that other users can't see, but no other text.
     """
-    return f"a password stands in `{redact(text)}`" if find_credentials(text) else ""
+    return f"a password isn't allowed here: `{redact(text)}`" if find_credentials(text) else ""
 
 
 def strip_credentials(url: str) -> str:
@@ -26,43 +26,53 @@ def strip_credentials(url: str) -> str:
 
 
 def resolve_index_url(reference: str) -> str:
-    """Return the URL that a declaration names: itself, `env:NAME`, or `file:PATH`.
+    """Return the URL of an index.
 
-    Raises `ConvergeError` where there is none, and `InputMissing` for a missing file.
+    Args:
+        reference: The URL itself, `env:NAME`, or `file:PATH`.
+
+    Raises:
+        ConvergeError: The variable isn't set, or the text isn't one URL.
+        NoInput: The file doesn't exist.
+
     """
-    urls = _referred(reference).split()
+    urls = _dereference(reference).split()
     for url in urls:
         register_url(url)
-    # The installer takes what follows a space for another index, and would print it.
+    # uv takes the text after a space for another index, and would print it.
     if len(urls) != 1:
         raise ConvergeError(
-            f"`{redact(reference)}` does not lead to one URL of an index",
-            hint="a space in a password is written `%20`",
+            f"`{redact(reference)}` must contain exactly one index URL",
+            hint="write a space in a password as `%20`",
         )
     return urls[0]
 
 
 def require_netrc(path: str) -> str:
-    """Return the path of a netrc file that is there and can be read.
+    """Return the path of a netrc file after checking that it can be read.
 
-    Who is given another goes on without one, and then the index or the network is blamed.
-    Raises `InputMissing`, and `OSError` for one that cannot be read.
+    Without the file, the installer would continue, and the index would be reported as the cause.
+
+    Raises:
+        NoInput: The file doesn't exist.
+        OSError: The file can't be read.
+
     """
     try:
         with open(path, "rb"):
             return path
     except FileNotFoundError:
-        raise NoInput(f"no such file: `{path}`, which `netrc` names") from None
+        raise NoInput(f"no such file: `{path}` (from `netrc`)") from None
 
 
-def _referred(reference: str) -> str:
+def _dereference(reference: str) -> str:
     if reference.startswith("env:"):
         name = reference.removeprefix("env:")
         value = os.environ.get(name, "")
         if not value:
             raise ConvergeError(
-                f"the environment has no `{name}`, which `{reference}` refers to",
-                hint=f"set {name} to the URL of the index",
+                f"the environment variable `{name}` isn't set",
+                hint=f"set it to the URL of the index, because the declaration names `{reference}`",
             )
         return value
     if reference.startswith("file:") and not reference.startswith("file://"):
@@ -71,8 +81,7 @@ def _referred(reference: str) -> str:
             with open(path, "rb") as stream:
                 return decode(stream.read()).strip()
         except ValueError as error:
-            raise ConvergeError(f"`{path}`, which is to hold an index's URL: {error}") from None
+            raise ConvergeError(f"can't read the index URL in `{path}`: {error}") from None
         except FileNotFoundError:
-            words = f"no such file: `{path}`, which is to hold an index's URL"
-            raise NoInput(words) from None
+            raise NoInput(f"no such file: `{path}` (with the URL of an index)") from None
     return reference

@@ -1,4 +1,4 @@
-"""The kind `interpreter`: a Python that others are made from; found, never installed."""
+"""The kind `interpreter`: a Python that venvs are created from. Found, never installed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.interpreter.discovery import Drift, Python
 
+_ATTRIBUTE = "python"
+
+
+def executable_in(state: State) -> str:
+    """Return the path of the interpreter in the desired state of a resource of this kind."""
+    return state[_ATTRIBUTE].partition(" ")[2]
+
 
 @frozen
 class Interpreter:
-    """One interpreter that must be there."""
+    """One interpreter that must exist."""
 
     python: str = field("A version, a range such as `>=3.11,<3.13`, or an absolute path.")
     needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
@@ -41,9 +48,9 @@ class InterpreterKind:
 
     def normalize(self, spec: Interpreter, inputs: Inputs) -> Interpreter:
         """Validate the request."""
-        if not discovery.valid_request(spec.python):
+        if not discovery.is_valid_request(spec.python):
             hint = 'write "3.11", ">=3.11,<3.13", or an absolute path'
-            inputs.error(("python",), f"`{spec.python}` names no interpreter", hint)
+            inputs.error(("python",), f"invalid interpreter request `{spec.python}`", hint)
         return spec
 
     def owned_paths(self, spec: Interpreter) -> Iterable[str]:
@@ -79,7 +86,7 @@ class InterpreterHandle:
         """The recorded interpreter, or what is wrong with it."""
         if self.recorded is None:
             return None
-        return {"python": self.recorded.attribute(self.drift)}
+        return {_ATTRIBUTE: self.recorded.attribute(self.drift)}
 
     @property
     def requires_lookup(self) -> bool:
@@ -116,15 +123,15 @@ class InterpreterGoal:
         self.record = record
         self.selected = selected
         self.drift = drift
-        self.desired = {"python": str(selected)}
+        self.desired = {_ATTRIBUTE: str(selected)}
 
     def explain(self, change: Change) -> str:
         """Return the reason for another interpreter."""
         if change.before is None:
             return "found"
         if self.drift:
-            return "the former one is gone or was replaced"
-        return "the path leads to another one"
+            return "the previous interpreter was removed or replaced"
+        return "the path resolves to another interpreter"
 
     def apply(self) -> None:
         """Record the interpreter."""

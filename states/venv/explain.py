@@ -28,7 +28,7 @@ def explain(spec: Venv, change: Change, view: Observation | None, chosen: Select
     return {
         "path": _path(change, view),
         "relocated": "its scripts carry the path that it was made at",
-        "python": _python(change),
+        "python": _python(change, view),
         "settings": "the declaration changed",
         "artifacts": _artifacts(view, chosen),
         "system-site-packages": "the declaration changed",
@@ -71,10 +71,10 @@ def _artifacts(view: Observation, chosen: Selection | None) -> str:
     return "other content is locked for the same versions" if have == want else ""
 
 
-def _python(change: Change) -> str:
-    before = change.before or ""
-    if before.startswith("missing"):
+def _python(change: Change, view: Observation) -> str:
+    python = view.receipt.python if view.receipt else None
+    if python and change.before == python.attribute("missing"):
         return "its interpreter is gone"
-    if before.startswith("changed"):
+    if python and change.before == python.attribute("changed"):
         return "its interpreter was replaced"
     return "another interpreter is asked for"

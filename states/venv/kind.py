@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.display import Display, Group
 from engine.errors import ConvergeError
+from states.interpreter.kind import executable_in
 from states.venv.generations.nesting import refuse_nested
 from states.venv.generations.store import create_store, lock_of
 from states.venv.integrity.receipt import lock_text
@@ -295,6 +296,4 @@ def _generation(desired: State, observed: State) -> str:
 def _interpreter_request(spec: Venv, dependencies: Dependencies) -> str:
     """Return the interpreter request: the spec's, or the path of the declared interpreter."""
     state = dependencies.get(spec.python)
-    if state is None:
-        return spec.python
-    return state["python"].partition(" ")[2]
+    return spec.python if state is None else executable_in(state)

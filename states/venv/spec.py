@@ -6,6 +6,7 @@ from engine.frozen import computed, field, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
 
@@ -60,10 +61,22 @@ class Venv:
     inputs: str = computed(default="")
     """Digest of all that versions follow from, but the interpreter."""
     origins: tuple[str, ...] = computed(default=())
-    """For each local project or wheel that is asked for: its path, NUL, its digest."""
+    """Digests of the required local projects and wheels, in the form of `pack_origins`."""
     declared: str = computed(default="")
     """The file and the address that declare it, for people."""
 
     def local_digests(self) -> dict[str, str]:
-        """Return the digest of each local project or wheel that is asked for, by its path."""
-        return dict(one.split("\0") for one in self.origins)
+        """Return the digest of each required local project or wheel, by its path."""
+        return _unpack_origins(self.origins)
+
+
+def pack_origins(digests: Mapping[str, str]) -> tuple[str, ...]:
+    """Return digests by path as strings, because the fields of a spec are flat.
+
+    The separator is NUL, the only character that a path can't contain.
+    """
+    return tuple(f"{path}\0{digest}" for path, digest in digests.items())
+
+
+def _unpack_origins(origins: tuple[str, ...]) -> dict[str, str]:
+    return dict(origin.split("\0") for origin in origins)

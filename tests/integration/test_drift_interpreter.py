@@ -140,7 +140,7 @@ def test_redirected_interpreter_symlink_plans_replace(
     assert plan.resource("venv.app")["action"] == "replace"
     if declared:
         reason = reasons(plan.resource("interpreter.main"))["python"]
-        assert reason == "the path leads to another one"
+        assert reason == "the path resolves to another interpreter"
     assert (host_with_wheels.generation / "bin/python").resolve() == other
     host_with_wheels.assert_no_changes()
 

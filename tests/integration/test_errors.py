@@ -149,7 +149,7 @@ def test_missing_interpreter_error_lists_searched_directories(working_host: Host
     working_host.declare(["beta"], python=">=3.99")
 
     message = 'no interpreter found for `python = ">=3.99"`'
-    searched = "searched were PATH, /usr/local/bin, /usr/bin, /bin and pyenv's versions"
+    searched = "searched PATH, /usr/local/bin, /usr/bin, /bin, and pyenv versions"
     assert_failed(working_host, working_host.apply(), 1, message, hint=searched)
 
 
@@ -157,12 +157,12 @@ def test_broken_interpreter_differs_from_a_missing_one(working_host: Host) -> No
     program = working_host.write("#!/bin/sh\nexit 1\n", "program")
     program.chmod(0o755)
     working_host.declare(["beta"], python=str(program))
-    message = f"`{program}` does not run as a Python interpreter"
+    message = f"`{program}` doesn't run as a Python interpreter"
     assert_failed(working_host, working_host.apply(), 1, message, hint="repair or reinstall it")
 
     program.unlink()
 
-    message, hint = "no interpreter found", "install it, or name another one"
+    message, hint = "no interpreter found", "install it, or choose another one"
     assert_failed(working_host, working_host.apply(), 1, message, hint=hint)
 
 

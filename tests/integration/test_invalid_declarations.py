@@ -21,22 +21,22 @@ INVALID = {
     ),
     "timeout zero": ({"more": '[command.a]\nargv = ["a"]\ntimeout = 0'}, "a year at most"),
     "timeout too large": ({"more": f'[command.a]\nargv = ["a"]\ntimeout = {10**18}'}, "at most"),
-    "the declaration directory": ({"path": "."}, "no folder of its own"),
-    "a parent directory": ({"path": "../.."}, "no folder of its own"),
-    "a path with a colon": ({"path": "a:b"}, "has no `:` in it"),
+    "the declaration directory": ({"path": "."}, "isn't the name of a directory"),
+    "a parent directory": ({"path": "../.."}, "isn't the name of a directory"),
+    "a path with a colon": ({"path": "a:b"}, "choose a path without it"),
     "requirements is a directory": ({"requirements": ["wheels"]}, "is a directory"),
     "constraints is a directory": ({"constraints": ["wheels"]}, "is a directory"),
-    "empty find-links": ({"find_links": [""]}, '"." for the folder of this file'),
-    "empty module name": ({"system_packages": [""]}, "is no name of a module"),
-    "module name with a slash": ({"system_packages": ["lib/one"]}, "is no name of a module"),
+    "empty find-links": ({"find_links": [""]}, '"." for the directory of this file'),
+    "empty module name": ({"system_packages": [""]}, "invalid module name"),
+    "module name with a slash": ({"system_packages": ["lib/one"]}, "invalid module name"),
     "date in words": ({"exclude_newer": "yesterday"}, "2026-01-31"),
-    "index without a scheme": ({"index_url": "example.org/simple"}, "as in `https://"),
-    "index with an unsupported scheme": ({"index_url": "ftp://h/simple"}, "as in `https://"),
+    "index without a scheme": ({"index_url": "example.org/simple"}, "`https://…`"),
+    "index with an unsupported scheme": ({"index_url": "ftp://h/simple"}, "`https://…`"),
     "index from an unnamed variable": ({"extra_index_url": ["env:"]}, "`env:NAME`"),
-    "empty extra index": ({"extra_index_url": [""]}, "is no URL of an index"),
-    "smoke test without a program": ({"smoke": ["''", "true"]}, "an empty command"),
-    "nonexistent day": ({"exclude_newer": "2026-02-30"}, "is no date"),
-    "nonexistent time": ({"exclude_newer": "2026-02-03T25:00:00Z"}, "is no date"),
+    "empty extra index": ({"extra_index_url": [""]}, "invalid index URL"),
+    "smoke test without a program": ({"smoke": ["''", "true"]}, "the command is empty"),
+    "nonexistent day": ({"exclude_newer": "2026-02-30"}, "invalid date"),
+    "nonexistent time": ({"exclude_newer": "2026-02-03T25:00:00Z"}, "invalid date"),
     "a duration": ({"exclude_newer": "2 weeks"}, "2026-01-31"),
 }
 
@@ -73,8 +73,8 @@ def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
-    assert problem["message"] == f"{f'{host.directory}/odd{chr(10)}folder/app'!r} is no path"
-    assert "rename the folder" in problem["hint"]
+    assert problem["message"] == f"invalid path {f'{host.directory}/odd{chr(10)}folder/app'!r}"
+    assert "rename the parent directory" in problem["hint"]
 
 
 def test_only_reports_that_nothing_is_declared(host: Host) -> None:

@@ -270,7 +270,7 @@ def test_group_writable_mode_is_refused(host_with_wheels: Host) -> None:
     refused = host_with_wheels.apply()
 
     assert refused.code == 65
-    assert "would let others replace" in refused.report["problems"][0]["message"]
+    assert "lets other users replace" in refused.report["problems"][0]["message"]
 
 
 def test_default_acl_makes_no_created_file_writable(host_with_wheels: Host) -> None:

@@ -81,7 +81,7 @@ def test_nested_persistent_paths_are_refused(host_with_service: Host) -> None:
     refused = host_with_service.apply()
 
     assert refused.code == 65
-    assert "lies inside, another persistent folder" in refused.report["problems"][0]["message"]
+    assert "inside, another persistent directory" in refused.report["problems"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_persistent_path_cant_be_part_of_the_venv(host_with_wheels: Host, direct
     refused = host_with_wheels.plan()
 
     assert refused.code == 65
-    assert "belongs to the environment" in refused.report["problems"][0]["message"]
+    assert "is part of the environment" in refused.report["problems"][0]["message"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -198,7 +198,7 @@ def test_unsupported_option_is_an_error_with_line(
     assert refused.code == 65
     (problem,) = refused.report["problems"]
     assert problem["message"].startswith(
-        f"`{service_host.directory}/requirements.txt` line 2: `{option}` is no option"
+        f"`{service_host.directory}/requirements.txt` line 2: unsupported option `{option}`"
     )
 
 
@@ -327,17 +327,20 @@ def test_missing_constraints_url_is_unavailable(
     failed = service_host.apply()
 
     assert failed.code == 69
-    assert f"`{url}/nothing.txt` cannot be had: 404" in failed.first["error"]["message"]
+    assert f"can't fetch `{url}/nothing.txt`: 404" in failed.first["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\n<!DOCTYPE html><title>Log in</title>", "line 2: `<!DOCTYPE html>"),
-        (b"library\n-e .\n", "line 2: an editable install"),
-        (b"library @ ${HERE}/x\n", "line 1: `${HERE}` stands for nothing"),
-        (b"caf\xe9", "cannot be had: line 1 isn't UTF-8"),
-        (None, "cannot be had: IncompleteRead"),
+        (
+            b"\n<!DOCTYPE html><title>Log in</title>",
+            " line 2: invalid requirement `<!DOCTYPE html>",
+        ),
+        (b"library\n-e .\n", " line 2: editable installs"),
+        (b"library @ ${HERE}/x\n", " line 1: environment variables aren't expanded: `${HERE}`"),
+        (b"caf\xe9", ": line 1 isn't UTF-8"),
+        (None, ": IncompleteRead"),
     ],
 )
 def test_invalid_response_from_a_constraints_url_is_an_error(
@@ -351,7 +354,7 @@ def test_invalid_response_from_a_constraints_url_is_an_error(
     failed = service_host.apply()
 
     assert failed.code == 69, failed.err
-    assert f"`{url}/{path}` {message}" in failed.first["error"]["message"]
+    assert f"`{url}/{path}`{message}" in failed.first["error"]["message"]
     assert "Traceback" not in failed.err
 
 

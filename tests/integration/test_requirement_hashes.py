@@ -44,7 +44,7 @@ def test_file_with_another_hash_is_refused(host_with_wheels: Host, command: str)
     refused = host_with_wheels.run(command, "converge.toml")
 
     assert refused.code == 81
-    assert "no file of beta 2.0 has a hash that is allowed" in refused.out + refused.err
+    assert "no file of beta 2.0 has an allowed hash" in refused.out + refused.err
     assert not host_with_wheels.venv.exists()
 
 
@@ -65,13 +65,13 @@ def test_require_hashes_refuses_a_package_without_a_hash(
     refused = host_with_wheels.apply()
 
     assert refused.first["error"]["code"] == 81
-    assert "no hash is given for beta" in refused.first["error"]["message"]
+    assert "no hash for beta" in refused.first["error"]["message"]
 
 
 def test_unsupported_hash_algorithm_is_an_error(host_with_wheels: Host) -> None:
     require(host_with_wheels, f"beta==2.0 --hash=sha512:{OTHER_DIGEST}{OTHER_DIGEST}\n")
 
-    assert "only SHA-256" in host_with_wheels.plan().first["error"]["message"]
+    assert "expected `--hash=sha256:…`" in host_with_wheels.plan().first["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_hash_of_an_unnamed_package_is_an_error(host_with_wheels: Host) -> None:
 
     error = host_with_wheels.plan().first["error"]
 
-    assert "which package this hash is of" in error["message"]
+    assert "a hash without the name of a package" in error["message"]
     assert "name @ URL" in error["hint"]
 
 
@@ -151,7 +151,7 @@ def test_hash_of_a_directory_is_an_error(host_with_wheels: Host) -> None:
 def test_invalid_hash_is_an_error(host_with_wheels: Host, option: str) -> None:
     require(host_with_wheels, f"beta==2.0 --hash={option}\n")
 
-    assert "only SHA-256" in host_with_wheels.plan().first["error"]["message"]
+    assert "expected `--hash=sha256:…`" in host_with_wheels.plan().first["error"]["message"]
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "lock"])
@@ -168,7 +168,7 @@ def test_weak_index_hash_is_refused_without_find_links(
     refused = host_with_wheels.run(command, "converge.toml")
 
     assert refused.code == 81
-    assert "there is no SHA-256 for beta 2.0" in refused.out + refused.err
+    assert "no SHA-256 hash for beta 2.0" in refused.out + refused.err
     assert not (host_with_wheels.directory / "app.pylock.toml").exists()
     host_with_wheels.declare(["beta"])
     assert host_with_wheels.run(command, "converge.toml").code == 0

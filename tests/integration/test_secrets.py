@@ -185,7 +185,7 @@ def test_password_outside_an_index_is_refused(
     runs = [host_with_password.plan("--verbose"), host_with_password.apply("--verbose")]
 
     assert {run.code for run in runs} == {65}
-    assert "a password stands in `" in runs[0].err
+    assert "a password isn't allowed here: `" in runs[0].err
     assert "`netrc`" in runs[0].err
     assert_not_printed(runs)
     assert files_with_password(host_with_password) == []
@@ -233,7 +233,7 @@ def test_missing_netrc_file_is_reported(
         refused = host_with_password.plan()
 
     assert refused.code == 66
-    message = f"no such file: `{host_with_password.directory}/secrets/netrc`, which `netrc` names"
+    message = f"no such file: `{host_with_password.directory}/secrets/netrc` (from `netrc`)"
     assert refused.first["error"]["message"] == message
 
 
@@ -244,7 +244,7 @@ def test_unset_variable_is_reported_as_declared(host_with_password: Host, key: s
 
     error = host_with_password.plan().first["error"]
 
-    assert error["message"] == "the environment has no `NOT_SET`, which `env:NOT_SET` refers to"
+    assert error["message"] == "the environment variable `NOT_SET` isn't set"
 
 
 def test_invalid_netrc_content_isnt_printed(host_with_password: Host, index: Index) -> None:
@@ -271,7 +271,7 @@ def test_invalid_url_from_a_reference_isnt_printed(
     refused = host_with_password.plan("--verbose")
 
     assert refused.code == 1
-    assert "does not lead to one URL" in refused.first["error"]["message"]
+    assert "must contain exactly one index URL" in refused.first["error"]["message"]
     assert_not_printed([refused])
 
 

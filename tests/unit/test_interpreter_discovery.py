@@ -44,7 +44,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             name=name,
         )
 
-    monkeypatch.setattr(discovery, "_USUAL", ())
+    monkeypatch.setattr(discovery, "_STANDARD_DIRS", ())
     monkeypatch.setattr(discovery, "_query", query)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
-from states.interpreter.discovery import parse_probe, probe_program
+from states.interpreter.probe import parse_probe, probe_program
 from states.system import subprocesses
 from states.venv.build.startup_hook import STARTUP_HOOK_FILES
 from states.venv.integrity.dist_info import site_packages

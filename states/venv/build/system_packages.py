@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 from engine.system.files import symlink
-from states.interpreter.discovery import parse_probe, probe_program
+from states.interpreter.probe import parse_probe, probe_program
 from states.system import subprocesses
 from states.venv.integrity.dist_info import site_packages
 

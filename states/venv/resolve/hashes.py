@@ -1,69 +1,78 @@
-"""Hashes in requirement files: only files that they allow are installed.
+"""Hashes in requirement files: converge installs only files that they allow.
 
-As in pip's hash-checking mode (https://pip.pypa.io/en/stable/topics/secure-installs/), but by
-package: who gives hashes for one need not give them for all, unless `--require-hashes` says so.
+Like pip's hash-checking mode (https://pip.pypa.io/en/stable/topics/secure-installs/), but for
+each package: hashes for one package don't require hashes for all. `--require-hashes` does.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError, IntegrityError
 from states.venv.integrity.dist_info import normalize_name
+from states.venv.resolve.pylock import format_lock
 from states.venv.resolve.requirements import marker_applies
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from states.venv.resolve.pylock import Lock
     from states.venv.resolve.requirements import Line
 
 _HASH = re.compile(
     r"(?:--hash(?:\s+|=)['\"]?(?=\w+:)|[#&](?=(?:md5|sha\d+)=))(\w+)[:=]([0-9a-f]+)",
     re.IGNORECASE,
 )
-"""As an option, and as the fragment of a URL."""
+"""As an option, or as the fragment of a URL."""
 
 
-def filter_by_hash(lock: str, lines: Iterable[Line], environment: Mapping[str, str]) -> str:
-    """Return a lock without the files that these lines do not allow.
+def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, str]) -> Lock:
+    """Return a lock without the files that the hashes in the lines don't allow.
 
-    What the markers of the environment rule out allows nothing. Raises `IntegrityError` where
-    nothing of a package is left, or nothing was said of it and all must be.
+    Args:
+        lock: The lock to reduce.
+        lines: Lines of requirement files. Lines whose marker is false have no effect.
+        environment: The environment in which markers are evaluated.
+
+    Raises:
+        IntegrityError: A package has no allowed file, or no hash although all need one.
+        ConvergeError: A line has a hash that can't be checked.
+
     """
-    import tomli
-    import tomli_w
-
     lines = list(lines)
-    allowed = _allowed(lines, environment)
-    strict = any("--require-hashes" in line.options() for line in lines)
-    if not allowed and not strict:
+    allowed = _allowed_digests(lines, environment)
+    all_required = any("--require-hashes" in line.options() for line in lines)
+    if not allowed and not all_required:
         return lock
-    document = tomli.loads(lock)
-    for package in document.get("packages", []):
+    packages = []
+    for package in lock.packages:
         name = normalize_name(package["name"])
         if name in allowed:
-            _restrict(package, allowed[name])
-        elif strict and not package.keys() & {"directory", "vcs"}:
+            packages.append(_restrict(package, allowed[name]))
+            continue
+        if all_required and not package.keys() & {"directory", "vcs"}:
             raise IntegrityError(
-                f"no hash is given for {_shown(package)}, and `--require-hashes` asks for all",
-                hint="give the hashes of what is required by others, too",
+                f"no hash for {_describe(package)}, and `--require-hashes` needs one",
+                hint="give hashes for the dependencies of your requirements as well",
             )
-    return tomli_w.dumps(document)
+        packages.append(package)
+    return format_lock({**lock.document, "packages": packages})
 
 
-def _allowed(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str, set[str]]:
+def _allowed_digests(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the SHA-256 digests in the lines, by the normalized name of the package."""
     allowed: dict[str, set[str]] = {}
     for line in lines:
-        requirement = line.requirement()
+        requirement = line.requirement
         if requirement is not None and not marker_applies(requirement, environment):
             continue
         digests = _digests(line)
         if digests and requirement is None:
             raise ConvergeError(
-                f"{line.place()}: nothing says which package this hash is of",
-                hint="write `name @ URL`, and then the hash",
+                f"{line.location()}: a hash without the name of a package",
+                hint="write `name @ URL` before the hash",
             )
         if digests and requirement is not None:
             allowed.setdefault(normalize_name(requirement.name), set()).update(digests)
@@ -71,35 +80,44 @@ def _allowed(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str,
 
 
 def _digests(line: Line) -> set[str]:
-    """Return the hashes that a line gives; raises for those that cannot be checked."""
-    found = _HASH.findall(line.text)
-    digests = {digest.lower() for algorithm, digest in found if algorithm.lower() == "sha256"}
-    if not digests and (found or "--hash" in line.text):
-        named = f", not {found[0][0]}" if found else ", as in `--hash=sha256:…`"
+    """Return the SHA-256 digests in a line.
+
+    Raises:
+        ConvergeError: The line has only hashes of other algorithms, or malformed ones.
+
+    """
+    hashes = _HASH.findall(line.text)
+    digests = {digest.lower() for algorithm, digest in hashes if algorithm.lower() == "sha256"}
+    if not digests and (hashes or "--hash" in line.text):
+        problem = f"unsupported hash {hashes[0][0]}" if hashes else "invalid `--hash`"
         raise ConvergeError(
-            f"{line.place()}: only SHA-256 can be checked{named}",
-            hint="`pip hash FILE` says it",
+            f"{line.location()}: {problem}, expected `--hash=sha256:…`",
+            hint="run `pip hash FILE` to get it",
         )
     return digests
 
 
-def _restrict(package: dict[str, Any], digests: set[str]) -> None:
-    wheels = [one for one in package.pop("wheels", []) if _digest(one) in digests]
+def _restrict(package: Mapping[str, Any], digests: set[str]) -> dict[str, Any]:
+    """Return an entry of a lock with the files that have one of the digests."""
+    restricted = {
+        key: value
+        for key, value in package.items()
+        if key not in ("sdist", "archive") or _digest(value) in digests
+    }
+    wheels = [wheel for wheel in restricted.pop("wheels", []) if _digest(wheel) in digests]
     if wheels:
-        package["wheels"] = wheels
-    for key in ("sdist", "archive"):
-        if key in package and _digest(package[key]) not in digests:
-            del package[key]
-    if not package.keys() & {"wheels", "sdist", "archive"}:
+        restricted["wheels"] = wheels
+    if not restricted.keys() & {"wheels", "sdist", "archive"}:
         raise IntegrityError(
-            f"no file of {_shown(package)} has a hash that is allowed",
-            hint="somebody changed the file, or the hashes are another version's",
+            f"no file of {_describe(package)} has an allowed hash",
+            hint="the file was changed, or the hashes belong to another version",
         )
+    return restricted
 
 
-def _digest(file: dict[str, Any]) -> str:
+def _digest(file: Mapping[str, Any]) -> str:
     return str(file.get("hashes", {}).get("sha256", ""))
 
 
-def _shown(package: dict[str, Any]) -> str:
+def _describe(package: Mapping[str, Any]) -> str:
     return f"{package['name']} {package.get('version', '')}".strip()

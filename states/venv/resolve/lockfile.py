@@ -1,100 +1,88 @@
-"""A lock that a declaration names: that it is one, and was made from what is declared."""
+"""The lockfile that a declaration names: read it, and check that it matches the requirements."""
 
 from __future__ import annotations
 
-import os
+from typing import TYPE_CHECKING
+
+import tomli
+from packaging.pylock import Pylock, PylockValidationError
 
 from states.venv.integrity.dist_info import normalize_name
-from states.venv.resolve.requirements import override_names
+from states.venv.resolve.pylock import parse_lock
+from states.venv.resolve.requirements import required_names
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from packaging.pylock import Package, Pylock
+    from packaging.pylock import Package
     from packaging.requirements import Requirement
 
     from engine.kind import Inputs
+    from states.venv.resolve.pylock import Lock
     from states.venv.resolve.requirements import Line
-    from states.venv.spec import Venv
 
 
-def read(spec: Venv, lines: list[Line], source: Inputs) -> str:
-    """Return the text of a spec's lock, checked as far as that needs no interpreter.
+def read(
+    path: str, lines: Iterable[Line], overrides: Iterable[Line], inputs: Inputs
+) -> Lock | None:
+    """Return the lock in a file, validated as far as possible without an interpreter.
 
-    What is no lock is told as a problem, and reads as empty.
+    Args:
+        path: The lockfile.
+        lines: The requirements that it must satisfy.
+        overrides: Requirements that replace those of other packages.
+        inputs: Reads the file, and collects errors.
+
+    Returns:
+        The lock, or None if the file isn't one.
+
     """
-    text = source.read(spec.lock, ("lock",))
+    text = inputs.read(path, ("lock",))
     if text is None:
-        hint = "`converge lock` writes it; or leave `lock` out"
-        source.error(("lock",), f"no such file: `{spec.lock}`", hint)
-        return ""
-    lock = _parsed(text, spec, source)
-    if lock is None:
-        return ""
-    _check(lock, spec, lines, source)
-    return text
-
-
-def projects(text: str, base: str) -> set[str]:
-    """Return the folders that a lock installs from; relative paths are relative to `base`."""
-    import tomli
-
-    entries = tomli.loads(text).get("packages", [])
-    return {
-        os.path.normpath(os.path.join(base, one["directory"]["path"]))
-        for one in entries
-        if "directory" in one
-    }
-
-
-def _parsed(text: str, spec: Venv, source: Inputs) -> Pylock | None:
-    import tomli
-    from packaging.pylock import Pylock, PylockValidationError
-
-    try:
-        return Pylock.from_dict(tomli.loads(text))
-    except (tomli.TOMLDecodeError, PylockValidationError) as error:
-        words = f"{str(error)[:1].lower()}{str(error)[1:]}"
-        hint = (
-            "`converge lock` writes one; or is this a requirement file? name it in `requirements`"
-        )
-        source.error(("lock",), f"`{spec.lock}` is no lock as PEP 751 has it: {words}", hint)
+        hint = "run `converge lock` to create it, or remove `lock`"
+        inputs.error(("lock",), f"no such file: `{path}`", hint)
         return None
-
-
-def _check(lock: Pylock, spec: Venv, lines: list[Line], source: Inputs) -> None:
-    """Complain of what is declared and not locked: the lock is older than the declaration."""
-    there: dict[str, list[Package]] = {}
-    for package in lock.packages:
-        there.setdefault(package.name, []).append(package)
-    beyond = override_names(spec.overrides)
-    lacking = []
-    for one in _declared(spec, lines):
-        name = normalize_name(one.name)
-        # Whether a marker applies depends on the interpreter, which nobody has chosen yet.
-        if one.marker is None and name not in beyond and not _fits(one, there.get(name, [])):
-            lacking.append(f"`{one}`")
-    if lacking:
-        source.error(
+    try:
+        lock = parse_lock(text)
+        pylock = Pylock.from_dict(lock.document)
+    except (tomli.TOMLDecodeError, PylockValidationError) as error:
+        inputs.error(
             ("lock",),
-            f"`{spec.lock}` was made from other requirements: it lacks {', '.join(lacking)}",
-            "`converge lock` makes it anew",
+            f"`{path}` isn't a valid lockfile (PEP 751): {_lower_first(str(error))}",
+            "run `converge lock` to create one; a requirement file belongs in `requirements`",
         )
+        return None
+    unlocked = _unlocked(pylock, lines, required_names(overrides))
+    if unlocked:
+        names = ", ".join(f"`{requirement}`" for requirement in unlocked)
+        hint = "run `converge lock` to update it"
+        inputs.error(("lock",), f"the lockfile `{path}` doesn't satisfy {names}", hint)
+    return lock
 
 
-def _declared(spec: Venv, lines: Iterable[Line]) -> Iterator[Requirement]:
-    from packaging.requirements import Requirement
-
-    yield from (Requirement(text) for text in spec.packages)
+def _unlocked(pylock: Pylock, lines: Iterable[Line], overridden: set[str]) -> list[Requirement]:
+    """Return the requirements that no package of a lock satisfies: the lock is out of date."""
+    packages: dict[str, list[Package]] = {}
+    for package in pylock.packages:
+        packages.setdefault(package.name, []).append(package)
+    unlocked = []
     for line in lines:
-        requirement = None if line.constraint else line.requirement()
-        if requirement is not None:
-            yield requirement
+        requirement = line.requirement
+        # Whether a marker applies depends on the interpreter, which isn't selected yet.
+        if line.constraint or requirement is None or requirement.marker is not None:
+            continue
+        name = normalize_name(requirement.name)
+        if name not in overridden and not _satisfies(packages.get(name, []), requirement):
+            unlocked.append(requirement)
+    return unlocked
 
 
-def _fits(requirement: Requirement, packages: Iterable[Package]) -> bool:
+def _satisfies(packages: Iterable[Package], requirement: Requirement) -> bool:
     return any(
-        one.version is None or requirement.specifier.contains(one.version, prereleases=True)
-        for one in packages
+        package.version is None or requirement.specifier.contains(package.version, prereleases=True)
+        for package in packages
     )
+
+
+def _lower_first(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,27 +1,37 @@
-"""Exact versions with hashes: asked of uv, read from a lock, reduced to what is installed.
+"""PEP 751 locks, and the selection of exactly one file for each package.
 
-The form is PEP 751's `pylock.toml`. What is kept names one file for each package, so an
-installer has nothing left to choose: given a choice, uv would for instance prefer an
-index's sdist, whose hash it knows, to a wheel in a folder.
+With one file for each package, the installer has nothing left to choose. If it had a choice, uv
+would prefer an index's sdist with a known hash to a wheel in a directory, for example.
 """
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, cast
+
+import tomli
+import tomli_w
+from packaging.pylock import (
+    PackageSdist,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
+from packaging.tags import compatible_tags, cpython_tags, platform_tags, sys_tags
 
 from engine.errors import ConvergeError, IntegrityError
 from engine.frozen import frozen
+from engine.system.files import sha256
 from states.installer.credentials import strip_credentials
-from states.interpreter import discovery as pythons
+from states.interpreter import discovery
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
-from states.venv.resolve.requirements import local_path
+from states.venv.resolve.references import local_path
 from states.venv.resolve.source_tree import tree_digest
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from packaging.markers import Environment
     from packaging.tags import Tag
@@ -29,143 +39,182 @@ if TYPE_CHECKING:
 
     from states.interpreter.discovery import Python
 
+_SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
+                "size", "hashes")  # fmt: skip
+"""Keys of a source that the selected lock keeps."""
+
+
+@frozen
+class Lock:
+    """A lock, parsed once. Use `parse_lock` or `format_lock` to create one."""
+
+    text: str
+    document: dict[str, Any]
+
+    @property
+    def packages(self) -> list[dict[str, Any]]:
+        """The entries of the packages."""
+        packages: list[dict[str, Any]] = self.document.get("packages", [])
+        return packages
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the text."""
+        return sha256(self.text.encode())
+
+    def projects(self, base: str) -> set[str]:
+        """Return the local projects that it installs. `base` is the directory of the lockfile."""
+        return {
+            os.path.normpath(os.path.join(base, package["directory"]["path"]))
+            for package in self.packages
+            if "directory" in package
+        }
+
 
 @frozen
 class Resolution:
-    """What is to be installed: the lock that says so, and its packages by name."""
+    """One file for each package."""
 
     lock: str
+    """The text of the lock that the installer gets."""
     packages: tuple[Package, ...]
+    """The same packages, sorted by name."""
+
+
+def parse_lock(text: str) -> Lock:
+    """Parse a lock. Raises `tomli.TOMLDecodeError`. Doesn't validate the document."""
+    return Lock(text, tomli.loads(text))
+
+
+def format_lock(document: dict[str, Any]) -> Lock:
+    """Return the lock of a document."""
+    return Lock(tomli_w.dumps(document), document)
 
 
 def select_artifacts(
-    text: str, python: Python, base: str, origins: Mapping[str, str]
+    lock: Lock, python: Python, base: str, origins: Mapping[str, str]
 ) -> Resolution:
-    """Reduce a lock to the one file of each package that this interpreter takes.
+    """Select the one file of each package that an interpreter accepts.
 
-    `base` is the folder that relative paths in the lock are relative to; `origins` has
-    the digest of each local project. Raises `ConvergeError` for a lock that cannot be
-    used, and `IntegrityError` for a file without a SHA-256.
+    Args:
+        lock: A lock, possibly for several platforms.
+        python: The interpreter.
+        base: The directory that paths in the lock are relative to.
+        origins: Digest by path of each local project that the declaration names.
+
+    Raises:
+        ConvergeError: The lock is invalid, or doesn't support the interpreter.
+        IntegrityError: A selected file has no SHA-256 hash.
+
     """
-    from typing import cast
-
-    import tomli
-    import tomli_w
-    from packaging.pylock import Pylock, PylockSelectError, PylockValidationError
-
-    document = tomli.loads(text)
-    info = pythons.information(python)
+    info = discovery.information(python)
     try:
-        lock = Pylock.from_dict(document)
-        surroundings = cast("Environment", dict(info.marker_environment))
-        chosen = list(lock.select(environment=surroundings, tags=tags(info)))
+        pylock = Pylock.from_dict(lock.document)
+        environment = cast("Environment", dict(info.marker_environment))
+        selected = list(pylock.select(environment=environment, tags=tags(info)))
     except (PylockValidationError, PylockSelectError) as error:
         raise ConvergeError(
-            f"the lock cannot be used with Python {python.version}: {error}",
-            hint="`converge lock` makes one for this interpreter",
+            f"the lockfile can't be used with Python {python.version}: {error}",
+            hint="run `converge lock` to create one for this interpreter",
         ) from None
-    # Found by place: a lock for many platforms may name a package twice.
-    places = {id(package): place for place, package in enumerate(lock.packages)}
-    kept, packages = [], []
-    for package, artifact in chosen:
-        entry = _strip(document["packages"][places[id(package)]], artifact, base)
-        kept.append(entry)
-        packages.append(_package(entry, origins))
-    whole = {"lock-version": "1.0", "created-by": "converge", "packages": kept}
-    ordered = tuple(sorted(packages, key=lambda one: one.name))
-    return Resolution(lock=tomli_w.dumps(whole), packages=ordered)
+    # By identity: a lock for several platforms may name a package twice.
+    positions = {id(package): position for position, package in enumerate(pylock.packages)}
+    entries = [
+        _strip(lock.packages[positions[id(package)]], artifact, base)
+        for package, artifact in selected
+    ]
+    packages = sorted((_package(entry, origins) for entry in entries), key=lambda item: item.name)
+    document = {"lock-version": "1.0", "created-by": "converge", "packages": entries}
+    return Resolution(lock=tomli_w.dumps(document), packages=tuple(packages))
 
 
 def tags(info: PythonInfo) -> list[Tag]:
-    """Return the wheel tags that an interpreter takes, best first."""
-    from packaging.tags import compatible_tags, cpython_tags, platform_tags, sys_tags
-
+    """Return the wheel tags that an interpreter accepts, best first."""
     if info.implementation != "CPython":
         return list(sys_tags())
     version = (info.version_info.major, info.version_info.minor)
-    plain = f"cp{version[0]}{version[1]}"
-    abi = plain + ("t" if info.free_threaded else "")
+    interpreter = f"cp{version[0]}{version[1]}"
+    abi = interpreter + ("t" if info.free_threaded else "")
     platforms = list(platform_tags())
-    own = cpython_tags(version, abis=[abi], platforms=platforms)
-    return [*own, *compatible_tags(version, interpreter=plain, platforms=platforms)]
+    return [
+        *cpython_tags(version, abis=[abi], platforms=platforms),
+        *compatible_tags(version, interpreter=interpreter, platforms=platforms),
+    ]
 
 
 def _strip(entry: Mapping[str, Any], artifact: object, base: str) -> dict[str, Any]:
-    """Return a lock's entry with nothing but what tells the chosen file."""
-    from packaging.pylock import PackageSdist, PackageWheel
-
-    kept = {key: entry[key] for key in ("name", "version") if key in entry}
+    """Return an entry with the selected file only."""
+    stripped = {key: entry[key] for key in ("name", "version") if key in entry}
     if isinstance(artifact, PackageWheel):
-        wanted = dict(artifact.hashes)
-        wheel = next(one for one in entry["wheels"] if dict(one["hashes"]) == wanted)
-        kept["wheels"] = [_file(wheel, base)]
+        hashes = dict(artifact.hashes)
+        wheel = next(wheel for wheel in entry["wheels"] if dict(wheel["hashes"]) == hashes)
+        stripped["wheels"] = [_source(wheel, base)]
     elif isinstance(artifact, PackageSdist):
-        kept["sdist"] = _file(entry["sdist"], base)
+        stripped["sdist"] = _source(entry["sdist"], base)
     else:
         key = next(key for key in ("vcs", "directory", "archive") if key in entry)
-        kept[key] = _file(entry[key], base)
-    return kept
+        stripped[key] = _source(entry[key], base)
+    return stripped
 
 
-def _file(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
-    wanted = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
-              "size", "hashes")  # fmt: skip
-    kept = {key: entry[key] for key in wanted if key in entry}
-    if "url" in kept:
-        kept["url"] = strip_credentials(kept["url"])
-    here = None if "commit-id" in kept else local_path(kept.get("url", ""))
-    if here:
-        del kept["url"]  # so pip names an archive that lies here, and uv opens none by URL
-        kept["path"] = here
-    if "path" in kept:
-        kept["path"] = os.path.normpath(os.path.join(base, kept["path"]))
-    return kept
+def _source(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Return a source without credentials, and with an absolute path if it is local."""
+    source = {key: entry[key] for key in _SOURCE_KEYS if key in entry}
+    if "url" in source:
+        source["url"] = strip_credentials(source["url"])
+    path = None if "commit-id" in source else local_path(source.get("url", ""))
+    if path:
+        # A path, so that the installer doesn't download a local file through its URL.
+        del source["url"]
+        source["path"] = path
+    if "path" in source:
+        source["path"] = os.path.normpath(os.path.join(base, source["path"]))
+    return source
 
 
 def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
+    """Return the package that an entry with one source installs.
+
+    Raises:
+        IntegrityError: The file has no SHA-256 hash.
+
+    """
     name, version = normalize_name(entry["name"]), str(entry.get("version", ""))
     if "vcs" in entry:
         vcs = entry["vcs"]
-        place = vcs.get("url") or f"file://{vcs.get('path')}"
-        origin = f"{vcs['type']}+{place}@{vcs['commit-id'][:12]}{_within(vcs)}"
+        url = vcs.get("url") or f"file://{vcs.get('path')}"
+        origin = f"{vcs['type']}+{url}@{vcs['commit-id'][:12]}{_fragment(vcs)}"
         return Package(name=name, version=version, origin=origin, content=vcs["commit-id"])
     if "directory" in entry:
         path = entry["directory"]["path"]
-        # One that only another project requires is in no declaration.
+        # The declaration doesn't name a project that only another project requires.
         content = origins.get(path) or tree_digest(path)
-        return Package(
-            name=name,
-            version=version or _static_version(path),
-            origin=f"file://{path}",
-            content=content,
-        )
+        version = version or _static_version(path)
+        return Package(name=name, version=version, origin=f"file://{path}", content=content)
     file = entry.get("archive") or entry.get("sdist") or entry["wheels"][0]
     digest = file.get("hashes", {}).get("sha256")
     if not digest:
         raise IntegrityError(
-            f"there is no SHA-256 for {name} {version}; md5 and the like do not count",
-            hint="name an index that gives one, or offer the file by `find-links`, where it is "
-            "read; a lock is then made anew by `converge lock`",
+            f"no SHA-256 hash for {name} {version} (weaker hashes aren't accepted)",
+            hint="use an index that provides one, or provide the file through `find-links`, then "
+            "create the lockfile again with `converge lock`",
         )
     origin, wheel = "", "wheels" in entry
     if "archive" in entry:
-        place = file.get("url") or f"file://{file['path']}"
-        origin, wheel = place + _within(file), place.endswith(".whl")
-    return Package(
-        name=name, version=version, origin=origin, content=f"sha256:{digest}", wheel=wheel
-    )
+        url = file.get("url") or f"file://{file['path']}"
+        origin, wheel = url + _fragment(file), url.endswith(".whl")
+    content = f"sha256:{digest}"
+    return Package(name=name, version=version, origin=origin, content=content, wheel=wheel)
 
 
-def _within(source: Mapping[str, Any]) -> str:
-    """Return what tells one of several projects in a source, as its URL does."""
-    folder = source.get("subdirectory")
-    return f"#subdirectory={folder}" if folder else ""
+def _fragment(source: Mapping[str, Any]) -> str:
+    """Return the URL fragment that distinguishes projects in one source."""
+    subdirectory = source.get("subdirectory")
+    return f"#subdirectory={subdirectory}" if subdirectory else ""
 
 
 def _static_version(path: str) -> str:
-    """Return the version that a project declares without being built; empty if it does not."""
-    import tomli
-
+    """Return the version in a project's `pyproject.toml`, or an empty string."""
     try:
         with open(os.path.join(path, "pyproject.toml"), "rb") as stream:
             return str(tomli.load(stream).get("project", {}).get("version", ""))

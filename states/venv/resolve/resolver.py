@@ -1,86 +1,110 @@
-"""Asking uv for versions: once for the same inputs, and never on a run with nothing to do."""
+"""Resolve requirements to a lock. Never called by a run that changes nothing."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine import progress
-from engine.declaration.inputs import decode
 from engine.errors import ConvergeError, Unavailable
 from states.installer import IndexOptions, ResolveRequest
-from states.installer.credentials import ELSEWHERE, credentials_error, require_netrc
 from states.installer.uv import Uv
-from states.interpreter import discovery as pythons
+from states.interpreter import discovery
 from states.system.scratch import scratch_dir
+from states.venv.resolve.fetch import read_source
 from states.venv.resolve.hashes import filter_by_hash
-from states.venv.resolve.pylock import Resolution, select_artifacts
+from states.venv.resolve.pylock import Resolution, parse_lock, select_artifacts
+from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import (
     Line,
+    declared_lines,
     drop_packages,
     exact_requirements,
-    is_url,
     line_error,
-    local_path,
-    override_names,
     read_lines,
+    required_names,
 )
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from urllib.request import OpenerDirector
 
     from engine.settings import Settings
     from states.interpreter.discovery import Python
+    from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
 
 def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings) -> Resolution:
-    """Choose versions for what the spec asks; `previous` ones stay where they still can."""
-    with scratch_dir(settings.cache) as work:
-        text = compile_lock(spec, python, previous, settings, work)
-    return select_artifacts(text, python, "/", spec.local_digests())
+    """Resolve a spec for an interpreter to exactly one file for each package.
+
+    Args:
+        spec: A spec without a lockfile.
+        python: The interpreter.
+        previous: A lock whose versions are kept if they still satisfy the requirements.
+        settings: The cache directory, and the packages to upgrade.
+
+    Raises:
+        ConvergeError: No versions satisfy the requirements, or a build failed.
+        Unavailable: An index, or a requirement file behind a URL, can't be fetched.
+
+    """
+    with scratch_dir(settings.cache) as scratch:
+        lock = compile_lock(spec, python, previous, settings, scratch)
+    return select_artifacts(lock, python, "/", spec.local_digests())
 
 
 def compile_lock(
-    spec: Venv, python: Python, previous: str | None, settings: Settings, work: str
-) -> str:
-    """Return a lock for a spec, with all files that the interpreter accepts."""
+    spec: Venv, python: Python, previous: str | None, settings: Settings, scratch: str
+) -> Lock:
+    """Return a lock for a spec, with every file that the interpreter accepts.
+
+    Args and errors are those of `resolve`.
+
+    Args:
+        spec: The spec. Its lockfile, if any, is ignored.
+        python: The interpreter.
+        previous: A lock whose versions are kept if they still satisfy the requirements.
+        settings: The cache directory, and the packages to upgrade.
+        scratch: A directory for temporary files.
+
+    """
     progress.step("resolving versions")
-    asked, bounds = _lines(spec.requirements, False, spec), _lines(spec.constraints, True, spec)
-    asked = [*_own(spec.packages), *asked]
     environment = markers(python)
-    pins = exact_requirements(asked, environment) | override_names(spec.overrides)
-    bounds = [*[one for one in asked if one.constraint], *bounds]
-    asked = [one for one in asked if not one.constraint]
-    given = [*asked, *_own(spec.overrides)]
+    overrides = declared_lines(spec.overrides)
+    lines = [*declared_lines(spec.packages), *_read_files(spec, spec.requirements, False)]
+    requirements = [line for line in lines if not line.constraint]
+    constraints = [line for line in lines if line.constraint]
+    constraints += _read_files(spec, spec.constraints, True)
+    # The installer would apply a constraint to an override. Here the override wins.
+    unbound = exact_requirements(requirements, environment) | required_names(overrides)
     request = ResolveRequest(
         python=python.executable,
-        requirements=_texts(asked),
-        constraints=_texts(drop_packages(bounds, pins)),
+        requirements=_texts(requirements),
+        constraints=_texts(drop_packages(constraints, unbound)),
         overrides=spec.overrides,
         build_constraints=build_constraints(spec),
         previous=None if settings.upgrade == frozenset() else previous,
         upgrade=settings.upgrade or frozenset(),
-        projects=_local_names(given),
-        allow_prereleases=any("--pre" in line.options() for line in asked),
+        projects=_local_names([*requirements, *overrides]),
+        allow_prereleases=any("--pre" in line.options() for line in requirements),
         indexes=index_options(spec),
     )
-    lock = Uv(settings.cache, work).resolve(request)
-    return filter_by_hash(lock, [*given, *bounds], environment)
+    lock = parse_lock(Uv(settings.cache, scratch).resolve(request))
+    return filter_by_hash(lock, [*requirements, *overrides, *constraints], environment)
 
 
 def markers(python: Python) -> dict[str, str]:
-    """Return what the markers of requirements speak of (PEP 508), as an interpreter has it."""
-    found = pythons.information(python).marker_environment
-    return {name: str(said) for name, said in found.items()}
+    """Return the environment in which an interpreter evaluates markers (PEP 508)."""
+    environment = discovery.information(python).marker_environment
+    return {name: str(value) for name, value in environment.items()}
 
 
 def build_constraints(spec: Venv) -> tuple[str, ...]:
     """Return the constraints on the tools that build from source."""
-    return _texts(_lines(spec.build_constraints, True, spec))
+    return _texts(_read_files(spec, spec.build_constraints, True))
 
 
 def index_options(spec: Venv) -> IndexOptions:
-    """Return where the distributions of a venv come from."""
+    """Return the sources of a venv's distributions."""
     return IndexOptions(
         index_url=spec.index_url,
         extra_index_url=spec.extra_index_url,
@@ -92,106 +116,35 @@ def index_options(spec: Venv) -> IndexOptions:
 
 
 def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
-    """Return the names of local projects. None if only a build can tell the name of one."""
-    requirements = [line.requirement() for line in lines if line.local()]
-    names = [one.name for one in requirements if one is not None]
+    """Return the names of local projects. Return None if only a build can find the name of one."""
+    requirements = [line.requirement for line in lines if line.local_path()]
+    names = [requirement.name for requirement in requirements if requirement is not None]
     return frozenset(names) if len(names) == len(requirements) else None
 
 
-def _own(packages: Iterable[str]) -> list[Line]:
-    return [
-        Line(text=text, file="the declaration", number=0, constraint=False) for text in packages
-    ]
+def _read_files(spec: Venv, names: Iterable[str], constraint: bool) -> list[Line]:
+    """Return the lines of files and URLs.
 
+    Raises:
+        ConvergeError: A file disappeared, or a line can't be used.
+        Unavailable: A URL can't be fetched, or a line behind it can't be used.
 
-def _lines(names: Iterable[str], constraint: bool, spec: Venv) -> list[Line]:
-    """Read files and what is behind URLs; raises for a line that no installer can take."""
-
-    def read(name: str) -> str | None:
-        return _fetched(name, spec.netrc) if is_url(name) else _local(name)
-
+    """
     lines: list[Line] = []
     for name in names:
-        lines += read_lines(name, read, _missing, constraint=constraint)
+        lines += read_lines(
+            name, lambda file: read_source(file, spec.netrc), _missing, constraint=constraint
+        )
     for line in lines:
-        if wrong := line_error(line):
-            words, hint = wrong
-            kind = Unavailable if is_url(line.file) else ConvergeError
-            raise kind(f"{line.place()}: {words}", hint=hint or "look at what is served there")
+        if error := line_error(line):
+            message, hint = error
+            error_class = Unavailable if is_url(line.file) else ConvergeError
+            raise error_class(f"{line.location()}: {message}", hint=hint or "check its content")
     return lines
 
 
-def _missing(name: str, _by: Line | None) -> None:
-    raise ConvergeError(f"no such file: `{name}`; it was there when the declaration was read")
-
-
-def _local(path: str) -> str | None:
-    try:
-        with open(path, "rb") as stream:
-            return decode(stream.read())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConvergeError(f"`{path}` {error}") from None
-
-
-def _fetched(url: str, netrc: str) -> str | None:
-    """Return what is behind a URL, by the standard library; raises `Unavailable`."""
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-
-    if words := credentials_error(url):
-        raise ConvergeError(words, hint=ELSEWHERE)
-    if url.lower().startswith("file://"):
-        return _local(local_path(url) or "")
-    progress.step(f"fetching {url}")
-    opener = _opener(url, netrc)
-    try:
-        with opener.open(url, timeout=60) as answer:
-            return decode(answer.read())
-    except HTTPError as error:
-        hint = "name its credentials in `netrc`" if error.code in (401, 403) else None
-        words = f"`{url}` cannot be had: {error.code} {error.reason}"
-        raise Unavailable(words, hint=hint) from None
-    except (OSError, ValueError, HTTPException) as error:
-        words = f"`{url}` cannot be had: {error}"
-        raise Unavailable(words, hint="check the network") from None
-
-
-def _opener(url: str, path: str) -> OpenerDirector:
-    """Return what opens a URL with the password that a netrc file has for its host only."""
-    from netrc import NetrcParseError, netrc
-    from urllib.parse import urlsplit
-    from urllib.request import (
-        HTTPBasicAuthHandler,
-        HTTPPasswordMgrWithDefaultRealm,
-        ProxyHandler,
-        build_opener,
-    )
-
-    known = HTTPPasswordMgrWithDefaultRealm()
-    host = urlsplit(url)
-    try:
-        found = netrc(require_netrc(path)).authenticators(host.hostname or "") if path else None
-    except NetrcParseError as error:
-        raise ConvergeError(f"`{path}` line {error.lineno} is not as netrc files are") from None
-    if found:
-        known.add_password(None, f"{host.scheme}://{host.netloc}/", found[0], found[2] or "")
-    return build_opener(ProxyHandler(_proxies()), HTTPBasicAuthHandler(known))
-
-
-def _proxies() -> dict[str, str]:
-    """Return the proxy of each scheme; `all_proxy`, too, which uv goes by and `urllib` does not.
-
-    But not one that only passes bytes on (SOCKS), whose language `urllib` does not speak.
-    """
-    from urllib.request import getproxies
-
-    found = getproxies()
-    whole = found.get("all", "")
-    if not whole or whole.lower().startswith("socks"):
-        return found
-    return {"http": whole, "https": whole, **found}
+def _missing(name: str, _included_by: Line | None) -> None:
+    raise ConvergeError(f"the file disappeared during the run: `{name}`")
 
 
 def _texts(lines: Iterable[Line]) -> tuple[str, ...]:

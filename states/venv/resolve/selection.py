@@ -1,4 +1,7 @@
-"""Which interpreter, and which versions: remembered in the generation, or chosen anew."""
+"""Select the interpreter and versions of a venv: recorded ones, or new ones.
+
+A run that changes nothing imports this module, so resolution is imported inside functions.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 
 from engine.frozen import frozen
 from engine.system.files import sha256
-from states.interpreter import discovery as pythons
+from states.interpreter import discovery
 from states.venv.generations.store import list_generations
 from states.venv.integrity.receipt import lock_text, read_receipt
 
@@ -19,22 +22,31 @@ if TYPE_CHECKING:
     from states.interpreter.discovery import Python
     from states.venv.integrity.receipt import Package, Receipt
     from states.venv.observe import Observation
+    from states.venv.resolve.pylock import Resolution
     from states.venv.spec import Venv
 
 
 @frozen
 class Selection:
-    """What a venv is to be made of."""
+    """The interpreter and the packages of a venv."""
 
     request: str
-    """What the interpreter was asked by."""
+    """The request that the interpreter satisfies."""
     python: Python
     lock: str
+    """The text of a lock with one file for each package."""
     packages: tuple[Package, ...]
 
 
 def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) -> bool:
-    """Tell whether what is there answers every question: no index and no search are needed."""
+    """Return whether the live generation answers a spec without an index or a search.
+
+    Args:
+        spec: The spec.
+        view: The venv as observed.
+        upgrade: The packages to upgrade. Empty for all, None for none.
+
+    """
     receipt = view.receipt
     if receipt is None or upgrade is not None or receipt.inputs != spec.inputs:
         return False
@@ -42,58 +54,101 @@ def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) ->
         return False
     if local_projects_changed(spec, receipt):
         return False
-    declared = spec.python.startswith("interpreter.")
-    return declared or interpreter_matches(spec.python, receipt)
+    is_declared = spec.python.startswith("interpreter.")
+    return is_declared or interpreter_matches(spec.python, receipt)
 
 
 def select(spec: Venv, request: str, view: Observation, settings: Settings) -> Selection:
-    """Choose an interpreter and versions; asks an index only where memory has no answer."""
-    receipt = view.receipt
-    if receipt is not None and not receipt.python.drift() and interpreter_matches(request, receipt):
-        python = receipt.python
-    else:
-        python = pythons.find(request)
-    if settings.upgrade is None:
-        for known in _known(view):
-            same = known.inputs == spec.inputs and known.python.alike(python)
-            if same and not local_projects_changed(spec, known):
-                lock = lock_text(known.path, known)
-                if lock is not None:
-                    return Selection(
-                        request=request, python=python, lock=lock, packages=known.packages
-                    )
-    from states.venv.resolve.pylock import select_artifacts
+    """Select an interpreter and versions. Asks an index only if no generation has the answer.
+
+    Args:
+        spec: The spec.
+        request: The interpreter request.
+        view: The venv as observed.
+        settings: The cache directory, and the packages to upgrade.
+
+    Raises:
+        ConvergeError: No interpreter or no versions satisfy the spec.
+        OSError: The lockfile can't be read.
+
+    """
+    python = _select_python(request, view.receipt)
+    recorded = None if settings.upgrade is not None else _find_recorded(spec, python, view)
+    if recorded is not None:
+        lock, packages = recorded
+        return Selection(request, python, lock, packages)
+    resolution = _resolve(spec, python, view, settings)
+    return Selection(request, python, resolution.lock, resolution.packages)
+
+
+def _select_python(request: str, receipt: Receipt | None) -> Python:
+    """Keep the interpreter of a generation if it satisfies the request. Otherwise search."""
+    if receipt and not receipt.python.drift() and interpreter_matches(request, receipt):
+        return receipt.python
+    return discovery.find(request)
+
+
+def _find_recorded(
+    spec: Venv, python: Python, view: Observation
+) -> tuple[str, tuple[Package, ...]] | None:
+    """Return lock and packages of a generation that was built from the same inputs."""
+    for receipt in _receipts(view):
+        is_same = receipt.inputs == spec.inputs and receipt.python.is_compatible_with(python)
+        if is_same and not local_projects_changed(spec, receipt):
+            lock = lock_text(receipt.path, receipt)
+            if lock is not None:
+                return lock, receipt.packages
+    return None
+
+
+def _receipts(view: Observation) -> Iterator[Receipt]:
+    """Yield the receipt of the live generation, then those of all generations, newest first."""
+    if view.receipt is not None:
+        yield view.receipt
+    for identifier in reversed(list_generations(view.store)):
+        receipt = read_receipt(view.store.generation(identifier))
+        if receipt is not None:
+            yield receipt
+
+
+def _resolve(spec: Venv, python: Python, view: Observation, settings: Settings) -> Resolution:
+    from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
 
     if spec.lock:
         with open(spec.lock, encoding="utf-8-sig") as stream:
-            folder = os.path.dirname(spec.lock)
-            made = select_artifacts(stream.read(), python, folder, spec.local_digests())
-    else:
-        previous = lock_text(view.root, receipt) if receipt else None
-        made = resolve(spec, python, previous, settings)
-    return Selection(request=request, python=python, lock=made.lock, packages=made.packages)
+            lock = parse_lock(stream.read())
+        return select_artifacts(lock, python, os.path.dirname(spec.lock), spec.local_digests())
+    previous = lock_text(view.root, view.receipt) if view.receipt else None
+    return resolve(spec, python, previous, settings)
 
 
 def local_projects_changed(spec: Venv, receipt: Receipt) -> bool:
-    """Tell whether a project was edited that nobody declared, but a declared one requires."""
+    """Return whether a local project changed that only other local projects require.
+
+    The spec's digest covers the projects that the declaration names.
+    """
     declared = spec.local_digests()
-    beyond = [one for one in receipt.packages if one.project() and one.project() not in declared]
-    if not beyond:
+    indirect = [
+        package
+        for package in receipt.packages
+        if package.project() and package.project() not in declared
+    ]
+    if not indirect:
         return False
     from states.venv.resolve.source_tree import tree_digest
 
-    return any(tree_digest(one.project()) != one.content for one in beyond)
+    return any(tree_digest(package.project()) != package.content for package in indirect)
 
 
 def settings_digest(spec: Venv) -> str:
-    """Return a short digest of what shapes the content besides packages and interpreter."""
-    shape = [spec.persistent, spec.ignore, spec.system_packages]
-    return sha256(json.dumps(shape).encode())[:16]
+    """Return a short digest of the settings that shape the content, apart from packages."""
+    settings = [spec.persistent, spec.ignore, spec.system_packages]
+    return sha256(json.dumps(settings).encode())[:16]
 
 
 def matches_settings(spec: Venv, receipt: Receipt) -> bool:
-    """Tell whether a generation was made as a spec asks for, whatever its interpreter."""
+    """Return whether a generation was built as a spec requests, with any interpreter."""
     return (
         receipt.inputs == spec.inputs
         and receipt.system_site_packages == spec.system_site_packages
@@ -102,18 +157,9 @@ def matches_settings(spec: Venv, receipt: Receipt) -> bool:
     )
 
 
-def _known(view: Observation) -> Iterator[Receipt]:
-    """Yield the receipts that may remember, the likeliest first."""
-    if view.receipt is not None:
-        yield view.receipt
-    for identifier in reversed(list_generations(view.store)):
-        one = read_receipt(view.store.generation(identifier))
-        if one is not None:
-            yield one
-
-
 def interpreter_matches(request: str, receipt: Receipt) -> bool:
-    """Tell whether the interpreter of a generation is one that is asked for."""
-    if request == receipt.request and not pythons.resolves_elsewhere(receipt.python, request):
+    """Return whether the interpreter of a generation satisfies a request."""
+    is_same = request == receipt.request
+    if is_same and not discovery.resolves_elsewhere(receipt.python, request):
         return True
-    return pythons.satisfies(receipt.python, request)
+    return discovery.satisfies(receipt.python, request)

@@ -1,4 +1,4 @@
-"""Checking a `[venv.*]` table beyond its types, and reading all the files that it names."""
+"""Validate a `[venv.*]` table beyond its types, and read all files that it names."""
 
 from __future__ import annotations
 
@@ -6,291 +6,209 @@ import functools
 import json
 import os
 import re
-import shlex
-from datetime import datetime
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import replace
 from engine.redaction import redact
 from engine.system.files import sha256
-from states.installer.credentials import ELSEWHERE, credentials_error
-from states.interpreter import discovery
-from states.venv.layout import METADATA_DIR
+from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
-from states.venv.resolve.requirements import (
-    Line,
-    is_url,
-    line_error,
-    local_path,
-    read_lines,
-    to_file_url,
-)
+from states.venv.resolve.key_checks import check_keys, resolve_path
+from states.venv.resolve.references import is_url, local_path, to_file_url
+from states.venv.resolve.requirements import Line, declared_lines, line_error, read_lines
+from states.venv.spec import pack_origins
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.kind import Inputs
+    from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
-_MOMENT = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
-)
-"""RFC 3339. What counts from today, as uv takes it too, would choose anew on every host."""
 _INDEX = re.compile(r"(https?|file)://.", re.IGNORECASE)
-_VARIABLE = re.compile(r"env:[^=\0]+")
-_MODE = re.compile(r"0?[0-7]{3}")
-_ENVIRONMENT = re.compile(
-    rf"(bin|{re.escape(METADATA_DIR)})(/.*)?|include|pyvenv\.cfg"
-    r"|lib(64)?(/(python|pypy)[^/]*(/site-packages)?)?"
-)
-"""What a generation is made of, its packages too: it cannot live on beside it."""
-_SYSTEM = {
-    *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run"),
-    *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
-}
+_ENVIRONMENT_VARIABLE = re.compile(r"env:[^=\0]+")
 
 
-def validate(spec: Venv, source: Inputs, *, locking: bool) -> Venv:
-    """Return the spec with absolute paths and the digest of its inputs.
+def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
+    """Return the spec with absolute paths and with the digest of its inputs.
 
-    When `locking`, its lock file is about to be made and need not be there.
+    Args:
+        spec: The table.
+        inputs: Reads files, and collects every error.
+        locking: Whether the lockfile is about to be created, and so may be missing.
+
     """
-    _check_names(spec, source)
+    check_keys(spec, inputs)
     spec = replace(
         spec,
         mode=spec.mode.zfill(4),
-        declared=f"{source.file} {'.'.join(str(part) for part in source.table)}",
-        path=_path(spec, source),
+        declared=f"{inputs.file} {'.'.join(str(part) for part in inputs.table)}",
+        path=resolve_path(spec, inputs),
         persistent=tuple(map(os.path.normpath, spec.persistent)),
-        requirements=_places(spec.requirements, "requirements", source),
-        constraints=_places(spec.constraints, "constraints", source),
-        build_constraints=_places(spec.build_constraints, "build-constraints", source),
-        find_links=_find_links(spec.find_links, source),
-        packages=_requirements(spec, "packages", source),
-        overrides=_requirements(spec, "overrides", source),
-        lock=source.path(spec.lock, ("lock",)) if spec.lock else "",
-        netrc=source.path(spec.netrc, ("netrc",)) if spec.netrc else "",
-        index_url=_index(spec.index_url, ("index-url",), source),
+        requirements=_absolute(spec.requirements, "requirements", inputs),
+        constraints=_absolute(spec.constraints, "constraints", inputs),
+        build_constraints=_absolute(spec.build_constraints, "build-constraints", inputs),
+        find_links=_find_links(spec.find_links, inputs),
+        packages=_requirements(spec, "packages", inputs),
+        overrides=_requirements(spec, "overrides", inputs),
+        lock=inputs.path(spec.lock, ("lock",)) if spec.lock else "",
+        netrc=inputs.path(spec.netrc, ("netrc",)) if spec.netrc else "",
+        index_url=_index(spec.index_url, ("index-url",), inputs),
         extra_index_url=tuple(
-            _index(one, ("extra-index-url", n), source)
-            for n, one in enumerate(spec.extra_index_url)
+            _index(url, ("extra-index-url", position), inputs)
+            for position, url in enumerate(spec.extra_index_url)
         ),
     )
-    if spec.state == "absent":
-        return spec
+    return spec if spec.state == "absent" else _with_inputs(spec, inputs, locking=locking)
+
+
+def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
+    """Read the files that a normalized spec names, and return it with their digests."""
     lines = [
-        *_lines(spec.requirements, "requirements", source),
-        *_lines(spec.constraints, "constraints", source),
+        *_read_files(spec.requirements, "requirements", inputs),
+        *_read_files(spec.constraints, "constraints", inputs),
     ]
-    build = _lines(spec.build_constraints, "build-constraints", source)
-    lock = lockfile.read(spec, lines, source) if spec.lock and not locking else None
-    origins = _origins(spec, [*lines, *build], lock, source)
-    return replace(spec, origins=origins, inputs=_digest(spec, lines, build, origins, lock))
+    build_lines = _read_files(spec.build_constraints, "build-constraints", inputs)
+    packages, overrides = declared_lines(spec.packages), declared_lines(spec.overrides)
+    lock = None
+    if spec.lock and not locking:
+        lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
+    projects = {line.local_path() for line in (*packages, *overrides, *lines, *build_lines)}
+    # A lock may also contain projects for other hosts.
+    locked = lock.projects(os.path.dirname(spec.lock)) if lock else set()
+    origins = pack_origins(
+        {
+            path: inputs.digest(
+                path, "source-tree", ("packages",) if path in projects else ("lock",)
+            )
+            for path in sorted(filter(None, projects | locked))
+        }
+    )
+    digest = _digest(spec, lines, build_lines, origins, lock)
+    return replace(spec, origins=origins, inputs=digest)
 
 
-def _check_names(spec: Venv, source: Inputs) -> None:
-    name = str(source.table[-1])
-    if not _NAME.fullmatch(name):
-        source.error((), f"`{name}` is no name for a venv", "use letters, digits, `.`, `_`, `-`")
-    if not _MODE.fullmatch(spec.mode):
-        source.error(("mode",), f"`{spec.mode}` is no mode", 'write it in octal, as in "0755"')
-    elif int(spec.mode, 8) & 0o022:
-        problem = f"`{spec.mode}` would let others replace what is in the venv"
-        source.error(("mode",), problem, 'let them read at most, as in "0755"')
-    if not spec.python.startswith("interpreter.") and not discovery.valid_request(spec.python):
-        hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
-        source.error(("python",), f"`{spec.python}` names no interpreter", hint)
-    if spec.exclude_newer and not _is_moment(spec.exclude_newer):
-        hint = 'write a day or a moment, as in "2026-01-31" or "2026-01-31T12:00:00Z"'
-        source.error(("exclude-newer",), f"`{spec.exclude_newer}` is no date", hint)
-    if spec.keep < 0:
-        source.error(("keep",), "`keep` must not be negative")
-    _check_folders(spec, source)
-    _check_modules(spec, source)
-    _check_smoke(spec, source)
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text[: len("2026-01-31T12:00:00")])
-    except ValueError:
-        return False  # a day that no calendar has
-    return bool(_MOMENT.fullmatch(text))
-
-
-def _check_folders(spec: Venv, source: Inputs) -> None:
-    for key in ("persistent", "ignore"):
-        for index, one in enumerate(getattr(spec, key)):
-            if os.path.isabs(one) or ".." in one.split("/") or not one.strip("/."):
-                hint = 'write it relative to the venv, as in "etc/keystone"'
-                source.error((key, index), f"`{one}` is no path inside the venv", hint)
-    names = [os.path.normpath(one) for one in spec.persistent]
-    for index, one in enumerate(names):
-        others = (f"{other}/" for other in (*names[:index], *names[index + 1 :]))
-        problem = ""
-        if _ENVIRONMENT.fullmatch(one):
-            problem = "belongs to the environment itself"
-        elif f"{one}/".startswith(tuple(others)):
-            problem = "is, or lies inside, another persistent folder"
-        if problem:
-            source.error(("persistent", index), f"`{spec.persistent[index]}` {problem}")
-
-
-def _check_modules(spec: Venv, source: Inputs) -> None:
-    for index, one in enumerate(spec.system_packages):
-        if not one.strip() or "/" in one:
-            source.error(("system-packages", index), f"`{one}` is no name of a module")
-
-
-def _check_smoke(spec: Venv, source: Inputs) -> None:
-    for index, one in enumerate(spec.smoke):
-        try:
-            program = next(iter(shlex.split(one)), "")
-        except ValueError as error:
-            source.error(("smoke", index), f"cannot be split into words: {error}")
-            continue
-        if not program.strip():
-            source.error(("smoke", index), "an empty command")
-
-
-def _path(spec: Venv, source: Inputs) -> str:
-    path = source.path(spec.path, ("path",))
-    if not spec.path.strip() or not spec.path.isprintable():
-        source.error(("path",), f"{spec.path!r} is no path")
-    elif not path.isprintable():  # a folder above the declaration is to blame
-        source.error(("path",), f"{path!r} is no path", "rename the folder that cannot be printed")
-    elif os.path.basename(os.path.normpath(spec.path)) in (".", ".."):
-        source.error(("path",), f"`{spec.path}` names no folder of its own")
-    elif ":" in path:
-        source.error(
-            ("path",), f"`{path}` cannot stand in `PATH`", "choose one that has no `:` in it"
-        )
-    elif path in _SYSTEM:
-        source.error(
-            ("path",), f"`{path}` belongs to the system", "name a folder of its own below it"
-        )
-    return path
-
-
-def _places(names: tuple[str, ...], key: str, source: Inputs) -> tuple[str, ...]:
+def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ...]:
+    """Return names of files with absolute paths. URLs stay as they are."""
     return tuple(
-        name if is_url(name) else source.path(name, (key, index))
+        name if is_url(name) else inputs.path(name, (key, index))
         for index, name in enumerate(names)
     )
 
 
-def _find_links(names: tuple[str, ...], source: Inputs) -> tuple[str, ...]:
-    """Return absolute places; they are arguments of the installer, which all can see."""
+def _find_links(names: tuple[str, ...], inputs: Inputs) -> tuple[str, ...]:
+    """Return absolute locations. Each becomes an argument of the installer, visible to all."""
     for index, name in enumerate(names):
-        if words := credentials_error(name):
-            source.error(("find-links", index), words, ELSEWHERE)
+        if message := credentials_error(name):
+            inputs.error(("find-links", index), message, CREDENTIALS_HINT)
         if not name.strip():
-            hint = 'leave it out, or write "." for the folder of this file'
-            source.error(("find-links", index), f"`{name}` names no place", hint)
-    return _places(names, "find-links", source)
+            hint = 'remove it, or write "." for the directory of this file'
+            inputs.error(("find-links", index), f"invalid location `{name}`", hint)
+    return _absolute(names, "find-links", inputs)
 
 
-def _index(url: str, key: tuple[str | int, ...], source: Inputs) -> str:
-    """Check an index, the one URL that may hold a password."""
+def _index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
+    """Return the reference of an index, the only URL that may contain a password."""
     if url.startswith("file:") and not url.startswith("file://"):
-        return "file:" + source.path(url.removeprefix("file:"), key)
-    if _VARIABLE.fullmatch(url) or not (url or key[1:]):
-        return url  # an empty one is the default, but not among several
+        return "file:" + inputs.path(url.removeprefix("file:"), key)
+    if _ENVIRONMENT_VARIABLE.fullmatch(url) or not (url or key[1:]):
+        return url  # `index-url` may be empty: the default. `extra-index-url` may not.
     if len(url.split()) > 1:
-        source.error(key, f"`{url}` is no URL", "a space in a password is written `%20`")
+        hint = "write a space in a password as `%20`"
+        inputs.error(key, f"invalid index URL `{url}`", hint)
     elif not _INDEX.match(url):
-        hint = "as in `https://…`; or name it: `env:NAME`, `file:PATH`"
-        source.error(key, f"`{url}` is no URL of an index", hint)
+        hint = "write `https://…`, `env:NAME`, or `file:PATH`"
+        inputs.error(key, f"invalid index URL `{url}`", hint)
     return url
 
 
-def _requirements(spec: Venv, key: str, source: Inputs) -> tuple[str, ...]:
-    """Check PEP 508 requirements; those with a relative path get an absolute one."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    good = []
+def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
+    """Return the valid requirements (PEP 508) of a key, with absolute paths."""
+    valid = []
     for index, text in enumerate(getattr(spec, key)):
         if not text.strip():
-            continue  # generated lists have them
+            continue  # Generated lists may contain empty items.
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            first = str(error).splitlines()[0]
-            hint = "write it as PEP 508 does: `name`, `name>=1.2`, `name[extra]`, `name @ URL`"
-            source.error(
-                (key, index), f"`{text}` is no requirement: {first[:1].lower()}{first[1:]}", hint
-            )
+            reason = str(error).splitlines()[0]
+            hint = "use PEP 508 syntax: `name`, `name>=1.2`, `name[extra]`, or `name @ URL`"
+            reason = reason[:1].lower() + reason[1:]
+            inputs.error((key, index), f"invalid requirement `{text}`: {reason}", hint)
             continue
-        if words := credentials_error(text):
-            source.error((key, index), words, ELSEWHERE)
+        if message := credentials_error(text):
+            inputs.error((key, index), message, CREDENTIALS_HINT)
             continue
         if requirement.url and not is_url(requirement.url):
-            requirement.url = to_file_url(
-                requirement.url, functools.partial(source.path, key=(key, index))
-            )
-        if spec.state == "present" and (words := _missing(local_path(requirement.url or ""))):
-            source.error((key, index), words)
-        good.append(str(requirement))
-    return tuple(good)
+            join = functools.partial(inputs.path, key=(key, index))
+            requirement.url = to_file_url(requirement.url, join)
+        if spec.state == "present":
+            _require(local_path(requirement.url or ""), (key, index), inputs)
+        valid.append(str(requirement))
+    return tuple(valid)
 
 
-def _lines(names: tuple[str, ...], key: str, source: Inputs) -> list[Line]:
-    """Return the lines of all local files that a key names; of a URL only that it is named."""
+def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
+    """Return the lines of all local files that a key names. A URL becomes one line."""
     lines = []
     for index, name in enumerate(names):
+        place = (key, index)
 
-        def missing(file: str, by: Line | None, index: int = index) -> None:
-            where = f", named in `{by.file}` line {by.number}" if by else ""
-            source.error((key, index), f"no such file: `{file}`{where}")
+        def report_missing(
+            file: str, included_by: Line | None, place: tuple[str, int] = place
+        ) -> None:
+            context = f", included by {included_by.location()}" if included_by else ""
+            inputs.error(place, f"no such file: `{file}`{context}")
 
-        def read(file: str, index: int = index) -> str | None:
-            return file if is_url(file) else source.read(file, (key, index))
+        def read(file: str, place: tuple[str, int] = place) -> str | None:
+            return file if is_url(file) else inputs.read(file, place)
 
-        for line in read_lines(name, read, missing, constraint=key != "requirements"):
-            if wrong := line_error(line):
-                words, hint = wrong
-                source.error((key, index), f"{line.place()}: {words}", hint)
+        for line in read_lines(name, read, report_missing, constraint=key != "requirements"):
+            if error := line_error(line):
+                message, hint = error
+                inputs.error(place, f"{line.location()}: {message}", hint)
                 continue
-            if words := _missing(line.local()):
-                source.error((key, index), f"{line.place()}: {words}")
+            _require(line.local_path(), place, inputs, prefix=f"{line.location()}: ")
             lines.append(line)
     return lines
 
 
-def _missing(path: str | None) -> str:
-    """Say that a local project or file is not there; empty where it is, or none is asked for."""
-    return f"no such project or file: `{path}`" if path and not os.path.exists(path) else ""
-
-
-def _origins(spec: Venv, lines: list[Line], lock: str | None, source: Inputs) -> tuple[str, ...]:
-    """Digest each local project or file that is asked for directly, or that a lock names."""
-    from packaging.requirements import Requirement
-
-    own = [Requirement(text).url or "" for text in (*spec.packages, *spec.overrides)]
-    asked = {*map(local_path, own), *(line.local() for line in lines)}
-    # Of those in a lock, some may be for other hosts than this one.
-    locked = lockfile.projects(lock or "", os.path.dirname(spec.lock))
-    keys = {path: ("packages",) if path in asked else ("lock",) for path in asked | locked if path}
-    digests = {path: source.digest(path, "source-tree", keys[path]) for path in sorted(keys)}
-    return tuple(f"{path}\0{digest}" for path, digest in digests.items())
+def _require(
+    path: str | None, key: tuple[str | int, ...], inputs: Inputs, prefix: str = ""
+) -> None:
+    """Report a local project or file that doesn't exist. `path` may be None."""
+    if path and not os.path.exists(path):
+        inputs.error(key, f"{prefix}no such file or project: `{path}`")
 
 
 def _digest(
-    spec: Venv, lines: list[Line], build: list[Line], origins: tuple[str, ...], lock: str | None
+    spec: Venv,
+    lines: Iterable[Line],
+    build_lines: Iterable[Line],
+    origins: tuple[str, ...],
+    lock: Lock | None,
 ) -> str:
-    """Return the digest of what versions follow from: the same inputs, the same versions."""
-    whole = {
-        "packages": sorted(spec.packages),
-        "overrides": sorted(spec.overrides),
-        "lines": [[line.constraint, line.text] for line in lines],
-        "build-constraints": [line.text for line in build],
-        "indexes": [redact(one) for one in (spec.index_url, *spec.extra_index_url)],
-        "find-links": spec.find_links,
-        "no-index": spec.no_index,
-        "exclude-newer": spec.exclude_newer,
-        "origins": origins,
-        "lock": sha256((lock or "").encode()),
-    }
+    """Return the digest of everything that versions depend on, except the interpreter."""
     if lock is not None:
-        # A lock is all that counts; what it was made from may differ from host to host.
-        whole = {"lock": whole["lock"], "origins": origins}
-    return sha256(json.dumps(whole, sort_keys=True).encode())
+        # The requirements behind a lock may differ between hosts, so they don't count.
+        return _hash({"lock": lock.digest, "origins": origins})
+    return _hash(
+        {
+            "packages": sorted(spec.packages),
+            "overrides": sorted(spec.overrides),
+            "lines": [[line.constraint, line.text] for line in lines],
+            "build-constraints": [line.text for line in build_lines],
+            "indexes": [redact(url) for url in (spec.index_url, *spec.extra_index_url)],
+            "find-links": spec.find_links,
+            "no-index": spec.no_index,
+            "exclude-newer": spec.exclude_newer,
+            "origins": origins,
+            "lock": sha256(b""),
+        }
+    )
+
+
+def _hash(values: dict[str, object]) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode())

@@ -69,7 +69,7 @@ def test_unexpected_file_differs_from_a_modified_one() -> None:
     assert unexpected != modified
 
 
-INTERPRETERS = ["missing /usr/bin/python3", "changed /usr/bin/python3", "3.11.7 /usr/bin/python3"]
+INTERPRETERS = [f"{drift} /usr/bin/python3.11" for drift in ("missing", "changed", "3.11.7")]
 
 
 def test_interpreter_change_has_three_reasons() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import tomli
-import tomli_w
 from packaging.markers import default_environment
 
 from engine.errors import ConvergeError, IntegrityError
 from states.venv.resolve.hashes import filter_by_hash
-from states.venv.resolve.requirements import Line
+from states.venv.resolve.pylock import Lock, format_lock
+from states.venv.resolve.requirements import declared_lines, parse_line
 
 ENVIRONMENT = dict[str, Any](default_environment())
 GOOD, OTHER = "a" * 64, "b" * 64
@@ -27,20 +26,15 @@ def _package(**files: Any) -> dict[str, Any]:
 
 def _restrict(package: dict[str, Any], *texts: str) -> dict[str, Any]:
     """Return the package as the lines restrict it."""
-    lines = [
-        Line(text=text, file="/r.txt", number=n, constraint=False)
-        for n, text in enumerate(texts, 1)
-    ]
-    lock = tomli_w.dumps({"lock-version": "1.0", "packages": [package]})
-    document = tomli.loads(filter_by_hash(lock, lines, ENVIRONMENT))
-    entry: dict[str, Any] = document["packages"][0]
-    return entry
+    lines = [parse_line(text, "/r.txt", n, constraint=False) for n, text in enumerate(texts, 1)]
+    lock = format_lock({"lock-version": "1.0", "packages": [package]})
+    return filter_by_hash(lock, lines, ENVIRONMENT).packages[0]
 
 
 def test_lock_without_hashes_is_unchanged() -> None:
     """The text stays the same, byte for byte."""
-    lines = [Line(text="web==1.0", file="/r.txt", number=1, constraint=False)]
-    assert filter_by_hash("# any text", lines, ENVIRONMENT) == "# any text"
+    lock = Lock("# any text", {})
+    assert filter_by_hash(lock, declared_lines(["web==1.0"]), ENVIRONMENT) is lock
 
 
 ALLOWING = [

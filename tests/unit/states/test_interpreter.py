@@ -10,6 +10,7 @@ import pytest
 from engine.errors import ConvergeError
 from states.interpreter import discovery
 from states.interpreter.discovery import Python
+from states.interpreter.probe import parse_probe, probe_program
 from states.system.subprocesses import Completed
 from tests.unit.states.values import make_python
 
@@ -54,10 +55,10 @@ VALID = {
 @pytest.mark.parametrize(("request_", "expected"), VALID.items())
 def test_valid_request(request_: str, expected: bool) -> None:
     """A version, a range, or an absolute path."""
-    assert discovery.valid_request(request_) is expected
+    assert discovery.is_valid_request(request_) is expected
 
 
-ALIKE = [
+COMPATIBLE = [
     ({"version": "3.11.2"}, True),
     ({"version": "3.12.7"}, False),
     ({"implementation": "CPythont"}, False),
@@ -66,13 +67,13 @@ ALIKE = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "expected"), ALIKE)
-def test_alike_compares_minor_version_and_implementation(
+@pytest.mark.parametrize(("fields", "expected"), COMPATIBLE)
+def test_compatibility_compares_minor_version_and_implementation(
     fields: dict[str, str], expected: bool
 ) -> None:
     """Versions and wheels selected for one suit the other."""
-    assert make_python().alike(make_python(**fields)) is expected
-    assert make_python(**fields).alike(make_python()) is expected
+    assert make_python().is_compatible_with(make_python(**fields)) is expected
+    assert make_python(**fields).is_compatible_with(make_python()) is expected
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Pat
     assert not discovery.resolves_elsewhere(recorded, "3.12")
 
 
-def test_condition_of_intact_interpreter_is_empty(executable: Path) -> None:
+def test_intact_interpreter_has_no_drift(executable: Path) -> None:
     """A new timestamp alone is not a change."""
     recorded = _record(executable)
     assert recorded.drift() == ""
@@ -120,8 +121,8 @@ def test_condition_of_intact_interpreter_is_empty(executable: Path) -> None:
     assert recorded.drift() == ""
 
 
-def test_condition_names_missing_and_changed_interpreter(executable: Path) -> None:
-    """The path follows the condition."""
+def test_missing_and_changed_interpreter_drift(executable: Path) -> None:
+    """Plans show the drift before the executable."""
     recorded = _record(executable)
     executable.write_text("two")
     assert recorded.drift() == "changed"
@@ -155,14 +156,14 @@ def test_from_json_rejects_other_documents(
         discovery.from_json(document)
 
 
-def test_answer_skips_other_output() -> None:
+def test_probe_skips_other_output() -> None:
     """Site modules may print lines before it."""
-    program = discovery.probe_program("[1, 2]")
-    printed = Completed(0, "loading\n\nconverge asked: [1, 2]\nbye\n")
+    program = probe_program("[1, 2]")
+    printed = Completed(0, "loading\n\nconverge probe: [1, 2]\nbye\n")
     assert "[1, 2]" in program
-    assert discovery.parse_probe(printed) == [1, 2]
-    assert discovery.parse_probe(Completed(1, printed.output)) is None
-    assert discovery.parse_probe(Completed(0, "loading\n")) is None
+    assert parse_probe(printed) == [1, 2]
+    assert parse_probe(Completed(1, printed.output)) is None
+    assert parse_probe(Completed(0, "loading\n")) is None
 
 
 def test_find_rejects_a_path_that_is_not_executable(executable: Path) -> None:

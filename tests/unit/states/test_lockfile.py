@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from engine.declaration.inputs import InputLog, TableInputs
-from states.venv.resolve.lockfile import projects, read
-from states.venv.resolve.requirements import Line
-from states.venv.spec import Venv
+from states.venv.resolve.lockfile import read
+from states.venv.resolve.requirements import declared_lines
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "test"\n'
 WEB = """
@@ -25,23 +23,26 @@ DIRECTORY = '[[packages]]\nname = "web"\n[packages.directory]\npath = "web"\n'
 
 
 def _read(
-    tmp_path: Path, lock: str | None, *, texts: tuple[str, ...] = (), **fields: Any
-) -> tuple[str, list[tuple[tuple[str | int, ...], str]]]:
-    """Return what `read` returns, and key and message of each diagnostic."""
+    tmp_path: Path,
+    lock: str | None,
+    requirements: tuple[str, ...] = (),
+    overrides: tuple[str, ...] = (),
+) -> tuple[str | None, list[tuple[tuple[str | int, ...], str]]]:
+    """Return the text of the lock, and key and message of each diagnostic."""
     path = tmp_path / "pylock.toml"
     if lock is not None:
         path.write_text(lock)
     log = InputLog()
     source = TableInputs(str(tmp_path / "site.toml"), str(tmp_path), ("venv", "web"), {}, log)
-    spec = Venv(path="/srv/web", lock=str(path), **fields)
-    lines = [Line(text=text, file="/c.txt", number=1, constraint=False) for text in texts]
-    result = read(spec, lines, source)
-    return result, [(diagnostic.key, diagnostic.message) for diagnostic in log.diagnostics]
+    result = read(str(path), declared_lines(requirements), declared_lines(overrides), source)
+    return result.text if result else None, [
+        (diagnostic.key, diagnostic.message) for diagnostic in log.diagnostics
+    ]
 
 
 def test_valid_lock_is_returned_as_it_is(tmp_path: Path) -> None:
     """The text is that of the file."""
-    assert _read(tmp_path, HEAD + WEB, packages=("web>=1",)) == (HEAD + WEB, [])
+    assert _read(tmp_path, HEAD + WEB, ("web>=1",)) == (HEAD + WEB, [])
 
 
 INVALID = {
@@ -55,16 +56,16 @@ INVALID = {
 
 @pytest.mark.parametrize("lock", INVALID.values(), ids=INVALID)
 def test_invalid_lock_is_reported_at_its_key(tmp_path: Path, lock: str) -> None:
-    """An invalid lock reads as empty."""
-    text, ((key, message),) = _read(tmp_path, lock, packages=("web",))
-    assert (text, key) == ("", ("venv", "web", "lock"))
+    """The result is None."""
+    text, ((key, message),) = _read(tmp_path, lock, ("web",))
+    assert (text, key) == (None, ("venv", "web", "lock"))
     assert str(tmp_path / "pylock.toml") in message
 
 
 def test_missing_lock_is_reported_at_its_key(tmp_path: Path) -> None:
-    """A missing lock reads as empty."""
+    """The result is None."""
     text, ((key, message),) = _read(tmp_path, None)
-    assert (text, key) == ("", ("venv", "web", "lock"))
+    assert (text, key) == (None, ("venv", "web", "lock"))
     assert str(tmp_path / "pylock.toml") in message
 
 
@@ -84,27 +85,15 @@ def test_requirement_outside_the_lock_is_reported(
     tmp_path: Path, requirement: str, satisfied: bool
 ) -> None:
     """A requirement with a marker is accepted: no interpreter is selected yet."""
-    for messages in (
-        _read(tmp_path, HEAD + WEB, packages=(requirement,))[1],
-        _read(tmp_path, HEAD + WEB, texts=(requirement,))[1],
-    ):
-        assert not messages if satisfied else requirement.split(";")[0] in messages[0][1]
+    messages = _read(tmp_path, HEAD + WEB, (requirement,))[1]
+    assert not messages if satisfied else requirement.split(";")[0] in messages[0][1]
 
 
 def test_overridden_requirement_may_differ_from_the_lock(tmp_path: Path) -> None:
     """The override wins over the requirement."""
-    assert _read(tmp_path, HEAD + WEB, packages=("web>=2",), overrides=("web==1.5",))[1] == []
+    assert _read(tmp_path, HEAD + WEB, ("web>=2",), ("web==1.5",))[1] == []
 
 
 def test_locked_directory_without_version_fits(tmp_path: Path) -> None:
     """Its version is known after the build."""
-    assert _read(tmp_path, HEAD + DIRECTORY, packages=("web>=2",))[1] == []
-
-
-def test_projects_are_directories_relative_to_the_lock() -> None:
-    """Only packages with a directory count."""
-    absolute = DIRECTORY.replace('"web"\n[', '"api"\n[').replace(
-        'path = "web"', 'path = "/srv/api"'
-    )
-    assert projects(HEAD + DIRECTORY + absolute, "/etc/site") == {"/etc/site/web", "/srv/api"}
-    assert projects(HEAD + WEB, "/etc/site") == projects("", "/etc/site") == set()
+    assert _read(tmp_path, HEAD + DIRECTORY, ("web>=2",))[1] == []

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 import tomli
-import tomli_w
 
 from engine.errors import ConvergeError, IntegrityError
 from states.interpreter.discovery import Python, find
 from states.venv.integrity.receipt import Package
-from states.venv.resolve.pylock import select_artifacts, tags
+from states.venv.resolve.pylock import Lock, format_lock, select_artifacts, tags
 
 BASE = "/etc/site"
 DIGEST = "a" * 64
@@ -29,9 +28,9 @@ def interpreter() -> Python:
     return find(str(Path(sys.executable).resolve()))
 
 
-def _lock(*packages: dict[str, Any], **fields: Any) -> str:
+def _lock(*packages: dict[str, Any], **fields: Any) -> Lock:
     head = {"lock-version": "1.0", "created-by": "test"}
-    return tomli_w.dumps({**head, "packages": list(packages), **fields})
+    return format_lock({**head, "packages": list(packages), **fields})
 
 
 def _wheel(name: str = "web-1.0-py3-none-any.whl", **fields: Any) -> dict[str, Any]:
@@ -169,7 +168,7 @@ def test_directory_without_static_version(
     assert package.version == ""
 
 
-REFUSED: dict[str, tuple[str, type[ConvergeError]]] = {
+REFUSED: dict[str, tuple[Lock, type[ConvergeError]]] = {
     "weak hash": (_lock(_package(wheels=[_wheel(hashes={"md5": "aa"})])), IntegrityError),
     "other Python": (_lock(**{"requires-python": ">=9"}), ConvergeError),
     "no matching wheel": (
@@ -181,13 +180,13 @@ REFUSED: dict[str, tuple[str, type[ConvergeError]]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "error"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("lock", "error"), REFUSED.values(), ids=REFUSED)
 def test_unusable_lock_is_refused(
-    interpreter: Python, text: str, error: type[ConvergeError]
+    interpreter: Python, lock: Lock, error: type[ConvergeError]
 ) -> None:
     """Only a missing SHA-256 is an integrity error."""
     with pytest.raises(ConvergeError) as caught:
-        select_artifacts(text, interpreter, BASE, {})
+        select_artifacts(lock, interpreter, BASE, {})
     assert type(caught.value) is error
     assert caught.value.hint
 
@@ -207,3 +206,14 @@ def test_tags_begin_with_the_abi_of_the_interpreter() -> None:
     assert str(tags(_info(free_threaded=True))[0]).startswith("cp313-cp313t-")
     assert "py3-none-any" in {str(tag) for tag in tags(_info())}
     assert not any(str(tag).startswith("cp314") for tag in tags(_info()))
+
+
+def test_projects_are_directories_relative_to_the_lock() -> None:
+    """Only packages with a directory count."""
+    lock = _lock(
+        {"name": "web", "directory": {"path": "web"}},
+        {"name": "api", "directory": {"path": "/srv/api"}},
+        _package(wheels=[_wheel()]),
+    )
+    assert lock.projects("/etc/site") == {"/etc/site/web", "/srv/api"}
+    assert _lock().projects("/etc/site") == set()

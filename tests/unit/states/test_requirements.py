@@ -6,19 +6,17 @@ from typing import Any
 
 import pytest
 from packaging.markers import default_environment
-from packaging.requirements import InvalidRequirement
 
+from states.venv.resolve.references import is_url, local_path, strip_file_scheme, to_file_url
 from states.venv.resolve.requirements import (
     Line,
+    declared_lines,
     drop_packages,
     exact_requirements,
-    is_url,
     line_error,
-    local_path,
-    override_names,
+    parse_line,
     read_lines,
-    strip_file_scheme,
-    to_file_url,
+    required_names,
 )
 
 ENVIRONMENT = dict[str, Any](default_environment())
@@ -26,7 +24,7 @@ FILE = "/etc/site/requirements.txt"
 
 
 def _line(text: str, *, constraint: bool = False) -> Line:
-    return Line(text=text, file=FILE, number=3, constraint=constraint)
+    return parse_line(text, FILE, 3, constraint=constraint)
 
 
 def _read(files: dict[str, str], *, constraint: bool = False) -> list[Line]:
@@ -63,7 +61,7 @@ def test_read_lines_joins_and_numbers(content: str, lines: list[tuple[int, str]]
     assert [(line.number, line.text) for line in _read({FILE: content})] == lines
 
 
-ANCHORED = {
+ABSOLUTE = {
     "./web.whl": "file:///etc/site/web.whl",
     "../web-1.0.tar.gz": "file:///etc/web-1.0.tar.gz",
     "web.zip": "file:///etc/site/web.zip",
@@ -81,17 +79,17 @@ ANCHORED = {
 }
 
 
-@pytest.mark.parametrize(("text", "anchored"), ANCHORED.items())
-def test_read_lines_makes_paths_absolute(text: str, anchored: str) -> None:
+@pytest.mark.parametrize(("text", "absolute"), ABSOLUTE.items())
+def test_read_lines_makes_paths_absolute(text: str, absolute: str) -> None:
     """A relative path is relative to the file that contains the line."""
-    assert [line.text for line in _read({FILE: text})] == [anchored]
+    assert [line.text for line in _read({FILE: text})] == [absolute]
 
 
 def test_read_lines_quotes_directory_in_url() -> None:
     """A `#` in the name of the directory isn't a fragment."""
     (line,) = _read({"/srv/a#b/r.txt": "./web"})
     assert line.text == "file:///srv/a%23b/web"
-    assert line.local() == "/srv/a#b/web"
+    assert line.local_path() == "/srv/a#b/web"
 
 
 NESTING = [
@@ -111,7 +109,7 @@ def test_read_lines_nests_files(text: str, outer: bool, inner: bool) -> None:
     files = {"/etc/site/top.txt": f"api\n{text}\n", "/etc/site/more.txt": "web\n"}
     lines = _read(files, constraint=outer)
     assert [(line.text, line.constraint) for line in lines] == [("api", outer), ("web", inner)]
-    assert lines[1].place() == "`/etc/site/more.txt` line 1"
+    assert lines[1].location() == "`/etc/site/more.txt` line 1"
 
 
 def test_read_lines_stops_at_inclusion_cycle() -> None:
@@ -131,7 +129,7 @@ def test_read_lines_keeps_unread_url() -> None:
     """A URL whose content is its own name is one line, and isn't a requirement."""
     url = "https://example.org/upper.txt"
     (line,) = _read({url: url})
-    assert (line.text, line.place(), line.local()) == (url, f"`{url}`", None)
+    assert (line.text, line.location(), line.local_path()) == (url, f"`{url}`", None)
 
 
 def test_read_lines_reports_missing_file_with_its_includer() -> None:
@@ -163,22 +161,23 @@ REQUIREMENTS = {
 @pytest.mark.parametrize(("text", "name"), REQUIREMENTS.items())
 def test_line_requirement_name(text: str, name: str | None) -> None:
     """Neither an option nor a path without a project name has a requirement."""
-    requirement = _line(text).requirement()
+    requirement = _line(text).requirement
     assert (requirement.name if requirement else None) == name
 
 
 def test_line_requirement_of_wheel_keeps_extras_and_marker() -> None:
     """A wheel's file name is the name of its project."""
     line = _line("/srv/web-1.0-py3-none-any.whl[tls] ; python_version > '3'")
-    requirement = line.requirement()
+    requirement = line.requirement
     assert requirement is not None
     assert (requirement.extras, str(requirement.marker)) == ({"tls"}, 'python_version > "3"')
 
 
 def test_line_requirement_rejects_invalid_text() -> None:
     """The error is that of the parser."""
-    with pytest.raises(InvalidRequirement):
-        _line("web=1").requirement()
+    line = _line("web=1")
+    assert line.requirement is None
+    assert line.syntax_error.startswith("Expected")
 
 
 OPTIONS = {
@@ -211,10 +210,10 @@ LOCAL = {
 @pytest.mark.parametrize(("text", "path"), LOCAL.items())
 def test_line_local_path(text: str, path: str | None) -> None:
     """Only a project or file on this host has a local path."""
-    assert _line(text).local() == path
+    assert _line(text).local_path() == path
 
 
-MISTAKES = {
+ERRORS = {
     "web @ https://user:secret@example.org/web.whl": "****@example.org",
     "-e .": "editable",
     "--editable=./project": "editable",
@@ -228,8 +227,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("text", "part"), MISTAKES.items())
-def test_mistake_names_the_offending_part(text: str, part: str) -> None:
+@pytest.mark.parametrize(("text", "part"), ERRORS.items())
+def test_line_error_names_the_offending_part(text: str, part: str) -> None:
     """The message quotes the rejected option, variable or text."""
     error = line_error(_line(text))
     assert error is not None
@@ -252,7 +251,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
-def test_mistake_accepts_supported_lines(text: str) -> None:
+def test_line_error_accepts_supported_lines(text: str) -> None:
     """A supported line has no error."""
     assert line_error(_line(text)) is None
 
@@ -290,7 +289,7 @@ def test_local_path(url: str, path: str | None) -> None:
     assert local_path(url) == path
 
 
-def test_bare_strips_only_a_scheme_without_host() -> None:
+def test_strip_file_scheme_strips_only_a_scheme_without_host() -> None:
     """`file:x` is a relative path, `file:///x` a URL."""
     assert [strip_file_scheme(text) for text in ("file:x", "x", "file:///x", "https://x")] == [
         "x",
@@ -300,7 +299,7 @@ def test_bare_strips_only_a_scheme_without_host() -> None:
     ]
 
 
-def test_located_quotes_path_and_keeps_fragment() -> None:
+def test_to_file_url_quotes_path_and_keeps_fragment() -> None:
     """A URL stays as it is."""
     url = to_file_url("a b#egg=web", lambda path: f"/srv/{path}")
     assert url == "file:///srv/a%20b#egg=web"
@@ -320,22 +319,25 @@ PINS = {
 
 
 @pytest.mark.parametrize(("text", "names"), PINS.items())
-def test_own_pins_of_requirement(text: str, names: set[str]) -> None:
+def test_exact_requirements_of_line(text: str, names: set[str]) -> None:
     """An exact version or a URL counts if its marker applies."""
     assert exact_requirements([_line(text)], ENVIRONMENT) == names
 
 
-def test_own_pins_ignore_constraints() -> None:
+def test_exact_requirements_ignore_constraints() -> None:
     """A constraint doesn't ask for a package."""
     assert exact_requirements([_line("web==1", constraint=True)], ENVIRONMENT) == set()
 
 
-def test_overridden_returns_normalized_names() -> None:
+def test_required_names_are_normalized() -> None:
     """Names are compared as PEP 503 does."""
-    assert override_names(["Web_App==1", "api[tls]>=2"]) == {"web-app", "api"}
+    assert required_names(declared_lines(["Web_App==1", "api[tls]>=2", "--pre"])) == {
+        "web-app",
+        "api",
+    }
 
 
-def test_without_keeps_options_and_other_packages() -> None:
+def test_drop_packages_keeps_options_and_other_packages() -> None:
     """Names are compared in normal form."""
     lines = [_line(text) for text in ("Web_App==1", "api", "--pre", "/srv/project")]
     assert drop_packages(lines, {"web-app"}) == lines[1:]

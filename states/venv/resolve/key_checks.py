@@ -1,0 +1,124 @@
+"""Check the keys of a `[venv.*]` table that don't name files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from states.interpreter import discovery
+from states.venv.layout import METADATA_DIR
+
+if TYPE_CHECKING:
+    from engine.kind import Inputs
+    from states.venv.spec import Venv
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
+)
+"""RFC 3339. uv also accepts durations, but these would give each host other versions."""
+_MODE = re.compile(r"0?[0-7]{3}")
+_ENVIRONMENT = re.compile(
+    rf"(bin|{re.escape(METADATA_DIR)})(/.*)?|include|pyvenv\.cfg"
+    r"|lib(64)?(/(python|pypy)[^/]*(/site-packages)?)?"
+)
+"""Paths that belong to one generation, so that they can't be persistent."""
+_SYSTEM = {
+    *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run"),
+    *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
+}
+
+
+def check_keys(spec: Venv, inputs: Inputs) -> None:
+    """Report invalid values to `inputs`."""
+    name = str(inputs.table[-1])
+    if not _NAME.fullmatch(name):
+        hint = "use up to 64 letters, digits, `.`, `_`, `+`, `-`; begin with a letter or digit"
+        inputs.error((), f"invalid venv name `{name}`", hint)
+    if not _MODE.fullmatch(spec.mode):
+        inputs.error(("mode",), f"invalid mode `{spec.mode}`", 'write it in octal, as in "0755"')
+    elif int(spec.mode, 8) & 0o022:
+        message = f"mode `{spec.mode}` lets other users replace files in the venv"
+        inputs.error(("mode",), message, 'give them at most read access, as in "0755"')
+    if not spec.python.startswith("interpreter.") and not discovery.is_valid_request(spec.python):
+        hint = 'write "3.11", ">=3.11,<3.13", an absolute path, or "interpreter.NAME"'
+        inputs.error(("python",), f"invalid interpreter request `{spec.python}`", hint)
+    if spec.exclude_newer and not _is_timestamp(spec.exclude_newer):
+        hint = 'write a date or a time, as in "2026-01-31" or "2026-01-31T12:00:00Z"'
+        inputs.error(("exclude-newer",), f"invalid date `{spec.exclude_newer}`", hint)
+    if spec.keep < 0:
+        inputs.error(("keep",), "`keep` must not be negative")
+    _check_directories(spec, inputs)
+    _check_modules(spec, inputs)
+    _check_smoke(spec, inputs)
+
+
+def _is_timestamp(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text[: len("2026-01-31T12:00:00")])
+    except ValueError:
+        return False  # A day that doesn't exist.
+    return bool(_TIMESTAMP.fullmatch(text))
+
+
+def _check_directories(spec: Venv, inputs: Inputs) -> None:
+    for key, paths in (("persistent", spec.persistent), ("ignore", spec.ignore)):
+        for index, path in enumerate(paths):
+            if os.path.isabs(path) or ".." in path.split("/") or not path.strip("/."):
+                hint = 'write it relative to the venv, as in "etc/keystone"'
+                inputs.error((key, index), f"path isn't inside the venv: `{path}`", hint)
+    paths = tuple(os.path.normpath(path) for path in spec.persistent)
+    for index, path in enumerate(paths):
+        others = (f"{other}/" for other in (*paths[:index], *paths[index + 1 :]))
+        problem = ""
+        if _ENVIRONMENT.fullmatch(path):
+            problem = "is part of the environment itself"
+        elif f"{path}/".startswith(tuple(others)):
+            problem = "is the same as, or inside, another persistent directory"
+        if problem:
+            inputs.error(("persistent", index), f"`{spec.persistent[index]}` {problem}")
+
+
+def _check_modules(spec: Venv, inputs: Inputs) -> None:
+    for index, module in enumerate(spec.system_packages):
+        if not module.strip() or "/" in module:
+            inputs.error(("system-packages", index), f"invalid module name `{module}`")
+
+
+def _check_smoke(spec: Venv, inputs: Inputs) -> None:
+    for index, command in enumerate(spec.smoke):
+        try:
+            program = next(iter(shlex.split(command)), "")
+        except ValueError as error:
+            inputs.error(("smoke", index), f"can't split the command into arguments: {error}")
+            continue
+        if not program.strip():
+            inputs.error(("smoke", index), "the command is empty")
+
+
+def resolve_path(spec: Venv, inputs: Inputs) -> str:
+    """Return the absolute path of the venv. Reports a path that can't be published."""
+    path = inputs.path(spec.path, ("path",))
+    message, hint = _path_error(spec.path, path)
+    if message:
+        inputs.error(("path",), message, hint)
+    return path
+
+
+def _path_error(declared: str, path: str) -> tuple[str, str]:
+    """Return a message and a hint about the path of a venv, or two empty strings."""
+    if not declared.strip() or not declared.isprintable():
+        return f"invalid path {declared!r}", ""
+    if not path.isprintable():
+        hint = "rename the parent directory that has unprintable characters"
+        return f"invalid path {path!r}", hint
+    if os.path.basename(os.path.normpath(declared)) in (".", ".."):
+        return f"`{declared}` isn't the name of a directory", "add a name to the path"
+    if ":" in path:
+        return f"`:` can't be part of a directory in `PATH`: `{path}`", "choose a path without it"
+    if path in _SYSTEM:
+        return f"`{path}` is a system directory", "choose a directory below it"
+    return "", ""

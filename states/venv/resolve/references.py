@@ -1,0 +1,85 @@
+"""References in requirement files: URLs, and paths relative to the file that contains them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urljoin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_FIND_LINKS = re.compile(r"(?P<before>(?:-f|--find-links)(?:\s+|=))(?P<place>\S.*)(?P<after>)")
+_DIRECT = re.compile(
+    r"(?P<before>[a-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)(?P<place>[^\s;]+)(?P<after>.*)",
+    re.IGNORECASE,
+)
+"""As in `name @ URL`."""
+_PATH = re.compile(
+    r"(?P<before>)(?P<place>[./][^\s;\[]*|[^\s;@=<>\[]+\.(?:whl|tar\.gz|zip))(?P<after>.*)"
+)
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text begins with a URL scheme and `://`."""
+    return bool(_URL.match(text))
+
+
+def is_path(text: str) -> bool:
+    """Return whether a requirement is only the path of a project or of a distribution file."""
+    return bool(_PATH.fullmatch(text))
+
+
+def local_path(url: str) -> str | None:
+    """Return the path in a `file://` URL. Return None for any other text."""
+    if not url.startswith("file://"):
+        return None
+    path = url.removeprefix("file://").removeprefix("localhost")
+    return os.path.normpath(unquote(path.partition("#")[0]))
+
+
+def strip_file_scheme(place: str) -> str:
+    """Return a reference without the prefix `file:`. A URL with `://` stays as it is."""
+    return place if is_url(place) else place.removeprefix("file:")
+
+
+def to_file_url(reference: str, join: Callable[[str], str]) -> str:
+    """Return the absolute URL of a reference, with its fragment.
+
+    Args:
+        reference: A path or URL, possibly with a fragment.
+        join: Makes a path absolute.
+
+    """
+    path, mark, fragment = strip_file_scheme(reference).partition("#")
+    absolute = join(path)
+    if is_url(absolute):
+        return absolute + mark + fragment
+    # The parent directories may have a `#` in their names.
+    return f"file://{quote(absolute, safe='/=&')}{mark}{quote(fragment, safe='/=&')}"
+
+
+def join_reference(base: str, name: str) -> str:
+    """Return the path or URL of a name, relative to the file or URL that contains it."""
+    if is_url(name):
+        return name
+    if is_url(base) and not os.path.isabs(name):
+        return urljoin(base, name)
+    return os.path.normpath(os.path.join(os.path.dirname(base), name))
+
+
+def make_absolute(text: str, file: str) -> str:
+    """Return a line of a file in a form that means the same in any other file."""
+    join = functools.partial(join_reference, file)
+    for pattern in (_FIND_LINKS, _DIRECT, _PATH):
+        match = pattern.fullmatch(text)
+        if match:
+            place = match["place"]
+            is_option = pattern is _FIND_LINKS
+            absolute = join(strip_file_scheme(place)) if is_option else to_file_url(place, join)
+            # Without the space, the URL would include the marker.
+            return match["before"] + absolute + match["after"].replace(";", " ;", 1)
+    return text
