@@ -214,6 +214,23 @@ def _modules() -> dict[str, str]:
     return {_name(path): path.read_text() for path in FILES}
 
 
+def test_engine_uses_no_attribute_of_a_kind() -> None:
+    kinds = build_registry(Settings(cache="", state="")).kinds.values()
+    prefixes = tuple(group.prefix for kind in kinds for group in kind.display.groups)
+    names = {name for kind in kinds for name in (*kind.declared, *kind.display.hidden)}
+    assert prefixes
+    offenders = [
+        f"{_name(path)}: {node.value}"
+        for path in FILES
+        if _name(path).startswith("engine")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and (node.value in names or node.value.startswith(prefixes))
+    ]
+    assert offenders == []
+
+
 def test_imports_have_no_cycles() -> None:
     """Imports for types and imports in functions count: they, too, make modules hard to read."""
     assert cycles(import_graph(_modules())) == ALLOWED_CYCLES
