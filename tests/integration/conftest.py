@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
+from tests.integration.snapshots import Snapshots
 from tests.support.index import Index
 from tests.support.wheels import make_wheel
 
@@ -29,6 +30,13 @@ def host_with_wheels(host: Host) -> Host:
     """Return a host with a directory of wheels; `alpha` requires `beta`, which has two versions."""
     make_wheels(host.wheels)
     return host
+
+
+@pytest.fixture(scope="module")
+def snapshots(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Snapshots:
+    """Return the snapshots of the module."""
+    directory = tmp_path_factory.mktemp("snapshots")
+    return Snapshots(directory=directory / "host", saved=directory / "saved", cache=shared_cache)
 
 
 @pytest.fixture(scope="module")

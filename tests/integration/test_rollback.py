@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.host import Host
+from tests.integration.host import MINOR, Host
 from tests.integration.interpreters import private_interpreter, upgrade
+from tests.integration.snapshots import Snapshots
 from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
@@ -17,19 +19,75 @@ NAME = "converge.toml"
 RECEIPT = ".converge/receipt.json"
 
 
+def make_versions(host: Host) -> None:
+    """Create wheels of three versions of one package."""
+    for version in ("1.0", "2.0", "3.0"):
+        make_wheel(host.wheels, "beta", version)
+
+
 @pytest.fixture
 def host(host: Host) -> Host:
     """Return a host with three versions of one package."""
-    for version in ("1.0", "2.0", "3.0"):
-        make_wheel(host.wheels, "beta", version)
+    make_versions(host)
     return host
 
 
 @pytest.fixture
-def held(host: Host) -> Host:
+def updated_host(snapshots: Snapshots) -> Host:
+    """Return a host that was updated from 1.0 to 2.0."""
+
+    def prepare(host: Host) -> None:
+        make_versions(host)
+        apply_versions(host, "1.0", "2.0")
+
+    return snapshots.host("updated", prepare)
+
+
+@pytest.fixture
+def held(snapshots: Snapshots) -> Host:
     """Return a host that was rolled back from 2.0 to 1.0."""
-    apply_versions(host, "1.0", "2.0")
-    roll_back(host)
+
+    def prepare(host: Host) -> None:
+        make_versions(host)
+        apply_versions(host, "1.0", "2.0")
+        roll_back(host)
+
+    return snapshots.host("held", prepare)
+
+
+@pytest.fixture
+def twice_updated_host(snapshots: Snapshots) -> Host:
+    """Return a host that was updated from 1.0 to 2.0 and 3.0, with all generations kept."""
+
+    def prepare(host: Host) -> None:
+        make_versions(host)
+        apply_versions(host, "1.0", "2.0", "3.0", keep=2)
+
+    return snapshots.host("updated twice", prepare)
+
+
+@pytest.fixture
+def reverted_host(snapshots: Snapshots) -> Host:
+    """Return a host that was updated to 2.0, back to 1.0, and to 3.0."""
+
+    def prepare(host: Host) -> None:
+        make_versions(host)
+        apply_versions(host, "1.0", "2.0", "1.0", "3.0", keep=2)
+
+    return snapshots.host("reused", prepare)
+
+
+@pytest.fixture
+def host_with_interpreter(snapshots: Snapshots) -> Host:
+    """Return a host that was updated from 1.0 to 2.0, and whose interpreter tests may change."""
+
+    def prepare(host: Host) -> None:
+        make_versions(host)
+        executable = private_interpreter(host.directory / "opt")
+        apply_versions(host, "1.0", "2.0", python=str(executable))
+
+    host = snapshots.host("interpreter", prepare)
+    host.python = str(host.directory / "opt/bin" / MINOR)
     return host
 
 
@@ -103,29 +161,32 @@ def test_damaged_held_generation_isnt_replaced(held: Host, fault: str, path: str
 
 
 @pytest.mark.parametrize("path", ["present", "missing"])
-def test_missing_interpreter_of_held_generation_is_reported(host: Host, path: str) -> None:
-    executable = private_interpreter(host.directory / "opt")
-    apply_versions(host, "1.0", "2.0", python=str(executable))
-    roll_back(host)
+def test_missing_interpreter_of_held_generation_is_reported(
+    host_with_interpreter: Host, path: str
+) -> None:
+    executable = Path(host_with_interpreter.python)
+    roll_back(host_with_interpreter)
     executable.unlink()
     if path == "missing":
-        host.venv.unlink()
+        host_with_interpreter.venv.unlink()
 
-    for run in (host.plan(), host.apply(), host.check()):
+    for run in (
+        host_with_interpreter.plan(),
+        host_with_interpreter.apply(),
+        host_with_interpreter.check(),
+    ):
         assert run.code == 1
         assert f"missing {executable}" in run.first["error"]["message"]
-    assert host.venv.is_symlink() == (path == "present")
+    assert host_with_interpreter.venv.is_symlink() == (path == "present")
 
 
-def test_held_generation_stays_if_interpreter_is_upgraded(host: Host) -> None:
-    executable = private_interpreter(host.directory / "opt")
-    apply_versions(host, "1.0", "2.0", python=str(executable))
-    roll_back(host)
-    upgrade(executable)
+def test_held_generation_stays_if_interpreter_is_upgraded(host_with_interpreter: Host) -> None:
+    roll_back(host_with_interpreter)
+    upgrade(Path(host_with_interpreter.python))
 
-    host.assert_no_changes()
+    host_with_interpreter.assert_no_changes()
 
-    assert live_version(host) == "1.0"
+    assert live_version(host_with_interpreter) == "1.0"
 
 
 def test_status_shows_held_generation_without_drift(held: Host) -> None:
@@ -154,21 +215,22 @@ def test_gc_keeps_held_generation_without_published_path(held: Host) -> None:
 
 
 @pytest.mark.parametrize("fault", ["missing", "elsewhere", "dangling"])
-def test_gc_keeps_generation_that_apply_publishes_again(host: Host, fault: str) -> None:
-    apply_versions(host, "1.0", "2.0")
-    live = host.generation
-    host.venv.unlink()
+def test_gc_keeps_generation_that_apply_publishes_again(updated_host: Host, fault: str) -> None:
+    live = updated_host.generation
+    updated_host.venv.unlink()
     if fault != "missing":
         target = (
-            "/etc" if fault == "elsewhere" else f"{host.store.name}/generations/000009-0123abcd"
+            "/etc"
+            if fault == "elsewhere"
+            else f"{updated_host.store.name}/generations/000009-0123abcd"
         )
-        host.venv.symlink_to(target)
+        updated_host.venv.symlink_to(target)
 
-    assert host.run("gc", NAME, "--keep", "0").code == 0
-    host.apply_ok()
+    assert updated_host.run("gc", NAME, "--keep", "0").code == 0
+    updated_host.apply_ok()
 
-    assert host.generations() == [live.name]
-    assert host.generation == live
+    assert updated_host.generations() == [live.name]
+    assert updated_host.generation == live
 
 
 def test_rollback_without_path_publishes_held_generation(held: Host) -> None:
@@ -200,7 +262,7 @@ def test_command_in_hold_notice_releases_the_hold(held: Host) -> None:
     declared.write_text(declared.read_text().replace("venv.app", 'venv."app-2026.1"'))
 
     (notice,) = held.apply().report["notices"]
-    arguments = notice.partition("`converge ")[2].partition("`")[0].replace("FILE", NAME).split()
+    arguments = notice.partition("run: converge ")[2].replace("FILE", NAME).split()
 
     assert held.run(*arguments).out.startswith("venv.app-2026.1: no longer held")
 
@@ -213,38 +275,35 @@ def test_held_venv_declared_absent_is_deleted(held: Host) -> None:
     assert not held.store.exists()
 
 
-def test_interrupted_rollback_leaves_no_hold(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0")
-    interrupt_rollback(host)
-    assert "held" not in host.run("history", NAME, "app").out
+def test_interrupted_rollback_leaves_no_hold(updated_host: Host) -> None:
+    interrupt_rollback(updated_host)
+    assert "held" not in updated_host.run("history", NAME, "app").out
 
-    plan = host.assert_converges()
+    plan = updated_host.assert_converges()
 
     assert set(changes(plan)) == {"unfinished.held"}
-    assert not (host.store / "held").is_symlink()
-    host.venv.unlink()
-    host.apply_ok()
-    assert live_version(host) == "2.0"
+    assert not (updated_host.store / "held").is_symlink()
+    updated_host.venv.unlink()
+    updated_host.apply_ok()
+    assert live_version(updated_host) == "2.0"
 
 
-def test_gc_cleans_up_after_interrupted_rollback(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0")
-    interrupt_rollback(host)
+def test_gc_cleans_up_after_interrupted_rollback(updated_host: Host) -> None:
+    interrupt_rollback(updated_host)
 
-    assert host.run("gc", NAME, "--keep", "0").code == 0
+    assert updated_host.run("gc", NAME, "--keep", "0").code == 0
 
-    assert host.generations() == [host.generation.name]
-    host.assert_no_changes()
+    assert updated_host.generations() == [updated_host.generation.name]
+    updated_host.assert_no_changes()
 
 
-def test_interrupted_rollback_wins_if_live_generation_is_gone(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0")
-    interrupt_rollback(host)
-    shutil.rmtree(host.generation)
+def test_interrupted_rollback_wins_if_live_generation_is_gone(updated_host: Host) -> None:
+    interrupt_rollback(updated_host)
+    shutil.rmtree(updated_host.generation)
 
-    host.assert_converges()
+    updated_host.assert_converges()
 
-    assert live_version(host) == "1.0"
+    assert live_version(updated_host) == "1.0"
 
 
 def test_gc_prefers_previous_over_rejected_generation(held: Host) -> None:
@@ -273,16 +332,14 @@ def test_rollback_from_reused_generation_goes_one_back(host: Host) -> None:
     assert live_version(host) == "2.0"
 
 
-def test_second_rollback_goes_further_back(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0", "3.0", keep=2)
+def test_second_rollback_goes_further_back(twice_updated_host: Host) -> None:
+    roll_back(twice_updated_host)
+    assert live_version(twice_updated_host) == "2.0"
+    assert twice_updated_host.run("gc", NAME, "--keep", "1").code == 0
+    roll_back(twice_updated_host)
+    assert live_version(twice_updated_host) == "1.0"
 
-    roll_back(host)
-    assert live_version(host) == "2.0"
-    assert host.run("gc", NAME, "--keep", "1").code == 0
-    roll_back(host)
-    assert live_version(host) == "1.0"
-
-    assert host.run("rollback", NAME, "app").code == 1
+    assert twice_updated_host.run("rollback", NAME, "app").code == 1
 
 
 def test_rollback_skips_the_repaired_generation(host: Host) -> None:
@@ -298,9 +355,8 @@ def test_rollback_skips_the_repaired_generation(host: Host) -> None:
 
 
 @pytest.mark.parametrize("loss", ["missing", "nonsense", "out of date"])
-def test_rollback_without_record_selects_newest_previous(host: Host, loss: str) -> None:
-    apply_versions(host, "1.0", "2.0", "1.0", "3.0", keep=2)
-    record = host.store / "previous"
+def test_rollback_without_record_selects_newest_previous(reverted_host: Host, loss: str) -> None:
+    record = reverted_host.store / "previous"
     recorded = str(record.readlink())
     record.unlink()
     if loss == "nonsense":
@@ -308,60 +364,64 @@ def test_rollback_without_record_selects_newest_previous(host: Host, loss: str) 
     elif loss == "out of date":
         record.symlink_to(":".join(reversed(recorded.split(":"))))
 
-    host.assert_no_changes()
-    roll_back(host)
+    reverted_host.assert_no_changes()
+    roll_back(reverted_host)
 
-    assert live_version(host) == "2.0"
+    assert live_version(reverted_host) == "2.0"
 
 
-def test_rollback_skips_a_deleted_generation(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0", "1.0", "3.0", keep=2)
-    recorded = str((host.store / "previous").readlink()).partition(":")[0]
-    shutil.rmtree(host.store / "generations" / recorded)
+def test_rollback_skips_a_deleted_generation(reverted_host: Host) -> None:
+    recorded = str((reverted_host.store / "previous").readlink()).partition(":")[0]
+    shutil.rmtree(reverted_host.store / "generations" / recorded)
 
-    roll_back(host)
+    roll_back(reverted_host)
 
-    assert live_version(host) == "2.0"
+    assert live_version(reverted_host) == "2.0"
 
 
 @pytest.mark.parametrize("fault", ["--to=9", "--to=", "--to=0", "--to=000001 --release"])
-def test_rollback_to_unknown_or_ambiguous_id_is_refused(host: Host, fault: str) -> None:
-    apply_versions(host, "1.0", "2.0", "3.0", keep=2)
-    live = host.generation
+def test_rollback_to_unknown_or_ambiguous_id_is_refused(
+    twice_updated_host: Host, fault: str
+) -> None:
+    live = twice_updated_host.generation
 
-    refused = host.run("rollback", NAME, "app", *fault.split())
+    refused = twice_updated_host.run("rollback", NAME, "app", *fault.split())
 
     assert refused.code == 64
-    assert host.generation == live
+    assert twice_updated_host.generation == live
     if "--release" not in fault:
-        assert all((name in refused.err) == (name != live.name) for name in host.generations())
+        assert all(
+            (name in refused.err) == (name != live.name)
+            for name in twice_updated_host.generations()
+        )
 
 
-def test_pin_refuses_an_empty_generation_id(host: Host) -> None:
-    apply_versions(host, "1.0")
-
-    refused = host.run("pin", NAME, "app", "")
+def test_pin_refuses_an_empty_generation_id(updated_host: Host) -> None:
+    refused = updated_host.run("pin", NAME, "app", "")
 
     assert refused.code == 64
-    status = json.loads(host.run("status", "--json", NAME).out)
+    status = json.loads(updated_host.run("status", "--json", NAME).out)
     assert not status["venvs"][0]["pinned"]
 
 
 @pytest.mark.parametrize("fault", ["relocated", "planted", "without its interpreter"])
-def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -> None:
-    executable = private_interpreter(host.directory / "opt")
-    apply_versions(host, "1.0", "2.0", python=str(executable))
+def test_rollback_reports_why_a_generation_is_unusable(
+    host_with_interpreter: Host, fault: str
+) -> None:
+    executable = Path(host_with_interpreter.python)
     if fault == "relocated":
-        host.venv.parent.rename(host.directory / "relocated")
-        host.declare(["beta==2.0"], python=str(executable), path="relocated/app")
+        host_with_interpreter.venv.parent.rename(host_with_interpreter.directory / "relocated")
+        host_with_interpreter.declare(["beta==2.0"], path="relocated/app")
     elif fault == "planted":
-        previous = host.store / "generations" / host.generations()[0]
+        previous = (
+            host_with_interpreter.store / "generations" / host_with_interpreter.generations()[0]
+        )
         (previous / ".converge/planted").touch()
     else:
         executable.unlink()
 
-    refused = host.run("rollback", NAME, "app")
-    verified = host.run("verify", NAME, "--all")
+    refused = host_with_interpreter.run("rollback", NAME, "app")
+    verified = host_with_interpreter.run("verify", NAME, "--all")
 
     assert refused.code == 1
     if fault == "without its interpreter":
@@ -373,12 +433,11 @@ def test_rollback_reports_why_a_generation_is_unusable(host: Host, fault: str) -
         assert ("made at" if fault == "relocated" else "planted") in verified.out
 
 
-def test_rollback_suggests_an_intact_generation(host: Host) -> None:
-    apply_versions(host, "1.0", "2.0", "3.0", keep=2)
-    oldest, previous, _ = host.generations()
-    (host.store / "generations" / previous / "bin/python").unlink()
+def test_rollback_suggests_an_intact_generation(twice_updated_host: Host) -> None:
+    oldest, previous, _ = twice_updated_host.generations()
+    (twice_updated_host.store / "generations" / previous / "bin/python").unlink()
 
-    refused = host.run("rollback", NAME, "app")
+    refused = twice_updated_host.run("rollback", NAME, "app")
 
     assert refused.code == 1
     assert refused.err.rstrip().endswith(f"`--to` accepts a prefix of {oldest}")

@@ -7,17 +7,8 @@ import subprocess
 
 import pytest
 
-from states.selftest.kill_sweep import sample_evenly
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID, mount_namespace
-
-
-@pytest.mark.parametrize(
-    ("kills", "selected"),
-    [(1, [9]), (2, [1, 9]), (3, [1, 5, 9]), (4, [1, 4, 7, 9]), (99, [*range(1, 10)])],
-)
-def test_spread_selects_the_requested_number_of_kills(kills: int, selected: list[int]) -> None:
-    assert sample_evenly(kills, 9) == selected
 
 
 @pytest.mark.parametrize("kills", ["0", "-3", "²", "many"])

@@ -34,12 +34,11 @@ def test_status_reports_a_changed_declaration(applied_host: Host, keys: dict[str
     assert drift(applied_host) == ["declaration changed since the last apply"]
 
 
-@pytest.mark.parametrize("age", ["²d", "d", "3", "-1d", "3y", ""])
-def test_gc_refuses_an_invalid_age(applied_host: Host, age: str) -> None:
-    refused = applied_host.run("gc", "converge.toml", f"--older-than={age}")
+def test_gc_refuses_an_invalid_age(applied_host: Host) -> None:
+    refused = applied_host.run("gc", "converge.toml", "--older-than=3y")
 
     assert refused.code == 64
-    assert "invalid age" in refused.err
+    assert "invalid age: `3y`" in refused.err
 
 
 def test_gc_refuses_a_negative_keep(applied_host: Host) -> None:
@@ -58,3 +57,29 @@ def test_control_characters_in_file_names_are_escaped(applied_host: Host, verb: 
     assert "\\x1b[2J\\n  venv.app" in printed
     assert "\x1b" not in printed
     assert not any(line.startswith("  venv.app") for line in printed.splitlines())
+
+
+def test_verify_shows_progress_unless_quiet(applied_host: Host) -> None:
+    shown = applied_host.run("verify", "converge.toml")
+    quiet = applied_host.run("verify", "converge.toml", "--quiet")
+
+    assert f"venv.app: verifying generation {applied_host.generation.name}\n" in shown.err
+    assert (quiet.code, quiet.err) == (0, "")
+    assert quiet.out == shown.out
+
+
+def test_verbose_status_lists_every_difference(applied_host: Host) -> None:
+    (applied_host.site / "alpha/one").touch()
+    (applied_host.site / "alpha/two").touch()
+
+    brief = applied_host.run("status", "converge.toml").out.splitlines()
+    verbose = applied_host.run("status", "converge.toml", "-v").out.splitlines()
+
+    assert brief[0].endswith("and 1 more")
+    assert len(brief) == 1
+    assert [line for line in verbose if line.endswith(("/one unexpected", "/two unexpected"))]
+    assert len(verbose) == 4
+
+
+def test_history_has_no_progress_options(applied_host: Host) -> None:
+    assert applied_host.run("history", "converge.toml", "app", "--quiet").code == 64

@@ -7,7 +7,9 @@ G group, L target of a link, T kind of file; or `missing`, or `unexpected`.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from engine import progress
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.dist_info import dist_infos, read_record
 from states.venv.integrity.drift import compare_to_manifest, ignored
@@ -18,12 +20,15 @@ from states.venv.observe import metadata_drift
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from engine.resource import Resource
     from states.venv.integrity.manifest import Entry, Manifest
     from states.venv.layout import Store
+
+_PROGRESS_INTERVAL = 1000
+"""Number of files between two progress messages."""
 
 
 def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Iterator[dict[str, Any]]:
@@ -31,6 +36,7 @@ def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Itera
     live = live_id(store)
     for identifier in list_generations(store):
         if every or identifier == live:
+            progress.step(f"verifying generation {identifier}")
             found, count, error = _verify(store.generation(identifier), resource.spec.ignore, jobs)
             yield {
                 "address": resource.address,
@@ -54,7 +60,9 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         # Reading and hashing release the interpreter's lock.
-        changed, added = compare_to_manifest(root, seal, ignore, {}, pool.map)
+        changed, added = compare_to_manifest(
+            root, seal, ignore, {}, partial(_map_with_progress, pool)
+        )
     found = {path: _aspects(seal[path], now) for path, now in changed.items()}
     found.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
@@ -62,6 +70,26 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     found.update(metadata_drift(root))
     found.update(_against_records(root, seal, found, ignore))
     return found, len(seal), ""
+
+
+def _map_with_progress(
+    pool: ThreadPoolExecutor, function: Callable[[str], Entry | None], paths: list[str]
+) -> Iterable[Entry | None]:
+    """Call a function with each path in a pool of threads, and report progress.
+
+    Args:
+        pool: The pool.
+        function: The function to call.
+        paths: The paths of the files.
+
+    Yields:
+        The return values, in the order of the paths.
+
+    """
+    for count, entry in enumerate(pool.map(function, paths), 1):
+        if count % _PROGRESS_INTERVAL == 0:
+            progress.detail(f"{count} of {len(paths)} files")
+        yield entry
 
 
 def _aspects(sealed: Entry, now: Entry | None) -> str:
