@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.snapshots import Snapshots
 
 from tests.integration.host import MINOR, Host
+from tests.integration.snapshots import Snapshots
 from tests.support.wheels import Raw, make_wheel, record_row
 
 MODULE = "malicious/__init__.py"
