@@ -7,11 +7,26 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
+from tests.integration.snapshots import Snapshots
 from tests.support.command import changes, reasons
+
+
+@pytest.fixture
+def host_with_beta(snapshots: Snapshots) -> Host:
+    """Return a host with an environment that contains `beta`."""
+
+    def prepare(host: Host) -> None:
+        make_wheels(host.wheels)
+        host.declare(["beta"])
+        host.apply_ok()
+
+    return snapshots.host("beta", prepare)
 
 
 def create_incomplete_environment(host: Host) -> None:
@@ -116,59 +131,44 @@ def test_unmanaged_path_is_refused_and_unchanged(
     for run in (planned, result):
         assert run.code == 1
         assert run.first["error"]["message"] == (
-            f"`{host_with_wheels.venv}` holds something that converge did not make"
+            f"`{host_with_wheels.venv}` exists and wasn't created by converge"
         )
         assert "adopt = true" in run.first["error"]["hint"]
     assert (sorted(host_with_wheels.venv.rglob("*")), os.lstat(host_with_wheels.venv)) == before
 
 
+def content(path: Path) -> str | list[str]:
+    """Return the text of a file, or the names of all entries in a directory."""
+    if path.is_dir():
+        return sorted(str(entry.relative_to(path)) for entry in path.rglob("*"))
+    return path.read_text()
+
+
 @pytest.mark.parametrize("create", UNMANAGED.values(), ids=UNMANAGED)
-def test_adopt_replaces_an_unmanaged_path(
+def test_adopt_replaces_an_unmanaged_path_and_keeps_a_backup(
     host_with_wheels: Host, create: Callable[[Host], object]
 ) -> None:
     host_with_wheels.declare(["beta"], adopt=True)
     host_with_wheels.venv.parent.mkdir()
     create(host_with_wheels)
     is_symlink = host_with_wheels.venv.is_symlink()
+    originals = [] if is_symlink else [content(host_with_wheels.venv)]
 
     plan = host_with_wheels.assert_converges()
 
     expected = "the symlink to /etc is replaced" if is_symlink else "what is there is put aside"
     assert reasons(plan)["path"] == expected
     assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
-
-
-def test_adopted_directory_is_backed_up(host_with_wheels: Host) -> None:
-    host_with_wheels.declare(["beta"], adopt=True)
-    host_with_wheels.venv.mkdir(parents=True)
-    (host_with_wheels.venv / "data.txt").write_text("original")
-
-    host_with_wheels.assert_converges()
-
-    (backup,) = host_with_wheels.store.glob("adopted-*")
-    assert (backup / "data.txt").read_text() == "original"
-
-
-def test_adopted_file_is_backed_up(host_with_wheels: Host) -> None:
-    host_with_wheels.declare(["beta"], adopt=True)
-    host_with_wheels.venv.parent.mkdir()
-    host_with_wheels.venv.write_text("original")
-
-    host_with_wheels.assert_converges()
-
-    (backup,) = host_with_wheels.store.glob("adopted-*")
-    assert backup.read_text() == "original"
+    assert [content(backup) for backup in host_with_wheels.store.glob("adopted-*")] == originals
 
 
 @pytest.mark.parametrize("name", ["venvs/app/", "./venvs//app", "alias/app"])
-def test_equivalent_path_is_the_same_environment(host_with_wheels: Host, name: str) -> None:
-    host_with_wheels.declare(["beta"])
-    host_with_wheels.apply_ok()
-    (host_with_wheels.directory / "alias").symlink_to("venvs")
+def test_equivalent_path_is_the_same_environment(host_with_beta: Host, name: str) -> None:
+    (host_with_beta.directory / "alias").symlink_to("venvs")
 
-    host_with_wheels.declare(["beta"], path=name)
+    host_with_beta.declare(["beta"], path=name)
 
-    assert not host_with_wheels.plan().report["changed"]
+    assert not host_with_beta.plan().report["changed"]
 
 
 def test_two_resources_with_equivalent_paths_are_refused(host_with_wheels: Host) -> None:
@@ -181,19 +181,15 @@ def test_two_resources_with_equivalent_paths_are_refused(host_with_wheels: Host)
 
 @pytest.mark.parametrize("name", [".converge", "."])
 @pytest.mark.parametrize("kind", ["file", "symlink to itself"])
-def test_file_in_place_of_a_generation_is_drift(
-    host_with_wheels: Host, name: str, kind: str
-) -> None:
-    host_with_wheels.declare(["beta"])
-    host_with_wheels.apply_ok()
-    path = host_with_wheels.generation / name
+def test_file_in_place_of_a_generation_is_drift(host_with_beta: Host, name: str, kind: str) -> None:
+    path = host_with_beta.generation / name
     shutil.rmtree(path)
     if kind == "file":
         path.write_text("")
     else:
         path.symlink_to(path.name)
 
-    host_with_wheels.assert_converges()
+    host_with_beta.assert_converges()
 
 
 def test_paths_that_become_equivalent_are_refused(host_with_wheels: Host) -> None:
@@ -218,7 +214,7 @@ def test_path_that_is_the_store_of_another_venv_is_refused(host_with_wheels: Hos
 
 def test_concurrent_create_and_delete_both_succeed(host_with_wheels: Host) -> None:
     """The second run waits for the first, then makes its own changes."""
-    host_with_wheels.declare(["beta"])
+    host_with_wheels.declare([])
     declaration = (host_with_wheels.directory / "converge.toml").read_text()
     host_with_wheels.write(declaration + 'state = "absent"\n', "absent.toml")
     host_with_wheels.apply_ok()
