@@ -1,4 +1,4 @@
-"""Declarations, resources, and the loop that converges them. Knows no particular kind.
+"""Declarations, resources, and the loop that converges them, without any particular kind.
 
 The public API is `__all__`. Start with `engine.kind`, `engine.diff`, and `engine.converge`.
 """
@@ -33,7 +33,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import an exported name on first use: a no-op imports no module that it doesn't need."""
+    """Import an exported name on first use: a no-op imports no module that it doesn't need.
+
+    Raises:
+        AttributeError: The name isn't exported.
+
+    """
     if name not in _EXPORTS:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
     from importlib import import_module

@@ -32,11 +32,11 @@ def converge(
     Args:
         order: The resources in topological order.
         kinds: The kinds by name.
-        strategy: What to do with a difference.
+        strategy: The action for a difference.
         jobs: Maximum number of resources to process in parallel.
 
     Returns:
-        One result for each resource, in the given order, whatever `jobs` is.
+        One result for each resource, in the given order, for any number of jobs.
 
     """
     results: dict[str, Result] = {}
@@ -92,9 +92,18 @@ def _fast_path(
     results: Mapping[str, Result],
     handles: dict[str, Handle],
 ) -> Result | None:
-    """Settle a resource that is up to date without a lookup, or return None.
+    """Settle a resource that is up to date without a lookup.
 
-    Adds the handle to `handles` if the resource was observed.
+    Args:
+        resource: The resource.
+        kind: Its kind.
+        strategy: The action for a resource that is up to date.
+        results: The results so far.
+        handles: The handle is added here if the resource was observed.
+
+    Returns:
+        The result, or None if the resource must be reconciled.
+
     """
     if any(need not in results for need in resource.needs):
         return None
@@ -118,7 +127,19 @@ def _reconcile(
     results: Mapping[str, Result],
     handles: Mapping[str, Handle],
 ) -> Result:
-    """Process one resource after all its dependencies have ended."""
+    """Process one resource after all its dependencies have ended.
+
+    Args:
+        resource: The resource.
+        kind: Its kind.
+        strategy: The action for a difference.
+        results: The results of all dependencies.
+        handles: The handles of resources that were observed before.
+
+    Returns:
+        The result. Errors of the resource are part of it.
+
+    """
     for need in resource.needs:
         dependency = results[need]
         if dependency.outcome in ("failed", "skipped"):
@@ -137,16 +158,24 @@ def _reconcile(
             strategy.on_unchanged(goal)
             return _unchanged(resource, handle)
         except (ConvergeError, OSError) as error:
-            known = from_os_error(error) if isinstance(error, OSError) else error
+            reported = from_os_error(error) if isinstance(error, OSError) else error
             notices = tuple(handle.notices()) if handle is not None else ()
-            return Result(resource=resource, outcome="failed", error=known, notices=notices)
+            return Result(resource=resource, outcome="failed", error=reported, notices=notices)
 
 
 class Strategy:
-    """What the loop does with a resource that differs, and with one that doesn't."""
+    """The action for a resource that differs, and for one that doesn't."""
 
     def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
         """Handle the difference of an observed resource.
+
+        Args:
+            target: The resource and its dependencies.
+            handle: The observation.
+            diff: The difference from the desired state.
+
+        Returns:
+            The result of the resource.
 
         Raises:
             ConvergeError, OSError: The resource failed.
@@ -162,7 +191,17 @@ class DryRun(Strategy):
     """Reports the difference, and takes the desired state as the result."""
 
     def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
-        """Return the change that `Apply` would make."""
+        """Predict the change that `Apply` would make.
+
+        Args:
+            target: As for `Strategy.execute`.
+            handle: As for `Strategy.execute`.
+            diff: As for `Strategy.execute`.
+
+        Returns:
+            The result, with the desired state.
+
+        """
         return Result(
             resource=target.resource,
             outcome="would-change",
@@ -191,7 +230,22 @@ class Apply(Strategy):
         self.record_intent = record_intent
 
     def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
-        """Take the lock, observe again, apply what differs then, and observe once more."""
+        """Take the lock, observe again, make the change, and observe once more.
+
+        Args:
+            target: As for `Strategy.execute`.
+            handle: The observation before the lock was taken.
+            diff: The difference before the lock was taken.
+
+        Returns:
+            The result, with the observed state.
+
+        Raises:
+            LockTimeout: Another process holds the lock.
+            NotConverged: The resource still differs.
+            ConvergeError, OSError: The change failed, or isn't allowed.
+
+        """
         # Imported here: a no-op run takes no lock.
         from engine.system.lock import hold_lock
 

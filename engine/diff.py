@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Action: TypeAlias = Literal["none", "create", "update", "replace", "repair", "delete"]
 
 State = Mapping[str, str]
-"""A resource as a flat map of attributes to values. An absent resource is None."""
+"""A resource as a flat map of attributes to values. None stands for an absent resource."""
 
 
 @frozen

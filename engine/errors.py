@@ -139,8 +139,8 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     errno.ENOTEMPTY: (ConvergeError, "move its content; converge deletes only its own files"),
     errno.EXDEV: (
         ConvergeError,
-        "files can't be renamed into another file system, nor can a directory of a container's "
-        "image: copy that directory with `cp -a`, delete it, and `mv` the copy back",
+        "keep both paths on one file system; if the directory is part of a container's image, "
+        "copy it with `cp -a`, delete it, and `mv` the copy back",
     ),
     errno.ENOLCK: (ConvergeError, _UNSUPPORTED_HINT),
     errno.EOPNOTSUPP: (ConvergeError, _UNSUPPORTED_HINT),

@@ -49,11 +49,25 @@ class Inputs(Protocol):
     def digest(self, path: str, function: str, key: Key) -> str:
         """Return the digest of a file or directory. Reports a path that can't be read.
 
-        `function` is a name in `KindRegistry.digest_functions`.
+        Args:
+            path: The file or directory.
+            function: A name in `KindRegistry.digest_functions`.
+            key: The key that contains the path.
+
+        Returns:
+            The digest, or an empty string after a report.
+
         """
 
     def error(self, key: Key, message: str, hint: str = "") -> None:
-        """Report an error at a key of this table."""
+        """Report an error.
+
+        Args:
+            key: The key of this table that is invalid.
+            message: The problem.
+            hint: A remedy in the imperative.
+
+        """
 
 
 class Kind(Protocol[Spec]):
@@ -125,10 +139,11 @@ class Handle(Protocol):
         """
 
     def prepare_lock(self) -> str | None:
-        """Return the path of the lock file, or None if no lock is needed.
+        """Return the path of the file to lock, or None if no lock is needed.
 
-        Called once before each apply. Creates the file's directory. If the process is killed,
-        an empty directory and lock file remain, which the next run reuses.
+        Called before each apply, and again if another process deletes the file's directory.
+        Creates the directory. If the process is killed, an empty directory and file remain,
+        which the next run reuses.
         """
 
     def reobserve(self) -> Handle:
@@ -149,7 +164,7 @@ class Goal(Protocol):
         """The desired state. None if the resource must not exist."""
 
     def explain(self, change: Change) -> str:
-        """Return the reason for a change in a few words, or an empty string. Pure."""
+        """Return a short reason for a change, or an empty string. Pure."""
 
     def apply(self) -> None:
         """Make the change.

@@ -32,7 +32,7 @@ class Reporter:
         """Show that work on a resource has begun."""
 
     def step(self, address: str, text: str) -> None:
-        """Show the next step of a resource, in a few words."""
+        """Show the next step of a resource."""
 
     def detail(self, address: str, text: str) -> None:
         """Show one line of a tool's output."""

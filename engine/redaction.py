@@ -109,7 +109,7 @@ def _credentials_length(url: re.Match[str]) -> int:
     has_password = re.match(f"{_USER}(?!{_PORT})", rest)
     patterns = [
         f"{_USER}.*@(?={_HOST})" if has_password else None,
-        # In `git+https` and the like, the path may contain `@` and a version.
+        # In a URL such as `git+https://…`, the path may contain `@` and a version.
         f"{_USER}{_WORD}" if _is_http(url) else None,
         _AUTHORITY,
         f"{_USER}.*@" if has_password else None,

@@ -1,4 +1,4 @@
-"""What the command line and the environment variables set for one run."""
+"""Settings of one run, from the command line and environment variables."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class Settings:
     upgrade: frozenset[str] | None = None
     """Packages whose locked versions are ignored. Empty means all, and None means none."""
     compiling_lockfiles: bool = False
-    """Whether this run writes lockfiles, so missing and outdated ones are no error."""
+    """Whether this run writes lockfiles, so missing and outdated ones are ignored."""

@@ -79,6 +79,10 @@ def _open_regular_file(path: str) -> FileIO:
     """Open a file that another user may have created.
 
     Opening a pipe would block, and reading a device might never end.
+
+    Raises:
+        OSError: The path isn't a regular file.
+
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     file = FileIO(descriptor)
@@ -196,7 +200,7 @@ def write_atomic(
         except BaseException as error:
             os.unlink(temporary)
             if isinstance(error, OSError) and error.filename is None:
-                error.filename = path  # write(2) and fsync(2) name no file.
+                error.filename = path  # The error of write(2) doesn't name the file.
             raise
         if durable:
             os.fsync(lock.descriptor)

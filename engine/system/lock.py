@@ -132,10 +132,13 @@ def hold_lock(
     """Hold an exclusive lock on a file, which is created if it doesn't exist.
 
     Args:
-        find_path: Returns the path of the lock file, or None if no lock is needed. Called
+        find_path: Returns the path of the file, or None if no lock is needed. Called
             again if the holder deleted the directory of the file before releasing the lock.
         timeout_s: Maximum wait in seconds. Even if it is 0, the lock is tried for 50 ms.
         on_wait: Called once with a message if another process holds the lock.
+
+    Yields:
+        Nothing. Child processes started in this context can inherit the lock.
 
     Raises:
         LockTimeout: Another process holds the lock after the timeout.
@@ -186,7 +189,7 @@ def _is_listed(path: str) -> bool:
 def _acquire(
     find_path: Callable[[], str | None], timeout_s: float, on_wait: Callable[[str], None]
 ) -> FileLock | None:
-    """Open and lock the file. Each attempt opens it again: it may have been replaced."""
+    # Each attempt opens the file again: it may have been replaced.
     deadline = time.monotonic() + max(timeout_s, _RETRY_S)
     path: str | None = None
     reported = False

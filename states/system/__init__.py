@@ -1,1 +1,1 @@
-"""What the kinds ask of the operating system: subprocesses, scratch directories, caches."""
+"""Subprocesses, scratch directories, cache expiry, and timestamps for the kinds."""

@@ -1,6 +1,6 @@
-"""What is remembered but was not used for long: a cache that only grows fills a disk in the end.
+"""Expire cache entries that haven't been used for 90 days, so that the cache doesn't fill a disk.
 
-Downloads are not among it: they are uv's, and `uv cache` knows them.
+Downloads aren't included: uv manages its own cache (`uv cache prune`).
 """
 
 from __future__ import annotations
@@ -13,34 +13,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONG = 90 * 86400
-"""In seconds: longer than from one release of a service to the next point release."""
-_KEPT = ("bytecode", "declarations")
+_MAX_AGE_S = 90 * 86400
+"""Longer than the usual time between two point releases of a service."""
+_DIRECTORIES = ("bytecode", "declarations")
 
 
 def touch(path: str) -> None:
-    """Note that a file of the cache was of use just now; skipped where that cannot be noted."""
+    """Record that a cache entry was used. A read-only cache is ignored."""
     with suppress(OSError):
         os.utime(path)
 
 
 def expired(cache: str) -> list[str]:
-    """Return the files of the cache that were of no use to anybody for 90 days, sorted."""
-    oldest = time.time() - _LONG
-    return sorted(one for name in _KEPT for one in _older(os.path.join(cache, name), oldest))
+    """Return the paths of cache entries that haven't been used for 90 days, sorted."""
+    oldest = time.time() - _MAX_AGE_S
+    return sorted(
+        path for name in _DIRECTORIES for path in _older_than(oldest, os.path.join(cache, name))
+    )
 
 
 def delete(paths: list[str]) -> None:
-    """Remove such files: they can all be made again."""
+    """Delete cache entries. Each can be created again."""
     for path in paths:
         with suppress(OSError):
             os.unlink(path)
 
 
-def _older(folder: str, oldest: float) -> Iterator[str]:
-    for above, _, names in os.walk(folder):
+def _older_than(mtime: float, directory: str) -> Iterator[str]:
+    for parent, _, names in os.walk(directory):
         for name in names:
-            path = os.path.join(above, name)
+            path = os.path.join(parent, name)
             with suppress(OSError):
-                if os.lstat(path).st_mtime < oldest:
+                if os.lstat(path).st_mtime < mtime:
                     yield path

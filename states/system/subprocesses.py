@@ -1,4 +1,4 @@
-"""Child processes: an environment made from nothing, output passed on, stopped when asked."""
+"""Run child processes: in a minimal environment, with visible output, until a stop request."""
 
 from __future__ import annotations
 
@@ -19,24 +19,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_PASSED = (
+_NETWORK_VARIABLES = (
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
-"""How the network is reached is a fact of the host, not a choice of the declaration."""
-_KEPT = 1 << 20
-"""So many characters of a child's output are kept: the last ones."""
-_LONGEST = 1 << 13
-"""In characters: of a longer line only the beginning is kept."""
-_SEEN = 2 * _LONGEST
-"""In bytes: so much of a line is searched for passwords, since half of one is not known for one."""
+"""Variables that children inherit. The way to the network is a property of the host."""
+_MAX_OUTPUT = 1 << 20
+"""Characters of the output that are kept, from its end."""
+_MAX_LINE = 1 << 13
+"""Characters of a line that are kept, from its beginning."""
+_MAX_REDACTED = 2 * _MAX_LINE
+"""Bytes of a line that are searched for secrets. A secret that is cut off isn't recognized, so
+this must exceed `_MAX_LINE`."""
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_POLL_MS = 200
+_TERMINATE_TIMEOUT_S = 5
 
 
 @frozen
 class Completed:
-    """How a child ended; `output` is the end of standard output and error together, redacted."""
+    """A child process that has ended.
+
+    Attributes:
+        status: The exit status, or the negative number of the signal that killed it.
+        output: The end of standard output and standard error in one text, redacted.
+
+    """
 
     status: int
     output: str
@@ -46,24 +55,30 @@ class Completed:
         return "\n".join(self.output.splitlines()[-count:])
 
     def describe_exit(self) -> str:
-        """Return how it failed, for people; a signal is below zero, as `subprocess` has it."""
+        """Return how the process failed, as the end of a sentence."""
         if self.status < 0:
-            named = signal.strsignal(-self.status)
-            return f"was ended by signal {-self.status}" + (f" ({named})" if named else "")
+            name = signal.strsignal(-self.status)
+            return f"was killed by signal {-self.status}" + (f" ({name})" if name else "")
         return f"failed with status {self.status}"
 
 
 def clean_environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment that owes nothing to ours but how the network is reached."""
-    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
-    plain = {
+    """Return an environment that inherits only the proxy and certificate variables.
+
+    Args:
+        home: The directory for HOME and TMPDIR.
+        extra: Variables to add, which take precedence.
+
+    """
+    inherited = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+    fixed = {
         "PATH": _SAFE_PATH,
         "HOME": home,
         "TMPDIR": home,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     }
-    return {**plain, **passed, **(extra or {})}
+    return {**fixed, **inherited, **(extra or {})}
 
 
 def run(
@@ -74,11 +89,26 @@ def run(
     timeout: float | None = None,
     locks: bool = True,
 ) -> Completed:
-    """Run a child to its end; each of its lines is told as progress.
+    """Run a child process to its end, and report each line of its output as progress.
 
-    It inherits the locks that we hold, so that it excludes others even should we be killed;
-    not so one that may leave a service running, which would hold them for ever.
-    Raises `Interrupted` if we are asked to stop, after ending the child and its own children.
+    Args:
+        argv: The program and its arguments.
+        env: The whole environment.
+        cwd: The working directory.
+        timeout: Maximum run time in seconds.
+        locks: Whether the child inherits the locks of the current task. Then it still excludes
+            other runs if this process is killed. If False, it may leave a service running,
+            which would otherwise hold the locks indefinitely.
+
+    Returns:
+        The exit status and the output.
+
+    Raises:
+        Interrupted: A signal was received. The child and its process group were stopped.
+        subprocess.TimeoutExpired: The timeout expired. They were stopped as well.
+        InputOutputError: The system doesn't allow another process.
+        OSError: The program can't be started.
+
     """
     try:
         process = subprocess.Popen(
@@ -94,19 +124,24 @@ def run(
     except BlockingIOError:
         raise process_limit_error() from None
     try:
-        output = _listen(process, timeout)
+        output = _read_output(process, timeout)
     except BaseException:
-        _end(process)
+        _stop(process)
         raise
     return Completed(process.wait(), output)
 
 
-def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
-    """Pass lines on until the child has ended, though what it started may live on."""
-    assert process.stdout is not None  # it was asked for
+def _read_output(process: subprocess.Popen[bytes], timeout: float | None) -> str:
+    """Report the output until the child ends, even if its own children still run.
+
+    Raises:
+        Interrupted, subprocess.TimeoutExpired: As for `run`.
+
+    """
+    assert process.stdout is not None  # Popen was called with a pipe.
     descriptor = process.stdout.fileno()
     deadline = None if timeout is None else time.monotonic() + timeout
-    told = OutputTail()
+    tail = OutputTail()
     pending = b""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -115,40 +150,44 @@ def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> str:
             signals.raise_if_interrupted()
             if deadline is not None and time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired(process.args, timeout or 0)
-            ended = process.poll() is not None
-            ready = poll.poll(0 if ended else 200)
-            block = os.read(descriptor, 65536) if ready else b""
+            has_ended = process.poll() is not None
+            is_ready = poll.poll(0 if has_ended else _POLL_MS)
+            block = os.read(descriptor, 65536) if is_ready else b""
             *lines, pending = (pending + block).split(b"\n")
-            pending = pending[:_SEEN]
-            told.add(lines)
-            if (ready and not block) or (ended and not ready):
-                told.add([pending])
-                return "\n".join(told.lines)
+            pending = pending[:_MAX_REDACTED]
+            tail.add(lines)
+            if (is_ready and not block) or (has_ended and not is_ready):
+                tail.add([pending])
+                return "\n".join(tail.lines)
 
 
 class OutputTail:
-    """The last lines of a child's output; each is told as progress when it is added."""
+    """The last lines of a child's output. Each line is reported as progress when it is added."""
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque()
         self.size = 0
 
     def add(self, lines: list[bytes]) -> None:
-        """Take lines up, and forget the first ones where that makes too many."""
+        """Add lines, and drop the oldest ones if there are too many."""
         for line in lines:
-            text = redact(line[:_SEEN].decode("utf-8", "replace"))[:_LONGEST].rstrip()
+            text = redact(line[:_MAX_REDACTED].decode("utf-8", "replace"))[:_MAX_LINE].rstrip()
             if text:
                 self.lines.append(text)
                 self.size += len(text)
                 progress.detail(text)
-        while self.size > _KEPT and len(self.lines) > 1:
+        while self.size > _MAX_OUTPUT and len(self.lines) > 1:
             self.size -= len(self.lines.popleft())
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the process group of a child, first with SIGTERM, and after five seconds with SIGKILL.
+
+    A process that has ended, or that belongs to another user (`sudo`), is skipped.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-            process.wait(5)
+            process.wait(_TERMINATE_TIMEOUT_S)
         except (ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
-            continue  # it has gone, or is another user's (`sudo`), or needs a stronger word
+            continue

@@ -1,21 +1,29 @@
-"""Moments as they are noted: UTC, ISO 8601, to the second; for people, never for decisions."""
+"""UTC timestamps in ISO 8601, with seconds. They are shown to users and decide nothing.
+
+The stored form ends with `Z`, which `datetime.fromisoformat` rejects before Python 3.11.
+"""
 
 from __future__ import annotations
 
 import datetime
 
-_FORM = "%Y-%m-%dT%H:%M:%SZ"
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> str:
-    """Return this moment."""
-    return _utc().strftime(_FORM)
+    """Return the current time."""
+    return _utc_now().strftime(_FORMAT)
 
 
-def seconds_since(moment: str) -> float:
-    """Return how long ago a moment was; raises `ValueError` if it is none."""
-    return (_utc() - datetime.datetime.strptime(moment, _FORM)).total_seconds()
+def seconds_since(timestamp: str) -> float:
+    """Return the age of a timestamp in seconds.
+
+    Raises:
+        ValueError: The timestamp is invalid.
+
+    """
+    return (_utc_now() - datetime.datetime.strptime(timestamp, _FORMAT)).total_seconds()
 
 
-def _utc() -> datetime.datetime:
+def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
