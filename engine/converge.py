@@ -39,36 +39,35 @@ def converge(
         One result for each resource, in the given order, for any number of jobs.
 
     """
-    results: dict[str, Result] = {}
-    handles: dict[str, Handle] = {}
-    remaining = []
-    for resource in order:
-        result = _fast_path(resource, kinds[resource.kind], strategy, results, handles)
-        if result is None:
-            remaining.append(resource)
-        else:
-            results[resource.address] = result
+    loop = _Loop(kinds, strategy)
+    remaining = [resource for resource in order if not loop.settle(resource)]
     if remaining:
         # Imported here: a no-op doesn't need threads, which take milliseconds to import.
         from engine.scheduler import run_scheduled
 
-        def reconcile(resource: Resource) -> Result:
-            return _reconcile(resource, kinds[resource.kind], strategy, results, handles)
-
         progress.start()
-        run_scheduled(remaining, results, reconcile, jobs)
-    return tuple(results[resource.address] for resource in order)
+        run_scheduled(remaining, loop.results, loop.reconcile, jobs)
+    return tuple(loop.results[resource.address] for resource in order)
+
+
+@frozen
+class Comparison:
+    """An observation, the goal that was decided from it, and the difference."""
+
+    handle: Handle
+    goal: Goal
+    diff: Diff
 
 
 @frozen
 class Target:
-    """A resource with what its goal depends on."""
+    """A resource with the states that its goal depends on."""
 
     resource: Resource
     kind: AnyKind
     dependencies: Dependencies
 
-    def diff(self, handle: Handle) -> tuple[Goal, Diff]:
+    def compare(self, handle: Handle) -> Comparison:
         """Decide the goal of an observation, and compare the two states."""
         goal = handle.goal(self.dependencies)
         diff = compare(
@@ -78,104 +77,70 @@ class Target:
             declared=self.kind.declared,
             explain=goal.explain,
         )
-        return goal, diff
+        return Comparison(handle, goal, diff)
 
 
-def _target(resource: Resource, kind: AnyKind, results: Mapping[str, Result]) -> Target:
-    return Target(resource, kind, {need: results[need].state for need in resource.needs})
+class _Loop:
+    """One call of `converge`: the results so far, and the resources that were observed."""
 
+    def __init__(self, kinds: Mapping[str, AnyKind], strategy: Strategy) -> None:
+        self.kinds = kinds
+        self.strategy = strategy
+        self.results: dict[str, Result] = {}
+        self.handles: dict[str, Handle] = {}
 
-def _fast_path(
-    resource: Resource,
-    kind: AnyKind,
-    strategy: Strategy,
-    results: Mapping[str, Result],
-    handles: dict[str, Handle],
-) -> Result | None:
-    """Settle a resource that is up to date without a lookup.
-
-    Args:
-        resource: The resource.
-        kind: Its kind.
-        strategy: The action for a resource that is up to date.
-        results: The results so far.
-        handles: The handle is added here if the resource was observed.
-
-    Returns:
-        The result, or None if the resource must be reconciled.
-
-    """
-    if any(need not in results for need in resource.needs):
-        return None
-    try:
-        handle = handles[resource.address] = kind.open(resource.spec)
-        if handle.requires_lookup:
-            return None
-        goal, diff = _target(resource, kind, results).diff(handle)
-        if diff:
-            return None
-        strategy.on_unchanged(goal)
-    except (ConvergeError, OSError):
-        return None  # `_reconcile` meets the same error again, and reports it.
-    return _unchanged(resource, handle)
-
-
-def _reconcile(
-    resource: Resource,
-    kind: AnyKind,
-    strategy: Strategy,
-    results: Mapping[str, Result],
-    handles: Mapping[str, Handle],
-) -> Result:
-    """Process one resource after all its dependencies have ended.
-
-    Args:
-        resource: The resource.
-        kind: Its kind.
-        strategy: The action for a difference.
-        results: The results of all dependencies.
-        handles: The handles of resources that were observed before.
-
-    Returns:
-        The result. Errors of the resource are part of it.
-
-    """
-    for need in resource.needs:
-        dependency = results[need]
-        if dependency.outcome in ("failed", "skipped"):
-            blocked_by = dependency.blocked_by or need
-            return Result(resource=resource, outcome="skipped", blocked_by=blocked_by)
-    target = _target(resource, kind, results)
-    handle = handles.get(resource.address)
-    with progress.task(resource.address):
+    def settle(self, resource: Resource) -> bool:
+        """Add the result of a resource that is up to date without a lookup, or return False."""
+        if any(need not in self.results for need in resource.needs):
+            return False
         try:
-            signals.raise_if_interrupted()  # After a stop request, start nothing.
-            if handle is None:
-                handle = kind.open(resource.spec)
-            goal, diff = target.diff(handle)
-            if diff:
-                return strategy.execute(target, handle, diff)
-            strategy.on_unchanged(goal)
-            return _unchanged(resource, handle)
-        except (ConvergeError, OSError) as error:
-            reported = from_os_error(error) if isinstance(error, OSError) else error
-            notices = tuple(handle.notices()) if handle is not None else ()
-            return Result(resource=resource, outcome="failed", error=reported, notices=notices)
+            handle = self.kinds[resource.kind].open(resource.spec)
+            self.handles[resource.address] = handle
+            if handle.requires_lookup:
+                return False
+            comparison = self._target(resource).compare(handle)
+            if comparison.diff:
+                return False
+            self.strategy.on_unchanged(comparison.goal)
+        except (ConvergeError, OSError):
+            return False  # `reconcile` meets the same error again, and reports it.
+        self.results[resource.address] = _unchanged(resource, handle)
+        return True
+
+    def reconcile(self, resource: Resource) -> Result:
+        """Process one resource after all its dependencies have ended. Called in a thread."""
+        for need in resource.needs:
+            dependency = self.results[need]
+            if dependency.outcome in ("failed", "skipped"):
+                blocked_by = dependency.blocked_by or need
+                return Result(resource=resource, outcome="skipped", blocked_by=blocked_by)
+        target = self._target(resource)
+        handle = self.handles.get(resource.address)
+        with progress.task(resource.address):
+            try:
+                signals.raise_if_interrupted()  # After a stop request, start nothing.
+                if handle is None:
+                    handle = target.kind.open(resource.spec)
+                comparison = target.compare(handle)
+                if comparison.diff:
+                    return self.strategy.execute(target, comparison)
+                self.strategy.on_unchanged(comparison.goal)
+                return _unchanged(resource, handle)
+            except (ConvergeError, OSError) as error:
+                reported = from_os_error(error) if isinstance(error, OSError) else error
+                notices = tuple(handle.notices()) if handle is not None else ()
+                return Result(resource=resource, outcome="failed", error=reported, notices=notices)
+
+    def _target(self, resource: Resource) -> Target:
+        dependencies = {need: self.results[need].state for need in resource.needs}
+        return Target(resource, self.kinds[resource.kind], dependencies)
 
 
 class Strategy:
     """The action for a resource that differs, and for one that doesn't."""
 
-    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
+    def execute(self, target: Target, comparison: Comparison) -> Result:
         """Handle the difference of an observed resource.
-
-        Args:
-            target: The resource and its dependencies.
-            handle: The observation.
-            diff: The difference from the desired state.
-
-        Returns:
-            The result of the resource.
 
         Raises:
             ConvergeError, OSError: The resource failed.
@@ -190,26 +155,16 @@ class Strategy:
 class DryRun(Strategy):
     """Reports the difference, and takes the desired state as the result."""
 
-    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
-        """Predict the change that `Apply` would make.
-
-        Args:
-            target: As for `Strategy.execute`.
-            handle: As for `Strategy.execute`.
-            diff: As for `Strategy.execute`.
-
-        Returns:
-            The result, with the desired state.
-
-        """
+    def execute(self, target: Target, comparison: Comparison) -> Result:
+        """Return the change that `Apply` would make."""
         return Result(
             resource=target.resource,
             outcome="would-change",
-            action=diff.action,
-            changes=diff.changes,
-            state=diff.desired,
-            observed=diff.observed,
-            notices=tuple(handle.notices()),
+            action=comparison.diff.action,
+            changes=comparison.diff.changes,
+            state=comparison.diff.desired,
+            observed=comparison.diff.observed,
+            notices=tuple(comparison.handle.notices()),
         )
 
 
@@ -229,16 +184,8 @@ class Apply(Strategy):
         self.lock_timeout = lock_timeout
         self.record_intent = record_intent
 
-    def execute(self, target: Target, handle: Handle, diff: Diff) -> Result:
+    def execute(self, target: Target, comparison: Comparison) -> Result:
         """Take the lock, observe again, make the change, and observe once more.
-
-        Args:
-            target: As for `Strategy.execute`.
-            handle: The observation before the lock was taken.
-            diff: The difference before the lock was taken.
-
-        Returns:
-            The result, with the observed state.
 
         Raises:
             LockTimeout: Another process holds the lock.
@@ -246,36 +193,34 @@ class Apply(Strategy):
             ConvergeError, OSError: The change failed, or isn't allowed.
 
         """
-        # Imported here: a no-op run takes no lock.
+        # Imported here: a no-op takes no lock.
         from engine.system.lock import hold_lock
 
         resource = target.resource
-        with hold_lock(handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
+        with hold_lock(comparison.handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
             # Another process may have changed the resource before the lock was taken.
-            handle = handle.reobserve()
-            goal, diff = target.diff(handle)
-            if not diff:
-                return _unchanged(resource, handle)
-            self.check_allowed(resource, diff)
+            before = target.compare(comparison.handle.reobserve())
+            if not before.diff:
+                return _unchanged(resource, before.handle)
+            self.check_allowed(resource, before.diff)
             self.record_intent()
-            goal.apply()
-            handle = handle.reobserve()
-            goal, remaining = target.diff(handle)
-        if remaining:
-            names = ", ".join(change.attribute for change in remaining.changes[:5])
+            before.goal.apply()
+            after = target.compare(before.handle.reobserve())
+        if after.diff:
+            names = ", ".join(change.attribute for change in after.diff.changes[:5])
             raise NotConverged(
                 f"still differs after apply: {names}",
                 hint="another process may be writing there; run `converge plan` again",
             )
-        self.on_unchanged(goal)
+        self.on_unchanged(after.goal)
         return Result(
             resource=resource,
             outcome="changed",
-            action=diff.action,
-            changes=diff.changes,
-            state=handle.observed,
-            observed=handle.observed,
-            notices=tuple(handle.notices()),
+            action=before.diff.action,
+            changes=before.diff.changes,
+            state=after.handle.observed,
+            observed=after.handle.observed,
+            notices=tuple(after.handle.notices()),
         )
 
     def check_allowed(self, resource: Resource, diff: Diff) -> None:

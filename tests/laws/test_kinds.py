@@ -167,12 +167,12 @@ def test_kind_apply_is_idempotent(sandbox: Sandbox) -> None:
     with hold_lock(handle.prepare_lock, 0):
         handle = handle.reobserve()
         target = Target(resource, kind, {})
-        goal, diff = target.diff(handle)
-        assert diff
+        comparison = target.compare(handle)
+        assert comparison.diff
         for _ in range(2):
-            goal.apply()
+            comparison.goal.apply()
             handle = handle.reobserve()
-            assert not target.diff(handle)[1]
+            assert not target.compare(handle).diff
 
 
 def test_apply_writes_only_owned_paths(sandbox: Sandbox) -> None:
