@@ -1,0 +1,105 @@
+"""The scheduler starts a resource after its dependencies, and at most `jobs` at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from engine.resource import Resource
+from engine.result import Result
+from engine.scheduler import run_scheduled
+
+STAGE: ContextVar[str] = ContextVar("stage", default="unset")
+
+
+def resource(name: str, *needs: str) -> Resource:
+    return Resource(kind="widget", name=name, spec=None, needs=tuple(f"widget.{n}" for n in needs))
+
+
+def unchanged(current: Resource) -> Result:
+    return Result(resource=current, outcome="unchanged")
+
+
+def test_dependencies_have_results_before_their_dependents() -> None:
+    diamond = [resource("top", "left", "right"), resource("left", "base"),
+               resource("right", "base"), resource("base", "settled")]  # fmt: skip
+    results = {"widget.settled": unchanged(resource("settled"))}
+    order = []
+
+    def process(current: Resource) -> Result:
+        assert all(need in results for need in current.needs)
+        order.append(current.name)
+        return unchanged(current)
+
+    run_scheduled(diamond, results, process, jobs=4)
+    assert (order[0], order[-1]) == ("base", "top")
+    assert sorted(results) == [
+        f"widget.{name}" for name in ("base", "left", "right", "settled", "top")
+    ]
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 3])
+def test_number_of_jobs_is_limited(jobs: int) -> None:
+    running, peak, lock = 0, 0, threading.Lock()
+
+    def process(current: Resource) -> Result:
+        nonlocal running, peak
+        with lock:
+            running += 1
+            peak = max(peak, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return unchanged(current)
+
+    run_scheduled([resource(f"r{number}") for number in range(9)], {}, process, jobs)
+    assert peak == max(1, jobs)
+
+
+def test_only_the_calling_thread_adds_results_and_its_context_is_copied() -> None:
+    caller = threading.get_ident()
+
+    class Results(dict[str, Result]):
+        def __setitem__(self, address: str, result: Result) -> None:
+            assert threading.get_ident() == caller
+            super().__setitem__(address, result)
+
+    stages: list[str] = []
+
+    def process(current: Resource) -> Result:
+        assert threading.get_ident() != caller
+        stages.append(STAGE.get())
+        STAGE.set(current.name)
+        return unchanged(current)
+
+    token = STAGE.set("caller")
+    try:
+        run_scheduled([resource("a"), resource("b", "a")], Results(), process, jobs=2)
+        assert (stages, STAGE.get()) == (["caller", "caller"], "caller")
+    finally:
+        STAGE.reset(token)
+
+
+def test_bug_is_raised_after_running_resources_end() -> None:
+    started, ended = [], []
+    both_started = threading.Barrier(2)
+
+    def process(current: Resource) -> Result:
+        started.append(current.name)
+        if current.name in ("bug", "slow"):
+            both_started.wait(30)
+        if current.name == "bug":
+            raise ZeroDivisionError
+        time.sleep(0.05)
+        ended.append(current.name)
+        return unchanged(current)
+
+    names = [resource("bug"), resource("slow"), resource("later"), resource("after", "bug")]
+    results: dict[str, Any] = {}
+    with pytest.raises(ZeroDivisionError):
+        run_scheduled(names, results, process, jobs=2)
+    assert (sorted(started), ended) == (["bug", "slow"], ["slow"])
