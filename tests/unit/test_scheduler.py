@@ -13,7 +13,7 @@ from engine.resource import Resource
 from engine.result import Result
 from engine.scheduler import run_scheduled
 
-STAGE: ContextVar[str] = ContextVar("stage", default="unset")
+MARKER: ContextVar[str] = ContextVar("marker", default="unset")
 
 
 def resource(name: str, *needs: str) -> Resource:
@@ -60,7 +60,7 @@ def test_number_of_jobs_is_limited(jobs: int) -> None:
     assert peak == max(1, jobs)
 
 
-def test_only_the_calling_thread_adds_results_and_its_context_is_copied() -> None:
+def test_calling_thread_adds_results_and_lends_its_context() -> None:
     caller = threading.get_ident()
 
     class Results(dict[str, Result]):
@@ -68,20 +68,20 @@ def test_only_the_calling_thread_adds_results_and_its_context_is_copied() -> Non
             assert threading.get_ident() == caller
             super().__setitem__(address, result)
 
-    stages: list[str] = []
+    markers: list[str] = []
 
     def process(current: Resource) -> Result:
         assert threading.get_ident() != caller
-        stages.append(STAGE.get())
-        STAGE.set(current.name)
+        markers.append(MARKER.get())
+        MARKER.set(current.name)
         return unchanged(current)
 
-    token = STAGE.set("caller")
+    token = MARKER.set("caller")
     try:
         run_scheduled([resource("a"), resource("b", "a")], Results(), process, jobs=2)
-        assert (stages, STAGE.get()) == (["caller", "caller"], "caller")
+        assert (markers, MARKER.get()) == (["caller", "caller"], "caller")
     finally:
-        STAGE.reset(token)
+        MARKER.reset(token)
 
 
 def test_bug_is_raised_after_running_resources_end() -> None:
