@@ -268,7 +268,7 @@ def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None
     done = host_with_wheels.run("gc", "converge.toml", "--json")
 
     assert json.loads(planned.out)["unfinished"] == {"venv.app": unfinished}
-    assert f"- venv.app {unfinished[0]}, left by an interrupted run, would be removed\n" in printed
+    assert f"- venv.app {unfinished[0]} (unfinished) would be deleted\n" in printed
     assert json.loads(done.out)["unfinished"] == {"venv.app": unfinished}
     assert not any((host_with_wheels.store / name).exists() for name in unfinished)
     assert host_with_wheels.run("gc", "converge.toml").out == "nothing to delete\n"
