@@ -40,7 +40,7 @@ def converge(
 
     """
     loop = _Loop(kinds, strategy)
-    remaining = [resource for resource in order if not loop.settle(resource)]
+    remaining = [resource for resource in order if not loop.fast_path(resource)]
     if remaining:
         # Imported here: a no-op doesn't need threads, which take milliseconds to import.
         from engine.scheduler import run_scheduled
@@ -89,7 +89,7 @@ class _Loop:
         self.results: dict[str, Result] = {}
         self.handles: dict[str, Handle] = {}
 
-    def settle(self, resource: Resource) -> bool:
+    def fast_path(self, resource: Resource) -> bool:
         """Add the result of a resource that is up to date without a lookup, or return False."""
         if any(need not in self.results for need in resource.needs):
             return False
