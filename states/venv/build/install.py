@@ -43,7 +43,8 @@ def install(draft: Draft, missing: list[str]) -> None:
         return
     job = draft.job
     packages = job.selection.packages
-    progress.step(f"installing {len(missing)} of {len(packages)} packages")
+    noun = "package" if len(packages) == 1 else "packages"
+    progress.step(f"installing {len(missing)} of {len(packages)} {noun}")
     projects = {package.name: package.project() for package in packages if package.project()}
     request = InstallRequest(
         root=draft.root,

@@ -56,7 +56,8 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
     if missing:
         # A newline separates the paths in the list for the compiling process.
         paths = [path for sources in missing for path in sources if "\n" not in path]
-        progress.step(f"compiling {len(paths)} files")
+        noun = "file" if len(paths) == 1 else "files"
+        progress.step(f"compiling {len(paths)} {noun}")
         compile_in_parallel(root, paths, job.scratch)
         for sources in missing:
             digests.update(cache.store(root, sources))

@@ -49,7 +49,8 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         manifest = load_manifest(view.root, receipt.manifest) if reusable else None
         if manifest is None:
             continue
-        progress.step(f"reusing {len(reusable)} packages from {receipt.generation}")
+        noun = "package" if len(reusable) == 1 else "packages"
+        progress.step(f"reusing {len(reusable)} {noun} from {receipt.generation}")
         paths = _paths_by_package(manifest)
         created: set[str] = set()
         for package in reusable:
