@@ -205,5 +205,5 @@ def test_missing_system_package_is_reported(host_with_wheels: Host) -> None:
     failed = host_with_wheels.apply()
 
     assert failed.code == 1
-    assert "no module `no_such_module`" in failed.first["error"]["message"]
+    assert "with the module `no_such_module`" in failed.first["error"]["message"]
     assert not host_with_wheels.venv.exists()
