@@ -75,7 +75,7 @@ def _report_kills(scratch: Path, kills: int) -> list[str]:
         failures = ["no update was killed"]
         print(f"✗ {failures[0]}")
     elif not any(failures):
-        print(f"  the run after each of {len(failures)} kills repaired the update")
+        print(f"  killed updates: {len(failures)}, each repaired by the next run")
     return failures
 
 

@@ -24,7 +24,7 @@ def test_selftest_passes_on_a_working_file_system(host: Host) -> None:
 
     assert done.code == 0, done.out + done.err
     assert "kill 2 of 2" in done.err
-    assert "the run after each of 2 kills repaired the update" in done.out
+    assert "killed updates: 2, each repaired by the next run" in done.out
     assert "all tests passed" in done.out
     assert not list(host.directory.glob("converge-selftest-*"))
 
