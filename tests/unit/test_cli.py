@@ -32,7 +32,7 @@ from tests.unit.widget_kind import Widget, widget_registry
         ["apply", "--lock-timeout=-1", "x.toml"],
         ["apply", "--color", "pink", "x.toml"],
         ["apply", "--only"],
-        ["plan", "--upgrade=x", "x.toml"],
+        ["plan", "--upgrade-package", "", "x.toml"],
         ["plan", "--upgrade-package=", "x.toml"],
         ["plan", "--upgrade-package", "x,y", "x.toml"],
         ["--bogus", "plan", "x.toml"],
