@@ -207,7 +207,7 @@ def test_prune_keeps_a_venv_that_contains_a_resource(host_with_wheels: Host) -> 
 
     failed = completed.resource("venv.app")
     assert (completed.code, failed["outcome"]) == (1, "failed")
-    assert "lies in it" in failed["error"]["message"]
+    assert "which is still declared" in failed["error"]["message"]
     assert host_with_wheels.venv.exists()
 
 
