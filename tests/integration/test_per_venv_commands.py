@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from engine.system.lock import hold_lock
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
+from tests.integration.snapshots import Snapshots
 from tests.support.command import Completed
 
 NAMES = ("a", "b", "c")
@@ -33,12 +35,16 @@ def declare(host: Host, packages: str, **exceptions: str) -> None:
 
 
 @pytest.fixture
-def three_venv_host(host_with_wheels: Host) -> Host:
+def three_venv_host(snapshots: Snapshots) -> Host:
     """Return a host with three environments, each with a previous generation."""
-    for packages in ('["beta<2"]', '["beta==2.0"]'):
-        declare(host_with_wheels, packages)
-        host_with_wheels.apply_ok()
-    return host_with_wheels
+
+    def prepare(host: Host) -> None:
+        make_wheels(host.wheels)
+        for packages in ('["beta<2"]', '["beta==2.0"]'):
+            declare(host, packages)
+            host.apply_ok()
+
+    return snapshots.host("three venvs", prepare)
 
 
 def make_unreadable(host: Host) -> None:

@@ -9,19 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
+from tests.integration.snapshots import Snapshots
 
 FILE = "converge.toml"
 
 
 @pytest.fixture
-def adopted_host(host_with_wheels: Host) -> Host:
+def adopted_host(snapshots: Snapshots) -> Host:
     """Return a host whose venv replaced a directory that another tool created."""
-    host_with_wheels.declare(["beta"], adopt=True)
-    host_with_wheels.venv.mkdir(parents=True)
-    (host_with_wheels.venv / "data.txt").write_text("original")
-    host_with_wheels.apply_ok()
-    return host_with_wheels
+
+    def prepare(host: Host) -> None:
+        make_wheels(host.wheels)
+        host.declare(["beta"], adopt=True)
+        host.venv.mkdir(parents=True)
+        (host.venv / "data.txt").write_text("original")
+        host.apply_ok()
+
+    return snapshots.host("adopted", prepare)
 
 
 def is_restored(host: Host) -> bool:
@@ -54,7 +60,7 @@ def test_restored_directory_is_held_despite_adopt_key(adopted_host: Host) -> Non
     result = adopted_host.apply_ok()
 
     assert not result.report["changed"]
-    assert "held at the folder that was adopted" in result.err + result.out
+    assert "held at the adopted backup" in result.err + result.out
     assert is_restored(adopted_host)
     assert adopted_host.check().code == 0
     assert adopted_host.run("status", FILE).out.endswith("not created by converge  held\n")
@@ -84,7 +90,7 @@ def test_restored_directory_is_not_deleted_by_state_absent(adopted_host: Host) -
 
     for run in (adopted_host.plan(), adopted_host.apply()):
         assert run.code == 1
-        assert "converge did not make" in run.first["error"]["message"]
+        assert "wasn't created by converge" in run.first["error"]["message"]
         assert "adopt" not in run.first["error"]["hint"]
     assert is_restored(adopted_host)
 
