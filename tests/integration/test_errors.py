@@ -393,8 +393,14 @@ def test_path_may_start_with_two_slashes(host_with_wheels: Host) -> None:
     ("output", "message"),
     [
         ("cause: Too many open files (os error 24)", "too many open files"),
-        ('Os { code: 11, message: "Resource temporarily unavailable" }', "no further process"),
-        ("OS can't spawn worker thread: Resource temporarily unavailable", "no further process"),
+        (
+            'Os { code: 11, message: "Resource temporarily unavailable" }',
+            "can't start another process",
+        ),
+        (
+            "OS can't spawn worker thread: Resource temporarily unavailable",
+            "can't start another process",
+        ),
     ],
 )
 def test_resource_limit_reached_by_uv_is_named(output: str, message: str) -> None:
