@@ -1,1 +1,1 @@
-"""The kind `venv`: a virtual environment, built aside and switched by one rename."""
+"""The kind `venv`: build a virtual environment in a new directory, and publish it atomically."""

@@ -20,12 +20,11 @@ from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import release_hold
 from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
+from states.venv.generations.removal import delete_store, unpublish
 from states.venv.generations.store import (
-    delete_store,
     list_generations,
     live_id,
     publish,
-    unpublish,
 )
 from states.venv.integrity.receipt import is_protected, read_receipt
 from states.venv.observe import is_intact

@@ -1,23 +1,41 @@
-"""Why an attribute of a venv is to change, in a few words."""
+"""Explain in a few words why an attribute of a venv will change."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from states.venv.observe import FOREIGN, PUBLISHED
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.diff import Change
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
 
+_DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
+"""Attributes that change only with the declaration."""
 
-def explain(spec: Venv, change: Change, view: Observation | None, chosen: Selection | None) -> str:
-    """Explain one change."""
+
+def explain(
+    spec: Venv, change: Change, view: Observation | None, selection: Selection | None
+) -> str:
+    """Return the reason for one change, or an empty string if the change explains itself.
+
+    Args:
+        spec: The declared venv.
+        change: The change of one attribute.
+        view: The observation that the change starts from.
+        selection: The selected interpreter and packages, if they are known.
+
+    """
     name = change.attribute
     if view is None or view.state is None or spec.state == "absent":
         return ""
-    if view.receipt is None and name not in ("path",) and not name.startswith("unfinished."):
+    if name == "path":
+        return _path(change, view)
+    if name.startswith("unfinished."):
+        return "an interrupted run left it"
+    if view.receipt is None:
         return ""
     if name.startswith("package."):
         return _package(name.removeprefix("package."), change, view)
@@ -42,33 +60,31 @@ def _path(change: Change, view: Observation) -> str:
     if change.before == PUBLISHED:
         return "its receipt is torn or missing"
     if change.before != FOREIGN:
-        return "the path does not lead to it"
-    return f"the symlink to {view.link} is replaced" if view.link else "what is there is put aside"
+        return "the path doesn't point to it"
+    if view.link:
+        return f"replaces the symlink to {view.link}"
+    return "the existing directory becomes an adopted backup"
 
 
 def _package(name: str, change: Change, view: Observation) -> str:
-    installed = view.receipt is not None and any(one.name == name for one in view.receipt.packages)
-    sealed = (
-        next((one.identity() for one in view.receipt.packages if one.name == name), None)
-        if view.receipt
-        else None
-    )
+    packages = view.receipt.packages if view.receipt else ()
+    recorded = {package.name: package.identity() for package in packages}
     if change.before is None:
-        return "it is gone" if installed else "newly required"
+        return "it was deleted" if name in recorded else "newly required"
     if change.after is None:
-        return "nothing requires it any more" if installed else "not asked for"
-    if sealed != change.before:
-        return "somebody else installed that"
-    return "another version was chosen"
+        return "no longer required" if name in recorded else "not declared"
+    if recorded.get(name) != change.before:
+        return "not the version that converge installed"
+    return "another version was selected"
 
 
-def _artifacts(view: Observation, chosen: Selection | None) -> str:
-    """Speak up only where no package's own change says it already."""
-    if view.receipt is None or chosen is None:
+def _artifacts(view: Observation, selection: Selection | None) -> str:
+    """Explain changed content, unless a package has a change of its own."""
+    if view.receipt is None or selection is None:
         return ""
-    have = {one.name: one.identity() for one in view.receipt.packages}
-    want = {one.name: one.identity() for one in chosen.packages}
-    return "other content is locked for the same versions" if have == want else ""
+    installed = {package.name: package.identity() for package in view.receipt.packages}
+    selected = {package.name: package.identity() for package in selection.packages}
+    return "the same versions have other files" if installed == selected else ""
 
 
 def _python(change: Change, view: Observation) -> str:
@@ -77,4 +93,4 @@ def _python(change: Change, view: Observation) -> str:
         return "its interpreter is gone"
     if python and change.before == python.attribute("changed"):
         return "its interpreter was replaced"
-    return "another interpreter is asked for"
+    return "another interpreter was selected"

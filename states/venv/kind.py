@@ -108,7 +108,7 @@ class VenvHandle:
         return not is_current(self.spec, self.view, self.kind.settings.upgrade)
 
     def goal(self, dependencies: Dependencies) -> VenvGoal:
-        """Decide what the path must lead to; resolve versions if the generations can't tell."""
+        """Decide what the path must point to; resolve versions if no generation records them."""
         spec, view, observed = self.spec, self.view, self.observed
         if observed is not None and observed.get("path") == FOREIGN:
             _require_ownership(spec, held=bool(view.held))
@@ -231,7 +231,10 @@ class Build(VenvGoal):
 
 
 def _require_ownership(spec: Venv, *, held: bool) -> None:
-    """Refuse a path with foreign content, unless it is to be adopted or is held after that."""
+    """Raise ConvergeError for content that converge didn't create.
+
+    Such content is fine if the declaration adopts it, or if a rollback restored it.
+    """
     is_wanted = spec.state == "present"
     if not (is_wanted and (spec.adopt or held)):
         raise ConvergeError(
@@ -260,8 +263,10 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
             hint="roll back to another generation, or release the hold; see "
             "`converge rollback --help`",
         )
-    kept = {name: value for name, value in observed.items() if not name.startswith("unfinished.")}
-    return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
+    finished = {
+        name: value for name, value in observed.items() if not name.startswith("unfinished.")
+    }
+    return finished if observed["path"] == FOREIGN else {**finished, "path": spec.path}
 
 
 def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
@@ -286,11 +291,11 @@ def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
 
 
 def _generation(desired: State, observed: State) -> str:
-    """Keep the observed generation if it matches, wherever the published path leads."""
+    """Keep the observed generation if it matches, wherever the published path points."""
     ignored = ("path", "generation", "unfinished.")
-    have = {name: value for name, value in observed.items() if not name.startswith(ignored)}
-    want = {name: value for name, value in desired.items() if name != "path"}
-    return observed.get("generation", NEW) if have == want else NEW
+    actual = {name: value for name, value in observed.items() if not name.startswith(ignored)}
+    expected = {name: value for name, value in desired.items() if name != "path"}
+    return observed.get("generation", NEW) if actual == expected else NEW
 
 
 def _interpreter_request(spec: Venv, dependencies: Dependencies) -> str:

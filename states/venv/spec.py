@@ -1,4 +1,4 @@
-"""What a `[venv.*]` table can say."""
+"""The keys of a `[venv.*]` table."""
 
 from __future__ import annotations
 
@@ -12,58 +12,62 @@ if TYPE_CHECKING:
 
 @frozen
 class Venv:
-    """One virtual environment. Paths are absolute once the spec is complete."""
+    """One virtual environment. Paths are absolute in a normalized spec."""
 
-    path: str = field("Where it is found; becomes a symlink to the live generation.")
+    path: str = field("The published path: a symlink to the live generation.")
     python: str = field(
         "A version, a range such as `>=3.11,<3.13`, an absolute path, or `interpreter.NAME`.",
         default="3",
     )
-    packages: tuple[str, ...] = field("Requirements, as PEP 508 writes them.", default=())
+    packages: tuple[str, ...] = field("PEP 508 requirements.", default=())
     requirements: tuple[str, ...] = field("Requirement files.", default=())
     constraints: tuple[str, ...] = field(
-        "Constraint files or URLs: they bound versions.", default=()
+        "Constraint files or URLs that limit versions.", default=()
     )
-    overrides: tuple[str, ...] = field("Requirements that win over whatever else asks.", default=())
-    build_constraints: tuple[str, ...] = field(
-        "Constraint files for what builds from source.", default=()
-    )
-    lock: str = field("A PEP 751 lock file: then exactly this is installed.", default="")
+    overrides: tuple[str, ...] = field("Requirements that override all others.", default=())
+    build_constraints: tuple[str, ...] = field("Constraint files for build tools.", default=())
+    lock: str = field("A PEP 751 lockfile to install exactly as it is.", default="")
     index_url: str = field(
-        "The index; or `env:NAME` or `file:PATH` that holds its URL.", default=""
+        "The URL of the index, or `env:NAME` or `file:PATH` that contains it.", default=""
     )
     extra_index_url: tuple[str, ...] = field(
-        "Further indexes, searched first; as `index-url`.", default=()
+        "More indexes, searched first. The same forms as `index-url`.", default=()
     )
-    netrc: str = field("A netrc file with the credentials of indexes.", default="")
-    find_links: tuple[str, ...] = field("Folders or pages with distribution files.", default=())
-    no_index: bool = field("Look into `find-links` only.", default=False)
-    exclude_newer: str = field("Ignore what was uploaded after this date.", default="")
+    netrc: str = field("A netrc file with credentials for the indexes.", default="")
+    find_links: tuple[str, ...] = field("Directories or pages with distribution files.", default=())
+    no_index: bool = field("Use only `find-links`, and no index.", default=False)
+    exclude_newer: str = field("Ignore files uploaded after this date.", default="")
     persistent: tuple[str, ...] = field(
-        "Folders inside that live on across generations.", default=()
+        "Directories in the venv that are kept across generations.", default=()
     )
     ignore: tuple[str, ...] = field(
-        "Patterns of paths inside whose content is nobody's business.", default=()
+        "Patterns of paths in the venv that are never checked for drift.", default=()
     )
-    system_site_packages: bool = field("Let it see the interpreter's own packages.", default=False)
-    system_packages: tuple[str, ...] = field("Modules of the interpreter's, linked in.", default=())
-    owner: str = field(
-        "User that owns all that is inside; empty for who runs converge.", default=""
+    system_site_packages: bool = field(
+        "Whether the venv can import the packages of the interpreter.", default=False
     )
-    group: str = field("Group of all files.", default="")
-    mode: str = field("Permissions of the environment's folder, in octal.", default="0755")
-    smoke: tuple[str, ...] = field("Commands that must succeed before it is published.", default=())
-    keep: int = field("So many former generations are kept for rollback.", default=1)
-    adopt: bool = field("Take over a folder of another tool's making at the path.", default=False)
-    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
-    state: Literal["present", "absent"] = field("Whether it should be there.", default="present")
+    system_packages: tuple[str, ...] = field(
+        "Modules of the interpreter to link into the venv.", default=()
+    )
+    owner: str = field("The owner of all files. Default: the user that runs converge.", default="")
+    group: str = field("The group of all files.", default="")
+    mode: str = field("The permissions of the venv's directory, in octal.", default="0755")
+    smoke: tuple[str, ...] = field(
+        "Commands that must succeed before the venv is published.", default=()
+    )
+    keep: int = field("The number of previous generations to keep for rollback.", default=1)
+    adopt: bool = field(
+        "Whether to replace and back up a directory that converge didn't create.", default=False
+    )
+    needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
+    state: Literal["present", "absent"] = field("Whether the venv should exist.", default="present")
 
     inputs: str = computed(default="")
-    """Digest of all that versions follow from, but the interpreter."""
+    """Digest of everything that versions are selected from, except the interpreter."""
     origins: tuple[str, ...] = computed(default=())
     """Digests of the required local projects and wheels, in the form of `pack_origins`."""
     declared: str = computed(default="")
-    """The file and the address that declare it, for people."""
+    """The declaring file and address, for people."""
 
     def local_digests(self) -> dict[str, str]:
         """Return the digest of each required local project or wheel, by its path."""

@@ -61,7 +61,7 @@ def test_package_removed_by_hand_is_restored(applied_host: Host) -> None:
 
     assert plan["action"] == "repair"
     assert changes(plan)["package.beta"] == (None, "1.0")
-    assert reasons(plan)["package.beta"] == "it is gone"
+    assert reasons(plan)["package.beta"] == "it was deleted"
     assert applied_host.run_python("import beta; print(beta.__version__)") == "1.0"
 
 

@@ -156,7 +156,11 @@ def test_adopt_replaces_an_unmanaged_path_and_keeps_a_backup(
 
     plan = host_with_wheels.assert_converges()
 
-    expected = "the symlink to /etc is replaced" if is_symlink else "what is there is put aside"
+    expected = (
+        "replaces the symlink to /etc"
+        if is_symlink
+        else "the existing directory becomes an adopted backup"
+    )
     assert reasons(plan)["path"] == expected
     assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"
     assert [content(backup) for backup in host_with_wheels.store.glob("adopted-*")] == originals

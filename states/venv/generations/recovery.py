@@ -24,7 +24,6 @@ from engine import progress
 from engine.system.files import fsync_dir
 from states.venv.generations.hold import effective_hold, read_hold, release_hold
 from states.venv.generations.store import (
-    delete,
     generation_names,
     is_finished,
     live_id,
@@ -125,6 +124,9 @@ def try_delete(store: Store, relative: str) -> bool:
     """
     name = os.path.basename(relative)
     trash = name if name.startswith(_TRASH) else f"{_TRASH}{os.urandom(4).hex()}"
+    # Imported here: a no-op run deletes nothing.
+    from states.venv.generations.removal import delete
+
     path, trash_path = f"{store.root}/{relative}", f"{store.root}/{trash}"
     try:
         delete(_mark_deleted(path, trash_path))

@@ -1,12 +1,12 @@
-"""Where a venv lives: the published symlink, and the hidden store beside it.
+"""The store of a venv: names of its entries, and the switch of the published symlink.
 
 PATH                      → .NAME/generations/ID, relative
-.NAME/lock                held by the one engine that works here
-.NAME/generations/ID/     a generation; counts for nothing without its receipt
-.NAME/held, previous      notes: what is held, and what was live before what
-.NAME/persistent/         folders that live on across generations
-.NAME/adopted-…           what another tool had made, and was replaced
-.NAME/trash-…, next-…     what is being removed, what is being put in place
+.NAME/lock                locked by the one run that works here
+.NAME/generations/ID/     a generation; finished if it has a receipt
+.NAME/held, previous      records: the held generation, and the one that was live before
+.NAME/persistent/         directories that are kept across generations
+.NAME/adopted-…           an adopted backup: the content of the path before adoption
+.NAME/trash-…, next-…     entries that are being deleted or published
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
 
 
 def live_id(store: Store) -> str | None:
-    """Return the id of the generation that is published; `None` for none of ours."""
-    folder, identifier = os.path.split(read_link(store.published))
-    ours = (os.path.relpath(store.generations, os.path.dirname(store.published)), store.generations)
-    return identifier if folder in ours and _ID.fullmatch(identifier) else None
+    """Return the id of the published generation, or None if the path isn't such a symlink."""
+    directory, identifier = os.path.split(read_link(store.published))
+    relative = os.path.relpath(store.generations, os.path.dirname(store.published))
+    is_ours = directory in (relative, store.generations)
+    return identifier if is_ours and _ID.fullmatch(identifier) else None
 
 
 def list_generations(store: Store) -> list[str]:
@@ -42,9 +43,9 @@ def list_generations(store: Store) -> list[str]:
 
 
 def list_adopted(store: Store) -> list[str]:
-    """Return the names of what is kept of another tool's making: folders, seldom a file."""
-    kept = [name for name in sorted_names(store.root) if name.startswith("adopted-")]
-    return [name for name in kept if _is_content(f"{store.root}/{name}")]
+    """Return the names of all adopted backups. Most are directories; a file is possible."""
+    names = [name for name in sorted_names(store.root) if name.startswith("adopted-")]
+    return [name for name in names if _is_content(f"{store.root}/{name}")]
 
 
 def generation_names(store: Store) -> list[str]:
@@ -66,185 +67,130 @@ def sorted_names(directory: str) -> list[str]:
 
 
 def new_id(store: Store) -> str:
-    """Return an id that was never used and never will be again; ids sort by age.
+    """Return an id that was never used before. Ids sort by age.
 
-    No clock: a number above all others, and chance, so that a path is not reused even
-    when every generation has gone. Installers remember paths.
+    The number is higher than all others; it doesn't come from a clock. The random part
+    makes the path unique even after all generations were deleted, because installers cache
+    results by path.
     """
     names = sorted_names(store.generations)
     numbers = [int(match[1]) for name in names if (match := _ID.fullmatch(name))]
-    return f"{max(numbers, default=0) + 1:06d}-{_chance()}"
+    return f"{max(numbers, default=0) + 1:06d}-{_random_suffix()}"
 
 
 def lock_of(store: Store, path: str) -> str | None:
-    """Return the file that is locked, for a venv declared to be at `path`; `None` for no store.
+    """Return the lock file of a venv declared at `path`, or None if the store doesn't exist.
 
-    Who locks changes or removes what is there: so it refuses what others lead elsewhere.
+    A caller that takes the lock will change or delete entries of the store.
+
+    Raises:
+        PermissionDenied: Another user could redirect or replace those entries.
+
     """
     if not os.path.isdir(store.root):
         return None
     require_trusted_path(os.path.dirname(path))
-    for folder in (store.root, store.generations):
+    for directory in (store.root, store.generations):
         with suppress(FileNotFoundError):
-            _refuse_strange(folder)
+            _require_safe_directory(directory)
     return store.lock
 
 
 def create_store(store: Store, path: str) -> None:
-    """Make the store's folders, for a venv that is declared to be at `path`.
+    """Create the directories of the store of a venv declared at `path`, if they don't exist.
 
-    Refuses what lets others replace what is in them.
+    Raises:
+        PermissionDenied: Another user could redirect or replace entries of the store.
+
     """
     parent = os.path.dirname(store.root)
     require_trusted_path(os.path.dirname(path))
     make_dirs(parent)
-    for folder in (store.root, store.generations):
+    for directory in (store.root, store.generations):
         try:
-            os.mkdir(folder, 0o755)
-            os.chmod(folder, 0o755)
+            os.mkdir(directory, 0o755)
+            os.chmod(directory, 0o755)
         except FileExistsError:
-            _refuse_strange(folder)
+            _require_safe_directory(directory)
     fsync_dir(parent)
 
 
 def publish(store: Store, generation: Generation) -> None:
-    """Make a generation the live one: the only commit point, one rename."""
+    """Make a generation the live one.
+
+    # INVARIANT: the rename of the symlink is the only commit point of a run.
+    """
     parent = os.path.dirname(store.published)
-    # It is only there if it is an empty folder, or was given to us: it is kept, under this name.
-    foreign = _is_content(store.published)
-    aside = f"{store.root}/{'adopted' if foreign else 'next'}-{_chance()}"
+    # A directory at the path is empty, or the declaration adopts it. It becomes the backup.
+    adopts = _is_content(store.published)
+    temporary = f"{store.root}/{'adopted' if adopts else 'next'}-{_random_suffix()}"
     target = os.path.relpath(generation.root, parent)
     try:
-        replace_symlink(target, store.published, aside, exchange=foreign)
+        replace_symlink(target, store.published, temporary, exchange=adopts)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
-        # An image's folder cannot be renamed, and not all file systems can exchange two names.
+        # On overlayfs, a directory of an image can't be renamed. Some other file systems
+        # can't exchange two names.
         try:
-            os.rmdir(store.published)  # that of nothing is no loss
+            os.rmdir(store.published)  # An empty directory needs no backup.
         except OSError:
             raise error from None
-        replace_symlink(target, store.published, aside)
-    if foreign:
+        replace_symlink(target, store.published, temporary)
+    if adopts:
         with suppress(OSError):
-            os.rmdir(aside)  # nothing was in it
+            os.rmdir(temporary)  # A backup of an empty directory isn't kept.
     fsync_dir(parent)
     fsync_dir(store.root)
 
 
 def restore_adopted(store: Store, name: str) -> None:
-    """Put what is kept of another tool's making where it was: one rename."""
-    # Imported here: a run with nothing to do swaps nothing.
+    """Move an adopted backup back to the published path, in one rename."""
+    # Imported here: a no-op run exchanges nothing.
     from engine.system.linux import exchange_names
 
-    kept = f"{store.root}/{name}"
+    backup = f"{store.root}/{name}"
     if os.path.lexists(store.published):
-        exchange_names(kept, store.published)
-        if os.path.islink(kept):
-            os.unlink(kept)
+        exchange_names(backup, store.published)
+        if os.path.islink(backup):
+            os.unlink(backup)
     else:
-        os.rename(kept, store.published)
+        os.rename(backup, store.published)
     fsync_dir(os.path.dirname(store.published))
     fsync_dir(store.root)
 
 
 def write_record(store: Store, name: str, text: str) -> None:
-    """Keep a short text as the target of a symlink, put there in one rename: it needs no room."""
-    replace_symlink(text, f"{store.root}/{name}", f"{store.root}/next-{_chance()}")
+    """Write a short text as the target of a symlink, in one rename. This works on a full disk."""
+    replace_symlink(text, f"{store.root}/{name}", f"{store.root}/next-{_random_suffix()}")
 
 
 def read_record(store: Store, name: str) -> str:
-    """Return a text that was kept so; empty if there is none."""
+    """Return the text of a record, or an empty string if it doesn't exist."""
     return read_link(f"{store.root}/{name}")
 
 
-def unpublish(store: Store) -> None:
-    """Take the published symlink away, if it is ours."""
-    if live_id(store) is not None:
-        os.unlink(store.published)
-        fsync_dir(os.path.dirname(store.published))
-
-
-def delete_store(store: Store) -> None:
-    """Remove the store, the lock last: until then, whoever wants to make one waits for us."""
-    _refuse_mounted(store.root)
-    for name in os.listdir(store.root):
-        if name != os.path.basename(store.lock):
-            delete(f"{store.root}/{name}")
-    os.unlink(store.lock)
-    # Another engine that waited may have begun anew in the folder, which is then its own.
-    with suppress(OSError):
-        os.rmdir(store.root)
-    fsync_dir(os.path.dirname(store.root))
-
-
-def delete(path: str) -> None:
-    """Remove something of the store for good, but for what is mounted in it (`OSError`)."""
-    if _is_folder(path):
-        _refuse_mounted(path)
-        _remove_tree(path)
-    else:
-        os.unlink(path)
-
-
-def _remove_tree(path: str) -> None:
-    # Imported here: a run with nothing to do removes nothing.
-    import shutil
-
-    try:
-        shutil.rmtree(path)
-    except (RecursionError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EMFILE:
-            raise
-        # Whoever owns what is inside may have made it deeper than we can open folders in folders.
-        from states.system import subprocesses
-
-        subprocesses.run(
-            ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
-        )
-        if os.path.lexists(path):
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
-
-
-def _refuse_mounted(directory: str) -> None:
-    """Raise `OSError` if a file system is mounted inside: deleting would delete its content."""
-    # Imported here: a no-op run deletes nothing.
-    from engine.system.linux import mount_points
-
-    prefix = os.fsencode(f"{os.path.realpath(directory)}/")
-    for mount_point in mount_points():
-        if mount_point.startswith(prefix):
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
-
-
-def _chance() -> str:
+def _random_suffix() -> str:
     return os.urandom(4).hex()
 
 
 def _is_content(path: str) -> bool:
-    """Tell whether something is there that a symlink in its place would not be."""
+    """Return whether a path exists and isn't a symlink, so that replacing it would lose data."""
     return entry_exists(path) and not os.path.islink(path)
 
 
-def _is_folder(path: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _refuse_strange(folder: str) -> None:
-    """Refuse a folder of the store that is none, or that others may write to."""
-    found = os.lstat(folder)
-    if not stat.S_ISDIR(found.st_mode):
+def _require_safe_directory(directory: str) -> None:
+    """Raise PermissionDenied unless the path is a directory that only its owner can write."""
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode):
         raise PermissionDenied(
-            f"`{folder}` is in the way: it is not a folder",
-            hint="move it away; converge keeps its generations there",
+            f"`{directory}` exists and isn't a directory",
+            hint="move it; converge keeps its generations there",
         )
-    what = untrusted_reason(found)
-    if what:
+    reason = untrusted_reason(status)
+    if reason:
         raise PermissionDenied(
-            f"unsafe directory `{folder}`: {what}, and published files could be replaced",
-            hint=f"give it to who runs converge and `chmod go-w {folder}`, or move it away; "
-            "converge keeps its generations there",
+            f"unsafe directory `{directory}`: {reason}, and published files could be replaced",
+            hint="move it, or make it belong to the user that runs converge and run "
+            f"`chmod go-w {directory}`",
         )

@@ -1,1 +1,1 @@
-"""Whether a generation is what it was: manifest, receipt, RECORD files, drift."""
+"""Check whether a generation is intact: manifest, receipt, RECORD files, drift."""

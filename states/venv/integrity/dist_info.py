@@ -1,8 +1,7 @@
-"""Reading what installed wheels say of themselves: METADATA and RECORD.
+"""Read the metadata of installed wheels: METADATA and RECORD.
 
 Formats: the core metadata specification and "Recording installed projects", both at
-https://packaging.python.org/en/latest/specifications/. Read with our own interpreter; no
-code of the environment runs.
+https://packaging.python.org/en/latest/specifications/. This runs no code of the environment.
 """
 
 from __future__ import annotations
@@ -11,30 +10,45 @@ import base64
 import csv
 import io
 import os
+from typing import TYPE_CHECKING
 
-from engine.system.files import read_regular_file
+from packaging.utils import canonicalize_name
 
-TYPE_CHECKING = False
+from engine.system.files import read_regular_file, sha256
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-_MOST = 1 << 25
-"""In bytes: no wheel says so much of itself. What somebody planted may have no end."""
+_MAX_SIZE = 1 << 25
+"""In bytes. No wheel has metadata of this size, but a planted file may be endless."""
+_INSTALLER_FILES = (
+    "/RECORD",
+    "/INSTALLER",
+    "/REQUESTED",
+    "/direct_url.json",
+    "/uv_cache.json",
+    "/uv_build.json",
+)
+"""Files that the installer itself writes into a dist-info directory."""
+RECORD_DIGEST_PREFIX = "any:"
+"""Prefix of RECORD digests in the current form, which is the same for any version of Python."""
+_VERSIONED = ("lib", "lib64", "include/site")
+"""Directories with a subdirectory for each version of Python."""
 
 
 def normalize_name(name: str) -> str:
-    """Return a project's name as PEP 503 compares them."""
-    from packaging.utils import canonicalize_name
-
+    """Return the name of a project in the normalized form of PEP 503."""
     return str(canonicalize_name(name))
 
 
 def metadata_name(path: str) -> tuple[str, str]:
-    """Return normalised name and version of a METADATA file; two empty strings if it has none."""
+    """Return the normalized name and the version in a METADATA file, or empty strings.
+
+    Only the headers are read, up to the first empty line.
+    """
     name = version = ""
     try:
-        lines = read_regular_file(path, _MOST).decode(errors="replace").split("\n")
+        lines = read_regular_file(path, _MAX_SIZE).decode(errors="replace").split("\n")
     except OSError:
         return "", ""
     for line in lines:
@@ -49,7 +63,7 @@ def metadata_name(path: str) -> tuple[str, str]:
 
 
 def dist_infos(root: str) -> Iterator[str]:
-    """Yield each `*.dist-info` folder of a venv, relative to it."""
+    """Yield each `*.dist-info` directory of a venv, relative to it."""
     for site in site_packages(root):
         for name in sorted(os.listdir(os.path.join(root, site))):
             if name.endswith(".dist-info"):
@@ -57,49 +71,52 @@ def dist_infos(root: str) -> Iterator[str]:
 
 
 def is_metadata(path: str, name: str) -> bool:
-    """Tell whether a path, relative to a venv, is this file of an installed package's metadata.
+    """Return whether a path is the file `name` in the metadata of an installed package.
 
-    Not so of one that a package carries inside, as setuptools does of what it vendors.
+    Metadata inside a package doesn't count: setuptools contains that of its vendored packages.
     """
     match path.split("/"):
-        case ["lib" | "lib64", _, "site-packages", folder, last]:
-            return last == name and folder.endswith(".dist-info")
+        case ["lib" | "lib64", _, "site-packages", directory, file]:
+            return file == name and directory.endswith(".dist-info")
     return False
 
 
 def site_packages(root: str) -> list[str]:
-    """Return the folders that a venv installs into, relative to it."""
-    found = []
+    """Return the `site-packages` directories of a venv, relative to it."""
+    sites = []
     for lib in ("lib", "lib64"):
         if os.path.islink(os.path.join(root, lib)) or not os.path.isdir(os.path.join(root, lib)):
             continue
         for version in sorted(os.listdir(os.path.join(root, lib))):
             site = f"{lib}/{version}/site-packages"
             if os.path.isdir(os.path.join(root, site)):
-                found.append(site)
-    return found
+                sites.append(site)
+    return sites
 
 
 def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
-    """Return a RECORD's rows: path relative to the venv, SHA-256 in hexadecimal or empty.
+    """Return the rows of a RECORD: path relative to the venv, and SHA-256 in hexadecimal or empty.
 
-    Raises `OSError` if there is none and `ValueError` if it cannot be read.
+    Raises:
+        OSError: The file is missing or unreadable.
+        ValueError: The file is malformed, or uses a hash other than SHA-256.
+
     """
     site = os.path.dirname(dist_info)
     rows = []
-    text = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MOST).decode()
-    for row in _rows(text):
+    text = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_SIZE).decode()
+    for row in _csv_rows(text):
         if not row:
             continue
         path = os.path.normpath(os.path.join(site, row[0]))
         algorithm, _, value = (row[1] if len(row) > 1 else "").partition("=")
         if value and algorithm != "sha256":
             raise ValueError(f"RECORD of {dist_info} uses {algorithm}, not sha256")
-        rows.append((path, _hexadecimal(value)))
+        rows.append((path, _to_hexadecimal(value)))
     return rows
 
 
-def _rows(text: str) -> Iterator[list[str]]:
+def _csv_rows(text: str) -> Iterator[list[str]]:
     try:
         yield from csv.reader(io.StringIO(text, newline=""))
     except csv.Error as error:
@@ -107,14 +124,36 @@ def _rows(text: str) -> Iterator[list[str]]:
 
 
 def record_paths(root: str, dist_info: str) -> set[str]:
-    """Return the paths that a RECORD lists, and its folder; just the folder if unreadable."""
-    inside = {f"{dist_info}/{name}" for name in os.listdir(os.path.join(root, dist_info))}
+    """Return the paths that a RECORD lists, and those in its directory.
+
+    If the RECORD is unreadable, only the latter.
+    """
+    paths = {f"{dist_info}/{name}" for name in os.listdir(os.path.join(root, dist_info))}
+    paths.add(dist_info)
     try:
-        return {path for path, _ in read_record(root, dist_info)} | inside | {dist_info}
+        return {path for path, _ in read_record(root, dist_info)} | paths
     except (OSError, ValueError):
-        return inside | {dist_info}
+        return paths
 
 
-def _hexadecimal(value: str) -> str:
-    """RECORD has URL-safe base64 without padding."""
+def _to_hexadecimal(value: str) -> str:
+    """Convert the URL-safe base64 without padding of a RECORD."""
     return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if value else ""
+
+
+def record_digest(rows: list[tuple[str, str]], version: str) -> str:
+    """Return a digest of the files of a wheel; `version` is the directory of its Python."""
+    lines = (
+        f"{_without_version(path, version)} {digest}"
+        for path, digest in rows
+        if not path.startswith("bin/")
+        and not path.endswith(_INSTALLER_FILES)
+        and not path.endswith(".pyc")
+    )
+    return RECORD_DIGEST_PREFIX + sha256("\n".join(sorted(lines)).encode())
+
+
+def _without_version(path: str, version: str) -> str:
+    """Return a path without the directory of the Python version: `lib/site-packages/a.py`."""
+    before, _, after = path.partition(f"/{version}/")
+    return f"{before}/{after}" if before in _VERSIONED else path

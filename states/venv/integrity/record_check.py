@@ -1,6 +1,7 @@
-"""Comparing an installed generation with what the wheels' RECORDs say, byte by byte.
+"""Compare every installed file of a generation with the RECORD files of the wheels.
 
-An installer's success is no proof: a cache may be poisoned, a disk full, a wheel hostile.
+An installer that reports success isn't proof: its cache may be poisoned, the disk may be full,
+and the wheel may be hostile.
 """
 
 from __future__ import annotations
@@ -9,43 +10,39 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
 
 from engine.errors import IntegrityError
 from engine.frozen import replace
-from engine.system.files import sha256
-from states.venv.integrity.dist_info import dist_infos, metadata_name, read_record
+from states.venv.integrity.dist_info import (
+    RECORD_DIGEST_PREFIX,
+    dist_infos,
+    metadata_name,
+    read_record,
+    record_digest,
+)
 from states.venv.integrity.manifest import file_digest, stat_entry, walk
+from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.layout import METADATA_DIR
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from states.venv.integrity.receipt import Package
 
-_VOLATILE = (
-    "/RECORD",
-    "/INSTALLER",
-    "/REQUESTED",
-    "/direct_url.json",
-    "/uv_cache.json",
-    "/uv_build.json",
-)
-"""What the installer itself writes into a dist-info folder."""
 _SIGNATURES = ("/RECORD.jws", "/RECORD.p7s")
 _UNHASHED = ("/RECORD", *_SIGNATURES)
-"""What a RECORD cannot hold the digest of: itself, and its signatures."""
-_ANCHOR = "any:"
-"""Begins what is kept of a RECORD, in the form that is the same under any version of Python."""
-_VERSIONED = ("lib", "lib64", "include/site")
-"""The folders in which each version of Python has one of its own."""
+"""Files whose digest a RECORD can't contain: itself, and its signatures."""
 _INTERPRETER = re.compile(r"bin/(?:python|pypy)[\d.]*t?")
 
 
 class RecordMismatch(IntegrityError):
-    """Packages were not installed as their RECORDs say.
+    """The installed files don't match the RECORD files.
 
-    `packages` are their names; it is empty where it may be any of them.
+    `packages` contains the names of the affected packages. It is empty if any package may
+    be the cause.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class RecordMismatch(IntegrityError):
 
 @dataclass(slots=True)
 class Inspection:
-    """What was found: which package each path belongs to, and each file's SHA-256."""
+    """The package of each path, and the SHA-256 of each file."""
 
     owners: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -67,204 +64,220 @@ class Inspection:
     """Python sources that have no bytecode yet, with their digests."""
 
 
+class _Problems(list[tuple[str, str]]):
+    """Mismatches: the name of a package, or an empty string for any package, and a message."""
+
+    def add(self, message: str, *packages: str) -> None:
+        """Add a mismatch that any of these packages may have caused."""
+        self.extend((package, message) for package in packages or ("",))
+
+    def require_none(self) -> None:
+        """Raise RecordMismatch if there is any mismatch."""
+        messages = list(dict.fromkeys(message for _, message in self))
+        if messages:
+            rest = f", and {len(messages) - 1} more" if len(messages) > 1 else ""
+            raise RecordMismatch(
+                f"installed files don't match the lock: {messages[0]}{rest}",
+                [package for package, _ in self],
+                "nothing was published; if it happens again, the wheel is broken or hostile",
+            )
+
+
+_Claims = dict[str, list[tuple[str, str]]]
+"""By path: the packages that list it in their RECORD, each with the digest there."""
+
+
 def check_records(
     root: str,
-    wanted: tuple[Package, ...],
-    bare: Mapping[str, str],
+    packages: tuple[Package, ...],
+    baseline: Mapping[str, str],
     digests: Mapping[str, str],
-    anchors: Mapping[str, str],
+    known_records: Mapping[str, str],
 ) -> Inspection:
-    """Check a generation before it is sealed, and remove bytecode that a wheel brought.
+    """Check a generation before its manifest is written, and delete bytecode from wheels.
 
-    `bare` has the digest of each file of the empty environment, `digests` those of files
-    that were hashed while they were copied, `anchors` the RECORD digests of packages, by
-    content, as they were first installed. Raises `Damaged`.
+    Args:
+        root: The directory of the generation.
+        packages: The selected packages.
+        baseline: The digest of each file of the empty environment.
+        digests: The digests of files that were hashed while they were copied.
+        known_records: The RECORD digest of each package at its first installation, by name
+            and content.
+
+    Returns:
+        The owners and digests of all files, and the packages with their versions.
+
+    Raises:
+        RecordMismatch: A file is missing, changed, or not listed in any RECORD.
+
     """
-    found = Inspection(digests=dict(digests))
-    problems: list[tuple[str, str]] = []
+    inspection = Inspection(digests=dict(digests))
+    problems = _Problems()
     records: dict[str, str] = {}
     versions: dict[str, str] = {}
-    claims: dict[str, list[tuple[str, str]]] = {}
+    claims: _Claims = {}
     for dist_info in dist_infos(root):
         name, version = metadata_name(os.path.join(root, dist_info, "METADATA"))
         versions[name] = version
         try:
             rows = read_record(root, dist_info)
         except (OSError, ValueError) as error:
-            problems.append((name, f"{dist_info}: no usable RECORD: {error}"))
+            problems.add(f"unusable RECORD in {dist_info}: {error}", name)
             continue
-        records[name] = _record_digest(rows, dist_info.split("/")[1])
+        records[name] = record_digest(rows, dist_info.split("/")[1])
         for path, digest in rows:
-            if _is_reserved(path, bare):
-                problems.append((name, f"{name} would replace `{path}`"))
-            if is_bytecode(path):
-                continue
-            claims.setdefault(path, []).append((name, digest))
-    _check_claims(root, claims, found, problems)
-    _check_versions(wanted, versions, problems)
-    _check_rest(root, bare, found, problems)
-    _check_anchors(wanted, records, anchors, problems)
-    if problems:
-        raise RecordMismatch(
-            f"what was installed is not what was locked: {problems[0][1]}"
-            + (f", and {len(problems) - 1} more" if len(problems) > 1 else ""),
-            [name for name, _ in problems],
-            "nothing was published; if it happens again, the wheel itself is broken or hostile",
-        )
-    found.packages = tuple(
-        replace(one, version=versions[one.name], record=records[one.name]) for one in wanted
+            if _is_reserved(path, baseline):
+                problems.add(f"{name} would replace `{path}`", name)
+            if not is_bytecode(path):
+                claims.setdefault(path, []).append((name, digest))
+    _check_claims(root, claims, inspection, problems)
+    _check_versions(packages, versions, problems)
+    _check_other_files(root, baseline, claims, inspection, problems)
+    _check_known_records(packages, records, known_records, problems)
+    problems.require_none()
+    inspection.packages = tuple(
+        replace(package, version=versions[package.name], record=records[package.name])
+        for package in packages
     )
-    return found
+    return inspection
 
 
 def baseline_digests(root: str) -> dict[str, str]:
-    """Return the digest (or link target) of each file of an environment nobody installed into."""
+    """Return the digest or link target of each file of an environment without packages."""
     return {
         path: stat_entry(root, path).content
-        for path, one in walk(root)
-        if not one.is_dir(follow_symlinks=False)
+        for path, entry in walk(root)
+        if not entry.is_dir(follow_symlinks=False)
     }
 
 
-def _is_reserved(path: str, bare: Mapping[str, str]) -> bool:
-    """Tell whether a path is outside, ours, or of the empty environment."""
+def _is_reserved(path: str, baseline: Mapping[str, str]) -> bool:
+    """Return whether a wheel must not install to a path.
+
+    It is outside the venv, belongs to converge, or belongs to the empty environment.
+    """
     return (
-        path in bare
+        path in baseline
         or path.startswith(("../", "/"))
         or path.partition("/")[0] == METADATA_DIR
         or _INTERPRETER.fullmatch(path) is not None
     )
 
 
-def _check_claims(
-    root: str,
-    claims: Mapping[str, list[tuple[str, str]]],
-    found: Inspection,
-    problems: list[tuple[str, str]],
-) -> None:
-    """Compare each file that a RECORD lists; where two list it, one of them must be right."""
+def _check_claims(root: str, claims: _Claims, inspection: Inspection, problems: _Problems) -> None:
+    """Compare each file that a RECORD lists. If several list it, one of them must match."""
     for path, claimants in claims.items():
-        whole = os.path.join(root, path)
-        # What was hashed while it was copied may since have been replaced by another claimant.
-        digest = found.digests.get(path) if len(claimants) == 1 else None
+        names = [name for name, _ in claimants]
         try:
-            if digest is None:
-                now = os.lstat(whole)
-                if not stat.S_ISREG(now.st_mode):
-                    problems.append((claimants[0][0], f"`{path}` is not a plain file"))
-                    continue
-                digest = found.digests[path] = file_digest(whole, now.st_size)
+            digest = _claimed_digest(root, path, claimants, inspection)
         except OSError:
-            problems.append((claimants[0][0], f"`{path}` is missing"))
+            problems.add(f"missing file `{path}`", *names)
             continue
-        right = [name for name, wanted in claimants if wanted == digest]
-        if not right and path.endswith(_UNHASHED):
-            right = [name for name, wanted in claimants if not wanted]
-        if right:
-            found.owners[path] = right[0]
-        elif any(wanted for _, wanted in claimants):
-            problems.append((claimants[0][0], f"`{path}` differs from its RECORD"))
+        if digest is None:
+            problems.add(f"`{path}` isn't a regular file", *names)
+            continue
+        matching = [name for name, expected in claimants if expected == digest]
+        if not matching and path.endswith(_UNHASHED):
+            matching = [name for name, expected in claimants if not expected]
+        if matching:
+            inspection.owners[path] = matching[0]
+        elif any(expected for _, expected in claimants):
+            problems.add(f"`{path}` differs from its RECORD", *names)
         else:
-            problems.append((claimants[0][0], f"`{path}` has no digest in its RECORD"))
+            problems.add(f"`{path}` has no digest in its RECORD", *names)
+
+
+def _claimed_digest(
+    root: str, path: str, claimants: list[tuple[str, str]], inspection: Inspection
+) -> str | None:
+    """Return the digest of a listed file, or None if it isn't a regular file."""
+    # Another claimant may have replaced a file after it was hashed during the copy.
+    if len(claimants) == 1 and path in inspection.digests:
+        return inspection.digests[path]
+    absolute = os.path.join(root, path)
+    status = os.lstat(absolute)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    digest = inspection.digests[path] = file_digest(absolute, status.st_size)
+    return digest
 
 
 def _check_versions(
-    wanted: tuple[Package, ...], versions: Mapping[str, str], problems: list[tuple[str, str]]
+    packages: tuple[Package, ...], versions: Mapping[str, str], problems: _Problems
 ) -> None:
-    from packaging.version import InvalidVersion, Version
-
-    for one in wanted:
-        have = versions.get(one.name)
-        try:
-            same = not one.version or have is None or Version(have) == Version(one.version)
-        except InvalidVersion:
-            same = have == one.version
-        if have is None:
-            problems.append((one.name, f"{one.name} was not installed"))
-        elif not same:
-            problems.append((one.name, f"{one.name} is {have}, locked was {one.version}"))
-    names = {one.name for one in wanted}
-    problems += [(name, f"{name} was not asked for") for name in versions if name not in names]
+    """Require exactly the selected packages, in the selected versions."""
+    for package in packages:
+        installed = versions.get(package.name)
+        if installed is None:
+            problems.add(f"{package.name} wasn't installed", package.name)
+        elif package.version and not _is_same_version(installed, package.version):
+            message = f"{package.name} is {installed}, but {package.version} was locked"
+            problems.add(message, package.name)
+    selected = {package.name for package in packages}
+    for name in versions:
+        if name not in selected:
+            problems.add(f"{name} wasn't requested", name)
 
 
-def _check_rest(
-    root: str, bare: Mapping[str, str], found: Inspection, problems: list[tuple[str, str]]
+def _is_same_version(installed: str, locked: str) -> bool:
+    try:
+        return Version(installed) == Version(locked)
+    except InvalidVersion:
+        return installed == locked
+
+
+def _check_other_files(
+    root: str,
+    baseline: Mapping[str, str],
+    claims: _Claims,
+    inspection: Inspection,
+    problems: _Problems,
 ) -> None:
-    """Nothing may be there that nobody brought, and nothing of the environment may be changed."""
-    seen = set()
-    for path in [path for path, one in walk(root) if not one.is_dir(follow_symlinks=False)]:
-        seen.add(path)
-        if path in bare:
-            if stat_entry(root, path).content != bare[path]:
-                problems.append(("", f"`{path}` was replaced by a package"))
-            found.digests[path] = bare[path]
+    """Require that no RECORD omits a file, and that the environment itself is unchanged.
+
+    Args:
+        root: The directory of the generation.
+        baseline: The digest of each file of the empty environment.
+        claims: The listed files. `_check_claims` has already reported their mismatches.
+        inspection: Receives the owners, digests, and sources of the remaining files.
+        problems: Receives the mismatches.
+
+    """
+    owners, digests = inspection.owners, inspection.digests
+    paths = [path for path, entry in walk(root) if not entry.is_dir(follow_symlinks=False)]
+    for path in paths:
+        if path in baseline:
+            if stat_entry(root, path).content != baseline[path]:
+                problems.add(f"a package replaced `{path}`")
+            digests[path] = baseline[path]
         elif is_bytecode(path):
-            if path not in found.digests:
+            if path not in digests:
                 os.unlink(f"{root}/{path}")
-            found.owners.setdefault(path, found.owners.get(source_of(path), ""))
-        elif path.endswith(_SIGNATURES) and f"{os.path.dirname(path)}/RECORD" in found.owners:
-            # Made after the RECORD, which therefore need not list it.
-            found.owners[path] = found.owners[f"{os.path.dirname(path)}/RECORD"]
-        elif path not in found.owners:
-            problems.append(("", f"`{path}` is in no RECORD"))
-        if path.endswith(".py") and pyc_path(path, root) not in found.digests:
-            found.sources[path] = found.digests.get(path, "")
-    problems += [("", f"`{path}` of the environment is gone") for path in bare if path not in seen]
+            owners.setdefault(path, owners.get(source_of(path), ""))
+        elif path.endswith(_SIGNATURES) and f"{os.path.dirname(path)}/RECORD" in owners:
+            # A signature is created after the RECORD, which can't list it.
+            owners[path] = owners[f"{os.path.dirname(path)}/RECORD"]
+        elif path not in claims:
+            problems.add(f"no RECORD lists `{path}`")
+    for path in baseline.keys() - set(paths):
+        problems.add(f"a package deleted `{path}`")
+    inspection.sources = {
+        path: digests.get(path, "")
+        for path in paths
+        if path.endswith(".py") and pyc_path(path, root) not in digests
+    }
 
 
-def _check_anchors(
-    wanted: tuple[Package, ...],
+def _check_known_records(
+    packages: tuple[Package, ...],
     records: Mapping[str, str],
-    anchors: Mapping[str, str],
-    problems: list[tuple[str, str]],
+    known_records: Mapping[str, str],
+    problems: _Problems,
 ) -> None:
-    """The same wheel brings the same RECORD: else somebody has been at the unpacked one."""
-    for one in wanted:
-        known = anchors.get(f"{one.name} {one.content}", "")
-        if known.startswith(_ANCHOR) and one.name in records and known != records[one.name]:
-            problems.append((one.name, f"{one.name} is not what it was when first installed"))
-
-
-def _record_digest(rows: list[tuple[str, str]], version: str) -> str:
-    """Return the digest of what a wheel brings; `version` is the folder of its Python."""
-    inside = (
-        f"{_under_any(path, version)} {digest}"
-        for path, digest in rows
-        if not path.startswith("bin/")
-        and not path.endswith(_VOLATILE)
-        and not path.endswith(".pyc")
-    )
-    return _ANCHOR + sha256("\n".join(sorted(inside)).encode())
-
-
-def _under_any(path: str, version: str) -> str:
-    """Return a path as it is under any version: `lib/site-packages/a.py`."""
-    before, _, after = path.partition(f"/{version}/")
-    return f"{before}/{after}" if before in _VERSIONED else path
-
-
-def is_bytecode(path: str) -> bool:
-    """Tell whether a file is bytecode of a source that lies beside its folder."""
-    return path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
-
-
-def source_of(path: str) -> str:
-    """Return the source of a bytecode file: `a/__pycache__/b.cpython-311.pyc` has `a/b.py`."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
-
-
-def pyc_path(path: str, root: str) -> str:
-    """Return where the bytecode of a source lies, for this environment's interpreter."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, "__pycache__", f"{name[:-3]}.{_tag(root)}.pyc")
-
-
-_tags: dict[str, str] = {}
-
-
-def _tag(root: str) -> str:
-    if root not in _tags:
-        site = [one for one in os.listdir(f"{root}/lib") if one.startswith("python3.")]
-        _tags[root] = "cpython-" + site[0].removeprefix("python").replace(".", "") if site else ""
-    return _tags[root]
+    """Require the RECORD of the first installation. Otherwise, the download cache was modified."""
+    for package in packages:
+        first = known_records.get(f"{package.name} {package.content}", "")
+        is_current_form = first.startswith(RECORD_DIGEST_PREFIX)
+        if is_current_form and package.name in records and first != records[package.name]:
+            message = f"{package.name} differs from its first installation"
+            problems.add(message, package.name)

@@ -100,11 +100,11 @@ def _link(file: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "edited": (lambda root: (root / SITE / "web/__init__.py").write_text("x"), []),
+    "edited": (lambda root: (root / SITE / "web/__init__.py").write_text("x"), ["web"]),
     "missing": (lambda root: (root / SITE / "web/__init__.py").unlink(), ["web"]),
     "link": (
         lambda root: _link(root / SITE / "web/__init__.py"),
-        [],
+        ["web"],
     ),
     "unlisted file": (lambda root: (root / SITE / "extra.py").touch(), []),
     "environment replaced": (lambda root: (root / "pyvenv.cfg").write_text("x"), []),
@@ -126,7 +126,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 def test_broken_environment_is_rejected(
     environment: Environment, change: Callable[[Path], object], packages: list[str]
 ) -> None:
-    """No package is named if any of them may be the cause."""
+    """A mismatch names the packages that may be the cause, or none if any of them may be."""
     change(environment.root)
     assert environment.rejected() == packages
 
@@ -157,7 +157,7 @@ def test_shared_file_needs_one_matching_record(environment: Environment) -> None
     _install(environment.root, "api", "2.0", _row("web/__init__.py", "other\n"))
     assert len(environment.check(WEB, api)) == 2
     (environment.root / SITE / "web/__init__.py").write_text("third\n")
-    assert environment.rejected(WEB, api) == []
+    assert environment.rejected(WEB, api) == ["api", "web"]
 
 
 def test_bytecode_of_wheel_is_deleted(environment: Environment) -> None:

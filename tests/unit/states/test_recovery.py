@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.generations import recovery
+from states.venv.generations import removal
 from states.venv.generations.hold import Hold, read_hold, set_hold
 from states.venv.generations.recovery import (
     clean_up_interrupted,
@@ -117,7 +117,7 @@ def test_undeletable_entry_is_renamed_and_tried_again(
         raise OSError(errno.EPERM, "Operation not permitted", path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(recovery, "delete", refuse)
+        patched.setattr(removal, "delete", refuse)
         assert not try_delete(store, "generations/000003-cccccccc")
     assert "generations/000003-cccccccc" not in find_unfinished(store)
     assert len(undeletable(store)) == 2
@@ -129,7 +129,7 @@ def test_io_error_stops_recovery(store: Store, monkeypatch: pytest.MonkeyPatch) 
     def fail(path: str) -> None:
         raise OSError(errno.EIO, "Input/output error", path)
 
-    monkeypatch.setattr(recovery, "delete", fail)
+    monkeypatch.setattr(removal, "delete", fail)
     with pytest.raises(OSError, match="Input/output error"):
         clean_up_interrupted(store)
 
@@ -147,5 +147,5 @@ def test_generation_of_an_image_loses_its_receipt_first(
         assert os.path.exists(f"{path}/web.py")
 
     monkeypatch.setattr(os, "rename", refuse)
-    monkeypatch.setattr(recovery, "delete", check)
+    monkeypatch.setattr(removal, "delete", check)
     assert try_delete(store, f"generations/{OLD}")

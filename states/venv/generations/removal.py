@@ -1,0 +1,88 @@
+"""Unpublish a venv, and delete entries of its store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from engine.system.files import fsync_dir
+from engine.system.linux import mount_points
+from states.system import subprocesses
+from states.venv.generations.store import live_id
+
+if TYPE_CHECKING:
+    from states.venv.layout import Store
+
+
+def unpublish(store: Store) -> None:
+    """Delete the published symlink, if it points to a generation of this store."""
+    if live_id(store) is not None:
+        os.unlink(store.published)
+        fsync_dir(os.path.dirname(store.published))
+
+
+def delete_store(store: Store) -> None:
+    """Delete a store. The caller holds its lock, and has unpublished the venv.
+
+    # INVARIANT: the lock file goes last, so that a run that wants to create the venv waits.
+
+    Raises:
+        OSError: A file system is mounted inside, or an entry can't be deleted.
+
+    """
+    _require_no_mount(store.root)
+    for name in os.listdir(store.root):
+        if name != os.path.basename(store.lock):
+            delete(f"{store.root}/{name}")
+    os.unlink(store.lock)
+    # A run that waited for the lock may already have started a new store in the directory.
+    with suppress(OSError):
+        os.rmdir(store.root)
+    fsync_dir(os.path.dirname(store.root))
+
+
+def delete(path: str) -> None:
+    """Delete a file or a directory tree.
+
+    Raises:
+        OSError: A file system is mounted inside, or the entry can't be deleted.
+
+    """
+    if _is_directory(path):
+        _require_no_mount(path)
+        _remove_tree(path)
+    else:
+        os.unlink(path)
+
+
+def _remove_tree(path: str) -> None:
+    try:
+        shutil.rmtree(path)
+    except (RecursionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EMFILE:
+            raise
+        # The owner of the files may have nested directories too deeply for open descriptors.
+        subprocesses.run(
+            ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
+        )
+        if os.path.lexists(path):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
+
+
+def _require_no_mount(directory: str) -> None:
+    """Raise OSError if a file system is mounted inside: deleting would delete its content."""
+    prefix = os.fsencode(f"{os.path.realpath(directory)}/")
+    for mount_point in mount_points():
+        if mount_point.startswith(prefix):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
