@@ -40,20 +40,15 @@ def explain(
     if name.startswith("package."):
         return _package(name.removeprefix("package."), change, view)
     if name.startswith("file."):
-        return "nobody asked for it" if change.before == "unexpected" else "not as sealed"
-    if name.startswith("unfinished."):
-        return "an interrupted run left it"
-    return {
-        "path": _path(change, view),
-        "relocated": "its scripts carry the path that it was made at",
-        "python": _python(change, view),
-        "settings": "the declaration changed",
-        "artifacts": _artifacts(view, chosen),
-        "system-site-packages": "the declaration changed",
-        "owner": "the declaration changed",
-        "group": "the declaration changed",
-        "mode": "the declaration changed",
-    }.get(name, "")
+        is_new = change.before == "unexpected"
+        return "not in the manifest" if is_new else "differs from the manifest"
+    if name == "relocated":
+        return "its scripts contain the path where it was built"
+    if name == "python":
+        return _python(change, view)
+    if name == "artifacts":
+        return _artifacts(view, selection)
+    return "the declaration changed" if name in _DECLARED else ""
 
 
 def _path(change: Change, view: Observation) -> str:
@@ -90,7 +85,7 @@ def _artifacts(view: Observation, selection: Selection | None) -> str:
 def _python(change: Change, view: Observation) -> str:
     python = view.receipt.python if view.receipt else None
     if python and change.before == python.attribute("missing"):
-        return "its interpreter is gone"
+        return "its interpreter was deleted"
     if python and change.before == python.attribute("changed"):
         return "its interpreter was replaced"
     return "another interpreter was selected"

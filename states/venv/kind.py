@@ -145,9 +145,9 @@ class VenvHandle:
         held = self.view.held
         if held:
             name = self.spec.declared.rpartition(" venv.")[2]  # The name may contain dots.
-            what = "the adopted backup" if held == FOREIGN else f"generation {held}"
+            target = "the adopted backup" if held == FOREIGN else f"generation {held}"
             yield (
-                f"`{self.spec.path}` is held at {what} after a rollback. To resume updates, "
+                f"`{self.spec.path}` is held at {target} after a rollback. To resume updates, "
                 f"change its declaration or run: converge rollback FILE {name} --release"
             )
 
@@ -231,10 +231,7 @@ class Build(VenvGoal):
 
 
 def _require_ownership(spec: Venv, *, held: bool) -> None:
-    """Raise ConvergeError for content that converge didn't create.
-
-    Such content is fine if the declaration adopts it, or if a rollback restored it.
-    """
+    """Raise ConvergeError for content that converge didn't create and must not replace."""
     is_wanted = spec.state == "present"
     if not (is_wanted and (spec.adopt or held)):
         raise ConvergeError(
@@ -263,10 +260,8 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
             hint="roll back to another generation, or release the hold; see "
             "`converge rollback --help`",
         )
-    finished = {
-        name: value for name, value in observed.items() if not name.startswith("unfinished.")
-    }
-    return finished if observed["path"] == FOREIGN else {**finished, "path": spec.path}
+    kept = {name: value for name, value in observed.items() if not name.startswith("unfinished.")}
+    return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
 
 
 def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
