@@ -270,6 +270,11 @@ def test_directories_hold_few_modules() -> None:
     } == {}
 
 
+def test_no_package_shadows_a_module() -> None:
+    """Python never imports `reuse.py` if a package `reuse` exists beside it."""
+    assert [path for path in FILES if path.with_suffix("").is_dir()] == []
+
+
 def test_files_are_short() -> None:
     lengths = {_name(path): len(path.read_text().splitlines()) for path in FILES}
     assert {name: length for name, length in lengths.items() if length > 300} == {}
