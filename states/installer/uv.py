@@ -94,7 +94,7 @@ class Uv:
                 # if files are missing. Never run it again into a target that it has changed.
                 if not option or _dist_infos(request.root) != before:
                     raise
-        # UV-QUIRK(0.12): uv leaves its lock file in the environment, writable by all users.
+        # UV-QUIRK(0.12): uv leaves the file of its lock in the environment, writable by all.
         with suppress(FileNotFoundError):
             os.unlink(f"{request.root}/.lock")
 

@@ -95,7 +95,7 @@ def satisfies(python: Python, request: str) -> bool:
     return bool(_specifier(request).contains(python.version, prereleases=True))
 
 
-def resolves_elsewhere(python: Python, request: str) -> bool:
+def resolves_differently(python: Python, request: str) -> bool:
     """Return whether a path that resolved to an interpreter may now resolve to another one.
 
     A path that no longer exists doesn't count: the interpreter itself may still be usable.

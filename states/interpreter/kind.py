@@ -32,7 +32,7 @@ class Interpreter:
     """One interpreter that must exist."""
 
     python: str = field("A version, a range such as `>=3.11,<3.13`, or an absolute path.")
-    needs: tuple[str, ...] = field("Addresses of what must be there first.", default=())
+    needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
 
 
 class InterpreterKind:
@@ -83,7 +83,7 @@ class InterpreterHandle:
 
     @property
     def observed(self) -> State | None:
-        """The recorded interpreter, or what is wrong with it."""
+        """The recorded interpreter, or its drift."""
         if self.recorded is None:
             return None
         return {_ATTRIBUTE: self.recorded.attribute(self.drift)}
@@ -93,7 +93,7 @@ class InterpreterHandle:
         """Whether the recorded interpreter no longer satisfies the request."""
         if self.recorded is None or self.drift:
             return True
-        return discovery.resolves_elsewhere(self.recorded, self.spec.python)
+        return discovery.resolves_differently(self.recorded, self.spec.python)
 
     def goal(self, dependencies: Dependencies) -> InterpreterGoal:
         """Keep the recorded interpreter if it satisfies the request. Otherwise search."""

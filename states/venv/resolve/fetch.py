@@ -75,7 +75,13 @@ def _fetch(url: str, netrc_path: str) -> str:
 
 
 def _create_opener(url: str, netrc_path: str) -> OpenerDirector:
-    """Return an opener that sends the netrc password to the host of this URL only."""
+    """Return an opener that sends the netrc password to the host of this URL only.
+
+    Raises:
+        ConvergeError: The netrc file is invalid.
+        NoInput: The netrc file doesn't exist.
+
+    """
     passwords = HTTPPasswordMgrWithDefaultRealm()
     parts = urlsplit(url)
     try:

@@ -36,6 +36,9 @@ def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, 
         lines: Lines of requirement files. Lines whose marker is false have no effect.
         environment: The environment in which markers are evaluated.
 
+    Returns:
+        The same lock if the lines have no hashes, otherwise a reduced one.
+
     Raises:
         IntegrityError: A package has no allowed file, or no hash although all need one.
         ConvergeError: A line has a hash that can't be checked.
@@ -62,7 +65,12 @@ def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, 
 
 
 def _allowed_digests(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return the SHA-256 digests in the lines, by the normalized name of the package."""
+    """Return the SHA-256 digests in the lines, by the normalized name of the package.
+
+    Raises:
+        ConvergeError: A hash can't be checked, or belongs to no named package.
+
+    """
     allowed: dict[str, set[str]] = {}
     for line in lines:
         requirement = line.requirement
@@ -98,7 +106,12 @@ def _digests(line: Line) -> set[str]:
 
 
 def _restrict(package: Mapping[str, Any], digests: set[str]) -> dict[str, Any]:
-    """Return an entry of a lock with the files that have one of the digests."""
+    """Return an entry of a lock with the files that have one of the digests.
+
+    Raises:
+        IntegrityError: No file has one of them.
+
+    """
     restricted = {
         key: value
         for key, value in package.items()

@@ -61,7 +61,17 @@ def read(
 
 
 def _unlocked(pylock: Pylock, lines: Iterable[Line], overridden: set[str]) -> list[Requirement]:
-    """Return the requirements that no package of a lock satisfies: the lock is out of date."""
+    """Find requirements that a lock doesn't satisfy, so that it is out of date.
+
+    Args:
+        pylock: The lock.
+        lines: The requirements.
+        overridden: Normalized names whose requirements an override replaces.
+
+    Returns:
+        The requirements that no package satisfies.
+
+    """
     packages: dict[str, list[Package]] = {}
     for package in pylock.packages:
         packages.setdefault(package.name, []).append(package)

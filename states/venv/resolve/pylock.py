@@ -102,6 +102,9 @@ def select_artifacts(
         base: The directory that paths in the lock are relative to.
         origins: Digest by path of each local project that the declaration names.
 
+    Returns:
+        The selected files.
+
     Raises:
         ConvergeError: The lock is invalid, or doesn't support the interpreter.
         IntegrityError: A selected file has no SHA-256 hash.
@@ -143,7 +146,17 @@ def tags(info: PythonInfo) -> list[Tag]:
 
 
 def _strip(entry: Mapping[str, Any], artifact: object, base: str) -> dict[str, Any]:
-    """Return an entry with the selected file only."""
+    """Reduce an entry to the selected file.
+
+    Args:
+        entry: The entry of a package.
+        artifact: The file that `packaging` selected.
+        base: The directory that paths in the lock are relative to.
+
+    Returns:
+        The reduced entry.
+
+    """
     stripped = {key: entry[key] for key in ("name", "version") if key in entry}
     if isinstance(artifact, PackageWheel):
         hashes = dict(artifact.hashes)

@@ -1,8 +1,8 @@
 """Requirement and constraint files, with the files that they include.
 
-Format: https://pip.pypa.io/en/stable/reference/requirements-file-format/. converge parses only
-as much as it must know before an installer runs: included files, names, exact versions, and
-hashes. The installer receives the lines as they are, apart from absolute paths.
+Format: https://pip.pypa.io/en/stable/reference/requirements-file-format/. converge parses
+included files, names, exact versions, and hashes, because it needs these before the installer
+runs. The installer receives the lines as they are, apart from absolute paths.
 """
 
 from __future__ import annotations
@@ -87,6 +87,9 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
         number: Number of its first physical line.
         constraint: Whether the line only bounds versions.
 
+    Returns:
+        The line.
+
     """
     requirement, syntax_error = None, ""
     try:
@@ -129,8 +132,8 @@ def line_error(line: Line) -> tuple[str, str] | None:
         names = ", ".join(f"`{option}`" for option in supported)
         return f"unsupported option `{unsupported[0]}`", f"remove it; supported here: {names}"
     if line.syntax_error:
-        excerpt = line.text if len(line.text) < 60 else f"{line.text[:57]}…"
-        return f"invalid requirement `{excerpt}`: {line.syntax_error}", ""
+        shown = line.text if len(line.text) < 60 else f"{line.text[:57]}…"
+        return f"invalid requirement `{shown}`: {line.syntax_error}", ""
     return None
 
 
@@ -149,6 +152,9 @@ def read_lines(
             download of a URL, it returns the URL itself, which then becomes a line.
         report_missing: Called with a missing file, and with the line that includes it, if any.
         constraint: Whether the lines only bound versions.
+
+    Yields:
+        The lines, in the order in which an installer would read them.
 
     """
     yield from _read(name, read, report_missing, constraint, None, frozenset())

@@ -42,6 +42,9 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
         previous: A lock whose versions are kept if they still satisfy the requirements.
         settings: The cache directory, and the packages to upgrade.
 
+    Returns:
+        The selected files.
+
     Raises:
         ConvergeError: No versions satisfy the requirements, or a build failed.
         Unavailable: An index, or a requirement file behind a URL, can't be fetched.
@@ -55,9 +58,7 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
 def compile_lock(
     spec: Venv, python: Python, previous: str | None, settings: Settings, scratch: str
 ) -> Lock:
-    """Return a lock for a spec, with every file that the interpreter accepts.
-
-    Args and errors are those of `resolve`.
+    """Create a lock for a spec, with every file that the interpreter accepts.
 
     Args:
         spec: The spec. Its lockfile, if any, is ignored.
@@ -65,6 +66,13 @@ def compile_lock(
         previous: A lock whose versions are kept if they still satisfy the requirements.
         settings: The cache directory, and the packages to upgrade.
         scratch: A directory for temporary files.
+
+    Returns:
+        The lock, without files that hashes in the requirements rule out.
+
+    Raises:
+        ConvergeError: No versions satisfy the requirements, or a build failed.
+        Unavailable: An index, or a requirement file behind a URL, can't be fetched.
 
     """
     progress.step("resolving versions")
@@ -123,7 +131,15 @@ def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
 
 
 def _read_files(spec: Venv, names: Iterable[str], constraint: bool) -> list[Line]:
-    """Return the lines of files and URLs.
+    """Read requirement files.
+
+    Args:
+        spec: The spec, for the netrc file.
+        names: Paths and URLs.
+        constraint: Whether the lines only bound versions.
+
+    Returns:
+        The lines.
 
     Raises:
         ConvergeError: A file disappeared, or a line can't be used.

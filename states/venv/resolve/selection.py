@@ -39,12 +39,15 @@ class Selection:
 
 
 def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) -> bool:
-    """Return whether the live generation answers a spec without an index or a search.
+    """Check whether the live generation answers a spec without an index or a search.
 
     Args:
         spec: The spec.
         view: The venv as observed.
         upgrade: The packages to upgrade. Empty for all, None for none.
+
+    Returns:
+        False if `select` has to look something up.
 
     """
     receipt = view.receipt
@@ -66,6 +69,9 @@ def select(spec: Venv, request: str, view: Observation, settings: Settings) -> S
         request: The interpreter request.
         view: The venv as observed.
         settings: The cache directory, and the packages to upgrade.
+
+    Returns:
+        The selection.
 
     Raises:
         ConvergeError: No interpreter or no versions satisfy the spec.
@@ -91,7 +97,17 @@ def _select_python(request: str, receipt: Receipt | None) -> Python:
 def _find_recorded(
     spec: Venv, python: Python, view: Observation
 ) -> tuple[str, tuple[Package, ...]] | None:
-    """Return lock and packages of a generation that was built from the same inputs."""
+    """Find a generation that was built from the same inputs.
+
+    Args:
+        spec: The spec.
+        python: The selected interpreter.
+        view: The venv as observed.
+
+    Returns:
+        Its lock and packages, or None.
+
+    """
     for receipt in _receipts(view):
         is_same = receipt.inputs == spec.inputs and receipt.python.is_compatible_with(python)
         if is_same and not local_projects_changed(spec, receipt):
@@ -160,6 +176,6 @@ def matches_settings(spec: Venv, receipt: Receipt) -> bool:
 def interpreter_matches(request: str, receipt: Receipt) -> bool:
     """Return whether the interpreter of a generation satisfies a request."""
     is_same = request == receipt.request
-    if is_same and not discovery.resolves_elsewhere(receipt.python, request):
+    if is_same and not discovery.resolves_differently(receipt.python, request):
         return True
     return discovery.satisfies(receipt.python, request)

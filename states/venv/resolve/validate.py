@@ -32,12 +32,15 @@ _ENVIRONMENT_VARIABLE = re.compile(r"env:[^=\0]+")
 
 
 def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
-    """Return the spec with absolute paths and with the digest of its inputs.
+    """Validate a table, make its paths absolute, and hash its inputs.
 
     Args:
         spec: The table.
         inputs: Reads files, and collects every error.
-        locking: Whether the lockfile is about to be created, and so may be missing.
+        locking: Whether the lockfile is about to be created. It may be missing then.
+
+    Returns:
+        The normalized spec.
 
     """
     check_keys(spec, inputs)
@@ -65,7 +68,17 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
 
 
 def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
-    """Read the files that a normalized spec names, and return it with their digests."""
+    """Read the files that a spec names.
+
+    Args:
+        spec: A spec with absolute paths.
+        inputs: Reads files, and collects every error.
+        locking: Whether to ignore the lockfile.
+
+    Returns:
+        The spec with the digests of the files.
+
+    """
     lines = [
         *_read_files(spec.requirements, "requirements", inputs),
         *_read_files(spec.constraints, "constraints", inputs),
@@ -91,7 +104,17 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
 
 
 def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ...]:
-    """Return names of files with absolute paths. URLs stay as they are."""
+    """Make paths absolute.
+
+    Args:
+        names: Paths and URLs.
+        key: Their key in the table.
+        inputs: Resolves paths.
+
+    Returns:
+        The names. URLs stay as they are.
+
+    """
     return tuple(
         name if is_url(name) else inputs.path(name, (key, index))
         for index, name in enumerate(names)
@@ -110,7 +133,17 @@ def _find_links(names: tuple[str, ...], inputs: Inputs) -> tuple[str, ...]:
 
 
 def _index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
-    """Return the reference of an index, the only URL that may contain a password."""
+    """Validate the reference of an index, the only URL that may contain a password.
+
+    Args:
+        url: A URL, `env:NAME`, or `file:PATH`.
+        key: Its place in the table.
+        inputs: Resolves paths, and collects errors.
+
+    Returns:
+        The reference with an absolute path.
+
+    """
     if url.startswith("file:") and not url.startswith("file://"):
         return "file:" + inputs.path(url.removeprefix("file:"), key)
     if _ENVIRONMENT_VARIABLE.fullmatch(url) or not (url or key[1:]):
@@ -125,7 +158,17 @@ def _index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
 
 
 def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
-    """Return the valid requirements (PEP 508) of a key, with absolute paths."""
+    """Validate the requirements (PEP 508) of a key.
+
+    Args:
+        spec: The table.
+        key: `packages` or `overrides`.
+        inputs: Resolves paths, and collects errors.
+
+    Returns:
+        The valid requirements, with absolute paths.
+
+    """
     valid = []
     for index, text in enumerate(getattr(spec, key)):
         if not text.strip():
@@ -151,7 +194,17 @@ def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
 
 
 def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
-    """Return the lines of all local files that a key names. A URL becomes one line."""
+    """Read the requirement files that a key names.
+
+    Args:
+        names: Absolute paths, and URLs.
+        key: Their key in the table.
+        inputs: Reads files, and collects errors.
+
+    Returns:
+        The valid lines. A URL becomes one line, because only a resolution downloads it.
+
+    """
     lines = []
     for index, name in enumerate(names):
         place = (key, index)
@@ -178,7 +231,15 @@ def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
 def _require(
     path: str | None, key: tuple[str | int, ...], inputs: Inputs, prefix: str = ""
 ) -> None:
-    """Report a local project or file that doesn't exist. `path` may be None."""
+    """Report a local project or file that doesn't exist.
+
+    Args:
+        path: Its path, or None if a requirement has none.
+        key: The place of the requirement in the table.
+        inputs: Collects errors.
+        prefix: The beginning of the message.
+
+    """
     if path and not os.path.exists(path):
         inputs.error(key, f"{prefix}no such file or project: `{path}`")
 
@@ -190,7 +251,19 @@ def _digest(
     origins: tuple[str, ...],
     lock: Lock | None,
 ) -> str:
-    """Return the digest of everything that versions depend on, except the interpreter."""
+    """Hash everything that versions depend on, except the interpreter.
+
+    Args:
+        spec: The normalized spec.
+        lines: The lines of requirement and constraint files.
+        build_lines: The lines of files with build constraints.
+        origins: The digests of local projects.
+        lock: The lock, if the table names one.
+
+    Returns:
+        The digest.
+
+    """
     if lock is not None:
         # The requirements behind a lock may differ between hosts, so they don't count.
         return _hash({"lock": lock.digest, "origins": origins})

@@ -104,13 +104,13 @@ def test_path_that_points_to_another_interpreter(executable: Path, tmp_path: Pat
     link = tmp_path / "python3"
     link.symlink_to(executable)
     recorded = _record(executable)
-    assert not discovery.resolves_elsewhere(recorded, str(link))
+    assert not discovery.resolves_differently(recorded, str(link))
     link.unlink()
-    assert not discovery.resolves_elsewhere(recorded, str(link))
+    assert not discovery.resolves_differently(recorded, str(link))
     link.symlink_to(other)
-    assert discovery.resolves_elsewhere(recorded, str(link))
-    assert not discovery.resolves_elsewhere(recorded, str(other))
-    assert not discovery.resolves_elsewhere(recorded, "3.12")
+    assert discovery.resolves_differently(recorded, str(link))
+    assert not discovery.resolves_differently(recorded, str(other))
+    assert not discovery.resolves_differently(recorded, "3.12")
 
 
 def test_intact_interpreter_has_no_drift(executable: Path) -> None:

@@ -56,14 +56,14 @@ INVALID = {
 
 @pytest.mark.parametrize("lock", INVALID.values(), ids=INVALID)
 def test_invalid_lock_is_reported_at_its_key(tmp_path: Path, lock: str) -> None:
-    """The result is None."""
+    """Nothing is returned."""
     text, ((key, message),) = _read(tmp_path, lock, ("web",))
     assert (text, key) == (None, ("venv", "web", "lock"))
     assert str(tmp_path / "pylock.toml") in message
 
 
 def test_missing_lock_is_reported_at_its_key(tmp_path: Path) -> None:
-    """The result is None."""
+    """Nothing is returned."""
     text, ((key, message),) = _read(tmp_path, None)
     assert (text, key) == (None, ("venv", "web", "lock"))
     assert str(tmp_path / "pylock.toml") in message

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.errors import ConvergeError, PermissionDenied, Unavailable
+from engine.errors import ConvergeError, IntegrityError, PermissionDenied, Unavailable
+from states.installer import IndexOptions, InstallRequest, ResolveRequest
 from states.installer.uv import Uv
 from states.installer.uv_errors import translate_error
 from states.system import subprocesses
@@ -102,3 +105,162 @@ def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert environment["SSL_CERT_FILE"] == environment["GIT_SSL_CAINFO"] == "/etc/site.pem"
     assert "GIT_SSL_CAPATH" not in environment
+
+
+INDEXES = IndexOptions(
+    index_url="",
+    extra_index_url=(),
+    netrc="",
+    find_links=("/srv/a#b", "https://example.org/"),
+    no_index=True,
+    exclude_newer="2026-01-31",
+)
+LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\n'
+
+
+class FakeUv(Uv):
+    """Records command lines, and raises the given errors first."""
+
+    def __init__(self, directory: Path, errors: list[ConvergeError]) -> None:
+        super().__init__(str(directory), str(directory))
+        self.directory = directory
+        self.errors = errors
+        self.calls: list[list[str]] = []
+        self.lock = LOCK
+
+    def run(
+        self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+    ) -> None:
+        """Write the lock instead of running uv."""
+        self.calls.append(list(arguments))
+        if self.errors:
+            raise self.errors.pop(0)
+        (self.directory / "pylock.toml").write_text(self.lock)
+
+
+def _resolve(uv: Uv, **fields: Any) -> str:
+    request = {
+        "python": "/usr/bin/python3",
+        "requirements": ("web",),
+        "constraints": (),
+        "overrides": (),
+        "build_constraints": (),
+        "previous": None,
+        "upgrade": frozenset[str](),
+        "projects": frozenset[str](),
+        "allow_prereleases": False,
+        "indexes": INDEXES,
+    }
+    return uv.resolve(ResolveRequest(**{**request, **fields}))
+
+
+def _install(uv: Uv, root: Path, **fields: Any) -> None:
+    request = {
+        "root": str(root),
+        "lock": LOCK,
+        "build_constraints": (),
+        "projects": (),
+        "archive_parts": (),
+        "indexes": INDEXES,
+    }
+    uv.install(InstallRequest(**{**request, **fields}))
+
+
+def test_find_links_with_fragment_character_becomes_a_url(tmp_path: Path) -> None:
+    """The other sources are passed on as they are."""
+    uv = FakeUv(tmp_path, [])
+    assert _resolve(uv) == LOCK
+    (arguments,) = uv.calls
+    assert arguments[-7:-3] == [
+        "--find-links",
+        "file:///srv/a%23b",
+        "--find-links",
+        "https://example.org/",
+    ]
+    assert arguments[-3:] == ["--no-index", "--exclude-newer", "2026-01-31"]
+
+
+OPTIONS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"upgrade": frozenset({"b", "a"})}, ["--upgrade-package", "a", "--upgrade-package", "b"]),
+    ({"projects": frozenset({"web"})}, ["--refresh-package=web"]),
+    ({"projects": None}, ["--refresh"]),
+    ({"allow_prereleases": True}, ["--prerelease", "allow"]),
+]
+
+
+@pytest.mark.parametrize(("fields", "options"), OPTIONS)
+def test_field_of_a_request_becomes_options(
+    tmp_path: Path, fields: dict[str, Any], options: list[str]
+) -> None:
+    """Without the field, the options are absent."""
+    plain, uv = FakeUv(tmp_path, []), FakeUv(tmp_path, [])
+    _resolve(plain)
+    _resolve(uv, **fields)
+    position = uv.calls[0].index(options[0])
+    assert uv.calls[0][position : position + len(options)] == options
+    assert options[0] not in plain.calls[0]
+
+
+def test_constraints_are_passed_in_a_file(tmp_path: Path) -> None:
+    """The file has one line for each constraint."""
+    uv = FakeUv(tmp_path, [])
+    _resolve(uv, constraints=("web<2", "api<3"))
+    assert uv.calls[0][uv.calls[0].index("--constraints") + 1] == f"{tmp_path}/constraints.txt"
+    assert (tmp_path / "constraints.txt").read_text() == "web<2\napi<3\n"
+
+
+def test_damaged_cache_is_cleared_once(tmp_path: Path) -> None:
+    """A second failure is final."""
+    uv = FakeUv(tmp_path, [IntegrityError("damaged")])
+    assert _resolve(uv) == LOCK
+    assert [call[:2] for call in uv.calls] == [["pip", "compile"], ["cache", "clean"]] + [
+        ["pip", "compile"]
+    ]
+
+
+def test_paths_in_a_lock_become_absolute(tmp_path: Path) -> None:
+    """uv names by a relative path what a local project names by one."""
+    uv = FakeUv(tmp_path, [])
+    uv.lock = '[[packages]]\nname = "web"\ndirectory = { path = "../web" }\n'
+    assert f'path = "{tmp_path.parent}/web"' in _resolve(uv)
+
+
+def test_install_uses_the_network_only_if_the_cache_lacks_a_file(tmp_path: Path) -> None:
+    """The second attempt isn't offline."""
+    uv = FakeUv(tmp_path, [ConvergeError("not cached")])
+    _install(uv, tmp_path)
+    assert ["--offline" in call for call in uv.calls] == [True, False]
+
+
+def test_install_never_runs_again_into_a_changed_target(tmp_path: Path) -> None:
+    """The first attempt leaves a directory of metadata."""
+    metadata = tmp_path / "lib/python3.11/site-packages/web-1.0.dist-info"
+
+    class Interrupted(FakeUv):
+        def run(
+            self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+        ) -> None:
+            metadata.mkdir(parents=True)
+            super().run(arguments, action, indexes)
+
+    uv = Interrupted(tmp_path, [ConvergeError("not cached")])
+    with pytest.raises(ConvergeError, match="not cached"):
+        _install(uv, tmp_path)
+    assert len(uv.calls) == 1
+
+
+def test_install_rebuilds_projects_and_archive_parts(tmp_path: Path) -> None:
+    """A build may need the network, so there is no offline attempt."""
+    uv = FakeUv(tmp_path, [])
+    _install(uv, tmp_path, projects=("web",), archive_parts=("api",))
+    clean, sync = uv.calls
+    assert clean == ["cache", "clean", "api"]
+    assert "--refresh-package=web" in sync
+    assert "--offline" not in sync
+
+
+def test_install_deletes_the_lock_of_uv(tmp_path: Path) -> None:
+    """It would be writable by all users."""
+    (tmp_path / ".lock").touch()
+    _install(FakeUv(tmp_path, []), tmp_path)
+    assert not (tmp_path / ".lock").exists()
