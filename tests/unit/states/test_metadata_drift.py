@@ -1,0 +1,31 @@
+"""Unknown and missing files among what a generation records about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from states.venv.observe import metadata_drift
+
+
+def test_unknown_names_and_missing_lease_are_drift(tmp_path: Path) -> None:
+    directory = tmp_path / ".converge"
+    directory.mkdir()
+    (directory / "planted").touch()
+    assert metadata_drift(str(tmp_path)) == {
+        ".converge/planted": "unexpected",
+        ".converge/lease": "missing",
+    }
+
+
+def test_missing_directory_is_reported_elsewhere(tmp_path: Path) -> None:
+    """Without the directory, there is no receipt to compare with."""
+    assert metadata_drift(str(tmp_path)) == {}
+
+
+def test_unreadable_directory_is_not_an_absence(tmp_path: Path) -> None:
+    """A failing read must not look like an intact generation."""
+    (tmp_path / ".converge").symlink_to(".converge")
+    with pytest.raises(OSError, match=r"\.converge"):
+        metadata_drift(str(tmp_path))
