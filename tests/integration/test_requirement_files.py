@@ -137,7 +137,7 @@ def test_missing_local_path_in_a_file_is_an_error_with_line(service_host: Host) 
     (problem,) = refused.report["problems"]
     where = f"`{service_host.directory}/nested/requirements.txt` line 1"
     assert problem["message"].startswith(
-        f"{where}: no such project or file: `{service_host.directory}/nested/"
+        f"{where}: no such file or project: `{service_host.directory}/nested/"
     )
     assert 'requirements = ["nested/requirements.txt"]' in refused.err
 
@@ -150,8 +150,8 @@ def test_missing_local_path_is_marked_in_the_declaration(service_host: Host) -> 
     problems = [(item["line"], item["message"]) for item in refused.report["problems"]]
     rows = (service_host.directory / "converge.toml").read_text().splitlines()
     assert [(rows[line - 1].split()[0], message) for line, message in problems] == [
-        ("packages", f"no such project or file: `{service_host.directory}/none`"),
-        ("overrides", f"no such project or file: `{service_host.directory}/gone`"),
+        ("packages", f"no such file or project: `{service_host.directory}/none`"),
+        ("overrides", f"no such file or project: `{service_host.directory}/gone`"),
     ]
     assert ["^" * len('"none @ ./none"'), "^" * len('"gone @ ./gone"')] == [
         row.split()[-1] for row in refused.err.splitlines() if row.endswith("^")

@@ -87,7 +87,7 @@ def _create_opener(url: str, netrc_path: str) -> OpenerDirector:
     try:
         entries = netrc(require_netrc(netrc_path)) if netrc_path else None
     except NetrcParseError as error:
-        raise ConvergeError(f"invalid netrc file `{netrc_path}`, line {error.lineno}") from None
+        raise ConvergeError(f"`{netrc_path}` line {error.lineno}: invalid netrc entry") from None
     login = entries.authenticators(parts.hostname or "") if entries else None
     if login:
         passwords.add_password(None, f"{parts.scheme}://{parts.netloc}/", login[0], login[2] or "")
