@@ -1,7 +1,7 @@
-"""A venv that was rolled back stays where it is, until its declaration changes.
+"""Hold a venv at a generation after a rollback, until its declaration changes.
 
-The note is the target of a symlink, `held` in the store: it needs no room, so a rollback
-works on a full disk.
+The record is the target of the symlink `held` in the store. It needs no disk space, so a
+rollback works on a full disk.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 HOLD_NAME = "held"
-"""The name of the note in the store."""
+"""The name of the record in the store."""
 
 
 @frozen
 class Hold:
-    """What is held, a generation or a foreign folder, and against which wish."""
+    """The held generation, or `foreign`, and the declaration that the hold overrides."""
 
     generation: str
     spec_digest: str
 
 
 def spec_digest(spec: Venv) -> str:
-    """Return a short digest of what a spec wishes for: a hold ends when that changes."""
+    """Return a short digest of the declared content. A hold ends when the digest changes."""
     content = (spec.inputs, spec.python, spec.system_site_packages, spec.system_packages)
     rest = (spec.persistent, spec.owner, spec.group, spec.mode, spec.ignore, spec.smoke)
     return sha256(repr((content, rest)).encode())[:16]
 
 
 def read_hold(store: Store) -> Hold | None:
-    """Return the hold of a venv; `None` if there is none."""
+    """Return the hold of a venv, or None."""
     generation, _, digest = read_record(store, HOLD_NAME).partition(":")
     return Hold(generation, digest) if generation else None
 
 
 def set_hold(store: Store, hold: Hold) -> None:
-    """Hold a venv, in one rename."""
+    """Record a hold, in one rename."""
     write_record(store, HOLD_NAME, f"{hold.generation}:{hold.spec_digest}")
     fsync_dir(store.root)
 
 
 def release_hold(store: Store) -> bool:
-    """End a hold; tell whether there was one."""
+    """Delete a hold, and return whether one existed."""
     try:
         os.unlink(f"{store.root}/{HOLD_NAME}")
     except FileNotFoundError:
@@ -60,9 +60,10 @@ def release_hold(store: Store) -> bool:
 
 
 def effective_hold(store: Store) -> Hold | None:
-    """Return the hold of a venv, unless another generation, a whole one, is live.
+    """Return the hold of a venv, unless another generation with a valid receipt is live.
 
-    Then a rollback was killed before its switch, or what ended the hold right after its own.
+    In that case, a rollback was killed before it switched, or an apply was killed after it
+    switched and before it deleted the hold.
     """
     hold, live = read_hold(store), live_id(store)
     if hold is None or live in (None, hold.generation):
@@ -71,6 +72,6 @@ def effective_hold(store: Store) -> Hold | None:
 
 
 def held_id(store: Store, spec: Venv) -> str:
-    """Return what is held against what this spec wishes for; empty for nothing."""
+    """Return the generation that a hold keeps for this spec, or an empty string."""
     hold = effective_hold(store) if spec.state == "present" else None
     return hold.generation if hold is not None and hold.spec_digest == spec_digest(spec) else ""

@@ -1,4 +1,4 @@
-"""Nothing is made inside a generation: it would be found there as damage, and go with it."""
+"""Refuse to create anything in a generation: it would be drift, and be deleted with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from states.venv.layout import RECEIPT
 
 
 def refuse_nested(path: str) -> None:
-    """Raise `ConvergeError` if a path that is to be made lies in a generation of any venv."""
+    """Raise ConvergeError if a path to create is inside a generation of any venv."""
     folder = os.path.realpath(os.path.dirname(path))
     while folder != "/":
         if os.path.lexists(f"{folder}/{RECEIPT}"):

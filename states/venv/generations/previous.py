@@ -1,8 +1,8 @@
-"""Which generation was live before: the order in which they were made does not tell.
+"""Record which generation was live before. The order of their creation can differ.
 
-A note, the symlink `previous` in the store, names the one that was replaced and the one that
-took its place. It is a hint: one that does not speak of what is live, as a killed run may
-leave it, says nothing, and then the newest of those made before is taken for the former one.
+The target of the symlink `previous` in the store contains the replaced generation and its
+replacement. The record is a hint. If a killed run left one whose replacement isn't live, it
+is ignored, and the newest generation older than the live one counts as the previous one.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from states.venv.layout import Store
 
 PREVIOUS_NAME = "previous"
-"""The name of the note in the store."""
+"""The name of the record in the store."""
 
 
 def record_previous(store: Store, before: str, following: str) -> None:
-    """Note that one generation takes the place of another; flushed with the switch itself.
+    """Record that one generation replaces another. The switch that follows syncs the record.
 
-    A rollback notes nothing: what it leaves was rejected, and is not to be gone back to.
+    A rollback records nothing: the generation that it leaves was rejected.
     """
     write_record(store, PREVIOUS_NAME, f"{before}:{following}")
 
 
 def previous_id(store: Store) -> str:
-    """Return the generation that was live before the one that is; empty if it is not known."""
+    """Return the generation that was live before the current one, or an empty string."""
     replaced, _, following = read_record(store, PREVIOUS_NAME).partition(":")
     return replaced if following == live_id(store) else ""
 
 
 def rollback_candidates(store: Store) -> list[str]:
-    """Return the generations that a rollback may go back to, the likeliest first.
+    """Return the generations that a rollback may switch to, the most likely first.
 
-    Where nothing is live, what is held comes first: it was to be.
+    If no generation is live, the held one comes first.
     """
     live, made = live_id(store), list_generations(store)
     if live is None:
@@ -49,10 +49,10 @@ def rollback_candidates(store: Store) -> list[str]:
 
 
 def gc_order(store: Store) -> list[str]:
-    """Return the generations that are neither live nor held, the most dispensable first.
+    """Return the generations that are neither live nor held, in the order of deletion.
 
-    Those come first that a rollback does not go to: they were rejected, or may have been. Where
-    none is live or held, the newest one is needed: the next apply has the path lead to it again.
+    First come those that a rollback skips, because an earlier rollback may have rejected them.
+    If none is live or held, the newest one stays: the next apply publishes it again.
     """
     hold, made = effective_hold(store), list_generations(store)
     needed = {live_id(store), hold.generation if hold else None}.intersection(made)

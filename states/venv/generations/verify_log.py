@@ -1,4 +1,4 @@
-"""When a generation was last verified: a note outside of it, good for telling people only."""
+"""Record when a generation was last verified. For people: no decision depends on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from states.system import timestamps
 
 
 def record_verified(state: str, root: str) -> None:
-    """Note that a generation was found whole just now; skipped where that cannot be written."""
+    """Record that a generation was verified now. Does nothing if the record isn't writable."""
     place = _place(state, root)
     with suppress(OSError):
         make_private_dir(os.path.dirname(place), durable=False)
@@ -18,7 +18,7 @@ def record_verified(state: str, root: str) -> None:
 
 
 def last_verified(state: str, root: str) -> str | None:
-    """Return when that was, in UTC; `None` if never."""
+    """Return the time of the last verification in UTC, or None."""
     try:
         with open(_place(state, root), encoding="ascii") as stream:
             noted = stream.read()

@@ -1,4 +1,4 @@
-"""What exactly differs between a generation and its seal; asked only when something does."""
+"""Find the differences between a generation and its manifest. Cold: loaded only on drift."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ def compare_to_manifest(
 
 
 def ignored(path: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a pattern names this path; `**` crosses folders as `*` does."""
+    """Return whether a pattern matches a path. Both `**` and `*` match across directories."""
     return any(fnmatch.fnmatchcase(path, pattern.replace("**", "*")) for pattern in patterns)
 
 
 def partly_ignored_dirs(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
-    """Return the folders in which ignored things may come and go.
+    """Return the directories in which ignored files may appear and disappear.
 
-    Their times say nothing, so what is in them is compared name by name.
+    Their times prove nothing, so their entries are compared by name.
     """
     folders = {os.path.dirname(path) or "." for path in paths if ignored(path, patterns)}
     return tuple(sorted(folders | {_fixed(pattern) or "." for pattern in patterns}))
 
 
 def _fixed(pattern: str) -> str:
-    """Return the folder that all paths of a pattern lie below."""
+    """Return the directory that contains all paths of a pattern."""
     return os.path.dirname(pattern.split("*")[0].split("?")[0].split("[")[0])
 
 
 def _ignored_parents(patterns: Iterable[str]) -> set[str]:
-    """Return the folders that lead to what is ignored: whoever writes there makes them too."""
+    """Return the parent directories of ignored paths, which other tools may create."""
     folders = set()
     for pattern in patterns:
         path = _fixed(pattern)
