@@ -1,7 +1,7 @@
-"""Verifying generations: nothing is trusted to memory, every byte is read.
+"""Verify generations: read every byte, and use no cache.
 
-Each deviation is told in the letters of `rpm -V`: S size, M mode, 5 content, U user,
-G group, L target of a link, T kind of file; or `missing`, or `unexpected`.
+Each deviation has the flags of `rpm -V`: S size, M mode, 5 content, U user, G group, L target of
+a symlink, T kind of file. Otherwise it is `missing`, `unexpected`, or `not as in RECORD`.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
     if receipt.path != root:
         return {}, 0, f"it was made at `{receipt.path}`, and works only there"
-    seal = load_manifest(root, receipt.manifest)
-    if seal is None:
-        return {}, 0, "its seal is not what its receipt says: `converge apply` replaces it"
+    manifest = load_manifest(root, receipt.manifest)
+    if manifest is None:
+        return {}, 0, "its manifest doesn't match its receipt: `converge apply` replaces it"
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         # Reading and hashing release the interpreter's lock.
         changed, added = compare_to_manifest(
-            root, seal, ignore, {}, partial(_map_with_progress, pool)
+            root, manifest, ignore, {}, partial(_map_with_progress, pool)
         )
-    found = {path: _aspects(seal[path], now) for path, now in changed.items()}
+    found = {path: _flags(manifest[path], now) for path, now in changed.items()}
     found.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
         found[".converge/pylock.toml"] = "..5......"
     found.update(metadata_drift(root))
-    found.update(_against_records(root, seal, found, ignore))
-    return found, len(seal), ""
+    found.update(_against_records(root, manifest, found, ignore))
+    return found, len(manifest), ""
 
 
 def _map_with_progress(
@@ -92,25 +92,25 @@ def _map_with_progress(
         yield entry
 
 
-def _aspects(sealed: Entry, now: Entry | None) -> str:
+def _flags(recorded: Entry, now: Entry | None) -> str:
     if now is None:
         return "missing"
     differs = {
-        "S": sealed.kind == "f" and now.size != sealed.size,
-        "M": sealed.kind != "l" and now.mode != sealed.mode,
-        "5": sealed.kind == "f" and now.content != sealed.content,
-        "L": sealed.kind == "l" and now.content != sealed.content,
-        "U": now.uid != sealed.uid,
-        "G": now.gid != sealed.gid,
-        "T": now.kind != sealed.kind,
+        "S": recorded.kind == "f" and now.size != recorded.size,
+        "M": recorded.kind != "l" and now.mode != recorded.mode,
+        "5": recorded.kind == "f" and now.content != recorded.content,
+        "L": recorded.kind == "l" and now.content != recorded.content,
+        "U": now.uid != recorded.uid,
+        "G": now.gid != recorded.gid,
+        "T": now.kind != recorded.kind,
     }
     return "".join(letter if wrong else "." for letter, wrong in differs.items())
 
 
 def _against_records(
-    root: str, seal: Manifest, found: Mapping[str, str], ignore: tuple[str, ...]
+    root: str, manifest: Manifest, found: Mapping[str, str], ignore: tuple[str, ...]
 ) -> dict[str, str]:
-    """Compare the seal with each RECORD that is itself as sealed."""
+    """Compare the manifest with each RECORD that is itself intact."""
     claims: dict[str, set[str]] = {}
     wrong: dict[str, str] = {}
     read = set()
@@ -125,29 +125,29 @@ def _against_records(
             continue
         for path, digest in rows:
             claims.setdefault(path, set()).add(digest)
-        if listing in seal:
-            read.add(seal[listing].package)
-    for path in {*claims, *seal}.difference(found, wrong):
-        if path in seal:
-            trouble = _unlike(seal[path], claims.get(path), read)
+        if listing in manifest:
+            read.add(manifest[listing].package)
+    for path in {*claims, *manifest}.difference(found, wrong):
+        if path in manifest:
+            difference = _unlike(manifest[path], claims.get(path), read)
         else:
-            trouble = "" if ignored(path, ignore) or _beyond_link(path, seal) else "missing"
-        if trouble and not is_bytecode(path):
-            wrong[path] = trouble
+            difference = "" if ignored(path, ignore) or _beyond_link(path, manifest) else "missing"
+        if difference and not is_bytecode(path):
+            wrong[path] = difference
     return wrong
 
 
-def _unlike(sealed: Entry, digests: set[str] | None, read: set[str]) -> str:
-    """Say how an entry differs from what RECORDs claim; `read` are the packages whose was read."""
+def _unlike(recorded: Entry, digests: set[str] | None, read: set[str]) -> str:
+    """Return how an entry differs from the RECORD files. `read` contains the packages read."""
     if digests is None:
-        return "unexpected" if sealed.kind == "f" and sealed.package in read else ""
-    # Some have no digest: a RECORD's own row.
-    same = sealed.kind == "f" and (sealed.content in digests or not any(digests))
+        return "unexpected" if recorded.kind == "f" and recorded.package in read else ""
+    # The row of the RECORD itself has no digest.
+    same = recorded.kind == "f" and (recorded.content in digests or not any(digests))
     return "" if same else "not as in RECORD"
 
 
-def _beyond_link(path: str, seal: Manifest) -> bool:
-    """Tell whether a path leads through a sealed symlink, as into a folder that is persistent."""
+def _beyond_link(path: str, manifest: Manifest) -> bool:
+    """Return whether a path crosses a recorded symlink, such as that of a persistent directory."""
     parts = path.split("/")
     above = ("/".join(parts[:count]) for count in range(1, len(parts)))
-    return any(one in seal and seal[one].kind == "l" for one in above)
+    return any(one in manifest and manifest[one].kind == "l" for one in above)
