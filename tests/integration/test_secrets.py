@@ -254,7 +254,7 @@ def test_invalid_netrc_content_isnt_printed(host_with_password: Host, index: Ind
         refused = host_with_password.plan("--verbose")
 
     assert refused.code == 1
-    assert "secrets/netrc`, line " in refused.first["error"]["message"]
+    assert "secrets/netrc` line " in refused.first["error"]["message"]
     assert_not_printed([refused])
 
 
