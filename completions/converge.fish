@@ -152,7 +152,7 @@ complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -
 complete -c converge -n '_shtab_converge_using gc' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using gc' -l only -x -d 'Limit the run to this resource and its dependencies. Repeatable; accepts * and ?'
 complete -c converge -n '_shtab_converge_using gc' -l keep -x -d 'Previous generations to keep (default: `keep` in the declaration)'
-complete -c converge -n '_shtab_converge_using gc' -l older-than -x -d 'Only delete generations that are older, such as 12h, 30d, or 8w'
+complete -c converge -n '_shtab_converge_using gc' -l older-than -x -d 'Delete only generations older than AGE, such as 12h, 30d, or 8w'
 complete -c converge -n '_shtab_converge_using gc' -s n -l dry-run -d 'Delete nothing; only list'
 complete -c converge -n '_shtab_converge_using gc' -l lock-timeout -x -d 'Maximum wait for the lock of another run (default: 60 seconds)'
 complete -c converge -n '_shtab_converge_using gc' -l json -d 'Print one JSON document to standard output'

@@ -1,4 +1,4 @@
-"""Builds resources from the text of all files, and collects every error on the way."""
+"""Build resources from the text of all files, and collect every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorts resources by their dependencies, and finds cycles and overlapping paths."""
+"""Sort resources by their dependencies, and find cycles and overlapping paths."""
 
 from __future__ import annotations
 

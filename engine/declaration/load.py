@@ -1,4 +1,4 @@
-"""Reads the files that the command line names, and returns the resources they declare."""
+"""Read the files that the command line names, and return the resources they declare."""
 
 from __future__ import annotations
 

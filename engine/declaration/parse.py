@@ -1,4 +1,4 @@
-"""Parses one file: TOML, or JSON if it starts with a brace."""
+"""Parse one file: TOML, or JSON if it starts with a brace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the position of each key and value in a TOML text.
+"""Find the position of each key and value in a TOML text.
 
 Used only to report errors, and only for text that the TOML parser has accepted. Therefore the
 scanner follows the grammar of https://toml.io/en/v1.0.0 without checking it.

@@ -1,4 +1,4 @@
-"""Validates a table against the spec of its kind."""
+"""Validate a table against the spec of its kind."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--older-than",
         metavar="AGE",
-        help="Only delete generations that are older, such as 12h, 30d, or 8w",
+        help="Delete only generations older than AGE, such as 12h, 30d, or 8w",
     )
     parser.add_argument("-n", "--dry-run", action="store_true", help="Delete nothing; only list")
     options.add_lock_timeout_option(parser)

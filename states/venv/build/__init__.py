@@ -1,1 +1,1 @@
-"""Building a generation in a new directory."""
+"""Build a generation in a new directory, and verify it."""
