@@ -35,7 +35,7 @@ def add_files_argument(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="Limit the run to this resource and its dependencies. Repeatable; accepts * and ?",
+        help="Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?",
     )
 
 

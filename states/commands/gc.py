@@ -59,7 +59,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="AGE",
         help="Delete only generations older than AGE, such as 12h, 30d, or 8w",
     )
-    parser.add_argument("-n", "--dry-run", action="store_true", help="Delete nothing; only list")
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="Only list, and delete nothing"
+    )
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 

@@ -48,7 +48,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--release",
         action="store_true",
-        help="Stop holding the venv; the next apply updates it",
+        help="Stop holding the venv, so that the next apply updates it",
     )
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)

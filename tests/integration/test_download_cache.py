@@ -272,7 +272,7 @@ def test_cached_file_is_not_requested_again(host: Host, index: Index) -> None:
     assert index.paths() == []
 
 
-def test_workplace_ignores_a_redirected_tempdir(
+def test_scratch_dir_ignores_a_redirected_tempdir(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The default temporary directory may belong to a venv that another thread is building."""

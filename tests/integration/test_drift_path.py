@@ -94,8 +94,8 @@ def test_path_to_an_older_generation_reports_its_packages(host_with_wheels: Host
 def test_environment_moved_by_hand_is_rebuilt(host_with_wheels: Host) -> None:
     host_with_wheels.declare(["alpha", "beta<2"])
     host_with_wheels.apply_ok()
-    (host_with_wheels.directory / "venvs").rename(host_with_wheels.directory / "moved")
-    host_with_wheels.declare(["alpha", "beta<2"], path="moved/app")
+    (host_with_wheels.directory / "venvs").rename(host_with_wheels.directory / "relocated")
+    host_with_wheels.declare(["alpha", "beta<2"], path="relocated/app")
 
     planned = host_with_wheels.plan().first
     host_with_wheels.apply_ok()
@@ -104,7 +104,7 @@ def test_environment_moved_by_hand_is_rebuilt(host_with_wheels: Host) -> None:
     expected = f"made at {host_with_wheels.directory}/venvs/.app/generations"
     assert str(changes(planned)["relocated"][0]).startswith(expected)
     assert planned["action"] == "repair"
-    script = host_with_wheels.directory / "moved/app/bin/alpha"
+    script = host_with_wheels.directory / "relocated/app/bin/alpha"
     assert subprocess.run([script], capture_output=True, text=True).stdout == "alpha 1.1\n"
 
 

@@ -49,7 +49,7 @@ def three_venv_host(snapshots: Snapshots) -> Host:
 
 def make_unreadable(host: Host) -> None:
     """Replace the store of `b` with a symlink to itself."""
-    store(host, "b").rename(host.directory / "moved")
+    store(host, "b").rename(host.directory / "relocated")
     store(host, "b").symlink_to(".b")
 
 

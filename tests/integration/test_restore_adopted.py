@@ -94,7 +94,7 @@ def test_restored_directory_is_not_deleted_by_state_absent(adopted_host: Host) -
         assert "adopt" not in run.first["error"]["hint"]
     assert is_restored(adopted_host)
 
-    adopted_host.venv.rename(adopted_host.directory / "moved")
+    adopted_host.venv.rename(adopted_host.directory / "relocated")
     adopted_host.apply_ok()
     assert not adopted_host.store.exists()
 

@@ -1,4 +1,4 @@
-"""What type checkers know about frozen classes.
+"""Types of frozen classes, as type checkers infer them.
 
 `mypy` checks this file with all others. Each `type: ignore` is an expected error: mypy fails if the
 error is missing.

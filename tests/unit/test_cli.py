@@ -97,7 +97,7 @@ def test_every_command_has_its_own_help(cli: CliRunner, command: str) -> None:
 
 def test_help_shows_exit_codes_and_examples(cli: CliRunner) -> None:
     out = cli.invoke("check", "--help").out
-    assert "\nCheck for drift; exit 0 (none), 2 (drift), or 1 (error).\n" in out
+    assert "\nCheck for drift, and exit with 0 (none), 2 (drift), or 1 (error).\n" in out
     assert "\nexit codes:\n  0     every resource matches the declaration\n" in out
     assert "\nexamples:\n  converge check --quiet site.toml" in out
 

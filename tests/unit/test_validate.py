@@ -1,4 +1,4 @@
-"""Validating a table against a spec, and suggestions for misspelled words."""
+"""Validating a table against a spec, and suggestions for misspelled keys."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_found_value_is_shortened_and_redacted() -> None:
     assert hint.endswith("…")
 
 
-def test_keys_are_fields_in_toml_spelling_without_computed_fields() -> None:
+def test_keys_are_declared_fields_in_toml_spelling() -> None:
     assert key_of("read_from") == "read-from"
     assert "read-from" in keys_of(WidgetKind())
     assert "digest" not in keys_of(WidgetKind())

@@ -21,10 +21,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     options.add_run_options(parser)
     options.add_output_options(parser)
     parser.add_argument(
-        "-n", "--dry-run", action="store_true", help="Change nothing; same as `converge plan`"
+        "-n", "--dry-run", action="store_true", help="Change nothing, like `converge plan`"
     )
     parser.add_argument(
-        "--plan", metavar="PLAN", help="Apply this saved plan; fail if it is out of date"
+        "--plan", metavar="PLAN", help="Apply this saved plan, or fail if it is out of date"
     )
     options.add_lock_timeout_option(parser)
 

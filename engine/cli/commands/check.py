@@ -27,7 +27,7 @@ def _check(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 COMMAND = Command(
     "check",
-    "Check for drift; exit 0 (none), 2 (drift), or 1 (error)",
+    "Check for drift, and exit with 0 (none), 2 (drift), or 1 (error)",
     _add_arguments,
     _check,
     group="Main commands",

@@ -10,6 +10,7 @@ import base64
 import csv
 import io
 import os
+from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -44,22 +45,15 @@ def normalize_name(name: str) -> str:
 def metadata_name(path: str) -> tuple[str, str]:
     """Return the normalized name and the version in a METADATA file, or empty strings.
 
-    Only the headers are read, up to the first empty line.
+    Only the headers are parsed, because a hostile body could nest messages without end. Of
+    several names, the first counts, as it does for uv and `importlib.metadata`.
     """
-    name = version = ""
     try:
-        lines = read_regular_file(path, _MAX_SIZE).decode(errors="replace").split("\n")
+        headers = BytesHeaderParser().parsebytes(read_regular_file(path, _MAX_SIZE))
     except OSError:
         return "", ""
-    for line in lines:
-        if not line.strip():
-            break
-        key, _, value = line.partition(":")
-        if key.lower() == "name":
-            name = normalize_name(value.strip())
-        elif key.lower() == "version":
-            version = value.strip()
-    return name, version
+    name, version = (str(headers[key] or "").strip() for key in ("Name", "Version"))
+    return normalize_name(name), version
 
 
 def dist_infos(root: str) -> Iterator[str]:

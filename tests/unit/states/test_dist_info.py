@@ -42,12 +42,15 @@ METADATA = {
     b"Name: web\r\nVersion: 1.0\r\n\r\nName: other\r\n": ("web", "1.0"),
     b"": ("", ""),
     b"\nName: web\n": ("", ""),
-    b"Name\nVersion: 1\n": ("", "1"),
+    b"Name\nVersion: 1\n": ("", ""),
+    b"Name: web\nName: api\nVersion: 1\n": ("web", "1"),
+    b"Content-Type: message/rfc822\n\n" * 5000: ("", ""),
+    b"\0\xff: \n": ("", ""),
     b"Name: caf\xff\nVersion: 1\n": ("caf\ufffd", "1"),
 }
 
 
-@pytest.mark.parametrize(("content", "expected"), METADATA.items())
+@pytest.mark.parametrize(("content", "expected"), METADATA.items(), ids=range(len(METADATA)))
 def test_metadata_name_and_version(root: Path, content: bytes, expected: tuple[str, str]) -> None:
     """Only the headers count: the description follows a blank line."""
     (root / "METADATA").write_bytes(content)
@@ -102,6 +105,7 @@ RECORDS = {
     "/etc/passwd,,\n": [("/etc/passwd", "")],
     '"a,b.py",,\n': [(f"{SITE}/a,b.py", "")],
     '"a\nb.py",,\n': [(f"{SITE}/a\nb.py", "")],
+    "a\\b.py,,\n": [(f"{SITE}/a\\b.py", "")],
     "a.py,,\n\nb.py,,\n": [(f"{SITE}/a.py", ""), (f"{SITE}/b.py", "")],
 }
 

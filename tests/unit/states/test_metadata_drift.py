@@ -19,7 +19,7 @@ def test_unknown_names_and_missing_lease_are_drift(tmp_path: Path) -> None:
     }
 
 
-def test_missing_directory_is_reported_elsewhere(tmp_path: Path) -> None:
+def test_missing_directory_is_not_metadata_drift(tmp_path: Path) -> None:
     """Without the directory, there is no receipt to compare with."""
     assert metadata_drift(str(tmp_path)) == {}
 
