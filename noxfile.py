@@ -54,7 +54,7 @@ def integration(session: nox.Session) -> None:
 
 @nox.session
 def crash(session: nox.Session) -> None:
-    """Strike a sample of the kills, refused calls, and power failures."""
+    """Run a sample of the kills, failing system calls, and power failures."""
     _pytest(session, "-n", "2", "--dist", "loadfile", "tests/crash")
 
 
