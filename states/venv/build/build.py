@@ -31,8 +31,9 @@ from states.venv.build.system_packages import link_system_packages
 from states.venv.generations.generation import Generation
 from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
+from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
-from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records
+from states.venv.integrity.record_check import baseline_digests, check_records
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from engine.errors import IntegrityError
 from engine.system.files import sha256
 from states.installer import InstallRequest
 from states.installer.uv import Uv
-from states.venv.integrity.record_check import RecordMismatch
+from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.resolver import build_constraints, index_options
 from states.venv.resolve.source_tree import tree_digest
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from engine.errors import IntegrityError
 from engine.frozen import replace
 from states.venv.integrity.dist_info import (
     RECORD_DIGEST_PREFIX,
@@ -24,11 +23,12 @@ from states.venv.integrity.dist_info import (
     record_digest,
 )
 from states.venv.integrity.manifest import file_digest, stat_entry, walk
+from states.venv.integrity.mismatches import Mismatches
 from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from states.venv.integrity.receipt import Package
 
@@ -36,21 +36,6 @@ _SIGNATURES = ("/RECORD.jws", "/RECORD.p7s")
 _UNHASHED = ("/RECORD", *_SIGNATURES)
 """Files whose digest a RECORD can't contain: itself, and its signatures."""
 _INTERPRETER = re.compile(r"bin/(?:python|pypy)[\d.]*t?")
-
-
-class RecordMismatch(IntegrityError):
-    """The installed files don't match the RECORD files.
-
-    `packages` contains the names of the affected packages. It is empty if any package may
-    be the cause.
-    """
-
-    def __init__(
-        self, message: str, packages: Iterable[str], hint: str | None, output: str = ""
-    ) -> None:
-        super().__init__(message, hint=hint, output=output)
-        names = sorted(set(packages))
-        self.packages = [] if "" in names else names
 
 
 @dataclass(slots=True)
@@ -62,25 +47,6 @@ class Inspection:
     packages: tuple[Package, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
     """Python sources that have no bytecode yet, with their digests."""
-
-
-class _Problems(list[tuple[str, str]]):
-    """Mismatches: the name of a package, or an empty string for any package, and a message."""
-
-    def add(self, message: str, *packages: str) -> None:
-        """Add a mismatch that any of these packages may have caused."""
-        self.extend((package, message) for package in packages or ("",))
-
-    def require_none(self) -> None:
-        """Raise RecordMismatch if there is any mismatch."""
-        messages = list(dict.fromkeys(message for _, message in self))
-        if messages:
-            rest = f", and {len(messages) - 1} more" if len(messages) > 1 else ""
-            raise RecordMismatch(
-                f"installed files don't match the lock: {messages[0]}{rest}",
-                [package for package, _ in self],
-                "nothing was published; if it happens again, the wheel is broken or hostile",
-            )
 
 
 _Claims = dict[str, list[tuple[str, str]]]
@@ -112,7 +78,7 @@ def check_records(
 
     """
     inspection = Inspection(digests=dict(digests))
-    problems = _Problems()
+    mismatches = Mismatches()
     records: dict[str, str] = {}
     versions: dict[str, str] = {}
     claims: _Claims = {}
@@ -122,19 +88,19 @@ def check_records(
         try:
             rows = read_record(root, dist_info)
         except (OSError, ValueError) as error:
-            problems.add(f"unusable RECORD in {dist_info}: {error}", name)
+            mismatches.add(f"unusable RECORD in {dist_info}: {error}", name)
             continue
         records[name] = record_digest(rows, dist_info.split("/")[1])
         for path, digest in rows:
             if _is_reserved(path, baseline):
-                problems.add(f"{name} would replace `{path}`", name)
+                mismatches.add(f"{name} would replace `{path}`", name)
             if not is_bytecode(path):
                 claims.setdefault(path, []).append((name, digest))
-    _check_claims(root, claims, inspection, problems)
-    _check_versions(packages, versions, problems)
-    _check_other_files(root, baseline, claims, inspection, problems)
-    _check_known_records(packages, records, known_records, problems)
-    problems.require_none()
+    _check_claims(root, claims, inspection, mismatches)
+    _check_versions(packages, versions, mismatches)
+    _check_other_files(root, baseline, claims, inspection, mismatches)
+    _check_known_records(packages, records, known_records, mismatches)
+    mismatches.require_none()
     inspection.packages = tuple(
         replace(package, version=versions[package.name], record=records[package.name])
         for package in packages
@@ -164,17 +130,27 @@ def _is_reserved(path: str, baseline: Mapping[str, str]) -> bool:
     )
 
 
-def _check_claims(root: str, claims: _Claims, inspection: Inspection, problems: _Problems) -> None:
-    """Compare each file that a RECORD lists. If several list it, one of them must match."""
+def _check_claims(
+    root: str, claims: _Claims, inspection: Inspection, mismatches: Mismatches
+) -> None:
+    """Compare each file that a RECORD lists. If several list it, one of them must match.
+
+    Args:
+        root: The directory of the generation.
+        claims: The listed files.
+        inspection: Receives the owner and the digest of each matching file.
+        mismatches: Receives the mismatches.
+
+    """
     for path, claimants in claims.items():
         names = [name for name, _ in claimants]
         try:
             digest = _claimed_digest(root, path, claimants, inspection)
         except OSError:
-            problems.add(f"missing file `{path}`", *names)
+            mismatches.add(f"missing file `{path}`", *names)
             continue
         if digest is None:
-            problems.add(f"`{path}` isn't a regular file", *names)
+            mismatches.add(f"`{path}` isn't a regular file", *names)
             continue
         matching = [name for name, expected in claimants if expected == digest]
         if not matching and path.endswith(_UNHASHED):
@@ -182,15 +158,29 @@ def _check_claims(root: str, claims: _Claims, inspection: Inspection, problems: 
         if matching:
             inspection.owners[path] = matching[0]
         elif any(expected for _, expected in claimants):
-            problems.add(f"`{path}` differs from its RECORD", *names)
+            mismatches.add(f"`{path}` differs from its RECORD", *names)
         else:
-            problems.add(f"`{path}` has no digest in its RECORD", *names)
+            mismatches.add(f"`{path}` has no digest in its RECORD", *names)
 
 
 def _claimed_digest(
     root: str, path: str, claimants: list[tuple[str, str]], inspection: Inspection
 ) -> str | None:
-    """Return the digest of a listed file, or None if it isn't a regular file."""
+    """Return the digest of a listed file, or None if it isn't a regular file.
+
+    Args:
+        root: The directory of the generation.
+        path: The file, relative to `root`.
+        claimants: The packages that list the file.
+        inspection: Contains the digests of files that were hashed before, and receives this one.
+
+    Returns:
+        The SHA-256 in hexadecimal, or None.
+
+    Raises:
+        OSError: The file is missing or unreadable.
+
+    """
     # Another claimant may have replaced a file after it was hashed during the copy.
     if len(claimants) == 1 and path in inspection.digests:
         return inspection.digests[path]
@@ -203,20 +193,27 @@ def _claimed_digest(
 
 
 def _check_versions(
-    packages: tuple[Package, ...], versions: Mapping[str, str], problems: _Problems
+    packages: tuple[Package, ...], versions: Mapping[str, str], mismatches: Mismatches
 ) -> None:
-    """Require exactly the selected packages, in the selected versions."""
+    """Require exactly the selected packages, in the selected versions.
+
+    Args:
+        packages: The selected packages.
+        versions: The version of each installed package, by name.
+        mismatches: Receives the mismatches.
+
+    """
     for package in packages:
         installed = versions.get(package.name)
         if installed is None:
-            problems.add(f"{package.name} wasn't installed", package.name)
+            mismatches.add(f"{package.name} wasn't installed", package.name)
         elif package.version and not _is_same_version(installed, package.version):
             message = f"{package.name} is {installed}, but {package.version} was locked"
-            problems.add(message, package.name)
+            mismatches.add(message, package.name)
     selected = {package.name for package in packages}
     for name in versions:
         if name not in selected:
-            problems.add(f"{name} wasn't requested", name)
+            mismatches.add(f"{name} wasn't requested", name)
 
 
 def _is_same_version(installed: str, locked: str) -> bool:
@@ -231,7 +228,7 @@ def _check_other_files(
     baseline: Mapping[str, str],
     claims: _Claims,
     inspection: Inspection,
-    problems: _Problems,
+    mismatches: Mismatches,
 ) -> None:
     """Require that no RECORD omits a file, and that the environment itself is unchanged.
 
@@ -240,7 +237,7 @@ def _check_other_files(
         baseline: The digest of each file of the empty environment.
         claims: The listed files. `_check_claims` has already reported their mismatches.
         inspection: Receives the owners, digests, and sources of the remaining files.
-        problems: Receives the mismatches.
+        mismatches: Receives the mismatches.
 
     """
     owners, digests = inspection.owners, inspection.digests
@@ -248,7 +245,7 @@ def _check_other_files(
     for path in paths:
         if path in baseline:
             if stat_entry(root, path).content != baseline[path]:
-                problems.add(f"a package replaced `{path}`")
+                mismatches.add(f"a package replaced `{path}`")
             digests[path] = baseline[path]
         elif is_bytecode(path):
             if path not in digests:
@@ -258,9 +255,9 @@ def _check_other_files(
             # A signature is created after the RECORD, which can't list it.
             owners[path] = owners[f"{os.path.dirname(path)}/RECORD"]
         elif path not in claims:
-            problems.add(f"no RECORD lists `{path}`")
+            mismatches.add(f"no RECORD lists `{path}`")
     for path in baseline.keys() - set(paths):
-        problems.add(f"a package deleted `{path}`")
+        mismatches.add(f"a package deleted `{path}`")
     inspection.sources = {
         path: digests.get(path, "")
         for path in paths
@@ -272,12 +269,21 @@ def _check_known_records(
     packages: tuple[Package, ...],
     records: Mapping[str, str],
     known_records: Mapping[str, str],
-    problems: _Problems,
+    mismatches: Mismatches,
 ) -> None:
-    """Require the RECORD of the first installation. Otherwise, the download cache was modified."""
+    """Require the RECORD of the first installation. Otherwise, the download cache was modified.
+
+    Args:
+        packages: The selected packages.
+        records: The RECORD digest of each installed package, by name.
+        known_records: The RECORD digest of each package at its first installation, by name
+            and content. Digests in an older form are ignored.
+        mismatches: Receives the mismatches.
+
+    """
     for package in packages:
         first = known_records.get(f"{package.name} {package.content}", "")
         is_current_form = first.startswith(RECORD_DIGEST_PREFIX)
         if is_current_form and package.name in records and first != records[package.name]:
             message = f"{package.name} differs from its first installation"
-            problems.add(message, package.name)
+            mismatches.add(message, package.name)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.integrity.receipt import Package
-from states.venv.integrity.record_check import RecordMismatch, baseline_digests, check_records
+from states.venv.integrity.record_check import baseline_digests, check_records
 
 SITE = "lib/python3.11/site-packages"
 INFO = f"{SITE}/web-1.0.dist-info"
