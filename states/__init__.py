@@ -1,1 +1,1 @@
-"""The kinds: Python virtual environments, and what is declared around them."""
+"""The kinds of resources: virtual environments, interpreters, and symlinks."""

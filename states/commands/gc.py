@@ -128,7 +128,7 @@ def _warn_about_undeletable(store: Store, candidates: list[str]) -> None:
 
 
 def _collectable(store: Store, keep: int, min_age_s: int) -> list[str]:
-    generations = collectable(store, keep, quarantined=True)
+    generations = collectable(store, keep, include_quarantined=True)
     return [generation for generation in generations if _age_s(store, generation) >= min_age_s]
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import process_limit_error
@@ -15,7 +16,6 @@ from engine.frozen import frozen
 from engine.redaction import redact
 from engine.system import lock, signals
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

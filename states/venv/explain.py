@@ -1,4 +1,4 @@
-"""Explain in a few words why an attribute of a venv will change."""
+"""Explain briefly why an attribute of a venv will change."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 def explain(
     spec: Venv, change: Change, view: Observation | None, selection: Selection | None
 ) -> str:
-    """Return the reason for one change, or an empty string if the change explains itself.
+    """Explain one change.
 
     Args:
         spec: The declared venv.
         change: The change of one attribute.
         view: The observation that the change starts from.
         selection: The selected interpreter and packages, if they are known.
+
+    Returns:
+        The reason, or an empty string if the change explains itself.
 
     """
     name = change.attribute

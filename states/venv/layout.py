@@ -9,7 +9,7 @@ from engine.frozen import frozen
 NEW = "new"
 """In a plan, the id of a generation that doesn't exist yet."""
 METADATA_DIR = ".converge"
-"""The directory in a generation for what converge records about it."""
+"""The directory in a generation for the metadata that converge records."""
 RECEIPT = f"{METADATA_DIR}/receipt.json"
 LEASE = f"{METADATA_DIR}/lease"
 
@@ -28,7 +28,7 @@ class Store:
 
     @property
     def lock(self) -> str:
-        """The lock file that excludes other runs."""
+        """The file that a run locks, so that no other run changes the store."""
         return f"{self.root}/lock"
 
     @property

@@ -1,7 +1,7 @@
 """Observe a venv. This only reads, starts no process, and runs no code of the venv.
 
-Almost every run does nothing else, so this module stays lean: it imports what compares files
-only after the stat cache reports a difference.
+Almost every run does nothing else, so this module stays small: it imports the comparison of
+files only after the stat cache reports a difference.
 """
 
 from __future__ import annotations
@@ -126,14 +126,27 @@ def observe(spec: Venv) -> Observation:
 
 
 def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
-    """Return whether a generation is still as its receipt and manifest record it."""
+    """Compare a generation with its receipt and its manifest.
+
+    Args:
+        store: The store of the venv.
+        receipt: The receipt of the generation.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        Whether it matches both, and its interpreter still exists unchanged.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
     if receipt.path != store.generation(receipt.generation) or receipt.python.drift():
         return False
     return not metadata_drift(receipt.path) and not _find_drift(receipt.path, receipt, ignore)[0]
 
 
 def published_state(store: Store) -> tuple[str, str | None]:
-    """Return the state of the published path, and the id of the generation it points to."""
+    """Return the state of the published path, and the id of the generation that it points to."""
     try:
         status = os.lstat(store.published)
     except (FileNotFoundError, NotADirectoryError):
@@ -152,7 +165,7 @@ def published_state(store: Store) -> tuple[str, str | None]:
 
 
 def _unfinished(store: Store) -> dict[str, str]:
-    """Return the attributes for what an interrupted run left."""
+    """Return an attribute for each entry that an interrupted run left."""
     names = find_unfinished(store)
     if has_stale_hold(store):
         names.append(HOLD_NAME)
@@ -160,9 +173,22 @@ def _unfinished(store: Store) -> dict[str, str]:
 
 
 def _find_receipt(store: Store, identifier: str | None, held: str) -> Receipt | None:
-    """Return the receipt of the published generation, or of the one that belongs in its place.
+    """Return the receipt of the published generation, or of the one that should be published.
 
-    That is the held generation and no other, or else the newest one with a valid receipt.
+    The latter is the held generation if there is one. Otherwise, it is the newest generation
+    with a valid receipt.
+
+    Args:
+        store: The store of the venv.
+        identifier: The published generation, if any.
+        held: The held generation, or an empty string.
+
+    Returns:
+        The receipt, or None if no such generation has a valid one.
+
+    Raises:
+        PermissionError: The current user can't read the metadata of a generation.
+
     """
     for candidate in filter(None, (identifier, held)):
         receipt = read_receipt(store.generation(candidate))
@@ -179,9 +205,13 @@ def _find_receipt(store: Store, identifier: str | None, held: str) -> Receipt | 
 
 
 def _require_readable(directory: str) -> None:
-    """Raise PermissionError if the current user can't list a directory.
+    """Check that the current user can list a directory.
 
-    To that user, an intact receipt and a torn one look the same.
+    Without that permission, an intact receipt can't be distinguished from a torn one.
+
+    Raises:
+        PermissionError: The current user can't list it.
+
     """
     try:
         os.listdir(directory)
@@ -192,7 +222,7 @@ def _require_readable(directory: str) -> None:
 
 
 def _recorded_state(receipt: Receipt) -> dict[str, str]:
-    """Return the attributes that the receipt records."""
+    """Return the attributes that a receipt records."""
     return {
         "generation": receipt.generation,
         "python": receipt.python.attribute(receipt.python.drift()),
@@ -219,7 +249,21 @@ def artifacts_of(packages: tuple[Package, ...]) -> str:
 
 
 def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
-    """Return the attributes for packages and drifted files, and whether the stats are outdated."""
+    """Observe the content of a generation.
+
+    Args:
+        root: The directory of the generation.
+        receipt: Its receipt.
+        spec: The declared venv.
+
+    Returns:
+        The attributes of the packages and the drifted files, and whether the stat cache is
+        outdated although the content is intact.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
     packages = {f"package.{package.name}": package.identity() for package in receipt.packages}
     metadata = {f"file.{path}": drift for path, drift in metadata_drift(root).items()}
     if receipt.path != root:
@@ -245,7 +289,20 @@ def _dangling_links(root: str, spec: Venv) -> dict[str, str]:
 def _find_drift(
     root: str, receipt: Receipt, ignore: tuple[str, ...]
 ) -> tuple[dict[str, str], Manifest]:
-    """Return the drift by path, and the manifest if it was needed and is valid."""
+    """Find the drift of a generation. A no-op run only compares the stat cache.
+
+    Args:
+        root: The directory of the generation.
+        receipt: Its receipt.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        The condition of each drifted path, and the manifest if it was needed and is valid.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
     if stats_match(root) and not receipt.partly_ignored:
         return {}, {}
     # Imported here: in a no-op run, the stat cache matches.

@@ -224,7 +224,7 @@ def test_apply_creates_nothing_inside_an_undeclared_venv(
     for verb in ("plan", "apply"):
         completed = host_with_wheels.run(verb, "--json", file)
         assert completed.code == 1
-        assert "which converge made for another venv" in completed.first["error"]["message"]
+        assert "a generation of another venv" in completed.first["error"]["message"]
     assert not (host_with_wheels.venv / "new").is_symlink()
 
 

@@ -1,8 +1,9 @@
-"""Removing generations that nobody needs any more."""
+"""Delete generations that are no longer needed."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.system.files import entry_exists, symlink
@@ -13,52 +14,69 @@ from states.venv.generations.store import list_generations
 from states.venv.integrity.receipt import is_protected
 from states.venv.layout import METADATA_DIR
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from states.venv.layout import Store
 
 
-def collectable(store: Store, keep: int, *, quarantined: bool = False) -> list[str]:
-    """Return the former generations that may go: all but `keep` whole ones.
+def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -> list[str]:
+    """Return the generations that may be deleted.
 
-    Those are kept that a rollback would go to. Never the published one goes, the held one, a
-    pinned one, or one that a process still runs from. Of the damaged ones, which were
-    replaced, the newest stays in quarantine unless it is asked for too: something that
-    damages a venv again and again must not fill the disk.
+    The live generation, the held one, a pinned one, and one that a process runs from always
+    stay. So does the newest quarantined generation. Older ones don't: if something damages a
+    venv again and again, they would fill the disk.
+
+    Args:
+        store: The store of the venv.
+        keep: The number of previous, undamaged generations to keep for a rollback.
+        include_quarantined: Whether the newest quarantined generation may be deleted, too.
+
+    Returns:
+        The ids, oldest first.
+
     """
-    former = gc_order(store)
-    whole = [one for one in former if not is_quarantined(store, one)]
-    damaged = sorted(one for one in former if one not in whole)
-    going = {*whole[: max(0, len(whole) - keep)], *(damaged if quarantined else damaged[:-1])}
+    candidates = gc_order(store)
+    undamaged = [identifier for identifier in candidates if not is_quarantined(store, identifier)]
+    damaged = sorted(set(candidates).difference(undamaged))
+    deletable = {
+        *undamaged[: max(0, len(undamaged) - keep)],
+        *(damaged if include_quarantined else damaged[:-1]),
+    }
     return [
-        one
-        for one in list_generations(store)
-        if one in going and not is_pinned(store, one) and not is_in_use(store.generation(one))
+        identifier
+        for identifier in list_generations(store)
+        if identifier in deletable
+        and not is_pinned(store, identifier)
+        and not is_in_use(store.generation(identifier))
     ]
 
 
-def collect(store: Store, identifiers: list[str]) -> list[str]:
-    """Remove generations, and return which are gone; the lock of the store must be held."""
-    gone = []
-    for one in identifiers:
-        progress.detail(f"removing generation {one}")
-        if try_delete(store, f"generations/{one}"):
-            gone.append(one)
-    return gone
+def collect(store: Store, identifiers: Iterable[str]) -> list[str]:
+    """Delete generations, and return the ids of those that are gone.
+
+    The lock of the store must be held. A kill in here leaves unfinished entries.
+    """
+    deleted = []
+    for identifier in identifiers:
+        progress.detail(f"deleting generation {identifier}")
+        if try_delete(store, f"generations/{identifier}"):
+            deleted.append(identifier)
+    return deleted
 
 
 def quarantine(store: Store, identifier: str) -> None:
-    """Mark a damaged generation, so that it is kept for whoever wants to know what happened."""
+    """Mark a damaged generation, so that it is kept for an investigation."""
     mark = f"{store.generation(identifier)}/{METADATA_DIR}/quarantined"
     if is_protected(store.generation(identifier)) and not os.path.lexists(mark):
-        symlink("quarantined", mark)  # needs no room on a full disk
+        symlink("quarantined", mark)  # A symlink needs no space on a full disk.
 
 
 def is_quarantined(store: Store, identifier: str) -> bool:
-    """Tell whether a generation was replaced because it was damaged."""
+    """Return whether a generation was replaced because it was damaged."""
     return entry_exists(f"{store.generation(identifier)}/{METADATA_DIR}/quarantined")
 
 
 def is_pinned(store: Store, identifier: str) -> bool:
-    """Tell whether somebody asked for a generation to be kept."""
+    """Return whether a user pinned a generation, so that it is never deleted."""
     return entry_exists(f"{store.generation(identifier)}/{METADATA_DIR}/pinned")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
 from states.venv.integrity.receipt import read_receipt
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
@@ -18,7 +18,7 @@ class Generation:
     """A directory whose build was finished: complete, synced, and with a valid receipt.
 
     # INVARIANT: values come from `load_generation` and from `finish`, the last stage of a
-    # build, and from nowhere else. A test holds that.
+    # build, and from nowhere else. A test checks that.
     """
 
     root: str

@@ -9,12 +9,17 @@ from states.venv.layout import RECEIPT
 
 
 def refuse_nested(path: str) -> None:
-    """Raise ConvergeError if a path to create is inside a generation of any venv."""
-    folder = os.path.realpath(os.path.dirname(path))
-    while folder != "/":
-        if os.path.lexists(f"{folder}/{RECEIPT}"):
+    """Check a path that is about to be created.
+
+    Raises:
+        ConvergeError: The path is inside a generation of any venv.
+
+    """
+    directory = os.path.realpath(os.path.dirname(path))
+    while directory != "/":
+        if os.path.lexists(f"{directory}/{RECEIPT}"):
             raise ConvergeError(
-                f"`{path}` lies in `{folder}`, which converge made for another venv",
+                f"`{path}` is inside `{directory}`, a generation of another venv",
                 hint="choose a path outside of it",
             )
-        folder = os.path.dirname(folder)
+        directory = os.path.dirname(directory)

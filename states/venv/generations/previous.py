@@ -7,11 +7,12 @@ is ignored, and the newest generation older than the live one counts as the prev
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from states.venv.generations.hold import effective_hold
 from states.venv.generations.store import list_generations, live_id, read_record, write_record
 from states.venv.integrity.receipt import read_receipt
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.layout import Store
 
@@ -19,18 +20,25 @@ PREVIOUS_NAME = "previous"
 """The name of the record in the store."""
 
 
-def record_previous(store: Store, before: str, following: str) -> None:
+def record_previous(store: Store, replaced: str, replacement: str) -> None:
     """Record that one generation replaces another. The switch that follows syncs the record.
 
-    A rollback records nothing: the generation that it leaves was rejected.
+    The lock of the store must be held. A rollback doesn't call this: it rejects the generation
+    that it replaces.
+
+    Args:
+        store: The store of the venv.
+        replaced: The generation that is live now.
+        replacement: The generation that the caller publishes next.
+
     """
-    write_record(store, PREVIOUS_NAME, f"{before}:{following}")
+    write_record(store, PREVIOUS_NAME, f"{replaced}:{replacement}")
 
 
 def previous_id(store: Store) -> str:
     """Return the generation that was live before the current one, or an empty string."""
-    replaced, _, following = read_record(store, PREVIOUS_NAME).partition(":")
-    return replaced if following == live_id(store) else ""
+    replaced, _, replacement = read_record(store, PREVIOUS_NAME).partition(":")
+    return replaced if replacement == live_id(store) else ""
 
 
 def rollback_candidates(store: Store) -> list[str]:
@@ -38,14 +46,15 @@ def rollback_candidates(store: Store) -> list[str]:
 
     If no generation is live, the held one comes first.
     """
-    live, made = live_id(store), list_generations(store)
+    live, generations = live_id(store), list_generations(store)
     if live is None:
         hold = effective_hold(store)
-        first, older = hold.generation if hold else "", made
+        first, older = hold.generation if hold else "", generations
     else:
-        first, older = previous_id(store), [one for one in made if one < live]
-    rest = [one for one in reversed(older) if one != first]
-    return [first, *rest] if first in made else rest
+        first = previous_id(store)
+        older = [identifier for identifier in generations if identifier < live]
+    rest = [identifier for identifier in reversed(older) if identifier != first]
+    return [first, *rest] if first in generations else rest
 
 
 def gc_order(store: Store) -> list[str]:
@@ -54,10 +63,11 @@ def gc_order(store: Store) -> list[str]:
     First come those that a rollback skips, because an earlier rollback may have rejected them.
     If none is live or held, the newest one stays: the next apply publishes it again.
     """
-    hold, made = effective_hold(store), list_generations(store)
-    needed = {live_id(store), hold.generation if hold else None}.intersection(made)
+    hold, generations = effective_hold(store), list_generations(store)
+    needed = {live_id(store), hold.generation if hold else None}.intersection(generations)
     if not needed:
-        needed.update([one for one in made if read_receipt(store.generation(one))][-1:])
-    likely = rollback_candidates(store)[::-1]
-    rejected = [one for one in made if one not in likely]
-    return [one for one in (*rejected, *likely) if one not in needed]
+        intact = [name for name in generations if read_receipt(store.generation(name))]
+        needed.update(intact[-1:])
+    candidates = rollback_candidates(store)[::-1]
+    rejected = [identifier for identifier in generations if identifier not in candidates]
+    return [identifier for identifier in (*rejected, *candidates) if identifier not in needed]

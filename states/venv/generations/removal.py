@@ -28,7 +28,7 @@ def unpublish(store: Store) -> None:
 def delete_store(store: Store) -> None:
     """Delete a store. The caller holds its lock, and has unpublished the venv.
 
-    # INVARIANT: the lock file goes last, so that a run that wants to create the venv waits.
+    # INVARIANT: the lock is deleted last, so that a run that wants to create the venv waits.
 
     Raises:
         OSError: A file system is mounted inside, or an entry can't be deleted.
@@ -74,7 +74,12 @@ def _remove_tree(path: str) -> None:
 
 
 def _require_no_mount(directory: str) -> None:
-    """Raise OSError if a file system is mounted inside: deleting would delete its content."""
+    """Check a directory that is about to be deleted.
+
+    Raises:
+        OSError: A file system is mounted inside. Its content would be deleted, too.
+
+    """
     prefix = os.fsencode(f"{os.path.realpath(directory)}/")
     for mount_point in mount_points():
         if mount_point.startswith(prefix):

@@ -1,7 +1,7 @@
 """The store of a venv: names of its entries, and the switch of the published symlink.
 
 PATH                      → .NAME/generations/ID, relative
-.NAME/lock                locked by the one run that works here
+.NAME/lock                locked by the one run that changes the store
 .NAME/generations/ID/     a generation; finished if it has a receipt
 .NAME/held, previous      records: the held generation, and the one that was live before
 .NAME/persistent/         directories that are kept across generations
@@ -33,8 +33,8 @@ def live_id(store: Store) -> str | None:
     """Return the id of the published generation, or None if the path isn't such a symlink."""
     directory, identifier = os.path.split(read_link(store.published))
     relative = os.path.relpath(store.generations, os.path.dirname(store.published))
-    is_ours = directory in (relative, store.generations)
-    return identifier if is_ours and _ID.fullmatch(identifier) else None
+    is_in_store = directory in (relative, store.generations)
+    return identifier if is_in_store and _ID.fullmatch(identifier) else None
 
 
 def list_generations(store: Store) -> list[str]:
@@ -79,9 +79,14 @@ def new_id(store: Store) -> str:
 
 
 def lock_of(store: Store, path: str) -> str | None:
-    """Return the lock file of a venv declared at `path`, or None if the store doesn't exist.
+    """Return the file to lock before entries of the store are changed or deleted.
 
-    A caller that takes the lock will change or delete entries of the store.
+    Args:
+        store: The store of the venv.
+        path: The declared path, with symlinks.
+
+    Returns:
+        The path of the file, or None if the store doesn't exist.
 
     Raises:
         PermissionDenied: Another user could redirect or replace those entries.
@@ -97,7 +102,11 @@ def lock_of(store: Store, path: str) -> str | None:
 
 
 def create_store(store: Store, path: str) -> None:
-    """Create the directories of the store of a venv declared at `path`, if they don't exist.
+    """Create the directories of a store, if they don't exist.
+
+    Args:
+        store: The store of the venv.
+        path: The declared path, with symlinks.
 
     Raises:
         PermissionDenied: Another user could redirect or replace entries of the store.
@@ -116,7 +125,7 @@ def create_store(store: Store, path: str) -> None:
 
 
 def publish(store: Store, generation: Generation) -> None:
-    """Make a generation the live one.
+    """Make a generation the live one. The lock of the store must be held.
 
     # INVARIANT: the rename of the symlink is the only commit point of a run.
     """
@@ -161,7 +170,16 @@ def restore_adopted(store: Store, name: str) -> None:
 
 
 def write_record(store: Store, name: str, text: str) -> None:
-    """Write a short text as the target of a symlink, in one rename. This works on a full disk."""
+    """Write a record in one rename, as the target of a symlink. This works on a full disk.
+
+    The rename isn't synced. The lock of the store must be held.
+
+    Args:
+        store: The store of the venv.
+        name: The name of the record.
+        text: The content, which must be short.
+
+    """
     replace_symlink(text, f"{store.root}/{name}", f"{store.root}/next-{_random_suffix()}")
 
 
@@ -180,7 +198,12 @@ def _is_content(path: str) -> bool:
 
 
 def _require_safe_directory(directory: str) -> None:
-    """Raise PermissionDenied unless the path is a directory that only its owner can write."""
+    """Check that a path is a directory that only its owner can write.
+
+    Raises:
+        PermissionDenied: It isn't.
+
+    """
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode):
         raise PermissionDenied(

@@ -11,22 +11,22 @@ from states.system import timestamps
 
 def record_verified(state: str, root: str) -> None:
     """Record that a generation was verified now. Does nothing if the record isn't writable."""
-    place = _place(state, root)
+    path = _record_path(state, root)
     with suppress(OSError):
-        make_private_dir(os.path.dirname(place), durable=False)
-        write_atomic(place, timestamps.now().encode(), 0o600)
+        make_private_dir(os.path.dirname(path), durable=False)
+        write_atomic(path, timestamps.now().encode(), 0o600)
 
 
 def last_verified(state: str, root: str) -> str | None:
     """Return the time of the last verification in UTC, or None."""
     try:
-        with open(_place(state, root), encoding="ascii") as stream:
-            noted = stream.read()
-        timestamps.seconds_since(noted)
+        with open(_record_path(state, root), encoding="ascii") as stream:
+            time = stream.read()
+        timestamps.seconds_since(time)
     except (OSError, ValueError):
         return None
-    return noted
+    return time
 
 
-def _place(state: str, root: str) -> str:
+def _record_path(state: str, root: str) -> str:
     return os.path.join(state, "verified", sha256(root.encode())[:32])

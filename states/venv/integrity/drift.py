@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import os
+from typing import TYPE_CHECKING
 
 from engine.system.files import MISSING_ERRNOS
+from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
 from states.venv.integrity.manifest import stat_entry, walk
+from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.stat_cache import load_stats, stat_key
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -17,45 +19,72 @@ if TYPE_CHECKING:
     from states.venv.integrity.receipt import Receipt
 
 
-def find_drift(root: str, seal: Manifest, ignore: tuple[str, ...]) -> dict[str, str]:
-    """Return what is wrong by path: `missing`, `unexpected`, `modified`, `mode 0600` and so on."""
-    changed, added = compare_to_manifest(root, seal, ignore, load_stats(root))
-    troubles = {path: _describe(seal[path], now) for path, now in changed.items()}
-    return troubles | dict.fromkeys(added, "unexpected")
+def find_drift(root: str, manifest: Manifest, ignore: tuple[str, ...]) -> dict[str, str]:
+    """Compare a generation with its manifest. Files that match the stat cache aren't read.
+
+    Args:
+        root: The directory of the generation.
+        manifest: Its manifest.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        The condition of each drifted path: `missing`, `unexpected`, `modified`, `mode 0600`,
+        and so on.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
+    changed, added = compare_to_manifest(root, manifest, ignore, load_stats(root))
+    drift = {path: _describe(manifest[path], current) for path, current in changed.items()}
+    return drift | dict.fromkeys(added, "unexpected")
 
 
 def compare_to_manifest(
     root: str,
-    seal: Manifest,
+    manifest: Manifest,
     ignore: tuple[str, ...],
-    memory: Mapping[str, tuple[int, ...]],
-    each: Callable[..., Iterable[Entry | None]] = map,
+    stats: Mapping[str, tuple[int, ...]],
+    map_paths: Callable[..., Iterable[Entry | None]] = map,
 ) -> tuple[dict[str, Entry | None], list[str]]:
-    """Return what is not as sealed, as it is now, `None` where it is missing; and what is new.
+    """Compare each entry of a generation with its manifest.
 
-    What looks as `memory` says is not read. `each` calls a function with each path, as `map`.
+    Args:
+        root: The directory of the generation.
+        manifest: Its manifest.
+        ignore: Patterns of paths that may appear.
+        stats: The stat cache. A file whose metadata matches it isn't read.
+        map_paths: Calls a function with each path and returns the results in order, like `map`.
+
+    Returns:
+        The current entries of the paths that changed, None for a missing path, and the paths
+        that aren't in the manifest.
+
+    Raises:
+        OSError: An entry can't be read.
+
     """
 
-    def now(path: str) -> Entry | None:
+    def current_entry(path: str) -> Entry | None:
         try:
-            if memory.get(path) == stat_key(os.path.join(root, path)):
-                return seal[path]
-            return stat_entry(root, path, seal[path].package, recorded=seal[path])
+            if stats.get(path) == stat_key(os.path.join(root, path)):
+                return manifest[path]
+            return stat_entry(root, path, manifest[path].package, recorded=manifest[path])
         except OSError as error:
             if error.errno in MISSING_ERRNOS:
                 return None
             raise
 
-    paths = list(seal)
-    found = zip(paths, each(now, paths), strict=True)
-    changed = {path: entry for path, entry in found if entry != seal[path]}
-    leading = _ignored_parents(ignore)
+    paths = list(manifest)
+    entries = zip(paths, map_paths(current_entry, paths), strict=True)
+    changed = {path: entry for path, entry in entries if entry != manifest[path]}
+    parents = _ignored_parents(ignore)
     added = [
         path
-        for path, one in walk(root)
-        if path not in seal
+        for path, entry in walk(root)
+        if path not in manifest
         and not ignored(path, ignore)
-        and not (path in leading and one.is_dir(follow_symlinks=False))
+        and not (path in parents and entry.is_dir(follow_symlinks=False))
     ]
     return changed, added
 
@@ -70,93 +99,110 @@ def partly_ignored_dirs(paths: Iterable[str], patterns: Iterable[str]) -> tuple[
 
     Their times prove nothing, so their entries are compared by name.
     """
-    folders = {os.path.dirname(path) or "." for path in paths if ignored(path, patterns)}
-    return tuple(sorted(folders | {_fixed(pattern) or "." for pattern in patterns}))
+    directories = {os.path.dirname(path) or "." for path in paths if ignored(path, patterns)}
+    return tuple(sorted(directories | {_literal_parent(pattern) or "." for pattern in patterns}))
 
 
-def _fixed(pattern: str) -> str:
-    """Return the directory that contains all paths of a pattern."""
+def _literal_parent(pattern: str) -> str:
+    """Return the deepest directory that contains every path that a pattern matches."""
     return os.path.dirname(pattern.split("*")[0].split("?")[0].split("[")[0])
 
 
 def _ignored_parents(patterns: Iterable[str]) -> set[str]:
     """Return the parent directories of ignored paths, which other tools may create."""
-    folders = set()
+    directories = set()
     for pattern in patterns:
-        path = _fixed(pattern)
+        path = _literal_parent(pattern)
         while path:
-            folders.add(path)
+            directories.add(path)
             path = os.path.dirname(path)
-    return folders
+    return directories
 
 
 def by_package(
-    wrong: Mapping[str, str], seal: Manifest, receipt: Receipt, root: str
+    drift: Mapping[str, str], manifest: Manifest, receipt: Receipt, root: str
 ) -> dict[str, str]:
-    """Return the attributes that this damage amounts to.
+    """Return the attributes of the packages and of the drifted files.
 
-    A package whose metadata is gone is missing as a whole; one that brought metadata of
-    its own is there in another version, or was not asked for. Other damage is told file
-    by file.
+    If the metadata of a package was deleted, the whole package counts as missing. If metadata
+    was added, its package has another version or wasn't declared. The other files of these
+    packages get no attribute of their own.
+
+    Args:
+        drift: The condition of each drifted path.
+        manifest: The manifest of the generation.
+        receipt: Its receipt.
+        root: Its directory.
+
+    Returns:
+        The attributes `package.NAME` and `file.PATH`.
+
     """
-    from states.venv.integrity.dist_info import is_metadata
-
-    sealed = {one.name: one.identity() for one in receipt.packages}
-    found: dict[str, str] = {f"package.{name}": identity for name, identity in sealed.items()}
-    gone = {
-        seal[path].package
-        for path, trouble in wrong.items()
-        if trouble == "missing" and path in seal and is_metadata(path, "METADATA")
+    recorded = {package.name: package.identity() for package in receipt.packages}
+    attributes = {f"package.{name}": identity for name, identity in recorded.items()}
+    missing = {
+        manifest[path].package
+        for path, condition in drift.items()
+        if condition == "missing" and path in manifest and is_metadata(path, "METADATA")
     }
-    for name in gone - {""}:
-        found.pop(f"package.{name}", None)
-    strays, theirs = _foreign_packages(wrong, sealed, root)
-    found.update({f"package.{name}": version for name, version in strays.items()})
-    covered = gone | set(strays)
-    for path, trouble in wrong.items():
-        package = seal[path].package if path in seal else ""
-        if (package and package in covered) or path in theirs:
+    for name in missing - {""}:
+        attributes.pop(f"package.{name}", None)
+    foreign_versions, foreign_paths = _foreign_packages(drift, recorded, root)
+    attributes.update({f"package.{name}": version for name, version in foreign_versions.items()})
+    covered = missing | set(foreign_versions)
+    for path, condition in drift.items():
+        package = manifest[path].package if path in manifest else ""
+        if (package and package in covered) or path in foreign_paths:
             continue
-        found[f"file.{path}"] = trouble
-    return found
+        attributes[f"file.{path}"] = condition
+    return attributes
 
 
-def _describe(sealed: Entry, now: Entry | None) -> str:
-    if now is None:
+def _describe(recorded: Entry, current: Entry | None) -> str:
+    """Return the condition of a path whose entry differs from the manifest."""
+    if current is None:
         return "missing"
-    if now.kind != sealed.kind:
+    if current.kind != recorded.kind:
         return "another kind of file"
-    if now.mode != sealed.mode:
-        return f"mode {now.mode:04o}"
-    if (now.uid, now.gid) != (sealed.uid, sealed.gid):
-        return f"owner {now.uid}:{now.gid}"
+    if current.mode != recorded.mode:
+        return f"mode {current.mode:04o}"
+    if (current.uid, current.gid) != (recorded.uid, recorded.gid):
+        return f"owner {current.uid}:{current.gid}"
     return "modified"
 
 
 def _foreign_packages(
-    wrong: Mapping[str, str], sealed: Mapping[str, str], root: str
+    drift: Mapping[str, str], recorded: Mapping[str, str], root: str
 ) -> tuple[dict[str, str], set[str]]:
-    """Find packages that somebody installed by hand: their versions, and all their files.
+    """Find the packages that another tool installed.
 
-    Metadata that says what was sealed anyway stands for no file: it would hide them all.
+    Added metadata that repeats a recorded version doesn't count: its RECORD would hide the
+    drift of that package's files.
+
+    Args:
+        drift: The condition of each drifted path.
+        recorded: The identity of each package in the receipt.
+        root: The directory of the generation.
+
+    Returns:
+        The version of each foreign package, and the paths of all their files.
+
     """
-    from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
-    from states.venv.integrity.pyc_paths import source_of
-
     versions: dict[str, str] = {}
-    theirs: set[str] = set()
-    for path, trouble in wrong.items():
-        if trouble != "unexpected" or not is_metadata(path, "METADATA"):
+    foreign: set[str] = set()
+    for path, condition in drift.items():
+        if condition != "unexpected" or not is_metadata(path, "METADATA"):
             continue
         package, version = metadata_name(os.path.join(root, path))
-        if package and version != sealed.get(package):
+        if package and version != recorded.get(package):
             versions[package] = version
-            theirs |= record_paths(root, os.path.dirname(path))
-    # The folders that only hold their files go with them, and so does their bytecode.
-    folders = {path for path in wrong if wrong[path] == "unexpected"} - theirs
-    for path in sorted(folders, key=len, reverse=True):
-        inside = [one for one in wrong if one.startswith(f"{path}/")]
-        cached = "/__pycache__/" in path and source_of(path) in theirs
-        if cached or (inside and all(one in theirs for one in inside)):
-            theirs.add(path)
-    return versions, theirs
+            foreign |= record_paths(root, os.path.dirname(path))
+    # A RECORD lists neither directories nor bytecode. A directory that contains only foreign
+    # files is foreign, as is the bytecode of a foreign file.
+    added = {path for path, condition in drift.items() if condition == "unexpected"} - foreign
+    for path in sorted(added, key=len, reverse=True):
+        is_cached = "/__pycache__/" in path and source_of(path) in foreign
+        content = [drifted for drifted in drift if drifted.startswith(f"{path}/")]
+        if is_cached or (content and foreign.issuperset(content)):
+            foreign.add(path)
+    return versions, foreign

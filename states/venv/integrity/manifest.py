@@ -1,4 +1,4 @@
-"""The manifest: every file, directory, and symlink of a generation when its build finished.
+"""The manifest: every file, directory, and symlink of a generation at the end of its build.
 
 `.converge/manifest.json` contains the path, kind, mode, owner, size, and SHA-256 of each entry.
 The receipt contains the digest of the manifest, so a modified manifest is detected.
@@ -10,22 +10,30 @@ import errno
 import json
 import os
 import stat
-from collections import namedtuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.system.files import iter_chunks, read_regular_file, sha256, sha256_of_file
 from states.venv.layout import METADATA_DIR
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
-Entry = namedtuple("Entry", "kind mode uid gid size content package")  # noqa: PYI024 - no typing
-"""A file (`f`), directory (`d`), symlink (`l`), or anything else (`o`). A venv has thousands.
 
-`content` is the SHA-256 of a file or the target of a symlink. `package` is the package that
-installed the entry. It is empty for entries of the environment itself.
-"""
+class Entry(NamedTuple):
+    """An entry of a generation. A tuple, because a venv has thousands."""
+
+    kind: str
+    """`f` for a file, `d` for a directory, `l` for a symlink, or `o` for anything else."""
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    """In bytes. 0 unless it is a file."""
+    content: str
+    """The SHA-256 of a file, or the target of a symlink."""
+    package: str
+    """The package that installed it. Empty for entries of the environment itself."""
+
 
 Manifest = dict[str, Entry]
 """Entries by path, relative to the generation. The directory of the generation is `.`."""
@@ -65,6 +73,9 @@ def stat_entry(
         recorded: The manifest entry to compare with. A file of another size has changed, so
             it isn't read: it may be endless.
 
+    Returns:
+        The entry.
+
     Raises:
         OSError: The path is missing or unreadable.
 
@@ -92,12 +103,12 @@ def file_digest(path: str, size: int) -> str:
     return sha256_of_file(iter_chunks(path, size))
 
 
-def walk(root: str) -> Iterable[tuple[str, Any]]:
+def walk(root: str) -> Iterable[tuple[str, os.DirEntry[str]]]:
     """Yield the relative path and the directory entry of everything below a directory.
 
     Skips `.converge`, and directories that are deeper than a path can be long: no installer
-    creates those. Also skips what is deleted during the walk, because the owners of ignored
-    paths may write there at any time.
+    creates those. Entries that are deleted during the walk are skipped, because the owners of
+    ignored paths may write there at any time.
 
     Raises:
         OSError: `root` is missing, or a directory is unreadable.

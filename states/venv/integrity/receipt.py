@@ -57,11 +57,11 @@ class Package:
 
 @frozen
 class Receipt:
-    """What one generation contains, and what it was built from."""
+    """A record of the contents of one generation, and of the inputs that it was built from."""
 
     generation: str
     path: str
-    """Absolute path of the generation. Its scripts contain this path, so it works only there."""
+    """Absolute path of the generation. Its scripts contain the path, so it works only there."""
     created: str
     """UTC, ISO 8601. For people: no decision depends on it."""
     converge_version: str
@@ -100,7 +100,8 @@ def write_receipt(receipt: Receipt, root: str) -> None:
 def read_receipt(root: str) -> Receipt | None:
     """Return the receipt of a generation, or None if it is missing, torn, or of another format.
 
-    An unreadable receipt is None, too. To tell it from a missing one, list its directory.
+    For an unreadable receipt, this also returns None. To distinguish it from a missing one,
+    list its directory.
     """
     try:
         checksum, _, body = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
@@ -114,7 +115,12 @@ def read_receipt(root: str) -> Receipt | None:
 
 
 def _parse(document: dict[str, Any]) -> Receipt:
-    """Build a receipt from its JSON form. Any missing, unknown, or malformed key raises."""
+    """Return the receipt of a JSON document.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: A key is missing, unknown, or malformed.
+
+    """
     document["python"] = discovery.from_json(document["python"])
     document["packages"] = tuple(Package(**package) for package in document["packages"])
     document["partly_ignored"] = tuple(document["partly_ignored"])
@@ -122,7 +128,7 @@ def _parse(document: dict[str, Any]) -> Receipt:
 
 
 def is_protected(root: str) -> bool:
-    """Return whether only the current user can write what a generation says about itself."""
+    """Return whether only the current user can write the metadata of a generation."""
     try:
         statuses = [os.lstat(path) for path in (root, f"{root}/{METADATA_DIR}")]
     except OSError:

@@ -114,7 +114,12 @@ def _read_stats(root: str) -> tuple[list[_Group], bytes]:
 
 
 def _read_keys(root: str, groups: list[_Group]) -> bytes:
-    """Return the packed keys of all names. Raises OSError if one is missing."""
+    """Return the packed keys of all names.
+
+    Raises:
+        OSError: A name is missing.
+
+    """
     try:
         return _packed(root, groups, _key_fields)
     except OverflowError:
@@ -124,7 +129,7 @@ def _read_keys(root: str, groups: list[_Group]) -> bytes:
 def _wrapped_key(status: os.stat_result) -> tuple[int, ...]:
     """Return a key whose numbers fit into signed 64 bits.
 
-    An inode number may use the highest bit (overlayfs with `xino`), and a time may lie
+    An inode number may use the highest bit (overlayfs with `xino`), and a time may be
     after 2262.
     """
     return tuple(

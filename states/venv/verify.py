@@ -1,0 +1,204 @@
+"""Verify generations: read every byte, and use no cache.
+
+Each difference has the flags of `rpm -V`: S size, M mode, 5 content, U user, G group, L target of
+a symlink, T kind of file. Otherwise it is `missing`, `unexpected`, or `not as in RECORD`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine import progress
+from states.venv.generations.store import list_generations, live_id
+from states.venv.integrity.dist_info import dist_infos, read_record
+from states.venv.integrity.drift import compare_to_manifest, ignored
+from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.pyc_paths import is_bytecode
+from states.venv.integrity.receipt import lock_text, read_receipt
+from states.venv.observe import metadata_drift
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from engine.resource import Resource
+    from states.venv.integrity.manifest import Entry, Manifest
+    from states.venv.layout import Store
+
+_PROGRESS_INTERVAL = 1000
+"""Number of files between two progress messages."""
+
+
+def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Iterator[dict[str, Any]]:
+    """Verify the live generation of a venv, or all of its generations. This only reads.
+
+    Args:
+        resource: The declared venv.
+        store: Its store.
+        jobs: The number of files to read at the same time.
+        every: Whether to verify the other generations, too.
+
+    Yields:
+        A report on each generation, in the form that `converge verify --json` prints.
+
+    """
+    live = live_id(store)
+    for identifier in list_generations(store):
+        if every or identifier == live:
+            progress.step(f"verifying generation {identifier}")
+            differences, count, error = _verify(
+                store.generation(identifier), resource.spec.ignore, jobs
+            )
+            yield {
+                "address": resource.address,
+                "path": resource.spec.path,
+                "generation": identifier,
+                "published": identifier == live,
+                "files": count,
+                "damage": [{"path": path, "flags": differences[path]}
+                           for path in sorted(differences)],
+                "error": error,
+            }  # fmt: skip
+
+
+def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, str], int, str]:
+    """Verify one generation.
+
+    Args:
+        root: The directory of the generation.
+        ignore: Patterns of paths that may appear.
+        jobs: The number of files to read at the same time.
+
+    Returns:
+        The flags of each path that differs, the number of entries in the manifest, and the
+        reason why the generation can't be verified, or an empty string.
+
+    """
+    receipt = read_receipt(root)
+    if receipt is None:
+        return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
+    if receipt.path != root:
+        return {}, 0, f"it was built at `{receipt.path}`, and works only there"
+    manifest = load_manifest(root, receipt.manifest)
+    if manifest is None:
+        return {}, 0, "its manifest doesn't match its receipt: `converge apply` replaces it"
+    # Threads are enough: reading and hashing release the interpreter's lock.
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        changed, added = compare_to_manifest(
+            root, manifest, ignore, {}, partial(_map_with_progress, pool)
+        )
+    differences = {path: _flags(manifest[path], current) for path, current in changed.items()}
+    differences.update(dict.fromkeys(added, "unexpected"))
+    if lock_text(root, receipt) is None:
+        differences[".converge/pylock.toml"] = "..5......"
+    differences.update(metadata_drift(root))
+    differences.update(_compare_to_records(root, manifest, differences, ignore))
+    return differences, len(manifest), ""
+
+
+def _map_with_progress(
+    pool: ThreadPoolExecutor, function: Callable[[str], Entry | None], paths: list[str]
+) -> Iterable[Entry | None]:
+    """Call a function with each path in a pool of threads, and report progress.
+
+    Args:
+        pool: The pool.
+        function: The function to call.
+        paths: The paths of the files.
+
+    Yields:
+        The return values, in the order of the paths.
+
+    """
+    for count, entry in enumerate(pool.map(function, paths), 1):
+        if count % _PROGRESS_INTERVAL == 0:
+            progress.detail(f"{count} of {len(paths)} files")
+        yield entry
+
+
+def _flags(recorded: Entry, current: Entry | None) -> str:
+    if current is None:
+        return "missing"
+    differs = {
+        "S": recorded.kind == "f" and current.size != recorded.size,
+        "M": recorded.kind != "l" and current.mode != recorded.mode,
+        "5": recorded.kind == "f" and current.content != recorded.content,
+        "L": recorded.kind == "l" and current.content != recorded.content,
+        "U": current.uid != recorded.uid,
+        "G": current.gid != recorded.gid,
+        "T": current.kind != recorded.kind,
+    }
+    return "".join(letter if is_different else "." for letter, is_different in differs.items())
+
+
+def _compare_to_records(
+    root: str, manifest: Manifest, drifted: Container[str], ignore: tuple[str, ...]
+) -> dict[str, str]:
+    """Compare the manifest with each RECORD that is itself intact.
+
+    Args:
+        root: The directory of the generation.
+        manifest: Its manifest.
+        drifted: The paths that differ from the manifest. They aren't compared again.
+        ignore: Patterns of paths that may be missing.
+
+    Returns:
+        The difference of each path that doesn't match a RECORD.
+
+    """
+    digests: dict[str, set[str]] = {}
+    differences: dict[str, str] = {}
+    packages_read = set()
+    for dist_info in dist_infos(root):
+        record = f"{dist_info}/RECORD"
+        if record in drifted:
+            continue
+        try:
+            rows = read_record(root, dist_info)
+        except (OSError, ValueError):
+            differences[record] = "missing"
+            continue
+        for path, digest in rows:
+            digests.setdefault(path, set()).add(digest)
+        if record in manifest:
+            packages_read.add(manifest[record].package)
+    for path in {*digests, *manifest}:
+        if path in drifted or path in differences or is_bytecode(path):
+            continue
+        if path in manifest:
+            difference = _record_difference(manifest[path], digests.get(path), packages_read)
+        else:
+            is_expected = ignored(path, ignore) or _is_behind_symlink(path, manifest)
+            difference = "" if is_expected else "missing"
+        if difference:
+            differences[path] = difference
+    return differences
+
+
+def _record_difference(recorded: Entry, digests: set[str] | None, packages_read: set[str]) -> str:
+    """Compare the manifest entry of a path with the rows of the RECORD files.
+
+    Args:
+        recorded: The entry in the manifest.
+        digests: The digests in the rows for the path. None if no RECORD lists it.
+        packages_read: The packages whose RECORD was read.
+
+    Returns:
+        The difference, or an empty string.
+
+    """
+    if digests is None:
+        is_unlisted = recorded.kind == "f" and recorded.package in packages_read
+        return "unexpected" if is_unlisted else ""
+    # The row of the RECORD itself has no digest.
+    is_same = recorded.kind == "f" and (recorded.content in digests or not any(digests))
+    return "" if is_same else "not as in RECORD"
+
+
+def _is_behind_symlink(path: str, manifest: Mapping[str, Entry]) -> bool:
+    """Return whether a path crosses a recorded symlink, such as that of a persistent directory."""
+    parts = path.split("/")
+    parents = ("/".join(parts[:count]) for count in range(1, len(parts)))
+    return any(parent in manifest and manifest[parent].kind == "l" for parent in parents)
