@@ -12,7 +12,6 @@ from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
 from engine.system.files import fsync_dir, make_dirs, symlink
 from engine.system.permissions import require_trusted_symlinks
-from states.venv.generations.nesting import refuse_nested
 from states.venv.layout import NEW, store_of
 
 TYPE_CHECKING = False
@@ -121,6 +120,9 @@ class LinkHandle:
             return LinkGoal(spec, dangling)
         desired = {"to": target, "target": "present"}
         if observed != desired:
+            # Imported here: a no-op run creates nothing.
+            from states.venv.generations.nesting import refuse_nested
+
             refuse_nested(spec.path)
         return LinkGoal(spec, desired)
 

@@ -23,7 +23,8 @@ from states.venv.generations.store import (
     publish,
     restore_adopted,
 )
-from states.venv.observe import FOREIGN, is_intact, observe
+from states.venv.integrity.intact import is_intact
+from states.venv.observe import FOREIGN, observe
 from states.venv.refresh import free_caches
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from engine.errors import ConvergeError, Interrupted, summarize
 from states.commands.per_venv import print_errors, print_result, run_per_venv
 from states.commands.selection import select_venvs
 from states.venv.generations.store import list_generations, live_id
-from states.venv.verify import verify
 from states.venv.generations.verify_log import record_verified
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN, published_state
+from states.venv.verify import verify
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

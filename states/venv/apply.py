@@ -26,8 +26,8 @@ from states.venv.generations.store import (
     live_id,
     publish,
 )
+from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
-from states.venv.observe import is_intact
 from states.venv.resolve.selection import matches_settings
 
 if TYPE_CHECKING:

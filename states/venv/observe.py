@@ -15,22 +15,19 @@ from engine.system.lock import is_held
 from states.venv.generations.hold import HOLD_NAME, held_id
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
+from states.venv.integrity.intact import check_content, metadata_drift
 from states.venv.integrity.receipt import read_receipt
-from states.venv.integrity.stat_cache import stats_match
-from states.venv.layout import LEASE, METADATA_DIR, RECEIPT, Store, store_of
+from states.venv.layout import METADATA_DIR, RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.diff import State
-    from states.venv.integrity.manifest import Manifest
     from states.venv.integrity.receipt import Package, Receipt
     from states.venv.spec import Venv
 
 PUBLISHED = "published"
 FOREIGN = "foreign"
 """The path holds something that converge didn't create, or a restored backup of it."""
-_METADATA_NAMES = {"receipt.json", "manifest.json", "stats", "pylock.toml", os.path.basename(LEASE),
-                   "pinned", "quarantined"}  # fmt: skip
 _CONTENT_ATTRIBUTES = ("file.", "package.", "relocated")
 
 
@@ -123,26 +120,6 @@ def observe(spec: Venv) -> Observation:
         stats_outdated=stats_outdated,
         held=held,
     )
-
-
-def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
-    """Compare a generation with its receipt and its manifest.
-
-    Args:
-        store: The store of the venv.
-        receipt: The receipt of the generation.
-        ignore: Patterns of paths that may appear and change.
-
-    Returns:
-        Whether it matches both, and its interpreter still exists unchanged.
-
-    Raises:
-        OSError: An entry can't be read.
-
-    """
-    if receipt.path != store.generation(receipt.generation) or receipt.python.drift():
-        return False
-    return not metadata_drift(receipt.path) and not _find_drift(receipt.path, receipt, ignore)[0]
 
 
 def published_state(store: Store) -> tuple[str, str | None]:
@@ -268,7 +245,7 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     metadata = {f"file.{path}": drift for path, drift in metadata_drift(root).items()}
     if receipt.path != root:
         return {**packages, **metadata, "relocated": f"made at {receipt.path}"}, False
-    drift, manifest = _find_drift(root, receipt, spec.ignore)
+    drift, manifest = check_content(root, receipt, spec.ignore)
     if not drift:
         return {**packages, **metadata}, bool(manifest) and not receipt.partly_ignored
     if not manifest:
@@ -284,47 +261,3 @@ def _dangling_links(root: str, spec: Venv) -> dict[str, str]:
     """Return the persistent directories whose symlink has no target."""
     links = {path: f"{root}/{path}" for path in spec.persistent if os.path.islink(f"{root}/{path}")}
     return {f"file.{path}": "missing" for path, link in links.items() if not os.path.isdir(link)}
-
-
-def _find_drift(
-    root: str, receipt: Receipt, ignore: tuple[str, ...]
-) -> tuple[dict[str, str], Manifest]:
-    """Find the drift of a generation. A no-op run only compares the stat cache.
-
-    Args:
-        root: The directory of the generation.
-        receipt: Its receipt.
-        ignore: Patterns of paths that may appear and change.
-
-    Returns:
-        The condition of each drifted path, and the manifest if it was needed and is valid.
-
-    Raises:
-        OSError: An entry can't be read.
-
-    """
-    if stats_match(root) and not receipt.partly_ignored:
-        return {}, {}
-    # Imported here: in a no-op run, the stat cache matches.
-    from states.venv.integrity.drift import find_drift
-    from states.venv.integrity.manifest import load_manifest
-
-    manifest = load_manifest(root, receipt.manifest)
-    if manifest is None:
-        return {f"{METADATA_DIR}/manifest.json": "modified"}, {}
-    return find_drift(root, manifest, ignore), manifest
-
-
-def metadata_drift(root: str) -> dict[str, str]:
-    """Return unknown names in `.converge`, and the lease file if it is missing.
-
-    Without the lease, converge can't find every process that uses the generation. The
-    content of the other files is checked where they are read.
-    """
-    try:
-        names = os.listdir(f"{root}/{METADATA_DIR}")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    unknown = (name for name in names if name not in _METADATA_NAMES)
-    drift = {f"{METADATA_DIR}/{name}": "unexpected" for name in unknown}
-    return drift if os.path.basename(LEASE) in names else {**drift, LEASE: "missing"}

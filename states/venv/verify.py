@@ -14,10 +14,10 @@ from engine import progress
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.dist_info import dist_infos, read_record
 from states.venv.integrity.drift import compare_to_manifest, ignored
+from states.venv.integrity.intact import metadata_drift
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode
 from states.venv.integrity.receipt import lock_text, read_receipt
-from states.venv.observe import metadata_drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Itera
         resource: The declared venv.
         store: Its store.
         jobs: The number of files to read at the same time.
-        every: Whether to verify the other generations, too.
+        every: Whether to also verify the previous generations.
 
     Yields:
         A report on each generation, in the form that `converge verify --json` prints.
@@ -80,7 +80,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     if receipt is None:
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
     if receipt.path != root:
-        return {}, 0, f"it was built at `{receipt.path}`, and works only there"
+        return {}, 0, f"it was made at `{receipt.path}`, and works only there"
     manifest = load_manifest(root, receipt.manifest)
     if manifest is None:
         return {}, 0, "its manifest doesn't match its receipt: `converge apply` replaces it"

@@ -30,7 +30,7 @@ def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -
     Args:
         store: The store of the venv.
         keep: The number of previous, undamaged generations to keep for a rollback.
-        include_quarantined: Whether the newest quarantined generation may be deleted, too.
+        include_quarantined: Whether the newest quarantined generation may also be deleted.
 
     Returns:
         The ids, oldest first.

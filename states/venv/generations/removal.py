@@ -77,7 +77,7 @@ def _require_no_mount(directory: str) -> None:
     """Check a directory that is about to be deleted.
 
     Raises:
-        OSError: A file system is mounted inside. Its content would be deleted, too.
+        OSError: A file system is mounted inside, and its content would also be deleted.
 
     """
     prefix = os.fsencode(f"{os.path.realpath(directory)}/")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.observe import metadata_drift
+from states.venv.integrity.intact import metadata_drift
 
 
 def test_unknown_names_and_missing_lease_are_drift(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""Check whether a generation is intact. A no-op run only compares the stat cache."""
+
+from __future__ import annotations
+
+import os
+
+from states.venv.integrity.stat_cache import stats_match
+from states.venv.layout import LEASE, METADATA_DIR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from states.venv.integrity.manifest import Manifest
+    from states.venv.integrity.receipt import Receipt
+    from states.venv.layout import Store
+
+_METADATA_NAMES = {"receipt.json", "manifest.json", "stats", "pylock.toml", os.path.basename(LEASE),
+                   "pinned", "quarantined"}  # fmt: skip
+
+
+def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
+    """Compare a generation with its receipt and its manifest.
+
+    Args:
+        store: The store of the venv.
+        receipt: The receipt of the generation.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        Whether it matches both, and its interpreter still exists unchanged.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
+    if receipt.path != store.generation(receipt.generation) or receipt.python.drift():
+        return False
+    return not metadata_drift(receipt.path) and not check_content(receipt.path, receipt, ignore)[0]
+
+
+def check_content(
+    root: str, receipt: Receipt, ignore: tuple[str, ...]
+) -> tuple[dict[str, str], Manifest]:
+    """Compare the content of a generation with its manifest, through the stat cache if it matches.
+
+    Args:
+        root: The directory of the generation.
+        receipt: Its receipt.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        The condition of each drifted path, and the manifest if it was needed and is valid.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
+    if stats_match(root) and not receipt.partly_ignored:
+        return {}, {}
+    # Imported here: in a no-op run, the stat cache matches.
+    from states.venv.integrity.drift import find_drift
+    from states.venv.integrity.manifest import load_manifest
+
+    manifest = load_manifest(root, receipt.manifest)
+    if manifest is None:
+        return {f"{METADATA_DIR}/manifest.json": "modified"}, {}
+    return find_drift(root, manifest, ignore), manifest
+
+
+def metadata_drift(root: str) -> dict[str, str]:
+    """Return unknown names in `.converge`, and the lease file if it is missing.
+
+    Without the lease, converge can't find every process that uses the generation. The
+    content of the other files is checked where they are read.
+    """
+    try:
+        names = os.listdir(f"{root}/{METADATA_DIR}")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    unknown = (name for name in names if name not in _METADATA_NAMES)
+    drift = {f"{METADATA_DIR}/{name}": "unexpected" for name in unknown}
+    return drift if os.path.basename(LEASE) in names else {**drift, LEASE: "missing"}
