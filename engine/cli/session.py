@@ -119,14 +119,10 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
         notices += commit_inventory(session, remaining)
     if not any(result.error for result in results):
         notices += registry.notices(results)
-    return build_report(
-        command,
-        results,
-        registry.kinds,
-        detailed=arguments.detailed_exitcode,
-        notices=notices,
-        pruned=pruned,
-    )
+    detailed = arguments.detailed_exitcode
+    report = build_report(command, results, registry.kinds, detailed=detailed, pruned=pruned)
+    report["notices"] = notices
+    return report
 
 
 def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -> int:

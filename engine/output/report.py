@@ -39,7 +39,6 @@ def build_report(
     kinds: Mapping[str, AnyKind],
     *,
     detailed: bool = False,
-    notices: Sequence[str] = (),
     pruned: Sequence[Resource] = (),
 ) -> Report:
     """Return the report of a run.
@@ -49,11 +48,10 @@ def build_report(
         results: The results, in the order of the run.
         kinds: The kinds by name.
         detailed: Use exit code 2 for changes, 4 for failures, and 6 for both.
-        notices: Messages that require no action.
         pruned: The resources that are deleted because they are no longer declared.
 
     Returns:
-        The report, with the exit code.
+        The report, with the exit code. The caller adds the notices.
 
     """
     resources = [
@@ -78,7 +76,7 @@ def build_report(
         "exit": _exit(command, errors, changed, detailed),
         "error": None,
         "problems": [],
-        "notices": list(notices),
+        "notices": [],
     }
 
 

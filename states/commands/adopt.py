@@ -49,8 +49,8 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     progress.close()
     orphans = session.inventory.orphans()
     results = _apply_with_adoption(session, venv)
-    notices = list(commit_inventory(session, orphans))
-    report = build_report("adopt", results, session.registry.kinds, notices=notices)
+    report = build_report("adopt", results, session.registry.kinds)
+    report["notices"] = list(commit_inventory(session, orphans))
     exit_code = print_report(report, arguments, session.registry)
     if exit_code == 0 and not arguments.json:
         link = observation.link

@@ -6,11 +6,10 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import tomli
-
 from engine.errors import ConvergeError, DiskFull, from_os_error
 from engine.frozen import frozen
 from states.venv.integrity.manifest import load_manifest
+from states.venv.resolve.pylock import parse_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.layout import Store
     from states.venv.observe import Observation
+    from states.venv.resolve.pylock import Lock
     from states.venv.resolve.selection import Selection
 
 _INSTALLED_BYTES_PER_WHEEL_BYTE = 7
@@ -130,7 +130,7 @@ def estimate(selection: Selection, views: Iterable[Observation]) -> DiskSpace:
     counts, if that is known.
     """
     installed = _installed_sizes(views)
-    wheels = wheel_sizes(selection.lock)
+    wheels = wheel_sizes(parse_lock(selection.lock))
     needed = _BASE_ENVIRONMENT
     for package in selection.packages:
         sizes = installed.get((package.name, package.content))
@@ -159,10 +159,10 @@ def _installed_sizes(views: Iterable[Observation]) -> dict[tuple[str, str], list
     return installed
 
 
-def wheel_sizes(lock: str) -> dict[str, int]:
-    """Return the size of each package's largest distribution in bytes; 0 if unknown."""
+def wheel_sizes(lock: Lock) -> dict[str, int]:
+    """Return the size of each package's largest distribution in bytes, or 0 if it is unknown."""
     sizes = {}
-    for package in tomli.loads(lock).get("packages", []):
+    for package in lock.packages:
         distributions = [
             *package.get("wheels", []), package.get("sdist", {}), package.get("archive", {})
         ]  # fmt: skip

@@ -157,33 +157,61 @@ def read_lines(
         The lines, in the order in which an installer would read them.
 
     """
-    yield from _read(name, read, report_missing, constraint, None, frozenset())
+    include = _Include(name, constraint=constraint)
+    yield from _read(include, read, report_missing)
+
+
+@frozen
+class _Include:
+    """A file to read, and how it is included."""
+
+    name: str
+    """The path or URL."""
+    constraint: bool
+    """Whether its lines only bound versions."""
+    line: Line | None = None
+    """The line that includes it. None for the outermost file."""
+    ancestors: frozenset[str] = frozenset()
+    """The files that include it, directly or indirectly."""
 
 
 def _read(
-    name: str,
+    include: _Include,
     read: Callable[[str], str | None],
     report_missing: Callable[[str, Line | None], None],
-    constraint: bool,
-    included_by: Line | None,
-    ancestors: frozenset[str],
 ) -> Iterator[Line]:
-    if name in ancestors:
+    """Yield the lines of an included file and of each file that it includes.
+
+    Args:
+        include: The file.
+        read: See `read_lines`.
+        report_missing: See `read_lines`.
+
+    Yields:
+        The lines, in order.
+
+    """
+    name = include.name
+    if name in include.ancestors:
         return  # A file that includes itself adds nothing.
     content = read(name)
     if content is None:
-        report_missing(name, included_by)
+        report_missing(name, include.line)
         return
     for number, text in _logical_lines(content):
-        include = _INCLUDE.fullmatch(text)
-        absolute = text if include or text == name else make_absolute(text, name)
-        line = parse_line(absolute, name, number, constraint=constraint)
-        if include is None:
+        option = _INCLUDE.fullmatch(text)
+        absolute = text if option or text == name else make_absolute(text, name)
+        line = parse_line(absolute, name, number, constraint=include.constraint)
+        if option is None:
             yield line
             continue
-        included = join_reference(name, include["name"].strip())
-        bounds = constraint or text.startswith(("-c", "--constraint"))
-        yield from _read(included, read, report_missing, bounds, line, ancestors | {name})
+        included = _Include(
+            join_reference(name, option["name"].strip()),
+            include.constraint or text.startswith(("-c", "--constraint")),
+            line,
+            include.ancestors | {name},
+        )
+        yield from _read(included, read, report_missing)
 
 
 def _logical_lines(content: str) -> Iterator[tuple[int, str]]:

@@ -24,6 +24,7 @@ from states.venv.integrity.manifest import Entry, encode_manifest
 from states.venv.integrity.receipt import Package
 from states.venv.layout import Store, store_of
 from states.venv.observe import Observation
+from states.venv.resolve.pylock import parse_lock
 from states.venv.resolve.selection import Selection
 from tests.unit.states.values import make_python, make_receipt
 
@@ -57,18 +58,18 @@ SIZES: dict[str, tuple[dict[str, Any], int]] = {
 @pytest.mark.parametrize(("source", "size"), SIZES.values(), ids=SIZES)
 def test_wheel_size_comes_from_the_lock(source: dict[str, Any], size: int) -> None:
     """An unknown size counts as zero."""
-    assert wheel_sizes(_lock(**source)) == {"web": size}
+    assert wheel_sizes(parse_lock(_lock(**source))) == {"web": size}
 
 
 def test_wheel_size_of_local_file_is_measured(tmp_path: Path) -> None:
     """A path and a file URL are equivalent."""
     path = _file(tmp_path)
-    assert wheel_sizes(_lock(wheels=[{"path": path}])) == {"web": 1234}
-    assert wheel_sizes(_lock(archive={"url": f"file://{path}"})) == {"web": 1234}
-    assert wheel_sizes("") == {}
+    assert wheel_sizes(parse_lock(_lock(wheels=[{"path": path}]))) == {"web": 1234}
+    assert wheel_sizes(parse_lock(_lock(archive={"url": f"file://{path}"}))) == {"web": 1234}
+    assert wheel_sizes(parse_lock("")) == {}
 
 
-def test_estimate_grows_with_thewheel_sizes() -> None:
+def test_estimate_grows_with_the_wheel_sizes() -> None:
     """An environment without packages needs space for itself."""
     base = estimate(_selection(), [])
     web = estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [])
