@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from engine.converge import Apply
 from engine.errors import NoInput, StalePlan, UsageError
 from engine.output.report import to_json
 from engine.system.files import write_atomic
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.output.text import printable
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.resource import Resource
 

@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
+from engine.system.files import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,8 +183,6 @@ def _errors(output: str) -> Iterator[str]:
 
 def _write_wheel(directory: Path, version: str) -> None:
     """Write the wheel of a package whose module contains its version."""
-    from engine.system.files import sha256
-
     dist_info = f"probe-{version}.dist-info"
     members = {
         "probe.py": f"VERSION = {version!r}\n",

@@ -222,9 +222,19 @@ def test_imports_have_no_cycles() -> None:
     assert cycles(import_graph(_modules())) == ALLOWED_CYCLES
 
 
-def test_subpackages_of_the_engine_have_no_cycles() -> None:
-    """The subpackages form layers, and each layer imports only lower ones."""
-    assert cycles(member_graph(import_graph(_modules()), "engine")) == []
+NESTED_PACKAGES = sorted({_name(path).rpartition(".")[0] for path in FILES
+                          if path.name == "__init__.py"} - {""})  # fmt: skip
+"""Packages that contain other packages."""
+
+
+@pytest.mark.parametrize("package", NESTED_PACKAGES)
+def test_members_of_a_package_form_layers(package: str) -> None:
+    """Each layer imports only lower ones, so a reader can start at either end."""
+    assert cycles(member_graph(import_graph(_modules()), package)) == []
+
+
+def test_layers_are_checked_in_every_package_of_packages() -> None:
+    assert {"engine", "states", "states.venv", "states.venv.build"} <= set(NESTED_PACKAGES)
 
 
 PLANTED = {
@@ -235,6 +245,9 @@ PLANTED = {
     "engine.output.text": "",
     "engine.output.page": "import engine.cli.options",
     "engine.cli.options": "",
+    "states.venv.observe": "from states.venv.generations.store import live_id",
+    "states.venv.generations.store": "",
+    "states.venv.generations.verify": "from states.venv.observe import metadata_drift",
 }
 
 
@@ -245,6 +258,8 @@ def test_planted_import_cycle_is_detected() -> None:
 def test_planted_cycle_of_subpackages_is_detected() -> None:
     members = member_graph(import_graph(PLANTED), "engine")
     assert cycles(members) == [["cli", "output"], ["first", "second"]]
+    members = member_graph(import_graph(PLANTED), "states.venv")
+    assert cycles(members) == [["generations", "observe"]]
 
 
 def test_directories_hold_few_modules() -> None:
@@ -320,10 +335,13 @@ def test_startup_imports_no_heavy_library() -> None:
     assert HEAVY & set(process.stdout.split()) == set()
 
 
-def test_no_op_run_imports_no_heavy_library(tmp_path: Path) -> None:
-    """The second run finds the parsed declaration in the cache, and nothing to do."""
-    (tmp_path / "site.toml").write_text(
-        f'[link.l]\nto = "{tmp_path}"\n[venv.gone]\npath = "gone"\nstate = "absent"\n'
+@pytest.fixture(scope="module")
+def no_op_modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Return the modules that each command imports when there is nothing to do."""
+    directory = tmp_path_factory.mktemp("no-op")
+    (directory / "site.toml").write_text(
+        f'[link.l]\nto = "{directory}"\n[venv.web]\npath = "web"\npackages = []\n'
+        '[venv.gone]\npath = "gone"\nstate = "absent"\n'
     )
     program = (
         "import atexit, sys; from states.__main__ import main;"
@@ -332,19 +350,37 @@ def test_no_op_run_imports_no_heavy_library(tmp_path: Path) -> None:
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONUTF8": "1",
-        "CONVERGE_CACHE_DIR": str(tmp_path / "cache"),
-        "CONVERGE_STATE_DIR": str(tmp_path / "state"),
+        "CONVERGE_CACHE_DIR": str(directory / "cache"),
+        "CONVERGE_STATE_DIR": str(directory / "state"),
     }
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-c", program, "apply", str(tmp_path / "site.toml")],
+
+    def run(command: str) -> list[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, command, str(directory / "site.toml")],
             cwd=ROOT, env=environ, capture_output=True, text=True, check=True,
-        )
-        for _ in range(2)
-    )  # fmt: skip
-    assert "1 created" in first.stdout
-    assert "no changes" in second.stdout
-    assert HEAVY & set(second.stdout.split()) == set()
+        ).stdout.splitlines()  # fmt: skip
+
+    assert "2 created" in "".join(run("apply"))
+    modules = {}
+    for command in ("apply", "plan", "check"):
+        *report, names = run(command)
+        assert "no changes" in "".join(report)
+        modules[command] = set(names.split())
+    return modules
+
+
+def test_no_op_run_imports_no_heavy_library(no_op_modules: dict[str, set[str]]) -> None:
+    """The second run finds the parsed declaration in the cache, and nothing to do."""
+    imported = {command: HEAVY & modules for command, modules in no_op_modules.items()}
+    assert imported == {"apply": set(), "plan": set(), "check": set()}
+
+
+def test_only_a_no_op_run_avoids_typing(no_op_modules: dict[str, set[str]]) -> None:
+    """Importing `typing` takes time, so modules on that path set `TYPE_CHECKING = False`."""
+    hot = set().union(*no_op_modules.values())
+    avoiding = {_name(path) for path in FILES if "\nTYPE_CHECKING = False\n" in path.read_text()}
+    assert {"states.venv.observe", "engine.converge"} <= avoiding
+    assert avoiding - hot == set()
 
 
 def test_installer_is_a_seam() -> None:

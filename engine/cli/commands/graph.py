@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.cli.command import Command
 from engine.declaration.load import load_declaration, read_sources
 from engine.output.graph_formats import FORMATS, format_graph
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.cli.command import Command
 from engine.declaration.json_schema import declaration_schema
 from engine.output.json_schema import output_schema
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
