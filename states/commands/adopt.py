@@ -14,7 +14,7 @@ from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.output.report import build_report
 from states.commands.per_venv import locked_store, print_lines
-from states.commands.selection import add_venv_arguments, find_venv
+from states.commands.venv_arguments import add_venv_arguments, find_venv
 from states.venv.generations.hold import release_hold
 from states.venv.observe import FOREIGN, observe
 

@@ -14,7 +14,7 @@ from engine.errors import UsageError
 from engine.frozen import frozen
 from engine.system.lock import is_held
 from states.commands.per_venv import locked_store, print_results, run_per_venv
-from states.commands.selection import select_venvs
+from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
 from states.venv.generations.gc import collect, collectable
 from states.venv.generations.recovery import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli.command import Command
 from states.commands.per_venv import print_result
-from states.commands.selection import add_venv_arguments, select_venv
+from states.commands.venv_arguments import add_venv_arguments, select_venv
 from states.venv.generations.gc import is_pinned, is_quarantined
 from states.venv.generations.hold import effective_hold
 from states.venv.generations.in_use import is_in_use

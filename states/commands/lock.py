@@ -16,7 +16,7 @@ from engine.frozen import replace
 from engine.system import signals
 from engine.system.files import write_atomic
 from states.commands.per_venv import print_results, run_per_venv
-from states.commands.selection import present_venvs
+from states.commands.venv_arguments import present_venvs
 from states.venv.resolve.upgrades import unknown_upgrades
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, PermissionDenied
 from engine.system.files import fsync_dir, symlink
 from states.commands.per_venv import locked_store, print_result
-from states.commands.selection import add_venv_arguments, match_prefix, select_venv
+from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.receipt import is_protected
 from states.venv.layout import METADATA_DIR

@@ -11,7 +11,7 @@ from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError
 from states.commands.per_venv import locked_store, print_result
-from states.commands.selection import add_venv_arguments, match_prefix, select_venv
+from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
 from states.venv.generations.gc import is_quarantined
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import Hold, read_hold, release_hold, set_hold, spec_digest

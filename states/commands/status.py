@@ -12,7 +12,7 @@ from engine.declaration.validate import key_of
 from engine.frozen import fields
 from engine.redaction import redact_all
 from states.commands.per_venv import print_results, run_per_venv
-from states.commands.selection import select_venvs
+from states.commands.venv_arguments import select_venvs
 from states.system import timestamps
 from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned

@@ -11,7 +11,7 @@ from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, Interrupted, summarize
 from states.commands.per_venv import print_errors, print_result, run_per_venv
-from states.commands.selection import select_venvs
+from states.commands.venv_arguments import select_venvs
 from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify_log import record_verified
 from states.venv.layout import store_of

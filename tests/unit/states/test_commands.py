@@ -10,8 +10,8 @@ from engine.errors import ConvergeError, Interrupted, LockTimeout, UsageError
 from engine.resource import Resource
 from states.commands.gc import Garbage, format_garbage, parse_age
 from states.commands.history import describe_changes, format_history
-from states.commands.selection import find_venv, match_prefix
 from states.commands.status import format_age, format_row, summarize_drift
+from states.commands.venv_arguments import find_venv, match_prefix
 from states.commands.verify import format_report, summarize_reports
 from states.system import timestamps
 from states.venv.integrity.receipt import Package

@@ -1,4 +1,4 @@
-"""Select the venvs that a command acts on, and a generation by a prefix of its ID."""
+"""Select the venvs and generations that the arguments of a command name."""
 
 from __future__ import annotations
 
