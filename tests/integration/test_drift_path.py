@@ -64,7 +64,7 @@ def test_missing_path_is_repaired_without_a_build(applied_host: Host) -> None:
     plan = applied_host.assert_converges()
 
     assert changes(plan) == {"path": ("missing", str(applied_host.venv))}
-    assert reasons(plan)["path"] == "the path does not lead to it"
+    assert reasons(plan)["path"] == "the path doesn't point to it"
     assert applied_host.generation == before
 
 
