@@ -99,7 +99,7 @@ def test_changed_python_key_plans_replace(host_with_wheels: Host) -> None:
     plan = host_with_wheels.assert_converges()
 
     assert plan["action"] == "replace"
-    assert reasons(plan)["python"] == "another interpreter is asked for"
+    assert reasons(plan)["python"] == "another interpreter was selected"
     assert (host_with_wheels.generation / "bin/python").resolve() == other
 
 

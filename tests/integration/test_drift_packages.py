@@ -36,7 +36,7 @@ def test_version_changed_by_hand_is_restored(applied_host: Host) -> None:
 
     assert plan["action"] == "repair"
     assert changes(plan)["package.beta"] == ("2.0", "1.0")
-    assert reasons(plan)["package.beta"] == "somebody else installed that"
+    assert reasons(plan)["package.beta"] == "not the version that converge installed"
     assert applied_host.versions() == {"alpha": "1.1", "beta": "1.0"}
 
 

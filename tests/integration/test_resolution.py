@@ -61,7 +61,7 @@ def test_upgrade_updates_all_packages(served: Host, index: Index) -> None:
     assert plan["action"] == "update"
     assert changes(plan)["package.alpha"] == ("1.0", "1.0.9")
     assert changes(plan)["package.beta"] == ("1.0", "1.9")
-    assert reasons(plan)["package.beta"] == "another version was chosen"
+    assert reasons(plan)["package.beta"] == "another version was selected"
 
 
 def test_upgrade_of_one_package_keeps_the_others(served: Host, index: Index) -> None:
@@ -111,7 +111,7 @@ def test_unrequired_package_is_removed(served: Host, index: Index) -> None:
     plan = served.assert_converges()
 
     assert changes(plan)["package.gamma"] == ("3.0", None)
-    assert reasons(plan)["package.gamma"] == "nothing requires it any more"
+    assert reasons(plan)["package.gamma"] == "no longer required"
 
 
 def test_reordered_packages_dont_query_the_index(served: Host, index: Index) -> None:
