@@ -1,10 +1,9 @@
 """Print offenses against the voice rules.
 
 Usage:
-    python -m tests.voice            a table of counts by rule and area
-    python -m tests.voice PATH...    every offense in these files or directories
-    python -m tests.voice --all      every offense
-    python -m tests.voice --ratchet  lower the allowed counts to the current ones
+    python -m tests.voice          a table of counts by rule and area
+    python -m tests.voice PATH...  every offense in these files or directories
+    python -m tests.voice --all    every offense
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-from tests.voice.check import docs_length, every_hit, not_allowed, totals
-from tests.voice.ratchet import lower
+from tests.voice.check import every_hit, not_allowed, totals
 
 
 def main(arguments: list[str]) -> int:
@@ -21,9 +19,7 @@ def main(arguments: list[str]) -> int:
     options = [argument for argument in arguments if argument.startswith("--")]
     paths = [argument for argument in arguments if not argument.startswith("--")]
     hits = not_allowed(every_hit(paths))
-    if "--ratchet" in options:
-        lower(totals(hits))
-    elif paths or "--all" in options:
+    if paths or "--all" in options:
         for hit in sorted(hits, key=lambda hit: (hit.path, hit.line)):
             print(hit)
         print(f"{len(hits)} hits", file=sys.stderr)
@@ -49,12 +45,7 @@ def table(counts: Counter[tuple[str, str]]) -> str:
         )
         for row in rows
     ]
-    length = docs_length()
-    semicolons = sum(n for (rule, _), n in counts.items() if rule == "semicolon")
-    per_thousand = 1000 * semicolons / max(length, 1)
-    return "\n".join(
-        [*lines, f"semicolons: {per_thousand:.1f} per 1,000 words of docs ({length} in all)"]
-    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Hit:
 
     @property
     def area(self) -> str:
-        """Return the top-level area that the ratchet counts."""
+        """Return the top-level area, a column of the table."""
         top, slash, _ = self.path.partition("/")
         if self.path.startswith("states/wrappers/"):
             return "wrappers"
@@ -344,13 +344,3 @@ def not_allowed(hits: Iterable[Hit]) -> list[Hit]:
 def totals(hits: Iterable[Hit]) -> Counter[tuple[str, str]]:
     """Count hits by rule and area."""
     return Counter((hit.rule, hit.area) for hit in hits)
-
-
-def docs_length() -> int:
-    """Return the word count of the docs without their code."""
-    return sum(
-        len(re.findall(r"[A-Za-z][\w'-]*", passage.text))
-        for path in tracked()
-        if path.endswith(".md")
-        for passage in passages(path)
-    )
