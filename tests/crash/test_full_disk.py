@@ -77,7 +77,7 @@ def _update_on_disk(home: Path, mount_disk: MountDisk, size: int) -> Iterator[st
             output = outcome.stdout + outcome.stderr
             if "no space" not in output.lower():
                 yield f"doesn't report a full disk: {output!r}"
-            if " free and needs about " not in outcome.stdout:
+            if ": needs about " not in outcome.stdout:
                 yield f"doesn't report how much space is missing: {outcome.stdout!r}"
             product.declare(home, OLD)
             yield from checker.Checker(version=OLD)(home, outcome)

@@ -203,7 +203,10 @@ def test_unreadable_file_is_reported_with_other_problems(user_host: Host, key: s
 
     assert refused.code == 65
     problems = {problem["message"]: problem for problem in refused.report["problems"]}
-    assert problems[f"`{hidden}`: permission denied"]["hint"] == "run converge as a user who can read it"
+    assert (
+        problems[f"`{hidden}`: permission denied"]["hint"]
+        == "run converge as a user who can read it"
+    )
     assert problems[f"`{hidden}`: permission denied"]["line"]
     assert "invalid mode `9`" in problems
 
