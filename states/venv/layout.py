@@ -7,7 +7,7 @@ import os
 from engine.frozen import frozen
 
 NEW = "new"
-"""In a plan, the id of a generation that doesn't exist yet."""
+"""In a plan, the ID of a generation that doesn't exist yet."""
 METADATA_DIR = ".converge"
 """The directory in a generation for the metadata that converge records."""
 RECEIPT = f"{METADATA_DIR}/receipt.json"

@@ -123,7 +123,7 @@ def observe(spec: Venv) -> Observation:
 
 
 def published_state(store: Store) -> tuple[str, str | None]:
-    """Return the state of the published path, and the id of the generation that it points to."""
+    """Return the state of the published path, and the ID of the generation that it points to."""
     try:
         status = os.lstat(store.published)
     except (FileNotFoundError, NotADirectoryError):

@@ -33,7 +33,7 @@ def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -
         include_quarantined: Whether the newest quarantined generation may also be deleted.
 
     Returns:
-        The ids, oldest first.
+        The IDs, oldest first.
 
     """
     candidates = gc_order(store)
@@ -53,7 +53,7 @@ def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -
 
 
 def collect(store: Store, identifiers: Iterable[str]) -> list[str]:
-    """Delete generations, and return the ids of those that are gone.
+    """Delete generations, and return the IDs of those that are gone.
 
     The lock of the store must be held. A kill in here leaves unfinished entries.
     """

@@ -30,7 +30,7 @@ _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
 
 
 def live_id(store: Store) -> str | None:
-    """Return the id of the published generation, or None if the path isn't such a symlink."""
+    """Return the ID of the published generation, or None if the path isn't such a symlink."""
     directory, identifier = os.path.split(read_link(store.published))
     relative = os.path.relpath(store.generations, os.path.dirname(store.published))
     is_in_store = directory in (relative, store.generations)
@@ -38,7 +38,7 @@ def live_id(store: Store) -> str | None:
 
 
 def list_generations(store: Store) -> list[str]:
-    """Return the ids of all finished generations, oldest first."""
+    """Return the IDs of all finished generations, oldest first."""
     return [name for name in generation_names(store) if is_finished(store, name)]
 
 
@@ -67,7 +67,7 @@ def sorted_names(directory: str) -> list[str]:
 
 
 def new_id(store: Store) -> str:
-    """Return an id that was never used before. Ids sort by age.
+    """Return an ID that was never used before. IDs sort by age.
 
     The number is higher than all others; it doesn't come from a clock. The random part
     makes the path unique even after all generations were deleted, because installers cache

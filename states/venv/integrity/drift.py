@@ -1,4 +1,4 @@
-"""Find the differences between a generation and its manifest. Cold: loaded only on drift."""
+"""Find the differences between a generation and its manifest. A no-op run doesn't import this."""
 
 from __future__ import annotations
 
