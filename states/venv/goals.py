@@ -163,7 +163,7 @@ class Removal(VenvGoal):
 
 
 class KeepHeld(VenvGoal):
-    """The venv stays at the generation it was rolled back to."""
+    """The venv stays at the generation that it was rolled back to."""
 
     def apply(self) -> None:
         """Publish the held generation again."""
@@ -239,8 +239,8 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
         The desired state.
 
     Raises:
-        ConvergeError: The held generation is damaged. It can't be rebuilt, because the
-            declaration has changed.
+        ConvergeError: The held generation is damaged. It can't be rebuilt, because it
+            comes from an earlier declaration.
 
     """
     drift = view.drifted[0].removeprefix("file.") if view.drifted else ""
@@ -279,7 +279,7 @@ def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
 
 
 def _generation(desired: State, observed: State) -> str:
-    """Return the observed generation if it matches, wherever the path points. Or else, `new`."""
+    """Return the observed generation if it matches, wherever the path points, or else `new`."""
     ignored = ("path", "generation", "unfinished.")
     actual = {name: value for name, value in observed.items() if not name.startswith(ignored)}
     expected = {name: value for name, value in desired.items() if name != "path"}

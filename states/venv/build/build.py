@@ -103,7 +103,7 @@ def populate(draft: Draft) -> Populated:
 
     """
     create_base(draft)
-    # INVARIANT: prove the target before the installer runs. An installer that is given a
+    # INVARIANT: check the target before the installer runs. An installer that is given a
     # broken environment installs into the base interpreter.
     assert_isolated(draft)
     baseline = baseline_digests(draft.root)
@@ -176,7 +176,7 @@ def finish(sealed: Sealed) -> Generation:
 
 
 def _install_packages(draft: Draft) -> dict[str, str]:
-    """Copy or install the packages; return the SHA-256 of each intact copy."""
+    """Copy or install the packages, and return the SHA-256 of each intact copy."""
     reused, digests = copy_reusable(draft)
     packages = draft.job.selection.packages
     missing = [package.name for package in packages if package.name not in reused]

@@ -91,7 +91,7 @@ def _fill_on_other_disk(in_store: str, source: str, ids: Ids) -> None:
 
 
 def _create_parents(store: Store, name: str) -> None:
-    """Create the parents of a persistent directory; refuse one that another user controls.
+    """Create the parents of a persistent directory. Refuse one that another user controls.
 
     A parent is controlled by another user if it is persistent itself and has an owner, or if
     it is the mount point of a file system with another owner.

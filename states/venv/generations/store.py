@@ -1,11 +1,11 @@
 """The store of a venv: names of its entries, and the switch of the published symlink.
 
-PATH                      → .NAME/generations/ID, relative
+PATH                      a symlink to .NAME/generations/ID, relative
 .NAME/lock                locked by the one run that changes the store
 .NAME/generations/ID/     a generation; finished if it has a receipt
 .NAME/held, previous      records: the held generation, and the one that was live before
 .NAME/persistent/         directories that are kept across generations
-.NAME/adopted-…           an adopted backup: the content of the path before adoption
+.NAME/adopted-…           an adopted backup: the previous content of the path
 .NAME/trash-…, next-…     entries that are being deleted or published
 """
 
