@@ -49,7 +49,7 @@ def test_unexpected_package_is_removed(applied_host: Host) -> None:
 
     assert plan["action"] == "repair"
     assert changes(plan)["package.gamma"] == ("3.0", None)
-    assert reasons(plan)["package.gamma"] == "not asked for"
+    assert reasons(plan)["package.gamma"] == "not declared"
     assert set(changes(plan)) == {"package.gamma", "generation"}
     assert applied_host.versions() == {"alpha": "1.1", "beta": "1.0"}
 
