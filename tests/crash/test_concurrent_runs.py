@@ -92,7 +92,7 @@ def test_gc_waits_for_an_apply_and_keeps_its_generation(outdated_host: Path) -> 
     assert outcome.code == 0
     [gc] = gc_runs
     [previous] = [line for line in gc.communicate()[0].splitlines() if "-" in line]
-    assert previous.endswith(" removed")
+    assert previous.endswith(" deleted")
     assert gc.returncode == 0
     assert not Checker(generations=1)(outdated_host, outcome)
 

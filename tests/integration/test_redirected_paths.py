@@ -83,7 +83,7 @@ def test_link_below_another_users_symlink_is_refused(host: Host, change: str) ->
     refused = host.apply(*(["--prune"] if change == "pruned" else []))
 
     assert refused.code == 77
-    assert f"the symlink `{host.directory}/bin`" in refused.first["error"]["message"]
+    assert f"unsafe symlink `{host.directory}/bin`" in refused.first["error"]["message"]
     assert os.readlink(tool) == "/bin/true"
 
 

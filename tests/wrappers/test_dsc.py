@@ -285,7 +285,7 @@ def test_failure_prints_json_errors_and_a_listed_exit_code(
     completed, lines = dsc.call("set", {**properties, "mode": "0775"})
     assert lines == []
     assert json.loads(completed.stderr.splitlines()[0])["error"].startswith(
-        "<stdin>: `0775` would let"
+        "<stdin>: mode `0775` lets other users"
     )
 
 
