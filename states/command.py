@@ -14,7 +14,7 @@ from engine import progress
 from engine.display import Display, Group
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import computed, field, frozen, replace
-from engine.system.files import make_private_dir, sha256, write_atomic
+from engine.system.files import make_private_dir, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,9 +147,11 @@ class CommandGoal:
             OSError: The record can't be written.
 
         """
+        # Imported here: a no-op run writes nothing.
         # Imported here: a command that doesn't run needs neither.
         import subprocess
 
+        from engine.system.atomic_write import write_atomic
         from states.system import subprocesses
 
         spec = self.spec

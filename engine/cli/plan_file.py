@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.converge import Apply
 from engine.errors import NoInput, StalePlan, UsageError
 from engine.output.report import to_json
-from engine.system.files import write_atomic
+from engine.system.atomic_write import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,13 +18,7 @@ from engine.declaration.inputs import is_unchanged
 from engine.frozen import fields
 from engine.redaction import find_credentials
 from engine.resource import from_dict, to_dict
-from engine.system.files import (
-    add_checksum,
-    make_private_dir,
-    read_with_checksum,
-    sha256,
-    write_atomic,
-)
+from engine.system.files import add_checksum, make_private_dir, read_with_checksum, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +62,9 @@ class CacheEntry:
 
         The write is atomic, but not durable. A failure isn't reported: the next run is slower.
         """
+        # Imported here: a no-op run writes nothing.
+        from engine.system.atomic_write import write_atomic
+
         entry = {
             "files": log.files,
             "digests": log.digests,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 
-from engine.system.files import add_checksum, read_with_checksum, sha256, write_atomic
+from engine.system.files import add_checksum, read_with_checksum, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ def write_entries(record: str, file: str, serialized: list[str]) -> None:
         OSError: The record can't be written. The previous one remains.
 
     """
+    # Imported here: a no-op run writes nothing.
+    from engine.system.atomic_write import write_atomic
+
     if serialized:
         document = {"file": file, "resources": [json.loads(entry) for entry in serialized]}
         data = add_checksum(json.dumps(document).encode())

@@ -14,7 +14,7 @@ from engine.declaration.parse import table_header
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.system import signals
-from engine.system.files import write_atomic
+from engine.system.atomic_write import write_atomic
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.venv_arguments import present_venvs
 from states.venv.resolve.upgrades import unknown_upgrades

@@ -7,7 +7,7 @@ import os
 
 from engine.display import Display
 from engine.frozen import field, frozen
-from engine.system.files import make_private_dir, sha256, write_atomic
+from engine.system.files import make_private_dir, sha256
 from states.interpreter import discovery
 
 TYPE_CHECKING = False
@@ -135,6 +135,9 @@ class InterpreterGoal:
 
     def apply(self) -> None:
         """Record the interpreter."""
+        # Imported here: a no-op run writes nothing.
+        from engine.system.atomic_write import write_atomic
+
         make_private_dir(os.path.dirname(self.record))
         body = json.dumps(discovery.to_json(self.selected))
         write_atomic(self.record, body.encode(), 0o600, durable=True)

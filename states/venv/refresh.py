@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import LockTimeout, PermissionDenied
 from engine.frozen import replace
-from engine.system.files import sha256, write_atomic
+from engine.system.atomic_write import write_atomic
+from engine.system.files import sha256
 from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
 from states.venv.generations.previous import PREVIOUS_NAME

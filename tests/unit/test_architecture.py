@@ -207,19 +207,13 @@ def member_graph(graph: networkx.DiGraph[str], package: str) -> networkx.DiGraph
     return members
 
 
-ALLOWED_CYCLES = [
-    # To be removed when the lock of a file no longer needs `files`.
-    [f"engine.system.{module}" for module in ("files", "lock", "lock_owner", "processes")],
-]
-
-
 def _modules() -> dict[str, str]:
     return {_name(path): path.read_text() for path in FILES}
 
 
 def test_imports_have_no_cycles() -> None:
     """Imports for types and imports in functions also count: they make modules hard to read."""
-    assert cycles(import_graph(_modules())) == ALLOWED_CYCLES
+    assert cycles(import_graph(_modules())) == []
 
 
 NESTED_PACKAGES = sorted({_name(path).rpartition(".")[0] for path in FILES

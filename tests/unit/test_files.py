@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.system import linux
+from engine.system.atomic_write import write_atomic
 from engine.system.files import (
     CHUNK_SIZE,
     entry_exists,
@@ -20,7 +21,6 @@ from engine.system.files import (
     read_link,
     sha256,
     sha256_of_file,
-    write_atomic,
 )
 from engine.system.linux import exchange_names, sync_filesystem
 

@@ -15,7 +15,8 @@ import pytest
 
 from engine import progress
 from engine.errors import LockTimeout
-from engine.system import files
+from engine.system import atomic_write
+from engine.system.atomic_write import write_atomic
 from engine.system.lock import FileLock, hold_lock, inherited_fds, is_held
 from tests.unit.cli_runner import CliRunner
 from tests.unit.subprocesses import LockHolder
@@ -237,10 +238,10 @@ def test_lock_of_a_directory_times_out(tmp_path: Path) -> None:
 def test_atomic_write_waits_unless_the_caller_holds_a_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_WRITE_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(atomic_write, "_WRITE_TIMEOUT_S", 0.02)
     with FileLock(str(tmp_path)) as other:
         other.acquire()
         with pytest.raises(BlockingIOError):
-            files.write_atomic(str(tmp_path / "a"), b"new")
-        files.write_atomic(str(tmp_path / "a"), b"new", locked=True)
+            write_atomic(str(tmp_path / "a"), b"new")
+        write_atomic(str(tmp_path / "a"), b"new", locked=True)
     assert (tmp_path / "a").read_bytes() == b"new"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from engine.system.files import make_private_dir, sha256, write_atomic
+from engine.system.atomic_write import write_atomic
+from engine.system.files import make_private_dir, sha256
 from states.system import timestamps
 
 

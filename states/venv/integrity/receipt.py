@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
-from engine.system.files import read_regular_file, sha256, write_atomic
+from engine.system.files import read_regular_file, sha256
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
 
@@ -89,6 +89,9 @@ class Receipt:
 
 def write_receipt(receipt: Receipt, root: str) -> None:
     """Write a receipt into a generation, durably. The lock of the store must be held."""
+    # Imported here: a no-op run writes nothing.
+    from engine.system.atomic_write import write_atomic
+
     document = dict(as_items(receipt))
     document["python"] = discovery.to_json(receipt.python)
     document["packages"] = [dict(as_items(package)) for package in receipt.packages]

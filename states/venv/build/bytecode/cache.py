@@ -14,7 +14,8 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.system.files import make_private_dir, sha256, sha256_of_file, write_all, write_atomic
+from engine.system.atomic_write import write_atomic
+from engine.system.files import make_private_dir, sha256, sha256_of_file, write_all
 from states.system.cache_expiry import touch
 from states.system.scratch import writable_dir
 from states.venv.integrity.pyc_paths import pyc_path
