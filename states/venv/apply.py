@@ -45,7 +45,7 @@ def apply(
     store: Store,
     selection: Selection,
     settings: Settings,
-    views: tuple[Observation, ...],
+    observations: tuple[Observation, ...],
 ) -> Selection:
     """Publish a generation that matches a selection, and build it if none exists.
 
@@ -56,7 +56,7 @@ def apply(
         store: Its store, which exists.
         selection: The interpreter and the packages.
         settings: The settings of this run.
-        views: The observation of this venv, then those of others to copy packages from.
+        observations: The observation of this venv, then those of others to copy packages from.
 
     Returns:
         The selection with all versions: that of a local project is known once it is built.
@@ -67,16 +67,20 @@ def apply(
     """
     # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
-    generation = _find_reusable(spec, views[0], selection)
+    observation = observations[0]
+    generation = _find_reusable(spec, observation, selection)
     if generation is None:
         with (
-            explain_disk_full(store, selection, settings, views),
+            explain_disk_full(store, selection, settings, observations),
             scratch_dir_in(store.root) as scratch,
         ):
-            generation = build_generation(Job(spec, store, selection, settings, scratch, views))
+            generation = build_generation(
+                Job(spec, store, selection, settings, scratch, observations)
+            )
     progress.step("publishing")
-    if views[0].damaged and views[0].receipt and views[0].receipt != generation.receipt:
-        quarantine(store, views[0].receipt.generation)
+    observed = observation.receipt
+    if observation.damaged and observed and observed != generation.receipt:
+        quarantine(store, observed.generation)
     # INVARIANT: before the publication, which syncs the record with the symlink. A record that
     # doesn't name the live generation has no effect.
     _record_previous(store, generation.identifier)
@@ -142,31 +146,30 @@ def _record_previous(store: Store, next_id: str) -> None:
         record_previous(store, before, next_id)
 
 
-def _find_reusable(spec: Venv, view: Observation, selection: Selection) -> Generation | None:
+def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -> Generation | None:
     """Return the newest finished generation that matches the selection and is intact.
 
     A run that was killed before the publication leaves one. A reverted change finds one.
 
     Args:
         spec: The declared venv.
-        view: Its observation, which already knows whether its generation is damaged.
+        observation: Its observation, which already knows whether its generation is damaged.
         selection: The interpreter and the packages.
 
     Returns:
         The generation, or None if none matches.
 
     """
-    store = view.store
+    store = observation.store
     for identifier in reversed(list_generations(store)):
         # INVARIANT: only a receipt that no other user can write counts.
         root = store.generation(identifier)
         generation = load_generation(store, identifier) if is_protected(root) else None
         if generation is None or not _matches(generation.receipt, spec, selection):
             continue
-        is_observed = view.receipt is not None and view.receipt.generation == identifier
-        intact = (
-            not view.damaged if is_observed else is_intact(store, generation.receipt, spec.ignore)
-        )
+        receipt = generation.receipt
+        is_observed = identifier == observation.live_id
+        intact = not observation.damaged if is_observed else is_intact(store, receipt, spec.ignore)
         if intact:
             return generation
     return None

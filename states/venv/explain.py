@@ -17,14 +17,14 @@ _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 
 
 def explain(
-    spec: Venv, change: Change, view: Observation | None, selection: Selection | None
+    spec: Venv, change: Change, observation: Observation | None, selection: Selection | None
 ) -> str:
     """Explain one change.
 
     Args:
         spec: The declared venv.
         change: The change of one attribute.
-        view: The observation that the change starts from.
+        observation: The observation that the change starts from.
         selection: The selected interpreter and packages, if they are known.
 
     Returns:
@@ -32,40 +32,40 @@ def explain(
 
     """
     name = change.attribute
-    if view is None or view.state is None or spec.state == "absent":
+    if observation is None or observation.state is None or spec.state == "absent":
         return ""
     if name == "path":
-        return _path(change, view)
+        return _path(change, observation)
     if name.startswith("unfinished."):
         return "an interrupted run left it"
-    if view.receipt is None:
+    if observation.receipt is None:
         return ""
     if name.startswith("package."):
-        return _package(name.removeprefix("package."), change, view)
+        return _package(name.removeprefix("package."), change, observation)
     if name.startswith("file."):
         is_new = change.before == "unexpected"
         return "not in the manifest" if is_new else "differs from the manifest"
     if name == "relocated":
         return "its scripts contain the path where it was built"
     if name == "python":
-        return _python(change, view)
+        return _python(change, observation)
     if name == "artifacts":
-        return _artifacts(view, selection)
+        return _artifacts(observation, selection)
     return "the declaration changed" if name in _DECLARED else ""
 
 
-def _path(change: Change, view: Observation) -> str:
+def _path(change: Change, observation: Observation) -> str:
     if change.before == PUBLISHED:
         return "its receipt is torn or missing"
     if change.before != FOREIGN:
         return "the path doesn't point to it"
-    if view.link:
-        return f"replaces the symlink to {view.link}"
+    if observation.link:
+        return f"replaces the symlink to {observation.link}"
     return "the existing directory becomes an adopted backup"
 
 
-def _package(name: str, change: Change, view: Observation) -> str:
-    packages = view.receipt.packages if view.receipt else ()
+def _package(name: str, change: Change, observation: Observation) -> str:
+    packages = observation.receipt.packages if observation.receipt else ()
     recorded = {package.name: package.identity() for package in packages}
     if change.before is None:
         return "it was deleted" if name in recorded else "newly required"
@@ -76,17 +76,17 @@ def _package(name: str, change: Change, view: Observation) -> str:
     return "another version was selected"
 
 
-def _artifacts(view: Observation, selection: Selection | None) -> str:
+def _artifacts(observation: Observation, selection: Selection | None) -> str:
     """Explain changed content, unless a package has a change of its own."""
-    if view.receipt is None or selection is None:
+    if observation.receipt is None or selection is None:
         return ""
-    installed = {package.name: package.identity() for package in view.receipt.packages}
+    installed = {package.name: package.identity() for package in observation.receipt.packages}
     selected = {package.name: package.identity() for package in selection.packages}
     return "the same versions have other files" if installed == selected else ""
 
 
-def _python(change: Change, view: Observation) -> str:
-    python = view.receipt.python if view.receipt else None
+def _python(change: Change, observation: Observation) -> str:
+    python = observation.receipt.python if observation.receipt else None
     if python and change.before == python.attribute("missing"):
         return "its interpreter was deleted"
     if python and change.before == python.attribute("changed"):

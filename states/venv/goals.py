@@ -40,7 +40,7 @@ class VenvHandle:
     def __init__(self, spec: Venv, settings: Settings, latest: dict[str, Observation]) -> None:
         self.spec = spec
         self.settings = settings
-        self.view = latest[spec.path] = observe(spec)
+        self.observation = latest[spec.path] = observe(spec)
         self.selection: Selection | None = None
         """The interpreter and versions that this run has selected, if it had to."""
         self._latest = latest
@@ -48,16 +48,16 @@ class VenvHandle:
     @property
     def observed(self) -> State | None:
         """The venv as a flat map."""
-        return self.view.state
+        return self.observation.state
 
     @property
     def requires_lookup(self) -> bool:
         """Whether versions have to be resolved, or an interpreter found."""
         from states.venv.resolve.selection import is_current
 
-        if self.spec.state == "absent" or self.view.held:
+        if self.spec.state == "absent" or self.observation.held:
             return False
-        return not is_current(self.spec, self.view, self.settings.upgrade)
+        return not is_current(self.spec, self.observation, self.settings.upgrade)
 
     def goal(self, dependencies: Dependencies) -> VenvGoal:
         """Decide what the path must point to. Resolve versions if no generation records them.
@@ -67,13 +67,13 @@ class VenvHandle:
                 a damaged generation. Or no interpreter or no versions satisfy the spec.
 
         """
-        spec, view, observed = self.spec, self.view, self.observed
+        spec, observation, observed = self.spec, self.observation, self.observed
         if observed is not None and observed.get("path") == FOREIGN:
-            _require_ownership(spec, held=bool(view.held))
+            _require_ownership(spec, held=bool(observation.held))
         if spec.state == "absent":
             return Removal(self)
-        if observed is not None and view.held:
-            return KeepHeld(self, _held_state(spec, observed, view))
+        if observed is not None and observation.held:
+            return KeepHeld(self, _held_state(spec, observed, observation))
         if observed is None:
             # Imported here: a no-op run creates nothing.
             from states.venv.generations.nesting import refuse_nested
@@ -83,7 +83,7 @@ class VenvHandle:
             from states.venv.resolve.selection import select
 
             request = _interpreter_request(spec, dependencies)
-            self.selection = select(spec, request, view, self.settings)
+            self.selection = select(spec, request, observation, self.settings)
         return Build(self, self.selection)
 
     def prepare_lock(self) -> str | None:
@@ -92,8 +92,8 @@ class VenvHandle:
         if self.spec.state == "present":
             from states.venv.build.disk_space import explain_disk_full
 
-            views = self.observations()
-            with explain_disk_full(store, self.selection, self.settings, views):
+            observations = self.observations()
+            with explain_disk_full(store, self.selection, self.settings, observations):
                 create_store(store, self.spec.path)
         return lock_of(store, self.spec.path)
 
@@ -109,11 +109,11 @@ class VenvHandle:
         The copy is made at once, because other threads add to the originals.
         """
         others = list(self._latest.values())
-        return (self.view, *(other for other in others if other is not self.view))
+        return (self.observation, *(other for other in others if other is not self.observation))
 
     def notices(self) -> Iterable[str]:
         """Report a rollback that is still in effect."""
-        held = self.view.held
+        held = self.observation.held
         if held:
             name = self.spec.declared.rpartition(" venv.")[2]  # The name may contain dots.
             target = "the adopted backup" if held == FOREIGN else f"generation {held}"
@@ -134,7 +134,7 @@ class VenvGoal:
         """Return the reason for a change."""
         from states.venv.explain import explain
 
-        return explain(self.handle.spec, change, self.handle.view, self.handle.selection)
+        return explain(self.handle.spec, change, self.handle.observation, self.handle.selection)
 
     def apply(self) -> None:
         """Make the change.
@@ -159,7 +159,7 @@ class Removal(VenvGoal):
         """Delete the published symlink, then the store."""
         from states.venv.apply import remove
 
-        remove(self.handle.view.store)
+        remove(self.handle.observation.store)
 
 
 class KeepHeld(VenvGoal):
@@ -169,7 +169,7 @@ class KeepHeld(VenvGoal):
         """Publish the held generation again."""
         from states.venv.apply import restore
 
-        restore(self.handle.view.store, self.handle.view.held)
+        restore(self.handle.observation.store, self.handle.observation.held)
 
 
 class Build(VenvGoal):
@@ -184,26 +184,28 @@ class Build(VenvGoal):
         from states.venv.apply import apply
 
         handle = self.handle
-        views = tuple(
-            view
-            for view in handle.observations()
-            if view is handle.view or view.receipt is not None
+        observations = tuple(
+            observation
+            for observation in handle.observations()
+            if observation is handle.observation or observation.receipt is not None
         )
         # A local project's version is known only once it is built.
         handle.selection = apply(
-            handle.spec, handle.view.store, self.selection, handle.settings, views
+            handle.spec, handle.observation.store, self.selection, handle.settings, observations
         )
 
     def refresh_cache(self) -> None:
         """Rewrite the receipt and the stat cache if either is out of date."""
-        spec, view, selection = self.handle.spec, self.handle.view, self.selection
-        if view.receipt is None:
+        spec, observation, selection = self.handle.spec, self.handle.observation, self.selection
+        receipt = observation.receipt
+        if receipt is None:
             return
-        is_same = (view.receipt.inputs, view.receipt.request) == (spec.inputs, selection.request)
-        if view.stats_outdated or not is_same or lock_text(view.root, view.receipt) is None:
+        is_same = (receipt.inputs, receipt.request) == (spec.inputs, selection.request)
+        lacks_lock = lock_text(observation.root, receipt) is None
+        if observation.stats_outdated or not is_same or lacks_lock:
             from states.venv.refresh import refresh
 
-            refresh(spec, view, selection)
+            refresh(spec, observation, selection)
 
 
 def _require_ownership(spec: Venv, *, held: bool) -> None:
@@ -227,13 +229,13 @@ def _require_ownership(spec: Venv, *, held: bool) -> None:
         )
 
 
-def _held_state(spec: Venv, observed: State, view: Observation) -> State:
+def _held_state(spec: Venv, observed: State, observation: Observation) -> State:
     """Return the state in which a held venv stays: as observed, without unfinished work.
 
     Args:
         spec: The declared venv.
         observed: The state of the venv.
-        view: The observation that the state comes from.
+        observation: The observation that the state comes from.
 
     Returns:
         The desired state.
@@ -243,10 +245,10 @@ def _held_state(spec: Venv, observed: State, view: Observation) -> State:
             comes from an earlier declaration.
 
     """
-    drift = view.drifted[0].removeprefix("file.") if view.drifted else ""
+    drift = observation.drifted[0].removeprefix("file.") if observation.drifted else ""
     # An interpreter that was upgraded in place still runs the venv.
-    if view.receipt and view.receipt.python.drift() == "missing":
-        drift = f"missing {view.receipt.python.executable}, its interpreter"
+    if observation.receipt and observation.receipt.python.drift() == "missing":
+        drift = f"missing {observation.receipt.python.executable}, its interpreter"
     if drift:
         raise ConvergeError(
             f"the held generation of `{spec.path}` is damaged: {drift}",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 
-def refresh(spec: Venv, view: Observation, selection: Selection) -> None:
+def refresh(spec: Venv, observation: Observation, selection: Selection) -> None:
     """Record the current request and lock in the receipt, and the current stats in the cache.
 
     This runs at the end of a run that found no change but an outdated cache. It is an
@@ -38,31 +38,30 @@ def refresh(spec: Venv, view: Observation, selection: Selection) -> None:
 
     Args:
         spec: The declared venv.
-        view: The observation, with a receipt.
+        observation: The observation, with a receipt.
         selection: The interpreter and the packages.
 
     """
-    assert view.receipt is not None  # An unchanged venv has one.
+    root, receipt = observation.root, observation.receipt
+    assert receipt is not None  # An unchanged venv has one.
     with (
         suppress(OSError, LockTimeout, PermissionDenied),
-        hold_lock(lambda: lock_of(view.store, spec.path), 0),
+        hold_lock(lambda: lock_of(observation.store, spec.path), 0),
     ):
         # Otherwise, another user could redirect these writes.
-        if not is_protected(view.root):
+        if not is_protected(root):
             return
-        if view.stats_outdated:
-            manifest = load_manifest(view.root, view.receipt.manifest) or {}
-            update_stat_cache(view.root, manifest, view.receipt.partly_ignored, spec.ignore)
+        if observation.stats_outdated:
+            manifest = load_manifest(root, receipt.manifest) or {}
+            update_stat_cache(root, manifest, receipt.partly_ignored, spec.ignore)
         # INVARIANT: the lock before the receipt, which has its digest. A kill in between leaves
         # a lock that doesn't match: the next run resolves again.
         lock = selection.lock.encode()
-        if lock_text(view.root, view.receipt) != selection.lock:
-            write_atomic(f"{view.root}/{METADATA_DIR}/pylock.toml", lock, durable=True, locked=True)
-        receipt = replace(
-            view.receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock)
-        )
-        if receipt != view.receipt:
-            write_receipt(receipt, view.root)
+        if lock_text(root, receipt) != selection.lock:
+            write_atomic(f"{root}/{METADATA_DIR}/pylock.toml", lock, durable=True, locked=True)
+        updated = replace(receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock))
+        if updated != receipt:
+            write_receipt(updated, root)
 
 
 def free_caches(store: Store, needed: str) -> None:

@@ -62,7 +62,7 @@ def build_generation(job: Job) -> Generation:
                 Uv(job.settings.cache, job.scratch).clear_cache(suspects)
             remove_unfinished(job.store)
             # No other generation is trusted the second time: copies may be the cause.
-            return _build(replace(job, views=()))
+            return _build(replace(job, observations=()))
     except BaseException:
         # A failed build must not keep a full disk full.
         remove_unfinished(job.store)
@@ -195,8 +195,8 @@ def _known_records(job: Job) -> dict[str, str]:
     """Return the digests of the RECORD files of wheels in earlier generations."""
     return {
         f"{package.name} {package.content}": package.record
-        for view in job.views
-        if view.receipt is not None and is_protected(view.root)
-        for package in view.receipt.packages
+        for observation in job.observations
+        if observation.receipt is not None and is_protected(observation.root)
+        for package in observation.receipt.packages
         if package.wheel
     }

@@ -48,7 +48,10 @@ _BASE_ENVIRONMENT = DiskSpace(128 << 10, 32)
 
 @contextmanager
 def explain_disk_full(
-    store: Store, selection: Selection | None, settings: Settings, views: Iterable[Observation]
+    store: Store,
+    selection: Selection | None,
+    settings: Settings,
+    observations: Iterable[Observation],
 ) -> Iterator[None]:
     """Add the needed and the available space to an error that reports a full disk.
 
@@ -56,7 +59,7 @@ def explain_disk_full(
         store: The store of the venv, which might not exist yet.
         selection: The selected packages. None if they aren't known yet: the error stays as it is.
         settings: The settings, for the cache directory.
-        views: Observations of venvs. The sizes of packages in them are known.
+        observations: Observations of venvs. The sizes of packages in them are known.
 
     Yields:
         Once.
@@ -71,7 +74,7 @@ def explain_disk_full(
         full = from_os_error(error) if isinstance(error, OSError) else error
         if selection is None or not isinstance(full, DiskFull):
             raise
-        needed = estimate(selection, views)
+        needed = estimate(selection, observations)
         amounts = [
             describe(directory, needed, available(directory))
             for directory in _directories(store, settings)
@@ -123,13 +126,13 @@ def _amount(size: int, inodes: int | None) -> str:
     return mib if inodes is None else f"{mib} and {inodes} inodes"
 
 
-def estimate(selection: Selection, views: Iterable[Observation]) -> DiskSpace:
+def estimate(selection: Selection, observations: Iterable[Observation]) -> DiskSpace:
     """Estimate the space of a generation.
 
     The size of a package in another generation is exact. Otherwise, the size of its wheel
     counts, if that is known.
     """
-    installed = _installed_sizes(views)
+    installed = _installed_sizes(observations)
     wheels = wheel_sizes(parse_lock(selection.lock))
     needed = _BASE_ENVIRONMENT
     for package in selection.packages:
@@ -144,17 +147,17 @@ def estimate(selection: Selection, views: Iterable[Observation]) -> DiskSpace:
     return needed
 
 
-def _installed_sizes(views: Iterable[Observation]) -> dict[tuple[str, str], list[int]]:
+def _installed_sizes(observations: Iterable[Observation]) -> dict[tuple[str, str], list[int]]:
     """Return the allocated size of each file, by name and content of its package."""
     installed: dict[tuple[str, str], list[int]] = {}
-    for view in views:
-        if view.receipt is None:
+    for observation in observations:
+        if observation.receipt is None:
             continue
         sizes: dict[str, list[int]] = {}
-        for entry in (load_manifest(view.root, view.receipt.manifest) or {}).values():
+        for entry in (load_manifest(observation.root, observation.receipt.manifest) or {}).values():
             blocks = -(-int(entry.size) // _BLOCK_BYTES)
             sizes.setdefault(entry.package, []).append(blocks * _BLOCK_BYTES)
-        for package in view.receipt.packages:
+        for package in observation.receipt.packages:
             installed.setdefault((package.name, package.content), sizes.get(package.name, []))
     return installed
 

@@ -39,7 +39,7 @@ class Job:
     settings: Settings
     scratch: str
     """A directory for temporary files. It is in the store, hence on the same file system."""
-    views: tuple[Observation, ...]
+    observations: tuple[Observation, ...]
     """Observations of venvs whose packages are copied if they are intact and identical."""
 
 

@@ -38,22 +38,22 @@ class Selection:
     packages: tuple[Package, ...]
 
 
-def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) -> bool:
+def is_current(spec: Venv, observation: Observation, upgrade: frozenset[str] | None) -> bool:
     """Check whether the live generation answers a spec without an index or a search.
 
     Args:
         spec: The spec.
-        view: The venv as observed.
+        observation: The venv as observed.
         upgrade: The packages to upgrade. Empty for all, None for none.
 
     Returns:
         False if `select` has to look something up.
 
     """
-    receipt = view.receipt
+    receipt = observation.receipt
     if receipt is None or upgrade is not None or receipt.inputs != spec.inputs:
         return False
-    if receipt.python.drift() or lock_text(view.root, receipt) is None:
+    if receipt.python.drift() or lock_text(observation.root, receipt) is None:
         return False
     if local_projects_changed(spec, receipt):
         return False
@@ -61,13 +61,13 @@ def is_current(spec: Venv, view: Observation, upgrade: frozenset[str] | None) ->
     return is_declared or interpreter_matches(spec.python, receipt)
 
 
-def select(spec: Venv, request: str, view: Observation, settings: Settings) -> Selection:
+def select(spec: Venv, request: str, observation: Observation, settings: Settings) -> Selection:
     """Select an interpreter and versions. Asks an index only if no generation has the answer.
 
     Args:
         spec: The spec.
         request: The interpreter request.
-        view: The venv as observed.
+        observation: The venv as observed.
         settings: The cache directory, and the packages to upgrade.
 
     Returns:
@@ -78,12 +78,12 @@ def select(spec: Venv, request: str, view: Observation, settings: Settings) -> S
         OSError: The lockfile can't be read.
 
     """
-    python = _select_python(request, view.receipt)
-    recorded = None if settings.upgrade is not None else _find_recorded(spec, python, view)
+    python = _select_python(request, observation.receipt)
+    recorded = None if settings.upgrade is not None else _find_recorded(spec, python, observation)
     if recorded is not None:
         lock, packages = recorded
         return Selection(request, python, lock, packages)
-    resolution = _resolve(spec, python, view, settings)
+    resolution = _resolve(spec, python, observation, settings)
     return Selection(request, python, resolution.lock, resolution.packages)
 
 
@@ -95,20 +95,20 @@ def _select_python(request: str, receipt: Receipt | None) -> Python:
 
 
 def _find_recorded(
-    spec: Venv, python: Python, view: Observation
+    spec: Venv, python: Python, observation: Observation
 ) -> tuple[str, tuple[Package, ...]] | None:
     """Find a generation that was built from the same inputs.
 
     Args:
         spec: The spec.
         python: The selected interpreter.
-        view: The venv as observed.
+        observation: The venv as observed.
 
     Returns:
         Its lock and packages, or None.
 
     """
-    for receipt in _receipts(view):
+    for receipt in _receipts(observation):
         is_same = receipt.inputs == spec.inputs and receipt.python.is_compatible_with(python)
         if is_same and not local_projects_changed(spec, receipt):
             lock = lock_text(receipt.path, receipt)
@@ -117,17 +117,19 @@ def _find_recorded(
     return None
 
 
-def _receipts(view: Observation) -> Iterator[Receipt]:
+def _receipts(observation: Observation) -> Iterator[Receipt]:
     """Yield the receipt of the live generation, then those of all generations, newest first."""
-    if view.receipt is not None:
-        yield view.receipt
-    for identifier in reversed(list_generations(view.store)):
-        receipt = read_receipt(view.store.generation(identifier))
+    if observation.receipt is not None:
+        yield observation.receipt
+    for identifier in reversed(list_generations(observation.store)):
+        receipt = read_receipt(observation.store.generation(identifier))
         if receipt is not None:
             yield receipt
 
 
-def _resolve(spec: Venv, python: Python, view: Observation, settings: Settings) -> Resolution:
+def _resolve(
+    spec: Venv, python: Python, observation: Observation, settings: Settings
+) -> Resolution:
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
 
@@ -135,7 +137,7 @@ def _resolve(spec: Venv, python: Python, view: Observation, settings: Settings) 
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
         return select_artifacts(lock, python, os.path.dirname(spec.lock), spec.local_digests())
-    previous = lock_text(view.root, view.receipt) if view.receipt else None
+    previous = lock_text(observation.root, observation.receipt) if observation.receipt else None
     return resolve(spec, python, previous, settings)
 
 

@@ -77,8 +77,10 @@ def test_estimate_grows_with_the_wheel_sizes() -> None:
     assert 0 < base.inodes < web.inodes
 
 
-def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -> Observation:
-    """Return a view of a generation whose manifest has files of these sizes."""
+def _observation(
+    store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]
+) -> Observation:
+    """Return an observation of a generation whose manifest has files of these sizes."""
     manifest = {
         f"web/{number}": Entry("f", 0o644, 0, 0, size, "", "web")
         for number, size in enumerate(sizes)
@@ -93,9 +95,9 @@ def _view(store: Store, packages: tuple[Package, ...], sizes: tuple[int, ...]) -
 
 def test_estimate_counts_blocks_of_installed_package(tmp_path: Path) -> None:
     """The manifest of a generation with the same content is better than a guess."""
-    view = _view(store_of(str(tmp_path / "web")), (WEB,), (1, 4096, 4097))
-    base = estimate(_selection(), [view])
-    web = estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [view])
+    observation = _observation(store_of(str(tmp_path / "web")), (WEB,), (1, 4096, 4097))
+    base = estimate(_selection(), [observation])
+    web = estimate(_selection(WEB, lock=_lock(wheels=[{"size": 10_000_000}])), [observation])
     assert web == base.plus(4 * 4096, 3)
 
 

@@ -37,9 +37,9 @@ def _reason(
     selection: Selection | None = None,
     link: str = "",
 ) -> str:
-    view = Observation(store=STORE, state={"path": "published"}, receipt=receipt, link=link)
+    observation = Observation(store=STORE, state={"path": "published"}, receipt=receipt, link=link)
     change = Change(attribute=case.attribute, before=case.before, after=case.after)
-    return explain(spec, change, view, selection)
+    return explain(spec, change, observation, selection)
 
 
 PUBLISHED = make_receipt(packages=(WEB,))

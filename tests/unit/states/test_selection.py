@@ -29,8 +29,8 @@ from tests.unit.states.values import make_receipt
 LOCK = "packages = []\n"
 
 
-def _view(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> Observation:
-    """Return a view of a published generation with a recorded lock."""
+def _observation(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> Observation:
+    """Return an observation of a published generation with a recorded lock."""
     store = store_of(str(tmp_path / "web"))
     root = Path(store.generation("000001-aaaaaaaa"))
     (root / ".converge").mkdir(parents=True)
@@ -54,13 +54,16 @@ def _spec(tmp_path: Path, **fields: Any) -> Venv:
 
 def test_recorded_lock_answers_the_same_inputs(tmp_path: Path) -> None:
     """No index is needed, and the selection is the recorded one."""
-    view = _view(tmp_path, packages=(Package(name="web", version="1.0"),))
+    observation = _observation(tmp_path, packages=(Package(name="web", version="1.0"),))
     spec = _spec(tmp_path)
-    assert is_current(spec, view, None)
-    selection = select(spec, "3", view, Settings(cache="/cache", state="/state"))
-    assert view.receipt is not None
+    assert is_current(spec, observation, None)
+    selection = select(spec, "3", observation, Settings(cache="/cache", state="/state"))
+    assert observation.receipt is not None
     assert selection == Selection(
-        request="3", python=view.receipt.python, lock=LOCK, packages=view.receipt.packages
+        request="3",
+        python=observation.receipt.python,
+        lock=LOCK,
+        packages=observation.receipt.packages,
     )
 
 
@@ -83,8 +86,8 @@ def test_previous_generation_answers_its_own_inputs(tmp_path: Path) -> None:
     _write(tmp_path / ".web", "000001-aaaaaaaa", inputs="in", packages=(older,))
     _write(tmp_path / ".web", "000002-aaaaaaaa", inputs="in", packages=(newer,))
     live = _write(tmp_path / ".web", "000003-aaaaaaaa", inputs="other")
-    view = Observation(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
-    selection = select(_spec(tmp_path), "3", view, Settings(cache="/cache", state="/state"))
+    observation = Observation(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
+    selection = select(_spec(tmp_path), "3", observation, Settings(cache="/cache", state="/state"))
     assert selection.packages == (newer,)
 
 
@@ -92,10 +95,10 @@ def test_declared_lock_is_reduced_to_the_interpreter(tmp_path: Path) -> None:
     """An upgrade reads the lock again; a new venv has nothing else."""
     lock = tmp_path / "pylock.toml"
     lock.write_text('lock-version = "1.0"\ncreated-by = "test"\npackages = []\n')
-    view = Observation(store=store_of(str(tmp_path / "web")), state=None)
+    observation = Observation(store=store_of(str(tmp_path / "web")), state=None)
     request = str(Path(sys.executable).resolve())
     settings = Settings(cache="/cache", state="/state", upgrade=frozenset())
-    selection = select(_spec(tmp_path, lock=str(lock)), request, view, settings)
+    selection = select(_spec(tmp_path, lock=str(lock)), request, observation, settings)
     assert (selection.request, selection.packages) == (request, ())
     assert selection.python.executable == request
 
@@ -110,23 +113,26 @@ UNANSWERED: dict[str, tuple[dict[str, Any], dict[str, Any], frozenset[str] | Non
 }
 
 
-@pytest.mark.parametrize(("spec", "view", "upgrade"), UNANSWERED.values(), ids=UNANSWERED)
+@pytest.mark.parametrize(("spec", "observation", "upgrade"), UNANSWERED.values(), ids=UNANSWERED)
 def test_lookup_is_needed(
-    tmp_path: Path, spec: dict[str, Any], view: dict[str, Any], upgrade: frozenset[str] | None
+    tmp_path: Path,
+    spec: dict[str, Any],
+    observation: dict[str, Any],
+    upgrade: frozenset[str] | None,
 ) -> None:
     """Other inputs, an upgrade, or a damaged record."""
-    assert not is_current(_spec(tmp_path, **spec), _view(tmp_path, **view), upgrade)
+    assert not is_current(_spec(tmp_path, **spec), _observation(tmp_path, **observation), upgrade)
 
 
 def test_new_venv_needs_a_lookup(tmp_path: Path) -> None:
     """Nothing is recorded."""
-    view = Observation(store=store_of(str(tmp_path / "web")), state=None)
-    assert not is_current(_spec(tmp_path), view, None)
+    observation = Observation(store=store_of(str(tmp_path / "web")), state=None)
+    assert not is_current(_spec(tmp_path), observation, None)
 
 
 def test_declared_interpreter_is_not_searched(tmp_path: Path) -> None:
     """The kind `interpreter` finds it."""
-    assert is_current(_spec(tmp_path, python="interpreter.main"), _view(tmp_path), None)
+    assert is_current(_spec(tmp_path, python="interpreter.main"), _observation(tmp_path), None)
 
 
 def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:

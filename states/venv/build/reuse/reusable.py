@@ -36,9 +36,9 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
     selection = draft.job.selection
     reused: dict[str, Package] = {}
     digests: dict[str, str] = {}
-    for view in draft.job.views:
-        receipt = view.receipt
-        if receipt is None or not _is_usable(view, receipt, selection.python):
+    for observation in draft.job.observations:
+        receipt = observation.receipt
+        if receipt is None or not _is_usable(observation, receipt, selection.python):
             continue
         installed = {package.name: package for package in receipt.packages}
         reusable = [
@@ -46,7 +46,7 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
             for package in selection.packages
             if package.name not in reused and is_same(package, installed.get(package.name))
         ]
-        manifest = load_manifest(view.root, receipt.manifest) if reusable else None
+        manifest = load_manifest(observation.root, receipt.manifest) if reusable else None
         if manifest is None:
             continue
         noun = "package" if len(reusable) == 1 else "packages"
@@ -55,7 +55,7 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         created: set[str] = set()
         for package in reusable:
             copied = copy_package(
-                view.root, draft.root, paths.get(package.name, []), manifest, created
+                observation.root, draft.root, paths.get(package.name, []), manifest, created
             )
             if copied:
                 digests.update(copied)
@@ -100,11 +100,11 @@ def _stat_key_or_empty(root: str, path: str) -> tuple[int, ...]:
         return ()
 
 
-def _is_usable(view: Observation, receipt: Receipt, python: Python) -> bool:
+def _is_usable(observation: Observation, receipt: Receipt, python: Python) -> bool:
     """Return whether files that match the manifest of a generation may be copied.
 
     Args:
-        view: The observation of the generation.
+        observation: The observation of the generation.
         receipt: Its receipt.
         python: The interpreter of the new generation.
 
@@ -113,7 +113,7 @@ def _is_usable(view: Observation, receipt: Receipt, python: Python) -> bool:
         files themselves may belong to the declared owner.
 
     """
-    is_at_its_path = receipt.path == view.root and is_protected(view.root)
+    is_at_its_path = receipt.path == observation.root and is_protected(observation.root)
     return is_at_its_path and receipt.python.digest == python.digest
 
 
