@@ -14,7 +14,9 @@ _PREFIX = "converge probe: "
 
 def probe_program(expression: str) -> str:
     """Return a program that prints the value of an expression for `parse_probe`."""
-    return f"import json, site, sys; print('\\n' + {_PREFIX!r} + json.dumps({expression}))"
+    # In hexadecimal, which redaction leaves intact: a password of an index may be part of a path.
+    encoded = f"json.dumps({expression}).encode().hex()"
+    return f"import json, site, sys; print('\\n' + {_PREFIX!r} + {encoded})"
 
 
 def parse_probe(completed: Completed) -> Any:
@@ -23,4 +25,4 @@ def parse_probe(completed: Completed) -> Any:
     values = [line for line in lines if line.startswith(_PREFIX)]
     if completed.status != 0 or not values:
         return None
-    return json.loads(values[0].removeprefix(_PREFIX))
+    return json.loads(bytes.fromhex(values[0].removeprefix(_PREFIX)))

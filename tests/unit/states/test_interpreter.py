@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from engine import redaction
 from engine.errors import ConvergeError
+from engine.redaction import register_url
 from states.interpreter import discovery
 from states.interpreter.discovery import Python
 from states.interpreter.probe import parse_probe, probe_program
+from states.system import subprocesses
 from states.system.subprocesses import Completed
 from tests.unit.states.values import make_python
 
@@ -159,11 +163,25 @@ def test_from_json_rejects_other_documents(
 def test_probe_skips_other_output() -> None:
     """Site modules may print lines before it."""
     program = probe_program("[1, 2]")
-    printed = Completed(0, "loading\n\nconverge probe: [1, 2]\nbye\n")
+    printed = Completed(0, "loading\n\nconverge probe: 5b312c20325d\nbye\n")
     assert "[1, 2]" in program
     assert parse_probe(printed) == [1, 2]
     assert parse_probe(Completed(1, printed.output)) is None
     assert parse_probe(Completed(0, "loading\n")) is None
+
+
+def test_probe_returns_a_path_that_contains_a_password(tmp_path: Path) -> None:
+    """The output is redacted, but the value decides whether an environment is isolated."""
+    register_url("https://ann:openstack@host/simple/")
+    try:
+        completed = subprocesses.run(
+            [sys.executable, "-I", "-c", probe_program("'/openstack/venvs/nova'")],
+            env=subprocesses.clean_environment(str(tmp_path)),
+            cwd=str(tmp_path),
+        )
+    finally:
+        redaction.reset()
+    assert parse_probe(completed) == "/openstack/venvs/nova"
 
 
 def test_find_rejects_a_path_that_is_not_executable(executable: Path) -> None:
