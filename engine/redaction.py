@@ -13,6 +13,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _MASK = "****"
@@ -44,9 +45,10 @@ def register_url(url: str) -> None:
 
     for start, end in find_credentials(url):
         credentials = url[start : end - 1]
-        _, _, password = credentials.partition(":")
-        header = b64encode(unquote(credentials).encode()).decode()
-        for secret in (credentials, password, unquote(password), header):
+        user, _, password = credentials.partition(":")
+        # Without a password, the user is a token, and the header ends with a colon (RFC 7617).
+        header = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        for secret in (credentials, unquote(credentials), password, unquote(password), header):
             if len(secret) >= _MIN_LENGTH and secret not in _secrets:
                 _secrets.append(secret)
 
@@ -58,9 +60,12 @@ def reset() -> None:
 
 def redact(text: str) -> str:
     """Return text with every secret masked. Redacting it again changes nothing."""
-    for start, end in reversed(_find_secrets(text)):
-        text = text[:start] + _mask_of(text, end) + text[end:]
-    return text
+    return _mask(text, _find_secrets(text))
+
+
+def redact_urls(text: str) -> str:
+    """Return text with the credentials of URLs masked, whichever secrets are registered."""
+    return _mask(text, find_credentials(text))
 
 
 def redact_offset(text: str, offset: int) -> int:
@@ -71,14 +76,14 @@ def redact_offset(text: str, offset: int) -> int:
     return offset
 
 
-def redact_all(document: Any) -> Any:
-    """Return a document with all of its strings redacted, except keys."""
+def redact_all(document: Any, mask: Callable[[str], str] = redact) -> Any:
+    """Return a document with all of its strings masked, except keys."""
     if isinstance(document, str):
-        return redact(document)
+        return mask(document)
     if isinstance(document, dict):
-        return {key: redact_all(value) for key, value in document.items()}
+        return {key: redact_all(value, mask) for key, value in document.items()}
     if isinstance(document, list | tuple):
-        return [redact_all(value) for value in document]
+        return [redact_all(value, mask) for value in document]
     return document
 
 
@@ -128,6 +133,12 @@ def _is_plain_user(url: re.Match[str], length: int) -> bool:
     user = url["rest"][: length - 1]
     is_ssh = url.string.endswith("ssh", 0, url.start())
     return ":" not in user and (is_ssh or user in ("git", "hg", "svn"))
+
+
+def _mask(text: str, spans: list[tuple[int, int]]) -> str:
+    for start, end in reversed(spans):
+        text = text[:start] + _mask_of(text, end) + text[end:]
+    return text
 
 
 def _mask_of(text: str, end: int) -> str:

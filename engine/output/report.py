@@ -9,7 +9,7 @@ import json
 
 from engine import FORMAT_VERSION
 from engine.errors import ConvergeError, Interrupted, summarize
-from engine.redaction import redact_all
+from engine.redaction import redact_all, redact_urls
 from engine.resource import to_dict
 from engine.system.files import sha256
 
@@ -122,7 +122,8 @@ def digest(results: Sequence[Result]) -> str:
 
     It covers the whole declaration of each changed resource, because not every key is visible
     in a change: the arguments of a command aren't. Passwords in URLs are redacted first, so the
-    digest can't be used to guess them.
+    digest can't be used to guess them. Registered secrets aren't: a plan may know fewer of them
+    than the apply that follows.
     """
     steps = [
         [
@@ -133,7 +134,7 @@ def digest(results: Sequence[Result]) -> str:
         for result in results
         if result.action != "none"
     ]
-    text = json.dumps(redact_all(steps), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(redact_all(steps, redact_urls), sort_keys=True, separators=(",", ":"))
     return "sha256:" + sha256(text.encode())
 
 

@@ -95,6 +95,14 @@ def test_registered_secret_in_a_url_is_masked_once() -> None:
     assert redact("see https://correct%20horse@host/simple/") == f"see {HIDDEN}"
 
 
+@pytest.mark.parametrize("secret", ["tok%2Fen-1", "tok/en-1", b64encode(b"tok/en-1:").decode()])
+def test_registered_token_is_masked_without_a_url(secret: str) -> None:
+    register_url("https://tok%2Fen-1@host/simple/")
+    masked = redact(f"got <{secret}>")
+    redaction.reset()
+    assert masked == "got <****>"
+
+
 def test_short_secret_is_masked_only_in_a_url() -> None:
     register_url("https://ann:admin@host/simple/")
     assert redact("admin at https://ann:admin@host/simple/") == f"admin at {HIDDEN}"

@@ -15,6 +15,7 @@ from engine.errors import (
     PermissionDenied,
     Unavailable,
 )
+from engine.redaction import register_url
 from tests.unit.cli_runner import CliRunner, changes_of
 from tests.unit.widget_kind import Widget, widget_registry
 
@@ -207,6 +208,16 @@ def test_digest_depends_on_values_but_not_on_credentials(cli: CliRunner) -> None
     assert digest("https://me:sesame@there/x") != digest("https://me:sesame@there/y")
     assert digest("https://me:se/sa me@there/x") == digest("https://me:poppy@there/x")
     assert digest("me:sesame@there/x") == digest("me:poppy@there/x")
+
+
+def test_digest_does_not_depend_on_registered_secrets(cli: CliRunner) -> None:
+    """With a lock, the plan reads no index, but the apply does."""
+    cli.declare_widgets("a", a='password = "openstack"')
+    unregistered = cli.run("plan", "--json").report["digest"]
+    register_url("https://ann:openstack@host/simple/")
+    report = cli.run("plan", "--json").report
+    assert "openstack" not in json.dumps(report)
+    assert report["digest"] == unregistered
 
 
 def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
