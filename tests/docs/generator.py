@@ -1,17 +1,24 @@
-"""Import `docs/generate.py` by path, because the name `docs` could resolve to this directory."""
+"""Import the generators in `docs` by path, because the name `docs` could resolve to this directory."""
 
 from __future__ import annotations
 
 import importlib.util
+from types import ModuleType
 
 from tests.docs.pages import DOCS
 
-_spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
 
-pages = _module.pages
-every_command = _module.every_command
-parser_of = _module.parser_of
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_generate = _load("generate")
+pages = _generate.pages
+every_command = _generate.every_command
+parser_of = _generate.parser_of
+completions = _load("completions").completions

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
 import pytest
+import tomli
 
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.generator import completions
+from tests.docs.pages import ROOT
 
-_spec = importlib.util.spec_from_file_location("completions", DOCS / "completions.py")
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-
-COMPLETIONS: dict[Path, str] = _module.completions()
+COMPLETIONS: dict[Path, str] = completions()
 
 
 @pytest.mark.parametrize("path", COMPLETIONS, ids=lambda path: path.name)
 def test_completion_file_is_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == COMPLETIONS[path], "run `python -m docs.completions`"
+
+
+def test_wheel_installs_each_completion_where_its_shell_searches() -> None:
+    project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"] == {
+        "completions/converge.bash": "share/bash-completion/completions/converge",
+        "completions/_converge": "share/zsh/site-functions/_converge",
+        "completions/converge.fish": "share/fish/vendor_completions.d/converge.fish",
+    }
+    assert {path.name for path in COMPLETIONS} == {
+        path.name for path in (ROOT / "completions").iterdir()
+    }
 
 
 @pytest.mark.parametrize(
