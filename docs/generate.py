@@ -122,10 +122,6 @@ def _exits() -> str:
     return _table(("exit", "class", "retryable", "when"), rows)
 
 
-def _by_code(error: type[errors.ConvergeError]) -> tuple[int, str]:
-    return error.code, error.name
-
-
 def _overview() -> str:
     rows = [
         (f"[`{command.name}`](#{command.name})", command.summary)

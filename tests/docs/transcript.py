@@ -31,7 +31,6 @@ _MASKS = (
     (re.compile(r"Python 3\.\d+\.\d+"), "Python 3.x.y"),
     (re.compile(r"python3\.\d+"), "python3.x"),
     (re.compile(r"\b\d+ files"), "N files"),
-    (re.compile(r"\d+ of \d+ differ"), "N of M differ"),
 )
 
 

@@ -1,4 +1,4 @@
-"""pyinfra's door to the converge command: the operation ``converge.applied`` and the fact ``Plan``."""
+"""pyinfra operation ``converge.applied`` and fact ``Plan`` for the converge command."""
 
 from pyinfra_converge import converge
 from pyinfra_converge.facts import Plan

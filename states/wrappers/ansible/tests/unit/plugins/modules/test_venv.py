@@ -15,7 +15,7 @@ def test_line_formats_other_attributes_with_their_name():
 
 
 def test_diff_shows_a_new_package_only_in_after():
-    changes = [{"attribute": "package.alpha", "before": None, "after": "1.0", "reason": "asked for"}]
+    changes = [{"attribute": "package.alpha", "before": None, "after": "1.0", "reason": "newly required"}]
     sides = venv.diff({"address": "venv.web", "path": "/srv/web", "changes": changes})
     assert sides["before"] == ""
     assert sides["after"] == "alpha==1.0\n"
