@@ -8,6 +8,8 @@ from states.venv.observe import FOREIGN, PUBLISHED
 
 if TYPE_CHECKING:
     from engine.diff import Change
+    from states.interpreter.discovery import Python
+    from states.venv.integrity.receipt import Receipt
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
@@ -17,7 +19,7 @@ _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 
 
 def explain(
-    spec: Venv, change: Change, observation: Observation | None, selection: Selection | None
+    spec: Venv, change: Change, observation: Observation, selection: Selection | None
 ) -> str:
     """Explain one change.
 
@@ -31,26 +33,26 @@ def explain(
         The reason, or an empty string if the change explains itself.
 
     """
-    name = change.attribute
-    if observation is None or observation.state is None or spec.state == "absent":
+    name, receipt = change.attribute, observation.receipt
+    if observation.state is None or spec.state == "absent":
         return ""
     if name == "path":
         return _path(change, observation)
     if name.startswith("unfinished."):
         return "an interrupted run left it"
-    if observation.receipt is None:
+    if receipt is None:
         return ""
     if name.startswith("package."):
-        return _package(name.removeprefix("package."), change, observation)
+        return _package(name.removeprefix("package."), change, receipt)
     if name.startswith("file."):
         is_new = change.before == "unexpected"
         return "not in the manifest" if is_new else "differs from the manifest"
     if name == "relocated":
         return "its scripts contain the path where it was built"
     if name == "python":
-        return _python(change, observation)
+        return _python(change, receipt.python)
     if name == "artifacts":
-        return _artifacts(observation, selection)
+        return _artifacts(receipt, selection)
     return "the declaration changed" if name in _DECLARED else ""
 
 
@@ -64,9 +66,8 @@ def _path(change: Change, observation: Observation) -> str:
     return "the existing directory becomes an adopted backup"
 
 
-def _package(name: str, change: Change, observation: Observation) -> str:
-    packages = observation.receipt.packages if observation.receipt else ()
-    recorded = {package.name: package.identity() for package in packages}
+def _package(name: str, change: Change, receipt: Receipt) -> str:
+    recorded = {package.name: package.identity() for package in receipt.packages}
     if change.before is None:
         return "it was deleted" if name in recorded else "newly required"
     if change.after is None:
@@ -76,19 +77,18 @@ def _package(name: str, change: Change, observation: Observation) -> str:
     return "another version was selected"
 
 
-def _artifacts(observation: Observation, selection: Selection | None) -> str:
+def _artifacts(receipt: Receipt, selection: Selection | None) -> str:
     """Explain changed content, unless a package has a change of its own."""
-    if observation.receipt is None or selection is None:
+    if selection is None:
         return ""
-    installed = {package.name: package.identity() for package in observation.receipt.packages}
+    installed = {package.name: package.identity() for package in receipt.packages}
     selected = {package.name: package.identity() for package in selection.packages}
     return "the same versions have other files" if installed == selected else ""
 
 
-def _python(change: Change, observation: Observation) -> str:
-    python = observation.receipt.python if observation.receipt else None
-    if python and change.before == python.attribute("missing"):
+def _python(change: Change, python: Python) -> str:
+    if change.before == python.attribute("missing"):
         return "its interpreter was deleted"
-    if python and change.before == python.attribute("changed"):
+    if change.before == python.attribute("changed"):
         return "its interpreter was replaced"
     return "another interpreter was selected"

@@ -123,7 +123,8 @@ def test_new_venv_needs_no_reasons(attribute: str) -> None:
     case = Case(attribute=attribute, after="x")
     assert _reason(case) == ""
     assert _reason(case, spec=Venv(path="/srv/web", state="absent"), receipt=PUBLISHED) == ""
-    assert explain(SPEC, Change(attribute=attribute, before=None, after="x"), None, None) == ""
+    missing = Observation(store=STORE, state=None)
+    assert explain(SPEC, Change(attribute=attribute, before=None, after="x"), missing, None) == ""
 
 
 def test_unknown_attribute_has_no_reason() -> None:
