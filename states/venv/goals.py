@@ -8,7 +8,6 @@ from __future__ import annotations
 from engine.errors import ConvergeError
 from states.interpreter.kind import executable_in
 from states.venv.generations.store import create_store, lock_of
-from states.venv.integrity.receipt import lock_text
 from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, artifacts_of, observe, owners
 
@@ -201,8 +200,7 @@ class Build(VenvGoal):
         if receipt is None:
             return
         is_same = (receipt.inputs, receipt.request) == (spec.inputs, selection.request)
-        lacks_lock = lock_text(observation.root, receipt) is None
-        if observation.stats_outdated or not is_same or lacks_lock:
+        if observation.stats_outdated or not is_same or observation.lock is None:
             from states.venv.refresh import refresh
 
             refresh(spec, observation, selection)

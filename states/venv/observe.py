@@ -16,7 +16,7 @@ from states.venv.generations.hold import HOLD_NAME, held_id
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
-from states.venv.integrity.receipt import read_receipt
+from states.venv.integrity.receipt import lock_text, read_receipt
 from states.venv.layout import METADATA_DIR, RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
@@ -39,6 +39,8 @@ class Observation:
     state: State | None
     receipt: Receipt | None = None
     """Of the published generation. If that has none, of the held or else the newest one."""
+    lock: str | None = None
+    """The lock of that generation. None if it doesn't have the receipt's digest."""
     stats_outdated: bool = False
     """Whether the content is intact, but the stat cache doesn't match."""
     link: str = ""
@@ -117,6 +119,7 @@ def observe(spec: Venv) -> Observation:
         store=store,
         state={"path": path_state, **_recorded_state(receipt), **content, **unfinished},
         receipt=receipt,
+        lock=lock_text(root, receipt),
         stats_outdated=stats_outdated,
         held=held,
     )

@@ -53,7 +53,7 @@ def is_current(spec: Venv, observation: Observation, upgrade: frozenset[str] | N
     receipt = observation.receipt
     if receipt is None or upgrade is not None or receipt.inputs != spec.inputs:
         return False
-    if receipt.python.drift() or lock_text(observation.root, receipt) is None:
+    if receipt.python.drift() or observation.lock is None:
         return False
     if local_projects_changed(spec, receipt):
         return False
@@ -108,23 +108,23 @@ def _find_recorded(
         Its lock and packages, or None.
 
     """
-    for receipt in _receipts(observation):
+    for receipt, lock in _recorded_locks(observation):
         is_same = receipt.inputs == spec.inputs and receipt.python.is_compatible_with(python)
         if is_same and not local_projects_changed(spec, receipt):
-            lock = lock_text(receipt.path, receipt)
-            if lock is not None:
-                return lock, receipt.packages
+            return lock, receipt.packages
     return None
 
 
-def _receipts(observation: Observation) -> Iterator[Receipt]:
-    """Yield the receipt of the live generation, then those of all generations, newest first."""
-    if observation.receipt is not None:
-        yield observation.receipt
+def _recorded_locks(observation: Observation) -> Iterator[tuple[Receipt, str]]:
+    """Yield the receipt and the lock of the live generation, then of all, newest first."""
+    if observation.receipt is not None and observation.lock is not None:
+        yield observation.receipt, observation.lock
     for identifier in reversed(list_generations(observation.store)):
-        receipt = read_receipt(observation.store.generation(identifier))
-        if receipt is not None:
-            yield receipt
+        root = observation.store.generation(identifier)
+        receipt = read_receipt(root)
+        lock = lock_text(root, receipt) if receipt is not None else None
+        if receipt is not None and lock is not None:
+            yield receipt, lock
 
 
 def _resolve(
@@ -137,8 +137,7 @@ def _resolve(
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
         return select_artifacts(lock, python, os.path.dirname(spec.lock), spec.local_digests())
-    previous = lock_text(observation.root, observation.receipt) if observation.receipt else None
-    return resolve(spec, python, previous, settings)
+    return resolve(spec, python, observation.lock, settings)
 
 
 def local_projects_changed(spec: Venv, receipt: Receipt) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.settings import Settings
 from engine.system.files import sha256
-from states.venv.integrity.receipt import Package, Receipt, write_receipt
+from states.venv.integrity.receipt import Package, Receipt, lock_text, write_receipt
 from states.venv.layout import store_of
 from states.venv.observe import Observation
 from states.venv.resolve.selection import (
@@ -45,7 +45,8 @@ def _observation(tmp_path: Path, lock: str | None = LOCK, **fields: Any) -> Obse
             **fields,
         }
     )
-    return Observation(store=store, state={}, receipt=receipt)
+    recorded = lock_text(str(root), receipt)
+    return Observation(store=store, state={}, receipt=receipt, lock=recorded)
 
 
 def _spec(tmp_path: Path, **fields: Any) -> Venv:
@@ -89,6 +90,16 @@ def test_previous_generation_answers_its_own_inputs(tmp_path: Path) -> None:
     observation = Observation(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
     selection = select(_spec(tmp_path), "3", observation, Settings(cache="/cache", state="/state"))
     assert selection.packages == (newer,)
+
+
+def test_lock_is_found_in_a_store_that_was_moved(tmp_path: Path) -> None:
+    """The receipt contains the previous path. Nothing has to be looked up to build it again."""
+    _write(tmp_path / ".before", "000001-aaaaaaaa", inputs="in")
+    live = _write(tmp_path / ".before", "000002-aaaaaaaa", inputs="other")
+    (tmp_path / ".before").rename(tmp_path / ".web")
+    observation = Observation(store=store_of(str(tmp_path / "web")), state={}, receipt=live)
+    selection = select(_spec(tmp_path), "3", observation, Settings(cache="/cache", state="/state"))
+    assert selection.lock == LOCK
 
 
 def test_declared_lock_is_reduced_to_the_interpreter(tmp_path: Path) -> None:
