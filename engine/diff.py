@@ -33,8 +33,6 @@ class Diff:
 
     action: Action
     changes: tuple[Change, ...]
-    observed: State | None
-    desired: State | None
 
     def __bool__(self) -> bool:
         """Return whether there is a difference."""
@@ -64,21 +62,16 @@ def compare(
 
     """
     if observed == desired:
-        return Diff(action="none", changes=(), observed=observed, desired=desired)
+        return Diff(action="none", changes=())
     before, after = observed or {}, desired or {}
     changes = []
     for attribute in sorted(before.keys() | after.keys()):
         change = Change(attribute, before.get(attribute), after.get(attribute))
         if change.before != change.after:
             changes.append(Change(attribute, change.before, change.after, explain(change)))
-    return Diff(
-        action=_action(
-            observed, desired, {change.attribute for change in changes}, immutable, declared
-        ),
-        changes=tuple(changes),
-        observed=observed,
-        desired=desired,
-    )
+    differing = {change.attribute for change in changes}
+    action = _action(observed, desired, differing, immutable, declared)
+    return Diff(action, tuple(changes))
 
 
 def _action(
