@@ -46,7 +46,7 @@ def converge(
         from engine.scheduler import run_scheduled
 
         progress.start()
-        run_scheduled(remaining, loop.results, loop.reconcile, jobs)
+        run_scheduled(remaining, loop.results, loop.process, jobs)
     return tuple(loop.results[resource.address] for resource in order)
 
 
@@ -103,12 +103,12 @@ class _Loop:
                 return False
             self.strategy.on_unchanged(comparison.goal)
         except (ConvergeError, OSError):
-            return False  # `reconcile` meets the same error again, and reports it.
+            return False  # `process` meets the same error again, and reports it.
         self.results[resource.address] = _unchanged(resource, handle)
         return True
 
-    def reconcile(self, resource: Resource) -> Result:
-        """Process one resource after all its dependencies have ended. Called in a thread."""
+    def process(self, resource: Resource) -> Result:
+        """Converge one resource after all its dependencies have ended. Called in a thread."""
         for need in resource.needs:
             dependency = self.results[need]
             if dependency.outcome in ("failed", "skipped"):
@@ -162,8 +162,8 @@ class DryRun(Strategy):
             outcome="would-change",
             action=comparison.diff.action,
             changes=comparison.diff.changes,
-            state=comparison.diff.desired,
-            observed=comparison.diff.observed,
+            state=comparison.goal.desired,
+            observed=comparison.handle.observed,
             notices=tuple(comparison.handle.notices()),
         )
 

@@ -1,4 +1,4 @@
-"""The reconcile loop: actions, order, failures, and parallel execution."""
+"""The loop: actions, order, failures, and parallel execution."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from engine.errors import ConvergeError, DiskFull, NotConverged
 from engine.kind import Dependencies
 from engine.resource import Resource
 from engine.result import Result
+from tests.unit.concurrency import Concurrency
 from tests.unit.widget_kind import Widget, WidgetKind
 
 
@@ -233,20 +234,15 @@ def test_independent_resources_run_in_parallel(loop: Loop) -> None:
 
 
 def test_jobs_limits_parallel_resources(loop: Loop) -> None:
-    running, max_running, lock = 0, 0, threading.Lock()
+    applying = Concurrency()
 
-    def before_apply(spec: Widget) -> None:
-        nonlocal running, max_running
-        with lock:
-            running += 1
-            max_running = max(max_running, running)
-        threading.Event().wait(0.005)
-        with lock:
-            running -= 1
+    def before_apply(_spec: Widget) -> None:
+        with applying:
+            pass
 
     order = tuple(loop.widget(str(number)) for number in range(12))
     converge(order, {"widget": WidgetKind(before_apply=before_apply)}, Apply(0), jobs=2)
-    assert max_running <= 2
+    assert applying.peak <= 2
 
 
 def _wait(barrier: threading.Barrier) -> None:

@@ -12,6 +12,7 @@ import pytest
 from engine.resource import Resource
 from engine.result import Result
 from engine.scheduler import run_scheduled
+from tests.unit.concurrency import Concurrency
 
 MARKER: ContextVar[str] = ContextVar("marker", default="unset")
 
@@ -44,20 +45,14 @@ def test_dependencies_have_results_before_their_dependents() -> None:
 
 @pytest.mark.parametrize("jobs", [0, 1, 3])
 def test_number_of_jobs_is_limited(jobs: int) -> None:
-    running, peak, lock = 0, 0, threading.Lock()
+    processing = Concurrency()
 
     def process(current: Resource) -> Result:
-        nonlocal running, peak
-        with lock:
-            running += 1
-            peak = max(peak, running)
-        time.sleep(0.01)
-        with lock:
-            running -= 1
-        return unchanged(current)
+        with processing:
+            return unchanged(current)
 
     run_scheduled([resource(f"r{number}") for number in range(9)], {}, process, jobs)
-    assert peak == max(1, jobs)
+    assert processing.peak == max(1, jobs)
 
 
 def test_calling_thread_adds_results_and_lends_its_context() -> None:
