@@ -29,7 +29,7 @@ Dependencies: TypeAlias = "Mapping[str, State | None]"
 """The state of each direct dependency by address: observed after it was applied, or as
 predicted in a dry run."""
 Key: TypeAlias = tuple[str | int, ...]
-"""A place in the resource's table: a key, and for an array an index."""
+"""A location in a document or a table: names of tables and keys, and indexes of array elements."""
 
 
 class Inputs(Protocol):
@@ -153,7 +153,10 @@ class Handle(Protocol):
         """
 
     def notices(self) -> Iterable[str]:
-        """Yield messages that require no action. Called once, at the end of the run."""
+        """Yield messages that require no action. Pure.
+
+        Called when the resource ends, on its latest handle, or after a failure on its first.
+        """
 
 
 class Goal(Protocol):

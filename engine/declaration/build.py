@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.declaration.diagnostics import DeclarationError, Diagnostic, Key
+from engine.declaration.diagnostics import DeclarationError, Diagnostic
 from engine.declaration.inputs import InputLog, TableInputs
 from engine.declaration.parse import parse, table_header
 from engine.declaration.validate import keys_of, suggest, validate
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from engine.declaration.inputs import Origin
     from engine.declaration.source_file import SourceFile
+    from engine.kind import Key
     from engine.registry import KindRegistry
 
     Documents: TypeAlias = list[tuple[SourceFile, dict[str, Any]]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from engine.errors import ConvergeError
 from engine.frozen import frozen
 
-Key = tuple[str | int, ...]
-"""A location in a document: the names of tables and keys, and the indexes of array elements."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.kind import Key
 
 
 @frozen
@@ -18,6 +19,7 @@ class Diagnostic:
     message: str
     hint: str = ""
     key: Key = ()
+    """The location in the document."""
     line: int = 0
     """Counts from 1. 0 means that only `key` is known."""
     column: int = 0

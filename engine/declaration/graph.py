@@ -6,7 +6,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING
 
-from engine.declaration.diagnostics import Diagnostic, Key
+from engine.declaration.diagnostics import Diagnostic
 from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import networkx
 
     from engine.declaration.build import Declaration
-    from engine.kind import AnyKind
+    from engine.kind import AnyKind, Key
     from engine.resource import Resource
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from engine.declaration.diagnostics import Key
+    from engine.kind import Key
 
     Origin: TypeAlias = tuple[str, Key]
     """A file and a table in it."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import tomli
 
-from engine.declaration.diagnostics import Key
 from engine.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from engine.kind import Key
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from engine.declaration.diagnostics import Key
     from engine.declaration.inputs import TableInputs
-    from engine.kind import AnyKind
+    from engine.kind import AnyKind, Key
 
 _MESSAGES = {
     "missing": "missing key `{key}`",

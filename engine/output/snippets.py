@@ -12,8 +12,9 @@ from engine.output.text import printable
 from engine.redaction import redact, redact_offset
 
 if TYPE_CHECKING:
-    from engine.declaration.diagnostics import DeclarationError, Diagnostic, Key
+    from engine.declaration.diagnostics import DeclarationError, Diagnostic
     from engine.declaration.toml_spans import Span
+    from engine.kind import Key
     from engine.output.report_schema import ProblemReport
     from engine.output.text import Paint
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.declaration.diagnostics import Key
 from engine.declaration.toml_spans import Span, find_spans
+from engine.kind import Key
 
 KEYS: dict[str, tuple[str, Key, str]] = {
     "a bare key": ("size = 1", ("size",), "size"),
