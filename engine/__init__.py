@@ -5,31 +5,34 @@ The public API is `__all__`. Start with `engine.kind`, `engine.diff`, and `engin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.cli.main import main
-    from engine.converge import Apply, DryRun, Strategy
-    from engine.diff import Change, Diff
-    from engine.errors import ConvergeError
-    from engine.kind import Goal, Handle, Inputs, Kind
-    from engine.registry import KindRegistry
-    from engine.resource import Resource
-    from engine.result import Result
+    from engine.cli.main import main as main
+    from engine.converge import Apply as Apply
+    from engine.converge import DryRun as DryRun
+    from engine.converge import Strategy as Strategy
+    from engine.diff import Change as Change
+    from engine.diff import Diff as Diff
+    from engine.errors import ConvergeError as ConvergeError
+    from engine.kind import Goal as Goal
+    from engine.kind import Handle as Handle
+    from engine.kind import Inputs as Inputs
+    from engine.kind import Kind as Kind
+    from engine.registry import KindRegistry as KindRegistry
+    from engine.resource import Resource as Resource
+    from engine.result import Result as Result
 
 __version__ = "0.1.0"
 FORMAT_VERSION = "1.0"
 """Version of the JSON that `--json` prints."""
 
-_EXPORTS = {
+_MODULES = {
     "Apply": "converge", "Change": "diff", "ConvergeError": "errors", "Diff": "diff",
     "DryRun": "converge", "Goal": "kind", "Handle": "kind", "Inputs": "kind", "Kind": "kind",
     "KindRegistry": "registry", "Resource": "resource", "Result": "result",
     "Strategy": "converge", "main": "cli.main",
 }  # fmt: skip
-"""Each exported name and its module."""
+"""The module of each exported name. Type checkers read the imports above instead."""
 
-__all__ = [
-    "Apply", "Change", "ConvergeError", "Diff", "DryRun", "Goal", "Handle", "Inputs", "Kind",
-    "KindRegistry", "Resource", "Result", "Strategy", "main",
-]  # fmt: skip
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
@@ -39,8 +42,8 @@ def __getattr__(name: str) -> object:
         AttributeError: The name isn't exported.
 
     """
-    if name not in _EXPORTS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"engine.{_EXPORTS[name]}"), name)
+    return getattr(import_module(f"engine.{_MODULES[name]}"), name)
