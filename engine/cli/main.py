@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 
 from engine import progress
 from engine.cli.commands import COMMANDS
-from engine.cli.parser import parse_arguments
+from engine.cli.parser import command_name, parse_arguments
 from engine.errors import (
     ConvergeError,
     InternalError,
@@ -52,7 +52,7 @@ class _Invocation:
     def command(self) -> str:
         """The name of the command."""
         if self.arguments is None:
-            return self.argv[0] if self.argv else ""
+            return command_name(self.argv)
         return str(self.arguments.command)
 
     @property

@@ -123,14 +123,18 @@ def parse_arguments(argv: Sequence[str], commands: CommandTable) -> argparse.Nam
     """
     if not argv or argv[0] == "help":
         argv = [*argv[1:], "--help"]
-    name = next((argument for argument in argv if not argument.startswith("-")), None)
-    if name is not None and name not in commands:
+    name = command_name(argv)
+    if name and name not in commands:
         from engine.declaration.validate import suggest
 
         hint = suggest(name, commands) or f"commands: {', '.join(commands)}"
         raise UsageError(f"unknown command: `{name}`", hint=hint)
-    selected = () if name is None else (name,)
-    return RootParser(commands, selected).parse_args(argv)
+    return RootParser(commands, (name,) if name else ()).parse_args(argv)
+
+
+def command_name(argv: Sequence[str]) -> str:
+    """Return the first argument that isn't an option, or an empty string."""
+    return next((argument for argument in argv if not argument.startswith("-")), "")
 
 
 def _epilog(command: Command) -> str:
