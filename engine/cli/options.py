@@ -22,7 +22,18 @@ RUN_EXIT_CODES = (
     ("0", "success, with or without changes"),
     ("1", "a resource failed, or several failed for different reasons"),
     ("2", "with --detailed-exitcode: changes (4: failures, 6: both)"),
-    ("64+", "an error: see docs/reference/command.md#exit-codes"),
+    ("64", "invalid arguments"),
+    ("65", "invalid declaration; nothing was changed"),
+    ("66", "no such file"),
+    ("69", "index or network unreachable"),
+    ("70", "bug in converge"),
+    ("73", "disk full"),
+    ("74", "I/O error, or system limit reached"),
+    ("75", "lock held by another run until the timeout"),
+    ("77", "no permission, or unsafe ownership"),
+    ("80", "saved plan out of date"),
+    ("81", "content doesn't match its hash"),
+    ("130", "interrupted by SIGINT (143: by SIGTERM)"),
 )
 """Exit codes of `plan` and `apply`, for their help."""
 
@@ -71,8 +82,9 @@ def add_jobs_option(parser: ArgumentParser, items: str) -> None:
     )
 
 
-def add_run_options(parser: ArgumentParser) -> None:
-    """Add the options that control the loop."""
+def add_run_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that `plan` and `apply` have in common."""
+    add_files_argument(parser)
     add_jobs_option(parser, "resources")
     add_upgrade_options(parser)
     parser.add_argument(
@@ -85,6 +97,7 @@ def add_run_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="Exit with 2 for changes, 4 for failures, 6 for both",
     )
+    add_output_options(parser)
 
 
 def add_upgrade_options(parser: ArgumentParser) -> None:

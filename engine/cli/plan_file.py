@@ -119,7 +119,7 @@ class ApplySavedPlan(Apply):
         """Allow the planned changes, or some of them: a dependency may have made the others.
 
         Desired values aren't compared. They follow from the declaration, which isn't read again,
-        and from dependencies: a plan can't predict the ID of a generation.
+        and from dependencies: a plan can't predict some of them, such as a new ID.
 
         Raises:
             StalePlan: Another process changed the resource after the confirmation.

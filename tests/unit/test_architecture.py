@@ -99,8 +99,6 @@ ALLOWED_TERMS = {
     "engine.settings": {"lockfiles", "packages"},
     # The title of a group of commands. To be removed when a command names its own group.
     "engine.cli.command": {"generations"},
-    # Here, a new file of the same name. To be reworded.
-    "engine.cli.plan_file": {"generation"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import __version__
+from engine.errors import ConvergeError
 from tests.support.command import Converge
 from tests.unit.cli_runner import CliRunner, changes_of
 from tests.unit.widget_kind import Widget, widget_registry
@@ -72,6 +74,7 @@ def test_cli_usage_error_is_reported_as_json(cli: CliRunner) -> None:
 def test_check_usage_error_exits_1_not_2(cli: CliRunner) -> None:
     result = cli.invoke("check", "--json", "--prune", "x.toml")
     assert (result.code, result.report["exit"]["class"]) == (1, "usage")
+    assert cli.invoke("--quiet", "check", "x.toml").code == 1
 
 
 def test_cli_missing_file_exits_66(cli: CliRunner) -> None:
@@ -100,6 +103,14 @@ def test_help_shows_exit_codes_and_examples(cli: CliRunner) -> None:
     assert "\nCheck for drift, and exit with 0 (none), 2 (drift), or 1 (error).\n" in out
     assert "\nexit codes:\n  0     every resource matches the declaration\n" in out
     assert "\nexamples:\n  converge check --quiet site.toml" in out
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_help_lists_the_exit_code_of_every_error(cli: CliRunner, command: str) -> None:
+    listed = re.findall(r"^  (\d+) ", cli.invoke(command, "--help").out, re.MULTILINE)
+    classes: list[type[ConvergeError]] = [ConvergeError, *ConvergeError.__subclasses__()]
+    shipped = {error.code for error in classes if error.__module__.startswith("engine.")}
+    assert set(map(int, listed)) == {0, 2} | shipped
 
 
 def test_short_options_match_the_long_ones(cli: CliRunner) -> None:

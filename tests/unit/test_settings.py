@@ -118,5 +118,6 @@ def test_upgrade_selects_no_some_or_all_packages(
     arguments: list[str], packages: AbstractSet[str] | None
 ) -> None:
     parser = ArgumentParser()
-    options.add_run_options(parser)
-    assert options.build_settings(parser.parse_args(arguments)).upgrade == packages
+    options.add_run_arguments(parser)
+    parsed = parser.parse_args([*arguments, "site.toml"])
+    assert options.build_settings(parsed).upgrade == packages

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    options.add_files_argument(parser)
-    options.add_run_options(parser)
-    options.add_output_options(parser)
+    options.add_run_arguments(parser)
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="Change nothing, like `converge plan`"
     )

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    options.add_files_argument(parser)
-    options.add_run_options(parser)
-    options.add_output_options(parser)
+    options.add_run_arguments(parser)
     parser.add_argument("--out", metavar="PLAN", help="Save the plan for `converge apply --plan`")
 
 
