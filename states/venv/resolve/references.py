@@ -19,8 +19,11 @@ _DIRECT = re.compile(
 )
 """As in `name @ URL`."""
 _PATH = re.compile(
-    r"(?P<before>)(?P<place>[./][^\s;\[]*|[^\s;@=<>\[]+\.(?:whl|tar\.gz|zip))(?P<after>.*)"
+    r"(?P<before>)"
+    r"(?P<place>[./][^\s;\[]*|[^\s;@=<>\[]+\.(?:whl|tar\.gz|zip)(?=[\s;\[#]|$))(?P<after>.*)"
 )
+"""Begins with a dot or slash, or ends as a distribution file. A project may have a name such as
+`collective.zipfiletransport`."""
 
 
 def is_url(text: str) -> bool:
