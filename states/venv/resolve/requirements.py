@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from engine.frozen import frozen
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
+from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.references import (
     is_path,
     is_url,
@@ -95,8 +95,14 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
     try:
         requirement = _parse_requirement(_HASHES.sub("", text))
     except InvalidRequirement as error:
-        syntax_error = str(error).splitlines()[0]
+        syntax_error = describe_syntax_error(error)
     return Line(text, file, number, constraint, requirement, syntax_error)
+
+
+def describe_syntax_error(error: InvalidRequirement) -> str:
+    """Return the reason in an error, without its copy of the requirement, to follow a colon."""
+    reason = str(error).splitlines()[0]
+    return reason[:1].lower() + reason[1:]
 
 
 def _parse_requirement(text: str) -> Requirement | None:
@@ -237,7 +243,7 @@ def exact_requirements(lines: Iterable[Line], environment: Mapping[str, str]) ->
     services that are installed from source.
     """
     return {
-        str(canonicalize_name(line.requirement.name))
+        normalize_name(line.requirement.name)
         for line in lines
         if line.requirement is not None
         and not line.constraint
@@ -260,11 +266,7 @@ def marker_applies(requirement: Requirement, environment: Mapping[str, str]) -> 
 
 def required_names(lines: Iterable[Line]) -> set[str]:
     """Return the normalized names of the packages that lines require."""
-    return {
-        str(canonicalize_name(line.requirement.name))
-        for line in lines
-        if line.requirement is not None
-    }
+    return {normalize_name(line.requirement.name) for line in lines if line.requirement is not None}
 
 
 def drop_packages(lines: Iterable[Line], names: set[str]) -> list[Line]:

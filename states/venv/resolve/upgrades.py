@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from states.venv.integrity.dist_info import normalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,9 +34,9 @@ def unknown_upgrades(requested: Iterable[str], packages: Iterable[str]) -> list[
         The notices, by name.
 
     """
-    installed = {canonicalize_name(name) for name in packages}
+    installed = {normalize_name(name) for name in packages}
     return [
         f"`--upgrade-package {name}`: no resource installs a package named `{name}`"
         for name in sorted(requested)
-        if canonicalize_name(name) not in installed
+        if normalize_name(name) not in installed
     ]

@@ -17,7 +17,13 @@ from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
 from states.venv.resolve.key_checks import check_keys, resolve_path
 from states.venv.resolve.references import is_url, local_path, to_file_url
-from states.venv.resolve.requirements import Line, declared_lines, line_error, read_lines
+from states.venv.resolve.requirements import (
+    Line,
+    declared_lines,
+    describe_syntax_error,
+    line_error,
+    read_lines,
+)
 from states.venv.spec import pack_origins
 
 if TYPE_CHECKING:
@@ -176,9 +182,8 @@ def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            reason = str(error).splitlines()[0]
+            reason = describe_syntax_error(error)
             hint = "use PEP 508 syntax: `name`, `name>=1.2`, `name[extra]`, or `name @ URL`"
-            reason = reason[:1].lower() + reason[1:]
             inputs.error((key, index), f"invalid requirement `{text}`: {reason}", hint)
             continue
         if message := credentials_error(text):
@@ -278,7 +283,6 @@ def _digest(
             "no-index": spec.no_index,
             "exclude-newer": spec.exclude_newer,
             "origins": origins,
-            "lock": sha256(b""),
         }
     )
 

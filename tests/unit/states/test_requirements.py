@@ -178,10 +178,10 @@ def test_line_requirement_of_wheel_keeps_extras_and_marker() -> None:
 
 
 def test_line_requirement_rejects_invalid_text() -> None:
-    """The error is that of the parser."""
+    """The error is that of the parser, to follow a colon."""
     line = _line("web=1")
     assert line.requirement is None
-    assert line.syntax_error.startswith("Expected")
+    assert line.syntax_error.startswith("expected")
 
 
 OPTIONS = {
