@@ -12,7 +12,7 @@ from engine.cli.session import setup_progress
 from engine.declaration.load import load_declaration, read_sources
 from engine.declaration.parse import table_header
 from engine.errors import ConvergeError
-from engine.frozen import replace
+from engine.frozen import frozen, replace
 from engine.system import signals
 from engine.system.atomic_write import write_atomic
 from states.commands.per_venv import print_results, run_per_venv
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
     from engine.settings import Settings
+    from states.venv.resolve.pylock import Lock
+
+
+@frozen
+class Lockfile:
+    """The lockfile of one venv after the command."""
+
+    path: str
+    lock: Lock
+    changed: bool
+    """Whether the file was written."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -53,47 +64,35 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
         for venv in present_venvs(options.select_resources(resources, arguments.only))
     }
 
-    def lock_venv(venv: Resource) -> tuple[str, bool]:
+    def lock_venv(venv: Resource) -> Lockfile:
         with progress.task(venv.address):
             request = interpreters.get(venv.spec.python, venv.spec.python)
             return _write_lockfile(venv, request, settings)
 
-    locks, errors = run_per_venv(venvs.values(), lock_venv)
+    lockfiles, errors = run_per_venv(venvs.values(), lock_venv)
     rows = [
-        {"address": address, "path": path, "changed": changed}
-        for address, (path, changed) in locks.items()
+        {"address": address, "path": lockfile.path, "changed": lockfile.changed}
+        for address, lockfile in lockfiles.items()
     ]
-    packages = [name for path, _ in locks.values() for name in _package_names(path)]
+    packages = [
+        package["name"] for lockfile in lockfiles.values() for package in lockfile.lock.packages
+    ]
     notices = [] if errors else unknown_upgrades(settings.upgrade or (), packages)
-    lines = [line for address, lock in locks.items() for line in _format(venvs[address], *lock)]
+    lines = [
+        line
+        for address, lockfile in lockfiles.items()
+        for line in _format(venvs[address], lockfile)
+    ]
     lines += [f"note: {notice}" for notice in notices]
     return print_results({"locks": rows, "notices": notices}, lines, errors, arguments)
 
 
-def _format(venv: Resource, path: str, changed: bool) -> Iterator[str]:
-    """Format the result of one venv.
-
-    Args:
-        venv: The venv.
-        path: The path of the lockfile.
-        changed: Whether the lockfile was written.
-
-    Yields:
-        The lines of text.
-
-    """
-    yield f"{'~' if changed else ' '} {venv.address}  {path}"
+def _format(venv: Resource, lockfile: Lockfile) -> Iterator[str]:
+    """Yield the lines of text for one venv."""
+    yield f"{'~' if lockfile.changed else ' '} {venv.address}  {lockfile.path}"
     if not venv.spec.lock:
         table = table_header(venv.kind, venv.name)
-        yield f'    to use it, add to {table}:  lock = "{os.path.basename(path)}"'
-
-
-def _package_names(path: str) -> Iterator[str]:
-    import tomli
-
-    with open(path, "rb") as stream:
-        for package in tomli.load(stream).get("packages", ()):
-            yield str(package["name"])
+        yield f'    to use it, add to {table}:  lock = "{os.path.basename(lockfile.path)}"'
 
 
 def _lockfile_path(venv: Resource) -> str:
@@ -101,7 +100,7 @@ def _lockfile_path(venv: Resource) -> str:
     return venv.spec.lock or os.path.join(directory, f"{venv.name}.pylock.toml")
 
 
-def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[str, bool]:
+def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfile:
     """Resolve the versions of one venv, and write its lockfile if the content changes.
 
     The current lockfile is the preference of the resolution. It stays as it is if the resolution
@@ -113,7 +112,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[s
         settings: The settings of the run.
 
     Returns:
-        The path of the lockfile, and whether it was written.
+        The lockfile.
 
     Raises:
         ConvergeError: The directory doesn't exist, or the versions can't be resolved.
@@ -139,13 +138,13 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> tuple[s
             current = stream.read()
     interpreter = discovery.find(request)
     with scratch_dir(settings.cache) as scratch:
-        lockfile = compile_lock(venv.spec, interpreter, current, settings, scratch)
+        lock = compile_lock(venv.spec, interpreter, current, settings, scratch)
     # A lockfile that `apply` would reject must not be written.
-    select_artifacts(lockfile, interpreter, directory, venv.spec.local_digests())
-    if lockfile.text == current:
-        return path, False
-    write_atomic(path, lockfile.text.encode(), durable=True)
-    return path, True
+    select_artifacts(lock, interpreter, directory, venv.spec.local_digests())
+    changed = lock.text != current
+    if changed:
+        write_atomic(path, lock.text.encode(), durable=True)
+    return Lockfile(path, lock, changed)
 
 
 COMMAND = Command(
