@@ -39,7 +39,7 @@ class Command:
     needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
     cwd: str = field("Working directory.", default="/")
     timeout: int = field("Timeout in seconds.", default=300)
-    name: str = computed(default="")
+    name: tuple[str, ...] = computed(default=())
     """The declaring file and the name of the table, which distinguish two equal commands."""
 
 
@@ -69,7 +69,7 @@ class CommandKind:
                 hint = "watch the resources that it watches, or add it to `needs`"
                 inputs.error(("on-change", index), f"can't watch a command: `{address}`", hint)
         cwd = inputs.path(spec.cwd, ("cwd",))
-        return replace(spec, cwd=cwd, name=f"{inputs.file}\0{inputs.table[-1]}")
+        return replace(spec, cwd=cwd, name=(inputs.file, str(inputs.table[-1])))
 
     def owned_paths(self, spec: Command) -> Iterable[str]:
         """Yield nothing: a command owns no path."""
@@ -147,8 +147,7 @@ class CommandGoal:
             OSError: The record can't be written.
 
         """
-        # Imported here: a no-op run writes nothing.
-        # Imported here: a command that doesn't run needs neither.
+        # Imported here: a no-op run runs no command and writes nothing.
         import subprocess
 
         from engine.system.atomic_write import write_atomic
