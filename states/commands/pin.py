@@ -106,13 +106,13 @@ def _select_generation(store: Store, prefix: str | None, address: str) -> str:
 
     """
     generations, live = list_generations(store), live_id(store)
-    choices = f"generations: {', '.join(generations)}" if generations else ""
+    hint = "`converge apply` creates the first generation"
+    if generations:
+        hint = f"generations: {', '.join(generations)}"
     if prefix is not None:
-        return match_prefix(
-            prefix, generations, hint=choices or "`converge apply` creates the first generation"
-        )
+        return match_prefix(prefix, generations, hint=hint)
     if live is None or live not in generations:
-        raise ConvergeError(f"no live generation to pin: `{address}`", hint=choices or None)
+        raise ConvergeError(f"no live generation to pin: `{address}`", hint=hint)
     return live
 
 

@@ -406,6 +406,16 @@ def test_pin_refuses_an_empty_generation_id(updated_host: Host) -> None:
     assert not status["venvs"][0]["pinned"]
 
 
+def test_pin_without_a_generation_suggests_apply(host: Host) -> None:
+    host.declare(["beta"])
+
+    refused = host.run("pin", NAME, "app")
+
+    assert refused.code == 1
+    assert "no live generation to pin: `venv.app`" in refused.err
+    assert "`converge apply` creates the first generation" in refused.err
+
+
 @pytest.mark.parametrize("fault", ["relocated", "planted", "without its interpreter"])
 def test_rollback_reports_why_a_generation_is_unusable(
     host_with_interpreter: Host, fault: str
