@@ -89,6 +89,7 @@ def _failure(venv: Resource, error: str) -> dict[str, Any]:
         "address": venv.address,
         "path": venv.spec.path,
         "generation": None,
+        "published": False,
         "files": 0,
         "damage": [],
         "error": error,

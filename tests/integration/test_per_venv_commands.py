@@ -171,4 +171,5 @@ def test_unreadable_venv_is_an_error_in_json(three_venv_host: Host) -> None:
     assert list(status["errors"]) == ["venv.b"]
     (failed,) = [row for row in verify["generations"] if row["error"]]
     assert (failed["address"], failed["generation"]) == ("venv.b", None)
+    assert all(row.keys() == failed.keys() for row in verify["generations"])
     assert verify["exit"] == {"code": 1, "class": "failed", "retryable": False}
