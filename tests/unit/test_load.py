@@ -313,6 +313,8 @@ def test_directory_read_skips_hidden_files_and_directories(cli: CliRunner) -> No
     (cli.directory / "hosts" / "directory.toml").mkdir()
     sources = read_sources([f"{cli.directory}/hosts"], cli.registry())
     assert [os.path.basename(source.file) for source in sources] == ["a.toml"]
+    (named,) = read_sources([f"{cli.directory}/hosts/.next-a.toml"], cli.registry())
+    assert named.content == "not a declaration"
 
 
 def test_registry_decides_which_files_of_a_directory_are_read(cli: CliRunner) -> None:
