@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,19 +40,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test in this directory as a crash test."""
+    """Mark every test in this directory as a crash test, and deselect what isn't sampled.
+
+    `-m` can't do that: it would replace the one in `pyproject.toml`.
+    """
     directory = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(directory):
             item.add_marker(pytest.mark.crash)
-
-
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count the cases that only the full sweep runs, for the summary of any other run."""
-    for item in items:
-        full_sweep = item.config.getoption("--full-sweep", default=False)
-        if item.get_closest_marker("sweep") and not full_sweep:
-            item.config.stash[CLOSING].record.deselected += 1
+    sweep_only = [item for item in items if item.get_closest_marker("sweep")]
+    if sweep_only and not config.getoption("--full-sweep", default=False):
+        config.stash[CLOSING].record.deselected += len(sweep_only)
+        items[:] = [item for item in items if item not in sweep_only]
+        config.hook.pytest_deselected(items=sweep_only)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from .sweep import PointSelector, all_points, sample
 
 SWEEP_ONLY = pytest.mark.sweep
-"""Marks a case that only the full sweep runs. `pyproject.toml` deselects it by default."""
+"""Marks a case that only the full sweep runs."""
 
 
 @dataclass(frozen=True, slots=True)
