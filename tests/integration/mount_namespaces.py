@@ -15,6 +15,11 @@ UNPRIVILEGED_UID = 65534
 """The uid and gid of the user `nobody`."""
 
 
+def as_user(uid: int) -> list[str]:
+    """Return a command prefix that switches to a user and their group, which only root can."""
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+
+
 @contextmanager
 def mount_namespace(script: str, directory: Path) -> Iterator[list[str]]:
     """Run a script of mounts in a new namespace; yield a command prefix that enters it.

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import UNPRIVILEGED_UID
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user
 from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
@@ -23,15 +23,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 def run_unprivileged(*arguments: object) -> int:
     """Run a command as an unprivileged user; return its exit status."""
-    become = [
-        "setpriv",
-        "--reuid",
-        str(UNPRIVILEGED_UID),
-        "--regid",
-        str(UNPRIVILEGED_UID),
-        "--clear-groups",
-    ]
-    return subprocess.run([*become, *map(str, arguments)], capture_output=True, cwd="/").returncode
+    return subprocess.run(
+        [*as_user(UNPRIVILEGED_UID), *map(str, arguments)], capture_output=True, cwd="/"
+    ).returncode
 
 
 @pytest.fixture
@@ -45,8 +39,6 @@ def open_host(shared_cache: Path) -> Iterator[Host]:
 
 
 def test_owner_group_and_mode_are_applied_and_repaired(host_with_wheels: Host) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files away")
     host_with_wheels.declare(["beta"])
     host_with_wheels.apply_ok()
     host_with_wheels.declare(["beta"], owner="nobody", group="nogroup", mode="0750")
@@ -84,16 +76,8 @@ def test_apply_ignores_locks_held_by_other_users(open_host: Host) -> None:
     open_host.declare(["beta"], smoke=["sleep 0.5"])
     open_host.apply_ok()
     shutil.rmtree(open_host.generation)
-    become = [
-        "setpriv",
-        "--reuid",
-        str(UNPRIVILEGED_UID),
-        "--regid",
-        str(UNPRIVILEGED_UID),
-        "--clear-groups",
-    ]
     command = [
-        *become,
+        *as_user(UNPRIVILEGED_UID),
         "/usr/bin/env",
         "python3",
         "-c",
@@ -128,15 +112,14 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
     assert (
         run_unprivileged("sh", "-c", f"mkdir {cache} && cd {cache} && seq 2000 | xargs touch") == 0
     )
-    become = [
-        "setpriv",
-        "--reuid",
-        str(UNPRIVILEGED_UID),
-        "--regid",
-        str(UNPRIVILEGED_UID),
-        "--clear-groups",
+    command = [
+        *as_user(UNPRIVILEGED_UID),
+        "/usr/bin/env",
+        "python3",
+        "-c",
+        CREATE_FILES,
+        str(open_host.store),
     ]
-    command = [*become, "/usr/bin/env", "python3", "-c", CREATE_FILES, str(open_host.store)]
     with subprocess.Popen(command, cwd="/") as writer:
         try:
             open_host.declare(["beta==2.0"], owner="nobody", ignore=["*/beta/cache*"], keep=0)

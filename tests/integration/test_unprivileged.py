@@ -17,17 +17,9 @@ from engine.system.lock import hold_lock
 from engine.system.processes import flock_owners
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import UNPRIVILEGED_UID
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user
 
-BECOME = [
-    "setpriv",
-    "--reuid",
-    str(UNPRIVILEGED_UID),
-    "--regid",
-    str(UNPRIVILEGED_UID),
-    "--clear-groups",
-]
-DROP = [*BECOME, "sh", "-c", 'exec "$@"', "sh"]
+DROP = [*as_user(UNPRIVILEGED_UID), "sh", "-c", 'exec "$@"', "sh"]
 
 
 @pytest.fixture
@@ -97,11 +89,9 @@ def test_home_of_an_unknown_user_is_the_root_directory(user_host: Host) -> None:
         (user_host.directory / name).mkdir(exist_ok=True)
         os.chown(user_host.directory / name, uid, uid)
     user_host.write('[command.print]\nargv = ["sh", "-c", "echo home is $HOME"]\n')
-    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
 
-    done = user_host.run(
-        "apply", "converge.toml", "--verbose", prefix=["env", "-u", "HOME", *become]
-    )
+    prefix = ["env", "-u", "HOME", *as_user(uid)]
+    done = user_host.run("apply", "converge.toml", "--verbose", prefix=prefix)
 
     assert done.code == 0, done.err
     assert "home is /\n" in done.err
