@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from engine.system.files import read_regular_file, sha256
+from engine.system.files import iter_chunks, read_regular_file, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAX_SIZE = 1 << 25
-"""In bytes. No wheel has metadata of this size, but a planted file may be endless."""
+_MAX_RECORD_SIZE = 1 << 25
+"""In bytes. No wheel has a RECORD of this size, but a planted file may be endless."""
+_MAX_HEADERS_SIZE = 1 << 18
+"""In bytes. The name and the version come first, and 32 MB of headers take a minute to parse."""
 _INSTALLER_FILES = (
     "/RECORD",
     "/INSTALLER",
@@ -46,12 +48,13 @@ def metadata_name(path: str) -> tuple[str, str]:
     """Return the normalized name and the version in a METADATA file, or empty strings.
 
     Only the headers are parsed, because a hostile body could nest messages without end. Of
-    several names, the first counts, as it does for uv and `importlib.metadata`.
+    several names or versions, the first counts, as it does for uv and `importlib.metadata`.
     """
     try:
-        headers = BytesHeaderParser().parsebytes(read_regular_file(path, _MAX_SIZE))
+        content = b"".join(iter_chunks(path, _MAX_HEADERS_SIZE))
     except OSError:
         return "", ""
+    headers = BytesHeaderParser().parsebytes(content)
     name, version = (str(headers[key] or "").strip() for key in ("Name", "Version"))
     return normalize_name(name), version
 
@@ -98,7 +101,7 @@ def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
     """
     site = os.path.dirname(dist_info)
     rows = []
-    text = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_SIZE).decode()
+    text = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE).decode()
     for row in _csv_rows(text):
         if not row:
             continue

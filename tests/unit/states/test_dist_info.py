@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ METADATA = {
     b"": ("", ""),
     b"\nName: web\n": ("", ""),
     b"Name\nVersion: 1\n": ("", ""),
-    b"Name: web\nName: api\nVersion: 1\n": ("web", "1"),
+    b"Name: web\nName: api\nVersion: 1\nVersion: 2\n": ("web", "1"),
     b"Content-Type: message/rfc822\n\n" * 5000: ("", ""),
     b"\0\xff: \n": ("", ""),
     b"Name: caf\xff\nVersion: 1\n": ("caf\ufffd", "1"),
@@ -55,6 +56,15 @@ def test_metadata_name_and_version(root: Path, content: bytes, expected: tuple[s
     """Only the headers count: the description follows a blank line."""
     (root / "METADATA").write_bytes(content)
     assert metadata_name(str(root / "METADATA")) == expected
+
+
+def test_first_of_several_fields_counts_as_for_importlib(root: Path) -> None:
+    """uv 0.12.24 and 0.13.9 agree, but reject a wheel whose first field isn't in its file name."""
+    metadata = root / INFO / "METADATA"
+    metadata.write_text("Name: web\nName: api\nVersion: 1.0\nVersion: 2.0\n")
+    installed = Distribution.at(metadata.parent)
+    assert metadata_name(str(metadata)) == (installed.metadata["Name"], installed.version)
+    assert metadata_name(str(metadata)) == ("web", "1.0")
 
 
 def test_metadata_name_of_unreadable_file_is_empty(root: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from states.venv.build.reuse.package_copy import copy_package
+from states.venv.integrity.dist_info import metadata_name
 from states.venv.integrity.manifest import stat_entry
 from states.venv.resolve.source_tree import tree_digest
 
@@ -44,6 +45,16 @@ def test_manifest_entry_of_a_large_file_needs_little_memory(source: Path) -> Non
 
 def test_digest_of_a_large_file_needs_little_memory(source: Path) -> None:
     assert peak_memory(lambda: tree_digest(str(source / NAME))) < MAX_RAM
+
+
+@pytest.mark.parametrize("separator", [b"\n", b""], ids=["description", "headers"])
+def test_large_metadata_needs_little_memory(source: Path, separator: bytes) -> None:
+    """Another user may have planted it."""
+    with (source / NAME).open("r+b") as stream:
+        stream.write(b"Name: web\nVersion: 1.0\n" + separator)
+
+    assert peak_memory(lambda: metadata_name(str(source / NAME))) < MAX_RAM
+    assert metadata_name(str(source / NAME)) == ("web", "1.0")
 
 
 def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
