@@ -213,7 +213,7 @@ def _check_versions(
     selected = {package.name for package in packages}
     for name in versions:
         if name not in selected:
-            mismatches.add(f"{name} wasn't requested", name)
+            mismatches.add(f"{name or 'a package without a name'} wasn't requested", name)
 
 
 def _is_same_version(installed: str, locked: str) -> bool:
@@ -256,7 +256,7 @@ def _check_other_files(
             owners[path] = owners[f"{os.path.dirname(path)}/RECORD"]
         elif path not in claims:
             mismatches.add(f"no RECORD lists `{path}`")
-    for path in baseline.keys() - set(paths):
+    for path in sorted(baseline.keys() - set(paths)):
         mismatches.add(f"a package deleted `{path}`")
     inspection.sources = {
         path: digests.get(path, "")

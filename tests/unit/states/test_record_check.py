@@ -132,6 +132,20 @@ def test_broken_environment_is_rejected(
     assert environment.rejected() == packages
 
 
+def test_first_mismatch_is_the_message(environment: Environment) -> None:
+    """The message doesn't depend on the hash seed, and names what has no name."""
+    for path in ("pyvenv.cfg", "bin/activate", "bin/python"):
+        (environment.root / path).unlink()
+    with pytest.raises(RecordMismatch, match="deleted `bin/activate`, and 2 more"):
+        environment.check()
+    (environment.root / SITE / "odd.dist-info").mkdir()
+    with pytest.raises(RecordMismatch, match=r"unusable RECORD in .*/odd\.dist-info: "):
+        environment.check()
+    (environment.root / SITE / "odd.dist-info/RECORD").write_text("odd.dist-info/RECORD,,\n")
+    with pytest.raises(RecordMismatch, match="a package without a name wasn't requested"):
+        environment.check()
+
+
 VERSIONS = {"1.0": True, "1": True, "1.0.0": True, "": True, "1.1": False, "odd": False}
 
 
