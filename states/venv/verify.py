@@ -92,7 +92,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     differences = {path: _flags(manifest[path], current) for path, current in changed.items()}
     differences.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
-        differences[".converge/pylock.toml"] = "..5......"
+        differences[".converge/pylock.toml"] = "..5...."
     differences.update(metadata_drift(root))
     differences.update(_compare_to_records(root, manifest, differences, ignore))
     return differences, len(manifest), ""

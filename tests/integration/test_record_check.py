@@ -72,6 +72,23 @@ def test_verify_reports_files_that_differ_from_record(
     assert done.code == 2
 
 
+@pytest.mark.parametrize("content", [None, "", "lock-version = '1.0'\n"])
+def test_verify_reports_a_modified_lock(host_with_wheels: Host, content: str | None) -> None:
+    host = host_with_wheels
+    host.declare(["beta<2"])
+    host.apply_ok()
+    lock = host.generation / ".converge/pylock.toml"
+    lock.unlink()
+    if content is not None:
+        lock.write_text(content)
+
+    done = host.run("verify", "converge.toml", "--json")
+
+    (report,) = json.loads(done.out)["generations"]
+    assert report["damage"] == [{"path": ".converge/pylock.toml", "flags": "..5...."}]
+    assert done.code == 2
+
+
 def test_verify_skips_persistent_and_ignored_files(host_with_wheels: Host) -> None:
     persistent, ignored = f"{SITE}/alpha/data", f"{SITE}/beta/*"
     host_with_wheels.declare(["alpha", "beta<2"], persistent=[persistent], ignore=[ignored])
