@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.system.files import sha256
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, small_disk
 from tests.support.wheels import make_wheel
@@ -129,6 +130,25 @@ def test_generation_without_receipt_is_rebuilt(host: Host) -> None:
     (before / ".converge/receipt.json").unlink()
     assert host.apply().code == 0
     assert host.generation != before
+    host.assert_no_changes()
+
+
+def test_generation_of_another_format_is_rebuilt(host: Host) -> None:
+    """A newer converge meets the store of an older one. It needs no help, and loses nothing."""
+    host.declare(["alpha"], persistent=["etc"])
+    host.apply_ok()
+    (host.generation / "etc/settings").write_text("kept")
+    before = host.generation
+    (before / ".converge/manifest.json").rename(before / ".converge/seal.json")
+    body = json.dumps({"format": 0, "seal": ""})
+    (before / ".converge/receipt.json").write_text(f"{sha256(body.encode())}\n{body}\n")
+
+    assert [host.run(verb, "converge.toml").code for verb in ("plan", "status", "gc")] == [0, 0, 0]
+    host.apply_ok()
+
+    assert host.generation != before
+    assert before.exists()
+    assert (host.generation / "etc/settings").read_text() == "kept"
     host.assert_no_changes()
 
 
