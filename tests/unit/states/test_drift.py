@@ -91,7 +91,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("change", "drift"), CHANGES.values(), ids=CHANGES)
-def test_damage_names_each_change(
+def test_drift_names_each_change(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[Path], object],
@@ -105,14 +105,14 @@ def test_damage_names_each_change(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change owners")
-def test_damage_names_the_new_owner(root: Path) -> None:
+def test_drift_names_the_new_owner(root: Path) -> None:
     """User and group are shown as numbers."""
     manifest = _manifest(root)
     os.chown(root / SCRIPT, 5, 6)
     assert find_drift(str(root), manifest, ()) == {SCRIPT: "owner 5:6"}
 
 
-def test_damage_below_replaced_directory_is_missing(root: Path) -> None:
+def test_file_below_a_replaced_directory_is_missing(root: Path) -> None:
     """A file can't be in a directory that is a file now."""
     manifest = _manifest(root)
     (root / "share/cache/old").unlink()
@@ -123,8 +123,8 @@ def test_damage_below_replaced_directory_is_missing(root: Path) -> None:
     assert drift["share/cache"] == "another kind of file"
 
 
-def test_deviations_skip_files_with_a_cached_stat(root: Path) -> None:
-    """A file isn't read while its stat is the cached one."""
+def test_file_that_matches_the_stat_cache_isnt_read(root: Path) -> None:
+    """Its content could have changed only together with its metadata."""
     manifest = _manifest(root)
     (root / SCRIPT).write_text("#!/bin/ls\n")
     stat_cache = {SCRIPT: stat_key(str(root / SCRIPT))}
@@ -133,9 +133,7 @@ def test_deviations_skip_files_with_a_cached_stat(root: Path) -> None:
     assert (list(changed), added) == ([SCRIPT], [])
 
 
-def test_damage_raises_an_error_that_is_not_an_absence(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_file_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing read must not look like a missing file."""
     manifest = _manifest(root)
     read = os.lstat
@@ -185,7 +183,7 @@ def test_ignored_directory_must_not_be_a_file(root: Path) -> None:
     assert find_drift(str(root), manifest, ("var/log/*",)) == {"var": "unexpected"}
 
 
-def test_loose_directories_hold_ignored_files() -> None:
+def test_partly_ignored_directories() -> None:
     """The directory of each match, and the fixed part of each pattern."""
     paths = ["share/cache/old", "share/doc", "a.log"]
     directories = partly_ignored_dirs(paths, ["share/cache/*", "*.log", "var/log/?"])

@@ -29,7 +29,7 @@ UNFINISHED = [
     "next-scratch",
     "trash-eeeeeeee",
 ]
-KEPT = ["former", "generations", "lock", "persistent", "stuck-ffffffff"]
+KEPT = ["generations", "lock", "persistent", "previous", "stuck-ffffffff"]
 
 
 def _add_generation(store: Store, identifier: str, *, finished: bool = True) -> None:
@@ -51,7 +51,7 @@ def store(tmp_path: Path) -> Store:
     for name in ("persistent", "next-scratch", "trash-eeeeeeee", "stuck-ffffffff"):
         (root / name).mkdir()
     (root / "lock").touch()
-    (root / "former").symlink_to(f"{OLD}:{LIVE}")
+    (root / "previous").symlink_to(f"{OLD}:{LIVE}")
     (root / ".next-dddddddd").symlink_to("nothing")
     _add_generation(store, "000003-cccccccc", finished=False)
     return store
