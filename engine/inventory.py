@@ -24,7 +24,7 @@ from engine.declaration.records import (
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.resource import Resource, from_dict, to_dict
-from engine.system.files import make_private_dir
+from engine.system.files import MISSING_ERRNOS, make_private_dir
 from engine.system.paths import absolute
 
 TYPE_CHECKING = False
@@ -211,12 +211,18 @@ class Inventory:
                 yield recorded, paths
 
     def _exists(self, recorded: Resource) -> bool:
-        """Return whether the kind would delete the resource: it exists, and converge made it."""
+        """Return whether the kind would delete the resource: it exists, and converge made it.
+
+        Return True if a read fails, for example after an I/O error: a resource that was
+        forgotten then would never be reported again.
+        """
         try:
             handle = self.kinds[recorded.kind].open(recorded.spec)
             return handle.observed is not None and handle.goal({}).desired is None
-        except (OSError, ConvergeError):
+        except (PermissionError, ConvergeError):
             return False  # converge creates nothing where it can't look.
+        except OSError as error:
+            return error.errno not in MISSING_ERRNOS
 
     def _owned_paths(self, resource: Resource) -> tuple[str, ...]:
         return tuple(self.kinds[resource.kind].owned_paths(resource.spec))

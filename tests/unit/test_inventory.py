@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -266,6 +267,35 @@ def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
     assert cli_with_orphan.run("plan", "--json").report["notices"] == [
         orphan_notice(cli_with_orphan)
     ]
+
+
+def test_orphan_that_cannot_be_read_is_not_forgotten(cli_with_orphan: CliRunner) -> None:
+    healthy = cli_with_orphan.registry
+
+    def before_observe(spec: Widget) -> None:
+        if spec.path.endswith("/b"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), spec.path)
+
+    cli_with_orphan.registry = lambda: widget_registry(before_observe=before_observe)
+    assert cli_with_orphan.run("apply").code == 0
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert result.outcomes() == {"widget.b": "failed", "widget.a": "unchanged"}
+    cli_with_orphan.registry = healthy
+    result = cli_with_orphan.run("apply", "--json", "--prune")
+    assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR])
+def test_orphan_where_nothing_can_exist_is_forgotten(
+    cli_with_orphan: CliRunner, number: int
+) -> None:
+    def before_observe(spec: Widget) -> None:
+        if spec.path.endswith("/b"):
+            raise OSError(number, os.strerror(number), spec.path)
+
+    cli_with_orphan.registry = lambda: widget_registry(before_observe=before_observe)
+    report = cli_with_orphan.run("apply", "--json", "--prune").report
+    assert (report["notices"], len(report["resources"])) == ([], 1)
 
 
 def test_plan_and_check_write_no_inventory(cli: CliRunner, places: tuple[Path, Path]) -> None:
