@@ -178,10 +178,10 @@ def is_held(path: str) -> bool:
 
 def _is_listed(path: str) -> bool:
     # Imported here and below: only an unavailable lock needs the list of processes.
-    from engine.system.lock_owner import has_owner
+    from engine.system.processes import flock_owners
 
     try:
-        return has_owner(os.stat(path))
+        return bool(flock_owners(os.stat(path)))
     except OSError:
         return False
 

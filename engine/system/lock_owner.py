@@ -21,8 +21,3 @@ def describe_owners(file: os.stat_result) -> str:
     if not pids:
         return "a process that isn't visible from here"
     return "; ".join(processes.describe(pid) for pid in pids[:3])
-
-
-def has_owner(file: os.stat_result) -> bool:
-    """Return whether a visible process took a lock on a file."""
-    return bool(processes.flock_owners(file))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.frozen import replace
+from states.installer.uv import Uv
 from states.system.scratch import scratch_dir_in
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
@@ -74,8 +75,9 @@ def apply(
             explain_disk_full(store, selection, settings, observations),
             scratch_dir_in(store.root) as scratch,
         ):
+            installer = Uv(settings.cache, scratch)
             generation = build_generation(
-                Job(spec, store, selection, settings, scratch, observations)
+                Job(spec, store, selection, settings, installer, scratch, observations)
             )
     progress.step("publishing")
     observed = observation.receipt

@@ -10,7 +10,6 @@ from engine import progress
 from engine.frozen import replace
 from engine.system.files import fsync_dir
 from engine.system.linux import syncing
-from states.installer.uv import Uv
 from states.venv import refresh
 from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
@@ -59,7 +58,7 @@ def build_generation(job: Job) -> Generation:
             progress.step(f"{mismatch.message}; downloading again")
             suspects = mismatch.packages or [package.name for package in job.selection.packages]
             if suspects:
-                Uv(job.settings.cache, job.scratch).clear_cache(suspects)
+                job.installer.clear_cache(suspects)
             remove_unfinished(job.store)
             # No other generation is trusted the second time: copies may be the cause.
             return _build(replace(job, observations=()))

@@ -11,7 +11,6 @@ from engine import progress
 from engine.errors import IntegrityError
 from engine.system.files import sha256
 from states.installer import InstallRequest
-from states.installer.uv import Uv
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.resolver import build_constraints, index_options
 from states.venv.resolve.source_tree import tree_digest
@@ -62,7 +61,7 @@ def install(draft: Draft, missing: list[str]) -> None:
     build_name = f"converge-{sha256(os.path.dirname(draft.root).encode())[:16]}"
     with _clean_build_directories(list(projects.values()), build_name, job.scratch):
         try:
-            Uv(job.settings.cache, job.scratch).install(request)
+            job.installer.install(request)
         except IntegrityError as error:
             # Without names: the cached builds of all packages are suspect.
             raise RecordMismatch(error.message, (), error.hint, error.output) from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.settings import Settings
+    from states.installer import Installer
     from states.venv.integrity.receipt import Receipt
     from states.venv.integrity.record_check import Inspection
     from states.venv.layout import Store
@@ -37,6 +38,7 @@ class Job:
     store: Store
     selection: Selection
     settings: Settings
+    installer: Installer
     scratch: str
     """A directory for temporary files. It is in the store, hence on the same file system."""
     observations: tuple[Observation, ...]
