@@ -47,7 +47,9 @@ def register_url(url: str) -> None:
         credentials = url[start : end - 1]
         user, _, password = credentials.partition(":")
         # Without a password, the user is a token, and the header ends with a colon (RFC 7617).
-        header = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        pair = f"{unquote(user)}:{unquote(password)}"
+        # A variable may contain bytes that aren't UTF-8.
+        header = b64encode(pair.encode(errors="surrogateescape")).decode()
         for secret in (credentials, unquote(credentials), password, unquote(password), header):
             if len(secret) >= _MIN_LENGTH and secret not in _secrets:
                 _secrets.append(secret)

@@ -103,6 +103,13 @@ def test_registered_token_is_masked_without_a_url(secret: str) -> None:
     assert masked == "got <****>"
 
 
+def test_registered_password_may_contain_undecodable_bytes() -> None:
+    register_url("https://ann:correct\udcffhorse@host/simple/")
+    masked = redact("got <correct\udcffhorse>")
+    redaction.reset()
+    assert masked == "got <****>"
+
+
 def test_short_secret_is_masked_only_in_a_url() -> None:
     register_url("https://ann:admin@host/simple/")
     assert redact("admin at https://ann:admin@host/simple/") == f"admin at {HIDDEN}"
