@@ -32,7 +32,7 @@ _MESSAGES = {
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 """The integers that TOML 1.0 requires parsers to accept ("Integer")."""
 _VALUE_WIDTH = 60
-"""Maximum number of characters of a value in a hint."""
+"""Maximum number of characters of a value in a message."""
 
 
 def key_of(name: str) -> str:
@@ -160,7 +160,7 @@ def _report(error: Any, inputs: TableInputs) -> None:
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
     else:
-        inputs.error(key, message, f"found {_shortened(error['input'])}")
+        inputs.error(key, f"{message}, found {_shortened(error['input'])}")
 
 
 def _shortened(value: object) -> str:
