@@ -110,9 +110,8 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
         results += converge(part, registry.kinds, strategy, arguments.jobs)
         progress.close()
     remaining = _remaining(orphans, pruned, results)
-    chosen = set(selected)
     notices = [
-        notice for result in results if result.resource in chosen for notice in result.notices
+        notice for result in results if result.resource not in pruned for notice in result.notices
     ]
     notices += [_orphan_notice(orphan) for orphan in remaining if orphan not in pruned]
     if isinstance(strategy, Apply):

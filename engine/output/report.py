@@ -63,13 +63,14 @@ def build_report(
         has_changes = resource["outcome"] in ("changed", "would-change")
         summary[resource["action"] if has_changes else resource["outcome"]] += 1
     changed = any(summary[action] for action in ACTIONS)
+    applied = any(result.outcome == "changed" for result in results)
     errors = [result.error for result in results if result.error]
     return {
         "format_version": FORMAT_VERSION,
         "command": command,
         "changed": changed,
         "failed": bool(summary["failed"]),
-        "comment": _comment(command, summary),
+        "comment": _comment(summary, applied=applied),
         "digest": digest(results),
         "resources": resources,
         "summary": summary,
@@ -197,11 +198,11 @@ def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bo
     return {"code": code, "class": name, "retryable": retryable}
 
 
-def _comment(command: str, summary: Mapping[str, int]) -> str:
+def _comment(summary: Mapping[str, int], *, applied: bool) -> str:
     past = {"create": "created", "update": "updated", "replace": "replaced", "repair": "repaired",
             "delete": "deleted"}  # fmt: skip
     parts = [
-        f"{summary[action]} {past[action] if command in ('apply', 'adopt') else 'to ' + action}"
+        f"{summary[action]} {past[action] if applied else 'to ' + action}"
         for action in ACTIONS
         if summary[action]
     ]
