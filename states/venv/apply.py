@@ -15,7 +15,7 @@ from states.installer.uv import Uv
 from states.system.scratch import scratch_dir_in
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
-from states.venv.build.stages import Job
+from states.venv.build.stages import BuildContext
 from states.venv.generations.gc import collect, collectable, is_quarantined, quarantine
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import release_hold
@@ -77,7 +77,7 @@ def apply(
         ):
             installer = Uv(settings.cache, scratch)
             generation = build_generation(
-                Job(spec, store, selection, settings, installer, scratch, observations)
+                BuildContext(spec, store, selection, settings, installer, scratch, observations)
             )
     progress.step("publishing")
     observed = observation.receipt

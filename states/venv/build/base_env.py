@@ -36,16 +36,17 @@ def create_base(draft: Draft) -> None:
     # Imported here: it takes long, and a run that reuses a generation doesn't need it.
     from virtualenv import session_via_cli
 
-    job = draft.job
-    python = job.selection.python
+    context = draft.context
+    python = context.selection.python
+    app_data = os.path.join(context.settings.cache, "virtualenv")
     arguments = [draft.root, "--python", python.executable, "--no-seed", "--no-periodic-update"]
-    arguments += ["--app-data", os.path.join(job.settings.cache, "virtualenv"), "--no-vcs-ignore"]
-    arguments += ["--prompt", os.path.basename(job.store.published)]
+    arguments += ["--app-data", app_data, "--no-vcs-ignore"]
+    arguments += ["--prompt", os.path.basename(context.store.published)]
     arguments += ["--symlinks", "--creator", "builtin"]
-    if job.spec.system_site_packages:
+    if context.spec.system_site_packages:
         arguments.append("--system-site-packages")
     environment = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
-    with _virtualenv_lock, _default_temporary_directory(job.scratch):
+    with _virtualenv_lock, _default_temporary_directory(context.scratch):
         try:
             session_via_cli(arguments, setup_logging=False, env=environment).run()
         except (RuntimeError, SystemExit) as error:
@@ -80,7 +81,7 @@ def assert_isolated(draft: Draft) -> None:
         ConvergeError: It doesn't run, or its prefix is that of the base interpreter.
 
     """
-    root, scratch = draft.root, draft.job.scratch
+    root, scratch = draft.root, draft.context.scratch
     completed = subprocesses.run(
         [f"{root}/bin/python", "-I", "-B", "-c", probe_program("[sys.prefix, sys.base_prefix]")],
         env=subprocesses.clean_environment(scratch),
@@ -94,7 +95,7 @@ def assert_isolated(draft: Draft) -> None:
     )
     if not is_isolated:
         raise ConvergeError(
-            f"virtualenv created a broken environment with {draft.job.selection.python}",
+            f"virtualenv created a broken environment with {draft.context.selection.python}",
             hint="nothing was installed; check that the interpreter works",
             output=completed.last_lines(),
         )

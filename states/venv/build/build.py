@@ -38,10 +38,10 @@ from states.venv.layout import METADATA_DIR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from states.venv.build.stages import Job
+    from states.venv.build.stages import BuildContext
 
 
-def build_generation(job: Job) -> Generation:
+def build_generation(context: BuildContext) -> Generation:
     """Build a generation. If a file doesn't match its hash, download its package again once.
 
     The lock of the store must be held. A kill leaves a directory without a receipt, or a
@@ -53,44 +53,44 @@ def build_generation(job: Job) -> Generation:
     """
     try:
         try:
-            return _build(job)
+            return _build(context)
         except RecordMismatch as mismatch:
             progress.step(f"{mismatch.message}; downloading again")
-            suspects = mismatch.packages or [package.name for package in job.selection.packages]
+            suspects = mismatch.packages or [package.name for package in context.selection.packages]
             if suspects:
-                job.installer.clear_cache(suspects)
-            remove_unfinished(job.store)
+                context.installer.clear_cache(suspects)
+            remove_unfinished(context.store)
             # No other generation is trusted the second time: copies may be the cause.
-            return _build(replace(job, observations=()))
+            return _build(replace(context, observations=()))
     except BaseException:
         # A failed build must not keep a full disk full.
-        remove_unfinished(job.store)
+        remove_unfinished(context.store)
         raise
 
 
-def _build(job: Job) -> Generation:
-    with create(job) as draft:
+def _build(context: BuildContext) -> Generation:
+    with create(context) as draft:
         return finish(seal(verify(populate(draft))))
 
 
 @contextmanager
-def create(job: Job) -> Iterator[Draft]:
+def create(context: BuildContext) -> Iterator[Draft]:
     """Create the directory of a new generation, and open it for the sync in `finish`.
 
     Raises:
         ConvergeError: The declared owner or group doesn't exist, or can't use the venv.
 
     """
-    ids = resolve_ids(job.spec)  # First: an unknown user must fail before the build.
-    identifier = new_id(job.store)
-    root = job.store.generation(identifier)
+    ids = resolve_ids(context.spec)  # First: an unknown user must fail before the build.
+    identifier = new_id(context.store)
+    root = context.store.generation(identifier)
     progress.step(f"creating generation {identifier}")
     # A concurrent run may have deleted the parent just before this one took the lock.
     os.makedirs(root, 0o700)
     # INVARIANT: open before the first write. The kernel reports a lost write only to files
     # that were open at that time.
     with syncing(root) as sync:
-        yield Draft(root, job, ids, sync)
+        yield Draft(root, context, ids, sync)
 
 
 def populate(draft: Draft) -> Populated:
@@ -117,16 +117,16 @@ def verify(populated: Populated) -> Verified:
         IntegrityError: A local project changed while it was built.
 
     """
-    draft, job = populated.draft, populated.draft.job
+    draft, context = populated.draft, populated.draft.context
     progress.step("verifying files")
     inspection = check_records(
         draft.root,
-        job.selection.packages,
+        context.selection.packages,
         populated.baseline,
         populated.copied,
-        _known_records(job),
+        _known_records(context),
     )
-    assert_sources_unchanged(job.spec, job.selection)
+    assert_sources_unchanged(context.spec, context.selection)
     # INVARIANT: after the check, because compiling reads the sources, and before the manifest,
     # which lists the bytecode.
     inspection.digests.update(compile_all(draft, inspection))
@@ -140,7 +140,7 @@ def seal(verified: Verified) -> Sealed:
         ConvergeError: A smoke test failed, or a system package doesn't exist.
 
     """
-    draft, job = verified.draft, verified.draft.job
+    draft, context = verified.draft, verified.draft.context
     link_system_packages(draft)
     link_persistent(draft)
     # INVARIANT: modes before the manifest, which records them.
@@ -153,7 +153,7 @@ def seal(verified: Verified) -> Sealed:
     if draft.ids != KEEP_OWNER:
         chown_tree(draft.root, draft.ids)
         # chown(2) changes the ctime of each file.
-        refresh.update_stat_cache(draft.root, manifest, receipt.partly_ignored, job.spec.ignore)
+        refresh.update_stat_cache(draft.root, manifest, receipt.partly_ignored, context.spec.ignore)
     return Sealed(draft, receipt)
 
 
@@ -177,7 +177,7 @@ def finish(sealed: Sealed) -> Generation:
 def _install_packages(draft: Draft) -> dict[str, str]:
     """Copy or install the packages, and return the SHA-256 of each intact copy."""
     reused, digests = copy_reusable(draft)
-    packages = draft.job.selection.packages
+    packages = draft.context.selection.packages
     missing = [package.name for package in packages if package.name not in reused]
     before = stat_copies(draft.root, digests)
     placeholder = f"{draft.root}/{METADATA_DIR}"
@@ -190,11 +190,11 @@ def _install_packages(draft: Draft) -> dict[str, str]:
     return unmodified(draft.root, digests, before)
 
 
-def _known_records(job: Job) -> dict[str, str]:
+def _known_records(context: BuildContext) -> dict[str, str]:
     """Return the digests of the RECORD files of wheels in earlier generations."""
     return {
         f"{package.name} {package.content}": package.record
-        for observation in job.observations
+        for observation in context.observations
         if observation.receipt is not None and is_protected(observation.root)
         for package in observation.receipt.packages
         if package.wheel

@@ -40,28 +40,28 @@ def install(draft: Draft, missing: list[str]) -> None:
     """
     if not missing:
         return
-    job = draft.job
-    packages = job.selection.packages
+    context = draft.context
+    packages = context.selection.packages
     noun = "package" if len(packages) == 1 else "packages"
     progress.step(f"installing {len(missing)} of {len(packages)} {noun}")
     projects = {package.name: package.project() for package in packages if package.project()}
     request = InstallRequest(
         root=draft.root,
-        lock=job.selection.lock,
-        build_constraints=build_constraints(job.spec),
+        lock=context.selection.lock,
+        build_constraints=build_constraints(context.spec),
         projects=tuple(projects),
         archive_parts=tuple(
             package.name
             for package in packages
             if package.name in missing and is_subdirectory_of_archive(package)
         ),
-        indexes=index_options(job.spec),
+        indexes=index_options(context.spec),
     )
     # The name is the same for each run of this venv, so the next run deletes what a kill left.
     build_name = f"converge-{sha256(os.path.dirname(draft.root).encode())[:16]}"
-    with _clean_build_directories(list(projects.values()), build_name, job.scratch):
+    with _clean_build_directories(list(projects.values()), build_name, context.scratch):
         try:
-            job.installer.install(request)
+            context.installer.install(request)
         except IntegrityError as error:
             # Without names: the cached builds of all packages are suspect.
             raise RecordMismatch(error.message, (), error.hint, error.output) from error

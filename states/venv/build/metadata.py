@@ -30,8 +30,8 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         The receipt, which `finish` writes, and the manifest.
 
     """
-    draft, job, inspection = verified.draft, verified.draft.job, verified.inspection
-    root, spec, selection = draft.root, job.spec, job.selection
+    root, inspection = verified.draft.root, verified.inspection
+    spec, selection = verified.draft.context.spec, verified.draft.context.selection
     progress.step("recording manifest")
     os.mkdir(f"{root}/{METADATA_DIR}", 0o755)
     with _open_new(root, LEASE):

@@ -63,7 +63,7 @@ def set_root_mode(draft: Draft) -> None:
     It keeps its owner. Otherwise, the declared owner could replace the receipt and the manifest.
     """
     os.chown(draft.root, -1, draft.ids[1])
-    os.chmod(draft.root, int(draft.job.spec.mode, 8))
+    os.chmod(draft.root, int(draft.context.spec.mode, 8))
 
 
 def chmod_tree(root: str) -> None:

@@ -30,8 +30,8 @@ def link_persistent(draft: Draft) -> None:
         PermissionDenied: Another user could redirect the directory in the store.
 
     """
-    store = draft.job.store
-    for name in draft.job.spec.persistent:
+    store = draft.context.store
+    for name in draft.context.spec.persistent:
         in_generation, in_store = f"{draft.root}/{name}", f"{store.persistent}/{name}"
         if not os.path.isdir(in_store):
             _create_parents(store, name)

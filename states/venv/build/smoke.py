@@ -29,11 +29,11 @@ def run_smoke_tests(draft: Draft) -> None:
 
     """
     progress.step("running smoke tests")
-    root, scratch = draft.root, draft.job.scratch
+    root, scratch = draft.root, draft.context.scratch
     environment = subprocesses.clean_environment(
         scratch, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root}
     )
-    for command in (_INTERPRETER_STARTS, *draft.job.spec.smoke):
+    for command in (_INTERPRETER_STARTS, *draft.context.spec.smoke):
         _run(command, root, environment, scratch)
 
 

@@ -31,7 +31,7 @@ Ids = tuple[int, int]
 
 
 @frozen
-class Job:
+class BuildContext:
     """The venv to build, and everything that the build needs."""
 
     spec: Venv
@@ -50,7 +50,7 @@ class Draft:
     """An empty directory, mode 0700, at a path that was never used before."""
 
     root: str
-    job: Job
+    context: BuildContext
     ids: Ids
     """The declared owner and group."""
     sync: Callable[[], None]

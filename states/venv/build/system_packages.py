@@ -24,7 +24,7 @@ def link_system_packages(draft: Draft) -> None:
         ConvergeError: The interpreter has no such module, or doesn't report its directories.
 
     """
-    modules = draft.job.spec.system_packages
+    modules = draft.context.spec.system_packages
     if not modules:
         return
     directories = _system_site_packages(draft)
@@ -55,7 +55,7 @@ def _system_site_packages(draft: Draft) -> list[str]:
         ConvergeError: The interpreter doesn't report them.
 
     """
-    python, scratch = draft.job.selection.python, draft.job.scratch
+    python, scratch = draft.context.selection.python, draft.context.scratch
     completed = subprocesses.run(
         [python.executable, "-I", "-B", "-c", probe_program("site.getsitepackages()")],
         env=subprocesses.clean_environment(scratch),

@@ -25,7 +25,7 @@ CONSTRUCTORS = {
 }
 """The only functions that may construct each stage."""
 CHAIN = {
-    "create": ("Job", "Iterator[Draft]"),
+    "create": ("BuildContext", "Iterator[Draft]"),
     "populate": ("Draft", "Populated"),
     "verify": ("Populated", "Verified"),
     "seal": ("Verified", "Sealed"),

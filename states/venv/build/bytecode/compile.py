@@ -43,8 +43,8 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
             failure. It stays without bytecode.
 
     """
-    root, job = draft.root, draft.job
-    cache = BytecodeCache(job.settings, job.selection.python)
+    root, context = draft.root, draft.context
+    cache = BytecodeCache(context.settings, context.selection.python)
     digests: dict[str, str] = {}
     missing: list[dict[str, str]] = []
     for sources in group_by_package(inspection.sources, inspection.owners):
@@ -58,7 +58,7 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
         paths = [path for sources in missing for path in sources if "\n" not in path]
         noun = "file" if len(paths) == 1 else "files"
         progress.step(f"compiling {len(paths)} {noun}")
-        compile_in_parallel(root, paths, job.scratch)
+        compile_in_parallel(root, paths, context.scratch)
         for sources in missing:
             digests.update(cache.store(root, sources))
     return digests

@@ -33,10 +33,10 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         The copied packages by name, and the SHA-256 of each copied file by path.
 
     """
-    selection = draft.job.selection
+    selection = draft.context.selection
     reused: dict[str, Package] = {}
     digests: dict[str, str] = {}
-    for observation in draft.job.observations:
+    for observation in draft.context.observations:
         receipt = observation.receipt
         if receipt is None or not _is_usable(observation, receipt, selection.python):
             continue
