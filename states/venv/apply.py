@@ -22,11 +22,7 @@ from states.venv.generations.hold import release_hold
 from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
 from states.venv.generations.removal import delete_store, unpublish
-from states.venv.generations.store import (
-    list_generations,
-    live_id,
-    publish,
-)
+from states.venv.generations.store import list_generations, live_id, publish
 from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
 from states.venv.resolve.selection import matches_settings
@@ -43,7 +39,6 @@ if TYPE_CHECKING:
 
 def apply(
     spec: Venv,
-    store: Store,
     selection: Selection,
     settings: Settings,
     observations: tuple[Observation, ...],
@@ -53,8 +48,7 @@ def apply(
     The lock of the store must be held.
 
     Args:
-        spec: The declared venv.
-        store: Its store, which exists.
+        spec: The declared venv. Its store exists.
         selection: The interpreter and the packages.
         settings: The settings of this run.
         observations: The observation of this venv, then those of others to copy packages from.
@@ -66,9 +60,10 @@ def apply(
         ConvergeError, OSError: Nothing was published, or a later cleanup failed.
 
     """
+    observation = observations[0]
+    store = observation.store
     # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
-    observation = observations[0]
     generation = _find_reusable(spec, observation, selection)
     if generation is None:
         with (

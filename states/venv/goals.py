@@ -183,14 +183,9 @@ class Build(VenvGoal):
         from states.venv.apply import apply
 
         handle = self.handle
-        observations = tuple(
-            observation
-            for observation in handle.observations()
-            if observation is handle.observation or observation.receipt is not None
-        )
         # A local project's version is known only once it is built.
         handle.selection = apply(
-            handle.spec, handle.observation.store, self.selection, handle.settings, observations
+            handle.spec, self.selection, handle.settings, handle.observations()
         )
 
     def refresh_cache(self) -> None:

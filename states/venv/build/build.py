@@ -10,7 +10,6 @@ from engine import progress
 from engine.frozen import replace
 from engine.system.files import fsync_dir
 from engine.system.linux import syncing
-from states.venv import refresh
 from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
 from states.venv.build.install import assert_sources_unchanged, install
@@ -34,6 +33,7 @@ from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
 from states.venv.integrity.record_check import baseline_digests, check_records
 from states.venv.layout import METADATA_DIR
+from states.venv.refresh import update_stat_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,7 @@ def seal(verified: Verified) -> Sealed:
     if draft.ids != KEEP_OWNER:
         chown_tree(draft.root, draft.ids)
         # chown(2) changes the ctime of each file.
-        refresh.update_stat_cache(draft.root, manifest, receipt.partly_ignored, context.spec.ignore)
+        update_stat_cache(draft.root, manifest, receipt.partly_ignored, context.spec.ignore)
     return Sealed(draft, receipt)
 
 
