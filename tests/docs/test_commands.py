@@ -45,17 +45,17 @@ def _calls(row: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("block", [block for block in SHOWN if command_lines(block)], ids=str)
 def test_page_command_lines_parse(block: Block) -> None:
-    verbs = every_command()
+    commands = every_command()
     for arguments in command_lines(block):
-        assert arguments[0] in verbs, arguments
+        assert arguments[0] in commands, arguments
         rest = arguments[1:]
         if "--help" not in rest:
             try:
-                parser_of(verbs[arguments[0]]).parse_args(rest)
+                parser_of(commands[arguments[0]]).parse_args(rest)
             except SystemExit:
                 pytest.fail(f"invalid command line: {arguments}")
 
 
 def test_pages_show_every_command() -> None:
-    is_command = {arguments[0] for block in SHOWN for arguments in command_lines(block)}
-    assert not set(every_command()) - is_command
+    shown = {arguments[0] for block in SHOWN for arguments in command_lines(block)}
+    assert not set(every_command()) - shown

@@ -49,7 +49,7 @@ def command(verb, files=(), secrets=(), options=(), executable="converge"):
     """
     reads = "".join("IFS= read -r {0}; export {0}; ".format(shlex.quote(name)) for name in sorted(secrets))
     argv = [executable, verb, *(files or ["-"]), "--json", "--quiet", *options]
-    return reads + " ".join(shlex.quote(word) for word in argv)
+    return reads + " ".join(shlex.quote(argument) for argument in argv)
 
 
 def parse_report(output):
