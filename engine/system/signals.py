@@ -57,7 +57,14 @@ def reset() -> None:
 def _handle(number: int, _frame: FrameType | None) -> None:
     global _received
     if _received:
-        if os.isatty(2):
-            os.write(2, _SHOW_CURSOR)
+        _show_cursor()
         os._exit(128 + number)
     _received = number
+
+
+def _show_cursor() -> None:
+    """Show the cursor, unless the terminal accepts no output, for example after Ctrl+S."""
+    import select  # here, since most runs receive no signal
+
+    if os.isatty(2) and select.select([], [2], [], 0.1)[1]:
+        os.write(2, _SHOW_CURSOR)

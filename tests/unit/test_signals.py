@@ -6,7 +6,10 @@ import json
 import os
 import pty
 import signal
+import termios
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -75,15 +78,41 @@ def test_second_signal_restores_the_terminal(cli: CliRunner) -> None:
     cli.declare_widgets("wait")
     controller, terminal = pty.openpty()
     run = PausedRun(cli, "apply", stderr=terminal)
+    shown = bytearray()
+    reader = threading.Thread(target=_read_terminal, args=(controller, shown), daemon=True)
+    reader.start()
     with open(run.pipe, "w", encoding="utf-8"):
-        run.process.send_signal(signal.SIGINT)
-        wait_for_delivery(run.process.pid)
-        run.process.send_signal(signal.SIGINT)
-        assert run.process.wait(30) == 130
-    shown = os.read(controller, 100_000)
+        _interrupt_twice(run)
+    os.close(terminal)
+    reader.join(30)
+    os.close(controller)
+    assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
+
+
+def test_second_signal_ends_the_run_if_terminal_is_stopped(cli: CliRunner) -> None:
+    """Ctrl+S stops a terminal: a write to it blocks until Ctrl+Q."""
+    cli.declare_widgets("wait")
+    controller, terminal = pty.openpty()
+    run = PausedRun(cli, "apply", stderr=terminal)
+    with open(run.pipe, "w", encoding="utf-8"):
+        termios.tcflow(terminal, termios.TCOOFF)
+        _interrupt_twice(run)
     os.close(controller)
     os.close(terminal)
-    assert shown.rindex(b"\x1b[?25h") > shown.find(b"\x1b[?25l")
+
+
+def _interrupt_twice(run: PausedRun) -> None:
+    run.process.send_signal(signal.SIGINT)
+    wait_for_delivery(run.process.pid)
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(30) == 130
+
+
+def _read_terminal(controller: int, shown: bytearray) -> None:
+    """Add the output to `shown` until the terminal is closed, which fails a read with EIO."""
+    with suppress(OSError):
+        while chunk := os.read(controller, 4096):
+            shown += chunk
 
 
 def test_signal_ends_a_run_that_waits_for_input(cli: CliRunner) -> None:
