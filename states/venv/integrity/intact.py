@@ -54,7 +54,7 @@ def check_content(
         OSError: An entry can't be read.
 
     """
-    if stats_match(root) and not receipt.partly_ignored:
+    if not receipt.partly_ignored and stats_match(root):
         return {}, {}
     # Imported here: in a no-op run, the stat cache matches.
     from states.venv.integrity.drift import find_drift
