@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import chain
 
 from engine.declaration.diagnostics import Diagnostic
 from engine.errors import ConvergeError, PermissionDenied, from_os_error
@@ -251,8 +252,11 @@ def file_digest(path: str) -> str:
     """
     try:
         with open(path, "rb", opener=_open_nonblocking) as stream:
+            head = stream.read(CHUNK_SIZE)
+            if len(head) < CHUNK_SIZE:
+                return sha256(head)
             # In chunks: a file may be larger than the available RAM.
-            return sha256_of_file(iter(lambda: stream.read(CHUNK_SIZE), b""))
+            return sha256_of_file(chain((head,), iter(lambda: stream.read(CHUNK_SIZE), b"")))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return ABSENT
 

@@ -339,7 +339,7 @@ def _code_lines(text: str) -> int:
 
 
 HEAVY = {
-    "asyncio", "dataclasses", "logging", "networkx", "packaging", "pydantic", "rich", "subprocess",
+    "asyncio", "dataclasses", "hashlib", "logging", "networkx", "packaging", "pydantic", "rich", "subprocess",
     "threading", "tomli", "typing", "urllib.request", "virtualenv",
 }  # fmt: skip
 
@@ -356,9 +356,10 @@ def test_startup_imports_no_heavy_library() -> None:
 def no_op_modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Return the modules that each command imports when there is nothing to do."""
     directory = tmp_path_factory.mktemp("no-op")
+    (directory / "limits.txt").write_text("alpha<2\n")
     (directory / "site.toml").write_text(
         f'[link.l]\nto = "{directory}"\n[venv.web]\npath = "web"\npackages = []\n'
-        '[venv.gone]\npath = "gone"\nstate = "absent"\n'
+        'constraints = ["limits.txt"]\n[venv.gone]\npath = "gone"\nstate = "absent"\n'
     )
     program = (
         "import atexit, sys; from states.__main__ import main;"
