@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextvars
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
+
+from engine.declaration.ready_queue import ReadyQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +24,13 @@ def run_scheduled(
     process: Callable[[Resource], Result],
     jobs: int,
 ) -> None:
-    """Process each resource after its dependencies.
+    """Process each resource after its dependencies, and as soon as possible after them.
 
     Args:
         remaining: The resources to process. Each of their dependencies is among them, or has
-            a result.
-        results: The result of each address. Only the calling thread adds to it.
+            a result. `ReadyQueue` decides which of several ready ones starts first.
+        results: The result of each address, in the order in which they completed. Only the
+            calling thread adds to it.
         process: Called in a thread, with a copy of the caller's context.
         jobs: Maximum number of resources to process at a time, at least 1.
 
@@ -38,25 +40,16 @@ def run_scheduled(
 
     """
     jobs = max(1, jobs)
-    resources = {resource.address: resource for resource in remaining}
-    sorter = TopologicalSorter(
-        {
-            address: [need for need in resource.needs if need not in results]
-            for address, resource in resources.items()
-        }
-    )
-    sorter.prepare()
-    ready: list[str] = []
+    queue = ReadyQueue(remaining, results)
     running: dict[Future[Result], str] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        while sorter.is_active():
-            ready.extend(sorter.get_ready())
-            while ready and len(running) < jobs:
-                address = ready.pop(0)
+        while queue or running:
+            while queue and len(running) < jobs:
+                resource = queue.pop()
                 context = contextvars.copy_context()
-                running[pool.submit(context.run, process, resources[address])] = address
+                running[pool.submit(context.run, process, resource)] = resource.address
             completed, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in completed:
                 address = running.pop(future)
                 results[address] = future.result()
-                sorter.done(address)
+                queue.mark_completed(address)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import DeclarationError, Diagnostic
 from engine.declaration.inputs import InputLog, TableInputs
-from engine.declaration.parse import parse, table_header
+from engine.declaration.parse import is_json, parse, table_header
+from engine.declaration.toml_spans import find_spans
 from engine.declaration.validate import keys_of, suggest, validate
 from engine.frozen import frozen
 from engine.resource import Resource
@@ -66,7 +67,11 @@ def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -
     documents = [(source, parse(source, log)) for source in sources]
     readable = not log.diagnostics
     defaults = _collect_defaults(documents, registry, log)
-    tables = list(_tables(documents, registry, log))
+    tables = [
+        table
+        for source, document in documents
+        for table in _in_text_order(source, list(_tables(source, document, registry, log)))
+    ]
     resources: dict[str, Resource] = {}
     for table in tables:
         applicable = table.kind == registry.defaults_kind
@@ -134,36 +139,52 @@ def _collect_defaults(
     return defaults
 
 
-def _tables(documents: Documents, registry: KindRegistry, log: InputLog) -> Iterator[_Table]:
+def _tables(
+    source: SourceFile, document: dict[str, Any], registry: KindRegistry, log: InputLog
+) -> Iterator[_Table]:
     """Yield the table of each resource.
 
     Args:
-        documents: The parsed files.
+        source: The file.
+        document: Its parsed content.
         registry: The kinds.
         log: Extended by the errors.
 
     Yields:
-        Each table, in declared order. Values that aren't tables are skipped.
+        Each table, grouped by kind. Values that aren't tables are skipped.
 
     """
-    for source, document in documents:
-        for kind, named_tables in document.items():
-            if kind == DEFAULTS:
-                continue
-            if kind not in registry.kinds:
-                kinds = list(registry.kinds)
-                hint = suggest(kind, [*kinds, DEFAULTS]) or f"valid kinds: {', '.join(kinds)}"
-                message = f"unknown kind `{kind}`"
-                log.add(Diagnostic(source.file, message, hint, (kind,), marks_key=True))
-            elif not isinstance(named_tables, dict):
-                message = f"`{kind}` must contain named tables: `[{kind}.NAME]`"
-                log.add(Diagnostic(source.file, message, key=(kind,), marks_key=True))
-            else:
-                for name, content in named_tables.items():
-                    if isinstance(content, dict):
-                        yield _Table(source, kind, name, content)
-                    else:
-                        log.add(_not_a_table(source.file, kind, name))
+    for kind, named_tables in document.items():
+        if kind == DEFAULTS:
+            continue
+        if kind not in registry.kinds:
+            kinds = list(registry.kinds)
+            hint = suggest(kind, [*kinds, DEFAULTS]) or f"valid kinds: {', '.join(kinds)}"
+            message = f"unknown kind `{kind}`"
+            log.add(Diagnostic(source.file, message, hint, (kind,), marks_key=True))
+        elif not isinstance(named_tables, dict):
+            message = f"`{kind}` must contain named tables: `[{kind}.NAME]`"
+            log.add(Diagnostic(source.file, message, key=(kind,), marks_key=True))
+        else:
+            for name, content in named_tables.items():
+                if isinstance(content, dict):
+                    yield _Table(source, kind, name, content)
+                else:
+                    log.add(_not_a_table(source.file, kind, name))
+
+
+def _in_text_order(source: SourceFile, tables: list[_Table]) -> list[_Table]:
+    """Return the tables of one file in the order of their lines.
+
+    The parsers group tables by kind. In JSON, that is the order of the text as well.
+    """
+    if len({table.kind for table in tables}) < 2 or is_json(source.content):
+        return tables
+    try:
+        keys, _ = find_spans(source.content.replace("\r\n", "\n"))
+    except RecursionError:
+        return tables
+    return sorted(tables, key=lambda table: (keys[table.key].line, keys[table.key].column))
 
 
 def _not_a_table(file: str, kind: str, name: str) -> Diagnostic:

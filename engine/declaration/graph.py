@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import Diagnostic
+from engine.declaration.ready_queue import ReadyQueue
 from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tuple[Resource, ...]:
     """Return the resources in topological order: each comes after its dependencies.
 
-    Independent resources keep the declared order.
+    It comes right after the last of them. Independent resources keep the declared order.
 
     Raises:
         DeclarationError: The declaration has errors, a dependency isn't declared, there is a
@@ -34,7 +35,6 @@ def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tu
     """
     import networkx
 
-    resources = {resource.address: resource for resource in declaration.resources}
     diagnostics = [
         *declaration.log.diagnostics,
         *_missing_dependencies(declaration),
@@ -42,12 +42,16 @@ def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tu
     ]
     graph = build_graph(declaration.resources)
     if not networkx.is_directed_acyclic_graph(graph):
+        resources = {resource.address: resource for resource in declaration.resources}
         diagnostics.append(_cycle(resources, graph))
     if diagnostics:
         raise declaration.error(*diagnostics)
-    rank = {address: index for index, address in enumerate(resources)}
-    order = networkx.lexicographical_topological_sort(graph, key=rank.__getitem__)
-    return tuple(resources[address] for address in order)
+    queue = ReadyQueue(declaration.resources)
+    order = []
+    while queue:
+        order.append(queue.pop())
+        queue.mark_completed(order[-1].address)
+    return tuple(order)
 
 
 def build_graph(resources: tuple[Resource, ...]) -> networkx.DiGraph[str]:

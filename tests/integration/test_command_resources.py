@@ -72,6 +72,26 @@ def test_command_runs_after_a_repair(watched_host: Host) -> None:
     assert runs(watched_host) == 2
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_command_runs_before_later_resources_are_applied(host: Host, jobs: int) -> None:
+    """Each command counts the links that exist when it runs. All links are declared first."""
+    links = host.directory / "links"
+    numbers = range(6)
+    tables = [f'[link."{links}/{number}"]\nto = "/"\n' for number in numbers]
+    tables += [
+        f'[command.count-{number}]\nargv = ["/bin/sh", "-c", "ls {links} | wc -l >> {links}-seen"]\n'
+        f'on-change = ["link.{links}/{number}"]\n'
+        for number in numbers
+    ]
+    host.write("\n".join(tables), "converge.toml")
+
+    host.apply_ok("--jobs", str(jobs))
+
+    seen = [int(line) for line in (host.directory / "links-seen").read_text().split()]
+    assert all(count <= index + 1 + jobs for index, count in enumerate(sorted(seen)))
+    assert len(seen) == len(numbers)
+
+
 LONG_OUTPUT = """\
 import sys
 for number in range(30_000):

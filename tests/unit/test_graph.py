@@ -36,6 +36,29 @@ def test_order_puts_a_declared_dependency_first(cli: CliRunner) -> None:
     assert order_of(cli) == ["widget.a", "widget.b", "widget.c"]
 
 
+def test_order_puts_a_dependent_right_after_its_last_dependency(cli: CliRunner) -> None:
+    cli.declare_widgets(
+        "a", "b", "c", "of-a", "of-both",
+        **{"of-a": 'needs = ["widget.a"]', "of-both": 'needs = ["widget.b", "widget.a"]'},
+    )  # fmt: skip
+    assert [address.removeprefix("widget.") for address in order_of(cli)] == [
+        "a", "of-a", "b", "of-both", "c",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_order_of_independent_resources_is_that_of_their_lines(
+    cli: CliRunner, newline: str
+) -> None:
+    """The parser groups the tables by kind."""
+    text = "".join(
+        f'[{kind}.{name}]\npath = "{name}"\n'
+        for kind, name in [("widget", "b"), ("gadget", "c"), ("widget", "a"), ("gadget", "d")]
+    )
+    cli.declare(f'widget.z = {{ path = "z" }}\n{text}'.replace("\n", newline))
+    assert order_of(cli) == ["widget.z", "widget.b", "gadget.c", "widget.a", "gadget.d"]
+
+
 def test_order_puts_an_implied_dependency_first(cli: CliRunner) -> None:
     cli.declare_widgets("c", "a", "b", c='copies = "widget.b"')
     assert order_of(cli) == ["widget.a", "widget.b", "widget.c"]

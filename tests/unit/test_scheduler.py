@@ -43,6 +43,60 @@ def test_dependencies_have_results_before_their_dependents() -> None:
     ]
 
 
+FLEET = [
+    resource("venv-a"), resource("venv-b"), resource("venv-c"),
+    resource("link-a", "venv-a"), resource("restart-b", "venv-b"),
+    resource("restart-a", "venv-a", "link-a"), resource("all", "venv-a", "venv-b"),
+]  # fmt: skip
+
+
+def start_order(resources: list[Resource], results: dict[str, Result], jobs: int = 1) -> list[str]:
+    """Return the names of resources in the order in which they start."""
+    order: list[str] = []
+
+    def process(current: Resource) -> Result:
+        order.append(current.name)
+        return unchanged(current)
+
+    run_scheduled(resources, results, process, jobs)
+    return order
+
+
+def test_dependent_starts_before_resources_without_dependencies() -> None:
+    assert start_order(FLEET, {}) == [
+        "venv-a", "link-a", "restart-a", "venv-b", "restart-b", "all", "venv-c",
+    ]  # fmt: skip
+
+
+def test_dependent_of_a_settled_resource_starts_first() -> None:
+    """A retry of a failed restart doesn't wait until other venvs are built."""
+    settled = {"widget.venv-c": unchanged(resource("venv-c"))}
+    order = start_order([resource("venv-a"), resource("restart-c", "venv-c")], settled)
+    assert order == ["restart-c", "venv-a"]
+
+
+def test_dependent_starts_as_soon_as_a_job_is_free() -> None:
+    """`slow` occupies one of two jobs throughout, so each dependent has to take the other."""
+    others_ended = threading.Event()
+    order: list[str] = []
+
+    def process(current: Resource) -> Result:
+        order.append(current.name)
+        if current.name == "slow":
+            assert others_ended.wait(30)
+        if current.name == "c":
+            others_ended.set()
+        return unchanged(current)
+
+    resources = [resource("slow"), resource("a"), resource("b"), resource("c"),
+                 resource("restart-slow", "slow"), resource("restart-a", "a"),
+                 resource("restart-b", "b")]  # fmt: skip
+    run_scheduled(resources, {}, process, jobs=2)
+    assert [name for name in order if name not in ("slow", "restart-slow")] == [
+        "a", "restart-a", "b", "restart-b", "c",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("jobs", [0, 1, 3])
 def test_number_of_jobs_is_limited(jobs: int) -> None:
     processing = Concurrency()
