@@ -42,6 +42,8 @@ class VenvHandle:
         self.observation = latest[spec.path] = observe(spec)
         self.selection: Selection | None = None
         """The interpreter and versions that this run has selected, if it had to."""
+        self.is_changing = False
+        """Whether this run changes the venv, or would change it."""
         self._latest = latest
 
     @property
@@ -83,7 +85,9 @@ class VenvHandle:
 
             request = _interpreter_request(spec, dependencies)
             self.selection = select(spec, request, observation, self.settings)
-        return Build(self, self.selection)
+        build = Build(self, self.selection)
+        self.is_changing = self.is_changing or build.desired != observed
+        return build
 
     def prepare_lock(self) -> str | None:
         """Create the store if the venv is declared present, and return the file to lock."""
@@ -99,7 +103,7 @@ class VenvHandle:
     def reobserve(self) -> VenvHandle:
         """Observe again, and keep the selection."""
         handle = VenvHandle(self.spec, self.settings, self._latest)
-        handle.selection = self.selection
+        handle.selection, handle.is_changing = self.selection, self.is_changing
         return handle
 
     def observations(self) -> tuple[Observation, ...]:
@@ -111,15 +115,17 @@ class VenvHandle:
         return (self.observation, *(other for other in others if other is not self.observation))
 
     def notices(self) -> Iterable[str]:
-        """Report a rollback that is still in effect."""
-        held = self.observation.held
-        if held:
-            name = self.spec.declared.rpartition(" venv.")[2]  # The name may contain dots.
-            target = "the adopted backup" if held == FOREIGN else f"generation {held}"
-            yield (
-                f"`{self.spec.path}` is held at {target} after a rollback. To resume updates, "
-                f"change its declaration or run: converge rollback FILE {name} --release"
-            )
+        """Report a rollback that is still in effect, and overlapping files after a change."""
+        receipt = self.observation.receipt
+        if not self.observation.held and not (self.is_changing and receipt):
+            return
+        # Imported here: most runs have nothing to report.
+        from states.venv.notices import content_notices, held_notice
+
+        if self.observation.held:
+            yield held_notice(self.spec, self.observation)
+        if self.is_changing and receipt is not None:
+            yield from content_notices(receipt)
 
 
 class VenvGoal:

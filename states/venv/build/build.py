@@ -14,6 +14,7 @@ from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
 from states.venv.build.install import assert_sources_unchanged, install
 from states.venv.build.metadata import write_metadata
+from states.venv.build.overlaps import settle_overlaps
 from states.venv.build.ownership import (
     KEEP_OWNER,
     chmod_tree,
@@ -29,6 +30,7 @@ from states.venv.build.system_packages import link_system_packages
 from states.venv.generations.generation import Generation
 from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
+from states.venv.integrity.inspection import Expected
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
 from states.venv.integrity.record_check import baseline_digests, check_records
@@ -36,7 +38,7 @@ from states.venv.layout import METADATA_DIR
 from states.venv.refresh import update_stat_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from states.venv.build.stages import BuildContext
 
@@ -106,7 +108,7 @@ def populate(draft: Draft) -> Populated:
     # broken environment installs into the base interpreter.
     assert_isolated(draft)
     baseline = baseline_digests(draft.root)
-    return Populated(draft, baseline, _install_packages(draft))
+    return Populated(draft, baseline, _install_packages(draft, baseline))
 
 
 def verify(populated: Populated) -> Verified:
@@ -121,10 +123,8 @@ def verify(populated: Populated) -> Verified:
     progress.step("verifying files")
     inspection = check_records(
         draft.root,
-        context.selection.packages,
-        populated.baseline,
+        Expected(context.selection.packages, populated.baseline, _known_records(context)),
         populated.copied,
-        _known_records(context),
     )
     assert_sources_unchanged(context.spec, context.selection)
     # INVARIANT: after the check, because compiling reads the sources, and before the manifest,
@@ -174,8 +174,17 @@ def finish(sealed: Sealed) -> Generation:
     return Generation(root, sealed.receipt)
 
 
-def _install_packages(draft: Draft) -> dict[str, str]:
-    """Copy or install the packages, and return the SHA-256 of each intact copy."""
+def _install_packages(draft: Draft, baseline: Mapping[str, str]) -> dict[str, str]:
+    """Copy or install the packages.
+
+    Args:
+        draft: The directory.
+        baseline: The digests of the empty environment.
+
+    Returns:
+        The SHA-256 of each intact copy.
+
+    """
     reused, digests = copy_reusable(draft)
     packages = draft.context.selection.packages
     missing = [package.name for package in packages if package.name not in reused]
@@ -185,7 +194,9 @@ def _install_packages(draft: Draft) -> dict[str, str]:
     # can install a forged receipt there.
     with open(placeholder, "xb"):
         pass
-    install(draft, missing)
+    if missing:
+        install(draft, missing)
+        settle_overlaps(draft, baseline)
     os.unlink(placeholder)
     return unmodified(draft.root, digests, before)
 

@@ -38,28 +38,51 @@ def install(draft: Draft, missing: list[str]) -> None:
         ConvergeError: uv failed for another reason.
 
     """
-    if not missing:
-        return
     context = draft.context
     packages = context.selection.packages
     noun = "package" if len(packages) == 1 else "packages"
     progress.step(f"installing {len(missing)} of {len(packages)} {noun}")
-    projects = {package.name: package.project() for package in packages if package.project()}
+    projects = tuple(package.name for package in packages if package.project())
+    archive_parts = tuple(
+        package.name
+        for package in packages
+        if package.name in missing and is_subdirectory_of_archive(package)
+    )
+    _install(draft, projects, archive_parts)
+
+
+def install_again(draft: Draft, dist_info: str) -> None:
+    """Install one package over the files of others, from what the installer has cached.
+
+    Args:
+        draft: The directory, with every package in it.
+        dist_info: The package's metadata directory, relative to the generation.
+
+    Raises:
+        RecordMismatch: The file of the package has another hash.
+        ConvergeError: uv failed for another reason.
+
+    """
+    # UV-QUIRK(0.12): uv reads the cache again for `--reinstall`. Without its dist-info, a
+    # package counts as missing, and no file of another package is deleted first.
+    shutil.rmtree(f"{draft.root}/{dist_info}")
+    _install(draft, projects=(), archive_parts=())
+
+
+def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, ...]) -> None:
+    context = draft.context
     request = InstallRequest(
         root=draft.root,
         lock=context.selection.lock,
         build_constraints=build_constraints(context.spec),
-        projects=tuple(projects),
-        archive_parts=tuple(
-            package.name
-            for package in packages
-            if package.name in missing and is_subdirectory_of_archive(package)
-        ),
+        projects=projects,
+        archive_parts=archive_parts,
         indexes=index_options(context.spec),
     )
+    directories = {package.project() for package in context.selection.packages} - {""}
     # The name is the same for each run of this venv, so the next run deletes what a kill left.
     build_name = f"converge-{sha256(os.path.dirname(draft.root).encode())[:16]}"
-    with _clean_build_directories(list(projects.values()), build_name, context.scratch):
+    with _clean_build_directories(sorted(directories), build_name, context.scratch):
         try:
             context.installer.install(request)
         except IntegrityError as error:

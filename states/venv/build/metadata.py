@@ -64,6 +64,8 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         lock=sha256(selection.lock.encode()),
         manifest=sha256(dumped),
         partly_ignored=partly_ignored,
+        overlaps=inspection.overlaps(),
+        tolerated=tuple(sorted(inspection.tolerated)),
     )
     return receipt, manifest
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
     from states.installer import Installer
+    from states.venv.integrity.inspection import Inspection
     from states.venv.integrity.receipt import Receipt
-    from states.venv.integrity.record_check import Inspection
     from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection

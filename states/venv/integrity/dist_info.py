@@ -6,7 +6,6 @@ https://packaging.python.org/en/latest/specifications/. This runs no code of the
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import os
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from engine.system.files import iter_chunks, read_regular_file, sha256
+from states.venv.integrity.record_hash import parse_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,11 +92,11 @@ def site_packages(root: str) -> list[str]:
 
 
 def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
-    """Return the rows of a RECORD: path relative to the venv, and SHA-256 in hexadecimal or empty.
+    """Return the rows of a RECORD: path relative to the venv, and the result of `parse_hash`.
 
     Raises:
         OSError: The file is missing or unreadable.
-        ValueError: The file is malformed, or uses a hash other than SHA-256.
+        ValueError: The file is malformed, or uses a hash that is weaker than SHA-256.
 
     """
     site = os.path.dirname(dist_info)
@@ -106,10 +106,7 @@ def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
         if not row:
             continue
         path = os.path.normpath(os.path.join(site, row[0]))
-        algorithm, _, value = (row[1] if len(row) > 1 else "").partition("=")
-        if value and algorithm != "sha256":
-            raise ValueError(f"RECORD of {dist_info} uses {algorithm}, not sha256")
-        rows.append((path, _to_hexadecimal(value)))
+        rows.append((path, parse_hash(row[1] if len(row) > 1 else "")))
     return rows
 
 
@@ -131,11 +128,6 @@ def record_paths(root: str, dist_info: str) -> set[str]:
         return {path for path, _ in read_record(root, dist_info)} | paths
     except (OSError, ValueError):
         return paths
-
-
-def _to_hexadecimal(value: str) -> str:
-    """Convert the URL-safe base64 without padding of a RECORD."""
-    return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if value else ""
 
 
 def record_digest(rows: list[tuple[str, str]], version: str) -> str:

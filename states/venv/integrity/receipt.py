@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from states.interpreter.discovery import Python
 
 _FORMAT = 1
+Overlap = tuple[str, str, int, str]
+"""The package whose files are installed, those that contain other files with the same paths,
+the number of these paths, and the first of them."""
 
 
 @frozen
@@ -85,6 +88,10 @@ class Receipt:
     """SHA-256 of `manifest.json`."""
     partly_ignored: tuple[str, ...] = ()
     """Directories in which ignored files may appear, so that their times prove nothing."""
+    overlaps: tuple[Overlap, ...] = ()
+    """The files that several packages contain with different content."""
+    tolerated: tuple[str, ...] = ()
+    """Files that differ from the RECORD of their package, as `accept-record-mismatch` allows."""
 
 
 def write_receipt(receipt: Receipt, root: str) -> None:
@@ -127,6 +134,8 @@ def _parse(document: dict[str, Any]) -> Receipt:
     document["python"] = discovery.from_json(document["python"])
     document["packages"] = tuple(Package(**package) for package in document["packages"])
     document["partly_ignored"] = tuple(document["partly_ignored"])
+    document["tolerated"] = tuple(document.get("tolerated", ()))
+    document["overlaps"] = tuple(tuple(overlap) for overlap in document.get("overlaps", ()))
     return Receipt(**document)
 
 

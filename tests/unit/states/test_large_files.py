@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.build.reuse.package_copy import copy_package
+from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.dist_info import metadata_name
 from states.venv.integrity.manifest import stat_entry
 from states.venv.resolve.source_tree import tree_digest
@@ -60,12 +60,12 @@ def test_large_metadata_needs_little_memory(source: Path, separator: bytes) -> N
 def test_copy_of_a_large_file_needs_little_memory(source: Path) -> None:
     entry = stat_entry(str(source), NAME)
     target = source.with_name("target")
-    arguments = (str(source), str(target), [NAME], {NAME: entry})
+    copier = PackageCopier(str(source), str(target), {NAME: entry}, set())
 
-    assert peak_memory(lambda: copy_package(*arguments, set())) < MAX_RAM
+    assert peak_memory(lambda: copier.copy([NAME])) < MAX_RAM
     assert stat_entry(str(target), NAME) == entry
     (target / NAME).unlink()
     os.truncate(source / NAME, SIZE - 1)
 
-    assert copy_package(*arguments, set()) == {}
+    assert copier.copy([NAME]) == {}
     assert list(target.rglob("*.so")) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from states.venv.integrity.inspection import Expected
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.integrity.receipt import Package
@@ -58,9 +59,8 @@ class Environment:
         self, *packages: Package, known_records: dict[str, str] | None = None
     ) -> list[Package]:
         """Check the environment and return the packages with their records."""
-        expected = packages or (WEB,)
-        result = check_records(str(self.root), expected, self.baseline, {}, known_records or {})
-        return list(result.packages)
+        expected = Expected(packages or (WEB,), self.baseline, known_records or {})
+        return list(check_records(str(self.root), expected, {}).packages)
 
     def rejected(
         self, *packages: Package, known_records: dict[str, str] | None = None
@@ -86,7 +86,7 @@ def test_intact_environment_is_accepted(environment: Environment) -> None:
 
 def test_check_returns_owners_digests_and_sources(environment: Environment) -> None:
     """A source without bytecode must be compiled."""
-    result = check_records(str(environment.root), (WEB,), environment.baseline, {}, {})
+    result = check_records(str(environment.root), Expected((WEB,), environment.baseline, {}), {})
     path = f"{SITE}/web/__init__.py"
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
     assert result.owners[path] == "web"
@@ -166,13 +166,28 @@ def test_missing_package_is_rejected(environment: Environment) -> None:
     assert environment.rejected(WEB, Package(name="api", version="2.0")) == ["api"]
 
 
-def test_shared_file_needs_one_matching_record(environment: Environment) -> None:
+def test_shared_file_must_be_that_of_the_last_name(environment: Environment) -> None:
     """Two packages may list the same path with different content."""
     api = Package(name="api", version="2.0")
     _install(environment.root, "api", "2.0", _row("web/__init__.py", "other\n"))
-    assert len(environment.check(WEB, api)) == 2
-    (environment.root / SITE / "web/__init__.py").write_text("third\n")
-    assert environment.rejected(WEB, api) == ["api", "web"]
+    expected = Expected((WEB, api), environment.baseline, {})
+    result = check_records(str(environment.root), expected, {})
+    path = f"{SITE}/web/__init__.py"
+    assert result.owners[path] == "web"
+    assert result.overlaps() == (("web", "api", 1, path),)
+    for content in ("other\n", "third\n"):
+        (environment.root / SITE / "web/__init__.py").write_text(content)
+        assert environment.rejected(WEB, api) == ["api", "web"]
+
+
+def test_identical_shared_file_isnt_an_overlap(environment: Environment) -> None:
+    """Even if the RECORD files use different hashes."""
+    api = Package(name="api", version="2.0")
+    strong = base64.urlsafe_b64encode(hashlib.sha512(SOURCE.encode()).digest()).decode()
+    _install(environment.root, "api", "2.0", f"web/__init__.py,sha512={strong},12\n")
+    expected = Expected((WEB, api), environment.baseline, {})
+    result = check_records(str(environment.root), expected, {})
+    assert result.overlaps() == ()
 
 
 def test_bytecode_of_wheel_is_deleted(environment: Environment) -> None:

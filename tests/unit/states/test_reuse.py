@@ -10,7 +10,7 @@ import pytest
 from engine.frozen import replace
 from engine.system.files import sha256
 from states.venv.build.install import is_subdirectory_of_archive
-from states.venv.build.reuse.package_copy import copy_package
+from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.build.reuse.reusable import is_same, stat_copies, unmodified
 from states.venv.build.system_packages import is_part_of_module
 from states.venv.integrity.manifest import Entry
@@ -94,11 +94,17 @@ def _files(root: Path) -> dict[str, str]:
     }
 
 
+def _copy(source: Path, target: Path, manifest: dict[str, Entry], *packages: str) -> dict[str, str]:
+    """Copy the files of the package `web`."""
+    paths = [path for path, entry in manifest.items() if entry.package in ("web", "")]
+    return PackageCopier(str(source), str(target), manifest, set(packages)).copy(paths)
+
+
 def test_intact_package_is_copied_with_its_script(source: Path) -> None:
     target = source.with_name("000002-bbbbbbbb")
     manifest = _manifest(source)
 
-    digests = copy_package(str(source), str(target), list(manifest), manifest, set())
+    digests = _copy(source, target, manifest)
 
     copied = _files(target)
     assert copied["bin/web"] == f"#!{target}/bin/python\n"
@@ -133,11 +139,9 @@ def test_copy_of_a_damaged_package_is_undone(source: Path, damage: Callable[[Pat
     (target / "bin/python").touch()
     manifest = _manifest(source)
     damage(source)
-    created: set[str] = set()
 
-    assert copy_package(str(source), str(target), list(manifest), manifest, created) == {}
+    assert _copy(source, target, manifest) == {}
     assert [str(path.relative_to(target)) for path in target.rglob("*")] == ["bin", "bin/python"]
-    assert created <= {f"{target}/bin"}
 
 
 def test_package_with_an_untracked_file_isnt_copied(source: Path) -> None:
@@ -146,8 +150,19 @@ def test_package_with_an_untracked_file_isnt_copied(source: Path) -> None:
     manifest = _manifest(source)
     del manifest[f"{SITE}/web/main.py"]
 
-    assert copy_package(str(source), str(target), list(manifest), manifest, set()) == {}
+    assert _copy(source, target, manifest) == {}
     assert list(target.rglob("*")) == []
+
+
+@pytest.mark.parametrize("packages", [("web", "api"), ("web",)])
+def test_file_of_a_selected_package_may_be_missing(source: Path, packages: tuple[str, ...]) -> None:
+    """The other package brings it. If that isn't selected, nothing does."""
+    target = source.with_name("000002-bbbbbbbb")
+    shared = f"{SITE}/web/main.py"
+    manifest = _manifest(source)
+    manifest[shared] = manifest[shared]._replace(package="api")
+
+    assert bool(_copy(source, target, manifest, *packages)) is ("api" in packages)
 
 
 def test_existing_file_isnt_overwritten(source: Path) -> None:
@@ -156,7 +171,7 @@ def test_existing_file_isnt_overwritten(source: Path) -> None:
     (target / SITE / "web/main.py").write_text("of another package")
     manifest = _manifest(source)
 
-    assert copy_package(str(source), str(target), list(manifest), manifest, set()) == {}
+    assert _copy(source, target, manifest) == {}
 
 
 ARCHIVES = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from states.venv.build.stages import Draft
-    from states.venv.integrity.record_check import Inspection
+    from states.venv.integrity.inspection import Inspection
 
 
 _OS_ERROR = re.compile(r"\[Errno (?P<number>\d+)\] (?P<message>[^:]+)(?:: '(?P<path>.*)')?$")

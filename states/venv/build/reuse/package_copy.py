@@ -21,32 +21,55 @@ _MAX_WHOLE_READ = 1 << 24
 """Maximum size in bytes of a file that is read as a whole."""
 
 
-def copy_package(
-    source: str, target: str, paths: list[str], manifest: Mapping[str, Entry], created: set[str]
-) -> dict[str, str]:
-    """Copy one package. If any file differs from the manifest, delete its copies again.
+class PackageCopier:
+    """Copies packages from one generation to another.
 
     Args:
         source: The directory of the other generation.
         target: The directory of the new generation.
-        paths: The files of the package, relative to both directories.
         manifest: The manifest of the other generation.
-        created: The directories that exist in the target. Updated.
-
-    Returns:
-        The SHA-256 of each copy by path, or an empty dictionary if the package can't be copied.
+        packages: The names of the packages that both generations contain.
 
     """
-    package = _PackageCopy(source, target, created)
-    try:
-        # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
-        for path in sorted(paths):
-            package.copy(path, manifest[path])
-        package.require_complete()
-    except (OSError, ValueError):
-        package.undo()
-        return {}
-    return package.digests
+
+    def __init__(
+        self, source: str, target: str, manifest: Mapping[str, Entry], packages: set[str]
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._manifest = manifest
+        self._packages = packages
+        self._created: set[str] = set()
+        """The directories that exist in the target."""
+
+    def copy(self, paths: list[str]) -> dict[str, str]:
+        """Copy one package. If any file differs from the manifest, delete its copies again.
+
+        Args:
+            paths: The files of the package, relative to both directories.
+
+        Returns:
+            The SHA-256 of each copy by path, or an empty dictionary if the package can't be
+            copied.
+
+        """
+        package = _PackageCopy(self._source, self._target, self._created)
+        try:
+            # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
+            for path in sorted(paths):
+                package.copy(path, self._manifest[path])
+            is_complete = all(self._is_shared(path) for path in package.missing())
+        except (OSError, ValueError):
+            is_complete = False
+        if not is_complete:
+            package.undo()
+            return {}
+        return package.digests
+
+    def _is_shared(self, path: str) -> bool:
+        """Return whether another package, which the new generation also contains, has a path."""
+        entry = self._manifest.get(path)
+        return entry is not None and entry.package in self._packages
 
 
 class _PackageCopy:
@@ -119,20 +142,17 @@ class _PackageCopy:
         finally:
             os.close(descriptor)
 
-    def require_complete(self) -> None:
-        """Check that every file in the package's RECORD was copied.
+    def missing(self) -> Iterator[str]:
+        """Yield the files in the package's RECORD that weren't copied.
 
-        The manifest doesn't list persistent and ignored files, so their copies are missing.
-
-        Raises:
-            ValueError: A file is missing.
-
+        The manifest doesn't list persistent and ignored files, and a file of several packages
+        belongs to one of them.
         """
         for path in self.digests:
             if is_metadata(path, "RECORD"):
                 for listed, _ in read_record(self.target, os.path.dirname(path)):
                     if listed not in self.digests and not is_bytecode(listed):
-                        raise ValueError(listed)
+                        yield listed
 
     def undo(self) -> None:
         """Delete the copies, and the directories that become empty.

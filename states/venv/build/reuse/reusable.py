@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import progress
-from states.venv.build.reuse.package_copy import copy_package
+from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode, source_of
 from states.venv.integrity.receipt import is_protected
@@ -52,11 +52,10 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         noun = "package" if len(reusable) == 1 else "packages"
         progress.step(f"reusing {len(reusable)} {noun} from {receipt.generation}")
         paths = _paths_by_package(manifest)
-        created: set[str] = set()
+        names = {package.name for package in reusable}
+        copier = PackageCopier(observation.root, draft.root, manifest, names)
         for package in reusable:
-            copied = copy_package(
-                observation.root, draft.root, paths.get(package.name, []), manifest, created
-            )
+            copied = copier.copy(paths.get(package.name, []))
             if copied:
                 digests.update(copied)
                 reused[package.name] = installed[package.name]

@@ -1,0 +1,129 @@
+"""Compare the files that RECORD files list with the disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from states.venv.integrity.inspection import is_contested, winner
+from states.venv.integrity.manifest import file_digest
+from states.venv.integrity.record_hash import file_digest_like
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from states.venv.integrity.inspection import Claimants, Claims, Inspection
+    from states.venv.integrity.mismatches import Mismatches
+
+SIGNATURES = ("/RECORD.jws", "/RECORD.p7s")
+_UNHASHED = ("/RECORD", *SIGNATURES)
+"""Files whose digest a RECORD can't contain: itself, and its signatures."""
+
+
+def check_claims(
+    root: str,
+    claims: Claims,
+    tolerated: Collection[str],
+    inspection: Inspection,
+    mismatches: Mismatches,
+) -> None:
+    """Compare each file that a RECORD lists. If several list it, the winner must match.
+
+    Args:
+        root: The directory of the generation.
+        claims: The listed files.
+        tolerated: Names of packages that may contain files that differ from their RECORD.
+        inspection: Receives the owner and the digest of each matching file.
+        mismatches: Receives the mismatches.
+
+    """
+    for path, claimants in claims.items():
+        names = [name for name, _ in claimants]
+        try:
+            digest = _sha256(root, path, claimants, inspection.digests)
+            matching = _matching(root, path, claimants, digest)
+        except OSError:
+            mismatches.add(f"missing file `{path}`", *names)
+            continue
+        if digest is None:
+            mismatches.add(f"`{path}` isn't a regular file", *names)
+            continue
+        owner = _owner(claimants, matching)
+        if owner:
+            inspection.owners[path] = owner
+            others = tuple(
+                name for name, expected in claimants if expected and name not in matching
+            )
+            if others:
+                inspection.overlapping[path] = (owner, others)
+        elif path.endswith(_UNHASHED) and not all(expected for _, expected in claimants):
+            inspection.owners[path] = next(name for name, expected in claimants if not expected)
+        elif len(names) == 1 and claimants[0][1] and names[0] in tolerated:
+            inspection.owners[path] = inspection.tolerated[path] = names[0]
+        else:
+            is_listed = any(expected for _, expected in claimants)
+            problem = "differs from its RECORD" if is_listed else "has no digest in its RECORD"
+            mismatches.add(f"`{path}` {problem}", *names)
+
+
+def _owner(claimants: Claimants, matching: Collection[str]) -> str:
+    """Return the package that installed a file, or an empty string if the file is wrong."""
+    owner = winner(claimants)
+    if owner in matching:
+        return owner
+    return "" if is_contested(claimants) else max(matching, default="")
+
+
+def _matching(root: str, path: str, claimants: Claimants, digest: str | None) -> set[str]:
+    """Return the packages whose RECORD has the digest of a file.
+
+    Args:
+        root: The directory of the generation.
+        path: The file, relative to `root`.
+        claimants: The packages that list the file.
+        digest: The SHA-256 of the file.
+
+    Returns:
+        Their names.
+
+    Raises:
+        OSError: The file is unreadable.
+
+    """
+    matching = set()
+    for name, expected in claimants:
+        actual = digest
+        if ":" in expected and digest is not None:
+            absolute = os.path.join(root, path)
+            actual = file_digest_like(expected, absolute, os.path.getsize(absolute))
+        if expected and expected == actual:
+            matching.add(name)
+    return matching
+
+
+def _sha256(root: str, path: str, claimants: Claimants, digests: dict[str, str]) -> str | None:
+    """Return the digest of a listed file, or None if it isn't a regular file.
+
+    Args:
+        root: The directory of the generation.
+        path: The file, relative to `root`.
+        claimants: The packages that list the file.
+        digests: The digests of files that were hashed before. Receives this one.
+
+    Returns:
+        The SHA-256 in hexadecimal, or None.
+
+    Raises:
+        OSError: The file is missing or unreadable.
+
+    """
+    # Another claimant may have replaced a file after it was hashed during the copy.
+    if len(claimants) == 1 and path in digests:
+        return digests[path]
+    absolute = os.path.join(root, path)
+    status = os.lstat(absolute)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    digest = digests[path] = file_digest(absolute, status.st_size)
+    return digest
