@@ -29,6 +29,8 @@ class IndexOptions:
     no_index: bool
     exclude_newer: str
     """Ignore distributions that were uploaded after this date (RFC 3339), if set."""
+    insecure_hosts: tuple[str, ...] = ()
+    """Hosts whose certificates aren't verified, possibly with a port."""
 
 
 @frozen
@@ -49,6 +51,8 @@ class ResolveRequest:
     """Names of local projects whose metadata must be read again. None for all packages."""
     allow_prereleases: bool
     indexes: IndexOptions
+    binary_options: tuple[tuple[str, str], ...] = ()
+    """`--no-binary` or `--only-binary`, and the name of a package or `:all:`."""
 
 
 @frozen

@@ -56,8 +56,9 @@ class Uv:
             arguments += ["--upgrade-package", name]
         arguments += _refresh_options(request.projects)
         if request.allow_prereleases:
-            # UV-QUIRK(0.12): uv ignores the line `--pre` of a requirement file.
             arguments += ["--prerelease", "allow"]
+        for binary_option in request.binary_options:
+            arguments += binary_option
         arguments += _source_options(request.indexes)
         try:
             self.run(arguments, "resolving versions", request.indexes)
@@ -177,6 +178,8 @@ def _source_options(indexes: IndexOptions) -> list[str]:
         # UV-QUIRK(0.12): uv takes the part of a path after `#` for a fragment.
         is_split = place.startswith("/") and "#" in place
         arguments += ["--find-links", f"file://{quote(place)}" if is_split else place]
+    for host in indexes.insecure_hosts:
+        arguments += ["--allow-insecure-host", host]
     if indexes.no_index:
         arguments.append("--no-index")
     if indexes.exclude_newer:

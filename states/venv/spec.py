@@ -66,6 +66,8 @@ class Venv:
     """Digest of everything that versions are selected from, except the interpreter."""
     origins: tuple[str, ...] = computed(default=())
     """Digests of the required local projects and wheels, in the form of `pack_origins`."""
+    insecure_hosts: tuple[str, ...] = computed(default=())
+    """Hosts whose certificates aren't verified: `--trusted-host` in a requirement file."""
     declared: str = computed(default="")
     """The declaring file and address, for people."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.host import Host
 from tests.support.command import changes
+from tests.support.index import Index
 from tests.support.wheels import make_sdist, make_wheel
 
 
@@ -180,7 +181,7 @@ def test_requirement_file_may_allow_pre_releases(
     [
         ("--no-deps", "--no-deps"),
         ("--no-index --no-deps", "--no-deps"),
-        ("-ihttps://example.org/simple", "-ihttps://example.org/simple"),
+        ("--index-strategy=first-index", "--index-strategy"),
         ("library==1.0 --config-settings=a=b", "--config-settings"),
         ("./library-1.0.tar.gz --global-option x", "--global-option"),
         ("library --hash=sha256:00 --pre", "--pre"),
@@ -200,6 +201,43 @@ def test_unsupported_option_is_an_error_with_line(
     assert problem["message"].startswith(
         f"`{service_host.directory}/requirements.txt` line 2: unsupported option `{option}`"
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--trusted-host 127.0.0.1 -i {url}",
+        "-i{url} --trusted-host 127.0.0.1",
+        "--pre --index \\\n  {url}",
+        "--no-index -f 'two words'",
+    ],
+)
+def test_index_among_several_options_is_used(host: Host, index: Index, line: str) -> None:
+    """A private package must never come from the default index, in a build either."""
+    make_sdist(index.directory, "private", "9.0", build_requires=["private-builder"])
+    make_wheel(index.directory, "private-builder", "9.0")
+    (host.directory / "two words").symlink_to(index.directory)
+    host.write(f"{line.format(url=index.url)}\nprivate\n", "requirements.txt")
+    host.declare([], requirements=["requirements.txt"], find_links=[], no_index=False)
+
+    host.apply_ok()
+
+    assert host.versions() == {"private": "9.0"}
+
+
+def test_two_different_indexes_in_files_are_an_error(host: Host) -> None:
+    """pip lets the last file win."""
+    host.write("--index-url https://a.example/simple\nsix\n", "one.txt")
+    host.write("--pre -i https://a.example/simple/\n\n-i https://b.example\n", "two.txt")
+    host.declare([], requirements=["one.txt", "two.txt"], find_links=[], no_index=False)
+
+    refused = host.plan()
+
+    assert refused.code == 65
+    assert [problem["message"] for problem in refused.report["problems"]] == [
+        f"`{host.directory}/two.txt` line 3: `--index-url` differs from "
+        f"`{host.directory}/two.txt` line 1"
+    ]
 
 
 def test_requirement_files_may_be_nested(service_host: Host) -> None:

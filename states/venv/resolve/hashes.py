@@ -46,7 +46,7 @@ def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, 
     """
     lines = list(lines)
     allowed = _allowed_digests(lines, environment)
-    all_required = any("--require-hashes" in line.options() for line in lines)
+    all_required = any(line.has_option("--require-hashes") for line in lines)
     if not allowed and not all_required:
         return lock
     packages = []

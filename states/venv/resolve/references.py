@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FIND_LINKS = re.compile(r"(?P<before>(?:-f|--find-links)(?:\s+|=))(?P<place>\S.*)(?P<after>)")
 _DIRECT = re.compile(
     r"(?P<before>[a-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*)(?P<place>[^\s;]+)(?P<after>.*)",
     re.IGNORECASE,
@@ -58,7 +57,7 @@ def to_file_url(reference: str, join: Callable[[str], str]) -> str:
 
     """
     path, mark, fragment = strip_file_scheme(reference).partition("#")
-    absolute = join(path)
+    absolute = path if is_url(path) else join(path)
     if is_url(absolute):
         return absolute + mark + fragment
     # The parent directories may have a `#` in their names.
@@ -66,7 +65,11 @@ def to_file_url(reference: str, join: Callable[[str], str]) -> str:
 
 
 def join_reference(base: str, name: str) -> str:
-    """Return the path or URL of a name, relative to the file or URL that contains it."""
+    """Return the path or URL of a name, relative to the file or URL that contains it.
+
+    A `file:` URL becomes a path, so that its content counts as an input.
+    """
+    name = local_path(name) or strip_file_scheme(name)
     if is_url(name):
         return name
     if is_url(base) and not os.path.isabs(name):
@@ -75,14 +78,31 @@ def join_reference(base: str, name: str) -> str:
 
 
 def make_absolute(text: str, file: str) -> str:
-    """Return a line of a file in a form that means the same in any other file."""
-    join = functools.partial(join_reference, file)
-    for pattern in (_FIND_LINKS, _DIRECT, _PATH):
+    """Return the requirement in a line of a file in a form that means the same in any file."""
+    for pattern in (_DIRECT, _PATH):
         match = pattern.fullmatch(text)
         if match:
-            place = match["place"]
-            is_option = pattern is _FIND_LINKS
-            absolute = join(strip_file_scheme(place)) if is_option else to_file_url(place, join)
+            absolute = to_file_url(match["place"], functools.partial(join_reference, file))
             # Without the space, the URL would include the marker.
             return match["before"] + absolute + match["after"].replace(";", " ;", 1)
     return text
+
+
+def option_value(name: str, value: str, file: str) -> str:
+    """Return the value of an option in a line of a file in a form that means the same anywhere.
+
+    Args:
+        name: The long form of the option.
+        value: Its value.
+        file: The path or URL of the file.
+
+    Returns:
+        The value, with an absolute path or URL if it is a location.
+
+    """
+    is_index = name in ("--index-url", "--extra-index-url") and value.startswith((".", "/"))
+    if is_index:
+        return to_file_url(value, functools.partial(join_reference, file))
+    if name != "--find-links" or not value.strip() or value.startswith("~"):
+        return value
+    return value if is_url(value) else join_reference(file, strip_file_scheme(value))

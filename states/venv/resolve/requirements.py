@@ -15,30 +15,27 @@ from packaging.requirements import InvalidRequirement, Requirement
 from engine.frozen import frozen
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.integrity.dist_info import normalize_name
+from states.venv.resolve.line_options import (
+    INCLUDES,
+    join_options,
+    option_error,
+    split_options,
+)
 from states.venv.resolve.references import (
     is_path,
     is_url,
     join_reference,
     local_path,
     make_absolute,
+    option_value,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)?(?P<name>\S.*)")
-_HASHES = re.compile(r"\s--hash\b.*")
-_OPTION = re.compile(r"(?:^|(?<=\s))-[^\s=]+")
-_LINE_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--no-index", "--find-links", "-f",
-                 "--no-binary", "--only-binary", "--pre", "--require-hashes",
-                 "--prefer-binary", "--trusted-host", "--use-feature")  # fmt: skip
-"""Options that a line may consist of. The last three have no effect."""
-_REQUIREMENT_OPTIONS = ("--hash",)
-"""Options that may follow a requirement."""
+_COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 """pip and uv expand these from the environment, which differs between hosts."""
-_EDITABLE = re.compile(r"(?:-e|--editable)\b")
 _WHEEL = re.compile(
     r"(?P<place>(?:[^\s;\[]*/)?(?P<name>\w[\w.]*)-[^\s;\[/]+\.whl(?:#[^\s;\[]*)?)"
     r"(?P<extras>\[[^\]]*\])?(?P<rest>(?:\s.*)?)"
@@ -51,19 +48,26 @@ class Line:
     """One logical line of a requirement or constraint file. Use `parse_line` to create one."""
 
     text: str
+    """The line with absolute paths, and with options in their long form."""
     file: str
     """The path or URL of the file."""
     number: int
     """Number of its first physical line, from 1."""
     constraint: bool
     requirement: Requirement | None
-    """None for an option, for a reference without a name, and for an invalid requirement."""
-    syntax_error: str
-    """The error in an invalid requirement, otherwise empty."""
+    """None for options, for a reference without a name, and for an invalid requirement."""
+    options: tuple[tuple[str, str], ...] = ()
+    """The options and their values, as returned by `split_options`."""
+    error: tuple[str, str] | None = None
+    """The problem of an invalid line, and a hint."""
 
-    def options(self) -> list[str]:
-        """Return the options in the line, without their values."""
-        return _OPTION.findall(self.text)
+    def has_option(self, name: str) -> bool:
+        """Return whether an option, by its long form, is in the line."""
+        return any(option == name for option, _ in self.options)
+
+    def is_only_options(self) -> bool:
+        """Return whether the line names neither a package nor an unread file."""
+        return bool(self.options) and self.text.startswith("-")
 
     def local_path(self) -> str | None:
         """Return the absolute path of the local project or file that the line requires."""
@@ -79,11 +83,11 @@ class Line:
 
 
 def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
-    """Parse one logical line. An invalid requirement is recorded in it.
+    """Parse one logical line. An error is recorded in it.
 
     Args:
         text: The line without comments and continuations.
-        file: The path or URL of the file.
+        file: The path or URL of the file. Relative paths in the line are relative to it.
         number: Number of its first physical line.
         constraint: Whether the line only bounds versions.
 
@@ -91,12 +95,24 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
         The line.
 
     """
-    requirement, syntax_error = None, ""
+    if text == file:
+        return Line(text, file, number, constraint, None)
     try:
-        requirement = _parse_requirement(_HASHES.sub("", text))
+        body, options = split_options(text)
+    except ValueError as error:
+        hint = "write each option on its own line, as `pip` documents it"
+        return Line(text, file, number, constraint, None, error=(str(error), hint))
+    body = make_absolute(body, file)
+    options = tuple((name, option_value(name, value, file)) for name, value in options)
+    requirement, problem = None, option_error(body, options)
+    try:
+        requirement = _parse_requirement(body) if body else None
     except InvalidRequirement as error:
-        syntax_error = describe_syntax_error(error)
-    return Line(text, file, number, constraint, requirement, syntax_error)
+        shown = text if len(text) < 60 else f"{text[:57]}…"
+        message = f"invalid requirement `{shown}`: {describe_syntax_error(error)}"
+        problem = problem or (message, "")
+    absolute = join_options(body, options)
+    return Line(absolute, file, number, constraint, requirement, options, problem)
 
 
 def describe_syntax_error(error: InvalidRequirement) -> str:
@@ -109,7 +125,7 @@ def _parse_requirement(text: str) -> Requirement | None:
     if wheel := _WHEEL.fullmatch(text):
         extras, rest = wheel["extras"] or "", wheel["rest"]
         return Requirement(f"{wheel['name']}{extras} @ {wheel['place']}{rest}")
-    if text.startswith("-") or is_url(text) or is_path(text):
+    if is_url(text) or is_path(text):
         return None
     return Requirement(text)
 
@@ -123,7 +139,7 @@ def line_error(line: Line) -> tuple[str, str] | None:
     """Return what is wrong with a line, and a hint. Return None if nothing is."""
     if message := credentials_error(line.text):
         return message, CREDENTIALS_HINT
-    if _EDITABLE.match(line.text):
+    if line.has_option("--editable"):
         return (
             "editable installs aren't supported",
             "write `name @ file:///path`: converge installs a copy and notices changes",
@@ -133,14 +149,7 @@ def line_error(line: Line) -> tuple[str, str] | None:
             f"environment variables aren't expanded: `{variable[0]}`",
             "write the value; a declaration doesn't depend on the environment",
         )
-    supported = _LINE_OPTIONS if line.text.startswith("-") else _REQUIREMENT_OPTIONS
-    if unsupported := [option for option in line.options() if option not in supported]:
-        names = ", ".join(f"`{option}`" for option in supported)
-        return f"unsupported option `{unsupported[0]}`", f"remove it; supported here: {names}"
-    if line.syntax_error:
-        shown = line.text if len(line.text) < 60 else f"{line.text[:57]}…"
-        return f"invalid requirement `{shown}`: {line.syntax_error}", ""
-    return None
+    return line.error
 
 
 def read_lines(
@@ -205,35 +214,38 @@ def _read(
         report_missing(name, include.line)
         return
     for number, text in _logical_lines(content):
-        option = _INCLUDE.fullmatch(text)
-        absolute = text if option or text == name else make_absolute(text, name)
-        line = parse_line(absolute, name, number, constraint=include.constraint)
-        if option is None:
+        line = parse_line(text, name, number, constraint=include.constraint)
+        included = [option for option in line.options if option[0] in INCLUDES]
+        if not included or line_error(line):
             yield line
             continue
-        included = _Include(
-            join_reference(name, option["name"].strip()),
-            include.constraint or text.startswith(("-c", "--constraint")),
+        ((option, file),) = included
+        nested = _Include(
+            join_reference(name, file),
+            include.constraint or option == "--constraint",
             line,
             include.ancestors | {name},
         )
-        yield from _read(included, read, report_missing)
+        yield from _read(nested, read, report_missing)
 
 
 def _logical_lines(content: str) -> Iterator[tuple[int, str]]:
-    """Yield line numbers and lines, with continuations joined, without comments and blanks."""
+    """Yield line numbers and lines, with continuations joined, without comments and blanks.
+
+    As pip does: comments are removed after lines are joined, and a comment line ends the
+    continuation of the line before it.
+    """
     start, parts = 0, []
-    for number, row in enumerate(content.splitlines(), 1):
-        start = start or number
-        if row.endswith("\\"):
-            parts.append(_COMMENT.sub("", row[:-1]))
+    for number, row in enumerate([*content.splitlines(), ""], 1):
+        is_comment = _COMMENT.match(row)
+        if row.endswith("\\") and not is_comment:
+            start = start or number
+            parts.append(row.strip("\\"))
             continue
-        parts.append(_COMMENT.sub("", row))
-        if text := "".join(parts).strip():
-            yield start, text
+        joined = "".join([*parts, f" {row}" if is_comment else row])
+        if text := _COMMENT.sub("", joined).strip():
+            yield start or number, text
         start, parts = 0, []
-    if text := "".join(parts).strip():
-        yield start, text
 
 
 def exact_requirements(lines: Iterable[Line], environment: Mapping[str, str]) -> set[str]:

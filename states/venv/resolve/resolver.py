@@ -12,6 +12,7 @@ from states.interpreter import discovery
 from states.system.scratch import scratch_dir
 from states.venv.resolve.fetch import read_source
 from states.venv.resolve.hashes import filter_by_hash
+from states.venv.resolve.line_options import binary_options
 from states.venv.resolve.pylock import Resolution, parse_lock, select_artifacts
 from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import (
@@ -83,6 +84,7 @@ def compile_lock(
     constraints = [line for line in lines if line.constraint]
     constraints += _read_files(spec, spec.constraints, True)
     # The installer would apply a constraint to an override. Here the override wins.
+    everything = [*lines, *constraints]
     unbound = exact_requirements(requirements, environment) | required_names(overrides)
     request = ResolveRequest(
         python=python.executable,
@@ -93,7 +95,8 @@ def compile_lock(
         previous=None if settings.upgrade == frozenset() else previous,
         upgrade=settings.upgrade or frozenset(),
         projects=_local_names([*requirements, *overrides]),
-        allow_prereleases=any("--pre" in line.options() for line in requirements),
+        allow_prereleases=any(line.has_option("--pre") for line in everything),
+        binary_options=binary_options(option for line in everything for option in line.options),
         indexes=index_options(spec),
     )
     lock = parse_lock(Uv(settings.cache, scratch).resolve(request))
@@ -118,6 +121,7 @@ def index_options(spec: Venv) -> IndexOptions:
         extra_index_url=spec.extra_index_url,
         netrc=spec.netrc,
         find_links=spec.find_links,
+        insecure_hosts=spec.insecure_hosts,
         no_index=spec.no_index,
         exclude_newer=spec.exclude_newer,
     )
@@ -164,4 +168,4 @@ def _missing(name: str, _included_by: Line | None) -> None:
 
 
 def _texts(lines: Iterable[Line]) -> tuple[str, ...]:
-    return tuple(line.text for line in lines)
+    return tuple(line.text for line in lines if not line.is_only_options())

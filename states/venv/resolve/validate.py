@@ -24,6 +24,7 @@ from states.venv.resolve.requirements import (
     line_error,
     read_lines,
 )
+from states.venv.resolve.sources import add_file_options
 from states.venv.spec import pack_origins
 
 if TYPE_CHECKING:
@@ -85,11 +86,13 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         The spec with the digests of the files.
 
     """
-    lines = [
-        *_read_files(spec.requirements, "requirements", inputs),
-        *_read_files(spec.constraints, "constraints", inputs),
-    ]
-    build_lines = _read_files(spec.build_constraints, "build-constraints", inputs)
+    files = {
+        "requirements": _read_files(spec.requirements, "requirements", inputs),
+        "constraints": _read_files(spec.constraints, "constraints", inputs),
+        "build-constraints": _read_files(spec.build_constraints, "build-constraints", inputs),
+    }
+    lines = [*files["requirements"], *files["constraints"]]
+    build_lines = files["build-constraints"]
     packages, overrides = declared_lines(spec.packages), declared_lines(spec.overrides)
     lock = None
     if spec.lock and not locking:
@@ -106,7 +109,7 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         }
     )
     digest = _digest(spec, lines, build_lines, origins, lock)
-    return replace(spec, origins=origins, inputs=digest)
+    return add_file_options(replace(spec, origins=origins, inputs=digest), files, inputs)
 
 
 def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ...]:

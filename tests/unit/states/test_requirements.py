@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from packaging.markers import default_environment
 
+from states.venv.resolve.line_options import binary_options
 from states.venv.resolve.references import is_url, local_path, strip_file_scheme, to_file_url
 from states.venv.resolve.requirements import (
     Line,
@@ -48,9 +49,12 @@ LOGICAL_LINES = {
     "web \\\n  ==1.0\napi\n": [(1, "web   ==1.0"), (3, "api")],
     "web \\\n# comment\napi\n": [(1, "web"), (3, "api")],
     "web==1 \\\n --hash=sha256:ab \\\n --hash=sha256:cd\n": [
-        (1, "web==1  --hash=sha256:ab  --hash=sha256:cd")
+        (1, "web==1 --hash=sha256:ab --hash=sha256:cd")
     ],
     "web\\": [(1, "web")],
+    "web # comment \\\napi\n": [(1, "web")],
+    "web\\\n  # comment \\\napi\n": [(1, "web"), (3, "api")],
+    "web\\\\\napi": [(1, "webapi")],
     "web\r\napi\r\n": [(1, "web"), (2, "api")],
 }
 
@@ -74,9 +78,11 @@ ABSOLUTE = {
     "web @ https://example.org/web.whl": "web @ https://example.org/web.whl",
     "web @ ./project; python_version > '3'": "web @ file:///etc/site/project ; python_version > '3'",
     "./project#egg=web": "file:///etc/site/project#egg=web",
-    "-f wheels": "-f /etc/site/wheels",
-    "--find-links=wheels": "--find-links=/etc/site/wheels",
-    "-f https://example.org/wheels": "-f https://example.org/wheels",
+    "-f wheels": "--find-links /etc/site/wheels",
+    "--find-links=wheels": "--find-links /etc/site/wheels",
+    "--pre -f 'two words'": "--pre --find-links /etc/site/two words",
+    "-f https://example.org/wheels": "--find-links https://example.org/wheels",
+    "-i ./simple": "--index-url file:///etc/site/simple",
     "web==1.0": "web==1.0",
     "/srv/web.whl": "file:///srv/web.whl",
 }
@@ -103,6 +109,9 @@ NESTING = [
     ("-c more.txt", False, True),
     ("--constraint=more.txt", False, True),
     ("-r more.txt", True, True),
+    ('-r "more.txt"', False, False),
+    ("--requirem more.txt", False, False),
+    ("-r file:///etc/site/more.txt", False, False),
 ]
 
 
@@ -181,23 +190,43 @@ def test_line_requirement_rejects_invalid_text() -> None:
     """The error is that of the parser, to follow a colon."""
     line = _line("web=1")
     assert line.requirement is None
-    assert line.syntax_error.startswith("expected")
+    assert line.error is not None
+    assert ": expected" in line.error[0]
 
 
-OPTIONS = {
+OPTIONS: dict[str, list[tuple[str, str]]] = {
     "web": [],
-    "--pre": ["--pre"],
-    "-i https://example.org/a-b": ["-i"],
-    "--index-url=https://example.org": ["--index-url"],
-    "web==1 --hash=sha256:ab --hash sha256:cd": ["--hash", "--hash"],
     "web-app": [],
+    "--pre": [("--pre", "")],
+    "-i https://example.org/a-b": [("--index-url", "https://example.org/a-b")],
+    "-ihttps://example.org": [("--index-url", "https://example.org")],
+    "--pypi-url=https://example.org": [("--index-url", "https://example.org")],
+    "--trusted-host x -i https://a": [("--trusted-host", "x"), ("--index-url", "https://a")],
+    "web==1 --hash=sha256:ab --hash sha256:cd": [("--hash", "sha256:ab"), ("--hash", "sha256:cd")],
 }
 
 
 @pytest.mark.parametrize(("text", "options"), OPTIONS.items())
-def test_line_options(text: str, options: list[str]) -> None:
-    """Options come without their values."""
-    assert _line(text).options() == options
+def test_line_options(text: str, options: list[tuple[str, str]]) -> None:
+    """A line may contain several options, each in any spelling."""
+    assert list(_line(text).options) == options
+
+
+BINARY_OPTIONS = {
+    "--only-binary a,B_c": "--only-binary a|--only-binary b-c",
+    "--only-binary a --no-binary a": "--no-binary a",
+    "--only-binary a,b --no-binary :all:": "--no-binary :all:",
+    "--no-binary :all: --only-binary a": "--no-binary :all:|--only-binary a",
+    "--no-binary a --no-binary :none:": "",
+    "--no-binary :all:,:none:,a": "--no-binary a",
+    "--no-binary a,": "--no-binary a",
+}
+
+
+@pytest.mark.parametrize(("text", "effect"), BINARY_OPTIONS.items())
+def test_later_binary_option_wins(text: str, effect: str) -> None:
+    """Each option may name several packages."""
+    assert "|".join(map(" ".join, binary_options(_line(text).options))) == effect
 
 
 LOCAL = {
@@ -225,6 +254,19 @@ ERRORS = {
     "--config-settings=x": "--config-settings",
     "web --global-option=x": "--global-option",
     "web --pre": "--pre",
+    "--pre web": "`web`",
+    "-r more.txt -i https://example.org": "another option",
+    "-i": "-i option requires 1 argument",
+    "--no": "ambiguous option",
+    "--pre=x": "--pre",
+    '-i "https://example.org': "invalid quotes",
+    "-i example.org/simple": "`example.org/simple`",
+    "--extra-index-url 'https://a b'": "`https://a b`",
+    "-f ~/wheels": "`~/wheels`",
+    "--no-binary a/b": "`a/b`",
+    "--trusted-host https://example.org": "`https://example.org`",
+    "--hash=sha256:ab": "--hash",
+    "-r ${NAME}.txt": "${NAME}",
     "web=1": "`web=1`",
     "web==1 ==2": "`web==1 ==2`",
     f"web={'x' * 80}": "…`",
@@ -248,6 +290,7 @@ ACCEPTED = [
     "-i https://example.org",
     "--no-binary :all:",
     "--use-feature=x",
+    "--pre --no-index --find-links wheels --prefer-binary --trusted-host example.org:8443",
     "file:///srv/project",
     "web; python_version > '3'",
     "https://example.org/${lower}",

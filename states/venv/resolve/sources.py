@@ -1,0 +1,59 @@
+"""Where distributions come from: the keys of a table, and the options of its requirement files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.frozen import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.kind import Inputs
+    from states.venv.resolve.requirements import Line
+    from states.venv.spec import Venv
+
+
+def add_file_options(spec: Venv, files: Mapping[str, Iterable[Line]], inputs: Inputs) -> Venv:
+    """Add the indexes and directories that local requirement files name.
+
+    pip lets the last index win. Two different ones are an error here: packages of a private index
+    must never come from another one because of the order of files.
+
+    Args:
+        spec: The spec with absolute paths.
+        files: The valid lines of all files, by the key that names the files.
+        inputs: Collects errors.
+
+    Returns:
+        The spec with all sources.
+
+    """
+    options = [
+        (key, line, name, value)
+        for key, lines in files.items()
+        for line in lines
+        for name, value in line.options
+    ]
+    named = {"--extra-index-url": [*spec.extra_index_url], "--find-links": [*spec.find_links],
+             "--trusted-host": [*spec.insecure_hosts]}  # fmt: skip
+    index, origin = spec.index_url, "`index-url`"
+    no_index = spec.no_index
+    for key, line, name, value in options:
+        if name == "--index-url":
+            if index and index.rstrip("/") != value.rstrip("/"):
+                message = f"{line.location()}: `--index-url` differs from {origin}"
+                inputs.error((key,), message, "remove one of them, or use `--extra-index-url`")
+            else:
+                index, origin = value, line.location()
+        no_index = no_index or name == "--no-index"
+        if name in named and value not in named[name]:
+            named[name].append(value)
+    return replace(
+        spec,
+        index_url=index,
+        extra_index_url=tuple(named["--extra-index-url"]),
+        find_links=tuple(named["--find-links"]),
+        insecure_hosts=tuple(named["--trusted-host"]),
+        no_index=no_index,
+    )
