@@ -122,7 +122,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
     from states.interpreter import discovery
     from states.system.scratch import scratch_dir
     from states.venv.resolve.pylock import select_artifacts
-    from states.venv.resolve.resolver import compile_lock
+    from states.venv.resolve.resolver import Preference, Resolver
 
     path = _lockfile_path(venv)
     directory = os.path.dirname(path)
@@ -138,7 +138,8 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
             current = stream.read()
     interpreter = discovery.find(request)
     with scratch_dir(settings.cache) as scratch:
-        lock = compile_lock(venv.spec, interpreter, current, settings, scratch)
+        preference = None if current is None else Preference(current, needs_basis=False)
+        lock = Resolver(venv.spec, interpreter, settings, scratch).compile(preference).lock
     # A lockfile that `apply` would reject must not be written.
     select_artifacts(lock, interpreter, directory, venv.spec.local_digests())
     changed = lock.text != current

@@ -41,6 +41,8 @@ class Uv:
     def resolve(self, request: ResolveRequest) -> str:
         """Resolve requirements. If the cache is damaged, clear it and try again once."""
         output = f"{self.scratch}/pylock.toml"
+        # uv prefers the versions in an existing output file.
+        Path(output).unlink(missing_ok=True)
         if request.previous is not None and _is_toml(request.previous):
             _write(output, [request.previous])
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 """Attributes that change only with the declaration."""
+_SELECTED = "another version was selected"
+_MAX_NAMED = 3
 
 
 def explain(
@@ -43,7 +45,13 @@ def explain(
     if receipt is None:
         return ""
     if name.startswith("package."):
-        return _package(name.removeprefix("package."), change, receipt)
+        reason = _package(name.removeprefix("package."), change, receipt)
+        bounds = selection.changed_bounds if selection is not None else ()
+        return (
+            f"{reason}, because these changed: {_listed(bounds)}"
+            if reason == _SELECTED and bounds
+            else reason
+        )
     if name.startswith("file."):
         is_new = change.before == "unexpected"
         return "not in the manifest" if is_new else "differs from the manifest"
@@ -74,7 +82,13 @@ def _package(name: str, change: Change, receipt: Receipt) -> str:
         return "no longer required" if name in recorded else "not declared"
     if recorded.get(name) != change.before:
         return "not the version that converge installed"
-    return "another version was selected"
+    return _SELECTED
+
+
+def _listed(bounds: tuple[str, ...]) -> str:
+    rest = len(bounds) - _MAX_NAMED
+    named = bounds[:_MAX_NAMED]
+    return ", ".join(named) + (f", and {rest} more" if rest > 0 else "")
 
 
 def _artifacts(receipt: Receipt, selection: Selection | None) -> str:

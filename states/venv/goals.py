@@ -116,14 +116,16 @@ class VenvHandle:
 
     def notices(self) -> Iterable[str]:
         """Report a rollback that is still in effect, and overlapping files after a change."""
-        receipt = self.observation.receipt
-        if not self.observation.held and not (self.is_changing and receipt):
+        receipt, older = self.observation.receipt, self.selection and self.selection.older
+        if not (self.observation.held or older or (self.is_changing and receipt)):
             return
         # Imported here: most runs have nothing to report.
-        from states.venv.notices import content_notices, held_notice
+        from states.venv.notices import content_notices, held_notice, older_notice
 
         if self.observation.held:
             yield held_notice(self.spec, self.observation)
+        if older:
+            yield older_notice(self.spec, older)
         if self.is_changing and receipt is not None:
             yield from content_notices(receipt)
 

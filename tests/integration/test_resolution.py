@@ -121,13 +121,51 @@ def test_reordered_packages_dont_query_the_index(served: Host, index: Index) -> 
     served.assert_no_changes()
 
 
-def test_looser_requirement_that_still_holds_changes_nothing(served: Host, index: Index) -> None:
+def test_looser_requirement_selects_the_versions_of_a_new_host(served: Host, index: Index) -> None:
     release(index)
     declare(served, index, ["alpha", "beta"])
 
-    assert not served.apply_ok().report["changed"]
-    index.close()
-    served.assert_no_changes()
+    plan = served.assert_converges()
+
+    assert served.versions() == {"alpha": "1.1", "beta": "2.0"}
+    expected = "another version was selected, because these changed: the requirement of `alpha`"
+    assert reasons(plan)["package.beta"].startswith(expected)
+
+
+def test_switched_constraints_select_all_packages_again(host_with_wheels: Host) -> None:
+    """As with OpenStack: the constraints of a series don't name the services and their plugins."""
+    host = host_with_wheels
+    make_wheel(host.wheels, "service", "1.0", requires=["plugin", "beta"])
+    make_wheel(host.wheels, "plugin", "1.0")
+    host.write("beta==1.0\n", "old.txt")
+    host.write("beta==2.0\n", "new.txt")
+    host.declare(["service==1.0"], constraints=["old.txt"])
+    host.apply_ok()
+    make_wheel(host.wheels, "service", "2.0", requires=["plugin", "beta"])
+    make_wheel(host.wheels, "plugin", "2.0")
+    host.declare(["service==2.0"], constraints=["new.txt"])
+
+    plan = host.assert_converges()
+
+    assert host.versions() == {"service": "2.0", "plugin": "2.0", "beta": "2.0"}
+    assert reasons(plan)["package.plugin"] == (
+        "another version was selected, because these changed: "
+        "`constraints`, the requirement of `service`"
+    )
+
+
+def test_plan_reports_versions_that_a_new_host_would_not_get(served: Host, index: Index) -> None:
+    release(index)
+    declare(served, index, ["alpha<1.1", "beta<2", "gamma"])
+
+    (notice,) = served.plan().report["notices"]
+
+    assert notice == (
+        f"`{served.venv}` keeps versions that a new venv wouldn't get: alpha 1.0 (1.0.9), "
+        "beta 1.0 (1.9). To upgrade them, run with `--upgrade`"
+    )
+    assert served.apply_ok().report["notices"] == [notice]
+    assert served.plan().report["notices"] == []
 
 
 def test_yanked_version_stays_installed(served: Host, index: Index) -> None:

@@ -18,6 +18,11 @@ from typing import Any
 
 import pytest
 
+from engine.settings import Settings
+from states.interpreter import discovery
+from states.venv.resolve.resolver import resolve
+from states.venv.spec import Venv
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "openstack"
 COPIES = Path(
@@ -141,3 +146,27 @@ def test_two_services_upgrade_across_series(tmp_path: Path, cache: Path) -> None
 @pytest.mark.openstack
 def test_five_services_upgrade_across_series(tmp_path: Path, cache: Path) -> None:
     upgrade(tmp_path, cache, SERVICES)
+
+
+@pytest.mark.network
+@pytest.mark.openstack
+def test_upgraded_tacker_gets_the_versions_of_a_new_host(tmp_path: Path, cache: Path) -> None:
+    """The constraints of a series name neither the services nor their plugins."""
+    settings = Settings(cache=str(cache), state=str(tmp_path / "state"))
+    python = discovery.find("3.11")
+
+    def versions(series: str, previous: str | None) -> tuple[dict[str, str], str]:
+        constraints = COPIES / f"upper-constraints-{series}.txt"
+        if not constraints.is_file():
+            pytest.skip(f"constraints unavailable: {constraints}")
+        packages = ("tacker", "neutron", "networking-sfc")
+        path = str(tmp_path / "tacker")
+        spec = Venv(path=path, packages=packages, constraints=(str(constraints),))
+        resolution = resolve(spec, python, previous, settings)
+        return {package.name: package.version for package in resolution.packages}, resolution.lock
+
+    old, lock = versions("2025.1", None)
+    upgraded, _ = versions("2026.1", lock)
+
+    assert upgraded == versions("2026.1", None)[0]
+    assert all(upgraded[name] != old[name] for name in ("neutron", "networking-sfc"))

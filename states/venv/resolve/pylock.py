@@ -28,6 +28,7 @@ from states.interpreter import discovery
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.references import local_path
+from states.venv.resolve.reuse.basis import read_basis
 from states.venv.resolve.source_tree import tree_digest
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from python_discovery import PythonInfo
 
     from states.interpreter.discovery import Python
+    from states.venv.resolve.reuse.basis import Basis
 
 _SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
                 "size", "hashes")  # fmt: skip
@@ -79,6 +81,10 @@ class Resolution:
     """The text of the lock that the installer gets."""
     packages: tuple[Package, ...]
     """The same packages, sorted by name."""
+    changed_bounds: tuple[str, ...] = ()
+    """Why the versions of the live generation were not kept."""
+    older: tuple[str, ...] = ()
+    """Packages that were kept although a new venv would get another version, for people."""
 
 
 def parse_lock(text: str) -> Lock:
@@ -89,6 +95,14 @@ def parse_lock(text: str) -> Lock:
 def format_lock(document: dict[str, Any]) -> Lock:
     """Return the lock of a document."""
     return Lock(tomli_w.dumps(document), document)
+
+
+def record_basis(lock: Lock, basis: Basis) -> Lock:
+    """Return a lock that records what its versions were selected from."""
+    tool = {"converge": basis.to_dict()}
+    # Appended, because the text of the installer is more compact than that of `tomli_w`.
+    text = lock.text.rstrip("\n") + "\n\n" + tomli_w.dumps({"tool": tool})
+    return Lock(text, {**lock.document, "tool": tool})
 
 
 def select_artifacts(
@@ -127,7 +141,10 @@ def select_artifacts(
         for package, artifact in selected
     ]
     packages = sorted((_package(entry, origins) for entry in entries), key=lambda item: item.name)
-    document = {"lock-version": "1.0", "created-by": "converge", "packages": entries}
+    document: dict[str, Any] = {"lock-version": "1.0", "created-by": "converge"}
+    document["packages"] = entries
+    if basis := read_basis(lock.document):
+        document["tool"] = {"converge": basis.to_dict()}
     return Resolution(lock=tomli_w.dumps(document), packages=tuple(packages))
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import tomli
+
 from engine import progress
-from engine.errors import ConvergeError, Unavailable
+from engine.errors import ConvergeError, Interrupted, Unavailable
+from engine.frozen import frozen, replace
 from states.installer import IndexOptions, ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
@@ -13,7 +16,12 @@ from states.system.scratch import scratch_dir
 from states.venv.resolve.fetch import read_source
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.line_options import binary_options
-from states.venv.resolve.pylock import Resolution, parse_lock, select_artifacts
+from states.venv.resolve.pylock import (
+    Resolution,
+    parse_lock,
+    record_basis,
+    select_artifacts,
+)
 from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import (
     Line,
@@ -24,6 +32,7 @@ from states.venv.resolve.requirements import (
     read_lines,
     required_names,
 )
+from states.venv.resolve.reuse.basis import basis_of, interpreter_name, read_basis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +42,28 @@ if TYPE_CHECKING:
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
+_NO_BUILDS = (("--only-binary", ":all:"),)
+
+
+@frozen
+class Preference:
+    """A lock whose versions are kept where they still satisfy the requirements."""
+
+    lock: str
+    needs_basis: bool
+    """Whether it must record its basis. If it records one, the basis must be the same anyway."""
+
+
+@frozen
+class Compiled:
+    """A lock, and how its versions were selected."""
+
+    lock: Lock
+    is_preferred: bool
+    """Whether versions of the preference were kept where possible."""
+    changed_bounds: tuple[str, ...]
+    """Why the versions of the preference were not kept."""
+
 
 def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings) -> Resolution:
     """Resolve a spec for an interpreter to exactly one file for each package.
@@ -40,7 +71,8 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
     Args:
         spec: A spec without a lockfile.
         python: The interpreter.
-        previous: A lock whose versions are kept if they still satisfy the requirements.
+        previous: The lock of the live generation. Its versions are kept if they still satisfy the
+            requirements, and if nothing else that bounds versions has changed.
         settings: The cache directory, and the packages to upgrade.
 
     Returns:
@@ -51,56 +83,125 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
         Unavailable: An index, or a requirement file behind a URL, can't be fetched.
 
     """
+    preference = None if previous is None else Preference(previous, needs_basis=True)
     with scratch_dir(settings.cache) as scratch:
-        lock = compile_lock(spec, python, previous, settings, scratch)
-    return select_artifacts(lock, python, "/", spec.local_digests())
+        resolver = Resolver(spec, python, settings, scratch)
+        compiled = resolver.compile(preference)
+        resolution = select_artifacts(compiled.lock, python, "/", spec.local_digests())
+        older = resolver.find_older(compiled)
+    return replace(resolution, changed_bounds=compiled.changed_bounds, older=older)
 
 
-def compile_lock(
-    spec: Venv, python: Python, previous: str | None, settings: Settings, scratch: str
-) -> Lock:
-    """Create a lock for a spec, with every file that the interpreter accepts.
+class Resolver:
+    """Resolves a spec, whose requirement files it reads at once. Its lockfile is ignored.
 
     Args:
-        spec: The spec. Its lockfile, if any, is ignored.
+        spec: The spec.
         python: The interpreter.
-        previous: A lock whose versions are kept if they still satisfy the requirements.
         settings: The cache directory, and the packages to upgrade.
         scratch: A directory for temporary files.
 
-    Returns:
-        The lock, without files that hashes in the requirements rule out.
-
     Raises:
-        ConvergeError: No versions satisfy the requirements, or a build failed.
-        Unavailable: An index, or a requirement file behind a URL, can't be fetched.
+        ConvergeError: A requirement file can't be used.
+        Unavailable: A requirement file behind a URL can't be fetched.
 
     """
-    progress.step("resolving versions")
-    environment = markers(python)
-    overrides = declared_lines(spec.overrides)
-    lines = [*declared_lines(spec.packages), *_read_files(spec, spec.requirements, False)]
-    requirements = [line for line in lines if not line.constraint]
-    constraints = [line for line in lines if line.constraint]
-    constraints += _read_files(spec, spec.constraints, True)
-    # The installer would apply a constraint to an override. Here the override wins.
-    everything = [*lines, *constraints]
-    unbound = exact_requirements(requirements, environment) | required_names(overrides)
-    request = ResolveRequest(
-        python=python.executable,
-        requirements=_texts(requirements),
-        constraints=_texts(drop_packages(constraints, unbound)),
-        overrides=spec.overrides,
-        build_constraints=build_constraints(spec),
-        previous=None if settings.upgrade == frozenset() else previous,
-        upgrade=settings.upgrade or frozenset(),
-        projects=_local_names([*requirements, *overrides]),
-        allow_prereleases=any(line.has_option("--pre") for line in everything),
-        binary_options=binary_options(option for line in everything for option in line.options),
-        indexes=index_options(spec),
-    )
-    lock = parse_lock(Uv(settings.cache, scratch).resolve(request))
-    return filter_by_hash(lock, [*requirements, *overrides, *constraints], environment)
+
+    def __init__(self, spec: Venv, python: Python, settings: Settings, scratch: str) -> None:
+        progress.step("resolving versions")
+        self.spec = spec
+        self.settings = settings
+        self.environment = markers(python)
+        self.overrides = declared_lines(spec.overrides)
+        lines = [*declared_lines(spec.packages), *_read_files(spec, spec.requirements, False)]
+        self.requirements = [line for line in lines if not line.constraint]
+        self.constraints = [line for line in lines if line.constraint]
+        self.constraints += _read_files(spec, spec.constraints, True)
+        self.basis = basis_of(
+            spec, [interpreter_name(python)], [*self.requirements, *self.constraints]
+        )
+        self._python = python
+        self._installer = Uv(settings.cache, scratch)
+
+    def compile(self, preference: Preference | None) -> Compiled:
+        """Create a lock with every file that the interpreter accepts.
+
+        Args:
+            preference: A lock whose versions are kept where possible.
+
+        Returns:
+            The lock, without files that hashes in the requirements rule out.
+
+        Raises:
+            ConvergeError: No versions satisfy the requirements, or a build failed.
+            Unavailable: An index can't be reached.
+
+        """
+        if self.settings.upgrade == frozenset():
+            preference = None
+        changes = () if preference is None else self._changed_bounds(preference)
+        previous = preference.lock if preference and not changes else None
+        lock = parse_lock(self._installer.resolve(self._request(previous)))
+        lines = [*self.requirements, *self.overrides, *self.constraints]
+        lock = record_basis(filter_by_hash(lock, lines, self.environment), self.basis)
+        return Compiled(lock, is_preferred=previous is not None, changed_bounds=changes)
+
+    def find_older(self, compiled: Compiled) -> tuple[str, ...]:
+        """Return the packages that a new venv would get in another version, for people.
+
+        They were kept because they are live. Nothing is built to find out, and a failure counts
+        as none.
+        """
+        if not compiled.is_preferred or self.settings.upgrade is not None:
+            return ()
+        progress.step("looking for newer versions")
+        request = replace(self._request(None), binary_options=_NO_BUILDS)
+        try:
+            newest = _versions(parse_lock(self._installer.resolve(request)))
+        except Interrupted:
+            raise
+        except ConvergeError:
+            return ()
+        kept = _versions(compiled.lock)
+        return tuple(
+            f"{name} {version} ({newest[name]})"
+            for name, version in sorted(kept.items())
+            if newest.get(name, version) != version
+        )
+
+    def _changed_bounds(self, preference: Preference) -> tuple[str, ...]:
+        """Return why the versions of a preference don't count, or an empty tuple if they do."""
+        try:
+            old = read_basis(parse_lock(preference.lock).document)
+        except tomli.TOMLDecodeError:
+            return ()  # An invalid lock prefers no version.
+        if old is None:
+            return ("the previous lock",) if preference.needs_basis else ()
+        return tuple(self.basis.changes_since(old))
+
+    def _request(self, previous: str | None) -> ResolveRequest:
+        # The installer would apply a constraint to an override. Here the override wins.
+        everything = [*self.requirements, *self.constraints]
+        options = [option for line in everything for option in line.options]
+        unbound = exact_requirements(self.requirements, self.environment)
+        unbound |= required_names(self.overrides)
+        return ResolveRequest(
+            python=self._python.executable,
+            requirements=_texts(self.requirements),
+            constraints=_texts(drop_packages(self.constraints, unbound)),
+            overrides=self.spec.overrides,
+            build_constraints=build_constraints(self.spec),
+            previous=previous,
+            upgrade=self.settings.upgrade or frozenset(),
+            projects=_local_names([*self.requirements, *self.overrides]),
+            allow_prereleases=any(name == "--pre" for name, _ in options),
+            binary_options=binary_options(options),
+            indexes=index_options(self.spec),
+        )
+
+
+def _versions(lock: Lock) -> dict[str, str]:
+    return {package["name"]: str(package.get("version", "")) for package in lock.packages}
 
 
 def markers(python: Python) -> dict[str, str]:

@@ -36,6 +36,10 @@ class Selection:
     lock: str
     """The text of a lock with one file for each package."""
     packages: tuple[Package, ...]
+    changed_bounds: tuple[str, ...] = ()
+    """Why this run didn't keep the versions of the live generation."""
+    older: tuple[str, ...] = ()
+    """Packages that it kept although a new venv would get another version, for people."""
 
 
 def is_current(spec: Venv, observation: Observation, upgrade: frozenset[str] | None) -> bool:
@@ -84,7 +88,14 @@ def select(spec: Venv, request: str, observation: Observation, settings: Setting
         lock, packages = recorded
         return Selection(request, python, lock, packages)
     resolution = _resolve(spec, python, observation, settings)
-    return Selection(request, python, resolution.lock, resolution.packages)
+    return Selection(
+        request,
+        python,
+        resolution.lock,
+        resolution.packages,
+        resolution.changed_bounds,
+        resolution.older,
+    )
 
 
 def _select_python(request: str, receipt: Receipt | None) -> Python:

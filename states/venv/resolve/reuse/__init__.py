@@ -1,0 +1,1 @@
+"""What is kept from earlier resolutions, and when."""
