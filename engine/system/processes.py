@@ -6,12 +6,16 @@ files of the current user's processes only. A no-op run doesn't import this modu
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import time
 from pathlib import Path
 
-from engine.system.files import listdir_or_empty
+from engine.system.existence import listdir_or_empty
+
+_HIDDEN_ERRNOS = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
+"""Errors for a process that has ended, and for one of another user."""
 
 
 def list_pids() -> list[int]:
@@ -38,7 +42,7 @@ def flock_owners(file: os.stat_result) -> list[int]:
 
 def has_open(pid: int, file: os.stat_result) -> bool:
     """Return whether a process has a file open, even if the file was unlinked."""
-    for descriptor in listdir_or_empty(f"/proc/{pid}/fd"):
+    for descriptor in _descriptors(pid):
         try:
             if os.path.samestat(os.stat(f"/proc/{pid}/fd/{descriptor}"), file):
                 return True
@@ -52,18 +56,33 @@ def uses_directory(pid: int, directory: str) -> bool:
 
     That is: an open file, its program or first argument, its working directory, or a mapped
     file. `/proc` contains canonical paths, except for the arguments.
+
+    Raises:
+        OSError: The answer isn't known, for example because too many files are open.
+
     """
     return _has_open_below(pid, f"{directory}/") or _refers_to(pid, f"{directory}/")
 
 
 def _has_open_below(pid: int, prefix: str) -> bool:
-    for descriptor in listdir_or_empty(f"/proc/{pid}/fd"):
+    for descriptor in _descriptors(pid):
         try:
             if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(prefix):
                 return True
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno not in _HIDDEN_ERRNOS:
+                raise
     return False
+
+
+def _descriptors(pid: int) -> list[str]:
+    """Return the open descriptors of a process, as far as the current user may see them."""
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError as error:
+        if error.errno in _HIDDEN_ERRNOS:
+            return []
+        raise
 
 
 def _refers_to(pid: int, prefix: str) -> bool:
@@ -77,8 +96,10 @@ def _refers_to(pid: int, prefix: str) -> bool:
             return True
         with open(f"/proc/{pid}/maps", "rb") as file:
             return encoded in file.read()
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _HIDDEN_ERRNOS:
+            return False
+        raise
 
 
 def describe(pid: int) -> str:

@@ -8,9 +8,8 @@ also shows processes that use the generation without its interpreter.
 
 from __future__ import annotations
 
-import os
-
 from engine.system import processes
+from engine.system.existence import status
 from engine.system.lock import FileLock
 from states.venv.layout import LEASE
 
@@ -21,9 +20,9 @@ def is_in_use(root: str) -> bool:
     It counts as used if that can't be determined: too many files are open, or the file system is
     NFS, where a lock needs a file that is open for writing.
     """
-    if using_processes(root):
-        return True
     try:
+        if using_processes(root):
+            return True
         lease = FileLock(f"{root}/{LEASE}")
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -37,11 +36,13 @@ def is_in_use(root: str) -> bool:
 
 
 def using_processes(root: str) -> list[int]:
-    """Return the IDs of visible processes that run from a generation, in ascending order."""
-    try:
-        lease = os.stat(f"{root}/{LEASE}")
-    except OSError:
-        lease = None  # The lease was deleted, or is unreadable. `/proc` still helps.
+    """Return the IDs of visible processes that run from a generation, in ascending order.
+
+    Raises:
+        OSError: The answer isn't known.
+
+    """
+    lease = status(f"{root}/{LEASE}")  # None if it was deleted. `/proc` still helps.
     return sorted(
         pid
         for pid in processes.list_pids()
