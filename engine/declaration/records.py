@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 
-from engine.system.existence import listdir_or_empty, proves_no_file
 from engine.system.files import add_checksum, read_with_checksum, sha256
 
 TYPE_CHECKING = False
@@ -37,35 +36,23 @@ def directory_prefix(directory: str) -> str:
 
 
 def list_records(prefix: str, state_dir: str) -> list[str]:
-    """Return the paths of the records whose names begin with a prefix, sorted.
-
-    Raises:
-        OSError: The directory can't be read.
-
-    """
+    """Return the paths of the records whose names begin with a prefix, sorted."""
     directory = records_dir(state_dir)
-    names = sorted(listdir_or_empty(directory))
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
     return [os.path.join(directory, name) for name in names if name.startswith(prefix)]
 
 
 def recorded_file(record: str) -> str:
-    """Return the file that a record is about, or an empty string if the record is damaged.
-
-    Raises:
-        OSError: The record can't be read.
-
-    """
+    """Return the file that a record is about, or an empty string if the record is damaged."""
     file = _read(record).get("file")
     return file if isinstance(file, str) else ""
 
 
 def read_entries(record: str) -> list[Entry]:
-    """Return the entries of a record, or an empty list if it is missing or damaged.
-
-    Raises:
-        OSError: The record can't be read. Its resources still exist, and must not be forgotten.
-
-    """
+    """Return the entries of a record, or an empty list if it is missing or damaged."""
     entries = _read(record).get("resources")
     if not isinstance(entries, list):
         return []
@@ -109,10 +96,6 @@ def _digest(path: str) -> str:
 def _read(record: str) -> dict[str, Any]:
     try:
         document = json.loads(read_with_checksum(record))
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    except OSError as error:
-        if proves_no_file(error):
-            return {}
-        raise
     return document if isinstance(document, dict) else {}

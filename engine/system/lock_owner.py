@@ -16,7 +16,7 @@ def describe_owners(file: os.stat_result) -> str:
     Processes that inherited the lock are looked up only if the one that took it has exited.
     """
     pids = processes.flock_owners(file) or [
-        pid for pid in processes.list_pids() if processes.has_open(pid, file)
+        pid for pid in processes.list_pids() if processes.holds_lock(pid, file)
     ]
     if not pids:
         return "a process that isn't visible from here"

@@ -7,7 +7,6 @@ import stat
 from contextlib import suppress
 
 from engine.errors import PermissionDenied
-from engine.system.existence import is_symlink, read_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def require_trusted_symlinks(path: str) -> None:
     """
     if os.geteuid() != 0:
         return
-    for part in sorted(filter(is_symlink, _traversed(path))):
+    for part in sorted(filter(os.path.islink, _traversed(path))):
         with suppress(FileNotFoundError):
             reason = untrusted_reason(os.lstat(part))
             if reason:
@@ -85,9 +84,8 @@ def _traversed(path: str) -> set[str]:
         for part in _with_parents(pending.pop()):
             if part not in parts:
                 parts.add(part)
-                target = read_link(part)
-                if target:
-                    pending.append(os.path.join(os.path.dirname(part), target))
+                with suppress(OSError):  # Not a symlink.
+                    pending.append(os.path.join(os.path.dirname(part), os.readlink(part)))
     return parts
 
 

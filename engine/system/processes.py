@@ -2,6 +2,9 @@
 
 Without `/proc`, as in some chroots, no process is found. Without root, converge sees the open
 files of the current user's processes only. A no-op run doesn't import this module.
+
+A file of another process can be on a file system whose server doesn't answer. So no function
+opens or examines such a file: `/proc` names it without asking its file system.
 """
 
 from __future__ import annotations
@@ -11,11 +14,17 @@ import os
 import pwd
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.system.existence import listdir_or_empty
+from engine.system.files import listdir_or_empty
 
-_HIDDEN_ERRNOS = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
-"""Errors for a process that has ended, and for one of another user."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ENDED_OR_HIDDEN = {errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM}
+_ATTEMPTS = 3
+_RETRY_S = 0.02
+"""Seconds between two looks at the state of a process."""
 
 
 def list_pids() -> list[int]:
@@ -29,7 +38,7 @@ def flock_owners(file: os.stat_result) -> list[int]:
 
     A line of /proc/locks is `N: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …`.
     """
-    inode = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    inode = _inode(file)
     pids = []
     for line in _read_lines("/proc/locks"):
         fields = line.split()
@@ -40,66 +49,75 @@ def flock_owners(file: os.stat_result) -> list[int]:
     return pids
 
 
-def has_open(pid: int, file: os.stat_result) -> bool:
-    """Return whether a process has a file open, even if the file was unlinked."""
-    for descriptor in _descriptors(pid):
-        try:
-            if os.path.samestat(os.stat(f"/proc/{pid}/fd/{descriptor}"), file):
-                return True
-        except OSError:
-            continue  # The file was closed meanwhile, or its file system is unreachable.
-    return False
+def find_stuck(pids: Sequence[int]) -> set[int]:
+    """Return the processes that wait in the kernel, for example for a server that doesn't answer.
 
-
-def uses_directory(pid: int, directory: str) -> bool:
-    """Return whether a process uses a directory or anything in it.
-
-    That is: an open file, its program or first argument, its working directory, or a mapped
-    file. `/proc` contains canonical paths, except for the arguments.
-
-    Raises:
-        OSError: The answer isn't known, for example because too many files are open.
-
+    Such a process can hold the lock of its memory map. Reading `cmdline`, `maps`, or `environ`
+    then also waits. A process that only waits for a disk is soon found in another state.
     """
-    return _has_open_below(pid, f"{directory}/") or _refers_to(pid, f"{directory}/")
+    waiting = set(pids)
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_RETRY_S)
+        waiting = {pid for pid in waiting if _is_waiting(pid)}
+        if not waiting:
+            break
+    return waiting
 
 
-def _has_open_below(pid: int, prefix: str) -> bool:
-    for descriptor in _descriptors(pid):
-        try:
-            if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(prefix):
-                return True
-        except OSError as error:
-            if error.errno not in _HIDDEN_ERRNOS:
-                raise
+def _is_waiting(pid: int) -> bool:
+    """Return whether a thread is in the state D, the third field of its `stat`."""
+    for thread in listdir_or_empty(f"/proc/{pid}/task"):
+        status = _read(f"/proc/{pid}/task/{thread}/stat")
+        if status.rpartition(b") ")[2][:1] == b"D":
+            return True
     return False
 
 
-def _descriptors(pid: int) -> list[str]:
-    """Return the open descriptors of a process, as far as the current user may see them."""
-    try:
-        return os.listdir(f"/proc/{pid}/fd")
-    except OSError as error:
-        if error.errno in _HIDDEN_ERRNOS:
-            return []
-        raise
+def holds_lock(pid: int, file: os.stat_result) -> bool:
+    """Return whether a process took or inherited a flock on a file, and has it open."""
+    suffix = f" {_inode(file)} ".encode()
+    return any(
+        line.startswith(b"lock:") and b" FLOCK " in line and suffix in line
+        for descriptor in listdir_or_empty(f"/proc/{pid}/fdinfo")
+        for line in _read(f"/proc/{pid}/fdinfo/{descriptor}").splitlines()
+    )
 
 
-def _refers_to(pid: int, prefix: str) -> bool:
-    encoded = os.fsencode(prefix)
-    try:
-        # First `cmdline`: it is readable for the processes of other users too.
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if any(argument.startswith(encoded) for argument in file.read().split(b"\0")[:2]):
-                return True
-        if f"{os.readlink(f'/proc/{pid}/cwd')}/".startswith(prefix):
-            return True
-        with open(f"/proc/{pid}/maps", "rb") as file:
-            return encoded in file.read()
-    except OSError as error:
-        if error.errno in _HIDDEN_ERRNOS:
-            return False
-        raise
+def maps_file(pid: int, file: os.stat_result) -> bool:
+    """Return whether a process has mapped a file, at any path.
+
+    A line of `maps` is `ADDRESS PERMISSIONS OFFSET MAJOR:MINOR INODE PATH`.
+    """
+    major, minor, inode = _inode(file).split(":")
+    return f" {major}:{minor} {inode} ".encode() in _read(f"/proc/{pid}/maps")
+
+
+def opens_directory(pid: int, directory: str) -> bool:
+    """Return whether a process has a file of a directory open, runs it, or works in there.
+
+    `/proc` contains canonical paths.
+    """
+    prefix = f"{directory}/"
+    descriptors = (f"fd/{name}" for name in listdir_or_empty(f"/proc/{pid}/fd"))
+    return any(
+        f"{_read_link(f'/proc/{pid}/{name}')}/".startswith(prefix)
+        for name in ("exe", "cwd", *descriptors)
+    )
+
+
+def refers_to_directory(pid: int, directory: str) -> bool:
+    """Return whether a process mapped a file of a directory, or was started with its path.
+
+    The path is that of the program or its first argument, or part of an environment variable
+    such as PYTHONPATH. Don't call this for a process that is stuck.
+    """
+    prefix = os.fsencode(f"{directory}/")
+    # `cmdline` is also readable for the processes of other users.
+    arguments = _read(f"/proc/{pid}/cmdline").split(b"\0")[:2]
+    return any(argument.startswith(prefix) for argument in arguments) or any(
+        prefix in _read(f"/proc/{pid}/{name}") for name in ("maps", "environ")
+    )
 
 
 def describe(pid: int) -> str:
@@ -128,6 +146,37 @@ def _start_time(directory: Path) -> float:
     fields = (directory / "stat").read_text(errors="replace").rpartition(")")[2].split()
     (boot,) = (int(line[6:]) for line in _read_lines("/proc/stat") if line.startswith("btime "))
     return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _inode(file: os.stat_result) -> str:
+    """Return a file as the kernel prints it in lists of locks."""
+    return f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+
+
+def _read(path: str) -> bytes:
+    """Return the content of a file in `/proc`. Empty if the process has ended or is hidden.
+
+    Raises:
+        OSError: The file can't be read for another reason, such as too many open files.
+
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        if error.errno not in _ENDED_OR_HIDDEN:
+            raise
+        return b""
+
+
+def _read_link(path: str) -> str:
+    """Return the target of a symlink in `/proc`. Errors as for `_read`."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        if error.errno not in _ENDED_OR_HIDDEN:
+            raise
+        return ""
 
 
 def _read_lines(path: str) -> list[str]:

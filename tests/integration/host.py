@@ -54,7 +54,7 @@ class Host:
     @property
     def site(self) -> Path:
         """The site-packages directory of the live generation."""
-        (site,) = self.generation.glob("lib/python*/site-packages")
+        (site,) = self.generation.glob("lib/*/site-packages")
         return site
 
     def generations(self) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,7 @@ import pytest
 from states.venv.generations import in_use
 from states.venv.generations.in_use import is_in_use
 from tests.integration.host import Host
+from tests.integration.starts import REPORT, starts
 from tests.support.wheels import make_wheel
 
 SERVICE = """\
@@ -24,6 +27,8 @@ def main():
     for line in sys.stdin:
         exec(line)
         sys.stdout.flush()
+def where():
+    print(sys.executable)
 """
 
 
@@ -36,7 +41,7 @@ def service(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str]]]:
             "service/run.py": SERVICE,
             "service/late.py": f"when = {version!r}\n",
         }
-        scripts = {"service": "service.run:main"}
+        scripts = {"service": "service.run:main", "service-where": "service.run:where"}
         make_wheel(host.wheels, "service", version, files=files, console_scripts=scripts)
     host.declare(["service==1.0"], keep=0)
     host.apply_ok()
@@ -79,18 +84,95 @@ def test_process_imports_from_one_generation_only(
     assert host.run_python("import service.late; print(service.late.when)") == "2.0"
 
 
-def test_child_process_uses_the_same_generation(
-    service: tuple[Host, subprocess.Popen[str]],
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_worker_process_uses_the_same_generation(
+    service: tuple[Host, subprocess.Popen[str]], method: str
 ) -> None:
+    """The new generation could have another version of Python."""
     host, process = service
+    old = host.generation
     upgrade(host, "2.0")
     line = (
-        "import subprocess; print(subprocess.run([__import__('sys').executable, '-c', "
-        "'import service; print(service.__version__)'], capture_output=True, text=True)"
-        ".stdout.strip())"
+        f"import multiprocessing as m; pool = m.get_context({method!r}).Pool(1); print(*pool.map("
+        "eval, ['__import__(\"sys\").prefix', '__import__(\"service\").__version__']))"
     )
 
-    assert send_line(process, line) == "1.0"
+    assert send_line(process, line) == f"{old} 1.0"
+
+
+def test_recorded_interpreter_works_after_updates(
+    service: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    """Programs write `sys.executable` to Git hooks, unit files, and crontabs."""
+    host, process = service
+    recorded = {
+        send_line(process, "import sys; print(sys.executable)"),
+        host.run_script("service-where"),
+    }
+    process.kill()
+    process.wait()
+    upgrade(host, "2.0")
+    upgrade(host, "3.0")
+
+    assert recorded == {str(host.venv / "bin/python")}
+    (python,) = recorded
+    command = [python, "-c", "import service; print(service.__version__)"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "3.0\n"
+
+
+def test_generation_stays_if_its_processes_close_descriptors(
+    service: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    """For example, services that daemonize (PEP 3143), in any way to start."""
+    host, _ = service
+    old = host.generation.name
+    program = (
+        "import os, sys; os.closerange(3, 256); print(flush=True); input()\n"
+        "import service.late; print(service.late.when)"
+    )
+    with ExitStack() as stack:
+        daemons = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*start.argv[:-1], start.argv[-1].removesuffix(REPORT) + program],
+                    executable=start.executable, cwd="/", text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                )
+            )
+            for name, start in starts(host.venv, host.python).items()
+            if name in ("path", "site later", "activate_this", "addsitedir", "embedded")
+        ]  # fmt: skip
+        assert all(daemon.stdout and daemon.stdout.readline() == "\n" for daemon in daemons)
+        upgrade(host, "2.0")
+        upgrade(host, "3.0")
+        status = json.loads(host.run("status", "converge.toml", "--json").out)
+        outputs = [daemon.communicate("\n")[0] for daemon in daemons]
+
+    assert outputs == ["1.0\n"] * 5
+    pids = {daemon.pid for daemon in daemons}
+    assert pids <= set(status["venvs"][0]["old_generations_in_use"][old])
+
+
+def test_import_path_in_the_environment_keeps_a_generation(
+    service: tuple[Host, subprocess.Popen[str]],
+) -> None:
+    """Such a process doesn't run the startup hook."""
+    host, process = service
+    process.kill()
+    process.wait()
+    old = host.generation.name
+    command = [host.python, "-c", "import service.run; service.run.main()"]
+    with subprocess.Popen(
+        command, env={"PYTHONPATH": str(host.site)}, cwd="/", text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert send_line(other, "print(service.__version__)") == "1.0"
+        upgrade(host, "2.0")
+        upgrade(host, "3.0")
+        assert send_line(other, "import service.late; print(service.late.when)") == "1.0"
+    upgrade(host, "2.0")
+
+    assert old not in host.generations()
 
 
 def test_generation_stays_until_its_process_ends(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,15 +13,22 @@ import pytest
 
 from engine.system import linux, processes
 
-READY = "print(flush=True); input()"
+MISSING = 2**22 + 1
+"""An ID that no process can have."""
 
 
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python process in an empty directory, with the file `lock` open."""
-    with (tmp_path / "lock").open("w") as file:
+    """Run a Python process in an empty directory, with the file `lock` locked and mapped."""
+    program = (
+        "import mmap; file = open('lock'); mapping = mmap.mmap(file.fileno(), 1, prot=1); "
+        "file.close(); print(flush=True); input()"
+    )
+    (tmp_path / "lock").write_text("content")
+    with (tmp_path / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         process = subprocess.Popen(
-            [sys.executable, "-c", READY], cwd=tmp_path / "..", stdin=subprocess.PIPE,
+            [sys.executable, "-c", program], cwd=tmp_path, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, pass_fds=[file.fileno()],
         )  # fmt: skip
     assert process.stdout is not None
@@ -29,22 +37,31 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.communicate(b"\n")
 
 
-def test_open_file_is_found_after_its_deletion(
+def test_locked_and_mapped_file_is_found_after_its_deletion(
     tmp_path: Path, child: subprocess.Popen[bytes]
 ) -> None:
     status = (tmp_path / "lock").stat()
     (tmp_path / "lock").unlink()
-    assert processes.has_open(child.pid, status)
-    assert not processes.has_open(child.pid, tmp_path.stat())
+    for uses_file in (processes.holds_lock, processes.maps_file):
+        assert uses_file(child.pid, status)
+        assert not uses_file(child.pid, tmp_path.stat())
+        assert not uses_file(MISSING, status)
 
 
 def test_process_uses_the_directories_of_its_files(
     tmp_path: Path, child: subprocess.Popen[bytes]
 ) -> None:
-    assert processes.uses_directory(child.pid, str(tmp_path))
-    assert processes.uses_directory(child.pid, os.path.realpath(tmp_path / ".."))
-    assert processes.uses_directory(child.pid, os.path.dirname(sys.executable))
-    assert not processes.uses_directory(child.pid, f"{tmp_path}-other")
+    program = os.path.dirname(sys.executable)
+    assert processes.opens_directory(child.pid, str(tmp_path))
+    assert processes.opens_directory(child.pid, os.path.realpath(tmp_path / ".."))
+    assert not processes.opens_directory(child.pid, f"{tmp_path}-other")
+    assert processes.refers_to_directory(child.pid, str(tmp_path))
+    assert processes.refers_to_directory(child.pid, program)
+    assert not processes.refers_to_directory(child.pid, f"{tmp_path}-other")
+
+
+def test_process_that_sleeps_is_not_stuck(child: subprocess.Popen[bytes]) -> None:
+    assert processes.find_stuck([child.pid, MISSING]) == set()
 
 
 def test_list_contains_other_processes(child: subprocess.Popen[bytes]) -> None:
@@ -54,8 +71,9 @@ def test_list_contains_other_processes(child: subprocess.Popen[bytes]) -> None:
 
 
 def test_missing_process_has_a_description() -> None:
-    assert processes.describe(2**22 + 1) == f"pid {2**22 + 1}"
-    assert not processes.uses_directory(2**22 + 1, "/")
+    assert processes.describe(MISSING) == f"pid {MISSING}"
+    assert not processes.opens_directory(MISSING, "/")
+    assert not processes.refers_to_directory(MISSING, "/")
 
 
 def test_mount_points_contain_proc() -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _virtualenv_lock = threading.Lock()
 """virtualenv keeps state in its modules, and the default of `tempfile` is global."""
+_ACTIVATE_THIS = """
+# Added by converge: the published path could point to another generation later.
+sys.prefix = sys.exec_prefix = os.path.realpath(base)
+"""
 
 
 def create_base(draft: Draft) -> None:
@@ -60,6 +64,8 @@ def create_base(draft: Draft) -> None:
             path = os.path.join(draft.root, site, name)
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write(content)
+    with open(f"{draft.root}/bin/activate_this.py", "a", encoding="utf-8") as stream:
+        stream.write(_ACTIVATE_THIS)
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     spec, selection = verified.draft.context.spec, verified.draft.context.selection
     progress.step("recording manifest")
     os.mkdir(f"{root}/{METADATA_DIR}", 0o755)
-    with _open_new(root, LEASE):
-        pass
+    with _open_new(root, LEASE) as stream:
+        stream.write(b"Each Python process that runs from here holds a shared lock on this file.\n")
     paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
     manifest = {path: _manifest_entry(verified, path) for path in paths}
     manifest["."] = stat_entry(root, ".")

@@ -1,15 +1,17 @@
 """Find the processes that run from a generation, from facts of the kernel.
 
-There are two sources. The lease is a file in the generation. Each interpreter that starts from
-the generation holds a shared lock on it (`build.startup_hook`). A forked process inherits the
-lock, and it ends with the last process, even after SIGKILL. The other source is `/proc`: it
-also shows processes that use the generation without its interpreter.
+There are two sources. The lease is a file in the generation. Each interpreter that imports from
+the generation maps it, and holds a shared lock on it (`build.startup_hook`). A forked process
+inherits both. They end with the last process, even after SIGKILL, but not if a daemon closes its
+descriptors. The other source is `/proc`: it names the process, and also shows processes that use
+the generation without its interpreter.
 """
 
 from __future__ import annotations
 
+import os
+
 from engine.system import processes
-from engine.system.existence import status
 from engine.system.lock import FileLock
 from states.venv.layout import LEASE
 
@@ -36,15 +38,18 @@ def is_in_use(root: str) -> bool:
 
 
 def using_processes(root: str) -> list[int]:
-    """Return the IDs of visible processes that run from a generation, in ascending order.
-
-    Raises:
-        OSError: The answer isn't known.
-
-    """
-    lease = status(f"{root}/{LEASE}")  # None if it was deleted. `/proc` still helps.
+    """Return the IDs of visible processes that run from a generation, in ascending order."""
+    try:
+        lease = os.stat(f"{root}/{LEASE}")
+    except OSError:
+        lease = None  # The lease was deleted, or is unreadable. `/proc` still helps.
+    pids = processes.list_pids()
+    stuck = processes.find_stuck(pids)
     return sorted(
         pid
-        for pid in processes.list_pids()
-        if processes.uses_directory(pid, root) or (lease and processes.has_open(pid, lease))
+        for pid in pids
+        if processes.opens_directory(pid, root)
+        or (pid not in stuck and processes.refers_to_directory(pid, root))
+        or (lease and processes.holds_lock(pid, lease))
+        or (lease and pid not in stuck and processes.maps_file(pid, lease))
     )

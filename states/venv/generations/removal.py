@@ -9,7 +9,6 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.system.existence import entry_exists, resolve
 from engine.system.files import fsync_dir
 from engine.system.linux import mount_points
 from states.system import subprocesses
@@ -53,8 +52,7 @@ def delete(path: str) -> None:
         OSError: A file system is mounted inside, or the entry can't be deleted.
 
     """
-    status = os.lstat(path)
-    if stat.S_ISDIR(status.st_mode):
+    if _is_directory(path):
         _require_no_mount(path)
         _remove_tree(path)
     else:
@@ -71,7 +69,7 @@ def _remove_tree(path: str) -> None:
         subprocesses.run(
             ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
         )
-        if entry_exists(path):
+        if os.path.lexists(path):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
 
 
@@ -82,7 +80,14 @@ def _require_no_mount(directory: str) -> None:
         OSError: A file system is mounted inside, and its content would also be deleted.
 
     """
-    prefix = os.fsencode(f"{resolve(directory)}/")
+    prefix = os.fsencode(f"{os.path.realpath(directory)}/")
     for mount_point in mount_points():
         if mount_point.startswith(prefix):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False

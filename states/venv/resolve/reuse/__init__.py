@@ -1,1 +1,1 @@
-"""Versions kept from earlier resolutions, and the rules for keeping them."""
+"""What is kept from earlier resolutions, and when."""

@@ -16,7 +16,6 @@ import tomli
 
 from engine.frozen import frozen
 from engine.redaction import redact
-from engine.system.existence import is_directory, proves_no_file
 from engine.system.files import sha256
 from states.venv.integrity.dist_info import normalize_name
 
@@ -137,7 +136,7 @@ def _project_bounds(path: str | None, digests: Mapping[str, str]) -> str:
     """Return a digest of what a local project or file requires."""
     if path is None:
         return ""
-    if not is_directory(path):
+    if not os.path.isdir(path):
         return digests.get(path, "")
     contents = {name: _read(os.path.join(path, name)) for name in _METADATA_FILES}
     try:
@@ -172,10 +171,8 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
-    except OSError as error:
-        if proves_no_file(error):
-            return ""
-        raise
+    except OSError:
+        return ""
 
 
 def _digest(value: object) -> str:
