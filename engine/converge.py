@@ -204,7 +204,7 @@ class Apply(Strategy):
                 return _unchanged(resource, before.handle)
             self.check_allowed(resource, before.diff)
             self.record_intent()
-            before.goal.apply()
+            output = before.goal.apply()
             after = target.compare(before.handle.reobserve())
         if after.diff:
             names = ", ".join(change.attribute for change in after.diff.changes[:5])
@@ -221,6 +221,7 @@ class Apply(Strategy):
             state=after.handle.observed,
             observed=after.handle.observed,
             notices=tuple(after.handle.notices()),
+            output=output or "",
         )
 
     def check_allowed(self, resource: Resource, diff: Diff) -> None:

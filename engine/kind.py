@@ -169,8 +169,8 @@ class Goal(Protocol):
     def explain(self, change: Change) -> str:
         """Return a short reason for a change, or an empty string. Pure."""
 
-    def apply(self) -> None:
-        """Make the change.
+    def apply(self) -> str | None:
+        """Make the change. Return the output of a program to show in the report, if any.
 
         Called once, under the lock, with a goal made from an observation under that lock. May
         be killed at any instruction: the next run observes the result, and calls it again.

@@ -93,7 +93,8 @@ def write_stderr(text: str) -> None:
     from engine.system.encoding import escape
 
     with suppress(OSError):
-        sys.stderr.write(escape(text, sys.stderr.encoding))
+        sys.stderr.write(escape(text, sys.stderr))
+        sys.stderr.flush()
 
 
 def close() -> None:

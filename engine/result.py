@@ -30,5 +30,7 @@ class Result:
     error: ConvergeError | None = None
     blocked_by: str = ""
     """For a skipped resource: the address of the resource that failed."""
+    output: str = ""
+    """The output of the program that made the change."""
     notices: tuple[str, ...] = ()
     """Messages of the kind that require no action."""

@@ -28,6 +28,10 @@ _MAX_TIMEOUT_S = 365 * 86400
 """One year. A longer timeout is a mistake, and the kernel limits the range."""
 
 
+_MAX_LINES = 200
+"""Lines of the output that a report contains, from its end."""
+
+
 @frozen
 class Command:
     """One command. It runs without a shell."""
@@ -135,8 +139,8 @@ class CommandGoal:
             return f"{change.attribute.removeprefix('trigger.')} changed since the last success"
         return "no success is recorded"
 
-    def apply(self) -> None:
-        """Run the command, and record the identities of the watched resources.
+    def apply(self) -> str:
+        """Run the command, record the identities of the watched resources, and return its output.
 
         If the process is killed after the success and before the record is written, the command
         runs again.
@@ -174,6 +178,7 @@ class CommandGoal:
                 output=completed.last_lines(),
             )
         write_atomic(self.record, json.dumps(dict(self.desired)).encode(), 0o600, durable=True)
+        return completed.last_lines(_MAX_LINES)
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""

@@ -63,6 +63,11 @@ class _Invocation:
         return getattr(self.arguments, "json", False)
 
     @property
+    def is_data(self) -> bool:
+        """Whether standard output is data for programs, which is UTF-8 in any locale."""
+        return self.as_json or getattr(self.arguments, "data", False)
+
+    @property
     def color(self) -> str:
         """The value of `--color`."""
         if self.arguments is not None:
@@ -99,7 +104,7 @@ def main(
     with redirect_stdout(output):
         code = _attempt(invocation, commands, build_registry)
     try:
-        _print(output.getvalue(), as_json=invocation.as_json)
+        _print(output.getvalue(), is_data=invocation.is_data)
     except BrokenPipeError:
         _mute(sys.stdout)  # The reader has exited. The result of the run stays the same.
     except OSError as error:
@@ -198,16 +203,16 @@ def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: boo
     return code
 
 
-def _print(text: str, *, as_json: bool) -> None:
+def _print(text: str, *, is_data: bool) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Neither a character that the locale lacks nor a path that isn't valid UTF-8 is an
         # error. JSON is UTF-8 in any locale (RFC 8259, 8.1).
-        encoding = "utf-8" if as_json else None
+        encoding = "utf-8" if is_data else None
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-    if not as_json:
+    if not is_data:
         from engine.system.encoding import escape
 
-        text = escape(text, sys.stdout.encoding)
+        text = escape(text, sys.stdout)
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -55,12 +55,14 @@ def add_output_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="Print one JSON document to standard output"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="Don't print progress")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="Print nothing unless something fails"
+    )
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        help="Show all changes and the output of underlying tools",
+        help="Show all changes, each step, and the messages of tools",
     )
     parser.add_argument(
         "--color",

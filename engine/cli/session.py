@@ -145,8 +145,18 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
 
         paint = Paint(options.use_color(arguments.color, sys.stdout))
         displays = {name: kind.display for name, kind in registry.kinds.items()}
-        sys.stdout.write(format_report(report, paint, displays, verbose=arguments.verbose))
+        shown = _failures(report) if arguments.quiet else report
+        if shown is not None:
+            sys.stdout.write(format_report(shown, paint, displays, verbose=arguments.verbose))
     return report["exit"]["code"]
+
+
+def _failures(report: Report) -> Report | None:
+    """Return the part of a report that `--quiet` prints: the failures, or nothing."""
+    if not report["failed"]:
+        return None
+    failures = [r for r in report["resources"] if r["outcome"] in ("failed", "skipped")]
+    return {**report, "resources": failures, "notices": []}
 
 
 def record_intent(session: Session) -> None:

@@ -161,6 +161,7 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "observed": None if result.observed is None else dict(result.observed),
         "error": error_report(result.error) if result.error else None,
         "blocked_by": result.blocked_by or None,
+        "output": result.output,
     }
 
 

@@ -48,6 +48,7 @@ class ResourceReport(TypedDict):
 
     `observed` contains the attributes before the run for `plan` and `check`, and after it for
     `apply`. `blocked_by` is the address of the failed dependency of a skipped resource.
+    `output` contains the last lines of a command that succeeded.
     """
 
     address: str
@@ -61,6 +62,7 @@ class ResourceReport(TypedDict):
     observed: dict[str, str] | None
     error: ErrorReport | None
     blocked_by: str | None
+    output: str
 
 
 ExitReport = TypedDict("ExitReport", {"code": int, "class": str, "retryable": bool})

@@ -6,11 +6,15 @@ import os
 import sys
 from contextlib import suppress
 
+from engine import progress
 from engine.output.text import printable
 from engine.progress import Reporter
+from engine.system.encoding import escape, locale_is_utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from rich.progress import Progress, TaskID
 
 _MAX_DETAIL = 80
@@ -33,9 +37,7 @@ class Lines(Reporter):
             self._write(f"{address}:   {text}")
 
     def _write(self, text: str) -> None:
-        # If standard error is closed, the run continues.
-        with suppress(OSError):
-            print(printable(text), file=sys.stderr, flush=True)
+        progress.write_stderr(f"{printable(text)}\n")
 
 
 class Live(Reporter):
@@ -62,13 +64,13 @@ class Live(Reporter):
         if self.progress is not None:
             with suppress(OSError):
                 self.tasks[address] = self.progress.add_task(
-                    "observing", total=None, address=printable(address)
+                    "observing", total=None, address=_shown(address)
                 )
 
     def step(self, address: str, text: str) -> None:
         """Update the line of the resource."""
         if self.progress is not None and address in self.tasks:
-            self.progress.update(self.tasks[address], description=printable(text))
+            self.progress.update(self.tasks[address], description=_shown(text))
 
     def detail(self, address: str, text: str) -> None:
         """Show a tool's line as the current step."""
@@ -86,21 +88,32 @@ class Live(Reporter):
                 self.progress.stop()
 
 
+def _shown(text: str) -> str:
+    """Return text in the characters of the terminal."""
+    return escape(printable(text), sys.stderr)
+
+
 def _create_display(*, color: bool) -> Progress:
     # Imported here: a run without changes shows no progress.
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
+    is_utf8 = locale_is_utf8()
+    overflow: Literal["ellipsis", "crop"] = "ellipsis" if is_utf8 else "crop"
     return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.fields[address]}", markup=False),
+        SpinnerColumn("dots" if is_utf8 else "line"),
+        TextColumn(
+            "{task.fields[address]}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow=overflow),
+        ),
         # This column takes the remaining width, so a long line doesn't truncate the address.
         TextColumn(
             "{task.description}",
             markup=False,
             style="dim",
-            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            table_column=Column(ratio=1, no_wrap=True, overflow=overflow),
         ),
         TimeElapsedColumn(),
         expand=True,

@@ -18,6 +18,10 @@ _MAX_CHANGES = 40
 """Maximum number of changes to show for each group of a resource, without `--verbose`."""
 
 
+_MAX_OUTPUT = 20
+"""Maximum number of lines to show of the output of a command, without `--verbose`."""
+
+
 class Paint:
     """Colors text with ANSI escape sequences, or returns it unchanged."""
 
@@ -93,6 +97,7 @@ class _Resource:
         if self.report["path"]:
             heading += f"  {self.report['path']}"
         lines = [self.paint(sign, printable(heading)), *self._explanation(), *self._changes()]
+        lines += self._output()
         return "".join(f"{line}\n" for line in lines)
 
     def _explanation(self) -> list[str]:
@@ -105,6 +110,12 @@ class _Resource:
         if error["hint"]:
             lines.append(f"    hint: {printable(error['hint'])}")
         return lines
+
+    def _output(self) -> list[str]:
+        """Return the last lines that a successful command printed, or all with `verbose`."""
+        lines = self.report["output"].splitlines()
+        shown = lines if self.verbose else lines[-_MAX_OUTPUT:]
+        return [f"    {self.paint('dim', '| ')}{printable(line)}" for line in shown]
 
     def _changes(self) -> list[str]:
         """Return the changes by group, shortened unless `verbose`."""

@@ -52,7 +52,7 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     report = build_report("adopt", results, session.registry.kinds)
     report["notices"] = list(commit_inventory(session, orphans))
     exit_code = print_report(report, arguments, session.registry)
-    if exit_code == 0 and not arguments.json:
+    if exit_code == 0 and not (arguments.json or arguments.quiet):
         link = observation.link
         backup = f"{store.root}/adopted-*"
         print_lines(

@@ -111,18 +111,25 @@ def print_results(
     return code
 
 
-def print_result(document: Mapping[str, Any], lines: Iterable[str], arguments: Namespace) -> None:
+def print_result(
+    document: Mapping[str, Any],
+    lines: Iterable[str],
+    arguments: Namespace,
+    *,
+    failed: bool = False,
+) -> None:
     """Print a result to standard output, as JSON or as text.
 
     Args:
         document: The result for `--json`.
         lines: The result as text.
-        arguments: The parsed arguments.
+        arguments: The parsed arguments. With `quiet`, text is printed only after a failure.
+        failed: Whether the lines report a failure.
 
     """
     if arguments.json:
         sys.stdout.write(to_json(document))
-    else:
+    elif failed or not getattr(arguments, "quiet", False):
         print_lines(lines)
 
 

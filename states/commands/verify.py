@@ -53,13 +53,19 @@ def _verify(arguments: Namespace, build_registry: BuildRegistry) -> int:
     ]
     print_errors(errors.values(), arguments)
     exit_report = summarize_reports([*reports, *failures], list(errors.values()))
+    # The errors were already printed.
+    shown = [report for report in reports if not arguments.quiet or _has_failed(report)]
     print_result(
         {"generations": [*reports, *failures], "exit": exit_report},
-        # The errors were already printed.
-        [line for report in reports for line in format_report(report, verbose=arguments.verbose)],
+        [line for report in shown for line in format_report(report, verbose=arguments.verbose)],
         arguments,
+        failed=bool(exit_report["code"]),
     )
     return exit_report["code"]
+
+
+def _has_failed(report: dict[str, Any]) -> bool:
+    return bool(report["damage"] or report["error"])
 
 
 def _verify_venv(venv: Resource, arguments: Namespace, state_dir: str) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
 """Variables that name trusted certificate authorities, and their names in Git."""
+_WITHOUT_STDOUT = ("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null')
+"""The beginning of a command line that drops the standard output of the program after it."""
 _find_lock = threading.Lock()
 
 
@@ -63,11 +65,11 @@ class Uv:
             arguments += binary_option
         arguments += _source_options(request.indexes)
         try:
-            self.run(arguments, "resolving versions", request.indexes)
+            self._compile(arguments, request.indexes)
         except IntegrityError:
             # UV-QUIRK(0.12): uv doesn't repair a damaged cache, which alone can cause this error.
             self.clear_cache(())
-            self.run(arguments, "resolving versions", request.indexes)
+            self._compile(arguments, request.indexes)
         return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
 
     def install(self, request: InstallRequest) -> None:
@@ -123,7 +125,9 @@ class Uv:
             ConvergeError: uv failed, or an index or netrc file isn't configured correctly.
 
         """
-        argv = [_program(), *arguments]
+        self._run([_program(), *arguments], action, indexes)
+
+    def _run(self, argv: Sequence[str], action: str, indexes: IndexOptions | None) -> None:
         variables = {
             "UV_NO_CONFIG": "1",
             "UV_PYTHON_DOWNLOADS": "never",
@@ -142,6 +146,11 @@ class Uv:
             completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
         if completed.status != 0:
             raise translate_error(completed, action)
+
+    def _compile(self, arguments: Sequence[str], indexes: IndexOptions) -> None:
+        # UV-QUIRK(0.12): uv prints the whole lock, although it also writes it to a file.
+        launcher = [*_WITHOUT_STDOUT, _program()]
+        self._run([*launcher, *arguments], "resolving versions", indexes)
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
         environment = subprocesses.clean_environment(self.scratch, variables)

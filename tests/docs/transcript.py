@@ -2,7 +2,8 @@
 
 A block ```` ```console ```` contains commands, each after `$ `, and their output. A block marked
 `<!-- file: NAME -->` is the content of a file. Values that differ between runs and hosts (IDs, times,
-digests, Python versions) are masked on both sides.
+digests, Python versions) are masked on both sides. A page shows the signs of a terminal. Here the output is a
+pipe, where signs are ASCII.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.system.encoding import with_ascii_signs
 from tests.docs.pages import ROOT
 
 HOME = "/home/ann/web"
@@ -24,7 +26,7 @@ _BLOCK = re.compile(
 )
 _MASKS = (
     (re.compile(r"(\d{6})-[0-9a-f]{8}"), r"\1-xxxxxxxx"),
-    (re.compile(r"sha256:[0-9a-f]+…?"), "sha256:…"),
+    (re.compile(r"sha256:[0-9a-f]+(?:\.\.\.)?"), "sha256:DIGEST"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGO"),
     (re.compile(r"\bpython 3\.\d+\.\d+ \S+"), "python 3.x.y EXECUTABLE"),
@@ -86,6 +88,7 @@ def steps(text: str) -> list[Step]:
 
 def masked(text: str) -> str:
     """Return the text with placeholders for values that differ between runs and hosts."""
+    text = with_ascii_signs(text)
     for pattern, placeholder in _MASKS:
         text = pattern.sub(placeholder, text)
     return text

@@ -28,7 +28,8 @@ def watched_host(host_with_wheels: Host) -> Host:
     """Return a host with a command that counts its runs and fails while `broken` exists."""
     script = host_with_wheels.write(
         f"#!/bin/sh\ncd {host_with_wheels.directory}\n"
-        "if [ -e broken ]; then echo cannot do it; exit 3; fi\necho run >> runs\n",
+        "if [ -e broken ]; then echo cannot do it; exit 3; fi\n"
+        "echo run >> runs; echo restarted; echo https://ann:sesame@host/\n",
         "restart",
     )
     script.chmod(0o755)
@@ -48,15 +49,19 @@ def runs(host: Host) -> int:
 
 
 def test_command_runs_once_per_change(watched_host: Host) -> None:
-    watched_host.apply_ok()
+    first = watched_host.apply_ok()
+    assert first.resource("command.restart")["output"] == "restarted\nhttps://****@host/"
     assert runs(watched_host) == 1
     watched_host.assert_no_changes()
     assert runs(watched_host) == 1
     declare(watched_host, ["beta==2.0"])
 
     plan = watched_host.plan().resource("command.restart")
-    watched_host.apply_ok()
+    second = watched_host.run("apply", "converge.toml", "--verbose")
 
+    assert "\n    | restarted\n    | https://****@host/\n" in second.out
+    assert "Resolved 1 package in" in second.err
+    assert "lock-version" not in second.err
     assert plan["action"] == "update"
     assert reasons(plan)["trigger.venv.app"] == "venv.app changed since the last success"
     assert runs(watched_host) == 2

@@ -59,13 +59,18 @@ def test_control_characters_in_file_names_are_escaped(applied_host: Host, verb: 
     assert not any(line.startswith("  venv.app") for line in printed.splitlines())
 
 
-def test_verify_shows_progress_unless_quiet(applied_host: Host) -> None:
+def test_verify_is_silent_with_quiet_unless_files_differ(applied_host: Host) -> None:
     shown = applied_host.run("verify", "converge.toml")
     quiet = applied_host.run("verify", "converge.toml", "--quiet")
 
     assert f"venv.app: verifying generation {applied_host.generation.name}\n" in shown.err
     assert (quiet.code, quiet.err) == (0, "")
-    assert quiet.out == shown.out
+    assert quiet.out == ""
+
+    (applied_host.site / "alpha/planted.py").touch()
+    damaged = applied_host.run("verify", "converge.toml", "--quiet")
+    assert (damaged.code, damaged.err) == (2, "")
+    assert "alpha/planted.py" in damaged.out
 
 
 def test_verbose_status_lists_every_difference(applied_host: Host) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from engine import progress, redaction
 from engine.cli.main import main
@@ -100,7 +101,13 @@ class CliRunner:
         previous_stdin = sys.stdin
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
         try:
-            with restored_process_state(), redirect_stdout(out), redirect_stderr(err):
+            with (
+                restored_process_state(),
+                # The locale of the test run must not matter.
+                mock.patch("engine.system.encoding.locale_is_utf8", return_value=True),
+                redirect_stdout(out),
+                redirect_stderr(err),
+            ):
                 try:
                     code = main(lambda _settings: self.registry(), argv=arguments)
                 except SystemExit as system_exit:

@@ -21,10 +21,10 @@ def graph_cli(cli: CliRunner) -> CliRunner:
 TEXT = """\
 widget.say "hi"
 widget.b
-  └─ needs widget.say "hi"
+  `- needs widget.say "hi"
 gadget.c
-  ├─ needs widget.b
-  └─ needs widget.say "hi"
+  |- needs widget.b
+  `- needs widget.say "hi"
 """
 DOT = r"""digraph converge {
   rankdir=LR;

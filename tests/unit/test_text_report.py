@@ -39,10 +39,10 @@ def test_plan_shows_symbol_address_action_and_changes(cli: CliRunner) -> None:
     assert out == (
         f"~ widget.update  update  {directory}/update\n"
         "    reason: the spec changed\n"
-        "    ~ size 1 → 2\n"
-        f"± widget.replace  replace  {directory}/replace\n"
+        "    ~ size 1 -> 2\n"
+        f"+- widget.replace  replace  {directory}/replace\n"
         "    reason: the spec changed\n"
-        "    ~ color red → blue\n"
+        "    ~ color red -> blue\n"
         f"! widget.repair  repair  {directory}/repair\n"
         "    reason: the file is damaged\n"
         "    - damage dent\\x1b[2J\\nscratch\n"
@@ -71,12 +71,12 @@ def test_failure_shows_tool_output_hint_and_skipped_dependents(cli: CliRunner) -
     cli.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli.run("apply")
     assert result.out == (
-        f"✗ widget.a  failed  {cli.directory}/a\n"
+        f"x widget.a  failed  {cli.directory}/a\n"
         "    error: disk \\x07full\n"
         "      line 1\n"
         "      line 2\\x1b[31m\n"
         "    hint: free\\rspace\n"
-        f"· widget.b  skipped  {cli.directory}/b\n"
+        f". widget.b  skipped  {cli.directory}/b\n"
         "    reason: depends on widget.a, which failed\n"
         "\n"
         "Apply: 1 failed, 1 skipped, 0 unchanged.\n"
@@ -158,7 +158,8 @@ def test_color_follows_option_environment_and_terminal(
         monkeypatch.setenv(name, content)
     cli.declare_widgets("a", a="zzz = 1" if outcome == "an invalid declaration" else "")
     extra = ["--bogus"] if outcome == "a usage error" else []
-    result = cli.invoke("plan", "--quiet", str(cli.directory / "widgets.toml"), *arguments, *extra,
+    monkeypatch.setenv("TERM", "dumb")  # without a live display
+    result = cli.invoke("plan", str(cli.directory / "widgets.toml"), *arguments, *extra,
                     terminal=terminal)  # fmt: skip
     assert (ESCAPE_SEQUENCE in result.out + result.err) is has_color
 
@@ -172,7 +173,7 @@ def test_long_change_lists_are_shortened_without_verbose(cli: CliRunner) -> None
     cli.declare_widgets("a")
     (cli.directory / "a").write_text(json.dumps({f"damage.{n:03}": "dent" for n in range(60)}))
     out = cli.run("plan").out
-    assert "… and 20 more (`--verbose` shows all)" in out
+    assert "... and 20 more (`--verbose` shows all)" in out
     assert re.findall(r"^    - (\d+)  dent, will be deleted", out, re.MULTILINE) == [
         f"{n:03}" for n in range(40)
     ]
@@ -205,7 +206,7 @@ def test_display_group_selects_the_form_of_a_change(
 ) -> None:
     resource: dict[str, Any] = {
         "address": "thing.t", "kind": "thing", "name": "t", "path": None, "action": "update",
-        "outcome": "would-change", "reason": "", "error": None, "blocked_by": None,
+        "outcome": "would-change", "reason": "", "error": None, "blocked_by": None, "output": "",
         "changes": [{"attribute": "x.a", "before": before, "after": after, "reason": ""}],
         "observed": {"x.a": "3"} if after else {},
     }  # fmt: skip

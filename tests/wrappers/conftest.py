@@ -20,11 +20,21 @@ VERSION = "0.1.0"
 _missing: set[str] = set()
 
 _LAUNCHER = """\
-#!{python} -I
 import runpy, sys
 sys.path.insert(0, {repository!r})
 sys.argv[0] = "converge"
 runpy.run_module("states", run_name="__main__", alter_sys=True)
+"""
+# The least that a daemon or a remote shell gives, whichever tool a test uses: no locale, no home
+# directory, a strict umask, and a closed standard input unless the command reads it.
+_BARE = """\
+#!/bin/sh
+unset HOME LANG LANGUAGE LC_ALL LC_CTYPE
+umask 077
+for argument; do
+    [ "$argument" = - ] && exec {python} -I {program} "$@"
+done
+exec {python} -I {program} "$@" <&-
 """
 
 
@@ -74,12 +84,17 @@ def tool() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of this working tree, or the one that CONVERGE_COMMAND names."""
+    """The command of this working tree, or the one that CONVERGE_COMMAND names.
+
+    It runs in a bare environment.
+    """
     configured = os.environ.get("CONVERGE_COMMAND")
     if configured:
         return Path(configured)
     launcher = tmp_path_factory.mktemp("executable") / "converge"
-    launcher.write_text(_LAUNCHER.format(python=sys.executable, repository=str(REPOSITORY)))
+    program = launcher.parent / "program.py"
+    program.write_text(_LAUNCHER.format(repository=str(REPOSITORY)))
+    launcher.write_text(_BARE.format(python=sys.executable, program=program))
     launcher.chmod(0o755)
     launcher.parent.chmod(0o755)
     return launcher

@@ -24,6 +24,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _graph(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    arguments.data = arguments.format != "text"
     settings = options.build_settings(arguments)
     registry = build_registry(settings)
     sources = read_sources(arguments.files, registry)

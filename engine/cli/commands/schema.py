@@ -25,6 +25,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         default="declaration",
         help="The schema of declarations, or of the output of `--json` (default: declaration)",
     )
+    parser.set_defaults(data=True)
 
 
 def _schema(arguments: Namespace, build_registry: BuildRegistry) -> int:

@@ -23,7 +23,7 @@ class Workspace:
     wrapper: Path
     """The directory of the exported wrapper."""
     environ: Mapping[str, str]
-    umask: int = 0o022
+    umask: int = 0o077
 
     def run(
         self, arguments: Iterable[str | Path], *, stdin: str | None = None, **environ: str
@@ -62,10 +62,10 @@ class Caller(Protocol):
 
 
 def clean_environment(home: Path, *directories: Path) -> dict[str, str]:
-    """Return an environment without this machine's configuration.
+    """Return an environment without this machine's configuration, as a daemon has it.
 
-    PATH starts with `directories`. Variables that name certificates stay, because tools that
-    download need them.
+    It sets neither a locale nor HOME. PATH starts with `directories`. Variables that name
+    certificates stay, because tools that download need them.
     """
     kept = {key: value for key, value in os.environ.items() if key.startswith("SSL_CERT")}
     path = os.pathsep.join(
@@ -74,8 +74,6 @@ def clean_environment(home: Path, *directories: Path) -> dict[str, str]:
     return {
         **kept,
         "PATH": path,
-        "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
         "CONVERGE_STATE_DIR": str(home / "state"),
         "CONVERGE_CACHE_DIR": str(home / "cache"),
     }
