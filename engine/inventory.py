@@ -24,7 +24,14 @@ from engine.declaration.records import (
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.resource import Resource, from_dict, to_dict
-from engine.system.files import MISSING_ERRNOS, make_private_dir
+from engine.system.existence import (
+    entry_exists,
+    exists,
+    is_directory,
+    proves_absence,
+    resolve,
+)
+from engine.system.files import make_private_dir
 from engine.system.paths import absolute
 
 TYPE_CHECKING = False
@@ -70,11 +77,11 @@ def deleted_files(directory: str, state_dir: str, existing: Container[str] = ())
         Absolute paths.
 
     """
-    if not os.path.isdir(directory):
+    if not is_directory(directory):
         return set()
     records = list_records(directory_prefix(absolute(directory)), state_dir)
     files = {recorded_file(record) for record in records if record not in existing}
-    return {file for file in files if file and not os.path.lexists(file)}
+    return {file for file in files if file and not entry_exists(file)}
 
 
 class Inventory:
@@ -93,7 +100,13 @@ class Inventory:
         self.kinds = registry.kinds
         self.state_dir = state_dir
         self.lock_timeout_s = lock_timeout_s
-        self.initial = {file: read_entries(record_path(file, state_dir)) for file in files}
+        self.unreadable: PermissionError | None = None
+        """Why the records can't be read. A user who only looks need not be able to."""
+        self.initial: dict[str, list[Entry]] = {file: [] for file in files}
+        try:
+            self.initial = {file: read_entries(record_path(file, state_dir)) for file in files}
+        except PermissionError as error:
+            self.unreadable = error
 
     def orphans(self) -> tuple[Resource, ...]:
         """Return the resources that a file of this run declared earlier, but no longer does.
@@ -113,17 +126,16 @@ class Inventory:
                 orphans.append(replace(recorded, name=name))
                 addresses.add(orphans[-1].address)
                 owned.update(paths)
-        owned_by_others = self._owned_by_others() if orphans else set()
+        still_owned = self._all_owned() if orphans else set()
         return tuple(
-            orphan for orphan in orphans if owned_by_others.isdisjoint(self._owned_paths(orphan))
+            orphan for orphan in orphans if still_owned.isdisjoint(self._resolved_paths(orphan))
         )
 
     def blocking_path(self, orphan: Resource) -> str:
         """Return an existing path inside an orphan that is still declared, or an empty string."""
-        prefixes = tuple(f"{path}/" for path in self._owned_paths(orphan))
-        owned = self._owned_here() | self._owned_by_others()
-        inside = sorted(path for path in owned if path.startswith(prefixes))
-        return next(filter(os.path.lexists, inside), "")
+        prefixes = tuple(f"{path}/" for path in self._resolved_paths(orphan))
+        inside = sorted(path for path in self._all_owned() if path.startswith(prefixes))
+        return next(filter(entry_exists, inside), "")
 
     def record_intent(self) -> None:
         """Add the declared resources to the record before any of them is created.
@@ -213,19 +225,33 @@ class Inventory:
     def _exists(self, recorded: Resource) -> bool:
         """Return whether the kind would delete the resource: it exists, and converge made it.
 
-        Return True if a read fails, for example after an I/O error: a resource that was
-        forgotten then would never be reported again.
+        Return True if a read fails, for example after an I/O error or without permission: a
+        resource that was forgotten then would never be reported again.
         """
         try:
             handle = self.kinds[recorded.kind].open(recorded.spec)
             return handle.observed is not None and handle.goal({}).desired is None
-        except (PermissionError, ConvergeError):
-            return False  # converge creates nothing where it can't look.
+        except ConvergeError:
+            return False
         except OSError as error:
-            return error.errno not in MISSING_ERRNOS
+            return not proves_absence(error)
 
     def _owned_paths(self, resource: Resource) -> tuple[str, ...]:
         return tuple(self.kinds[resource.kind].owned_paths(resource.spec))
+
+    def _resolved_paths(self, resource: Resource) -> list[str]:
+        """Return the paths of a resource, or raise `OSError` if a symlink in them can't be read.
+
+        A kind keeps such a symlink in the path, which then seems to be another one. That
+        must not cause a deletion.
+        """
+        parts = map(os.path.split, self._owned_paths(resource))
+        return [os.path.join(resolve(parent), name) for parent, name in parts]
+
+    def _all_owned(self) -> set[str]:
+        """Return the paths that this run or another existing file declares."""
+        here = {path for resource in self.declared for path in self._resolved_paths(resource)}
+        return here | self._owned_by_others()
 
     def _owned_here(self) -> set[str]:
         return {path for resource in self.declared for path in self._owned_paths(resource)}
@@ -235,13 +261,17 @@ class Inventory:
 
         A symlink to a file of this run isn't another file.
         """
-        own_files = set(map(os.path.realpath, self.files))
+        own_files = set(map(resolve, self.files))
         owned: set[str] = set()
         for record in list_records("", self.state_dir):
             file = recorded_file(record)
-            if os.path.exists(file) and os.path.realpath(file) not in own_files:
+            if exists(file) and resolve(file) not in own_files:
                 declared = (e for e in read_entries(record) if not e.get("orphaned"))
-                owned.update(path for _, paths in self._parse(declared) for path in paths)
+                owned.update(
+                    path
+                    for resource, _ in self._parse(declared)
+                    for path in self._resolved_paths(resource)
+                )
         return owned
 
 

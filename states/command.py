@@ -14,6 +14,7 @@ from engine import progress
 from engine.display import Display, Group
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import computed, field, frozen, replace
+from engine.system.existence import proves_no_file
 from engine.system.files import make_private_dir, sha256
 
 TYPE_CHECKING = False
@@ -185,13 +186,22 @@ class CommandGoal:
 
 
 def _read_record(path: str) -> State | None:
-    """Return the state at the last success, or None if no valid record exists."""
+    """Return the state at the last success, or None if no valid record exists.
+
+    Raises:
+        OSError: The record can't be read. The command must not run again because of that.
+
+    """
     try:
         with open(path, encoding="utf-8") as stream:
             record = json.load(stream)
         return {str(name): str(value) for name, value in record.items()}
-    except (OSError, ValueError, AttributeError):
+    except (ValueError, AttributeError):
         return None
+    except OSError as error:
+        if proves_no_file(error):
+            return None
+        raise
 
 
 def _home() -> str:

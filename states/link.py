@@ -10,6 +10,7 @@ from contextlib import suppress
 from engine.display import Display
 from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
+from engine.system.existence import entry_exists, exists, is_symlink, lstat
 from engine.system.files import fsync_dir, make_dirs, symlink
 from engine.system.permissions import require_trusted_symlinks
 from states.venv.layout import NEW, store_of
@@ -172,7 +173,7 @@ class LinkGoal:
             fsync_dir(directory)
             return
         target = self.desired["to"]
-        if not os.path.exists(os.path.join(directory, target)):
+        if not exists(os.path.join(directory, target)):
             raise ConvergeError(
                 f"the target of `{spec.path}` doesn't exist: `{target}`",
                 hint="check the `bin` directory of the venv; a package may have removed the script"
@@ -190,14 +191,12 @@ class LinkGoal:
 
 
 def _observe(path: str) -> State | None:
-    try:
-        stats = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    stats = lstat(path)
+    if stats is None:
         return None
     if not stat.S_ISLNK(stats.st_mode):
         return {"to": _NOT_A_LINK}
-    target = "present" if os.path.exists(path) else "missing"
-    return {"to": os.readlink(path), "target": target}
+    return {"to": os.readlink(path), "target": "present" if exists(path) else "missing"}
 
 
 def _require_declared_target(spec: Link, observed: State | None) -> None:
@@ -228,7 +227,7 @@ def _is_repaired_by_venv(spec: Link, dependencies: Dependencies) -> bool:
     state = dependencies[address] or {}
     generation = state.get("generation", "")
     root = store_of(state.get("path", "")).generation(generation)
-    return generation == NEW or os.path.lexists(os.path.join(root, inside))
+    return generation == NEW or entry_exists(os.path.join(root, inside))
 
 
 def _delete_unfinished(directory: str, name: str) -> None:
@@ -237,7 +236,7 @@ def _delete_unfinished(directory: str, name: str) -> None:
     for entry in filter(temporary.fullmatch, os.listdir(directory)):
         path = os.path.join(directory, entry)
         with suppress(FileNotFoundError, PermissionError):  # Another user may own it.
-            if os.path.islink(path):
+            if is_symlink(path):
                 os.unlink(path)
 
 

@@ -79,6 +79,8 @@ def open_session(arguments: Namespace, build_registry: BuildRegistry) -> Session
     files = inventory.files_in_scope(arguments.files, sources, settings.state)
     timeout = getattr(arguments, "lock_timeout", 0)
     recorded = Inventory(files, declared, registry, settings.state, timeout)
+    if recorded.unreadable and getattr(arguments, "prune", False):
+        raise recorded.unreadable
     return Session(arguments, settings, registry, declared, recorded)
 
 
@@ -114,7 +116,10 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
         notice for result in results if result.resource not in pruned for notice in result.notices
     ]
     notices += [_orphan_notice(orphan) for orphan in remaining if orphan not in pruned]
-    if isinstance(strategy, Apply):
+    if session.inventory.unreadable:
+        cause = from_os_error(session.inventory.unreadable)
+        notices.append(f"can't read the record of declared resources: {cause.message}")
+    elif isinstance(strategy, Apply):
         notices += commit_inventory(session, remaining)
     if not any(result.error for result in results):
         notices += registry.notices(results)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from engine.system.existence import listdir_or_empty, proves_no_file
 from engine.system.files import add_checksum, read_with_checksum, sha256
 
 TYPE_CHECKING = False
@@ -36,23 +37,35 @@ def directory_prefix(directory: str) -> str:
 
 
 def list_records(prefix: str, state_dir: str) -> list[str]:
-    """Return the paths of the records whose names begin with a prefix, sorted."""
+    """Return the paths of the records whose names begin with a prefix, sorted.
+
+    Raises:
+        OSError: The directory can't be read.
+
+    """
     directory = records_dir(state_dir)
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return []
+    names = sorted(listdir_or_empty(directory))
     return [os.path.join(directory, name) for name in names if name.startswith(prefix)]
 
 
 def recorded_file(record: str) -> str:
-    """Return the file that a record is about, or an empty string if the record is damaged."""
+    """Return the file that a record is about, or an empty string if the record is damaged.
+
+    Raises:
+        OSError: The record can't be read.
+
+    """
     file = _read(record).get("file")
     return file if isinstance(file, str) else ""
 
 
 def read_entries(record: str) -> list[Entry]:
-    """Return the entries of a record, or an empty list if it is missing or damaged."""
+    """Return the entries of a record, or an empty list if it is missing or damaged.
+
+    Raises:
+        OSError: The record can't be read. Its resources still exist, and must not be forgotten.
+
+    """
     entries = _read(record).get("resources")
     if not isinstance(entries, list):
         return []
@@ -96,6 +109,10 @@ def _digest(path: str) -> str:
 def _read(record: str) -> dict[str, Any]:
     try:
         document = json.loads(read_with_checksum(record))
-    except (OSError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
+    except OSError as error:
+        if proves_no_file(error):
+            return {}
+        raise
     return document if isinstance(document, dict) else {}

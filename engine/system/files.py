@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from io import FileIO
 
+from engine.system.existence import is_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +26,6 @@ else:
     except ImportError:  # An interpreter can be built without it.
         from hashlib import sha256 as _interpreter_sha256
 
-MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-"""Errors that prove that no entry exists at a path. For example, its parent is a file."""
 CHUNK_SIZE = 1 << 20
 """Maximum size in bytes of the part of a file that is in memory."""
 
@@ -90,48 +90,6 @@ def _open_regular_file(path: str) -> FileIO:
     return file
 
 
-def entry_exists(path: str) -> bool:
-    """Return whether a directory entry exists. A symlink isn't followed.
-
-    Return False if the parent directory can't be searched: then the entry can't be deleted.
-
-    Raises:
-        OSError: The answer isn't known, for example after an I/O error. To treat that as
-            "absent" could delete live data.
-
-    """
-    try:
-        os.lstat(path)
-    except OSError as error:
-        if error.errno in (*MISSING_ERRNOS, errno.EACCES):
-            return False
-        raise
-    return True
-
-
-def read_link(path: str) -> str:
-    """Return the target of a symlink, or an empty string if there is no symlink.
-
-    Raises:
-        OSError: As for `entry_exists`.
-
-    """
-    try:
-        return os.readlink(path)
-    except OSError as error:
-        if error.errno in (*MISSING_ERRNOS, errno.EACCES, errno.EINVAL):
-            return ""
-        raise
-
-
-def listdir_or_empty(directory: str) -> list[str]:
-    """Return the names in a directory, or an empty list if it can't be read."""
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
-
-
 def add_checksum(data: bytes) -> bytes:
     """Return data for `read_with_checksum`: a line with its SHA-256, followed by the data."""
     return f"{sha256(data)}\n".encode() + data
@@ -179,13 +137,13 @@ def make_dirs(path: str) -> None:
 
     `os.makedirs` relies on the umask, which the kernel ignores under a default ACL (acl(5)).
     """
-    parent = os.path.dirname(path)
-    if not os.path.exists(parent):
-        make_dirs(parent)
     try:
         os.mkdir(path, 0o755)
-    except OSError:
-        if not os.path.isdir(path):
+    except FileNotFoundError:
+        make_dirs(os.path.dirname(path))
+        os.mkdir(path, 0o755)
+    except OSError:  # It exists. A read-only file system reports that first.
+        if not is_directory(path):
             raise
 
 

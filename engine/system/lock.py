@@ -15,6 +15,7 @@ from contextvars import ContextVar
 
 from engine.errors import LockTimeout
 from engine.system import signals
+from engine.system.existence import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,10 +181,8 @@ def _is_listed(path: str) -> bool:
     # Imported here and below: only an unavailable lock needs the list of processes.
     from engine.system.processes import flock_owners
 
-    try:
-        return bool(flock_owners(os.stat(path)))
-    except OSError:
-        return False
+    file = status(path)
+    return file is not None and bool(flock_owners(file))
 
 
 def _acquire(

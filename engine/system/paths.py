@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from engine.errors import PermissionDenied, UsageError
+from engine.system.existence import proves_absence, resolve
 from engine.system.permissions import untrusted_reason
 
 
@@ -16,7 +18,7 @@ def absolute(directory: str) -> str:
     symlink than in the text.
     """
     if ".." in directory.split("/"):
-        return os.path.realpath(directory)
+        return resolve(directory)
     return os.path.abspath(directory)
 
 
@@ -59,8 +61,10 @@ def _private_dir(variable: str, default: str) -> str:
         reason = untrusted_reason(status)
         if not reason and stat.S_ISLNK(status.st_mode):
             reason = untrusted_reason(os.stat(directory))
-    except OSError:
-        return directory  # It is created on the first write (`files.make_private_dir`).
+    except OSError as error:
+        if error.errno == errno.EACCES or proves_absence(error):
+            return directory  # It is created on the first write, or nothing is read from it.
+        raise
     if reason:
         raise PermissionDenied(
             f"unsafe directory `{directory}`: {reason}, and converge runs data from it",

@@ -7,6 +7,7 @@ import stat
 from contextlib import suppress
 
 from engine.errors import PermissionDenied
+from engine.system.existence import is_symlink, read_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def require_trusted_symlinks(path: str) -> None:
     """
     if os.geteuid() != 0:
         return
-    for part in sorted(filter(os.path.islink, _traversed(path))):
+    for part in sorted(filter(is_symlink, _traversed(path))):
         with suppress(FileNotFoundError):
             reason = untrusted_reason(os.lstat(part))
             if reason:
@@ -84,8 +85,9 @@ def _traversed(path: str) -> set[str]:
         for part in _with_parents(pending.pop()):
             if part not in parts:
                 parts.add(part)
-                with suppress(OSError):  # Not a symlink.
-                    pending.append(os.path.join(os.path.dirname(part), os.readlink(part)))
+                target = read_link(part)
+                if target:
+                    pending.append(os.path.join(os.path.dirname(part), target))
     return parts
 
 

@@ -16,12 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.system.files import listdir_or_empty
+from engine.system.existence import listdir_or_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ENDED_OR_HIDDEN = {errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM}
+_HIDDEN_ERRNOS = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM)
+"""Errors for a process that has ended, and for one of another user."""
 _ATTEMPTS = 3
 _RETRY_S = 0.02
 """Seconds between two looks at the state of a process."""
@@ -67,7 +68,7 @@ def find_stuck(pids: Sequence[int]) -> set[int]:
 
 def _is_waiting(pid: int) -> bool:
     """Return whether a thread is in the state D, the third field of its `stat`."""
-    for thread in listdir_or_empty(f"/proc/{pid}/task"):
+    for thread in _list(f"/proc/{pid}/task"):
         status = _read(f"/proc/{pid}/task/{thread}/stat")
         if status.rpartition(b") ")[2][:1] == b"D":
             return True
@@ -79,7 +80,7 @@ def holds_lock(pid: int, file: os.stat_result) -> bool:
     suffix = f" {_inode(file)} ".encode()
     return any(
         line.startswith(b"lock:") and b" FLOCK " in line and suffix in line
-        for descriptor in listdir_or_empty(f"/proc/{pid}/fdinfo")
+        for descriptor in _list(f"/proc/{pid}/fdinfo")
         for line in _read(f"/proc/{pid}/fdinfo/{descriptor}").splitlines()
     )
 
@@ -99,7 +100,7 @@ def opens_directory(pid: int, directory: str) -> bool:
     `/proc` contains canonical paths.
     """
     prefix = f"{directory}/"
-    descriptors = (f"fd/{name}" for name in listdir_or_empty(f"/proc/{pid}/fd"))
+    descriptors = (f"fd/{name}" for name in _list(f"/proc/{pid}/fd"))
     return any(
         f"{_read_link(f'/proc/{pid}/{name}')}/".startswith(prefix)
         for name in ("exe", "cwd", *descriptors)
@@ -164,9 +165,19 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        if error.errno not in _ENDED_OR_HIDDEN:
+        if error.errno not in _HIDDEN_ERRNOS:
             raise
         return b""
+
+
+def _list(directory: str) -> list[str]:
+    """Return the names in a directory of `/proc`. Errors as for `_read`."""
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        if error.errno not in _HIDDEN_ERRNOS:
+            raise
+        return []
 
 
 def _read_link(path: str) -> str:
@@ -174,7 +185,7 @@ def _read_link(path: str) -> str:
     try:
         return os.readlink(path)
     except OSError as error:
-        if error.errno not in _ENDED_OR_HIDDEN:
+        if error.errno not in _HIDDEN_ERRNOS:
             raise
         return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,9 @@ from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import UsageError
 from engine.frozen import frozen
+from engine.system.existence import entry_exists
 from engine.system.lock import is_held
-from states.commands.per_venv import locked_store, print_results, run_per_venv
+from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
 from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
 from states.venv.generations.gc import collect, collectable
@@ -28,7 +28,7 @@ from states.venv.layout import store_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
@@ -44,6 +44,8 @@ class Garbage:
     generations: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     """Paths relative to the store, left by interrupted runs."""
+    unreadable: tuple[OSError, ...] = ()
+    """The errors of generations that stay because their age can't be read."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -72,6 +74,9 @@ def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     min_age_s = parse_age(arguments.older_than) if arguments.older_than is not None else 0
     collect_venv = partial(_collect, arguments=arguments, min_age_s=min_age_s)
     garbage, errors = run_per_venv(select_venvs(arguments, build_registry), collect_venv)
+    for address, entries in garbage.items():
+        for error in entries.unreadable:
+            errors[address] = address_error(address, error)
     expired = cache_expiry.expired(options.build_settings(arguments).cache)
     if not arguments.dry_run:
         cache_expiry.delete(expired)
@@ -106,34 +111,61 @@ def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage
     if arguments.dry_run:
         # While another process holds the lock, its build looks like an unfinished one.
         remains = [] if is_held(store.lock) else find_unfinished(store)
-        return Garbage(tuple(_collectable(store, keep, min_age_s)), tuple(remains))
+        candidates, unreadable = _collectable(store, keep, min_age_s)
+        return Garbage(candidates, tuple(remains), unreadable)
     with locked_store(venv, arguments):
         remains = clean_up_interrupted(store)
-        candidates = _collectable(store, keep, min_age_s)
+        candidates, unreadable = _collectable(store, keep, min_age_s)
         deleted = collect(store, candidates)
         _warn_about_undeletable(store, candidates)
-    return Garbage(tuple(deleted), tuple(remains))
+    return Garbage(tuple(deleted), tuple(remains), unreadable)
 
 
-def _warn_about_undeletable(store: Store, candidates: list[str]) -> None:
+def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:
     """Print a warning for each entry that still exists after the deletion."""
     # An immutable directory can't even be moved: it is still in its place.
     unmoved = [
         f"generations/{generation}"
         for generation in candidates
-        if os.path.exists(store.generation(generation))
+        if entry_exists(store.generation(generation))
     ]
     for name in (*undeletable(store), *find_unfinished(store), *unmoved):
         progress.write_stderr(f"warning: can't delete `{store.root}/{name}`\n")
 
 
-def _collectable(store: Store, keep: int, min_age_s: int) -> list[str]:
-    generations = collectable(store, keep, include_quarantined=True)
-    return [generation for generation in generations if _age_s(store, generation) >= min_age_s]
+def _collectable(
+    store: Store, keep: int, min_age_s: int
+) -> tuple[tuple[str, ...], tuple[OSError, ...]]:
+    """Return the generations that are old enough to be deleted, and the errors of the others.
+
+    A generation whose age can't be read isn't old: it stays.
+
+    Args:
+        store: The store of the venv.
+        keep: The number of previous generations to keep.
+        min_age_s: Minimum age of a deleted generation, in seconds.
+
+    Returns:
+        The IDs, and the errors.
+
+    """
+    old, errors = [], []
+    for generation in collectable(store, keep, include_quarantined=True):
+        try:
+            if _age_s(store, generation) >= min_age_s:
+                old.append(generation)
+        except OSError as error:
+            errors.append(error)
+    return tuple(old), tuple(errors)
 
 
 def _age_s(store: Store, generation: str) -> float:
-    """Return the age by the receipt, in seconds. Without a valid receipt, it is infinite."""
+    """Return the age by the receipt, in seconds. Without a valid receipt, it is infinite.
+
+    Raises:
+        OSError: The receipt can't be read.
+
+    """
     record = read_receipt(store.generation(generation))
     return timestamps.seconds_since(record.created) if record else float("inf")
 

@@ -15,6 +15,7 @@ from engine.errors import ConvergeError
 from engine.frozen import frozen, replace
 from engine.system import signals
 from engine.system.atomic_write import write_atomic
+from engine.system.existence import exists, is_directory
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.venv_arguments import present_venvs
 from states.venv.resolve.upgrades import unknown_upgrades
@@ -126,13 +127,13 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
 
     path = _lockfile_path(venv)
     directory = os.path.dirname(path)
-    if not os.path.isdir(directory):
+    if not is_directory(directory):
         raise ConvergeError(
             f"directory of the lockfile doesn't exist: `{directory}`",
             hint="create it, or set `lock` to another path",
         )
     current = None
-    if os.path.exists(path):
+    if exists(path):
         # An invalid lockfile, even a binary one, prefers no version and is replaced.
         with open(path, encoding="utf-8", errors="replace") as stream:
             current = stream.read()

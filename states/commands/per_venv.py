@@ -50,11 +50,16 @@ def run_per_venv(
         try:
             signals.raise_if_interrupted()
             outcomes[venv.address] = run(venv)
-        except (ConvergeError, OSError) as raised:
-            error = from_os_error(raised) if isinstance(raised, OSError) else raised
-            error.message = f"{venv.address}: {error.message}"
-            errors[venv.address] = error
+        except (ConvergeError, OSError) as error:
+            errors[venv.address] = address_error(venv.address, error)
     return outcomes, errors
+
+
+def address_error(address: str, raised: ConvergeError | OSError) -> ConvergeError:
+    """Return the error to report for a venv. Its message begins with the address."""
+    error = from_os_error(raised) if isinstance(raised, OSError) else raised
+    error.message = f"{address}: {error.message}"
+    return error
 
 
 @contextmanager

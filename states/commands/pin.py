@@ -10,6 +10,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, PermissionDenied
+from engine.system.existence import entry_exists
 from engine.system.files import fsync_dir, symlink
 from states.commands.per_venv import locked_store, print_result
 from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
@@ -80,7 +81,7 @@ def _set_pin(store: Store, generation: str, *, pinned: bool) -> bool:
             hint="run `converge pin` as the user who built the generation",
         )
     pin = f"{root}/{METADATA_DIR}/pinned"
-    changed = os.path.lexists(pin) != pinned
+    changed = entry_exists(pin) != pinned
     if changed and pinned:
         symlink("pinned", pin)
     elif changed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -10,6 +9,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import ConvergeError, Interrupted, summarize
+from engine.system.existence import is_directory
 from states.commands.per_venv import print_errors, print_result, run_per_venv
 from states.commands.venv_arguments import select_venvs
 from states.venv.generations.store import list_generations, live_id
@@ -105,7 +105,7 @@ def _failure(venv: Resource, error: str) -> dict[str, Any]:
 def _live_generation_error(store: Store) -> str:
     """Return the reason why no live generation can be verified, or an empty string."""
     live, generations = live_id(store), list_generations(store)
-    if live and live not in generations and os.path.isdir(store.generation(live)):
+    if live and live not in generations and is_directory(store.generation(live)):
         return f"generation {live} has no receipt; `converge apply` replaces it"
     if not generations and published_state(store)[0] == FOREIGN:
         return f"`{store.published}` wasn't created by converge, so it has no manifest"

@@ -10,7 +10,7 @@ import re
 
 from engine.errors import ConvergeError
 from engine.frozen import frozen
-from engine.system.files import listdir_or_empty
+from engine.system.existence import exists, listdir_or_empty, resolve, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,12 @@ class Python:
         return minor == other_minor and self.implementation == other.implementation
 
     def drift(self) -> Drift:
-        """Return how the interpreter on disk differs, without starting it."""
+        """Return how the interpreter on disk differs, without starting it.
+
+        Raises:
+            OSError: A file of it can't be examined. That isn't a missing interpreter.
+
+        """
         stats = {path: _stat(path) for path in self.watched}
         if not all(stats.values()):
             return "missing"
@@ -91,7 +96,7 @@ def from_json(record: Mapping[str, Any]) -> Python:
 def satisfies(python: Python, request: str) -> bool:
     """Return whether an interpreter satisfies a request."""
     if os.path.isabs(request):
-        return os.path.realpath(request) == python.executable
+        return resolve(request) == python.executable
     return bool(_specifier(request).contains(python.version, prereleases=True))
 
 
@@ -100,10 +105,10 @@ def resolves_differently(python: Python, request: str) -> bool:
 
     A path that no longer exists doesn't count: the interpreter itself may still be usable.
     """
-    if not os.path.isabs(request) or not os.path.exists(request):
+    if not os.path.isabs(request) or not exists(request):
         return False
     # A path that isn't a symlink may be a script that starts the interpreter.
-    return os.path.realpath(request) not in (os.path.normpath(request), python.executable)
+    return resolve(request) not in (os.path.normpath(request), python.executable)
 
 
 def find(request: str) -> Python:
@@ -141,7 +146,7 @@ def information(python: Python) -> PythonInfo:
 def from_info(info: PythonInfo) -> Python:
     """Return the interpreter with these properties, and with the stat of its files."""
     # `python3` may be a symlink, which an upgrade points to another version.
-    executable = os.path.realpath(str(info.system_executable))
+    executable = resolve(str(info.system_executable))
     watched = [executable, os.path.join(str(info.system_stdlib), "os.py")]
     variables = info.sysconfig_vars
     if variables.get("Py_ENABLE_SHARED"):
@@ -208,16 +213,14 @@ def _candidates() -> Iterator[str]:
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     versions = os.path.join(pyenv, "versions")
     directories = [*os.environ.get("PATH", "").split(os.pathsep), *_STANDARD_DIRS]
-    directories += [
-        os.path.join(versions, version, "bin") for version in sorted(listdir_or_empty(versions))
-    ]
+    directories += [os.path.join(versions, version, "bin") for version in sorted(_names(versions))]
     seen = set()
     for directory in directories:
         if not os.path.isabs(directory) or "/shims" in directory:
             continue  # A shim is a script that searches for an interpreter.
         # A distribution may have `pypy3` next to `python3`.
         for name in sorted(
-            filter(_NAME.fullmatch, listdir_or_empty(directory)),
+            filter(_NAME.fullmatch, _names(directory)),
             key=lambda name: (not name.startswith("python"), len(name)),
         ):
             path = os.path.join(directory, name)
@@ -225,6 +228,14 @@ def _candidates() -> Iterator[str]:
             if real not in seen and os.access(real, os.X_OK):
                 seen.add(real)
                 yield path
+
+
+def _names(directory: str) -> list[str]:
+    """Return the names in a directory of PATH. One that the user can't list is skipped."""
+    try:
+        return listdir_or_empty(directory)
+    except PermissionError:
+        return []
 
 
 def _query(path: str) -> PythonInfo | None:
@@ -256,10 +267,14 @@ def _is_too_old(info: PythonInfo) -> bool:
 
 
 def _stat(path: str) -> tuple[int, ...]:
-    """Return size, mtime in ns, and inode. Return an empty tuple if the file can't be read."""
-    try:
-        result = os.stat(path)
-    except OSError:
+    """Return size, mtime in ns, and inode. Return an empty tuple if the file doesn't exist.
+
+    Raises:
+        OSError: The answer isn't known.
+
+    """
+    result = status(path)
+    if result is None:
         return ()
     return result.st_size, result.st_mtime_ns, result.st_ino
 

@@ -7,6 +7,7 @@ import os
 
 from engine.display import Display
 from engine.frozen import field, frozen
+from engine.system.existence import proves_no_file
 from engine.system.files import make_private_dir, sha256
 from states.interpreter import discovery
 
@@ -147,9 +148,18 @@ class InterpreterGoal:
 
 
 def _read_record(path: str) -> Python | None:
-    """Return the recorded interpreter, or None if there is no valid record."""
+    """Return the recorded interpreter, or None if there is no valid record.
+
+    Raises:
+        OSError: The record can't be read.
+
+    """
     try:
         with open(path, encoding="utf-8") as stream:
             return discovery.from_json(json.load(stream))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    except OSError as error:
+        if proves_no_file(error):
+            return None
+        raise

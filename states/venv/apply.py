@@ -160,15 +160,17 @@ def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -
     store = observation.store
     for identifier in reversed(list_generations(store)):
         # INVARIANT: only a receipt that no other user can write counts.
-        root = store.generation(identifier)
-        generation = load_generation(store, identifier) if is_protected(root) else None
-        if generation is None or not _matches(generation.receipt, spec, selection):
-            continue
-        receipt = generation.receipt
-        is_observed = identifier == observation.live_id
-        intact = not observation.damaged if is_observed else is_intact(store, receipt, spec.ignore)
-        if intact:
-            return generation
+        try:
+            root = store.generation(identifier)
+            generation = load_generation(store, identifier) if is_protected(root) else None
+            if generation is None or not _matches(generation.receipt, spec, selection):
+                continue
+            receipt, is_observed = generation.receipt, identifier == observation.live_id
+            damaged = is_observed and observation.damaged
+            if not damaged and (is_observed or is_intact(store, receipt, spec.ignore)):
+                return generation
+        except OSError as error:
+            progress.step(f"keeping generation {identifier}, which can't be read: {error.strerror}")
     return None
 
 

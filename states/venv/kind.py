@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from engine.display import Display, Group
 from states.venv.goals import VenvHandle
-from states.venv.layout import store_of
 from states.venv.spec import Venv
 
 TYPE_CHECKING = False
@@ -41,8 +42,11 @@ class VenvKind:
 
     def owned_paths(self, spec: Venv) -> Iterable[str]:
         """Yield the published path and the store beside it."""
-        store = store_of(spec.path)
-        return (store.published, store.root)
+        # Not `store_of`: an unreadable parent is an error of this venv only. Before a
+        # deletion, the inventory resolves the paths again.
+        parent, name = os.path.split(spec.path)
+        parent = os.path.realpath(parent)
+        return (os.path.join(parent, name), os.path.join(parent, f".{name}"))
 
     def implied_dependencies(self, spec: Venv) -> Iterable[str]:
         """Yield the declared interpreter, if the venv uses one."""

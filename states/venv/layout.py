@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.frozen import frozen
+from engine.system.existence import resolve
 
 NEW = "new"
 """In a plan, the ID of a generation that doesn't exist yet."""
@@ -45,7 +46,11 @@ def store_of(path: str) -> Store:
     """Return the store of a path.
 
     Symlinks in the path of the directory are resolved, so each spelling has the same store.
+
+    Raises:
+        OSError: A directory in the path can't be read.
+
     """
     parent, name = os.path.split(path)
-    parent = os.path.realpath(parent)
+    parent = resolve(parent)
     return Store(os.path.join(parent, name), os.path.join(parent, f".{name}"))

@@ -10,6 +10,7 @@ import os
 import stat
 
 from engine.frozen import frozen
+from engine.system.existence import is_directory, is_symlink, lstat, read_link
 from engine.system.files import sha256
 from engine.system.lock import is_held
 from states.venv.generations.hold import HOLD_NAME, held_id
@@ -17,7 +18,7 @@ from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
 from states.venv.integrity.receipt import lock_text, read_receipt
-from states.venv.layout import METADATA_DIR, RECEIPT, Store, store_of
+from states.venv.layout import RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def observe(spec: Venv) -> Observation:
     path_state, identifier = published_state(store)
     held = held_id(store, spec)
     if path_state == FOREIGN:
-        is_link = os.path.islink(store.published)
-        link = os.readlink(store.published) if is_link else ""
+        link = read_link(store.published)
         held = held if held == FOREIGN else ""
         return Observation(store=store, state={"path": FOREIGN}, link=link, held=held)
     if held == FOREIGN:
@@ -105,7 +105,7 @@ def observe(spec: Venv) -> Observation:
         torn = {f"file.{RECEIPT}": "torn or missing"}
         return Observation(store=store, state={"path": path_state, **torn, **unfinished}, held=held)
     if receipt is None:
-        if path_state == "missing" and (spec.state == "present" or not os.path.isdir(store.root)):
+        if path_state == "missing" and (spec.state == "present" or not is_directory(store.root)):
             # The venv doesn't exist yet. Its creation deletes what a killed creation left.
             return Observation(store=store, state=None)
         return Observation(store=store, state={"path": path_state, **unfinished})
@@ -127,17 +127,16 @@ def observe(spec: Venv) -> Observation:
 
 def published_state(store: Store) -> tuple[str, str | None]:
     """Return the state of the published path, and the ID of the generation that it points to."""
-    try:
-        status = os.lstat(store.published)
-    except (FileNotFoundError, NotADirectoryError):
+    status = lstat(store.published)
+    if status is None:
         return "missing", None
     if stat.S_ISLNK(status.st_mode):
         identifier = live_id(store)
         if identifier is None:
-            target = os.readlink(store.published)
+            target = read_link(store.published)
             was_converged = bool(list_generations(store))
             return (f"symlink to {target}" if was_converged else FOREIGN), None
-        exists = os.path.isdir(store.generation(identifier))
+        exists = is_directory(store.generation(identifier))
         return (PUBLISHED if exists else "dangling"), identifier
     if stat.S_ISDIR(status.st_mode) and not os.listdir(store.published):
         return "empty directory", None
@@ -167,14 +166,13 @@ def _find_receipt(store: Store, identifier: str | None, held: str) -> Receipt | 
         The receipt, or None if no such generation has a valid one.
 
     Raises:
-        PermissionError: The current user can't read the metadata of a generation.
+        OSError: The metadata of a generation can't be read, so it may be intact.
 
     """
     for candidate in filter(None, (identifier, held)):
         receipt = read_receipt(store.generation(candidate))
         if receipt is not None:
             return receipt
-        _require_readable(f"{store.generation(candidate)}/{METADATA_DIR}")
     if held:
         return None
     for candidate in reversed(list_generations(store)):
@@ -182,23 +180,6 @@ def _find_receipt(store: Store, identifier: str | None, held: str) -> Receipt | 
         if receipt is not None:
             return receipt
     return None
-
-
-def _require_readable(directory: str) -> None:
-    """Check that the current user can list a directory.
-
-    Without that permission, an intact receipt can't be distinguished from a torn one.
-
-    Raises:
-        PermissionError: The current user can't list it.
-
-    """
-    try:
-        os.listdir(directory)
-    except PermissionError:
-        raise
-    except OSError:
-        return  # Missing, or not a directory: the generation is damaged.
 
 
 def _recorded_state(receipt: Receipt) -> dict[str, str]:
@@ -262,5 +243,5 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
 
 def _dangling_links(root: str, spec: Venv) -> dict[str, str]:
     """Return the persistent directories whose symlink has no target."""
-    links = {path: f"{root}/{path}" for path in spec.persistent if os.path.islink(f"{root}/{path}")}
-    return {f"file.{path}": "missing" for path, link in links.items() if not os.path.isdir(link)}
+    links = {path: f"{root}/{path}" for path in spec.persistent if is_symlink(f"{root}/{path}")}
+    return {f"file.{path}": "missing" for path, link in links.items() if not is_directory(link)}

@@ -157,7 +157,7 @@ def _compare_to_records(
             continue
         try:
             rows = read_record(root, dist_info)
-        except (OSError, ValueError):
+        except ValueError:
             differences[record] = "missing"
             continue
         for path, digest in rows:

@@ -16,9 +16,7 @@ from engine.system import linux
 from engine.system.atomic_write import write_atomic
 from engine.system.files import (
     CHUNK_SIZE,
-    entry_exists,
     fsync_dir,
-    read_link,
     sha256,
     sha256_of_file,
 )
@@ -158,29 +156,6 @@ def test_exchange_reports_an_unsupported_file_system(
     with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)) as caught:
         exchange_names(str(tmp_path), str(tmp_path))
     assert caught.value.filename == str(tmp_path)
-
-
-def test_entry_exists_raises_on_an_io_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to("missing")
-    (tmp_path / "loop").symlink_to("loop")
-    missing = ("gone", "file/inside", "loop/inside", "n" * 300)
-    exists = {name: entry_exists(str(tmp_path / name)) for name in ("file", "link", *missing)}
-    targets = {name: read_link(str(tmp_path / name)) for name in ("file", "link", *missing)}
-    assert {name for name, result in exists.items() if result} == {"file", "link"}
-    assert {name: target for name, target in targets.items() if target} == {"link": "missing"}
-
-    def failing(path: str) -> str:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "lstat", failing)
-        patched.setattr(os, "readlink", failing)
-        for function in (entry_exists, read_link):
-            with pytest.raises(OSError, match="Input/output error"):
-                function("/some/where")
 
 
 def test_fsync_dir_requires_a_directory(tmp_path: Path) -> None:

@@ -269,12 +269,15 @@ def test_failed_prune_is_reported_again(cli_with_orphan: CliRunner) -> None:
     ]
 
 
-def test_orphan_that_cannot_be_read_is_not_forgotten(cli_with_orphan: CliRunner) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE, errno.EMFILE])
+def test_orphan_that_cannot_be_read_is_not_forgotten(
+    cli_with_orphan: CliRunner, number: int
+) -> None:
     healthy = cli_with_orphan.registry
 
     def before_observe(spec: Widget) -> None:
         if spec.path.endswith("/b"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO), spec.path)
+            raise OSError(number, os.strerror(number), spec.path)
 
     cli_with_orphan.registry = lambda: widget_registry(before_observe=before_observe)
     assert cli_with_orphan.run("apply").code == 0
@@ -285,13 +288,10 @@ def test_orphan_that_cannot_be_read_is_not_forgotten(cli_with_orphan: CliRunner)
     assert result.outcomes() == {"widget.b": "changed", "widget.a": "unchanged"}
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR])
-def test_orphan_where_nothing_can_exist_is_forgotten(
-    cli_with_orphan: CliRunner, number: int
-) -> None:
+def test_orphan_where_nothing_can_exist_is_forgotten(cli_with_orphan: CliRunner) -> None:
     def before_observe(spec: Widget) -> None:
         if spec.path.endswith("/b"):
-            raise OSError(number, os.strerror(number), spec.path)
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), spec.path)
 
     cli_with_orphan.registry = lambda: widget_registry(before_observe=before_observe)
     report = cli_with_orphan.run("apply", "--json", "--prune").report

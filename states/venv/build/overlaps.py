@@ -68,7 +68,7 @@ def _read_claims(root: str, baseline: Mapping[str, str]) -> tuple[dict[str, str]
         name, _ = metadata_name(f"{root}/{dist_info}/METADATA")
         try:
             rows = read_record(root, dist_info)
-        except (OSError, ValueError):
+        except ValueError:
             continue
         names[name] = dist_info
         for path, digest in rows:

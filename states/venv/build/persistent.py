@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.errors import PermissionDenied
+from engine.system.existence import is_directory
 from engine.system.files import fsync_dir, symlink
 from engine.system.linux import sync_filesystem
 from engine.system.permissions import untrusted_reason
@@ -33,7 +34,7 @@ def link_persistent(draft: Draft) -> None:
     store = draft.context.store
     for name in draft.context.spec.persistent:
         in_generation, in_store = f"{draft.root}/{name}", f"{store.persistent}/{name}"
-        if not os.path.isdir(in_store):
+        if not is_directory(in_store):
             _create_parents(store, name)
             # INVARIANT: complete before the rename, so that a kill leaves either no directory
             # or the whole one. Recovery deletes `next-…`.
@@ -46,7 +47,7 @@ def link_persistent(draft: Draft) -> None:
                     raise
                 shutil.rmtree(incomplete)
                 _fill_on_other_disk(in_store, in_generation, draft.ids)
-        if os.path.isdir(in_generation):
+        if is_directory(in_generation):
             shutil.rmtree(in_generation)
         os.makedirs(os.path.dirname(in_generation), exist_ok=True)
         symlink(os.path.relpath(in_store, os.path.dirname(in_generation)), in_generation)
@@ -61,7 +62,7 @@ def _fill(directory: str, source: str, ids: Ids) -> None:
         ids: The owner and group of everything in the new directory, and of itself.
 
     """
-    if os.path.isdir(source):
+    if is_directory(source):
         shutil.copytree(source, directory, symlinks=True)
     else:
         os.mkdir(directory, 0o755)

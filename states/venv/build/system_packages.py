@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
+from engine.system.existence import entry_exists, is_directory
 from engine.system.files import symlink
 from states.interpreter.probe import parse_probe, probe_program
 from states.system import subprocesses
@@ -44,7 +45,7 @@ def link_system_packages(draft: Draft) -> None:
             )
         for path in paths:
             link = f"{draft.root}/{site}/{os.path.basename(path)}"
-            if not os.path.lexists(link):
+            if not entry_exists(link):
                 symlink(path, link)
 
 
@@ -67,7 +68,7 @@ def _system_site_packages(draft: Draft) -> list[str]:
             f"{python} doesn't report its site-packages directories",
             output=completed.last_lines(),
         )
-    return [directory for directory in directories if os.path.isdir(directory)]
+    return [directory for directory in directories if is_directory(directory)]
 
 
 def is_part_of_module(name: str, module: str) -> bool:

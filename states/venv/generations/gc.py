@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from engine import progress
-from engine.system.files import entry_exists, symlink
+from engine.system.existence import entry_exists
+from engine.system.files import symlink
 from states.venv.generations.in_use import is_in_use
 from states.venv.generations.previous import gc_order
 from states.venv.generations.recovery import try_delete
@@ -68,7 +68,7 @@ def collect(store: Store, identifiers: Iterable[str]) -> list[str]:
 def quarantine(store: Store, identifier: str) -> None:
     """Mark a damaged generation, so that it is kept for an investigation."""
     mark = f"{store.generation(identifier)}/{METADATA_DIR}/quarantined"
-    if is_protected(store.generation(identifier)) and not os.path.lexists(mark):
+    if is_protected(store.generation(identifier)) and not entry_exists(mark):
         symlink("quarantined", mark)  # A symlink needs no space on a full disk.
 
 

@@ -9,9 +9,8 @@ the generation without its interpreter.
 
 from __future__ import annotations
 
-import os
-
 from engine.system import processes
+from engine.system.existence import status
 from engine.system.lock import FileLock
 from states.venv.layout import LEASE
 
@@ -38,11 +37,13 @@ def is_in_use(root: str) -> bool:
 
 
 def using_processes(root: str) -> list[int]:
-    """Return the IDs of visible processes that run from a generation, in ascending order."""
-    try:
-        lease = os.stat(f"{root}/{LEASE}")
-    except OSError:
-        lease = None  # The lease was deleted, or is unreadable. `/proc` still helps.
+    """Return the IDs of visible processes that run from a generation, in ascending order.
+
+    Raises:
+        OSError: The answer isn't known.
+
+    """
+    lease = status(f"{root}/{LEASE}")  # None if it was deleted. `/proc` still helps.
     pids = processes.list_pids()
     stuck = processes.find_stuck(pids)
     return sorted(

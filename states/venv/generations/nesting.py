@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import ConvergeError
+from engine.system.existence import entry_exists, resolve
 from states.venv.layout import RECEIPT
 
 
@@ -13,11 +14,12 @@ def refuse_nested(path: str) -> None:
 
     Raises:
         ConvergeError: The path is inside a generation of any venv.
+        OSError: A parent can't be read, so that isn't known.
 
     """
-    directory = os.path.realpath(os.path.dirname(path))
+    directory = resolve(os.path.dirname(path))
     while directory != "/":
-        if os.path.lexists(f"{directory}/{RECEIPT}"):
+        if entry_exists(f"{directory}/{RECEIPT}"):
             raise ConvergeError(
                 f"`{path}` is inside `{directory}`, a generation of another venv",
                 hint="choose a path outside of it",

@@ -21,13 +21,13 @@ import os
 from contextlib import suppress
 
 from engine import progress
+from engine.system.existence import is_symlink, listdir_or_empty
 from engine.system.files import fsync_dir
 from states.venv.generations.hold import effective_hold, read_hold, release_hold
 from states.venv.generations.store import (
     generation_names,
     is_finished,
     live_id,
-    sorted_names,
 )
 from states.venv.layout import METADATA_DIR, RECEIPT
 
@@ -57,8 +57,8 @@ def find_unfinished(store: Store) -> list[str]:
         for name in generation_names(store)
         if name != live and not is_finished(store, name)
     ]
-    for name in sorted_names(store.root):
-        unused = name.startswith("adopted-") and os.path.islink(f"{store.root}/{name}")
+    for name in sorted(listdir_or_empty(store.root)):
+        unused = name.startswith("adopted-") and is_symlink(f"{store.root}/{name}")
         if unused or name.startswith(_SCRATCH):
             unfinished.append(name)
     return [relative for relative in unfinished if not _is_in_use(store, relative)]
@@ -165,10 +165,7 @@ def _mark_deleted(path: str, trash_path: str) -> str:
 def _is_in_use(store: Store, relative: str) -> bool:
     if not relative.startswith("generations/"):
         return False
-    path = f"{store.root}/{relative}"
-    if not os.access(path, os.X_OK):
-        return False  # The current user can't look inside, and can't delete it either.
     # Imported here: a no-op run finds no unfinished generation.
     from states.venv.generations.in_use import is_in_use
 
-    return is_in_use(path)
+    return is_in_use(f"{store.root}/{relative}")

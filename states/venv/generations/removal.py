@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.system.existence import entry_exists, resolve
 from engine.system.files import fsync_dir
 from engine.system.linux import mount_points
 from states.system import subprocesses
@@ -52,7 +53,8 @@ def delete(path: str) -> None:
         OSError: A file system is mounted inside, or the entry can't be deleted.
 
     """
-    if _is_directory(path):
+    status = os.lstat(path)
+    if stat.S_ISDIR(status.st_mode):
         _require_no_mount(path)
         _remove_tree(path)
     else:
@@ -69,7 +71,7 @@ def _remove_tree(path: str) -> None:
         subprocesses.run(
             ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
         )
-        if os.path.lexists(path):
+        if entry_exists(path):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
 
 
@@ -80,14 +82,7 @@ def _require_no_mount(directory: str) -> None:
         OSError: A file system is mounted inside, and its content would also be deleted.
 
     """
-    prefix = os.fsencode(f"{os.path.realpath(directory)}/")
+    prefix = os.fsencode(f"{resolve(directory)}/")
     for mount_point in mount_points():
         if mount_point.startswith(prefix):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False

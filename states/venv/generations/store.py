@@ -18,7 +18,15 @@ import stat
 from contextlib import suppress
 
 from engine.errors import PermissionDenied
-from engine.system.files import entry_exists, fsync_dir, make_dirs, read_link, replace_symlink
+from engine.system.existence import (
+    entry_exists,
+    is_directory,
+    is_symlink,
+    listdir_or_empty,
+    lstat,
+    read_link,
+)
+from engine.system.files import fsync_dir, make_dirs, replace_symlink
 from engine.system.permissions import require_trusted_path, untrusted_reason
 from states.venv.layout import RECEIPT, Store
 
@@ -30,7 +38,12 @@ _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
 
 
 def live_id(store: Store) -> str | None:
-    """Return the ID of the published generation, or None if the path isn't such a symlink."""
+    """Return the ID of the published generation, or None if the path isn't such a symlink.
+
+    Raises:
+        OSError: The path can't be read. Nothing may be deleted then.
+
+    """
     directory, identifier = os.path.split(read_link(store.published))
     relative = os.path.relpath(store.generations, os.path.dirname(store.published))
     is_in_store = directory in (relative, store.generations)
@@ -44,26 +57,23 @@ def list_generations(store: Store) -> list[str]:
 
 def list_adopted(store: Store) -> list[str]:
     """Return the names of all adopted backups. Most are directories; a file is possible."""
-    names = [name for name in sorted_names(store.root) if name.startswith("adopted-")]
+    names = [name for name in sorted(listdir_or_empty(store.root)) if name.startswith("adopted-")]
     return [name for name in names if _is_content(f"{store.root}/{name}")]
 
 
 def generation_names(store: Store) -> list[str]:
     """Return the names of all directories for generations, finished or not, oldest first."""
-    return sorted(sorted_names(store.generations), key=lambda name: (len(name), name))
+    return sorted(listdir_or_empty(store.generations), key=lambda name: (len(name), name))
 
 
 def is_finished(store: Store, identifier: str) -> bool:
-    """Return whether a generation has a receipt, which may be torn."""
+    """Return whether a generation has a receipt, which may be torn.
+
+    Raises:
+        OSError: The answer isn't known, so the generation is neither finished nor unfinished.
+
+    """
     return entry_exists(f"{store.generation(identifier)}/{RECEIPT}")
-
-
-def sorted_names(directory: str) -> list[str]:
-    """Return the sorted names in a directory, or none if it doesn't exist."""
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def new_id(store: Store) -> str:
@@ -73,7 +83,7 @@ def new_id(store: Store) -> str:
     makes the path unique even after all generations were deleted, because installers cache
     results by path.
     """
-    names = sorted_names(store.generations)
+    names = listdir_or_empty(store.generations)
     numbers = [int(match[1]) for name in names if (match := _ID.fullmatch(name))]
     return f"{max(numbers, default=0) + 1:06d}-{_random_suffix()}"
 
@@ -90,9 +100,11 @@ def lock_of(store: Store, path: str) -> str | None:
 
     Raises:
         PermissionDenied: Another user could redirect or replace those entries.
+        OSError: The store can't be examined. That must not look like a missing store, which
+            needs no lock.
 
     """
-    if not os.path.isdir(store.root):
+    if not is_directory(store.root):
         return None
     require_trusted_path(os.path.dirname(path))
     for directory in (store.root, store.generations):
@@ -159,9 +171,9 @@ def restore_adopted(store: Store, name: str) -> None:
     from engine.system.linux import exchange_names
 
     backup = f"{store.root}/{name}"
-    if os.path.lexists(store.published):
+    if entry_exists(store.published):
         exchange_names(backup, store.published)
-        if os.path.islink(backup):
+        if is_symlink(backup):
             os.unlink(backup)
     else:
         os.rename(backup, store.published)
@@ -194,7 +206,8 @@ def _random_suffix() -> str:
 
 def _is_content(path: str) -> bool:
     """Return whether a path exists and isn't a symlink, so that replacing it would lose data."""
-    return entry_exists(path) and not os.path.islink(path)
+    status = lstat(path)
+    return status is not None and not stat.S_ISLNK(status.st_mode)
 
 
 def _require_safe_directory(directory: str) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from engine.system.existence import proves_no_file
 from states.venv.integrity.inspection import is_contested, winner
 from states.venv.integrity.manifest import file_digest
 from states.venv.integrity.record_hash import file_digest_like
@@ -43,7 +44,9 @@ def check_claims(
         try:
             digest = _sha256(root, path, claimants, inspection.digests)
             matching = _matching(root, path, claimants, digest)
-        except OSError:
+        except OSError as error:
+            if not proves_no_file(error):
+                raise
             mismatches.add(f"missing file `{path}`", *names)
             continue
         if digest is None:

@@ -7,6 +7,7 @@ https://packaging.python.org/en/latest/specifications/. This runs no code of the
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from email.parser import BytesHeaderParser
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from engine.system.existence import is_directory, is_symlink, proves_no_file
 from engine.system.files import iter_chunks, read_regular_file, sha256
 from states.venv.integrity.record_hash import parse_hash
 
@@ -49,11 +51,17 @@ def metadata_name(path: str) -> tuple[str, str]:
 
     Only the headers are parsed, because a hostile body could nest messages without end. Of
     several names or versions, the first counts, as it does for uv and `importlib.metadata`.
+
+    Raises:
+        OSError: The file can't be read.
+
     """
     try:
         content = b"".join(iter_chunks(path, _MAX_HEADERS_SIZE))
-    except OSError:
-        return "", ""
+    except OSError as error:
+        if proves_no_file(error):
+            return "", ""
+        raise
     headers = BytesHeaderParser().parsebytes(content)
     name, version = (str(headers[key] or "").strip() for key in ("Name", "Version"))
     return normalize_name(name), version
@@ -82,11 +90,11 @@ def site_packages(root: str) -> list[str]:
     """Return the `site-packages` directories of a venv, relative to it."""
     sites = []
     for lib in ("lib", "lib64"):
-        if os.path.islink(os.path.join(root, lib)) or not os.path.isdir(os.path.join(root, lib)):
+        if is_symlink(os.path.join(root, lib)) or not is_directory(os.path.join(root, lib)):
             continue
         for version in sorted(os.listdir(os.path.join(root, lib))):
             site = f"{lib}/{version}/site-packages"
-            if os.path.isdir(os.path.join(root, site)):
+            if is_directory(os.path.join(root, site)):
                 sites.append(site)
     return sites
 
@@ -95,13 +103,19 @@ def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
     """Return the rows of a RECORD: path relative to the venv, and the result of `parse_hash`.
 
     Raises:
-        OSError: The file is missing or unreadable.
-        ValueError: The file is malformed, or uses a hash that is weaker than SHA-256.
+        ValueError: The file is missing or malformed, or uses a hash that is weaker than SHA-256.
+        OSError: It can't be read.
 
     """
     site = os.path.dirname(dist_info)
     rows = []
-    text = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE).decode()
+    try:
+        content = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE)
+    except OSError as error:
+        if proves_no_file(error) or error.errno == errno.EFBIG:
+            raise ValueError(str(error)) from None
+        raise
+    text = content.decode()
     for row in _csv_rows(text):
         if not row:
             continue
@@ -120,13 +134,17 @@ def _csv_rows(text: str) -> Iterator[list[str]]:
 def record_paths(root: str, dist_info: str) -> set[str]:
     """Return the paths that a RECORD lists, and those in its directory.
 
-    If the RECORD is unreadable, only the latter.
+    If there is no valid RECORD, only the latter.
+
+    Raises:
+        OSError: The RECORD or the directory can't be read.
+
     """
     paths = {f"{dist_info}/{name}" for name in os.listdir(os.path.join(root, dist_info))}
     paths.add(dist_info)
     try:
         return {path for path, _ in read_record(root, dist_info)} | paths
-    except (OSError, ValueError):
+    except ValueError:
         return paths
 
 

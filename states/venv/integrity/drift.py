@@ -6,7 +6,7 @@ import fnmatch
 import os
 from typing import TYPE_CHECKING
 
-from engine.system.files import MISSING_ERRNOS
+from engine.system.existence import proves_absence
 from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
 from states.venv.integrity.manifest import stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
@@ -71,7 +71,7 @@ def compare_to_manifest(
                 return manifest[path]
             return stat_entry(root, path, manifest[path].package, recorded=manifest[path])
         except OSError as error:
-            if error.errno in MISSING_ERRNOS:
+            if proves_absence(error):
                 return None
             raise
 

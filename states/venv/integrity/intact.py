@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.system.existence import listdir_or_empty
 from states.venv.integrity.stat_cache import stats_match
 from states.venv.layout import LEASE, METADATA_DIR
 
@@ -72,9 +73,8 @@ def metadata_drift(root: str) -> dict[str, str]:
     Without the lease, converge can't find every process that uses the generation. The
     content of the other files is checked where they are read.
     """
-    try:
-        names = os.listdir(f"{root}/{METADATA_DIR}")
-    except (FileNotFoundError, NotADirectoryError):
+    names = listdir_or_empty(f"{root}/{METADATA_DIR}")
+    if not names:
         return {}
     unknown = (name for name in names if name not in _METADATA_NAMES)
     drift = {f"{METADATA_DIR}/{name}": "unexpected" for name in unknown}

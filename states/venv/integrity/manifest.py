@@ -12,6 +12,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.system.existence import proves_no_file
 from engine.system.files import iter_chunks, read_regular_file, sha256, sha256_of_file
 from states.venv.layout import METADATA_DIR
 
@@ -46,11 +47,18 @@ def encode_manifest(manifest: Mapping[str, Entry]) -> bytes:
 
 
 def load_manifest(root: str, digest: str) -> Manifest | None:
-    """Return the manifest of a generation, or None if it doesn't have the receipt's digest."""
+    """Return the manifest of a generation, or None if it doesn't have the receipt's digest.
+
+    Raises:
+        OSError: The manifest can't be read.
+
+    """
     try:
         data = read_regular_file(f"{root}/{METADATA_DIR}/manifest.json")
-    except OSError:
-        return None
+    except OSError as error:
+        if proves_no_file(error):
+            return None
+        raise
     if sha256(data) != digest:
         return None
     return {row[0]: Entry._make(row[1:]) for row in json.loads(data)}

@@ -12,6 +12,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
+from engine.system.existence import lstat, proves_no_file
 from engine.system.files import read_regular_file, sha256
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
@@ -110,8 +111,9 @@ def write_receipt(receipt: Receipt, root: str) -> None:
 def read_receipt(root: str) -> Receipt | None:
     """Return the receipt of a generation, or None if it is missing, torn, or of another format.
 
-    For an unreadable receipt, this also returns None. To distinguish it from a missing one,
-    list its directory.
+    Raises:
+        OSError: The receipt can't be read. The generation may be intact, so it must be kept.
+
     """
     try:
         checksum, _, body = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
@@ -120,8 +122,12 @@ def read_receipt(root: str) -> Receipt | None:
             return None
         document = json.loads(body)
         return _parse(document) if document.pop("format") == _FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    except OSError as error:
+        if proves_no_file(error):
+            return None
+        raise
 
 
 def _parse(document: dict[str, Any]) -> Receipt:
@@ -140,13 +146,16 @@ def _parse(document: dict[str, Any]) -> Receipt:
 
 
 def is_protected(root: str) -> bool:
-    """Return whether only the current user can write the metadata of a generation."""
-    try:
-        statuses = [os.lstat(path) for path in (root, f"{root}/{METADATA_DIR}")]
-    except OSError:
-        return False
+    """Return whether only the current user can write the metadata of a generation.
+
+    Raises:
+        OSError: It can't be examined.
+
+    """
+    statuses = [lstat(path) for path in (root, f"{root}/{METADATA_DIR}")]
     return all(
-        stat.S_ISDIR(status.st_mode)
+        status is not None
+        and stat.S_ISDIR(status.st_mode)
         and status.st_uid == os.geteuid()
         and not status.st_mode & 0o022
         for status in statuses
@@ -154,9 +163,18 @@ def is_protected(root: str) -> bool:
 
 
 def lock_text(root: str, receipt: Receipt) -> str | None:
-    """Return the lock of a generation, or None if it doesn't have the receipt's digest."""
+    """Return the lock of a generation, or None if it doesn't have the receipt's digest.
+
+    Raises:
+        OSError: The lock can't be read. Its versions must not be selected again.
+
+    """
     try:
         text = read_regular_file(f"{root}/{METADATA_DIR}/pylock.toml").decode()
-    except (OSError, ValueError):
+    except ValueError:
         return None
+    except OSError as error:
+        if proves_no_file(error):
+            return None
+        raise
     return text if sha256(text.encode()) == receipt.lock else None

@@ -61,7 +61,7 @@ def check_records(root: str, expected: Expected, copied: Mapping[str, str]) -> I
         versions[name] = version
         try:
             rows = read_record(root, dist_info)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             mismatches.add(f"unusable RECORD in {dist_info}: {error}", name)
             continue
         records[name] = (dist_info.split("/")[1], rows)

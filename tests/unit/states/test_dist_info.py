@@ -142,9 +142,9 @@ def test_record_rejects_unusable_content(root: Path, content: bytes, reason: str
         read_record(str(root), INFO)
 
 
-def test_missing_record_is_an_os_error(root: Path) -> None:
+def test_missing_record_is_an_invalid_one(root: Path) -> None:
     """A missing RECORD isn't an empty one."""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match="No such file"):
         read_record(str(root), INFO)
 
 

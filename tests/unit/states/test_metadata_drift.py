@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,14 @@ def test_missing_directory_is_not_metadata_drift(tmp_path: Path) -> None:
     assert metadata_drift(str(tmp_path)) == {}
 
 
-def test_unreadable_directory_is_not_an_absence(tmp_path: Path) -> None:
+def test_unreadable_directory_is_not_an_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failing read must not look like an intact generation."""
-    (tmp_path / ".converge").symlink_to(".converge")
+
+    def failing(path: str) -> list[str]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    monkeypatch.setattr(os, "listdir", failing)
     with pytest.raises(OSError, match=r"\.converge"):
         metadata_drift(str(tmp_path))

@@ -1,1 +1,1 @@
-"""What is kept from earlier resolutions, and when."""
+"""Versions kept from earlier resolutions, and the rules for keeping them."""

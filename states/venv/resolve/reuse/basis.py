@@ -16,6 +16,7 @@ import tomli
 
 from engine.frozen import frozen
 from engine.redaction import redact
+from engine.system.existence import is_directory, proves_no_file
 from engine.system.files import sha256
 from states.venv.integrity.dist_info import normalize_name
 
@@ -136,7 +137,7 @@ def _project_bounds(path: str | None, digests: Mapping[str, str]) -> str:
     """Return a digest of what a local project or file requires."""
     if path is None:
         return ""
-    if not os.path.isdir(path):
+    if not is_directory(path):
         return digests.get(path, "")
     contents = {name: _read(os.path.join(path, name)) for name in _METADATA_FILES}
     try:
@@ -171,8 +172,10 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
-    except OSError:
-        return ""
+    except OSError as error:
+        if proves_no_file(error):
+            return ""
+        raise
 
 
 def _digest(value: object) -> str:

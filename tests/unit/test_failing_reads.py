@@ -1,0 +1,244 @@
+"""A failing read isn't an absence: the functions that ensure it, and the forms that don't."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.system import existence
+
+from .test_architecture import FILES, _name, _tree
+
+ERRNOS = ("EIO", "EACCES", "ESTALE", "EMFILE", "ENOMEM")
+FUNCTIONS: tuple[Callable[[str], object], ...] = (
+    existence.entry_exists,
+    existence.exists,
+    existence.is_directory,
+    existence.is_file,
+    existence.is_symlink,
+    existence.listdir_or_empty,
+    existence.lstat,
+    existence.read_link,
+    existence.resolve,
+    existence.status,
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "link").symlink_to("directory")
+    (tmp_path / "dangling").symlink_to("gone/../gone")
+    (tmp_path / "loop").symlink_to("loop")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (existence.entry_exists, {"file", "directory", "link", "dangling", "loop"}),
+        (existence.exists, {"file", "directory", "link"}),
+        (existence.is_directory, {"directory", "link"}),
+        (existence.is_file, {"file"}),
+        (existence.is_symlink, {"link", "dangling", "loop"}),
+    ],
+)
+def test_existence_is_that_of_the_disk(
+    function: Callable[[str], bool], names: set[str], tree: Path
+) -> None:
+    missing = {"gone", "file/inside", "loop/inside", "n" * 300}
+    everything = {"file", "directory", "link", "dangling", "loop", *missing}
+    assert {name for name in everything if function(str(tree / name))} == names
+
+
+def test_read_link_returns_only_targets_of_symlinks(tree: Path) -> None:
+    names = ("file", "gone", "link", "dangling")
+    targets = {name: existence.read_link(str(tree / name)) for name in names}
+    assert targets == {"file": "", "gone": "", "link": "directory", "dangling": "gone/../gone"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "file", "link", "link/x", "dangling/x", "gone/../x", "link/../x", "file/../x", "./link//"],
+)
+def test_resolve_is_realpath(path: str, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert existence.resolve(f"{tree}/{path}") == os.path.realpath(f"{tree}/{path}")
+    monkeypatch.chdir(tree)
+    assert existence.resolve(path) == os.path.realpath(path)
+
+
+def test_resolve_of_an_endless_symlink_is_an_error(tree: Path) -> None:
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        existence.resolve(str(tree / "loop"))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("name", ERRNOS)
+def test_failing_read_is_not_an_absence(
+    function: Callable[[str], object], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = getattr(errno, name)
+
+    def failing(path: str) -> str:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as patched:
+        for call in ("lstat", "stat", "readlink", "listdir"):
+            patched.setattr(os, call, failing)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            function("/some/where")
+
+
+LENIENT = {"exists", "lexists", "isdir", "isfile", "islink", "ismount", "samefile", "realpath",
+           "access"}  # fmt: skip
+"""Functions of `os` and `os.path` that answer "no" if a read fails."""
+PATH_METHODS = {"exists", "is_dir", "is_file", "is_symlink", "is_mount"}
+"""The same of `Path`."""
+
+ALLOWED = {
+    # Only speed is lost: caches, and records that no decision depends on.
+    "engine.declaration.cache": "a cache",
+    "states.system.cache_expiry": "the age of cache files",
+    "states.venv.build.bytecode.cache": "a cache",
+    "states.venv.generations.verify_log": "a record for people",
+    "states.venv.integrity.stat_cache": "a cache: without it, the content is compared",
+    "states.venv.refresh.refresh": "writes caches, if it can",
+    # The error is reported in another way.
+    "engine.cli.main": "the error ends the run",
+    "engine.cli.session.commit_inventory": "the error is a notice; the record stays",
+    "engine.converge": "the error is the result of the resource",
+    "engine.output.terminal": "a terminal that is gone",
+    "engine.progress": "a terminal that is gone",
+    "states.commands.gc._collectable": "the generation is kept, and the error is reported",
+    "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
+    "states.selftest": "a test of a file system",
+    # The answer "no" is an error, or precedes a call that fails.
+    "engine.cli.plan_file": "a plan is written only where a regular file or nothing is",
+    "engine.declaration.inputs": "the file is opened next",
+    "engine.declaration.load": "the file is opened next",
+    "states.commands.init": "the file is created exclusively",
+    "states.commands.selftest": "no directory is an error",
+    "states.venv.build.base_env": "an environment that can't be proved isn't used",
+    "states.venv.build.smoke": "the program is started next",
+    "states.venv.build.bytecode.compile_script": "the source is left without bytecode",
+    "states.venv.resolve.pylock._static_version": "a version in a project file is a hint",
+    "states.venv.resolve.validate": "a missing file is an error",
+    # Other processes, and other users.
+    "engine.system.linux.boot_id": "without a boot ID, the cache is emptied",
+    "engine.system.lock.is_held": "the kernel's list of locks is asked instead",
+    "engine.system.processes": "a process that has ended, or that is another user's",
+    "states.venv.generations.in_use.is_in_use": "counts as used",
+    "states.system.subprocesses": "a process that has ended",
+    "states.interpreter.discovery": "a candidate that can't be started is skipped, as in a shell",
+    # Comparisons whose failure deletes nothing.
+    "engine.inventory.Inventory._exists": "a resource that can't be examined counts as existing",
+    "engine.inventory.Inventory.__init__": "a notice says so, and nothing is pruned or recorded",
+    "states.link.LinkKind.owned_paths": "before a deletion, the inventory resolves paths again",
+    "states.venv.kind.VenvKind.owned_paths": "before a deletion, the inventory resolves paths again",
+    "states.venv.resolve.source_tree": "a digest of a local project",
+    # A build in a new directory, which is verified before it is published.
+    "states.system.scratch": "which of several directories has the scratch files",
+    "states.venv.build.disk_space": "an estimate for a message",
+    "states.wrappers": "copies of the modules",
+    "states.venv.build.install": "build directories of local projects",
+    "states.venv.build.overlaps._are_installed": "the package is installed again",
+    "states.venv.build.reuse": "the package is installed instead of copied",
+    "states.venv.apply._find_reusable": "the generation is kept, and isn't reused",
+    # A deletion after an error, or one that an error only stops.
+    "engine.system.files.replace_symlink": "deletes its temporary symlink, and raises",
+    "states.venv.generations.recovery.try_delete": "the entry stays, and is reported",
+    "states.venv.generations.removal.delete_store": "an empty directory stays",
+    "states.venv.generations.store.publish": "an empty directory stays, as a backup",
+    "states.link._delete_unfinished": "a temporary symlink of another user stays",
+}
+"""The modules and functions that may use such a form, with the reason why that loses nothing."""
+
+
+def swallowing_forms(tree: ast.AST, owner: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each form that takes a failing read for an absence or ignores it, with its place."""
+    for node in ast.iter_child_nodes(tree):
+        form = _swallowing_form(node)
+        if form:
+            yield owner, f"{form}, line {getattr(node, 'lineno', 0)}"
+        name = f".{node.name}" if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else ""
+        yield from swallowing_forms(node, owner + name)
+
+
+def _swallowing_form(node: ast.AST) -> str:
+    match node:
+        case ast.Attribute(attr=name, value=owner) if name in LENIENT:
+            return f"{ast.unparse(node)}" if ast.unparse(owner) in ("os", "os.path") else ""
+        case ast.Call(func=ast.Name("suppress"), args=types) if _names_every_error(types):
+            return ast.unparse(node)
+        case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]) if name in PATH_METHODS:
+            return f".{name}()"
+        case ast.ExceptHandler(type=ast.expr() as caught) if _swallows(node):
+            types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+            return f"except {ast.unparse(caught)}" if _names_every_error(types) else ""
+    return ""
+
+
+def _is_allowed(place: str) -> bool:
+    return any(place == allowed or place.startswith(f"{allowed}.") for allowed in ALLOWED)
+
+
+def _names_every_error(types: list[ast.expr]) -> bool:
+    return bool({"OSError", "PermissionError", "IOError", "Exception"} & {*map(ast.unparse, types)})
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    return not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
+def _all_forms() -> list[tuple[str, str]]:
+    return [
+        (f"{_name(path)}{owner}", form)
+        for path in FILES
+        for owner, form in swallowing_forms(_tree(path))
+    ]
+
+
+def test_failing_reads_are_not_swallowed() -> None:
+    assert [(place, form) for place, form in _all_forms() if not _is_allowed(place)] == []
+
+
+def test_exceptions_for_failing_reads_are_in_use() -> None:
+    places = [f"{place}." for place, _ in _all_forms()]
+    unused = [name for name in ALLOWED if not any(p.startswith(f"{name}.") for p in places)]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "os.path.exists(path)",
+        "filter(os.path.lexists, paths)",
+        "os.access(path, os.R_OK)",
+        "Path(path).is_dir()",
+        "with suppress(OSError): os.stat(path)",
+        "try:\n    os.stat(path)\nexcept OSError:\n    pass",
+        "try:\n    os.stat(path)\nexcept (OSError, ValueError) as error:\n    x = 1",
+    ],
+)
+def test_swallowing_form_is_detected(text: str) -> None:
+    assert [*swallowing_forms(ast.parse(text))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exists(path)",
+        "entry.is_dir(follow_symlinks=False)",
+        "with suppress(FileNotFoundError): os.stat(path)",
+        "try:\n    os.stat(path)\nexcept OSError:\n    raise",
+        "try:\n    os.stat(path)\nexcept FileNotFoundError:\n    pass",
+    ],
+)
+def test_careful_form_is_accepted(text: str) -> None:
+    assert not [*swallowing_forms(ast.parse(text))]
