@@ -130,6 +130,7 @@ ALLOWED = {
     "states.venv.resolve.pylock._static_version": "a version in a project file is a hint",
     "states.venv.resolve.validate": "a missing file is an error",
     # Other processes, and other users.
+    "engine.system.encoding.locale_is_utf8": "the variables of this process are used instead",
     "engine.system.linux.boot_id": "without a boot ID, the cache is emptied",
     "engine.system.lock.is_held": "the kernel's list of locks is asked instead",
     "engine.system.processes": "a process that has ended, or that is another user's",
