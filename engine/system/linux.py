@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import struct
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,9 @@ _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 """Number of the system call by machine. musl before 1.2.6 has no function for it."""
+_STATX = {"x86_64": 332, "aarch64": 291}
+_AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT = 0x100, 0x800
+_STATX_ATTR_MOUNT_ROOT = 0x2000
 
 
 def cpu_count() -> int:
@@ -38,8 +42,8 @@ def boot_id() -> str | None:
         return None
 
 
-def mount_points() -> list[bytes]:
-    """Return every mount point that this process sees. Empty if `/proc` isn't mounted.
+def mount_points() -> list[bytes] | None:
+    """Return every mount point that this process sees, or None if `/proc` isn't mounted.
 
     A mount point is the fifth field of a line in proc_pid_mountinfo(5). White space and
     backslashes are escaped in octal.
@@ -48,10 +52,32 @@ def mount_points() -> list[bytes]:
         with open("/proc/self/mountinfo", "rb") as file:
             fields = [line.split()[4] for line in file]
     except FileNotFoundError:
-        return []
+        return None
     return [
         re.sub(rb"\\(\d{3})", lambda match: bytes([int(match[1], 8)]), field) for field in fields
     ]
+
+
+def is_mount_point(path: str) -> bool:
+    """Return whether a file system is mounted at a path, without `/proc` (statx(2)).
+
+    This also detects a bind mount of the same file system, and one over a file.
+
+    Raises:
+        OSError: The answer isn't known. Before Linux 5.8, the errno is EOPNOTSUPP.
+
+    """
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(256)
+    flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT
+    if _statx(_libc())(_AT_FDCWD, os.fsencode(path), flags, 0, buffer) != 0:
+        raise _last_error(path)
+    (attributes,) = struct.unpack_from("=Q", buffer, 8)
+    (supported,) = struct.unpack_from("=Q", buffer, 56)
+    if not supported & _STATX_ATTR_MOUNT_ROOT:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
+    return bool(attributes & _STATX_ATTR_MOUNT_ROOT)
 
 
 def sync_filesystem(path: str) -> None:
@@ -105,9 +131,31 @@ def exchange_names(first: str, second: str) -> None:
 
 
 def _renameat2(libc: ctypes.CDLL) -> Callable[..., int]:
-    if hasattr(libc, "renameat2"):
-        return libc.renameat2
-    number = _RENAMEAT2.get(os.uname().machine)
+    return _function(libc, "renameat2", _RENAMEAT2)
+
+
+def _statx(libc: ctypes.CDLL) -> Callable[..., int]:
+    return _function(libc, "statx", _STATX)
+
+
+def _function(libc: ctypes.CDLL, name: str, numbers: dict[str, int]) -> Callable[..., int]:
+    """Return a function of the C library, or the system call itself.
+
+    Args:
+        libc: The C library.
+        name: The name of both.
+        numbers: The number of the system call by machine.
+
+    Returns:
+        The function.
+
+    Raises:
+        OSError: Neither is known. The errno is ENOSYS.
+
+    """
+    if hasattr(libc, name):
+        return getattr(libc, name)  # type: ignore[no-any-return]
+    number = numbers.get(os.uname().machine)
     if number is None or sys.maxsize < 1 << 32:  # A 32-bit process has other numbers.
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     return partial(libc.syscall, number)

@@ -16,7 +16,7 @@ from engine.system.lock import is_held
 from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
 from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
-from states.venv.generations.gc import collect, collectable
+from states.venv.generations.gc import collect, collectable, has_damage
 from states.venv.generations.recovery import (
     clean_up_interrupted,
     find_unfinished,
@@ -111,11 +111,11 @@ def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage
     if arguments.dry_run:
         # While another process holds the lock, its build looks like an unfinished one.
         remains = [] if is_held(store.lock) else find_unfinished(store)
-        candidates, unreadable = _collectable(store, keep, min_age_s)
+        candidates, unreadable = _collectable(venv, store, keep, min_age_s)
         return Garbage(candidates, tuple(remains), unreadable)
     with locked_store(venv, arguments):
         remains = clean_up_interrupted(store)
-        candidates, unreadable = _collectable(store, keep, min_age_s)
+        candidates, unreadable = _collectable(venv, store, keep, min_age_s)
         deleted = collect(store, candidates)
         _warn_about_undeletable(store, candidates)
     return Garbage(tuple(deleted), tuple(remains), unreadable)
@@ -134,14 +134,15 @@ def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:
 
 
 def _collectable(
-    store: Store, keep: int, min_age_s: int
+    venv: Resource, store: Store, keep: int, min_age_s: int
 ) -> tuple[tuple[str, ...], tuple[OSError, ...]]:
     """Return the generations that are old enough to be deleted, and the errors of the others.
 
     A generation whose age can't be read isn't old: it stays.
 
     Args:
-        store: The store of the venv.
+        venv: The venv.
+        store: Its store.
         keep: The number of previous generations to keep.
         min_age_s: Minimum age of a deleted generation, in seconds.
 
@@ -150,7 +151,8 @@ def _collectable(
 
     """
     old, errors = [], []
-    for generation in collectable(store, keep, include_quarantined=True):
+    is_damaged = partial(has_damage, store, venv.spec.ignore)
+    for generation in collectable(store, keep, is_damaged=is_damaged, include_quarantined=True):
         try:
             if _age_s(store, generation) >= min_age_s:
                 old.append(generation)

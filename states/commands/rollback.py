@@ -12,7 +12,7 @@ from engine.cli.session import setup_progress
 from engine.errors import ConvergeError
 from states.commands.per_venv import locked_store, print_result
 from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
-from states.venv.generations.gc import is_quarantined
+from states.venv.generations.gc import has_damage, is_quarantined
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import Hold, read_hold, release_hold, set_hold, spec_digest
 from states.venv.generations.previous import rollback_candidates
@@ -64,7 +64,7 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
         if arguments.release:
             changed, target = release_hold(store), live
         else:
-            changed, target = True, _select_target(store, arguments.to)
+            changed, target = True, _select_target(store, arguments.to, venv.spec)
             _switch_back(store, target, venv.spec)
     document = {
         "address": venv.address,
@@ -131,15 +131,19 @@ def _publish_held(store: Store, new_hold: Hold, destination: Generation | str) -
         publish(store, destination)
 
 
-def _select_target(store: Store, prefix: str | None) -> str:
+def _select_target(store: Store, prefix: str | None, spec: Venv) -> str:
     """Return the generation or the adopted backup to switch to.
 
-    Without a prefix, this is the most likely candidate that isn't quarantined, or if no
-    generation is left, the only backup.
+    Without a prefix, this is the most likely candidate that isn't damaged, or if no generation
+    is left, the only backup.
 
     Args:
         store: The store of the venv.
         prefix: The argument of `--to`, if any.
+        spec: The spec of the venv, which sets the ignored paths.
+
+    Returns:
+        The ID of the generation, or the name of the backup.
 
     Raises:
         UsageError: Nothing matches the prefix, or several entries do.
@@ -151,9 +155,13 @@ def _select_target(store: Store, prefix: str | None) -> str:
         hint = _describe_choices(store) or "no other generation exists"
         return match_prefix(prefix, [*backups, *list_generations(store)], hint=hint)
     candidates = rollback_candidates(store)
-    for generation in candidates:
-        if not is_quarantined(store, generation):
+    unmarked = [name for name in candidates if not is_quarantined(store, name)]
+    for generation in unmarked:
+        if not has_damage(store, spec.ignore, generation):
             return generation
+        progress.step(f"skipping generation {generation}, which is damaged")
+    if unmarked:
+        return unmarked[0]  # Its damage is the error.
     if len(backups) == 1 and not candidates:
         return backups[0]
     raise ConvergeError(

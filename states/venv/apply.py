@@ -7,6 +7,7 @@ the next run deletes (`generations.recovery`), or a finished generation that it 
 from __future__ import annotations
 
 import errno
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -16,7 +17,13 @@ from states.system.scratch import scratch_dir_in
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
 from states.venv.build.stages import BuildContext
-from states.venv.generations.gc import collect, collectable, is_quarantined, quarantine
+from states.venv.generations.gc import (
+    collect,
+    collectable,
+    has_damage,
+    is_quarantined,
+    quarantine,
+)
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import release_hold
 from states.venv.generations.previous import previous_id, record_previous
@@ -76,17 +83,21 @@ def apply(
             )
     progress.step("publishing")
     observed = observation.receipt
-    if observation.damaged and observed and observed != generation.receipt:
+    is_damaged = bool(observation.damaged and observed and observed != generation.receipt)
+    if observed and is_damaged:
         quarantine(store, observed.generation)
     # INVARIANT: before the publication, which syncs the record with the symlink. A record that
     # doesn't name the live generation has no effect.
-    _record_previous(store, generation.identifier)
+    _record_previous(store, generation.identifier, is_damaged=is_damaged)
     publish(store, generation)
     # INVARIANT: after the publication. A hold has no effect once another generation is live. If
     # it ended earlier, a kill would leave the rejected generation live and not held.
     release_hold(store)
     # INVARIANT: after the publication, so that the generation it replaced isn't live anymore.
-    collect(store, collectable(store, spec.keep))
+    collect(
+        store,
+        collectable(store, spec.keep, is_damaged=partial(has_damage, store, spec.ignore)),
+    )
     # The generation that was live may have lost its receipt.
     remove_unfinished(store)
     return replace(selection, packages=generation.receipt.packages)
@@ -132,12 +143,20 @@ def remove(store: Store) -> None:
         raise type(error)(error.errno, error.strerror, store.root) from error
 
 
-def _record_previous(store: Store, next_id: str) -> None:
-    """Record the live generation as the one before the next. A damaged one passes its own on."""
+def _record_previous(store: Store, next_id: str, *, is_damaged: bool) -> None:
+    """Record the live generation as the one before the next. A damaged one passes its own on.
+
+    Args:
+        store: The store of the venv.
+        next_id: The generation that is published next.
+        is_damaged: Whether the live generation is known to be damaged.
+
+    """
     live = live_id(store)
     if live in (None, next_id):
         return
-    is_usable = read_receipt(store.generation(live)) and not is_quarantined(store, live)
+    is_whole = not is_damaged and not is_quarantined(store, live)
+    is_usable = is_whole and read_receipt(store.generation(live))
     before = live if is_usable else previous_id(store)
     if before:
         record_previous(store, before, next_id)

@@ -63,3 +63,31 @@ def test_lock_holder_without_proc_is_unknown(host_with_wheels: Host, in_chroot: 
 
     assert refused.code == 75
     assert "locked by a process that isn't visible from here" in refused.err
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "file system"])
+def test_mount_inside_a_generation_is_found_without_proc(
+    host_with_wheels: Host, in_chroot: list[str], kind: str
+) -> None:
+    """A bind mount of the same file system has the same device number."""
+    host = host_with_wheels
+    host.declare(["beta"], keep=1)
+    host.apply_ok()
+    target, data = host.generation / "data", host.directory / "data"
+    (host.site / "beta").mkdir(exist_ok=True)
+    for directory in (target, data):
+        directory.touch() if kind == "file" else directory.mkdir()
+    if kind == "directory":
+        (data / "file").write_text("precious")
+    elif kind == "file":
+        data.write_text("precious")
+    source = ["-t", "tmpfs", "tmpfs"] if kind == "file system" else ["--bind", str(data)]
+    subprocess.run([*in_chroot, "mount", *source, target], check=True)
+    host.declare(["beta"], keep=0, mode="0750")
+    applied = host.apply(prefix=in_chroot)
+    collected = host.run("gc", "converge.toml", "--keep", "0", prefix=in_chroot)
+    assert applied.code == collected.code == 0
+    (stuck,) = host.store.glob("stuck-*")
+    assert f"can't delete `{stuck}`" in collected.err
+    assert (data if kind == "file" else data / "file" if kind == "directory" else data).exists()
+    assert (stuck / "pyvenv.cfg").exists()  # Not even partly deleted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -193,3 +194,42 @@ def test_quarantine_keeps_newest_damaged_generation_only(
         f"{host_with_wheels.generation.parent}/{quarantined}/.converge/quarantined"
     )
     assert live == host_with_wheels.generation.name
+
+
+def test_chown_of_the_live_generation_does_not_cost_the_rollback(
+    host_with_wheels: Host,
+) -> None:
+    """It can't be marked: its metadata belongs to another user after `chown -R`."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can change an owner")
+    for mode in ("0755", "0750"):
+        host_with_wheels.declare(["beta"], keep=1, mode=mode)
+        host_with_wheels.apply_ok()
+    undamaged = host_with_wheels.generations()[0]
+    subprocess.run(["chown", "-R", "65534", host_with_wheels.generation], check=True)
+    host_with_wheels.apply_ok()
+    assert host_with_wheels.run("rollback", "converge.toml", "app").code == 0
+    assert host_with_wheels.generation.name == undamaged
+
+
+@pytest.mark.parametrize("damage", ["modified", "missing", "unexpected"])
+def test_generation_damaged_later_does_not_cost_the_rollback(
+    host_with_wheels: Host, damage: str
+) -> None:
+    """No run marks it, because it wasn't live when it was damaged."""
+    for mode in ("0755", "0750"):
+        host_with_wheels.declare(["beta"], keep=2, mode=mode)
+        host_with_wheels.apply_ok()
+    module = next(host_with_wheels.site.glob("beta*/METADATA"))
+    host_with_wheels.declare(["beta"], keep=2, mode="0711")
+    host_with_wheels.apply_ok()
+    if damage == "missing":
+        module.unlink()
+    else:
+        module.with_name("METADATA" if damage == "modified" else "other").write_text("")
+    undamaged, damaged, live = host_with_wheels.generations()
+    collected = host_with_wheels.run("gc", "converge.toml", "--keep", "1", "--json")
+    assert json.loads(collected.out)["removed"]["venv.app"] == [damaged]
+    assert host_with_wheels.run("rollback", "converge.toml", "app").code == 0
+    assert host_with_wheels.generation.name == undamaged
+    assert host_with_wheels.generations() == [undamaged, live]

@@ -134,6 +134,7 @@ ALLOWED = {
     "engine.system.linux.boot_id": "without a boot ID, the cache is emptied",
     "engine.system.lock.is_held": "the kernel's list of locks is asked instead",
     "engine.system.processes": "a process that has ended, or that is another user's",
+    "states.venv.generations.gc.collectable": "the generation is kept",
     "states.venv.generations.in_use.is_in_use": "counts as used",
     "states.system.subprocesses": "a process that has ended",
     "states.interpreter.discovery": "a candidate that can't be started is skipped, as in a shell",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.system import linux, processes
+from states.venv.generations import removal
 
 MISSING = 2**22 + 1
 """An ID that no process can have."""
@@ -77,7 +79,32 @@ def test_missing_process_has_a_description() -> None:
 
 
 def test_mount_points_contain_proc() -> None:
-    assert b"/proc" in linux.mount_points()
+    assert b"/proc" in (linux.mount_points() or [])
+
+
+def test_mount_points_are_detected_without_proc(tmp_path: Path) -> None:
+    assert linux.is_mount_point("/proc")
+    assert not linux.is_mount_point(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        linux.is_mount_point(str(tmp_path / "missing"))
+
+
+def test_unknown_mount_points_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older kernel reports no such attribute, which doesn't mean that nothing is mounted."""
+    monkeypatch.setattr(linux, "_statx", lambda _libc: lambda *_arguments: 0)
+    with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)):
+        linux.is_mount_point(str(tmp_path))
+
+
+def test_directory_with_unknown_mounts_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "directory/inside").mkdir(parents=True)
+    monkeypatch.setattr(removal, "mount_points", lambda: None)
+    monkeypatch.setattr(linux, "_statx", lambda _libc: lambda *_arguments: 0)
+    with pytest.raises(OSError, match="isn't known whether a file system is mounted inside"):
+        removal.delete(str(tmp_path / "directory"))
+    assert (tmp_path / "directory/inside").exists()
 
 
 def test_boot_id_is_stable() -> None:

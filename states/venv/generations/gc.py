@@ -11,38 +11,57 @@ from states.venv.generations.in_use import is_in_use
 from states.venv.generations.previous import gc_order
 from states.venv.generations.recovery import try_delete
 from states.venv.generations.store import list_generations
-from states.venv.integrity.receipt import is_protected
+from states.venv.integrity.intact import check_content, metadata_drift
+from states.venv.integrity.receipt import is_protected, read_receipt
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from states.venv.layout import Store
 
 
-def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -> list[str]:
+def collectable(
+    store: Store,
+    keep: int,
+    *,
+    is_damaged: Callable[[str], bool] = lambda _identifier: False,
+    include_quarantined: bool = False,
+) -> list[str]:
     """Return the generations that may be deleted.
 
     The live generation, the held one, a pinned one, and one that a process runs from always
-    stay. So does the newest quarantined generation. Older ones don't: if something damages a
-    venv again and again, they would fill the disk.
+    stay. So does the newest damaged generation. Older ones don't: if something damages a venv
+    again and again, they would fill the disk. A generation that can't be read stays.
 
     Args:
         store: The store of the venv.
         keep: The number of previous, undamaged generations to keep for a rollback.
-        include_quarantined: Whether the newest quarantined generation may also be deleted.
+        is_damaged: Whether a rollback would refuse a generation that has a receipt and isn't
+            quarantined. Called for the newest ones, until enough undamaged ones are known.
+        include_quarantined: Whether the newest damaged generation may also be deleted.
 
     Returns:
         The IDs, oldest first.
 
     """
-    candidates = gc_order(store)
-    undamaged = [identifier for identifier in candidates if not is_quarantined(store, identifier)]
-    damaged = sorted(set(candidates).difference(undamaged))
-    deletable = {
-        *undamaged[: max(0, len(undamaged) - keep)],
-        *(damaged if include_quarantined else damaged[:-1]),
-    }
+    undamaged, damaged, deletable = 0, [], set()
+    for identifier in reversed(gc_order(store)):
+        try:
+            is_torn = read_receipt(store.generation(identifier)) is None
+            is_bad = is_quarantined(store, identifier) or (
+                undamaged < keep and not is_torn and is_damaged(identifier)
+            )
+        except OSError as error:
+            progress.step(f"keeping generation {identifier}, which can't be read: {error.strerror}")
+            continue
+        if is_bad:
+            damaged.append(identifier)
+        elif undamaged < keep and not is_torn:
+            undamaged += 1
+        else:
+            deletable.add(identifier)
+    deletable.update(damaged if include_quarantined else sorted(damaged)[:-1])
     return [
         identifier
         for identifier in list_generations(store)
@@ -50,6 +69,28 @@ def collectable(store: Store, keep: int, *, include_quarantined: bool = False) -
         and not is_pinned(store, identifier)
         and not is_in_use(store.generation(identifier))
     ]
+
+
+def has_damage(store: Store, ignore: tuple[str, ...], identifier: str) -> bool:
+    """Return whether the files of a generation differ from its manifest. This only reads.
+
+    An interpreter that was replaced since isn't damage: it affects all generations alike.
+
+    Args:
+        store: The store of the venv.
+        ignore: Patterns of paths that may appear and change.
+        identifier: The generation.
+
+    Returns:
+        Whether a rollback would refuse it.
+
+    Raises:
+        OSError: A file can't be read.
+
+    """
+    root = store.generation(identifier)
+    receipt = read_receipt(root)
+    return receipt is None or bool(metadata_drift(root) or check_content(root, receipt, ignore)[0])
 
 
 def collect(store: Store, identifiers: Iterable[str]) -> list[str]:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 from engine.system.existence import entry_exists, resolve
 from engine.system.files import fsync_dir
-from engine.system.linux import mount_points
+from engine.system.linux import is_mount_point, mount_points
 from states.system import subprocesses
 from states.venv.generations.store import live_id
 
 if TYPE_CHECKING:
     from states.venv.layout import Store
+
+
+_UNKNOWN_ERRNOS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ENAMETOOLONG)
+"""Errors of `is_mount_point` without support by the kernel, and of paths that are too long."""
 
 
 def unpublish(store: Store) -> None:
@@ -69,7 +73,9 @@ def _remove_tree(path: str) -> None:
             raise
         # The owner of the files may have nested directories too deeply for open descriptors.
         subprocesses.run(
-            ["rm", "-rf", "--", path], env=subprocesses.clean_environment("/"), cwd="/"
+            ["rm", "-rf", "--one-file-system", "--", path],
+            env=subprocesses.clean_environment("/"),
+            cwd="/",
         )
         if entry_exists(path):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
@@ -79,10 +85,38 @@ def _require_no_mount(directory: str) -> None:
     """Check a directory that is about to be deleted.
 
     Raises:
-        OSError: A file system is mounted inside, and its content would also be deleted.
+        OSError: A file system is mounted inside, and its content would also be deleted. Or
+            whether one is mounted isn't known.
 
     """
+    points = mount_points()
+    if points is None:
+        _search_mount(directory)
+        return
     prefix = os.fsencode(f"{resolve(directory)}/")
-    for mount_point in mount_points():
+    for mount_point in points:
         if mount_point.startswith(prefix):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), os.fsdecode(mount_point))
+
+
+def _search_mount(directory: str) -> None:
+    """Check every entry of a directory tree. Without `/proc`, there is no list of mounts.
+
+    Raises:
+        OSError: A file system is mounted at one of them, or that isn't known.
+
+    """
+    pending = [directory]
+    try:
+        while pending:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if is_mount_point(entry.path):
+                        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+    except OSError as error:
+        if error.errno not in _UNKNOWN_ERRNOS:
+            raise
+        message = "without `/proc`, it isn't known whether a file system is mounted inside"
+        raise OSError(errno.EBUSY, message, directory) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -113,9 +114,25 @@ def test_newest_quarantined_generation_is_kept(store: Store) -> None:
     assert collectable(store, 1, include_quarantined=True) == [A, B, D]
 
 
-def test_generation_with_a_torn_receipt_is_collected_like_others(store: Store) -> None:
+def test_generation_with_a_torn_receipt_displaces_no_other(store: Store) -> None:
     Path(store.generation(D), RECEIPT).write_text("torn")
-    assert collectable(store, 1) == [A, B, C]
+    assert collectable(store, 1) == [A, B, D]
+
+
+def test_damaged_generations_do_not_displace_undamaged_ones(store: Store) -> None:
+    """A rollback would refuse them, so they don't count. The newest one stays."""
+    assert collectable(store, 2, is_damaged={B, D}.__contains__) == [B]
+    assert collectable(store, 1, is_damaged={C, D}.__contains__) == [A, C]
+    assert collectable(store, 3, is_damaged={A, B, C, D}.__contains__) == [A, B, C]
+
+
+def test_generation_that_cannot_be_compared_is_kept(store: Store) -> None:
+    def is_damaged(identifier: str) -> bool:
+        if identifier == D:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return False
+
+    assert collectable(store, 1, is_damaged=is_damaged) == [A, B]
 
 
 @pytest.mark.parametrize(("torn", "kept"), [((), E), ((E,), D), ((E, D), C)])
