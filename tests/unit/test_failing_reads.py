@@ -115,6 +115,7 @@ ALLOWED = {
     "engine.converge": "the error is the result of the resource",
     "engine.output.terminal": "a terminal that is gone",
     "engine.progress": "a terminal that is gone",
+    "engine.system.encoding": "the signs of the output",
     "states.commands.gc._collectable": "the generation is kept, and the error is reported",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",
