@@ -29,6 +29,10 @@ class IndexOptions:
     no_index: bool
     exclude_newer: str
     """Ignore distributions that were uploaded after this date (RFC 3339), if set."""
+    timeout_s: int = 30
+    """Seconds to wait for a connection, and for each part of a response."""
+    retries: int = 2
+    """Number of further attempts to download a file."""
     insecure_hosts: tuple[str, ...] = ()
     """Hosts whose certificates aren't verified, possibly with a port."""
 

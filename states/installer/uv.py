@@ -17,7 +17,7 @@ from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from states.installer import crash_safe_cache
 from states.installer.credentials import require_netrc, resolve_index_url
-from states.installer.uv_errors import translate_error
+from states.installer.uv_errors import damaged_packages, translate_error
 from states.system import subprocesses
 from states.system.scratch import writable_dir
 
@@ -41,7 +41,7 @@ class Uv:
         self.scratch = scratch
 
     def resolve(self, request: ResolveRequest) -> str:
-        """Resolve requirements. If the cache is damaged, clear it and try again once."""
+        """Resolve requirements. If the cache is damaged, repair it and try again once."""
         output = f"{self.scratch}/pylock.toml"
         # uv prefers the versions in an existing output file.
         Path(output).unlink(missing_ok=True)
@@ -65,12 +65,39 @@ class Uv:
             arguments += binary_option
         arguments += _source_options(request.indexes)
         try:
-            self._compile(arguments, request.indexes)
-        except IntegrityError:
-            # UV-QUIRK(0.12): uv doesn't repair a damaged cache, which alone can cause this error.
-            self.clear_cache(())
-            self._compile(arguments, request.indexes)
+            self.run(arguments, "resolving versions", request.indexes)
+        except IntegrityError as error:
+            self._resolve_again(arguments, request.indexes, error)
         return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
+
+    def _resolve_again(
+        self, arguments: Sequence[str], indexes: IndexOptions, error: IntegrityError
+    ) -> None:
+        """Resolve once more, and delete only cache entries that are damaged.
+
+        The cache serves all venvs. It is emptied only after a resolution without it succeeded.
+
+        Args:
+            arguments: The command line without the program.
+            indexes: The indexes.
+            error: The error of the first attempt.
+
+        Raises:
+            ConvergeError: The resolution failed again, so the cache isn't the cause.
+
+        """
+        # UV-QUIRK(0.12): uv doesn't repair a damaged cache entry.
+        if names := damaged_packages(error.output):
+            self.clear_cache(names)
+            with suppress(IntegrityError):
+                self.run(arguments, "resolving versions", indexes)
+                return
+        shared, self.cache = self.cache, f"{self.scratch}/uv"
+        try:
+            self.run(arguments, "resolving versions", indexes)
+        finally:
+            self.cache = shared
+        self.clear_cache(())
 
     def install(self, request: InstallRequest) -> None:
         """Install a lock: from the cache if that suffices, otherwise with the network.
@@ -125,9 +152,10 @@ class Uv:
             ConvergeError: uv failed, or an index or netrc file isn't configured correctly.
 
         """
-        self._run([_program(), *arguments], action, indexes)
-
-    def _run(self, argv: Sequence[str], action: str, indexes: IndexOptions | None) -> None:
+        argv = [_program(), *arguments]
+        if argv[1:3] == ["pip", "compile"]:
+            # UV-QUIRK(0.12): uv prints the whole lock, although it also writes it to a file.
+            argv = [*_WITHOUT_STDOUT, *argv]
         variables = {
             "UV_NO_CONFIG": "1",
             "UV_PYTHON_DOWNLOADS": "never",
@@ -147,11 +175,6 @@ class Uv:
         if completed.status != 0:
             raise translate_error(completed, action)
 
-    def _compile(self, arguments: Sequence[str], indexes: IndexOptions) -> None:
-        # UV-QUIRK(0.12): uv prints the whole lock, although it also writes it to a file.
-        launcher = [*_WITHOUT_STDOUT, _program()]
-        self._run([*launcher, *arguments], "resolving versions", indexes)
-
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
         environment = subprocesses.clean_environment(self.scratch, variables)
         return subprocesses.run(argv, env=environment, cwd=self.scratch)
@@ -167,7 +190,8 @@ def _index_variables(indexes: IndexOptions) -> dict[str, str]:
 
     A URL may contain a password, and other users can read the arguments of a process.
     """
-    variables = {}
+    variables = {"UV_HTTP_TIMEOUT": str(indexes.timeout_s),
+                 "UV_HTTP_RETRIES": str(indexes.retries)}  # fmt: skip
     if indexes.index_url:
         variables["UV_DEFAULT_INDEX"] = resolve_index_url(indexes.index_url)
     if indexes.extra_index_url:

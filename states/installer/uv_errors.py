@@ -38,11 +38,25 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         *PROCESS_LIMIT,
     ),
     (
+        r"due to network timeout|error reading a body|before message length reached"
+        r"|[Cc]onnection reset|connection closed before|IncompleteMessage",
+        Unavailable,
+        "a download stalled or was cut short",
+        "run the command again; for a slow server, raise `download-timeout`",
+    ),
+    (
+        # uv reports this for a package without separate metadata, and hides a network error.
+        r"invalid package format",
+        Unavailable,
+        "a file on the index is incomplete or damaged",
+        "run the command again; if it fails again, replace the file on the index",
+    ),
+    (
         r"[Ff]ailed to deserialize|[Bb]roken cache|cache entry|unexpected end of file"
         r"|Invalid hash digest|[Ii]nvalid [Zz]ip|Failed to extract|[Ff]ailed to read metadata",
         IntegrityError,
         "a download or a cache entry is damaged",
-        "the download cache is already cleared; check the files that the index serves",
+        "converge already downloaded it again; check the files that the index serves",
     ),
     (
         r"[Hh]ash mismatch",
@@ -136,6 +150,17 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
     ),
 )  # fmt: skip
 """Pattern of the output, error class, cause, and hint. The first match counts."""
+
+
+_DAMAGED = re.compile(
+    r"(?:Failed to (?:download|read metadata[^`\n]*|extract[^`\n]*|unzip[^`\n]*)|mismatch for)"
+    r" `([A-Za-z0-9][\w.-]*)(?:==|\s?@\s?|`)"
+)
+
+
+def damaged_packages(output: str) -> list[str]:
+    """Return the names of the packages that uv reports as damaged, if it names them."""
+    return sorted(set(_DAMAGED.findall(output)))
 
 
 def translate_error(completed: Completed, action: str) -> ConvergeError:

@@ -36,6 +36,12 @@ class Venv:
     netrc: str = field("A netrc file with credentials for the indexes.", default="")
     find_links: tuple[str, ...] = field("Directories or pages with distribution files.", default=())
     no_index: bool = field("Use only `find-links`, and no index.", default=False)
+    download_timeout: int = field(
+        "Seconds to wait for a connection, and for each part of a download.", default=30
+    )
+    download_retries: int = field(
+        "The number of further attempts after a failed download.", default=2
+    )
     exclude_newer: str = field("Ignore files uploaded after this date.", default="")
     persistent: tuple[str, ...] = field(
         "Directories in the venv that are kept across generations.", default=()

@@ -9,12 +9,15 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.frozen import replace
 from engine.system.files import sha256
-from states.installer import crash_safe_cache
+from states.installer import IndexOptions, ResolveRequest, crash_safe_cache
+from states.installer.uv import Uv
+from states.system import subprocesses
 from states.system.scratch import scratch_dir
 from states.venv.integrity.receipt import read_receipt, write_receipt
 from tests.integration.conftest import make_wheels
@@ -270,6 +273,78 @@ def test_cached_file_is_not_requested_again(host: Host, index: Index) -> None:
     host.assert_converges()
 
     assert index.paths() == []
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall"])
+@pytest.mark.parametrize("html_only", [False, True])
+def test_interrupted_download_is_retryable(
+    cached_host: Host, index: Index, fault: str, html_only: bool
+) -> None:
+    """The cache keeps the other packages. Without separate metadata, uv fails in `plan`."""
+    before = unpacked(cached_host, "beta/__init__.py").stat().st_ino
+    content = {f"gamma/m{number}.py": os.urandom(500).hex() for number in range(100)}
+    wheel = make_wheel(index.directory, "gamma", "4.0", files=content)
+    (index.directory / "gamma-3.0-py3-none-any.whl").unlink()
+    index.html_only = html_only
+    index.interrupted = {wheel.name: fault}
+    keys: dict[str, Any] = {"find_links": [], "no_index": False, "index_url": index.url}
+    cached_host.declare(["gamma"], download_timeout=1, download_retries=0, **keys)
+
+    failed = cached_host.apply()
+
+    assert failed.code == 69, failed.first["error"]
+    assert failed.report["exit"]["retryable"]
+    assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
+    index.interrupted = {}
+    cached_host.apply_ok()
+
+
+def test_declared_retries_are_made(cached_host: Host, index: Index) -> None:
+    index.statuses = {"gamma/": 503}
+    keys: dict[str, Any] = {"find_links": [], "no_index": False, "index_url": index.url}
+    cached_host.declare(["gamma"], download_retries=1, **keys)
+    index.requests.clear()
+
+    assert cached_host.plan().code == 69
+    assert index.paths() == ["/simple/gamma/"] * 2
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_damaged_cache_is_repaired_during_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_named: bool
+) -> None:
+    """The cache is emptied only if a resolution without it succeeds."""
+    caches: list[str] = []
+    repaired = False
+    message = "Failed to read metadata: `beta==1.0`\n" if is_named else "Broken cache\n"
+
+    def run(argv: list[str], *, env: dict[str, str], **_options: object) -> subprocesses.Completed:
+        nonlocal repaired
+        is_resolution = "compile" in argv
+        command = "pip compile" if is_resolution else " ".join(argv[1:3])
+        caches.append(f"{command} {env['UV_CACHE_DIR'].removeprefix(f'{tmp_path}/')}")
+        repaired = repaired or (not is_resolution and argv[-1] in ("beta", "clean"))
+        if is_resolution and "scratch" not in caches[-1] and not repaired:
+            return subprocesses.Completed(2, message.replace("metadata: ", "metadata "))
+        (tmp_path / "scratch/pylock.toml").write_text("")
+        return subprocesses.Completed(0, "")
+
+    monkeypatch.setattr(subprocesses, "run", run)
+    (tmp_path / "scratch").mkdir()
+    indexes = IndexOptions("", (), "", (), False, "")
+    request = ResolveRequest(
+        "python", ("beta",), (), (), (), None, frozenset(), frozenset(), False, indexes
+    )
+
+    Uv(str(tmp_path / "cache"), str(tmp_path / "scratch")).resolve(request)
+
+    compiles = ["pip compile cache/uv"]
+    expected = (
+        [*compiles, "cache clean cache/uv", *compiles]
+        if is_named
+        else [*compiles, "pip compile scratch/uv", "cache clean cache/uv"]
+    )
+    assert caches == expected
 
 
 def test_scratch_dir_ignores_a_redirected_tempdir(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from states.venv.resolve.line_options import binary_options
-from states.venv.resolve.requirements import Line, line_error, read_lines
+from states.venv.resolve.lines.line import Line, line_error
+from states.venv.resolve.lines.options import binary_options
+from states.venv.resolve.requirements import read_lines
 
 FILE = "/srv/app/requirements.txt"
 COUNT = 600

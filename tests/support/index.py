@@ -35,6 +35,7 @@ class _Answer:
     content_type: str
     body: bytes
     headers: dict[str, str]
+    fault: str = ""
 
 
 @final
@@ -59,6 +60,8 @@ class Index:
         """{suffix of a path: status} to respond with."""
         self.replaced: dict[str, bytes] = {}
         """{file name: content} to serve instead of the file; the pages keep the original hash."""
+        self.interrupted: dict[str, str] = {}
+        """{file name: fault}: serve half of the file, and `cut` or `stall` the connection."""
         self.yanked: dict[str, str] = {}
         """{file name: reason}."""
         self.uploaded: dict[str, str] = {}
@@ -178,7 +181,10 @@ class Index:
                 return _refusal(404)
             body = wheel.metadata
         kind = "application/octet-stream"
-        return _Answer(status=200, content_type=kind, body=body, headers=self.freshness)
+        fault = self.interrupted.get(name, "")
+        return _Answer(
+            status=200, content_type=kind, body=body, headers=self.freshness, fault=fault
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -199,8 +205,15 @@ class _Handler(BaseHTTPRequestHandler):
         for header, value in answer.headers.items():
             self.send_header(header, value)
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if not answer.fault:
             self.wfile.write(answer.body)
+            return
+        self.close_connection = True
+        self.wfile.write(answer.body[: len(answer.body) // 2])
+        if answer.fault == "stall":
+            time.sleep(10)
 
     def do_HEAD(self) -> None:
         self.do_GET()

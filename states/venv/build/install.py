@@ -11,6 +11,7 @@ from engine import progress
 from engine.errors import IntegrityError
 from engine.system.files import sha256
 from states.installer import InstallRequest
+from states.installer.uv_errors import damaged_packages
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.resolver import build_constraints, index_options
 from states.venv.resolve.source_tree import tree_digest
@@ -86,8 +87,9 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
         try:
             context.installer.install(request)
         except IntegrityError as error:
-            # Without names: the cached builds of all packages are suspect.
-            raise RecordMismatch(error.message, (), error.hint, error.output) from error
+            # Without names, the cached builds of all packages are suspect.
+            names = damaged_packages(error.output)
+            raise RecordMismatch(error.message, names, error.hint, error.output) from error
 
 
 @contextmanager

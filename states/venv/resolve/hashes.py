@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from states.venv.resolve.lines.line import Line
     from states.venv.resolve.pylock import Lock
-    from states.venv.resolve.requirements import Line
 
 _HASH = re.compile(
     r"(?:--hash(?:\s+|=)['\"]?(?=\w+:)|[#&](?=(?:md5|sha\d+)=))(\w+)[:=]([0-9a-f]+)",

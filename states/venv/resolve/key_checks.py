@@ -51,6 +51,10 @@ def check_keys(spec: Venv, inputs: Inputs) -> None:
         inputs.error(("exclude-newer",), f"invalid date `{spec.exclude_newer}`", hint)
     if spec.keep < 0:
         inputs.error(("keep",), "`keep` must not be negative")
+    if not 1 <= spec.download_timeout <= 3600:
+        inputs.error(("download-timeout",), "`download-timeout` must be between 1 and 3600 s")
+    if not 0 <= spec.download_retries <= 20:
+        inputs.error(("download-retries",), "`download-retries` must be between 0 and 20")
     _check_directories(spec, inputs)
     _check_modules(spec, inputs)
     _check_smoke(spec, inputs)

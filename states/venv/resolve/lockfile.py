@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from engine.kind import Inputs
+    from states.venv.resolve.lines.line import Line
     from states.venv.resolve.pylock import Lock
-    from states.venv.resolve.requirements import Line
 
 
 def read(

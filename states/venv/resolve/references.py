@@ -37,15 +37,15 @@ def is_path(text: str) -> bool:
 
 def local_path(url: str) -> str | None:
     """Return the path in a `file://` URL. Return None for any other text."""
-    if not url.startswith("file://"):
+    if not url.lower().startswith("file://"):
         return None
-    path = url.removeprefix("file://").removeprefix("localhost")
+    path = url[len("file://") :].removeprefix("localhost")
     return os.path.normpath(unquote(path.partition("#")[0]))
 
 
 def strip_file_scheme(place: str) -> str:
     """Return a reference without the prefix `file:`. A URL with `://` stays as it is."""
-    return place if is_url(place) else place.removeprefix("file:")
+    return place if is_url(place) else re.sub("^file:", "", place, flags=re.IGNORECASE)
 
 
 def to_file_url(reference: str, join: Callable[[str], str]) -> str:
@@ -67,14 +67,13 @@ def to_file_url(reference: str, join: Callable[[str], str]) -> str:
 def join_reference(base: str, name: str) -> str:
     """Return the path or URL of a name, relative to the file or URL that contains it.
 
-    A `file:` URL becomes a path, so that its content counts as an input.
+    A `file:` URL in a local file becomes a path, so that its content counts as an input. A name
+    in a remote file is always a URL.
     """
-    name = local_path(name) or strip_file_scheme(name)
-    if is_url(name):
-        return name
-    if is_url(base) and not os.path.isabs(name):
+    if is_url(base):
         return urljoin(base, name)
-    return os.path.normpath(os.path.join(os.path.dirname(base), name))
+    name = local_path(name) or strip_file_scheme(name)
+    return name if is_url(name) else os.path.normpath(os.path.join(os.path.dirname(base), name))
 
 
 def make_absolute(text: str, file: str) -> str:

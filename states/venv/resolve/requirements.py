@@ -7,149 +7,27 @@ runs. The installer receives the lines as they are, apart from absolute paths.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-
-from engine.frozen import frozen
-from states.installer.credentials import CREDENTIALS_HINT, credentials_error
+from engine.frozen import frozen, replace
 from states.venv.integrity.dist_info import normalize_name
-from states.venv.resolve.line_options import (
-    INCLUDES,
-    join_options,
-    option_error,
-    split_options,
-)
-from states.venv.resolve.references import (
-    is_path,
-    is_url,
-    join_reference,
-    local_path,
-    make_absolute,
-    option_value,
-)
+from states.venv.resolve.lines.line import Line, line_error, parse_line
+from states.venv.resolve.lines.options import INCLUDES
+from states.venv.resolve.lines.split import split_lines
+from states.venv.resolve.references import join_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-"""pip and uv expand these from the environment, which differs between hosts."""
-_WHEEL = re.compile(
-    r"(?P<place>(?:[^\s;\[]*/)?(?P<name>\w[\w.]*)-[^\s;\[/]+\.whl(?:#[^\s;\[]*)?)"
-    r"(?P<extras>\[[^\]]*\])?(?P<rest>(?:\s.*)?)"
-)
-"""A distribution file whose name contains the name of the project."""
+    from packaging.requirements import Requirement
 
-
-@frozen
-class Line:
-    """One logical line of a requirement or constraint file. Use `parse_line` to create one."""
-
-    text: str
-    """The line with absolute paths, and with options in their long form."""
-    file: str
-    """The path or URL of the file."""
-    number: int
-    """Number of its first physical line, from 1."""
-    constraint: bool
-    requirement: Requirement | None
-    """None for options, for a reference without a name, and for an invalid requirement."""
-    options: tuple[tuple[str, str], ...] = ()
-    """The options and their values, as returned by `split_options`."""
-    error: tuple[str, str] | None = None
-    """The problem of an invalid line, and a hint."""
-
-    def has_option(self, name: str) -> bool:
-        """Return whether an option, by its long form, is in the line."""
-        return any(option == name for option, _ in self.options)
-
-    def is_only_options(self) -> bool:
-        """Return whether the line names neither a package nor an unread file."""
-        return bool(self.options) and self.text.startswith("-")
-
-    def local_path(self) -> str | None:
-        """Return the absolute path of the local project or file that the line requires."""
-        if self.text == self.file:
-            return None  # A requirement file behind a URL, not read yet.
-        if self.requirement is None:
-            return local_path(re.split(r"[\s\[]", self.text)[0])
-        return local_path(self.requirement.url or "")
-
-    def location(self) -> str:
-        """Return the file and the line number for messages."""
-        return f"`{self.file}`" if self.text == self.file else f"`{self.file}` line {self.number}"
-
-
-def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
-    """Parse one logical line. An error is recorded in it.
-
-    Args:
-        text: The line without comments and continuations.
-        file: The path or URL of the file. Relative paths in the line are relative to it.
-        number: Number of its first physical line.
-        constraint: Whether the line only bounds versions.
-
-    Returns:
-        The line.
-
-    """
-    if text == file:
-        return Line(text, file, number, constraint, None)
-    try:
-        body, options = split_options(text)
-    except ValueError as error:
-        hint = "write each option on its own line, as `pip` documents it"
-        return Line(text, file, number, constraint, None, error=(str(error), hint))
-    body = make_absolute(body, file)
-    options = tuple((name, option_value(name, value, file)) for name, value in options)
-    requirement, problem = None, option_error(body, options)
-    try:
-        requirement = _parse_requirement(body) if body else None
-    except InvalidRequirement as error:
-        shown = text if len(text) < 60 else f"{text[:57]}…"
-        message = f"invalid requirement `{shown}`: {describe_syntax_error(error)}"
-        problem = problem or (message, "")
-    absolute = join_options(body, options)
-    return Line(absolute, file, number, constraint, requirement, options, problem)
-
-
-def describe_syntax_error(error: InvalidRequirement) -> str:
-    """Return the reason in an error, without its copy of the requirement, to follow a colon."""
-    reason = str(error).splitlines()[0]
-    return reason[:1].lower() + reason[1:]
-
-
-def _parse_requirement(text: str) -> Requirement | None:
-    if wheel := _WHEEL.fullmatch(text):
-        extras, rest = wheel["extras"] or "", wheel["rest"]
-        return Requirement(f"{wheel['name']}{extras} @ {wheel['place']}{rest}")
-    if is_url(text) or is_path(text):
-        return None
-    return Requirement(text)
+_MAX_DEPTH = 20
+"""Maximum number of files that include one another."""
 
 
 def declared_lines(texts: Iterable[str]) -> list[Line]:
     """Return the requirements of a table as lines."""
     return [parse_line(text, "the declaration", 0, constraint=False) for text in texts]
-
-
-def line_error(line: Line) -> tuple[str, str] | None:
-    """Return what is wrong with a line, and a hint. Return None if nothing is."""
-    if message := credentials_error(line.text):
-        return message, CREDENTIALS_HINT
-    if line.has_option("--editable"):
-        return (
-            "editable installs aren't supported",
-            "write `name @ file:///path`: converge installs a copy and notices changes",
-        )
-    if variable := _VARIABLE.search(line.text):
-        return (
-            f"environment variables aren't expanded: `{variable[0]}`",
-            "write the value; a declaration doesn't depend on the environment",
-        )
-    return line.error
 
 
 def read_lines(
@@ -172,8 +50,8 @@ def read_lines(
         The lines, in the order in which an installer would read them.
 
     """
-    include = _Include(name, constraint=constraint)
-    yield from _read(include, read, report_missing)
+    reader = _Reader(read, report_missing)
+    yield from reader.read_lines(_Include(name, constraint))
 
 
 @frozen
@@ -186,66 +64,45 @@ class _Include:
     """Whether its lines only bound versions."""
     line: Line | None = None
     """The line that includes it. None for the outermost file."""
-    ancestors: frozenset[str] = frozenset()
-    """The files that include it, directly or indirectly."""
+    depth: int = 0
+    """The number of files that include it."""
 
 
-def _read(
-    include: _Include,
-    read: Callable[[str], str | None],
-    report_missing: Callable[[str, Line | None], None],
-) -> Iterator[Line]:
-    """Yield the lines of an included file and of each file that it includes.
+class _Reader:
+    """Reads each file once, so that the work is proportional to the size of all files."""
 
-    Args:
-        include: The file.
-        read: See `read_lines`.
-        report_missing: See `read_lines`.
+    def __init__(
+        self,
+        read: Callable[[str], str | None],
+        report_missing: Callable[[str, Line | None], None],
+    ) -> None:
+        self.read = read
+        self.report_missing = report_missing
+        self.visited: set[tuple[str, bool]] = set()
 
-    Yields:
-        The lines, in order.
-
-    """
-    name = include.name
-    if name in include.ancestors:
-        return  # A file that includes itself adds nothing.
-    content = read(name)
-    if content is None:
-        report_missing(name, include.line)
-        return
-    for number, text in _logical_lines(content):
-        line = parse_line(text, name, number, constraint=include.constraint)
-        included = [option for option in line.options if option[0] in INCLUDES]
-        if not included or line_error(line):
-            yield line
-            continue
-        ((option, file),) = included
-        nested = _Include(
-            join_reference(name, file),
-            include.constraint or option == "--constraint",
-            line,
-            include.ancestors | {name},
-        )
-        yield from _read(nested, read, report_missing)
-
-
-def _logical_lines(content: str) -> Iterator[tuple[int, str]]:
-    """Yield line numbers and lines, with continuations joined, without comments and blanks.
-
-    As pip does: comments are removed after lines are joined, and a comment line ends the
-    continuation of the line before it.
-    """
-    start, parts = 0, []
-    for number, row in enumerate([*content.splitlines(), ""], 1):
-        is_comment = _COMMENT.match(row)
-        if row.endswith("\\") and not is_comment:
-            start = start or number
-            parts.append(row.strip("\\"))
-            continue
-        joined = "".join([*parts, f" {row}" if is_comment else row])
-        if text := _COMMENT.sub("", joined).strip():
-            yield start or number, text
-        start, parts = 0, []
+    def read_lines(self, include: _Include) -> Iterator[Line]:
+        """Yield the lines of an included file and of each file that it includes."""
+        name = include.name
+        if (name, include.constraint) in self.visited:
+            return  # A second time, its lines add nothing.
+        self.visited.add((name, include.constraint))
+        content = self.read(name)
+        if content is None:
+            self.report_missing(name, include.line)
+            return
+        for number, text in split_lines(content):
+            line = parse_line(text, name, number, constraint=include.constraint)
+            included = [option for option in line.options if option[0] in INCLUDES]
+            if included and include.depth >= _MAX_DEPTH:
+                message = f"more than {_MAX_DEPTH} nested files"
+                line = replace(line, error=(message, "include files less deeply"))
+            if not included or line_error(line):
+                yield line
+                continue
+            ((option, file),) = included
+            is_constraint = include.constraint or option == "--constraint"
+            nested = _Include(join_reference(name, file), is_constraint, line, include.depth + 1)
+            yield from self.read_lines(nested)
 
 
 def exact_requirements(lines: Iterable[Line], environment: Mapping[str, str]) -> set[str]:

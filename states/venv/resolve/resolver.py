@@ -13,9 +13,10 @@ from states.installer import IndexOptions, ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
 from states.system.scratch import scratch_dir
-from states.venv.resolve.fetch import read_source
+from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
-from states.venv.resolve.line_options import binary_options
+from states.venv.resolve.lines.line import Line, line_error
+from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.pylock import (
     Resolution,
     parse_lock,
@@ -24,11 +25,9 @@ from states.venv.resolve.pylock import (
 )
 from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import (
-    Line,
     declared_lines,
     drop_packages,
     exact_requirements,
-    line_error,
     read_lines,
     required_names,
 )
@@ -113,10 +112,11 @@ class Resolver:
         self.settings = settings
         self.environment = markers(python)
         self.overrides = declared_lines(spec.overrides)
-        lines = [*declared_lines(spec.packages), *_read_files(spec, spec.requirements, False)]
+        fetcher = _fetcher(spec)
+        lines = [*declared_lines(spec.packages), *_read_files(fetcher, spec.requirements, False)]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
-        self.constraints += _read_files(spec, spec.constraints, True)
+        self.constraints += _read_files(fetcher, spec.constraints, True)
         self.basis = basis_of(
             spec, [interpreter_name(python)], [*self.requirements, *self.constraints]
         )
@@ -212,7 +212,7 @@ def markers(python: Python) -> dict[str, str]:
 
 def build_constraints(spec: Venv) -> tuple[str, ...]:
     """Return the constraints on the tools that build from source."""
-    return _texts(_read_files(spec, spec.build_constraints, True))
+    return _texts(_read_files(_fetcher(spec), spec.build_constraints, True))
 
 
 def index_options(spec: Venv) -> IndexOptions:
@@ -225,6 +225,8 @@ def index_options(spec: Venv) -> IndexOptions:
         insecure_hosts=spec.insecure_hosts,
         no_index=spec.no_index,
         exclude_newer=spec.exclude_newer,
+        timeout_s=spec.download_timeout,
+        retries=spec.download_retries,
     )
 
 
@@ -235,11 +237,15 @@ def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
     return frozenset(names) if len(names) == len(requirements) else None
 
 
-def _read_files(spec: Venv, names: Iterable[str], constraint: bool) -> list[Line]:
+def _fetcher(spec: Venv) -> Fetcher:
+    return Fetcher(spec.netrc, spec.download_timeout, spec.download_retries)
+
+
+def _read_files(fetcher: Fetcher, names: Iterable[str], constraint: bool) -> list[Line]:
     """Read requirement files.
 
     Args:
-        spec: The spec, for the netrc file.
+        fetcher: Reads paths and URLs.
         names: Paths and URLs.
         constraint: Whether the lines only bound versions.
 
@@ -253,9 +259,7 @@ def _read_files(spec: Venv, names: Iterable[str], constraint: bool) -> list[Line
     """
     lines: list[Line] = []
     for name in names:
-        lines += read_lines(
-            name, lambda file: read_source(file, spec.netrc), _missing, constraint=constraint
-        )
+        lines += read_lines(name, fetcher.read, _missing, constraint=constraint)
     for line in lines:
         if error := line_error(line):
             message, hint = error

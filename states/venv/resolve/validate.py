@@ -16,15 +16,10 @@ from engine.system.files import sha256
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
 from states.venv.resolve.key_checks import check_keys, resolve_path
+from states.venv.resolve.lines.line import Line, describe_syntax_error, line_error
+from states.venv.resolve.lines.sources import add_file_options
 from states.venv.resolve.references import is_url, local_path, to_file_url
-from states.venv.resolve.requirements import (
-    Line,
-    declared_lines,
-    describe_syntax_error,
-    line_error,
-    read_lines,
-)
-from states.venv.resolve.sources import add_file_options
+from states.venv.resolve.requirements import declared_lines, read_lines
 from states.venv.spec import pack_origins
 
 if TYPE_CHECKING:
@@ -121,9 +116,12 @@ def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ..
         inputs: Resolves paths.
 
     Returns:
-        The names. URLs stay as they are.
+        The names. URLs stay as they are, except that a `file:` URL of a requirement file becomes
+        a path: its content counts as an input.
 
     """
+    if key != "find-links":
+        names = tuple(local_path(name) or name for name in names)
     return tuple(
         name if is_url(name) else inputs.path(name, (key, index))
         for index, name in enumerate(names)

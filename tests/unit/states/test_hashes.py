@@ -9,8 +9,9 @@ from packaging.markers import default_environment
 
 from engine.errors import ConvergeError, IntegrityError
 from states.venv.resolve.hashes import filter_by_hash
+from states.venv.resolve.lines.line import parse_line
 from states.venv.resolve.pylock import Lock, format_lock
-from states.venv.resolve.requirements import declared_lines, parse_line
+from states.venv.resolve.requirements import declared_lines
 
 ENVIRONMENT = dict[str, Any](default_environment())
 GOOD, OTHER = "a" * 64, "b" * 64

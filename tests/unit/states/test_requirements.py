@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 from packaging.markers import default_environment
 
-from states.venv.resolve.line_options import binary_options
+from states.venv.resolve.lines.line import Line, line_error, parse_line
+from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.references import is_url, local_path, strip_file_scheme, to_file_url
 from states.venv.resolve.requirements import (
-    Line,
     declared_lines,
     drop_packages,
     exact_requirements,
-    line_error,
-    parse_line,
     read_lines,
     required_names,
 )

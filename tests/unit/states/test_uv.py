@@ -11,7 +11,7 @@ import pytest
 from engine.errors import ConvergeError, IntegrityError, PermissionDenied, Unavailable
 from states.installer import IndexOptions, InstallRequest, ResolveRequest
 from states.installer.uv import Uv
-from states.installer.uv_errors import translate_error
+from states.installer.uv_errors import damaged_packages, translate_error
 from states.system import subprocesses
 
 FETCHING = "  cause: failed to fetch into: /cache/uv/git-v2/db/0123456789abcdef\n"
@@ -65,6 +65,29 @@ ERRORS: dict[str, tuple[str, type[ConvergeError], str]] = {
         Unavailable,
         "run with `--upgrade`",
     ),
+    "stalled download": (
+        "error: Failed to download `big==1.0`\n"
+        "  cause: Failed to extract archive: big-1.0-py3-none-any.whl\n"
+        "  cause: Failed to download distribution due to network timeout. Try increasing "
+        "UV_HTTP_TIMEOUT (current value: 2s).",
+        Unavailable,
+        "`download-timeout`",
+    ),
+    "download cut short": (
+        "error: Failed to download `big==1.0`\n"
+        "  cause: Failed to write to the distribution cache\n"
+        "  cause: error reading a body from connection\n"
+        "  cause: end of file before message length reached",
+        Unavailable,
+        "run the command again",
+    ),
+    "truncated wheel without separate metadata": (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because big==1.0 has an invalid package format and only big==1.0 is available\n"
+        "hint: The structure of `big` (v1.0) was invalid:\n  Failed to read from zip file",
+        Unavailable,
+        "run the command again",
+    ),
     "certificate rejected by uv": (
         "  cause: error sending request for url (https://h/simple/x/)\n"
         "  cause: invalid peer certificate: UnknownIssuer",
@@ -88,6 +111,19 @@ def test_uv_error_has_its_class_and_hint(
 
     assert type(error) is error_class
     assert hint in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("output", "names"),
+    [
+        ("error: Failed to download `big-one==1.0`\n  cause: Broken cache", ["big-one"]),
+        ("Failed to download `web @ https://example.org/web.whl`", ["web"]),
+        ("Hash mismatch for `big==1.0`", ["big"]),
+        ("Failed to deserialize cache entry", []),
+    ],
+)
+def test_damaged_packages_are_named(output: str, names: list[str]) -> None:
+    assert damaged_packages(output) == names
 
 
 def test_git_uses_the_certificates_of_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,12 +246,19 @@ def test_constraints_are_passed_in_a_file(tmp_path: Path) -> None:
 
 
 def test_damaged_cache_is_cleared_once(tmp_path: Path) -> None:
-    """A second failure is final."""
+    """It is cleared after a resolution with an empty cache succeeded."""
     uv = FakeUv(tmp_path, [IntegrityError("damaged")])
     assert _resolve(uv) == LOCK
-    assert [call[:2] for call in uv.calls] == [["pip", "compile"], ["cache", "clean"]] + [
-        ["pip", "compile"]
-    ]
+    compile_ = ["pip", "compile"]
+    assert [call[:2] for call in uv.calls] == [compile_, compile_, ["cache", "clean"]]
+
+
+def test_cache_is_kept_if_the_index_is_the_cause(tmp_path: Path) -> None:
+    """A second failure is final."""
+    uv = FakeUv(tmp_path, [IntegrityError("damaged"), IntegrityError("damaged")])
+    with pytest.raises(IntegrityError):
+        _resolve(uv)
+    assert [call[:2] for call in uv.calls] == [["pip", "compile"]] * 2
 
 
 def test_paths_in_a_lock_become_absolute(tmp_path: Path) -> None:

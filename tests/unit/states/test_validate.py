@@ -86,6 +86,8 @@ REJECTED: list[tuple[dict[str, Any], Key, str]] = [
     ({"mode": "0757"}, ("mode",), "0757"),
     ({"python": "python3"}, ("python",), "python3"),
     ({"python": ""}, ("python",), ""),
+    ({"download_timeout": 0}, ("download-timeout",), "between 1 and 3600"),
+    ({"download_retries": -1}, ("download-retries",), "between 0 and 20"),
     ({"exclude_newer": "7 days"}, ("exclude-newer",), "7 days"),
     ({"exclude_newer": "2026-02-30"}, ("exclude-newer",), "2026-02-30"),
     ({"exclude_newer": "2026-01-01T12"}, ("exclude-newer",), "2026-01-01T12"),

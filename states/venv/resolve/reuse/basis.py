@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from states.interpreter.discovery import Python
-    from states.venv.resolve.requirements import Line
+    from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
 
 _METADATA_FILES = ("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from engine.kind import Inputs
-    from states.venv.resolve.requirements import Line
+    from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
 
 

@@ -1,0 +1,1 @@
+"""Lines of requirement files: their grammar, and the effect of their options."""
