@@ -9,6 +9,7 @@ import sys
 
 from engine.cli import commands as engine_commands
 from engine.cli.main import main as run_command
+from engine.declaration.inputs import file_digest
 from engine.registry import KindRegistry, is_toml
 from states import commands as states_commands
 from states.command import CommandKind
@@ -48,7 +49,7 @@ def build_registry(settings: Settings) -> KindRegistry:
             "command": CommandKind(settings),
         },
         defaults_kind="venv",
-        digest_functions={"source-tree": _source_tree_digest},
+        digest_functions={"source-tree": _source_tree_digest, "local-file": _local_file_digest},
         is_declaration=_is_declaration,
         notices=notices,
     )
@@ -56,9 +57,14 @@ def build_registry(settings: Settings) -> KindRegistry:
 
 def _source_tree_digest(path: str) -> str:
     # Imported here: a declaration without local projects doesn't need it.
-    from states.venv.resolve.source_tree import tree_digest
+    from states.venv.sources.tree import tree_digest
 
     return tree_digest(path)
+
+
+def _local_file_digest(path: str) -> str:
+    """Return the digest of a wheel or archive. The receipt records that of a project."""
+    return "directory" if os.path.isdir(path) else file_digest(path)
 
 
 def _is_declaration(name: str) -> bool:

@@ -124,6 +124,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
     from states.system.scratch import scratch_dir
     from states.venv.resolve.pylock import select_artifacts
     from states.venv.resolve.resolver import Preference, Resolver
+    from states.venv.sources.tree import tree_digest
 
     path = _lockfile_path(venv)
     directory = os.path.dirname(path)
@@ -142,7 +143,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
         preference = None if current is None else Preference(current, needs_basis=False)
         lock = Resolver(venv.spec, interpreter, settings, scratch).compile(preference).lock
     # A lockfile that `apply` would reject must not be written.
-    select_artifacts(lock, interpreter, directory, venv.spec.local_digests())
+    select_artifacts(lock, interpreter, directory, tree_digest)
     changed = lock.text != current
     if changed:
         write_atomic(path, lock.text.encode(), durable=True)

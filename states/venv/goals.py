@@ -45,6 +45,8 @@ class VenvHandle:
         self.is_changing = False
         """Whether this run changes the venv, or would change it."""
         self._latest = latest
+        self._is_current: bool | None = None
+        """The result of `is_current`, which reads the source of each local project."""
 
     @property
     def observed(self) -> State | None:
@@ -58,7 +60,9 @@ class VenvHandle:
 
         if self.spec.state == "absent" or self.observation.held:
             return False
-        return not is_current(self.spec, self.observation, self.settings.upgrade)
+        if self._is_current is None:
+            self._is_current = is_current(self.spec, self.observation, self.settings.upgrade)
+        return not self._is_current
 
     def goal(self, dependencies: Dependencies) -> VenvGoal:
         """Decide what the path must point to. Resolve versions if no generation records them.
@@ -84,7 +88,8 @@ class VenvHandle:
             from states.venv.resolve.selection import select
 
             request = _interpreter_request(spec, dependencies)
-            self.selection = select(spec, request, observation, self.settings)
+            is_current = self._is_current is True
+            self.selection = select(spec, request, observation, self.settings, is_current)
         build = Build(self, self.selection)
         self.is_changing = self.is_changing or build.desired != observed
         return build

@@ -49,6 +49,9 @@ class Venv:
     ignore: tuple[str, ...] = field(
         "Patterns of paths in the venv that are never checked for drift.", default=()
     )
+    source_ignore: tuple[str, ...] = field(
+        "Patterns of paths in local projects that aren't part of their source.", default=()
+    )
     system_site_packages: bool = field(
         "Whether the venv can import the packages of the interpreter.", default=False
     )
@@ -71,14 +74,14 @@ class Venv:
     inputs: str = computed(default="")
     """Digest of everything that versions are selected from, except the interpreter."""
     origins: tuple[str, ...] = computed(default=())
-    """Digests of the required local projects and wheels, in the form of `pack_origins`."""
+    """Digests of the required local files, in the form of `pack_origins`."""
     insecure_hosts: tuple[str, ...] = computed(default=())
     """Hosts whose certificates aren't verified: `--trusted-host` in a requirement file."""
     declared: str = computed(default="")
     """The declaring file and address, for people."""
 
     def local_digests(self) -> dict[str, str]:
-        """Return the digest of each required local project or wheel, by its path."""
+        """Return the digest of each required local file, by its path. A project has none."""
         return _unpack_origins(self.origins)
 
 

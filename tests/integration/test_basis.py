@@ -12,6 +12,7 @@ from engine.frozen import replace
 from engine.settings import Settings
 from states.interpreter import discovery
 from states.venv.resolve.resolver import resolve
+from states.venv.sources.tree import tree_digest
 from states.venv.spec import Venv
 from tests.integration.host import PYTHON
 from tests.support.index import Index
@@ -61,7 +62,7 @@ class Site:
 
     def versions(self, spec: Venv, previous: str | None = None) -> tuple[dict[str, str], str]:
         """Resolve; return the versions and the lock."""
-        resolution = resolve(spec, discovery.find(PYTHON), previous, self.settings)
+        resolution = resolve(spec, discovery.find(PYTHON), previous, self.settings, tree_digest)
         versions = {package.name: package.version for package in resolution.packages}
         return versions, resolution.lock
 

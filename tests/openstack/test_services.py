@@ -21,6 +21,7 @@ import pytest
 from engine.settings import Settings
 from states.interpreter import discovery
 from states.venv.resolve.resolver import resolve
+from states.venv.sources.tree import tree_digest
 from states.venv.spec import Venv
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +163,7 @@ def test_upgraded_tacker_gets_the_versions_of_a_new_host(tmp_path: Path, cache: 
         packages = ("tacker", "neutron", "networking-sfc")
         path = str(tmp_path / "tacker")
         spec = Venv(path=path, packages=packages, constraints=(str(constraints),))
-        resolution = resolve(spec, python, previous, settings)
+        resolution = resolve(spec, python, previous, settings, tree_digest)
         return {package.name: package.version for package in resolution.packages}, resolution.lock
 
     old, lock = versions("2025.1", None)

@@ -339,8 +339,8 @@ def _code_lines(text: str) -> int:
 
 
 HEAVY = {
-    "asyncio", "dataclasses", "hashlib", "logging", "networkx", "packaging", "pydantic", "rich", "subprocess",
-    "threading", "tomli", "typing", "urllib.request", "virtualenv",
+    "asyncio", "dataclasses", "hashlib", "logging", "networkx", "packaging", "pathspec", "pydantic", "rich",
+    "subprocess", "threading", "tomli", "typing", "urllib.request", "virtualenv",
 }  # fmt: skip
 
 

@@ -144,7 +144,9 @@ ALLOWED = {
     "engine.inventory.Inventory.__init__": "a notice says so, and nothing is pruned or recorded",
     "states.link.LinkKind.owned_paths": "before a deletion, the inventory resolves paths again",
     "states.venv.kind.VenvKind.owned_paths": "before a deletion, the inventory resolves paths again",
-    "states.venv.resolve.source_tree": "a digest of a local project",
+    "states.venv.sources": "a digest of a local project",
+    "states.__main__._local_file_digest": "a digest of a local file",
+    "states.venv.build.projects.packaged_files": "the file doesn't count as packaged",
     # A build in a new directory, which is verified before it is published.
     "states.system.scratch": "which of several directories has the scratch files",
     "states.venv.build.disk_space": "an estimate for a message",

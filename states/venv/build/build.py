@@ -12,7 +12,6 @@ from engine.system.files import fsync_dir
 from engine.system.linux import syncing
 from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
-from states.venv.build.install import assert_sources_unchanged, install
 from states.venv.build.metadata import write_metadata
 from states.venv.build.overlaps import settle_overlaps
 from states.venv.build.ownership import (
@@ -23,6 +22,7 @@ from states.venv.build.ownership import (
     set_root_mode,
 )
 from states.venv.build.persistent import link_persistent
+from states.venv.build.projects.settle import assert_sources_unchanged, install_packages
 from states.venv.build.reuse.reusable import copy_reusable, stat_copies, unmodified
 from states.venv.build.smoke import run_smoke_tests
 from states.venv.build.stages import Draft, Populated, Sealed, Verified
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from states.venv.build.stages import BuildContext
+    from states.venv.integrity.receipt import Package
+    from states.venv.sources.project import BuiltProject
 
 
 def build_generation(context: BuildContext) -> Generation:
@@ -108,7 +110,8 @@ def populate(draft: Draft) -> Populated:
     # broken environment installs into the base interpreter.
     assert_isolated(draft)
     baseline = baseline_digests(draft.root)
-    return Populated(draft, baseline, _install_packages(draft, baseline))
+    copied, projects = _install_packages(draft, baseline)
+    return Populated(draft, baseline, copied, projects)
 
 
 def verify(populated: Populated) -> Verified:
@@ -123,14 +126,14 @@ def verify(populated: Populated) -> Verified:
     progress.step("verifying files")
     inspection = check_records(
         draft.root,
-        Expected(context.selection.packages, populated.baseline, _known_records(context)),
+        Expected(_with_content(populated), populated.baseline, _known_records(context)),
         populated.copied,
     )
-    assert_sources_unchanged(context.spec, context.selection)
+    assert_sources_unchanged(draft, populated.projects)
     # INVARIANT: after the check, because compiling reads the sources, and before the manifest,
     # which lists the bytecode.
     inspection.digests.update(compile_all(draft, inspection))
-    return Verified(draft, inspection)
+    return Verified(draft, inspection, populated.projects)
 
 
 def seal(verified: Verified) -> Sealed:
@@ -174,7 +177,9 @@ def finish(sealed: Sealed) -> Generation:
     return Generation(root, sealed.receipt)
 
 
-def _install_packages(draft: Draft, baseline: Mapping[str, str]) -> dict[str, str]:
+def _install_packages(
+    draft: Draft, baseline: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, BuiltProject]]:
     """Copy or install the packages.
 
     Args:
@@ -182,7 +187,7 @@ def _install_packages(draft: Draft, baseline: Mapping[str, str]) -> dict[str, st
         baseline: The digests of the empty environment.
 
     Returns:
-        The SHA-256 of each intact copy.
+        The SHA-256 of each intact copy by path, and each local project by its directory.
 
     """
     reused, digests = copy_reusable(draft)
@@ -194,11 +199,22 @@ def _install_packages(draft: Draft, baseline: Mapping[str, str]) -> dict[str, st
     # can install a forged receipt there.
     with open(placeholder, "xb"):
         pass
+    projects = install_packages(draft, missing, baseline)
     if missing:
-        install(draft, missing)
         settle_overlaps(draft, baseline)
     os.unlink(placeholder)
-    return unmodified(draft.root, digests, before)
+    return unmodified(draft.root, digests, before), projects
+
+
+def _with_content(populated: Populated) -> tuple[Package, ...]:
+    """Return the selected packages. A build has shown which files of a project are its source."""
+    projects = populated.projects
+    return tuple(
+        replace(package, content=projects[package.project()].content)
+        if package.project()
+        else package
+        for package in populated.draft.context.selection.packages
+    )
 
 
 def _known_records(context: BuildContext) -> dict[str, str]:

@@ -14,15 +14,12 @@ from states.installer import InstallRequest
 from states.installer.uv_errors import damaged_packages
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.resolver import build_constraints, index_options
-from states.venv.resolve.source_tree import tree_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from states.venv.build.stages import Draft
     from states.venv.integrity.receipt import Package
-    from states.venv.resolve.selection import Selection
-    from states.venv.spec import Venv
 
 
 def install(draft: Draft, missing: list[str]) -> None:
@@ -52,22 +49,20 @@ def install(draft: Draft, missing: list[str]) -> None:
     _install(draft, projects, archive_parts)
 
 
-def install_again(draft: Draft, dist_info: str) -> None:
-    """Install one package over the files of others, from what the installer has cached.
+def install_again(draft: Draft, projects: tuple[str, ...] = ()) -> None:
+    """Install the packages whose metadata was deleted, over the files of others.
 
     Args:
-        draft: The directory, with every package in it.
-        dist_info: The package's metadata directory, relative to the generation.
+        draft: The directory.
+        projects: The names of local projects to build from their current source. The installer
+            takes any other package from its cache if possible.
 
     Raises:
-        RecordMismatch: The file of the package has another hash.
+        RecordMismatch: The file of a package has another hash.
         ConvergeError: uv failed for another reason.
 
     """
-    # UV-QUIRK(0.12): uv reads the cache again for `--reinstall`. Without its dist-info, a
-    # package counts as missing, and no file of another package is deleted first.
-    shutil.rmtree(f"{draft.root}/{dist_info}")
-    _install(draft, projects=(), archive_parts=())
+    _install(draft, projects, archive_parts=())
 
 
 def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, ...]) -> None:
@@ -130,25 +125,3 @@ def _clean_build_directories(projects: list[str], name: str, home: str) -> Itera
 def is_subdirectory_of_archive(package: Package) -> bool:
     """Return whether a package is one of several projects in a source archive."""
     return "#subdirectory=" in package.origin and package.content.startswith("sha256:")
-
-
-def assert_sources_unchanged(spec: Venv, selection: Selection) -> None:
-    """Check that no local project was edited while it was built.
-
-    Args:
-        spec: The declared venv, with the digests of the projects that it names.
-        selection: The selection, with the digests of all local projects.
-
-    Raises:
-        IntegrityError: A project was edited.
-
-    """
-    built = {
-        package.project(): package.content for package in selection.packages if package.project()
-    }
-    for path, digest in (built | spec.local_digests()).items():
-        if tree_digest(path) != digest:
-            raise IntegrityError(
-                f"local project changed during the build: `{path}`",
-                hint="run the command again; nothing was published",
-            )

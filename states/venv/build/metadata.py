@@ -66,6 +66,7 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         partly_ignored=partly_ignored,
         overlaps=inspection.overlaps(),
         tolerated=tuple(sorted(inspection.tolerated)),
+        projects=tuple(project.files for _, project in sorted(verified.projects.items())),
     )
     return receipt, manifest
 

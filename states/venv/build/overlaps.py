@@ -6,21 +6,19 @@ The installer writes packages in parallel, so without a rule the last write woul
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from engine import progress
 from states.venv.build.install import install_again
-from states.venv.integrity.dist_info import dist_infos, metadata_name, read_record
+from states.venv.build.installed import read_installed
 from states.venv.integrity.inspection import is_contested, winner
-from states.venv.integrity.pyc_paths import is_bytecode
-from states.venv.integrity.record_check import is_reserved
 from states.venv.integrity.record_hash import file_digest_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from states.venv.build.stages import Draft
-    from states.venv.integrity.inspection import Claims
 
 
 def settle_overlaps(draft: Draft, baseline: Mapping[str, str]) -> None:
@@ -38,9 +36,9 @@ def settle_overlaps(draft: Draft, baseline: Mapping[str, str]) -> None:
         ConvergeError: The installer failed.
 
     """
-    names, claims = _read_claims(draft.root, baseline)
+    installed = read_installed(draft.root, baseline)
     wins: dict[str, list[tuple[str, str]]] = {}
-    for path, claimants in claims.items():
+    for path, claimants in installed.claims.items():
         if is_contested(claimants):
             name = winner(claimants)
             wins.setdefault(name, []).append((path, dict(claimants)[name]))
@@ -48,33 +46,10 @@ def settle_overlaps(draft: Draft, baseline: Mapping[str, str]) -> None:
     for name in sorted(wins):
         if not _are_installed(draft.root, wins[name]):
             progress.step(f"installing {name} again, over files of other packages")
-            install_again(draft, names[name])
-
-
-def _read_claims(root: str, baseline: Mapping[str, str]) -> tuple[dict[str, str], Claims]:
-    """Read every usable RECORD. The check of the generation reports the others.
-
-    Args:
-        root: The directory of the generation.
-        baseline: The digests of the empty environment.
-
-    Returns:
-        The metadata directory of each package, and the files that the RECORD files list.
-
-    """
-    names: dict[str, str] = {}
-    claims: Claims = {}
-    for dist_info in dist_infos(root):
-        name, _ = metadata_name(f"{root}/{dist_info}/METADATA")
-        try:
-            rows = read_record(root, dist_info)
-        except ValueError:
-            continue
-        names[name] = dist_info
-        for path, digest in rows:
-            if not is_bytecode(path) and not is_reserved(path, baseline):
-                claims.setdefault(path, []).append((name, digest))
-    return names, claims
+            # Without its dist-info, the package counts as missing. No file of another package
+            # is deleted.
+            shutil.rmtree(f"{draft.root}/{installed.dist_infos[name]}")
+            install_again(draft)
 
 
 def _are_installed(root: str, rows: Iterable[tuple[str, str]]) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
+    from states.venv.sources.project import BuiltProject
     from states.venv.spec import Venv
 
 Ids = tuple[int, int]
@@ -67,6 +68,8 @@ class Populated:
     """SHA-256 (or the link target) of each file of the environment before the installation."""
     copied: Mapping[str, str]
     """SHA-256 of each file that was copied from another generation and not changed since."""
+    projects: Mapping[str, BuiltProject]
+    """Each local project, by its directory."""
 
 
 @frozen
@@ -75,6 +78,8 @@ class Verified:
 
     draft: Draft
     inspection: Inspection
+    projects: Mapping[str, BuiltProject]
+    """Each local project, by its directory."""
 
 
 @frozen

@@ -67,6 +67,18 @@ def metadata_name(path: str) -> tuple[str, str]:
     return normalize_name(name), version
 
 
+def required_distributions(path: str) -> list[str]:
+    """Return the requirements in a METADATA file (PEP 508).
+
+    Raises:
+        OSError: The file can't be read.
+
+    """
+    content = b"".join(iter_chunks(path, _MAX_HEADERS_SIZE))
+    headers = BytesHeaderParser().parsebytes(content)
+    return [str(value) for value in headers.get_all("Requires-Dist", ())]
+
+
 def dist_infos(root: str) -> Iterator[str]:
     """Yield each `*.dist-info` directory of a venv, relative to it."""
     for site in site_packages(root):

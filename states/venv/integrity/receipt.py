@@ -16,6 +16,7 @@ from engine.system.existence import lstat, proves_no_file
 from engine.system.files import read_regular_file, sha256
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
+from states.venv.sources.project import ProjectFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +94,17 @@ class Receipt:
     """The files that several packages contain with different content."""
     tolerated: tuple[str, ...] = ()
     """Files that differ from the RECORD of their package, as `accept-record-mismatch` allows."""
+    projects: tuple[ProjectFiles, ...] = ()
+    """The local projects."""
+
+    def project_files(self, path: str) -> ProjectFiles | None:
+        """Return the recorded files of a local project, or None without a record."""
+        return next((project for project in self.projects if project.path == path), None)
+
+    def project_content(self, path: str) -> str:
+        """Return the recorded digest of a local project's source, or an empty string."""
+        contents = (package.content for package in self.packages if package.project() == path)
+        return next(contents, "")
 
 
 def write_receipt(receipt: Receipt, root: str) -> None:
@@ -103,6 +115,7 @@ def write_receipt(receipt: Receipt, root: str) -> None:
     document = dict(as_items(receipt))
     document["python"] = discovery.to_json(receipt.python)
     document["packages"] = [dict(as_items(package)) for package in receipt.packages]
+    document["projects"] = [dict(as_items(project)) for project in receipt.projects]
     body = json.dumps({"format": _FORMAT, **document}, sort_keys=True)
     data = f"{sha256(body.encode())}\n{body}\n".encode()
     write_atomic(f"{root}/{RECEIPT}", data, durable=True, locked=True)
@@ -141,8 +154,14 @@ def _parse(document: dict[str, Any]) -> Receipt:
     document["packages"] = tuple(Package(**package) for package in document["packages"])
     document["partly_ignored"] = tuple(document["partly_ignored"])
     document["tolerated"] = tuple(document.get("tolerated", ()))
+    document["projects"] = tuple(_parse_project(files) for files in document.get("projects", ()))
     document["overlaps"] = tuple(tuple(overlap) for overlap in document.get("overlaps", ()))
     return Receipt(**document)
+
+
+def _parse_project(files: dict[str, Any]) -> ProjectFiles:
+    names = {name: tuple(files[name]) for name in ("outputs", "packaged", "ignored")}
+    return ProjectFiles(path=str(files["path"]), **names)
 
 
 def is_protected(root: str) -> bool:

@@ -29,10 +29,9 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.references import local_path
 from states.venv.resolve.reuse.basis import read_basis
-from states.venv.resolve.source_tree import tree_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from packaging.markers import Environment
     from packaging.tags import Tag
@@ -106,7 +105,7 @@ def record_basis(lock: Lock, basis: Basis) -> Lock:
 
 
 def select_artifacts(
-    lock: Lock, python: Python, base: str, origins: Mapping[str, str]
+    lock: Lock, python: Python, base: str, digest: Callable[[str], str]
 ) -> Resolution:
     """Select the one file of each package that an interpreter accepts.
 
@@ -114,7 +113,7 @@ def select_artifacts(
         lock: A lock, possibly for several platforms.
         python: The interpreter.
         base: The directory that paths in the lock are relative to.
-        origins: Digest by path of each local project that the declaration names.
+        digest: Returns the digest of a local project.
 
     Returns:
         The selected files.
@@ -140,7 +139,7 @@ def select_artifacts(
         _strip(lock.packages[positions[id(package)]], artifact, base)
         for package, artifact in selected
     ]
-    packages = sorted((_package(entry, origins) for entry in entries), key=lambda item: item.name)
+    packages = sorted((_package(entry, digest) for entry in entries), key=lambda item: item.name)
     document: dict[str, Any] = {"lock-version": "1.0", "created-by": "converge"}
     document["packages"] = entries
     if basis := read_basis(lock.document):
@@ -202,7 +201,7 @@ def _source(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
     return source
 
 
-def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
+def _package(entry: Mapping[str, Any], digest: Callable[[str], str]) -> Package:
     """Return the package that an entry with one source installs.
 
     Raises:
@@ -217,13 +216,12 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
         return Package(name=name, version=version, origin=origin, content=vcs["commit-id"])
     if "directory" in entry:
         path = entry["directory"]["path"]
-        # The declaration doesn't name a project that only another project requires.
-        content = origins.get(path) or tree_digest(path)
+        content = digest(path)
         version = version or _static_version(path)
         return Package(name=name, version=version, origin=f"file://{path}", content=content)
     file = entry.get("archive") or entry.get("sdist") or entry["wheels"][0]
-    digest = file.get("hashes", {}).get("sha256")
-    if not digest:
+    sha256_hash = file.get("hashes", {}).get("sha256")
+    if not sha256_hash:
         raise IntegrityError(
             f"no SHA-256 hash for {name} {version} (weaker hashes aren't accepted)",
             hint="use an index that provides one, or provide the file through `find-links`, then "
@@ -233,7 +231,7 @@ def _package(entry: Mapping[str, Any], origins: Mapping[str, str]) -> Package:
     if "archive" in entry:
         url = file.get("url") or f"file://{file['path']}"
         origin, wheel = url + _fragment(file), url.endswith(".whl")
-    content = f"sha256:{digest}"
+    content = f"sha256:{sha256_hash}"
     return Package(name=name, version=version, origin=origin, content=content, wheel=wheel)
 
 

@@ -34,7 +34,7 @@ from states.venv.resolve.requirements import (
 from states.venv.resolve.reuse.basis import basis_of, interpreter_name, read_basis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.settings import Settings
     from states.interpreter.discovery import Python
@@ -64,7 +64,13 @@ class Compiled:
     """Why the versions of the preference were not kept."""
 
 
-def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings) -> Resolution:
+def resolve(
+    spec: Venv,
+    python: Python,
+    previous: str | None,
+    settings: Settings,
+    digest: Callable[[str], str],
+) -> Resolution:
     """Resolve a spec for an interpreter to exactly one file for each package.
 
     Args:
@@ -73,6 +79,7 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
         previous: The lock of the live generation. Its versions are kept if they still satisfy the
             requirements, and if nothing else that bounds versions has changed.
         settings: The cache directory, and the packages to upgrade.
+        digest: Returns the digest of a local project.
 
     Returns:
         The selected files.
@@ -86,7 +93,7 @@ def resolve(spec: Venv, python: Python, previous: str | None, settings: Settings
     with scratch_dir(settings.cache) as scratch:
         resolver = Resolver(spec, python, settings, scratch)
         compiled = resolver.compile(preference)
-        resolution = select_artifacts(compiled.lock, python, "/", spec.local_digests())
+        resolution = select_artifacts(compiled.lock, python, "/", digest)
         older = resolver.find_older(compiled)
     return replace(resolution, changed_bounds=compiled.changed_bounds, older=older)
 

@@ -65,7 +65,13 @@ def is_current(spec: Venv, observation: Observation, upgrade: frozenset[str] | N
     return is_declared or interpreter_matches(spec.python, receipt)
 
 
-def select(spec: Venv, request: str, observation: Observation, settings: Settings) -> Selection:
+def select(
+    spec: Venv,
+    request: str,
+    observation: Observation,
+    settings: Settings,
+    is_known_current: bool = False,
+) -> Selection:
     """Select an interpreter and versions. Asks an index only if no generation has the answer.
 
     Args:
@@ -73,6 +79,7 @@ def select(spec: Venv, request: str, observation: Observation, settings: Setting
         request: The interpreter request.
         observation: The venv as observed.
         settings: The cache directory, and the packages to upgrade.
+        is_known_current: Whether `is_current` has returned True for the same observation.
 
     Returns:
         The selection.
@@ -83,10 +90,12 @@ def select(spec: Venv, request: str, observation: Observation, settings: Setting
 
     """
     python = _select_python(request, observation.receipt)
-    recorded = None if settings.upgrade is not None else _find_recorded(spec, python, observation)
-    if recorded is not None:
-        lock, packages = recorded
-        return Selection(request, python, lock, packages)
+    unchanged = observation.receipt if is_known_current else None
+    if settings.upgrade is None:
+        recorded = _find_recorded(spec, python, observation, unchanged)
+        if recorded is not None:
+            lock, packages = recorded
+            return Selection(request, python, lock, packages)
     resolution = _resolve(spec, python, observation, settings)
     return Selection(
         request,
@@ -106,7 +115,7 @@ def _select_python(request: str, receipt: Receipt | None) -> Python:
 
 
 def _find_recorded(
-    spec: Venv, python: Python, observation: Observation
+    spec: Venv, python: Python, observation: Observation, unchanged: Receipt | None
 ) -> tuple[str, tuple[Package, ...]] | None:
     """Find a generation that was built from the same inputs.
 
@@ -114,6 +123,7 @@ def _find_recorded(
         spec: The spec.
         python: The selected interpreter.
         observation: The venv as observed.
+        unchanged: The receipt of a generation whose local projects are known to be unchanged.
 
     Returns:
         Its lock and packages, or None.
@@ -121,7 +131,7 @@ def _find_recorded(
     """
     for receipt, lock in _recorded_locks(observation):
         is_same = receipt.inputs == spec.inputs and receipt.python.is_compatible_with(python)
-        if is_same and not local_projects_changed(spec, receipt):
+        if is_same and (receipt is unchanged or not local_projects_changed(spec, receipt)):
             return lock, receipt.packages
     return None
 
@@ -144,29 +154,46 @@ def _resolve(
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
 
+    def digest(path: str) -> str:
+        return _project_digest(path, spec, observation.receipt)
+
     if spec.lock:
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
-        return select_artifacts(lock, python, os.path.dirname(spec.lock), spec.local_digests())
-    return resolve(spec, python, observation.lock, settings)
+        return select_artifacts(lock, python, os.path.dirname(spec.lock), digest)
+    return resolve(spec, python, observation.lock, settings, digest)
 
 
 def local_projects_changed(spec: Venv, receipt: Receipt) -> bool:
-    """Return whether a local project changed that only other local projects require.
+    """Return whether the source of a local project differs from the installed one."""
+    projects = {
+        package.project(): package.content for package in receipt.packages if package.project()
+    }
+    return any(
+        _project_digest(path, spec, receipt) != content for path, content in projects.items()
+    )
 
-    The spec's digest covers the projects that the declaration names.
+
+def _project_digest(path: str, spec: Venv, receipt: Receipt | None) -> str:
+    """Return the digest of a local project, with the knowledge of its last build.
+
+    Args:
+        path: The directory of the project.
+        spec: The spec, for the patterns of files that aren't source.
+        receipt: The receipt of the last build, if there was one.
+
+    Returns:
+        The digest.
+
+    Raises:
+        OSError: A file can't be read.
+
     """
-    declared = spec.local_digests()
-    indirect = [
-        package
-        for package in receipt.packages
-        if package.project() and package.project() not in declared
-    ]
-    if not indirect:
-        return False
-    from states.venv.resolve.source_tree import tree_digest
+    from states.venv.sources.tree import SourceTree, project_digest
 
-    return any(tree_digest(package.project()) != package.content for package in indirect)
+    files = receipt.project_files(path) if receipt else None
+    recorded = receipt.project_content(path) if receipt else ""
+    return project_digest(SourceTree(path, spec.source_ignore, files), recorded)
 
 
 def settings_digest(spec: Venv) -> str:

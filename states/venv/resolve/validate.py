@@ -92,15 +92,19 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
     lock = None
     if spec.lock and not locking:
         lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
-    projects = {line.local_path() for line in (*packages, *overrides, *lines, *build_lines)}
+    required = {line.local_path() for line in (*packages, *overrides, *lines)}
+    tools = {line.local_path() for line in build_lines}
     # A lock may also contain projects for other hosts.
     locked = lock.projects(os.path.dirname(spec.lock)) if lock else set()
     origins = pack_origins(
         {
             path: inputs.digest(
-                path, "source-tree", ("packages",) if path in projects else ("lock",)
+                path,
+                # The receipt records the digest of each project that is installed.
+                "source-tree" if path in tools else "local-file",
+                ("packages",) if path in required | tools else ("lock",),
             )
-            for path in sorted(filter(None, projects | locked))
+            for path in sorted(filter(None, required | tools | locked))
         }
     )
     digest = _digest(spec, lines, build_lines, origins, lock)

@@ -12,7 +12,7 @@ import pytest
 from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.dist_info import metadata_name
 from states.venv.integrity.manifest import stat_entry
-from states.venv.resolve.source_tree import tree_digest
+from states.venv.sources.tree import tree_digest
 
 SIZE = 48 << 20
 MAX_RAM = 8 << 20

@@ -22,7 +22,7 @@ from states.venv.resolve.selection import (
     select,
     settings_digest,
 )
-from states.venv.resolve.source_tree import tree_digest
+from states.venv.sources.tree import tree_digest
 from states.venv.spec import Venv
 from tests.unit.states.values import make_receipt
 
@@ -146,8 +146,7 @@ def test_declared_interpreter_is_not_searched(tmp_path: Path) -> None:
     assert is_current(_spec(tmp_path, python="interpreter.main"), _observation(tmp_path), None)
 
 
-def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:
-    """A declared project is part of the inputs already."""
+def test_edited_project_is_detected(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "a.py").write_text("1\n")
@@ -159,7 +158,11 @@ def test_edited_detects_an_undeclared_project(tmp_path: Path) -> None:
     assert not local_projects_changed(spec, receipt)
     (project / "a.py").write_text("2\n")
     assert local_projects_changed(spec, receipt)
-    assert not local_projects_changed(_spec(tmp_path, origins=(f"{project}\0digest",)), receipt)
+    (project / "a.py").write_text("1\n")
+    (project / "data").mkdir()
+    (project / "data/rows.sqlite3").touch()
+    assert local_projects_changed(spec, receipt)
+    assert not local_projects_changed(_spec(tmp_path, source_ignore=("*.sqlite3",)), receipt)
 
 
 SETTINGS = [

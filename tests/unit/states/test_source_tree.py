@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.declaration.inputs import ABSENT
-from states.venv.resolve.source_tree import tree_digest
+from states.venv.sources.tree import tree_digest
 
 
 @pytest.fixture

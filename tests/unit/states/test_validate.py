@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.declaration.inputs import InputLog, TableInputs
-from states.venv.resolve.source_tree import tree_digest
+from engine.declaration.inputs import InputLog, TableInputs, file_digest
 from states.venv.resolve.validate import validate
+from states.venv.sources.tree import tree_digest
 from states.venv.spec import Venv
 
 Key = tuple[str | int, ...]
@@ -19,7 +19,7 @@ def _complete(
     directory: Path, *, name: str = "web", locking: bool = False, **fields: Any
 ) -> tuple[Venv, list[tuple[Key, str, str]]]:
     """Return the spec, and key, message and hint of each diagnostic."""
-    log = InputLog({"source-tree": tree_digest})
+    log = InputLog({"source-tree": tree_digest, "local-file": file_digest})
     source = TableInputs(str(directory / "site.toml"), str(directory), ("venv", name), {}, log)
     spec = validate(Venv(**{"path": "web", **fields}), source, locking=locking)
     return spec, [
@@ -227,9 +227,11 @@ def test_digest_ignores_order_and_passwords(tmp_path: Path) -> None:
 
 
 def test_digest_follows_content_of_files_and_projects(tmp_path: Path) -> None:
-    """Comments don't count, sources do."""
-    fields: dict[str, Any] = {"requirements": ("r.txt",), "packages": ("a @ ./project",)}
+    """Comments don't count, wheels do. The receipt records the source of a project."""
+    wheel = "a @ ./a-1-py3-none-any.whl"
+    fields: dict[str, Any] = {"requirements": ("r.txt",), "packages": ("b @ ./project", wheel)}
     (tmp_path / "project").mkdir()
+    (tmp_path / "a-1-py3-none-any.whl").touch()
     (tmp_path / "r.txt").write_text("web==1\n")
     first, _ = _complete(tmp_path, **fields)
     (tmp_path / "r.txt").write_text("# comment\nweb==1  # another\n")
@@ -238,6 +240,6 @@ def test_digest_follows_content_of_files_and_projects(tmp_path: Path) -> None:
     assert _complete(tmp_path, **fields)[0].inputs != first.inputs
     (tmp_path / "r.txt").write_text("web==1\n")
     (tmp_path / "project/a.py").touch()
-    changed, _ = _complete(tmp_path, **fields)
-    assert changed.inputs != first.inputs
-    assert list(changed.local_digests()) == [str(tmp_path / "project")]
+    assert _complete(tmp_path, **fields)[0].inputs == first.inputs
+    (tmp_path / "a-1-py3-none-any.whl").write_text("other")
+    assert _complete(tmp_path, **fields)[0].inputs != first.inputs

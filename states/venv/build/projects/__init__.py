@@ -1,0 +1,1 @@
+"""Build local projects, and find out which of their files are source."""

@@ -1,0 +1,1 @@
+"""Decide which files of a local project are its source, and whether they have changed."""
