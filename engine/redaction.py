@@ -1,8 +1,8 @@
 """Mask secrets in everything that converge prints or stores.
 
 Two methods complement each other. Values that converge knows to be secret are registered and
-masked verbatim, wherever they occur. In text of other programs and users, the user and the
-password of each URL are recognized by their form.
+masked verbatim, wherever they occur. In text of other programs and users, the user, the
+password, and the signature or token in the query of each URL are recognized by their form.
 
 Registered values are global to the process, since every output of a process needs them.
 """
@@ -36,6 +36,14 @@ _AUTHORITY = r"[^\s/?#]*@"
 _WITHOUT_SCHEME = rf"(?<![\w.:/@+-])(?!mailto:)[\w.+-]+:[^\s/\"'`@]+@(?={_HOST})"
 """Credentials in a URL whose scheme is missing. The host must be followed by a path."""
 
+_QUERY_NAME = (
+    r"sig|token|secret|passw|pwd|credential|auth|hmac|jwt|policy"
+    r"|(?:api|access|private)[-_]?key|^key$"
+)
+"""A part of the name of a parameter in a query whose value is a secret."""
+_OPAQUE = r"(?=[^\d]*\d)[\w+=%~-]{24,}"
+"""A value that may be a signature, under any name."""
+
 
 def register_url(url: str) -> None:
     """Register the credentials of a URL as secrets: encoded, decoded, and as an HTTP header."""
@@ -51,8 +59,15 @@ def register_url(url: str) -> None:
         # A variable may contain bytes that aren't UTF-8.
         header = b64encode(pair.encode(errors="surrogateescape")).decode()
         for secret in (credentials, unquote(credentials), password, unquote(password), header):
-            if len(secret) >= _MIN_LENGTH and secret not in _secrets:
-                _secrets.append(secret)
+            _register(secret)
+    for start, end in find_query_secrets(url):
+        _register(url[start:end])
+        _register(unquote(url[start:end]))
+
+
+def _register(secret: str) -> None:
+    if len(secret) >= _MIN_LENGTH and secret not in _secrets:
+        _secrets.append(secret)
 
 
 def reset() -> None:
@@ -66,8 +81,8 @@ def redact(text: str) -> str:
 
 
 def redact_urls(text: str) -> str:
-    """Return text with the credentials of URLs masked, whichever secrets are registered."""
-    return _mask(text, find_credentials(text))
+    """Return text with the secrets in URLs masked, whichever secrets are registered."""
+    return _mask(text, _merge([*find_credentials(text), *find_query_secrets(text)]))
 
 
 def redact_offset(text: str, offset: int) -> int:
@@ -104,6 +119,40 @@ def find_credentials(text: str) -> list[tuple[int, int]]:
     ]
     spans += [match.span() for match in re.finditer(_WITHOUT_SCHEME, text)]
     return _merge(spans)
+
+
+def find_query_secrets(text: str) -> list[tuple[int, int]]:
+    """Return the positions of signatures and tokens in the queries of URLs.
+
+    Presigned URLs give access to everyone who knows them. A query ends at a fragment.
+    """
+    if "://" not in text or "?" not in text:
+        return []
+    spans = []
+    for url in re.finditer(r"[^\s\"'`<>]+", text):
+        before, _, rest = url[0].partition("?")
+        if "://" not in before:
+            continue
+        offset = url.start() + len(before) + 1
+        for parameter in re.finditer(r"[^&;]+", rest.partition("#")[0]):
+            name, mark, value = parameter[0].partition("=")
+            is_secret = re.search(_QUERY_NAME, name, re.IGNORECASE)
+            if value and (is_secret or re.fullmatch(_OPAQUE, value)):
+                start = offset + parameter.start() + len(name) + len(mark)
+                spans.append((start, start + len(value)))
+    return spans
+
+
+def strip_signed_queries(text: str) -> str:
+    """Return text with each URL that has a signature or token in its query, without that query.
+
+    The other parameters of such a query, such as an expiry, belong to the signature.
+    """
+    queries = {text.rfind("?", 0, start) for start, _ in find_query_secrets(text)}
+    for query in sorted(queries, reverse=True):
+        end = re.compile(r"[^\s\"'`<>#]*").match(text, query)
+        text = text[:query] + text[end.end() if end else query :]
+    return text
 
 
 def _credentials_length(url: re.Match[str]) -> int:
@@ -148,7 +197,7 @@ def _mask_of(text: str, end: int) -> str:
 
 
 def _find_secrets(text: str) -> list[tuple[int, int]]:
-    spans = find_credentials(text)
+    spans = _merge([*find_credentials(text), *find_query_secrets(text)])
     if _secrets:
         longest_first = sorted(_secrets, key=len, reverse=True)
         pattern = "|".join(map(re.escape, longest_first))

@@ -16,7 +16,7 @@ import os
 from engine import __version__
 from engine.declaration.inputs import is_unchanged
 from engine.frozen import fields
-from engine.redaction import find_credentials
+from engine.redaction import find_credentials, find_query_secrets
 from engine.resource import from_dict, to_dict
 from engine.system.files import add_checksum, make_private_dir, read_with_checksum, sha256
 
@@ -72,7 +72,7 @@ class CacheEntry:
             "resources": [to_dict(resource) for resource in resources],
         }
         content = json.dumps(entry)
-        if find_credentials(content):
+        if find_credentials(content) or find_query_secrets(content):
             return
         try:
             make_private_dir(os.path.dirname(self.path), durable=False)

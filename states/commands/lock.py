@@ -120,6 +120,7 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
         OSError: The lockfile can't be written.
 
     """
+    from states.installer.credentials import strip_signatures
     from states.interpreter import discovery
     from states.system.scratch import scratch_dir
     from states.venv.resolve.pylock import select_artifacts
@@ -144,9 +145,10 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
         lock = Resolver(venv.spec, interpreter, settings, scratch).compile(preference).lock
     # A lockfile that `apply` would reject must not be written.
     select_artifacts(lock, interpreter, directory, tree_digest)
-    changed = lock.text != current
+    text = strip_signatures(lock.text)
+    changed = text != current
     if changed:
-        write_atomic(path, lock.text.encode(), durable=True)
+        write_atomic(path, text.encode(), durable=True)
     return Lockfile(path, lock, changed)
 
 

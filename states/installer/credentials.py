@@ -7,22 +7,60 @@ import re
 
 from engine.declaration.inputs import decode
 from engine.errors import ConvergeError, NoInput
-from engine.redaction import find_credentials, redact, register_url
+from engine.redaction import (
+    find_credentials,
+    find_query_secrets,
+    redact,
+    register_url,
+    strip_signed_queries,
+)
 
+_signed: dict[str, str] = {}
+"""URLs with signatures, by the URL without them. Only a process that got them knows them."""
 CREDENTIALS_HINT = "remove it, and set `netrc` to a file that contains it"
 
 
-def credentials_error(text: str) -> str:
+def credentials_error(text: str, *, query: bool = False) -> str:
     """Return a message if a text that other users can see contains a password, or an empty string.
 
     The installer gets the URL of an index in a way that other users can't see, but no other text.
+
+    Args:
+        text: The text.
+        query: Whether a signature in the query of a URL counts as well.
+
+    Returns:
+        The message.
+
     """
-    return f"a password isn't allowed here: `{redact(text)}`" if find_credentials(text) else ""
+    if find_credentials(text) or (query and find_query_secrets(text)):
+        return f"a password isn't allowed here: `{redact(text)}`"
+    return ""
 
 
 def strip_credentials(url: str) -> str:
-    """Return a URL without the user and the password before its host."""
-    return re.sub(r"(?<=://)[^\s/?#]*@", "", url, count=1) if find_credentials(url) else url
+    """Return a URL without the user and the password before its host, and without a signature.
+
+    A query with a signature is registered for `restore_signatures`, until the process ends.
+    """
+    stripped = re.sub(r"(?<=://)[^\s/?#]*@", "", url, count=1) if find_credentials(url) else url
+    unsigned = strip_signed_queries(stripped)
+    if unsigned != stripped:
+        register_url(url)
+        _signed[unsigned] = stripped
+    return unsigned
+
+
+def restore_signatures(lock: str) -> str:
+    """Return a lock in which each URL has the signature that this process knows for it."""
+    for unsigned, url in _signed.items():
+        lock = lock.replace(f'"{unsigned}"', f'"{url}"')
+    return lock
+
+
+def strip_signatures(lock: str) -> str:
+    """Return a lock whose URLs have no signatures, so that it can be stored."""
+    return re.sub(r'"(https?://[^"\s]+)"', lambda url: f'"{strip_credentials(url[1])}"', lock)
 
 
 def resolve_index_url(reference: str) -> str:

@@ -16,7 +16,8 @@ from uv import find_uv_bin
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from states.installer import crash_safe_cache
-from states.installer.credentials import require_netrc, resolve_index_url
+from states.installer.credentials import require_netrc, resolve_index_url, restore_signatures
+from states.installer.direct_urls import strip_direct_urls
 from states.installer.uv_errors import damaged_packages, translate_error
 from states.system import subprocesses
 from states.system.scratch import writable_dir
@@ -105,7 +106,8 @@ class Uv:
         A hash makes a cached file as good as a downloaded one. The second attempt is made only
         if the first one changed nothing.
         """
-        arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [request.lock])]
+        lock = restore_signatures(request.lock)
+        arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [lock])]
         arguments += ["--python", f"{request.root}/bin/python", "--link-mode", "copy"]
         arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
         arguments += self._file_option("--build-constraints", request.build_constraints)
@@ -126,6 +128,7 @@ class Uv:
                 # if files are missing. Never run it again into a target that it has changed.
                 if not option or _dist_infos(request.root) != before:
                     raise
+        strip_direct_urls(request.root)
         # UV-QUIRK(0.12): uv leaves the file of its lock in the environment, writable by all.
         with suppress(FileNotFoundError):
             os.unlink(f"{request.root}/.lock")

@@ -275,12 +275,66 @@ def test_invalid_url_from_a_reference_isnt_printed(
     assert_not_printed([refused])
 
 
+@pytest.mark.parametrize("source", ["packages", "requirements", "remote requirements", "lock"])
+def test_signature_of_a_url_works_and_appears_nowhere(
+    host_with_password: Host, index: Index, source: str
+) -> None:
+    """A new signature for the same content changes nothing."""
+    host, index.auth, index.signature = host_with_password, None, PASSWORD
+
+    def declare(expires: int) -> None:
+        query = f"X-Amz-Expires={expires}&X-Amz-Signature={PASSWORD}"
+        line = f"gamma @ {index.url.replace('simple', 'files')}gamma-3.0-py3-none-any.whl?{query}"
+        host.write(f"{line}\n", "requirements.txt")
+        packages = [line]
+        keys: dict[str, Any] = {}
+        if source.endswith("requirements"):
+            packages, keys = [], {"requirements": ["requirements.txt"]}
+        if source == "lock":
+            keys = {"lock": "app.pylock.toml"}
+        host.declare(packages, **keys)
+
+    declare(60)
+    if source == "remote requirements":
+        make_wheels(host.wheels)
+        with serve_with_password("beta\n") as url:
+            host.write(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc")
+            signed = f"{url}?token={PASSWORD}"
+            host.declare([], requirements=[signed], netrc="secrets/netrc")
+            runs = [host.plan("--verbose"), host.apply("--verbose"), host.check()]
+    else:
+        runs = [host.run("lock", "converge.toml")] if source == "lock" else []
+        runs += [host.plan("--verbose"), host.apply("--verbose")]
+        declare(61)
+        runs += [host.check(), host.run("history", "converge.toml", "app")]
+
+    assert all(run.code == 0 for run in runs), [run.err for run in runs]
+    assert_not_printed(runs)
+    # The installer's cache is private.
+    assert [name for name in files_with_password(host) if not name.startswith("cache/uv/")] == []
+
+
+def test_signature_in_find_links_is_refused(host_with_password: Host) -> None:
+    """Every user can see the arguments of the installer."""
+    url = f"https://example.org/wheels?sig={PASSWORD}"
+    host_with_password.declare(["beta"], find_links=[url])
+
+    refused = host_with_password.plan("--verbose")
+
+    assert refused.code == 65
+    assert_not_printed([refused])
+
+
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
         ("https://ann:pw@host/x.whl", "https://host/x.whl"),
         ("https://token@host:8080/x.whl#sha256=1", "https://host:8080/x.whl#sha256=1"),
         ("https://host:8080/@scope/x.whl", "https://host:8080/@scope/x.whl"),
+        ("https://host/x.whl?X-Amz-Signature=ab&v=1#sha256=1", "https://host/x.whl#sha256=1"),
+        ("https://host/x.whl?v=1&sig=ab&w=2", "https://host/x.whl"),
+        (f"https://host/x.whl?q={'a1' * 20}", "https://host/x.whl"),
+        ("https://host/x.whl?path=a/b&ref=main", "https://host/x.whl?path=a/b&ref=main"),
         ("ssh://git@host/x.git", "ssh://git@host/x.git"),
         ("file:///a/b@c/x.whl", "file:///a/b@c/x.whl"),
     ],

@@ -62,6 +62,8 @@ class Index:
         """{file name: content} to serve instead of the file; the pages keep the original hash."""
         self.interrupted: dict[str, str] = {}
         """{file name: fault}: serve half of the file, and `cut` or `stall` the connection."""
+        self.signature = ""
+        """If set, serve a file only to a presigned URL, whose query contains this value."""
         self.yanked: dict[str, str] = {}
         """{file name: reason}."""
         self.uploaded: dict[str, str] = {}
@@ -138,6 +140,8 @@ class Index:
         if self.auth is not None and credentials != self.auth:
             return _refusal(401)
         top, _, rest = path.strip("/").partition("/")
+        if top == "files" and self.signature not in urlsplit(target).query:
+            return _refusal(403)
         if top == "files":
             return self._file(rest)
         if top == "simple":

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import replace
-from engine.redaction import redact
+from engine.redaction import redact, redact_all, strip_signed_queries
 from engine.system.files import sha256
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
 from states.venv.resolve.key_checks import check_keys, resolve_path
 from states.venv.resolve.lines.line import Line, describe_syntax_error, line_error
-from states.venv.resolve.lines.sources import add_file_options
+from states.venv.resolve.lines.sources import add_file_options, register_signatures
 from states.venv.resolve.references import is_url, local_path, to_file_url
 from states.venv.resolve.requirements import declared_lines, read_lines
 from states.venv.spec import pack_origins
@@ -92,6 +92,7 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
     lock = None
     if spec.lock and not locking:
         lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
+    register_signatures((*packages, *overrides, *lines))
     required = {line.local_path() for line in (*packages, *overrides, *lines)}
     tools = {line.local_path() for line in build_lines}
     # A lock may also contain projects for other hosts.
@@ -135,7 +136,7 @@ def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ..
 def _find_links(names: tuple[str, ...], inputs: Inputs) -> tuple[str, ...]:
     """Return absolute locations. Each becomes an argument of the installer, visible to all."""
     for index, name in enumerate(names):
-        if message := credentials_error(name):
+        if message := credentials_error(name, query=True):
             inputs.error(("find-links", index), message, CREDENTIALS_HINT)
         if not name.strip():
             hint = 'remove it, or write "." for the directory of this file'
@@ -293,4 +294,5 @@ def _digest(
 
 
 def _hash(values: dict[str, object]) -> str:
-    return sha256(json.dumps(values, sort_keys=True).encode())
+    # The content behind a URL counts, not the signature that gives access to it.
+    return sha256(json.dumps(redact_all(values, strip_signed_queries), sort_keys=True).encode())

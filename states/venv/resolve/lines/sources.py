@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.frozen import replace
+from states.installer.credentials import strip_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from engine.kind import Inputs
     from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
+
+
+def register_signatures(lines: Iterable[Line]) -> None:
+    """Register the signatures in the URLs of requirements, which locks and receipts don't keep."""
+    for line in lines:
+        if line.requirement is not None and line.requirement.url:
+            strip_credentials(line.requirement.url)
 
 
 def add_file_options(spec: Venv, files: Mapping[str, Iterable[Line]], inputs: Inputs) -> Venv:
