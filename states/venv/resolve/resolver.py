@@ -17,6 +17,7 @@ from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.options import binary_options
+from states.venv.resolve.lines.rejected import locate_rejected
 from states.venv.resolve.pylock import (
     Resolution,
     parse_lock,
@@ -148,7 +149,13 @@ class Resolver:
             preference = None
         changes = () if preference is None else self._changed_bounds(preference)
         previous = preference.lock if preference and not changes else None
-        lock = parse_lock(self._installer.resolve(self._request(previous)))
+        try:
+            lock = parse_lock(self._installer.resolve(self._request(previous)))
+        except ConvergeError as error:
+            files = {"requirements.in": self.requirements, "constraints.txt": self._constraints()}
+            named = {file: [line for line in lines if not line.is_only_options()]
+                     for file, lines in files.items()}  # fmt: skip
+            raise locate_rejected(error, named) from None
         lines = [*self.requirements, *self.overrides, *self.constraints]
         lock = record_basis(filter_by_hash(lock, lines, self.environment), self.basis)
         return Compiled(lock, is_preferred=previous is not None, changed_bounds=changes)
@@ -186,16 +193,20 @@ class Resolver:
             return ("the previous lock",) if preference.needs_basis else ()
         return tuple(self.basis.changes_since(old))
 
-    def _request(self, previous: str | None) -> ResolveRequest:
+    def _constraints(self) -> list[Line]:
+        """Return the constraints on packages that aren't required by exact version or URL."""
+        unbound = exact_requirements(self.requirements, self.environment)
         # The installer would apply a constraint to an override. Here the override wins.
+        unbound |= required_names(self.overrides)
+        return drop_packages(self.constraints, unbound)
+
+    def _request(self, previous: str | None) -> ResolveRequest:
         everything = [*self.requirements, *self.constraints]
         options = [option for line in everything for option in line.options]
-        unbound = exact_requirements(self.requirements, self.environment)
-        unbound |= required_names(self.overrides)
         return ResolveRequest(
             python=self._python.executable,
             requirements=_texts(self.requirements),
-            constraints=_texts(drop_packages(self.constraints, unbound)),
+            constraints=_texts(self._constraints()),
             overrides=self.spec.overrides,
             build_constraints=build_constraints(self.spec),
             previous=previous,

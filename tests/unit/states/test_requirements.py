@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from packaging.markers import default_environment
 
+from engine.errors import ConvergeError
 from states.venv.resolve.lines.line import Line, line_error, parse_line
 from states.venv.resolve.lines.options import binary_options
+from states.venv.resolve.lines.rejected import locate_rejected
 from states.venv.resolve.references import is_url, local_path, strip_file_scheme, to_file_url
 from states.venv.resolve.requirements import (
     declared_lines,
@@ -75,7 +77,12 @@ ABSOLUTE = {
     "web @ file:project": "web @ file:///etc/site/project",
     "web @ https://example.org/web.whl": "web @ https://example.org/web.whl",
     "web @ ./project; python_version > '3'": "web @ file:///etc/site/project ; python_version > '3'",
-    "./project#egg=web": "file:///etc/site/project#egg=web",
+    "./project#egg=web": "web @ file:///etc/site/project",
+    "git+https://h/x@v1#egg=web": "web @ git+https://h/x@v1",
+    "git+https://h/x#egg=web[tls]&subdirectory=a": "web[tls] @ git+https://h/x#subdirectory=a",
+    "git+https://h/x#subdirectory=a&egg=web ; python_version > '3'": (
+        "web @ git+https://h/x#subdirectory=a ; python_version > '3'"
+    ),
     "-f wheels": "--find-links /etc/site/wheels",
     "--find-links=wheels": "--find-links /etc/site/wheels",
     "--pre -f 'two words'": "--pre --find-links /etc/site/two words",
@@ -249,6 +256,8 @@ ERRORS = {
     "-e .": "editable",
     "--editable=./project": "editable",
     "web @ file:///${HOME}/web": "${HOME}",
+    "git+ssh://git@h:team/x.git": "invalid port",
+    "web @ git+ssh://git@h:team/x.git": "invalid port",
     "--config-settings=x": "--config-settings",
     "web --global-option=x": "--global-option",
     "web --pre": "--pre",
@@ -280,7 +289,39 @@ def test_line_error_names_the_offending_part(text: str, part: str) -> None:
     assert "secret" not in "".join(error)
 
 
+HINTS = {
+    "-e .": "`name @ file:///path`",
+    "-e git+https://h/x@v1#egg=web": "`web @ git+https://h/x@v1`",
+    "-e git+https://h/x": "`name @ git+https://h/x`",
+    "git+ssh://git@h:team/x.git": "`git+ssh://git@h/team/x.git`",
+}
+
+
+@pytest.mark.parametrize(("text", "part"), HINTS.items())
+def test_line_error_hints_at_the_supported_form(text: str, part: str) -> None:
+    error = line_error(_line(text))
+    assert error is not None
+    assert part in error[1]
+
+
+@pytest.mark.parametrize(
+    ("output", "number"),
+    [
+        ("error: Couldn't parse requirement in `requirements.in` at position 5", 7),
+        ("error: Couldn't parse requirement in `/tmp/x/requirements.in` at position 3", 3),
+        ("error: Unexpected text at requirements.in:2:1", 7),
+        ("error: Couldn't parse requirement in `setup.txt` at position 5", None),
+        ("error: no solution", None),
+    ],
+)
+def test_line_that_the_installer_rejects_is_located(output: str, number: int | None) -> None:
+    lines = [parse_line(text, FILE, i, constraint=False) for i, text in ((3, "web"), (7, "api"))]
+    error = locate_rejected(ConvergeError("failed", output=output), {"requirements.in": lines})
+    assert error.message.startswith(f"`{FILE}` line {number}: " if number else "failed")
+
+
 ACCEPTED = [
+    "git+ssh://git@h:22/team/x.git",
     "web",
     "web==1 --hash=sha256:ab",
     "--pre",

@@ -20,6 +20,14 @@ from states.venv.resolve.references import (
 
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 """pip and uv expand these from the environment, which differs between hosts."""
+_EGG = re.compile(
+    r"(?P<url>[a-z][\w+.-]*://[^\s#]+)#(?:(?P<before>[^\s&]+)&)?"
+    r"egg=(?P<name>[A-Za-z0-9][\w.-]*(?:\[[^\]\s]*\])?)(?:&(?P<after>\S+))?(?P<rest>(?:\s.*)?)",
+    re.IGNORECASE,
+)
+"""A URL that names its project, as in `git+https://example.org/web.git#egg=web`."""
+_SCP = re.compile(r"(?P<before>\S*ssh://[^\s/:]+):(?!\d+(?:/|$))(?P<path>\S+)")
+"""A URL for SSH with the separator of scp(1), which makes the path a port."""
 _WHEEL = re.compile(
     r"(?P<place>(?:[^\s;\[]*/)?(?P<name>\w[\w.]*)-[^\s;\[/]+\.whl(?:#[^\s;\[]*)?)"
     r"(?P<extras>\[[^\]]*\])?(?P<rest>(?:\s.*)?)"
@@ -86,7 +94,7 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
     except ValueError as error:
         hint = "write each option on its own line, as `pip` documents it"
         return Line(text, file, number, constraint, None, error=(str(error), hint))
-    body = make_absolute(body, file)
+    body = _name_first(make_absolute(body, file))
     options = tuple((name, option_value(name, value, file)) for name, value in options)
     requirement, problem = None, option_error(body, options)
     try:
@@ -105,6 +113,16 @@ def describe_syntax_error(error: InvalidRequirement) -> str:
     return reason[:1].lower() + reason[1:]
 
 
+def _name_first(text: str) -> str:
+    """Return a requirement whose name is in the fragment of its URL in the form `name @ URL`."""
+    egg = _EGG.fullmatch(text)
+    if not egg:
+        return text
+    others = "&".join(part for part in (egg["before"], egg["after"]) if part)
+    fragment = f"#{others}" if others else ""
+    return f"{egg['name']} @ {egg['url']}{fragment}{egg['rest']}"
+
+
 def _parse_requirement(text: str) -> Requirement | None:
     if wheel := _WHEEL.fullmatch(text):
         extras, rest = wheel["extras"] or "", wheel["rest"]
@@ -114,20 +132,28 @@ def _parse_requirement(text: str) -> Requirement | None:
     return Requirement(text)
 
 
+def _editable_hint(line: Line) -> str:
+    reference = dict(line.options)["--editable"]
+    if not is_url(reference) or local_path(reference):
+        return "write `name @ file:///path`: converge installs a copy and notices changes"
+    named = _name_first(reference)
+    return f"write `{named}`" if named != reference else f"write `name @ {reference}`"
+
+
 def line_error(line: Line) -> tuple[str, str] | None:
     """Return what is wrong with a line, and a hint. Return None if nothing is."""
     if message := credentials_error(line.text):
         return message, CREDENTIALS_HINT
     if line.has_option("--editable"):
-        return (
-            "editable installs aren't supported",
-            "write `name @ file:///path`: converge installs a copy and notices changes",
-        )
+        return "editable installs aren't supported", _editable_hint(line)
     if variable := _VARIABLE.search(line.text):
         return (
             f"environment variables aren't expanded: `{variable[0]}`",
             "write the value; a declaration doesn't depend on the environment",
         )
+    if scp := _SCP.search(line.text):
+        correct = f"{scp['before']}/{scp['path']}"
+        return f"invalid port in a URL: `{scp[0]}`", f"write `{correct}`"
     if line.error or not is_url(line.file):
         return line.error
     url = (line.requirement.url if line.requirement else line.text) or ""
