@@ -35,6 +35,10 @@ def older_notice(spec: Venv, older: tuple[str, ...]) -> str:
 
 def content_notices(receipt: Receipt) -> Iterator[str]:
     """Yield messages about files that aren't as each package's RECORD lists them."""
+    if receipt.tolerated:
+        count, path = len(receipt.tolerated), receipt.tolerated[0]
+        files = f"`{path}`" if count == 1 else f"{count} files, such as `{path}`"
+        yield f"`accept-record-mismatch` applies to {files}"
     for winner, others, count, path in receipt.overlaps:
         files = f"`{path}`" if count == 1 else f"{count} files, such as `{path}`"
         installed = "the one" if count == 1 else "those"

@@ -52,6 +52,9 @@ class Venv:
     source_ignore: tuple[str, ...] = field(
         "Patterns of paths in local projects that aren't part of their source.", default=()
     )
+    accept_record_mismatch: tuple[str, ...] = field(
+        "Packages whose wheels may contain files that differ from their RECORD.", default=()
+    )
     system_site_packages: bool = field(
         "Whether the venv can import the packages of the interpreter.", default=False
     )

@@ -18,6 +18,7 @@ from states.venv.integrity.intact import metadata_drift
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode
 from states.venv.integrity.receipt import lock_text, read_receipt
+from states.venv.integrity.record_hash import file_digest_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -94,7 +95,8 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     if lock_text(root, receipt) is None:
         differences[".converge/pylock.toml"] = "..5...."
     differences.update(metadata_drift(root))
-    differences.update(_compare_to_records(root, manifest, differences, ignore))
+    accepted = {*differences, *receipt.tolerated}
+    differences.update(_compare_to_records(root, manifest, accepted, ignore))
     return differences, len(manifest), ""
 
 
@@ -141,7 +143,8 @@ def _compare_to_records(
     Args:
         root: The directory of the generation.
         manifest: Its manifest.
-        drifted: The paths that differ from the manifest. They aren't compared again.
+        drifted: The paths that differ from the manifest, or that may differ from their RECORD.
+            They aren't compared.
         ignore: Patterns of paths that may be missing.
 
     Returns:
@@ -168,13 +171,33 @@ def _compare_to_records(
         if path in drifted or path in differences or is_bytecode(path):
             continue
         if path in manifest:
-            difference = _record_difference(manifest[path], digests.get(path), packages_read)
+            listed = _as_sha256(f"{root}/{path}", manifest[path], digests.get(path))
+            difference = _record_difference(manifest[path], listed, packages_read)
         else:
             is_expected = ignored(path, ignore) or _is_behind_symlink(path, manifest)
             difference = "" if is_expected else "missing"
         if difference:
             differences[path] = difference
     return differences
+
+
+def _as_sha256(path: str, recorded: Entry, digests: set[str] | None) -> set[str] | None:
+    """Replace each stronger hash of a file that matches it by the SHA-256 in the manifest.
+
+    Args:
+        path: The file.
+        recorded: Its entry in the manifest, which it matches.
+        digests: The digests in the rows for the path, or None.
+
+    Returns:
+        The digests.
+
+    """
+    stronger = {digest for digest in digests or () if ":" in digest}
+    if digests is None or recorded.kind != "f" or not stronger:
+        return digests
+    is_same = any(file_digest_like(digest, path, recorded.size) == digest for digest in stronger)
+    return (digests - stronger) | ({recorded.content} if is_same else {"another"})
 
 
 def _record_difference(recorded: Entry, digests: set[str] | None, packages_read: set[str]) -> str:

@@ -30,6 +30,7 @@ from states.venv.build.system_packages import link_system_packages
 from states.venv.generations.generation import Generation
 from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
+from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.inspection import Expected
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
@@ -126,7 +127,12 @@ def verify(populated: Populated) -> Verified:
     progress.step("verifying files")
     inspection = check_records(
         draft.root,
-        Expected(_with_content(populated), populated.baseline, _known_records(context)),
+        Expected(
+            _with_content(populated),
+            populated.baseline,
+            _known_records(context),
+            frozenset(map(normalize_name, context.spec.accept_record_mismatch)),
+        ),
         populated.copied,
     )
     assert_sources_unchanged(draft, populated.projects)

@@ -14,7 +14,7 @@ from states.venv.integrity.record_hash import file_digest_like
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from states.venv.integrity.inspection import Claimants, Claims, Inspection
+    from states.venv.integrity.inspection import Claimants, Claims, Expected, Inspection
     from states.venv.integrity.mismatches import Mismatches
 
 SIGNATURES = ("/RECORD.jws", "/RECORD.p7s")
@@ -25,7 +25,7 @@ _UNHASHED = ("/RECORD", *SIGNATURES)
 def check_claims(
     root: str,
     claims: Claims,
-    tolerated: Collection[str],
+    expected: Expected,
     inspection: Inspection,
     mismatches: Mismatches,
 ) -> None:
@@ -34,7 +34,7 @@ def check_claims(
     Args:
         root: The directory of the generation.
         claims: The listed files.
-        tolerated: Names of packages that may contain files that differ from their RECORD.
+        expected: The required content.
         inspection: Receives the owner and the digest of each matching file.
         mismatches: Receives the mismatches.
 
@@ -55,19 +55,16 @@ def check_claims(
         owner = _owner(claimants, matching)
         if owner:
             inspection.owners[path] = owner
-            others = tuple(
-                name for name, expected in claimants if expected and name not in matching
-            )
+            others = tuple(name for name, row in claimants if row and name not in matching)
             if others:
                 inspection.overlapping[path] = (owner, others)
-        elif path.endswith(_UNHASHED) and not all(expected for _, expected in claimants):
-            inspection.owners[path] = next(name for name, expected in claimants if not expected)
-        elif len(names) == 1 and claimants[0][1] and names[0] in tolerated:
-            inspection.owners[path] = inspection.tolerated[path] = names[0]
-        else:
-            is_listed = any(expected for _, expected in claimants)
+        elif path.endswith(_UNHASHED) and not all(row_digest for _, row_digest in claimants):
+            inspection.owners[path] = next(name for name, row_digest in claimants if not row_digest)
+        elif not inspection.tolerate(path, names, expected):
+            is_listed = any(row_digest for _, row_digest in claimants)
             problem = "differs from its RECORD" if is_listed else "has no digest in its RECORD"
-            mismatches.add(f"`{path}` {problem}", *names)
+            tolerable = expected.tolerable(names)
+            mismatches.add(f"`{path}` {problem}", *names, tolerable=tolerable)
 
 
 def _owner(claimants: Claimants, matching: Collection[str]) -> str:

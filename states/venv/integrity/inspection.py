@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from states.venv.integrity.receipt import Overlap, Package
 
@@ -31,6 +31,11 @@ class Expected:
     tolerated: frozenset[str] = frozenset()
     """Names of packages that may contain files that differ from their RECORD."""
 
+    def tolerable(self, names: Collection[str]) -> str:
+        """Return the only package that brings a file, if its wheel was checked as a whole."""
+        is_wheel = any(package.wheel and {package.name} == {*names} for package in self.packages)
+        return next(iter(names)) if is_wheel else ""
+
 
 @dataclass(slots=True)
 class Inspection:
@@ -44,7 +49,25 @@ class Inspection:
     overlapping: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """By path: the package whose file is installed, and those that contain another one."""
     tolerated: dict[str, str] = field(default_factory=dict)
-    """By path: the package whose RECORD has another digest, although its wheel is intact."""
+    """By path: the package whose RECORD has another digest or none. Its wheel is intact."""
+
+    def tolerate(self, path: str, names: Collection[str], expected: Expected) -> bool:
+        """Record a file that differs from its RECORD, if the declaration accepts it.
+
+        Args:
+            path: The file.
+            names: The packages that may have installed it.
+            expected: The required content.
+
+        Returns:
+            Whether the declaration accepts it.
+
+        """
+        name = expected.tolerable(names)
+        if not name or name not in expected.tolerated:
+            return False
+        self.owners[path] = self.tolerated[path] = name
+        return True
 
     def overlaps(self) -> tuple[Overlap, ...]:
         """Return the overlapping files in groups, in the form of the receipt."""

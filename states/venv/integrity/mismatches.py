@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from engine.errors import IntegrityError
@@ -25,12 +26,33 @@ class RecordMismatch(IntegrityError):
         self.packages = [] if "" in names else names
 
 
-class Mismatches(list[tuple[str, str]]):
-    """Pairs of a package name and a message. The name is empty if any package may be the cause."""
+_HINT = "nothing was published; if it happens again, the wheel is broken or hostile"
 
-    def add(self, message: str, *packages: str) -> None:
-        """Add a mismatch that any of these packages may have caused."""
+
+class Mismatches(list[tuple[str, str]]):
+    """Pairs of a package name and a message. The name is empty if any package may be the cause.
+
+    Attributes:
+        tolerable: The packages whose mismatches the declaration can accept, by message.
+
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tolerable: dict[str, str] = {}
+
+    def add(self, message: str, *packages: str, tolerable: str = "") -> None:
+        """Add a mismatch.
+
+        Args:
+            message: The message.
+            packages: The packages that may have caused it. None if any may be the cause.
+            tolerable: The package whose mismatches the declaration would have to accept.
+
+        """
         self.extend((package, message) for package in packages or ("",))
+        if tolerable:
+            self.tolerable[message] = tolerable
 
     def require_none(self) -> None:
         """Return if there is no mismatch.
@@ -45,5 +67,12 @@ class Mismatches(list[tuple[str, str]]):
             raise RecordMismatch(
                 f"installed files don't match the lock: {messages[0]}{rest}",
                 [package for package, _ in self],
-                "nothing was published; if it happens again, the wheel is broken or hostile",
+                self._hint(messages),
             )
+
+    def _hint(self, messages: list[str]) -> str:
+        names = sorted(set(self.tolerable.values()))
+        if not self.tolerable.keys() >= set(messages):
+            return _HINT
+        key = f"accept-record-mismatch = {json.dumps(names)}"
+        return f"nothing was published; if you trust the wheel, set `{key}`"

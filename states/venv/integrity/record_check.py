@@ -70,11 +70,11 @@ def check_records(root: str, expected: Expected, copied: Mapping[str, str]) -> I
                 mismatches.add(f"{name} would replace `{path}`", name)
             if not is_bytecode(path):
                 claims.setdefault(path, []).append((name, digest))
-    check_claims(root, claims, expected.tolerated, inspection, mismatches)
+    check_claims(root, claims, expected, inspection, mismatches)
     _check_versions(expected.packages, versions, mismatches)
-    _check_other_files(root, expected.baseline, claims, inspection, mismatches)
+    _check_other_files(root, expected, claims, inspection, mismatches)
     digests = {
-        name: record_digest(_as_installed(rows, inspection), python)
+        name: record_digest(_as_installed(root, name, rows, inspection), python)
         for name, (python, rows) in records.items()
     }
     _check_known_records(expected.packages, digests, expected.known_records, mismatches)
@@ -86,17 +86,30 @@ def check_records(root: str, expected: Expected, copied: Mapping[str, str]) -> I
     return inspection
 
 
-def _as_installed(rows: list[tuple[str, str]], inspection: Inspection) -> list[tuple[str, str]]:
+def _as_installed(
+    root: str, name: str, rows: list[tuple[str, str]], inspection: Inspection
+) -> list[tuple[str, str]]:
     """Return the rows of a RECORD with the digests of the tolerated files on disk.
 
     Otherwise, nothing would detect later that the download cache was modified there.
+
+    Args:
+        root: The directory of the generation.
+        name: The package.
+        rows: The rows of its RECORD.
+        inspection: The tolerated files.
+
+    Returns:
+        The rows.
+
     """
-    if not inspection.tolerated:
-        return rows
-    return [
-        (path, inspection.digests[path] if path in inspection.tolerated else digest)
-        for path, digest in rows
-    ]
+    tolerated = {
+        path: inspection.digests.get(path) or stat_entry(root, path).content
+        for path, owner in inspection.tolerated.items()
+        if owner == name
+    }
+    listed = [(path, digest) for path, digest in rows if path not in tolerated]
+    return [*listed, *tolerated.items()] if tolerated else rows
 
 
 def baseline_digests(root: str) -> dict[str, str]:
@@ -154,7 +167,7 @@ def _is_same_version(installed: str, locked: str) -> bool:
 
 def _check_other_files(
     root: str,
-    baseline: Mapping[str, str],
+    expected: Expected,
     claims: Claims,
     inspection: Inspection,
     mismatches: Mismatches,
@@ -163,13 +176,13 @@ def _check_other_files(
 
     Args:
         root: The directory of the generation.
-        baseline: The digest of each file of the empty environment.
-        claims: The listed files. `_check_claims` has already reported their mismatches.
+        expected: The required content.
+        claims: The listed files. `check_claims` has already reported their mismatches.
         inspection: Receives the owners, digests, and sources of the remaining files.
         mismatches: Receives the mismatches.
 
     """
-    owners, digests = inspection.owners, inspection.digests
+    owners, digests, baseline = inspection.owners, inspection.digests, expected.baseline
     paths = [path for path, entry in walk(root) if not entry.is_dir(follow_symlinks=False)]
     for path in paths:
         if path in baseline:
@@ -184,7 +197,7 @@ def _check_other_files(
             # A signature is created after the RECORD, which can't list it.
             owners[path] = owners[f"{os.path.dirname(path)}/RECORD"]
         elif path not in claims:
-            mismatches.add(f"no RECORD lists `{path}`")
+            _check_unlisted_file(path, expected, claims, inspection, mismatches)
     for path in sorted(baseline.keys() - set(paths)):
         mismatches.add(f"a package deleted `{path}`")
     inspection.sources = {
@@ -192,6 +205,36 @@ def _check_other_files(
         for path in paths
         if path.endswith(".py") and pyc_path(path, root) not in digests
     }
+
+
+def _check_unlisted_file(
+    path: str,
+    expected: Expected,
+    claims: Claims,
+    inspection: Inspection,
+    mismatches: Mismatches,
+) -> None:
+    """Report a file that no RECORD lists, unless it is in a directory of one tolerated package.
+
+    Args:
+        path: The file.
+        expected: The required content.
+        claims: The listed files.
+        inspection: Receives the owner of the file.
+        mismatches: Receives the mismatch.
+
+    """
+    site, separator, inside = path.partition("/site-packages/")
+    directory = f"{site}{separator}{inside.partition('/')[0]}/"
+    names = {
+        name
+        for listed, claimants in claims.items()
+        if separator and "/" in inside and listed.startswith(directory)
+        for name, _ in claimants
+    }
+    if not inspection.tolerate(path, names, expected):
+        tolerable = expected.tolerable(names)
+        mismatches.add(f"no RECORD lists `{path}`", tolerable=tolerable)
 
 
 def _check_known_records(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import TYPE_CHECKING
 
 from engine.system.files import iter_chunks, sha256_of_file
@@ -18,6 +19,9 @@ _STRONGER = {
     *("sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"),
 }
 """Names in `hashlib.algorithms_guaranteed` whose digest has 256 bits or more, except SHA-256."""
+
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{64}")
+"""A form that some wheels use, against the format. In base64, a SHA-256 has 43 characters."""
 
 
 def parse_hash(text: str) -> str:
@@ -36,6 +40,8 @@ def parse_hash(text: str) -> str:
         return ""
     if algorithm != "sha256" and algorithm not in _STRONGER:
         raise ValueError(f"{algorithm} isn't accepted, only sha256 or better")
+    if algorithm == "sha256" and _HEXADECIMAL.fullmatch(value):
+        return value.lower()
     try:
         # URL-safe base64 without padding.
         digest = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_PACKAGE = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE)
 _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
 )
@@ -57,6 +58,7 @@ def check_keys(spec: Venv, inputs: Inputs) -> None:
         inputs.error(("download-retries",), "`download-retries` must be between 0 and 20")
     _check_directories(spec, inputs)
     _check_modules(spec, inputs)
+    _check_package_names(spec, inputs)
     _check_smoke(spec, inputs)
 
 
@@ -84,6 +86,13 @@ def _check_directories(spec: Venv, inputs: Inputs) -> None:
             problem = "is the same as, or inside, another persistent directory"
         if problem:
             inputs.error(("persistent", index), f"`{spec.persistent[index]}` {problem}")
+
+
+def _check_package_names(spec: Venv, inputs: Inputs) -> None:
+    for index, name in enumerate(spec.accept_record_mismatch):
+        if not _PACKAGE.fullmatch(name):
+            hint = "write only the name of the package"
+            inputs.error(("accept-record-mismatch", index), f"invalid package name `{name}`", hint)
 
 
 def _check_modules(spec: Venv, inputs: Inputs) -> None:

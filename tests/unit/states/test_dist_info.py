@@ -108,6 +108,9 @@ RECORDS = {
     "": [],
     "web/a.py,sha256=AAEC,3\n": [(f"{SITE}/web/a.py", "000102")],
     "web/a.py,sha256=-_8,2\n": [(f"{SITE}/web/a.py", "fbff")],
+    f"web/a.py,sha256={'aB' * 32},2\n": [(f"{SITE}/web/a.py", "ab" * 32)],
+    "web/a.py,sha512=-_8,2\n": [(f"{SITE}/web/a.py", "sha512:fbff")],
+    "web/a.py,blake2b=-_8,2\n": [(f"{SITE}/web/a.py", "blake2b:fbff")],
     "web-1.0.dist-info/RECORD,,\n": [(f"{INFO}/RECORD", "")],
     "web/a.py\n": [(f"{SITE}/web/a.py", "")],
     "../../../bin/web,,\r\n": [("bin/web", "")],
@@ -129,6 +132,8 @@ def test_record_rows(root: Path, content: str, rows: list[tuple[str, str]]) -> N
 
 BAD_RECORDS: dict[str, tuple[bytes, str]] = {
     "weak hash": (b"a.py,md5=AAEC,3\n", "md5"),
+    "weak variant": (b"a.py,sha3_224=AAEC,3\n", "sha3_224"),
+    "unknown hash": (b"a.py,sha1024=AAEC,3\n", "sha1024"),
     "base64": (b"a.py,sha256=A,3\n", "base64"),
     "not UTF-8": (b"\xff,,\n", "utf-8"),
 }
