@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -38,12 +40,34 @@ class Lockfile:
     lock: Lock
     changed: bool
     """Whether the file was written."""
+    notices: tuple[str, ...] = ()
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        type=_minor,
+        metavar="VERSION",
+        help="Also support this minor version of Python, such as 3.12. Repeatable",
+    )
     options.add_upgrade_options(parser)
     options.add_output_options(parser)
+
+
+def _minor(text: str) -> int:
+    """Return the minor version in the argument of `--python`.
+
+    Raises:
+        ArgumentTypeError: It isn't one.
+
+    """
+    match = re.fullmatch(r"3\.(\d{1,3})", text)
+    if match is None:
+        raise ArgumentTypeError(f"invalid version `{text}`; write a minor version, such as 3.12")
+    return int(match[1])
 
 
 def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
@@ -68,7 +92,7 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
     def lock_venv(venv: Resource) -> Lockfile:
         with progress.task(venv.address):
             request = interpreters.get(venv.spec.python, venv.spec.python)
-            return _write_lockfile(venv, request, settings)
+            return _write_lockfile(venv, request, arguments.python, settings)
 
     lockfiles, errors = run_per_venv(venvs.values(), lock_venv)
     rows = [
@@ -79,6 +103,7 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
         package["name"] for lockfile in lockfiles.values() for package in lockfile.lock.packages
     ]
     notices = [] if errors else unknown_upgrades(settings.upgrade or (), packages)
+    notices += [notice for lockfile in lockfiles.values() for notice in lockfile.notices]
     lines = [
         line
         for address, lockfile in lockfiles.items()
@@ -96,20 +121,27 @@ def _format(venv: Resource, lockfile: Lockfile) -> Iterator[str]:
         yield f'    to use it, add to {table}:  lock = "{os.path.basename(lockfile.path)}"'
 
 
+def _directory(venv: Resource) -> str:
+    return os.path.dirname(venv.file) if os.path.isabs(venv.file) else os.getcwd()
+
+
 def _lockfile_path(venv: Resource) -> str:
-    directory = os.path.dirname(venv.file) if os.path.isabs(venv.file) else os.getcwd()
-    return venv.spec.lock or os.path.join(directory, f"{venv.name}.pylock.toml")
+    from states.venv.resolve.lockfile import default_name
+
+    return venv.spec.lock or os.path.join(_directory(venv), default_name(venv.name))
 
 
-def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfile:
+def _write_lockfile(
+    venv: Resource, request: str, minors: list[int], settings: Settings
+) -> Lockfile:
     """Resolve the versions of one venv, and write its lockfile if the content changes.
 
-    The current lockfile is the preference of the resolution. It stays as it is if the resolution
-    fails, or if the process is killed.
+    The lockfile stays as it is if the resolution fails, or if the process is killed.
 
     Args:
         venv: The venv.
         request: The interpreter as `python` declares it.
+        minors: Minor versions of Python that the lockfile must support as well.
         settings: The settings of the run.
 
     Returns:
@@ -123,8 +155,10 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
     from states.installer.credentials import strip_signatures
     from states.interpreter import discovery
     from states.system.scratch import scratch_dir
+    from states.venv.resolve.lockfile import supported_minors, target_of
     from states.venv.resolve.pylock import select_artifacts
-    from states.venv.resolve.resolver import Preference, Resolver
+    from states.venv.resolve.resolver import Resolver, markers
+    from states.venv.resolve.reuse.preference import Preference
     from states.venv.sources.tree import tree_digest
 
     path = _lockfile_path(venv)
@@ -134,22 +168,66 @@ def _write_lockfile(venv: Resource, request: str, settings: Settings) -> Lockfil
             f"directory of the lockfile doesn't exist: `{directory}`",
             hint="create it, or set `lock` to another path",
         )
-    current = None
-    if exists(path):
-        # An invalid lockfile, even a binary one, prefers no version and is replaced.
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            current = stream.read()
+    current = _read(path)
+    previous, notices = _previous(venv, path, current)
     interpreter = discovery.find(request)
+    environment = markers(interpreter)
+    target = target_of(environment, minors or supported_minors(previous, environment))
+    preference = None if previous is None else Preference(previous, needs_basis=False)
     with scratch_dir(settings.cache) as scratch:
-        preference = None if current is None else Preference(current, needs_basis=False)
-        lock = Resolver(venv.spec, interpreter, settings, scratch).compile(preference).lock
+        lock = Resolver(venv.spec, interpreter, settings, scratch, target).compile(preference).lock
     # A lockfile that `apply` would reject must not be written.
     select_artifacts(lock, interpreter, directory, tree_digest)
     text = strip_signatures(lock.text)
     changed = text != current
     if changed:
         write_atomic(path, text.encode(), durable=True)
-    return Lockfile(path, lock, changed)
+    return Lockfile(path, lock, changed, tuple(notices))
+
+
+def _previous(venv: Resource, path: str, current: str | None) -> tuple[str | None, list[str]]:
+    """Return the lock whose versions to keep where possible, and messages about names.
+
+    Args:
+        venv: The venv.
+        path: Its lockfile.
+        current: The content of the lockfile, or None if it doesn't exist.
+
+    Returns:
+        The lockfile, that of the old default name, or the lock of the live generation.
+
+    """
+    from states.venv.observe import observe
+    from states.venv.resolve.lockfile import default_name, has_valid_name, old_default_name
+
+    notices = []
+    if not has_valid_name(path):
+        notices.append(
+            f"uv and pip don't accept a lockfile named `{os.path.basename(path)}`; rename it, for "
+            f"example to `{default_name(venv.name)}`, and change `lock`"
+        )
+    if current is not None:
+        return current, notices
+    old_path = os.path.join(_directory(venv), old_default_name(venv.name))
+    old = None if venv.spec.lock else _read(old_path)
+    if old is not None:
+        notices.append(
+            f"`{os.path.basename(path)}` replaces `{os.path.basename(old_path)}`, whose name uv "
+            "and pip don't accept; delete the old file"
+        )
+        return old, notices
+    return observe(venv.spec).lock, notices
+
+
+def _read(path: str) -> str | None:
+    """Return the text of a lockfile, or None if it doesn't exist.
+
+    An invalid lockfile, even a binary one, prefers no version and is replaced.
+    """
+    if not exists(path):
+        return None
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read()
 
 
 COMMAND = Command(
@@ -159,7 +237,13 @@ COMMAND = Command(
     _lock,
     group="Declaration",
     description="""\
-Resolves versions, and keeps those of an existing lockfile where possible. The lockfile is the
-one that `lock` declares, or NAME.pylock.toml next to the declaration.""",
-    examples=("converge lock site.toml", "converge lock site.toml --upgrade-package urllib3"),
+Resolves versions, and keeps those of an existing lockfile where possible, or else those of the
+live generation. The lockfile is the one that `lock` declares, or pylock.NAME.toml next to the
+declaration. It supports the minor version of the selected interpreter, and those that --python
+or the existing lockfile names.""",
+    examples=(
+        "converge lock site.toml",
+        "converge lock site.toml --upgrade-package urllib3",
+        "converge lock site.toml --python 3.11 --python 3.12",
+    ),
 )

@@ -55,6 +55,11 @@ class ResolveRequest:
     """Names of local projects whose metadata must be read again. None for all packages."""
     allow_prereleases: bool
     indexes: IndexOptions
+    environments: tuple[str, ...] = ()
+    """Markers of the environments that the lock must support. Without any, only that of the
+    interpreter."""
+    minimum_python: str = ""
+    """The oldest version in these environments."""
     binary_options: tuple[tuple[str, str], ...] = ()
     """`--no-binary` or `--only-binary`, and the name of a package or `:all:`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from states.system import subprocesses
 from states.system.scratch import writable_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from states.installer import IndexOptions, InstallRequest, ResolveRequest
 
@@ -65,22 +66,24 @@ class Uv:
         for binary_option in request.binary_options:
             arguments += binary_option
         arguments += _source_options(request.indexes)
+        variables = {}
+        if request.environments:
+            arguments += ["--universal", "--python-version", request.minimum_python]
+            variables = self._environment_variables(request.environments)
+        attempt = partial(self.run, arguments, "resolving versions", request.indexes, variables)
         try:
-            self.run(arguments, "resolving versions", request.indexes)
+            attempt()
         except IntegrityError as error:
-            self._resolve_again(arguments, request.indexes, error)
+            self._resolve_again(attempt, error)
         return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
 
-    def _resolve_again(
-        self, arguments: Sequence[str], indexes: IndexOptions, error: IntegrityError
-    ) -> None:
+    def _resolve_again(self, attempt: Callable[[], None], error: IntegrityError) -> None:
         """Resolve once more, and delete only cache entries that are damaged.
 
         The cache serves all venvs. It is emptied only after a resolution without it succeeded.
 
         Args:
-            arguments: The command line without the program.
-            indexes: The indexes.
+            attempt: Runs the resolution.
             error: The error of the first attempt.
 
         Raises:
@@ -91,11 +94,11 @@ class Uv:
         if names := damaged_packages(error.output):
             self.clear_cache(names)
             with suppress(IntegrityError):
-                self.run(arguments, "resolving versions", indexes)
+                attempt()
                 return
         shared, self.cache = self.cache, f"{self.scratch}/uv"
         try:
-            self.run(arguments, "resolving versions", indexes)
+            attempt()
         finally:
             self.cache = shared
         self.clear_cache(())
@@ -140,7 +143,11 @@ class Uv:
         self.run(["cache", "clean", *packages], action)
 
     def run(
-        self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+        self,
+        arguments: Iterable[str],
+        action: str,
+        indexes: IndexOptions | None = None,
+        more_variables: Mapping[str, str] | None = None,
     ) -> None:
         """Run uv with an environment that contains none of the user's settings.
 
@@ -150,6 +157,7 @@ class Uv:
             arguments: The command line without the program.
             action: The prefix of an error message.
             indexes: The indexes whose URLs and credentials the command needs.
+            more_variables: Variables that take precedence.
 
         Raises:
             ConvergeError: uv failed, or an index or netrc file isn't configured correctly.
@@ -169,6 +177,7 @@ class Uv:
             "GIT_TERMINAL_PROMPT": "0",
             **_certificate_variables(),
             **(_index_variables(indexes) if indexes else {}),
+            **(more_variables or {}),
         }
         if writable_dir(self.cache):
             with crash_safe_cache.open_cache(self.cache):
@@ -177,6 +186,16 @@ class Uv:
             completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
         if completed.status != 0:
             raise translate_error(completed, action)
+
+    def _environment_variables(self, environments: Sequence[str]) -> dict[str, str]:
+        """Return the variables that make uv read these environments, and no other settings."""
+        # UV-QUIRK(0.13): no option names environments, only the `pyproject.toml` of a project.
+        project = {"tool": {"uv": {"environments": list(environments)}}}
+        _write(f"{self.scratch}/pyproject.toml", [tomli_w.dumps(project)])
+        # An empty file, so that uv doesn't read the one in /etc.
+        os.makedirs(f"{self.scratch}/config/uv", exist_ok=True)
+        _write(f"{self.scratch}/config/uv/uv.toml", [])
+        return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{self.scratch}/config"}
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
         environment = subprocesses.clean_environment(self.scratch, variables)

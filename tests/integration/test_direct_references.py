@@ -204,7 +204,7 @@ def test_local_project_dependencies_are_read_again(host_with_wheels: Host, line:
     assert host_with_wheels.versions() == {"tool": "1.0", "beta": "1.0", "gamma": "3.0"}
     locked = host_with_wheels.run("lock", "converge.toml")
     assert locked.code == 0, locked.err
-    assert "gamma" in (host_with_wheels.directory / "app.pylock.toml").read_text()
+    assert "gamma" in (host_with_wheels.directory / "pylock.app.toml").read_text()
 
 
 def test_other_git_subdirectory_is_an_update(host: Host) -> None:

@@ -107,7 +107,7 @@ def test_project_required_by_relative_path_is_installed(host: Host) -> None:
     assert "part" in host.versions()
     assert f"@ file://{host.directory}/part#" in (changes(plan)["package.part"][1] or "")
     assert host.run("lock", "converge.toml").code == 0
-    host.declare(["tool @ ./tool"], lock="app.pylock.toml")
+    host.declare(["tool @ ./tool"], lock="pylock.app.toml")
     host.assert_no_changes()
 
 

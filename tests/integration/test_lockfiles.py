@@ -163,7 +163,7 @@ def test_lock_hint_quotes_the_table_name_as_in_toml(host_with_wheels: Host) -> N
 
     locking = host_with_wheels.run("lock", "converge.toml")
 
-    assert """to use it, add to [venv."my.app"]:  lock = "my.app.pylock.toml"\n""" in locking.out
+    assert """to use it, add to [venv."my.app"]:  lock = "pylock.my_app.toml"\n""" in locking.out
     declared.write_text(declaration.replace("packages", "packges"))
     assert """unknown key `packges` in [venv."my.app"]""" in host_with_wheels.plan().err
 

@@ -98,7 +98,7 @@ def test_lock_writes_other_lockfiles_when_one_venv_fails(host_with_wheels: Host)
     assert "venv.c" in result.out
     assert [lock["address"] for lock in parse_report(again)["locks"]] == ["venv.a", "venv.c"]
     assert list(parse_report(again)["errors"]) == ["venv.b"]
-    assert (host_with_wheels.directory / "c.pylock.toml").exists()
+    assert (host_with_wheels.directory / "pylock.c.toml").exists()
 
 
 STOP_ON_OPEN = """
@@ -115,7 +115,7 @@ sys.addaudithook(stop)
 def test_stop_request_finishes_one_venv_and_reports_the_others(
     three_venv_host: Host, command: str
 ) -> None:
-    marker = "a.pylock.toml" if command == "lock" else "/.a/"
+    marker = "pylock.a.toml" if command == "lock" else "/.a/"
     three_venv_host.write(STOP_ON_OPEN.format(marker=marker), "hook/sitecustomize.py")
     env = {
         "PYTHONPATH": f"{three_venv_host.directory / 'hook'}:{three_venv_host.environment()['PYTHONPATH']}"

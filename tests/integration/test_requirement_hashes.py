@@ -169,6 +169,6 @@ def test_weak_index_hash_is_refused_without_find_links(
 
     assert refused.code == 81
     assert "no SHA-256 hash for beta 2.0" in refused.out + refused.err
-    assert not (host_with_wheels.directory / "app.pylock.toml").exists()
+    assert not (host_with_wheels.directory / "pylock.app.toml").exists()
     host_with_wheels.declare(["beta"])
     assert host_with_wheels.run(command, "converge.toml").code == 0

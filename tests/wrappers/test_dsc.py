@@ -189,7 +189,7 @@ def test_get_needs_only_the_path(dsc: Dsc, properties: Properties) -> None:
 @pytest.mark.extended
 def test_get_uses_the_lockfile(dsc: Dsc, properties: Properties) -> None:
     """A lockfile pins every file, so get returns no packages, which would need another resolution."""
-    lock = dsc.workspace.directory / "web.pylock.toml"
+    lock = dsc.workspace.directory / "pylock.web.toml"
     table = {
         "path": "x",
         "python": PYTHON,

@@ -15,7 +15,7 @@ from states.venv.resolve.pylock import format_lock
 from states.venv.resolve.requirements import marker_applies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from states.venv.resolve.lines.line import Line
@@ -28,13 +28,15 @@ _HASH = re.compile(
 """As an option, or as the fragment of a URL."""
 
 
-def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, str]) -> Lock:
+def filter_by_hash(
+    lock: Lock, lines: Iterable[Line], environments: Sequence[Mapping[str, str]]
+) -> Lock:
     """Return a lock without the files that the hashes in the lines don't allow.
 
     Args:
         lock: The lock to reduce.
         lines: Lines of requirement files. Lines whose marker is false have no effect.
-        environment: The environment in which markers are evaluated.
+        environments: The environments in which markers are evaluated. One is enough.
 
     Returns:
         The same lock if the lines have no hashes, otherwise a reduced one.
@@ -45,7 +47,7 @@ def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, 
 
     """
     lines = list(lines)
-    allowed = _allowed_digests(lines, environment)
+    allowed = _allowed_digests(lines, environments)
     all_required = any(line.has_option("--require-hashes") for line in lines)
     if not allowed and not all_required:
         return lock
@@ -64,7 +66,9 @@ def filter_by_hash(lock: Lock, lines: Iterable[Line], environment: Mapping[str, 
     return format_lock({**lock.document, "packages": packages})
 
 
-def _allowed_digests(lines: Iterable[Line], environment: Mapping[str, str]) -> dict[str, set[str]]:
+def _allowed_digests(
+    lines: Iterable[Line], environments: Sequence[Mapping[str, str]]
+) -> dict[str, set[str]]:
     """Return the SHA-256 digests in the lines, by the normalized name of the package.
 
     Raises:
@@ -74,7 +78,7 @@ def _allowed_digests(lines: Iterable[Line], environment: Mapping[str, str]) -> d
     allowed: dict[str, set[str]] = {}
     for line in lines:
         requirement = line.requirement
-        if requirement is not None and not marker_applies(requirement, environment):
+        if requirement is not None and not marker_applies(requirement, environments):
             continue
         digests = _digests(line)
         if digests and requirement is None:

@@ -131,7 +131,8 @@ def select_artifacts(
     except (PylockValidationError, PylockSelectError) as error:
         raise ConvergeError(
             f"the lockfile can't be used with Python {python.version}: {error}",
-            hint="run `converge lock` to create one for this interpreter",
+            hint="run `converge lock` to create one for this interpreter; for several versions of "
+            "Python, add `--python`",
         ) from None
     # By identity: a lock for several platforms may name a package twice.
     positions = {id(package): position for position, package in enumerate(pylock.packages)}

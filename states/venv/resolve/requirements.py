@@ -17,7 +17,7 @@ from states.venv.resolve.lines.split import split_lines
 from states.venv.resolve.references import join_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
@@ -105,7 +105,9 @@ class _Reader:
             yield from self.read_lines(nested)
 
 
-def exact_requirements(lines: Iterable[Line], environment: Mapping[str, str]) -> set[str]:
+def exact_requirements(
+    lines: Iterable[Line], environments: Sequence[Mapping[str, str]]
+) -> set[str]:
     """Return the normalized names that are required in one exact version or by reference.
 
     converge drops constraints on them, as OpenStack does: its upper constraints also name the
@@ -116,7 +118,7 @@ def exact_requirements(lines: Iterable[Line], environment: Mapping[str, str]) ->
         for line in lines
         if line.requirement is not None
         and not line.constraint
-        and marker_applies(line.requirement, environment)
+        and marker_applies(line.requirement, environments)
         and _is_exact(line.requirement)
     }
 
@@ -128,9 +130,10 @@ def _is_exact(requirement: Requirement) -> bool:
     )
 
 
-def marker_applies(requirement: Requirement, environment: Mapping[str, str]) -> bool:
-    """Return whether the marker of a requirement, if any, is true in an environment."""
-    return requirement.marker is None or requirement.marker.evaluate(environment)
+def marker_applies(requirement: Requirement, environments: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether the marker of a requirement, if any, is true in any environment."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate(environment) for environment in environments)
 
 
 def required_names(lines: Iterable[Line]) -> set[str]:

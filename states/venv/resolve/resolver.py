@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import tomli
-
 from engine import progress
 from engine.errors import ConvergeError, Interrupted, Unavailable
-from engine.frozen import frozen, replace
+from engine.frozen import replace
 from states.installer import IndexOptions, ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
@@ -18,6 +16,7 @@ from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.lines.rejected import locate_rejected
+from states.venv.resolve.lockfile import restrict_to
 from states.venv.resolve.pylock import (
     Resolution,
     parse_lock,
@@ -32,37 +31,19 @@ from states.venv.resolve.requirements import (
     read_lines,
     required_names,
 )
-from states.venv.resolve.reuse.basis import basis_of, interpreter_name, read_basis
+from states.venv.resolve.reuse.basis import basis_of, interpreter_names
+from states.venv.resolve.reuse.preference import Compiled, Preference, older_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from engine.settings import Settings
     from states.interpreter.discovery import Python
+    from states.venv.resolve.lockfile import Target
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
 _NO_BUILDS = (("--only-binary", ":all:"),)
-
-
-@frozen
-class Preference:
-    """A lock whose versions are kept where they still satisfy the requirements."""
-
-    lock: str
-    needs_basis: bool
-    """Whether it must record its basis. If it records one, the basis must be the same anyway."""
-
-
-@frozen
-class Compiled:
-    """A lock, and how its versions were selected."""
-
-    lock: Lock
-    is_preferred: bool
-    """Whether versions of the preference were kept where possible."""
-    changed_bounds: tuple[str, ...]
-    """Why the versions of the preference were not kept."""
 
 
 def resolve(
@@ -107,6 +88,7 @@ class Resolver:
         python: The interpreter.
         settings: The cache directory, and the packages to upgrade.
         scratch: A directory for temporary files.
+        target: The interpreters that the lock must support, if it isn't only this one.
 
     Raises:
         ConvergeError: A requirement file can't be used.
@@ -114,21 +96,29 @@ class Resolver:
 
     """
 
-    def __init__(self, spec: Venv, python: Python, settings: Settings, scratch: str) -> None:
+    def __init__(
+        self,
+        spec: Venv,
+        python: Python,
+        settings: Settings,
+        scratch: str,
+        target: Target | None = None,
+    ) -> None:
         progress.step("resolving versions")
         self.spec = spec
         self.settings = settings
-        self.environment = markers(python)
+        own = markers(python)
+        self.environments = [{**own, **sample} for sample in target.samples()] if target else [own]
         self.overrides = declared_lines(spec.overrides)
         fetcher = _fetcher(spec)
         lines = [*declared_lines(spec.packages), *_read_files(fetcher, spec.requirements, False)]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
         self.constraints += _read_files(fetcher, spec.constraints, True)
-        self.basis = basis_of(
-            spec, [interpreter_name(python)], [*self.requirements, *self.constraints]
-        )
+        names = interpreter_names(python, target.minors if target else ())
+        self.basis = basis_of(spec, names, [*self.requirements, *self.constraints])
         self._python = python
+        self._target = target
         self._installer = Uv(settings.cache, scratch)
 
     def compile(self, preference: Preference | None) -> Compiled:
@@ -147,7 +137,7 @@ class Resolver:
         """
         if self.settings.upgrade == frozenset():
             preference = None
-        changes = () if preference is None else self._changed_bounds(preference)
+        changes = () if preference is None else preference.changed_bounds(self.basis)
         previous = preference.lock if preference and not changes else None
         try:
             lock = parse_lock(self._installer.resolve(self._request(previous)))
@@ -157,7 +147,10 @@ class Resolver:
                      for file, lines in files.items()}  # fmt: skip
             raise locate_rejected(error, named) from None
         lines = [*self.requirements, *self.overrides, *self.constraints]
-        lock = record_basis(filter_by_hash(lock, lines, self.environment), self.basis)
+        lock = filter_by_hash(lock, lines, self.environments)
+        if self._target is not None:
+            lock = restrict_to(lock, self._target)
+        lock = record_basis(lock, self.basis)
         return Compiled(lock, is_preferred=previous is not None, changed_bounds=changes)
 
     def find_older(self, compiled: Compiled) -> tuple[str, ...]:
@@ -171,31 +164,16 @@ class Resolver:
         progress.step("looking for newer versions")
         request = replace(self._request(None), binary_options=_NO_BUILDS)
         try:
-            newest = _versions(parse_lock(self._installer.resolve(request)))
+            newest = parse_lock(self._installer.resolve(request))
         except Interrupted:
             raise
         except ConvergeError:
             return ()
-        kept = _versions(compiled.lock)
-        return tuple(
-            f"{name} {version} ({newest[name]})"
-            for name, version in sorted(kept.items())
-            if newest.get(name, version) != version
-        )
-
-    def _changed_bounds(self, preference: Preference) -> tuple[str, ...]:
-        """Return why the versions of a preference don't count, or an empty tuple if they do."""
-        try:
-            old = read_basis(parse_lock(preference.lock).document)
-        except tomli.TOMLDecodeError:
-            return ()  # An invalid lock prefers no version.
-        if old is None:
-            return ("the previous lock",) if preference.needs_basis else ()
-        return tuple(self.basis.changes_since(old))
+        return older_versions(compiled.lock, newest)
 
     def _constraints(self) -> list[Line]:
         """Return the constraints on packages that aren't required by exact version or URL."""
-        unbound = exact_requirements(self.requirements, self.environment)
+        unbound = exact_requirements(self.requirements, self.environments)
         # The installer would apply a constraint to an override. Here the override wins.
         unbound |= required_names(self.overrides)
         return drop_packages(self.constraints, unbound)
@@ -213,13 +191,11 @@ class Resolver:
             upgrade=self.settings.upgrade or frozenset(),
             projects=_local_names([*self.requirements, *self.overrides]),
             allow_prereleases=any(name == "--pre" for name, _ in options),
+            environments=self._target.environments if self._target else (),
+            minimum_python=self._target.minimum if self._target else "",
             binary_options=binary_options(options),
             indexes=index_options(self.spec),
         )
-
-
-def _versions(lock: Lock) -> dict[str, str]:
-    return {package["name"]: str(package.get("version", "")) for package in lock.packages}
 
 
 def markers(python: Python) -> dict[str, str]:

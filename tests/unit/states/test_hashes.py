@@ -29,13 +29,13 @@ def _restrict(package: dict[str, Any], *texts: str) -> dict[str, Any]:
     """Return the package as the lines restrict it."""
     lines = [parse_line(text, "/r.txt", n, constraint=False) for n, text in enumerate(texts, 1)]
     lock = format_lock({"lock-version": "1.0", "packages": [package]})
-    return filter_by_hash(lock, lines, ENVIRONMENT).packages[0]
+    return filter_by_hash(lock, lines, [ENVIRONMENT]).packages[0]
 
 
 def test_lock_without_hashes_is_unchanged() -> None:
     """The text stays the same, byte for byte."""
     lock = Lock("# any text", {})
-    assert filter_by_hash(lock, declared_lines(["web==1.0"]), ENVIRONMENT) is lock
+    assert filter_by_hash(lock, declared_lines(["web==1.0"]), [ENVIRONMENT]) is lock
 
 
 ALLOWING = [

@@ -407,12 +407,12 @@ PINS = {
 @pytest.mark.parametrize(("text", "names"), PINS.items())
 def test_exact_requirements_of_line(text: str, names: set[str]) -> None:
     """An exact version or a URL counts if its marker applies."""
-    assert exact_requirements([_line(text)], ENVIRONMENT) == names
+    assert exact_requirements([_line(text)], [ENVIRONMENT]) == names
 
 
 def test_exact_requirements_ignore_constraints() -> None:
     """A constraint doesn't ask for a package."""
-    assert exact_requirements([_line("web==1", constraint=True)], ENVIRONMENT) == set()
+    assert exact_requirements([_line("web==1", constraint=True)], [ENVIRONMENT]) == set()
 
 
 def test_required_names_are_normalized() -> None:

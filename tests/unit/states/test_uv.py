@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,11 @@ class FakeUv(Uv):
         self.lock = LOCK
 
     def run(
-        self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+        self,
+        arguments: Iterable[str],
+        action: str,
+        indexes: IndexOptions | None = None,
+        more_variables: Mapping[str, str] | None = None,
     ) -> None:
         """Write the lock instead of running uv."""
         self.calls.append(list(arguments))
@@ -281,10 +285,14 @@ def test_install_never_runs_again_into_a_changed_target(tmp_path: Path) -> None:
 
     class Interrupted(FakeUv):
         def run(
-            self, arguments: Iterable[str], action: str, indexes: IndexOptions | None = None
+            self,
+            arguments: Iterable[str],
+            action: str,
+            indexes: IndexOptions | None = None,
+            more_variables: Mapping[str, str] | None = None,
         ) -> None:
             metadata.mkdir(parents=True)
-            super().run(arguments, action, indexes)
+            super().run(arguments, action, indexes, more_variables)
 
     uv = Interrupted(tmp_path, [ConvergeError("not cached")])
     with pytest.raises(ConvergeError, match="not cached"):

@@ -110,9 +110,11 @@ def basis_of(spec: Venv, interpreters: Iterable[str], lines: Iterable[Line]) -> 
     )
 
 
-def interpreter_name(python: Python) -> str:
-    """Return an interpreter as a basis names it."""
-    return f"{python.implementation or 'CPython'} {'.'.join(python.version.split('.')[:2])}"
+def interpreter_names(python: Python, minors: Iterable[int] = ()) -> list[str]:
+    """Return an interpreter, and further minor versions of it, as a basis names them."""
+    implementation = python.implementation or "CPython"
+    own = int(python.version.split(".")[1])
+    return [f"{implementation} 3.{minor}" for minor in sorted({own, *minors})]
 
 
 def read_basis(document: Mapping[str, Any]) -> Basis | None:
