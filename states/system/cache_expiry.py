@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_AGE_S = 90 * 86400
 """Longer than the usual time between two point releases of a service."""
-_DIRECTORIES = ("bytecode", "declarations")
+_DIRECTORIES = ("bytecode", "declarations", "resolutions")
 
 
 def touch(path: str) -> None:

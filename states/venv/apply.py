@@ -32,6 +32,7 @@ from states.venv.generations.removal import delete_store, unpublish
 from states.venv.generations.store import list_generations, live_id, publish
 from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
+from states.venv.resolve.reuse.planned import delete_record
 from states.venv.resolve.selection import matches_settings
 
 if TYPE_CHECKING:
@@ -65,6 +66,31 @@ def apply(
 
     Raises:
         ConvergeError, OSError: Nothing was published, or a later cleanup failed.
+
+    """
+    try:
+        return _publish(spec, selection, settings, observations)
+    finally:
+        # The generation records the versions now. If it failed, they may not be installable.
+        delete_record(spec, settings)
+
+
+def _publish(
+    spec: Venv,
+    selection: Selection,
+    settings: Settings,
+    observations: tuple[Observation, ...],
+) -> Selection:
+    """Publish a matching generation.
+
+    Args:
+        spec: As for `apply`.
+        selection: As for `apply`.
+        settings: As for `apply`.
+        observations: As for `apply`.
+
+    Returns:
+        As `apply`.
 
     """
     observation = observations[0]

@@ -211,7 +211,7 @@ class Build(VenvGoal):
         if observation.stats_outdated or not is_same or observation.lock is None:
             from states.venv.refresh import refresh
 
-            refresh(spec, observation, selection)
+            refresh(spec, observation, selection, self.handle.settings)
 
 
 def _require_ownership(spec: Venv, *, held: bool) -> None:

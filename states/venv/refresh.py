@@ -19,10 +19,12 @@ from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.receipt import is_protected, lock_text, write_receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths
 from states.venv.layout import METADATA_DIR
+from states.venv.resolve.reuse.planned import delete_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.settings import Settings
     from states.venv.integrity.manifest import Manifest
     from states.venv.layout import Store
     from states.venv.observe import Observation
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 
-def refresh(spec: Venv, observation: Observation, selection: Selection) -> None:
+def refresh(spec: Venv, observation: Observation, selection: Selection, settings: Settings) -> None:
     """Record the current request and lock in the receipt, and the current stats in the cache.
 
     This runs at the end of a run that found no change but an outdated cache. It is an
@@ -40,6 +42,7 @@ def refresh(spec: Venv, observation: Observation, selection: Selection) -> None:
         spec: The declared venv.
         observation: The observation, with a receipt.
         selection: The interpreter and the packages.
+        settings: The cache directory.
 
     """
     root, receipt = observation.root, observation.receipt
@@ -62,6 +65,7 @@ def refresh(spec: Venv, observation: Observation, selection: Selection) -> None:
         updated = replace(receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock))
         if updated != receipt:
             write_receipt(updated, root)
+        delete_record(spec, settings)
 
 
 def free_caches(store: Store, needed: str) -> None:

@@ -36,7 +36,7 @@ def lockfile(host: Host, name: str = "pylock.app.toml") -> str:
 def locked_versions(host: Host, python: Python) -> dict[str, str]:
     """Return what an interpreter installs from the lockfile."""
     parsed = parse_lock(lockfile(host))
-    packages = select_artifacts(parsed, python, str(host.directory), {}).packages
+    packages = select_artifacts(parsed, python, str(host.directory), str).packages
     return {package.name: package.version for package in packages}
 
 

@@ -28,7 +28,6 @@ from states.interpreter import discovery
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.references import local_path
-from states.venv.resolve.reuse.basis import read_basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from python_discovery import PythonInfo
 
     from states.interpreter.discovery import Python
-    from states.venv.resolve.reuse.basis import Basis
 
 _SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
                 "size", "hashes")  # fmt: skip
@@ -96,9 +94,9 @@ def format_lock(document: dict[str, Any]) -> Lock:
     return Lock(tomli_w.dumps(document), document)
 
 
-def record_basis(lock: Lock, basis: Basis) -> Lock:
-    """Return a lock that records what its versions were selected from."""
-    tool = {"converge": basis.to_dict()}
+def add_tool_table(lock: Lock, table: Mapping[str, Any]) -> Lock:
+    """Return a lock with the table `[tool.converge]`, which the selection keeps."""
+    tool = {"converge": table}
     # Appended, because the text of the installer is more compact than that of `tomli_w`.
     text = lock.text.rstrip("\n") + "\n\n" + tomli_w.dumps({"tool": tool})
     return Lock(text, {**lock.document, "tool": tool})
@@ -143,8 +141,8 @@ def select_artifacts(
     packages = sorted((_package(entry, digest) for entry in entries), key=lambda item: item.name)
     document: dict[str, Any] = {"lock-version": "1.0", "created-by": "converge"}
     document["packages"] = entries
-    if basis := read_basis(lock.document):
-        document["tool"] = {"converge": basis.to_dict()}
+    if table := lock.document.get("tool", {}).get("converge"):
+        document["tool"] = {"converge": table}
     return Resolution(lock=tomli_w.dumps(document), packages=tuple(packages))
 
 

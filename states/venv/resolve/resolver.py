@@ -19,8 +19,8 @@ from states.venv.resolve.lines.rejected import locate_rejected
 from states.venv.resolve.lockfile import restrict_to
 from states.venv.resolve.pylock import (
     Resolution,
+    add_tool_table,
     parse_lock,
-    record_basis,
     select_artifacts,
 )
 from states.venv.resolve.references import is_url
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.interpreter.discovery import Python
     from states.venv.resolve.lockfile import Target
-    from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
 _NO_BUILDS = (("--only-binary", ":all:"),)
@@ -150,7 +149,7 @@ class Resolver:
         lock = filter_by_hash(lock, lines, self.environments)
         if self._target is not None:
             lock = restrict_to(lock, self._target)
-        lock = record_basis(lock, self.basis)
+        lock = add_tool_table(lock, self.basis.to_dict())
         return Compiled(lock, is_preferred=previous is not None, changed_bounds=changes)
 
     def find_older(self, compiled: Compiled) -> tuple[str, ...]:

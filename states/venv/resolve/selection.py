@@ -161,7 +161,21 @@ def _resolve(
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
         return select_artifacts(lock, python, os.path.dirname(spec.lock), digest)
-    return resolve(spec, python, observation.lock, settings, digest)
+    from states.venv.resolve.reuse.planned import recall, record, request_digest
+
+    request = request_digest(spec, python, observation.lock)
+    is_upgrade = settings.upgrade is not None
+    planned = None if is_upgrade else recall(spec, request, settings)
+    if planned is not None and all(
+        digest(package.project()) == package.content
+        for package in planned.packages
+        if package.project()
+    ):
+        return planned
+    resolution = resolve(spec, python, observation.lock, settings, digest)
+    if not is_upgrade:
+        record(spec, request, resolution, settings)
+    return resolution
 
 
 def local_projects_changed(spec: Venv, receipt: Receipt) -> bool:

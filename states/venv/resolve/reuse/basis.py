@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import tomli
 
 from engine.frozen import frozen
-from engine.redaction import redact
+from engine.redaction import redact, redact_all, strip_signed_queries
 from engine.system.existence import is_directory, proves_no_file
 from engine.system.files import sha256
 from states.venv.integrity.dist_info import normalize_name
@@ -181,4 +181,6 @@ def _read(path: str) -> str:
 
 
 def _digest(value: object) -> str:
+    # The content behind a URL counts, not the signature that gives access to it.
+    value = redact_all(value, strip_signed_queries)
     return sha256(json.dumps(value, sort_keys=True).encode())[:_DIGEST_LENGTH]
