@@ -124,13 +124,14 @@ def find(request: str) -> Python:
     oldest = ".".join(map(str, _OLDEST))
     if os.path.isabs(request):
         info = _inspect(request) if os.access(request, os.X_OK) else None
-        hint = "install it, or choose another one"
+        hint = 'install it, or choose another one; to search for one, write a version, as in "3.11"'
     else:
         info, searched = _search(request), ", ".join(("PATH", *_STANDARD_DIRS))
-        hint = f"install Python {oldest} or later, or set its absolute path; "
-        hint += f"searched {searched}, and pyenv versions"
+        hint = f"install Python {oldest} or later, or set its absolute path; searched {searched}, "
+        hint += "and pyenv versions"
     if info is None:
-        raise ConvergeError(f'no interpreter found for `python = "{request}"`', hint=hint)
+        message = f'no interpreter found for `python = "{request}"`'
+        raise ConvergeError(message, hint=f"{hint}; found {', '.join(_installed()) or 'none'}")
     if _is_too_old(info):
         raise ConvergeError(
             f"`{request}` is Python {_version(info)}", hint=f"choose Python {oldest} or later"
@@ -197,6 +198,13 @@ def _search(request: str) -> PythonInfo | None:
         if best is None or _rank(info) > _rank(best):
             best = info
     return best
+
+
+def _installed() -> list[str]:
+    """Return the versions and the paths of up to five interpreters, for a hint."""
+    all_ = ((path, _query(path)) for path in sorted(_candidates()))
+    usable = ((path, info) for path, info in all_ if info and not _is_too_old(info))
+    return [f"{_version(info)} (`{path}`)" for path, info in usable][:5]
 
 
 def _rank(info: PythonInfo) -> tuple[bool, bool, tuple[Any, ...]]:

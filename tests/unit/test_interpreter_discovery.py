@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from engine.errors import ConvergeError
 from states.interpreter import discovery
 
 
@@ -80,3 +81,15 @@ def test_search_prefers_cpython_to_pypy(directory: Path) -> None:
 
 def test_search_returns_pypy_if_nothing_else_matches(directory: Path) -> None:
     assert find(directory, ("pypy3",), "3") == "pypy3"
+
+
+@pytest.mark.parametrize("request_", ["3.99", "/nowhere/python3.99"])
+def test_missing_interpreter_error_lists_those_that_exist(directory: Path, request_: str) -> None:
+    for name in ("python3.11", "python3.12"):
+        (directory / name).touch(0o755)
+
+    with pytest.raises(ConvergeError) as caught:
+        discovery.find(request_)
+
+    hint = caught.value.hint or ""
+    assert f"found 3.11.9 (`{directory}/python3.11`), 3.12.1 (`{directory}/python3.12`)" in hint

@@ -32,6 +32,9 @@ _SYSTEM = {
     *("/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/var"),
 }
 
+_INDEX = re.compile(r"(https?|file)://.", re.IGNORECASE)
+_ENVIRONMENT_VARIABLE = re.compile(r"env:[^=\0]+")
+
 
 def check_keys(spec: Venv, inputs: Inputs) -> None:
     """Report invalid values to `inputs`."""
@@ -135,3 +138,28 @@ def _path_error(declared: str, path: str) -> tuple[str, str]:
     if path in _SYSTEM:
         return f"`{path}` is a system directory", "choose a directory below it"
     return "", ""
+
+
+def resolve_index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
+    """Validate the reference of an index, the only URL that may contain a password.
+
+    Args:
+        url: A URL, `env:NAME`, or `file:PATH`.
+        key: Its place in the table.
+        inputs: Resolves paths, and collects errors.
+
+    Returns:
+        The reference with an absolute path.
+
+    """
+    if url.startswith("file:") and not url.startswith("file://"):
+        return "file:" + inputs.path(url.removeprefix("file:"), key)
+    if _ENVIRONMENT_VARIABLE.fullmatch(url) or not (url or key[1:]):
+        return url  # `index-url` may be empty: the default. `extra-index-url` may not.
+    if len(url.split()) > 1:
+        hint = "write a space in a password as `%20`"
+        inputs.error(key, f"invalid index URL `{url}`", hint)
+    elif not _INDEX.match(url):
+        hint = "write `https://…`, `env:NAME`, or `file:PATH`"
+        inputs.error(key, f"invalid index URL `{url}`", hint)
+    return url

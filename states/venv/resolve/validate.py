@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import re
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,8 +14,9 @@ from engine.redaction import redact, redact_all, strip_signed_queries
 from engine.system.files import sha256
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
-from states.venv.resolve.key_checks import check_keys, resolve_path
-from states.venv.resolve.lines.line import Line, describe_syntax_error, line_error
+from states.venv.resolve.key_checks import check_keys, resolve_index, resolve_path
+from states.venv.resolve.lines.invalid import explain, file_error, similar_file
+from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.sources import add_file_options, register_signatures
 from states.venv.resolve.references import is_url, local_path, to_file_url
 from states.venv.resolve.requirements import declared_lines, read_lines
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from engine.kind import Inputs
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
-
-_INDEX = re.compile(r"(https?|file)://.", re.IGNORECASE)
-_ENVIRONMENT_VARIABLE = re.compile(r"env:[^=\0]+")
 
 
 def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
@@ -60,9 +57,9 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         overrides=_requirements(spec, "overrides", inputs),
         lock=inputs.path(spec.lock, ("lock",)) if spec.lock else "",
         netrc=inputs.path(spec.netrc, ("netrc",)) if spec.netrc else "",
-        index_url=_index(spec.index_url, ("index-url",), inputs),
+        index_url=resolve_index(spec.index_url, ("index-url",), inputs),
         extra_index_url=tuple(
-            _index(url, ("extra-index-url", position), inputs)
+            resolve_index(url, ("extra-index-url", position), inputs)
             for position, url in enumerate(spec.extra_index_url)
         ),
     )
@@ -144,31 +141,6 @@ def _find_links(names: tuple[str, ...], inputs: Inputs) -> tuple[str, ...]:
     return _absolute(names, "find-links", inputs)
 
 
-def _index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
-    """Validate the reference of an index, the only URL that may contain a password.
-
-    Args:
-        url: A URL, `env:NAME`, or `file:PATH`.
-        key: Its place in the table.
-        inputs: Resolves paths, and collects errors.
-
-    Returns:
-        The reference with an absolute path.
-
-    """
-    if url.startswith("file:") and not url.startswith("file://"):
-        return "file:" + inputs.path(url.removeprefix("file:"), key)
-    if _ENVIRONMENT_VARIABLE.fullmatch(url) or not (url or key[1:]):
-        return url  # `index-url` may be empty: the default. `extra-index-url` may not.
-    if len(url.split()) > 1:
-        hint = "write a space in a password as `%20`"
-        inputs.error(key, f"invalid index URL `{url}`", hint)
-    elif not _INDEX.match(url):
-        hint = "write `https://…`, `env:NAME`, or `file:PATH`"
-        inputs.error(key, f"invalid index URL `{url}`", hint)
-    return url
-
-
 def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
     """Validate the requirements (PEP 508) of a key.
 
@@ -188,9 +160,10 @@ def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            reason = describe_syntax_error(error)
-            hint = "use PEP 508 syntax: `name`, `name>=1.2`, `name[extra]`, or `name @ URL`"
-            inputs.error((key, index), f"invalid requirement `{text}`: {reason}", hint)
+            inputs.error((key, index), *explain(text, error))
+            continue
+        if file := file_error(text, key):
+            inputs.error((key, index), *file)
             continue
         if message := credentials_error(text):
             inputs.error((key, index), message, CREDENTIALS_HINT)
@@ -224,7 +197,7 @@ def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
             file: str, included_by: Line | None, place: tuple[str, int] = place
         ) -> None:
             context = f", included by {included_by.location()}" if included_by else ""
-            inputs.error(place, f"no such file: `{file}`{context}")
+            inputs.error(place, f"no such file: `{file}`{context}", similar_file(file))
 
         def read(file: str, place: tuple[str, int] = place) -> str | None:
             return file if is_url(file) else inputs.read(file, place)

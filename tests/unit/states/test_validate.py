@@ -243,3 +243,40 @@ def test_digest_follows_content_of_files_and_projects(tmp_path: Path) -> None:
     assert _complete(tmp_path, **fields)[0].inputs == first.inputs
     (tmp_path / "a-1-py3-none-any.whl").write_text("other")
     assert _complete(tmp_path, **fields)[0].inputs != first.inputs
+
+
+HINTS = {
+    "app=1.0": ("`app=1.0`: `=` isn't an operator", "did you mean `app==1.0`?"),
+    "app[tls] => 2": ("`=>` isn't an operator", "did you mean `app[tls]>=2`?"),
+    "app 1.0": ("no operator before the version", "did you mean `app==1.0`?"),
+    "./wheels/app-1.0-py3-none-any.whl": (
+        "a path without the name of its package",
+        "write `app @ ./wheels/app-1.0-py3-none-any.whl`",
+    ),
+    "./wheels/app.whl": ("a path", "write `app @ ./wheels/app.whl`"),
+    "../my project": ("a path", "write `name @ ../my project`"),
+    "git+https://h/x.git@v1": ("a URL", "write `x @ git+https://h/x.git@v1`"),
+    "git+https://h/x.git#egg=web": ("a URL", "write `web @ git+https://h/x.git`"),
+    "-r requirements.txt": ("an option", 'write `requirements = ["requirements.txt"]`'),
+    "--constraint=c.txt": ("an option", 'write `constraints = ["c.txt"]`'),
+    "-e ./app": ("an option", "write `app @ ./app`"),
+    "requirements.txt": ("a file", 'write `requirements = ["requirements.txt"]`'),
+    "constraints.txt": ("a file", 'write `constraints = ["constraints.txt"]`'),
+    "app==": ("`app==`: expected", "use PEP 508 syntax"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), HINTS.items(), ids=HINTS)
+def test_invalid_package_gets_the_form_that_was_meant(
+    tmp_path: Path, text: str, expected: tuple[str, str]
+) -> None:
+    _, ((key, message, hint),) = _complete(tmp_path, packages=("web", text))
+    assert key == ("packages", 1)
+    assert expected[0] in message
+    assert expected[1] in hint
+
+
+def test_missing_file_gets_the_name_of_a_similar_one(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").touch()
+    _, ((_, _, hint),) = _complete(tmp_path, requirements=("requirments.txt",))
+    assert hint == f"did you mean `{tmp_path}/requirements.txt`?"

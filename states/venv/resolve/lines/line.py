@@ -94,7 +94,8 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
     except ValueError as error:
         hint = "write each option on its own line, as `pip` documents it"
         return Line(text, file, number, constraint, None, error=(str(error), hint))
-    body = _name_first(make_absolute(body, file))
+    body = make_absolute(body, file)
+    body = name_first(body) or body
     options = tuple((name, option_value(name, value, file)) for name, value in options)
     requirement, problem = None, option_error(body, options)
     try:
@@ -113,11 +114,11 @@ def describe_syntax_error(error: InvalidRequirement) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def _name_first(text: str) -> str:
-    """Return a requirement whose name is in the fragment of its URL in the form `name @ URL`."""
+def name_first(text: str) -> str:
+    """Return a URL with the name of its project in the form `name @ URL`, or an empty string."""
     egg = _EGG.fullmatch(text)
     if not egg:
-        return text
+        return ""
     others = "&".join(part for part in (egg["before"], egg["after"]) if part)
     fragment = f"#{others}" if others else ""
     return f"{egg['name']} @ {egg['url']}{fragment}{egg['rest']}"
@@ -136,8 +137,7 @@ def _editable_hint(line: Line) -> str:
     reference = dict(line.options)["--editable"]
     if not is_url(reference) or local_path(reference):
         return "write `name @ file:///path`: converge installs a copy and notices changes"
-    named = _name_first(reference)
-    return f"write `{named}`" if named != reference else f"write `name @ {reference}`"
+    return f"write `{name_first(reference) or f'name @ {reference}'}`"
 
 
 def line_error(line: Line) -> tuple[str, str] | None:
