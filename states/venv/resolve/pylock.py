@@ -18,13 +18,13 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )
-from packaging.tags import compatible_tags, cpython_tags, platform_tags, sys_tags
 
 from engine.errors import ConvergeError, IntegrityError
 from engine.frozen import frozen
 from engine.system.files import sha256
 from states.installer.credentials import strip_credentials
 from states.interpreter import discovery
+from states.interpreter.tags import accepted_tags
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.references import local_path
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from packaging.markers import Environment
-    from packaging.tags import Tag
-    from python_discovery import PythonInfo
 
     from states.interpreter.discovery import Python
 
@@ -125,7 +123,7 @@ def select_artifacts(
     try:
         pylock = Pylock.from_dict(lock.document)
         environment = cast("Environment", dict(info.marker_environment))
-        selected = list(pylock.select(environment=environment, tags=tags(info)))
+        selected = list(pylock.select(environment=environment, tags=accepted_tags(python)))
     except (PylockValidationError, PylockSelectError) as error:
         raise ConvergeError(
             f"the lockfile can't be used with Python {python.version}: {error}",
@@ -144,20 +142,6 @@ def select_artifacts(
     if table := lock.document.get("tool", {}).get("converge"):
         document["tool"] = {"converge": table}
     return Resolution(lock=tomli_w.dumps(document), packages=tuple(packages))
-
-
-def tags(info: PythonInfo) -> list[Tag]:
-    """Return the wheel tags that an interpreter accepts, best first."""
-    if info.implementation != "CPython":
-        return list(sys_tags())
-    version = (info.version_info.major, info.version_info.minor)
-    interpreter = f"cp{version[0]}{version[1]}"
-    abi = interpreter + ("t" if info.free_threaded else "")
-    platforms = list(platform_tags())
-    return [
-        *cpython_tags(version, abis=[abi], platforms=platforms),
-        *compatible_tags(version, interpreter=interpreter, platforms=platforms),
-    ]
 
 
 def _strip(entry: Mapping[str, Any], artifact: object, base: str) -> dict[str, Any]:

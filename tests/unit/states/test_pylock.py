@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ import tomli
 from engine.errors import ConvergeError, IntegrityError
 from states.interpreter.discovery import Python, find
 from states.venv.integrity.receipt import Package
-from states.venv.resolve.pylock import Lock, format_lock, select_artifacts, tags
+from states.venv.resolve.pylock import Lock, format_lock, select_artifacts
 
 BASE = "/etc/site"
 DIGEST = "a" * 64
@@ -185,23 +184,6 @@ def test_unusable_lock_is_refused(
         select_artifacts(lock, interpreter, BASE, str)
     assert type(caught.value) is error
     assert caught.value.hint
-
-
-def _info(**fields: Any) -> Any:
-    defaults = {
-        "implementation": "CPython",
-        "version_info": SimpleNamespace(major=3, minor=13),
-        "free_threaded": False,
-    }
-    return SimpleNamespace(**{**defaults, **fields})
-
-
-def test_tags_begin_with_the_abi_of_the_interpreter() -> None:
-    """The build without the global lock has an ABI of its own."""
-    assert str(tags(_info())[0]).startswith("cp313-cp313-")
-    assert str(tags(_info(free_threaded=True))[0]).startswith("cp313-cp313t-")
-    assert "py3-none-any" in {str(tag) for tag in tags(_info())}
-    assert not any(str(tag).startswith("cp314") for tag in tags(_info()))
 
 
 def test_projects_are_directories_relative_to_the_lock() -> None:
