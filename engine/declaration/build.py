@@ -128,7 +128,7 @@ def _collect_defaults(
         for key, value in table.items():
             location = (DEFAULTS, key)
             if key not in keys:
-                log.add(_unknown_key(source.file, location, keys))
+                log.add(_unknown_key(source.file, location, keys, registry))
                 continue
             merged = defaults.setdefault(source.directory, {})
             first, (file, _) = merged.setdefault(key, (value, (source.file, (DEFAULTS,))))
@@ -165,12 +165,16 @@ def _tables(
         elif not isinstance(named_tables, dict):
             message = f"`{kind}` must contain named tables: `[{kind}.NAME]`"
             log.add(Diagnostic(source.file, message, key=(kind,), marks_key=True))
+        elif any(name in keys_of(registry.kinds[kind]) for name in _scalars(named_tables)):
+            message, hint = f"`[{kind}]` has no name", f"write `[{kind}.NAME]`"
+            log.add(Diagnostic(source.file, message, hint, (kind,), marks_key=True))
         else:
+            for name in _scalars(named_tables):
+                message = f"`{name}` must be a table: `{table_header(kind, name)}`"
+                log.add(Diagnostic(source.file, message, key=(kind, name), marks_key=True))
             for name, content in named_tables.items():
                 if isinstance(content, dict):
                     yield _Table(source, kind, name, content)
-                else:
-                    log.add(_not_a_table(source.file, kind, name))
 
 
 def _in_text_order(source: SourceFile, tables: list[_Table]) -> list[_Table]:
@@ -187,14 +191,9 @@ def _in_text_order(source: SourceFile, tables: list[_Table]) -> list[_Table]:
     return sorted(tables, key=lambda table: (keys[table.key].line, keys[table.key].column))
 
 
-def _not_a_table(file: str, kind: str, name: str) -> Diagnostic:
-    return Diagnostic(
-        file=file,
-        key=(kind, name),
-        message=f"`{name}` must be a table: `{table_header(kind, name)}`",
-        hint=f"if `{name}` is a key, move it into a named table: `[{kind}.NAME]`",
-        marks_key=True,
-    )
+def _scalars(named_tables: dict[str, Any]) -> list[str]:
+    """Return the names whose values aren't tables."""
+    return [name for name, content in named_tables.items() if not isinstance(content, dict)]
 
 
 def _build_resource(
@@ -216,7 +215,7 @@ def _build_resource(
     keys = keys_of(kind)
     for key in table.content:
         if key not in keys:
-            log.add(_unknown_key(table.source.file, (*table.key, key), keys))
+            log.add(_unknown_key(table.source.file, (*table.key, key), keys, registry))
     inherited = {key: default for key, default in defaults.items() if key not in table.content}
     origins = {key: origin for key, (_, origin) in inherited.items()}
     content = {key: value for key, (value, _) in inherited.items()}
@@ -233,13 +232,29 @@ def _build_resource(
     )
 
 
-def _unknown_key(file: str, location: Key, keys: list[str]) -> Diagnostic:
+def _unknown_key(file: str, location: Key, keys: list[str], registry: KindRegistry) -> Diagnostic:
+    """Describe a key that its table doesn't have.
+
+    Args:
+        file: The declaring file.
+        location: The location of the key.
+        keys: The valid keys of its table.
+        registry: The kinds. The key may belong to another one.
+
+    Returns:
+        The diagnostic, with a suggestion.
+
+    """
     key = str(location[-1])
     header = table_header(*map(str, location[:-1]))
+    others = [kind for kind in registry.kinds if key in keys_of(registry.kinds[kind])]
+    hint = suggest(key, keys)
+    if not hint and others:
+        hint = f"`{key}` is a key of " + " and ".join(f"`[{kind}.NAME]`" for kind in others)
     return Diagnostic(
         file=file,
         key=location,
         message=f"unknown key `{key}` in {header}",
-        hint=suggest(key, keys) or f"valid keys: {', '.join(keys)}",
+        hint=hint or f"valid keys: {', '.join(keys)}",
         marks_key=True,
     )

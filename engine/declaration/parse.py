@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import tomli
 
 from engine.declaration.diagnostics import Diagnostic
+from engine.declaration.syntax_errors import explain
+from engine.frozen import replace
 
 if TYPE_CHECKING:
     from typing import Any
@@ -82,6 +84,12 @@ def _encoding_error(source: SourceFile, error: UnicodeEncodeError) -> Diagnostic
 
 
 def _toml_error(source: SourceFile, error: tomli.TOMLDecodeError) -> Diagnostic:
+    explanation = explain(error)
+    if explanation:
+        line = error.doc.count("\n", 0, explanation.offset) + 1
+        column = explanation.offset - error.doc.rfind("\n", 0, explanation.offset)
+        diagnostic = _syntax_error(source, explanation.message, line, column)
+        return replace(diagnostic, hint=explanation.hint)
     message = _KEY_IN_MESSAGE.sub(
         lambda match: f"`{table_header(*ast.literal_eval(match[0]))}`", error.msg
     )

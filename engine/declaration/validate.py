@@ -160,7 +160,13 @@ def _report(error: Any, inputs: TableInputs) -> None:
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
     else:
-        inputs.error(key, f"{message}, found {_shortened(error['input'])}")
+        hint = "put it in quotes" if _lacks_quotes(error) else ""
+        inputs.error(key, f"{message}, found {_shortened(error['input'])}", hint)
+
+
+def _lacks_quotes(error: Any) -> bool:
+    """Return whether a string was written as a number or a date, such as `3.10`."""
+    return error["type"] == "string_type" and type(error["input"]) in (int, float)
 
 
 def _shortened(value: object) -> str:

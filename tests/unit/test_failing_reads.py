@@ -115,6 +115,8 @@ ALLOWED = {
     "engine.cli.session.commit_inventory": "the error is a notice; the record stays",
     "engine.converge": "the error is the result of the resource",
     "engine.output.terminal": "a terminal that is gone",
+    "states.venv.resolve.fetch.Fetcher._download.download": "raised in the calling thread",
+    "states.venv.resolve.lines.invalid.similar_file": "a suggestion in an error",
     "engine.progress": "a terminal that is gone",
     "engine.system.encoding": "the signs of the output",
     "states.commands.gc._collectable": "the generation is kept, and the error is reported",
