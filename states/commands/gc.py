@@ -45,7 +45,7 @@ class Garbage:
     unfinished: tuple[str, ...] = ()
     """Paths relative to the store, left by interrupted runs."""
     unreadable: tuple[OSError, ...] = ()
-    """The errors of generations that stay because their age can't be read."""
+    """The errors of generations that stay because they can't be read."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -136,9 +136,9 @@ def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:
 def _collectable(
     venv: Resource, store: Store, keep: int, min_age_s: int
 ) -> tuple[tuple[str, ...], tuple[OSError, ...]]:
-    """Return the generations that are old enough to be deleted, and the errors of the others.
+    """Return the generations to delete, and the errors of those that can't be read.
 
-    A generation whose age can't be read isn't old: it stays.
+    A generation that can't be read is neither damaged nor old: it stays.
 
     Args:
         venv: The venv.
@@ -150,9 +150,12 @@ def _collectable(
         The IDs, and the errors.
 
     """
-    old, errors = [], []
+    old: list[str] = []
+    errors: list[OSError] = []
     is_damaged = partial(has_damage, store, venv.spec.ignore)
-    for generation in collectable(store, keep, is_damaged=is_damaged, include_quarantined=True):
+    for generation in collectable(
+        store, keep, is_damaged=is_damaged, include_quarantined=True, errors=errors
+    ):
         try:
             if _age_s(store, generation) >= min_age_s:
                 old.append(generation)

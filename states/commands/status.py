@@ -9,6 +9,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.declaration.validate import key_of
+from engine.diff import compare
 from engine.frozen import fields
 from engine.redaction import redact_all
 from states.commands.per_venv import print_results, run_per_venv
@@ -18,7 +19,9 @@ from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.store import list_generations, live_id
 from states.venv.generations.verify_log import last_verified
-from states.venv.observe import observe
+from states.venv.goals import VenvHandle
+from states.venv.kind import VenvKind
+from states.venv.observe import REMEDIED
 from states.venv.resolve.selection import (
     interpreter_matches,
     local_projects_changed,
@@ -27,18 +30,20 @@ from states.venv.resolve.selection import (
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from engine.cli.command import BuildRegistry
+    from engine.diff import Change
     from engine.resource import Resource
+    from engine.settings import Settings
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
-    from states.venv.observe import Observation
     from states.venv.spec import Venv
 
-_DRIFT_ATTRIBUTES = ("file.", "unfinished.", "relocated")
-"""Prefixes of the observed attributes that each mean drift. Apply removes all of them."""
+_DECLARED = VenvKind.declared | VenvKind.immutable
+"""Attributes that differ if the declaration changed."""
+_CHANGED = "declaration changed since the last apply"
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -49,12 +54,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
-    state_dir = options.build_settings(arguments).state
+    settings = options.build_settings(arguments)
     venvs = select_venvs(arguments, build_registry)
 
     def describe(venv: Resource) -> dict[str, Any]:
         with progress.task(venv.address):
-            return _row(venv, state_dir)
+            return _row(venv, settings)
 
     rows, errors = run_per_venv(venvs, describe)
     width = max(map(len, rows), default=0)
@@ -64,9 +69,10 @@ def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
     return print_results({"venvs": list(rows.values())}, lines, errors, arguments)
 
 
-def _row(venv: Resource, state_dir: str) -> dict[str, Any]:
+def _row(venv: Resource, settings: Settings) -> dict[str, Any]:
     """Return the status of one venv, in the form that `--json` prints."""
-    observation = observe(venv.spec)
+    handle = VenvHandle(venv.spec, settings, {})
+    observation = handle.observation
     store, receipt, state = observation.store, observation.receipt, observation.state
     live = live_id(store)
     return {
@@ -77,22 +83,31 @@ def _row(venv: Resource, state_dir: str) -> dict[str, Any]:
         "created": receipt.created if receipt else None,
         "packages": len(receipt.packages) if receipt else 0,
         "python": receipt.python.version if receipt else None,
-        "verified": last_verified(state_dir, receipt.path) if receipt else None,
+        "verified": last_verified(settings.state, receipt.path) if receipt else None,
         "pinned": bool(live and is_pinned(store, live)),
         "held": bool(observation.held),
-        "drift": list(_drift(venv.spec, observation)),
+        "drift": list(_drift(handle)),
         "observed": None if state is None else dict(state),
         "declared": _declared_keys(venv.spec),
         "old_generations_in_use": _old_generations_in_use(store, live),
     }
 
 
-def _drift(spec: Venv, observation: Observation) -> Iterator[str]:
-    """Yield each difference that can be seen without resolving versions."""
-    state, receipt, held = observation.state or {}, observation.receipt, observation.held
-    for attribute, value in state.items():
-        if attribute.startswith(_DRIFT_ATTRIBUTES):
-            yield f"{attribute} {value}"
+def _drift(handle: VenvHandle) -> Iterator[str]:
+    """Yield each difference that can be seen without resolving versions.
+
+    These are the differences that `check` finds, by the same comparison.
+    """
+    spec, observation, held = handle.spec, handle.observation, handle.observation.held
+    receipt, state = observation.receipt, observation.state or {}
+    if receipt is not None and not held and not handle.requires_lookup:
+        # Another resource selects such an interpreter, and this command doesn't observe that one.
+        dependencies = {spec.python: {"python": str(receipt.python)}}
+        diff = compare(handle.observed, handle.goal(dependencies).desired)
+        yield from _describe(diff.changes)
+        return
+    observed = [*observation.drifted, *(name for name in state if name.startswith(REMEDIED))]
+    yield from (f"{name} {state.get(name, 'missing')}" for name in observed)
     # A venv that is held at a generation differs from its declaration on purpose.
     if state and state["path"] not in (spec.path, held):
         yield f"path {state['path']}"
@@ -102,7 +117,7 @@ def _drift(spec: Venv, observation: Observation) -> Iterator[str]:
     if interpreter_drift:
         yield f"python {receipt.python.attribute(interpreter_drift)}"
     if not held and not _matches_declaration(spec, receipt):
-        yield "declaration changed since the last apply"
+        yield _CHANGED
 
 
 def _matches_declaration(spec: Venv, receipt: Receipt) -> bool:
@@ -111,6 +126,16 @@ def _matches_declaration(spec: Venv, receipt: Receipt) -> bool:
     # Another resource selects such an interpreter, and this command doesn't observe that one.
     is_reference = spec.python.startswith("interpreter.")
     return is_reference or interpreter_matches(spec.python, receipt)
+
+
+def _describe(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the text of each change. A changed declaration is one difference."""
+    names = {change.attribute for change in changes}
+    for change in changes:
+        if change.attribute not in (*_DECLARED, "generation"):
+            yield f"{change.attribute} {change.before or 'missing'}"
+    if not names.isdisjoint(_DECLARED):
+        yield _CHANGED
 
 
 def _declared_keys(spec: Venv) -> dict[str, Any]:

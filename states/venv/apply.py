@@ -26,6 +26,7 @@ from states.venv.generations.gc import (
 )
 from states.venv.generations.generation import load_generation
 from states.venv.generations.hold import release_hold
+from states.venv.generations.modes import restore_permissions
 from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
 from states.venv.generations.removal import delete_store, unpublish
@@ -97,6 +98,7 @@ def _publish(
     store = observation.store
     # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
+    restore_permissions(store, observation.receipt.generation if observation.receipt else None)
     generation = _find_reusable(spec, observation, selection)
     if generation is None:
         with (
@@ -143,6 +145,7 @@ def restore(store: Store, held: str) -> None:
 
     """
     clean_up_interrupted(store)
+    restore_permissions(store, held)
     if live_id(store) != held:
         generation = load_generation(store, held)
         if generation is None:  # It was readable when the venv was observed, under this lock.

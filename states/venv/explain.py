@@ -19,6 +19,11 @@ _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 _SELECTED = "another version was selected"
 _MAX_NAMED = 3
 
+_REMEDIED = {
+    "unfinished.": "an interrupted run left it",
+    "permissions.": "other users can't read it",
+}
+
 
 def explain(
     spec: Venv, change: Change, observation: Observation, selection: Selection | None
@@ -40,10 +45,9 @@ def explain(
         return ""
     if name == "path":
         return _path(change, observation)
-    if name.startswith("unfinished."):
-        return "an interrupted run left it"
-    if receipt is None:
-        return ""
+    remedied = next((text for prefix, text in _REMEDIED.items() if name.startswith(prefix)), "")
+    if remedied or receipt is None:
+        return remedied
     if name.startswith("package."):
         reason = _package(name.removeprefix("package."), change, receipt)
         bounds = selection.changed_bounds if selection is not None else ()

@@ -9,7 +9,7 @@ from engine.errors import ConvergeError
 from states.interpreter.kind import executable_in
 from states.venv.generations.store import create_store, lock_of
 from states.venv.layout import NEW, store_of
-from states.venv.observe import FOREIGN, Observation, artifacts_of, observe, owners
+from states.venv.observe import FOREIGN, REMEDIED, Observation, artifacts_of, observe, owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _held_state(spec: Venv, observed: State, observation: Observation) -> State:
             hint="roll back to another generation, or release the hold; see "
             "`converge rollback --help`",
         )
-    kept = {name: value for name, value in observed.items() if not name.startswith("unfinished.")}
+    kept = {name: value for name, value in observed.items() if not name.startswith(REMEDIED)}
     return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
 
 
@@ -288,7 +288,7 @@ def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
 
 def _generation(desired: State, observed: State) -> str:
     """Return the observed generation if it matches, wherever the path points, or else `new`."""
-    ignored = ("path", "generation", "unfinished.")
+    ignored = ("path", "generation", *REMEDIED)
     actual = {name: value for name, value in observed.items() if not name.startswith(ignored)}
     expected = {name: value for name, value in desired.items() if name != "path"}
     return observed.get("generation", NEW) if actual == expected else NEW

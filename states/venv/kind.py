@@ -24,7 +24,12 @@ class VenvKind:
     immutable = frozenset({"python", "system-site-packages"})
     declared = frozenset({"settings", "artifacts", "owner", "group", "mode"})
     display = Display(
-        (Group("unfinished.", "condition"), Group("file.", "condition"), Group("package.")),
+        (
+            Group("unfinished.", "condition"),
+            Group("permissions.", "condition"),
+            Group("file.", "condition"),
+            Group("package."),
+        ),
         hidden=frozenset({"artifacts", "settings"}),
     )
 

@@ -14,6 +14,7 @@ from engine.system.existence import is_directory, is_symlink, lstat, read_link
 from engine.system.files import sha256
 from engine.system.lock import is_held
 from states.venv.generations.hold import HOLD_NAME, held_id
+from states.venv.generations.modes import find_missing_permissions
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 FOREIGN = "foreign"
 """The path holds something that converge didn't create, or a restored backup of it."""
+REMEDIED = ("unfinished.", "permissions.")
+"""Prefixes of the attributes that an apply removes without another generation."""
 _CONTENT_ATTRIBUTES = ("file.", "package.", "relocated")
 
 
@@ -115,6 +118,8 @@ def observe(spec: Venv) -> Observation:
     root = store.generation(receipt.generation)
     content, stats_outdated = _content(root, receipt, spec)
     content.update(_dangling_links(root, spec))
+    modes = find_missing_permissions(store, receipt.generation)
+    content.update({f"permissions.{path}": mode for path, mode in modes.items()})
     return Observation(
         store=store,
         state={"path": path_state, **_recorded_state(receipt), **content, **unfinished},

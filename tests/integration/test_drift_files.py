@@ -205,3 +205,23 @@ def test_fifo_in_place_of_a_file_blocks_no_command(host_with_wheels: Host, path:
     assert result.code == 0, result.out
     assert host_with_wheels.run("verify", "converge.toml").code == 0
     host_with_wheels.assert_no_changes()
+
+
+def test_permissions_of_the_store_and_its_metadata_are_restored(applied_host: Host) -> None:
+    """A backup that was restored under the umask 077 has none for other users."""
+    generation = applied_host.generation
+    metadata = generation / ".converge"
+    names = ("receipt.json", "manifest.json", "pylock.toml", "lease")
+    closed = [*(metadata / name for name in names), metadata, generation.parent, applied_host.store]
+    for path in closed:
+        path.chmod(path.stat().st_mode & 0o700)
+
+    checked = applied_host.check()
+    plan = applied_host.assert_converges()
+
+    assert checked.code == 2
+    paths = {name.removeprefix("permissions.") for name in changes(plan)}
+    assert paths == {os.path.relpath(path, applied_host.store) for path in closed}
+    assert changes(plan)["permissions.."] == ("mode 0700", None)
+    assert [path.stat().st_mode & 0o055 for path in closed] == [0o044] * 4 + [0o055] * 3
+    assert applied_host.generation == generation

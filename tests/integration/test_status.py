@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
 
-from tests.integration.host import Host
+from tests.integration.host import MINOR, Host
 
 CHANGED = {
     "a requirement": {"packages": ["beta==2.0"]},
@@ -88,3 +89,26 @@ def test_verbose_status_lists_every_difference(applied_host: Host) -> None:
 
 def test_history_has_no_progress_options(applied_host: Host) -> None:
     assert applied_host.run("history", "converge.toml", "app", "--quiet").code == 64
+
+
+def test_status_reports_the_drift_that_check_finds(applied_host: Host) -> None:
+    assert (applied_host.check().code, drift(applied_host)) == (0, [])
+    planted = applied_host.site / "evil-1.0.dist-info"
+    planted.mkdir()
+    (planted / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    assert drift(applied_host) == ["package.evil 1.0"]
+    shutil.rmtree(next(applied_host.site.glob("beta-*.dist-info")))
+    (applied_host.site / "alpha/__init__.py").write_text("")
+    applied_host.store.chmod(0o700)
+    (applied_host.store / "trash-0a0b0c0d").mkdir()
+    reported = drift(applied_host)
+    assert {
+        f"file.lib/{MINOR}/site-packages/alpha/__init__.py modified",
+        "package.beta missing",
+        "package.evil 1.0",
+        "permissions.. mode 0700",
+        "unfinished.trash-0a0b0c0d unfinished",
+    } <= {*reported}
+    changes = applied_host.check().first["changes"]
+    texts = [f"{change['attribute']} {change['before'] or 'missing'}" for change in changes]
+    assert [text for text in texts if not text.startswith("generation ")] == reported

@@ -27,6 +27,7 @@ def collectable(
     *,
     is_damaged: Callable[[str], bool] = lambda _identifier: False,
     include_quarantined: bool = False,
+    errors: list[OSError] | None = None,
 ) -> list[str]:
     """Return the generations that may be deleted.
 
@@ -40,6 +41,7 @@ def collectable(
         is_damaged: Whether a rollback would refuse a generation that has a receipt and isn't
             quarantined. Called for the newest ones, until enough undamaged ones are known.
         include_quarantined: Whether the newest damaged generation may also be deleted.
+        errors: Receives the errors of the generations that can't be read.
 
     Returns:
         The IDs, oldest first.
@@ -54,6 +56,8 @@ def collectable(
             )
         except OSError as error:
             progress.step(f"keeping generation {identifier}, which can't be read: {error.strerror}")
+            if errors is not None:
+                errors.append(error)
             continue
         if is_bad:
             damaged.append(identifier)
