@@ -30,7 +30,7 @@ class SystemCall:
     """Number of counted calls that the tree made before this one."""
     name: str
     effect: str
-    """`change`, `write`, `sync`, or `noop`.
+    """`change`, `write`, `sync`, `read`, or `noop`.
 
     A `noop` changes nothing, for example if it opens an existing file, creates an existing
     directory, or deletes a missing file.
@@ -49,6 +49,8 @@ def describe(
     """Return the call of `notification`, or None if it changes nothing below `roots`."""
     name = _NAMES[notification.number]
     signature = SIGNATURES[name]
+    if signature.effect == "read" or (name in OPEN_FLAGS_ARGUMENT and not _may_write(notification)):
+        return _describe_read(notification, number, roots or ("",))
     try:
         paths = tuple(_path(notification, argument) for argument in signature.paths)
         effect = _open_effect(notification, name, paths) if name in _OPENS else signature.effect
@@ -59,6 +61,40 @@ def describe(
     if effect is None or (roots is not None and paths and not _below(paths, roots)):
         return None
     return SystemCall(number=number, name=name, effect=effect, paths=paths, pid=notification.pid)
+
+
+def _may_write(notification: Notification) -> bool:
+    position = OPEN_FLAGS_ARGUMENT[_NAMES[notification.number]]
+    return bool(notification.arguments[position] & OPEN_WRITE_FLAGS)
+
+
+def _describe_read(
+    notification: Notification, number: int, roots: Sequence[str]
+) -> SystemCall | None:
+    """Return a call that reads, or None if its path isn't below `roots`.
+
+    A run makes many thousands of them, so symlinks in the path aren't resolved.
+    """
+    name = _NAMES[notification.number]
+    (argument,) = SIGNATURES[name].paths
+    try:
+        path = _given_path(notification, argument)
+    except (OSError, struct.error):
+        return None
+    if not _below((path,), roots):
+        return None
+    return SystemCall(number=number, name=name, effect="read", paths=(path,), pid=notification.pid)
+
+
+def _given_path(notification: Notification, argument: PathArgument) -> str:
+    """Return the path of one argument as the process gave it, or that of its descriptor."""
+    path = ""
+    if argument.pointer is not None and notification.arguments[argument.pointer]:
+        path = os.fsdecode(_read_string(notification.pid, notification.arguments[argument.pointer]))
+    if path.startswith("/"):
+        return path
+    base = _directory_of(notification, argument)
+    return os.path.join(base, path) if path else base
 
 
 _FAILS_IF_EXISTS: Final = {
@@ -86,12 +122,7 @@ def _open_effect(notification: Notification, name: str, paths: tuple[str, ...]) 
 
 def _path(notification: Notification, argument: PathArgument) -> str:
     """Return the absolute path of one argument. Resolve symlinks in all parts but the last."""
-    path = ""
-    if argument.pointer is not None and notification.arguments[argument.pointer]:
-        path = os.fsdecode(_read_string(notification.pid, notification.arguments[argument.pointer]))
-    if not path.startswith("/"):
-        base = _directory_of(notification, argument)
-        path = os.path.join(base, path) if path else base
+    path = _given_path(notification, argument)
     directory, last = os.path.split(path.rstrip("/") or "/")
     return os.path.join(os.path.realpath(directory), last) if last else "/"
 

@@ -48,11 +48,19 @@ LOST_SYNC: Final = "lost sync"
 """EIO at a sync only. Data written before it might be lost."""
 FAULTS: Final = ("kill", "torn", LOST_SYNC, *ERRNOS, "ENOSPC+", "EROFS+", *SIGNALS)
 """`+` fails this call and every later one that can return the errno."""
+READ_ERRNOS: Final = ("EIO", "EACCES", "ESTALE", "EMFILE", "ENOMEM", "EINTR")
+READ_FAULTS: Final = tuple(f"read {name}" for name in READ_ERRNOS)
+"""Errors of calls that read. They can't be the errors of the same call that changes a file."""
+_ON_OPEN_FILES: Final = {"read", "pread64", "getdents64", "fstat"}
+"""Calls on an open file, which can't fail for lack of a permission."""
+_INTERRUPTIBLE: Final = {*_OPENS, "read", "pread64", "getdents64"}
 
 
 def can_hit(kind: str, call: SystemCall) -> bool:
     """Return whether fault `kind` is possible at `call`."""
     name = kind.rstrip("+")
+    if is_read_fault(kind) or call.effect == "read":
+        return is_read_fault(kind) and call.effect == "read" and _can_read_fail(name, call)
     if kind == "torn":
         return call.name in ("write", "pwrite64")
     if kind == LOST_SYNC:
@@ -66,6 +74,20 @@ def can_hit(kind: str, call: SystemCall) -> bool:
     if name == "EIO":
         return True
     return call.effect != "noop"
+
+
+def is_read_fault(kind: str) -> bool:
+    """Return whether a fault fails a call that reads."""
+    return kind.startswith("read ")
+
+
+def _can_read_fail(kind: str, call: SystemCall) -> bool:
+    name = kind.removeprefix("read ")
+    if name == "EMFILE":
+        return call.name in _OPENS
+    if name == "EINTR":
+        return call.name in _INTERRUPTIBLE
+    return name != "EACCES" or call.name not in _ON_OPEN_FILES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,8 +106,8 @@ class Fault:
     @property
     def error(self) -> int:
         """The errno of the call, or 0 if the fault kills or signals the command."""
-        name = "EIO" if self.kind == LOST_SYNC else self.kind.rstrip("+")
-        return int(getattr(errno, name)) if name in ERRNOS else 0
+        name = "EIO" if self.kind == LOST_SYNC else self.kind.rstrip("+").removeprefix("read ")
+        return int(getattr(errno, name)) if name in (*ERRNOS, *READ_ERRNOS) else 0
 
     def __call__(self, call: SystemCall, tree: ProcessTree) -> Action:
         """Count the call, and inject the fault if its number is `at`."""

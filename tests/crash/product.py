@@ -192,6 +192,12 @@ def _run_published(home: Path) -> str:
     return f"exit {completed.returncode}, printed {completed.stdout!r}, {stderr}"
 
 
+def finished_generations(home: Path) -> Sequence[str]:
+    """Return the numbers of the finished generations. The rest of an ID is random."""
+    receipts = store(home).glob(f"generations/*/{METADATA_DIR}/receipt.json")
+    return sorted(receipt.parts[-3].partition("-")[0] for receipt in receipts)
+
+
 def unfinished_files(home: Path, *, generations: int = 2) -> list[str]:
     """Return violations for the files that a finished run should have removed from the store.
 

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-SYSTEM_CALLS, POWER_CUTS = "system calls", "power cuts"
+SYSTEM_CALLS, POWER_CUTS, READS = "system calls", "power cuts", "failing reads"
+_LAYERS = {SYSTEM_CALLS: "crash points", READS: "failing reads", POWER_CUTS: "power-cut images"}
 
 NO_FAULT = -1
 """The point number of a violation that occurs without any fault."""
@@ -40,7 +41,7 @@ class Row:
     """Number of distinct final states, if each was checked once. 0 if every point was checked."""
     violations: list[Violation] = field(default_factory=list)
     layer: str = SYSTEM_CALLS
-    """The kind of points: `SYSTEM_CALLS` or `POWER_CUTS`."""
+    """The kind of points: `SYSTEM_CALLS`, `POWER_CUTS`, or `READS`."""
 
     @property
     def violated_points(self) -> int:
@@ -66,7 +67,7 @@ class Record:
     def line(self) -> str:
         """Return the summary that a test run prints at its end."""
         counts = []
-        for layer, name in ((SYSTEM_CALLS, "crash points"), (POWER_CUTS, "power-cut images")):
+        for layer, name in _LAYERS.items():
             rows = [row for row in self.rows if row.layer == layer]
             counts.append(f"{name} {sum(r.run for r in rows)}/{sum(r.total for r in rows)}")
         if self.deselected:

@@ -127,7 +127,7 @@ def _unshare_namespaces(*, offline: bool) -> None:
     mount("none", "/", "", _MS_REC | _MS_PRIVATE)
 
 
-def start(command: Command, *, writes: bool) -> tuple[int, socket.socket]:
+def start(command: Command, *, writes: bool, reads: bool = False) -> tuple[int, socket.socket]:
     """Start `command` and return the process ID to wait for and the socket of its reports.
 
     The reports are JSON:
@@ -145,7 +145,8 @@ def start(command: Command, *, writes: bool) -> tuple[int, socket.socket]:
         child_end.close()
         return outer, parent_end
     parent_end.close()
-    _report_failure(child_end, lambda: _run_outer(command, child_end, writes))
+    calls = {"writes": writes, "reads": reads}
+    _report_failure(child_end, lambda: _run_outer(command, child_end, calls))
     os._exit(0)
 
 
@@ -158,41 +159,56 @@ def _report_failure(report: socket.socket, function: object) -> None:
         os._exit(70)
 
 
-def _run_outer(command: Command, report: socket.socket, writes: bool) -> None:
+def _run_outer(command: Command, report: socket.socket, calls: Mapping[str, bool]) -> None:
     """Run the process between the supervisor and the sandbox: create the namespaces, then wait."""
     seccomp.LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
-    _unshare_namespaces(offline=command.offline)
-    for source, target, kind, options in command.mounts:
-        mount(source, target, kind, 0, options)
-    for directory in command.writable:
-        mount(str(directory), str(directory), "", _MS_BIND | _MS_REC)
-    _set_read_only("/", on=True)
-    for directory in command.writable:
-        _set_read_only(str(directory), on=False)
+    isolate(command.writable, offline=command.offline, mounts=command.mounts)
     init_pid = os.fork()
     if init_pid:
         report.send(json.dumps({"init": init_pid}).encode())
         os.waitpid(init_pid, 0)
         return
-    _report_failure(report, lambda: _run_init(command, report, writes))
+    _report_failure(report, lambda: _run_init(command, report, calls))
     os._exit(0)
 
 
-def _run_init(command: Command, report: socket.socket, writes: bool) -> None:
-    """Run process 1 of the sandbox: start the command, and reap orphaned processes."""
-    seccomp.LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def isolate(
+    writable: Sequence[Path],
+    *,
+    offline: bool = False,
+    mounts: Sequence[tuple[str, str, str, str]] = (),
+) -> None:
+    """Enter new namespaces in which only some directories are writable. Children are in them."""
+    _unshare_namespaces(offline=offline)
+    for source, target, kind, options in mounts:
+        mount(source, target, kind, 0, options)
+    for directory in writable:
+        mount(str(directory), str(directory), "", _MS_BIND | _MS_REC)
+    _set_read_only("/", on=True)
+    for directory in writable:
+        _set_read_only(str(directory), on=False)
+
+
+def mount_proc() -> None:
+    """Mount the `/proc` of this PID namespace, if that is allowed."""
     try:
         mount("proc", "/proc", "proc")
     except OSError as error:
         if error.errno != errno.EPERM:
             raise
+
+
+def _run_init(command: Command, report: socket.socket, calls: Mapping[str, bool]) -> None:
+    """Run process 1 of the sandbox: start the command, and reap orphaned processes."""
+    seccomp.LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    mount_proc()
     boot_id_file = BOOT_ID_FILE.get()
     if boot_id_file is not None:
         mount(str(boot_id_file), "/proc/sys/kernel/random/boot_id", "", _MS_BIND)
     main = os.fork()
     if main == 0:
-        _report_failure(report, lambda: _exec_command(command, report, writes))
+        _report_failure(report, lambda: _exec_command(command, report, calls))
     while True:
         try:
             pid, status = os.waitpid(-1, 0)
@@ -205,7 +221,7 @@ def _run_init(command: Command, report: socket.socket, writes: bool) -> None:
                 return
 
 
-def _exec_command(command: Command, report: socket.socket, writes: bool) -> None:
+def _exec_command(command: Command, report: socket.socket, calls: Mapping[str, bool]) -> None:
     os.chdir(command.cwd)
     os.umask(command.umask)
     null = os.open(os.devnull, os.O_RDWR)
@@ -214,7 +230,7 @@ def _exec_command(command: Command, report: socket.socket, writes: bool) -> None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    listener = seccomp.install(writes=writes)
+    listener = seccomp.install(**calls)
     rights = struct.pack("i", listener)
     report.sendmsg([b'{"listener": 0}'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
     os.execvpe(command.argv[0], list(command.argv), dict(command.env))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,12 @@ class Scenario:
     """The exit codes of an uninterrupted run."""
     missing_result: Callable[[Path], Sequence[str]] = lambda _home: ()
     """Return the parts of a successful result that are missing, for example after a power cut."""
+    entries: Callable[[Path], Collection[str]] = lambda _home: ()
+    """Return the names of what exists. A fault must not delete more than a run without one."""
+    output_error: Callable[[Path, Outcome], str | None] = lambda _home, _outcome: None
+    """Return what is wrong with the output or the exit code, or None."""
+    environment: Callable[[Path], AbstractContextManager[object]] = nullcontext
+    """Return the context in which the command runs, such as beside another process."""
 
 
 @dataclass(frozen=True, slots=True)

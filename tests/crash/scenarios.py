@@ -53,6 +53,7 @@ def _scenario(
         check=checker,
         published_error=published_error,
         missing_result=checker.missing_result,
+        entries=product.finished_generations,
     )
 
 

@@ -44,7 +44,7 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
     return struct.pack("<HBBI", code, if_true, if_false, value & 0xFFFFFFFF)
 
 
-def _program(*, writes: bool) -> bytes:
+def _program(*, writes: bool, reads: bool) -> bytes:
     """Return the filter. Each block ends in its own action, so that jumps stay short."""
     abi = architecture()
     if abi is None:
@@ -57,13 +57,13 @@ def _program(*, writes: bool) -> bytes:
     program += [_instruction(_LOAD, _NUMBER_AT), _instruction(_EQUAL, IO_URING_SETUP, 0, 1)]
     program += [_instruction(_RETURN, _ERRNO | errno.ENOSYS)]
     for number, name in names_by_number().items():
-        if name in OPEN_FLAGS_ARGUMENT:
+        if name in OPEN_FLAGS_ARGUMENT and not reads:
             program += _notify_if_argument(
                 number, OPEN_FLAGS_ARGUMENT[name], _ANY_BIT, (OPEN_WRITE_FLAGS,)
             )
         elif name == "ioctl":
             program += _notify_if_argument(number, 1, _EQUAL, tuple(IOCTLS))
-        elif writes or not _writes_bytes(name):
+        elif _is_reported(SIGNATURES[name].effect, writes=writes, reads=reads):
             program += [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, _NOTIFY)]
     return b"".join([*program, _instruction(_RETURN, _ALLOW)])
 
@@ -79,17 +79,17 @@ def _notify_if_argument(
     return [_instruction(_EQUAL, number, 0, len(block)), *block]
 
 
-def _writes_bytes(name: str) -> bool:
-    return SIGNATURES[name].effect == "write"
+def _is_reported(effect: str, *, writes: bool, reads: bool) -> bool:
+    return {"write": writes, "read": reads}.get(effect, True)
 
 
-def install(*, writes: bool) -> int:
+def install(*, writes: bool, reads: bool = False) -> int:
     """Install the filter in this process and its later children, and return the listener.
 
     Raises:
         OSError: The kernel or the container doesn't allow it.
     """
-    code = _program(writes=writes)
+    code = _program(writes=writes, reads=reads)
     buffer = ctypes.create_string_buffer(code, len(code))
     fprog = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     program = ctypes.create_string_buffer(fprog, len(fprog))

@@ -1,4 +1,4 @@
-"""Run a command and ask a callback what to do at each system call that changes files.
+"""Run a command and ask a callback what to do at each system call that changes or reads files.
 
 The supervisor covers the whole process tree: children, threads, and static binaries. It handles one
 call at a time, so the Nth call is the same moment for the whole tree.
@@ -96,6 +96,7 @@ def run(
     roots: Sequence[Path] | None = None,
     decide: Callback = allow_call,
     writes: bool = False,
+    reads: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> Outcome:
     """Run `command` until it ends or until `decide` kills it.
@@ -105,6 +106,7 @@ def run(
         roots: Count only calls on a path at or below one of these. None counts all calls.
         decide: Called before each counted call.
         writes: Whether to also count the calls that write bytes.
+        reads: Whether to also count the calls that read files.
         timeout_s: Kill the command after this many seconds.
 
     Raises:
@@ -113,7 +115,9 @@ def run(
     outputs = [os.memfd_create(name) for name in ("stdout", "stderr")]
     stdout = outputs[0] if command.stdout is None else command.stdout
     stderr = outputs[1] if command.stderr is None else command.stderr
-    outer, reports = sandbox.start(replace(command, stdout=stdout, stderr=stderr), writes=writes)
+    outer, reports = sandbox.start(
+        replace(command, stdout=stdout, stderr=stderr), writes=writes, reads=reads
+    )
     session = _Session(reports, decide, None if roots is None else [*map(os.path.realpath, roots)])
     try:
         session.serve(time.monotonic() + timeout_s)

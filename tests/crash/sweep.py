@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import rows, workers
-from .faults import Fault, can_hit
+from .faults import Fault, can_hit, is_read_fault
 from .rows import Row, Violation
 from .scenario import PreparedState, Scenario
 from .state_digest import StatTree, digest_tree, stat_tree
@@ -68,7 +68,7 @@ def sweep(
     state = PreparedState(directory, disk_kind, layers)
     own_mounts = disk_kind is not None
     counter = workers.spawn(lambda: _count_points(scenario, state, fault), own_mounts=own_mounts)
-    total, *without_fault = workers.collect(counter)
+    total, kept, *without_fault = workers.collect(counter)
     row = Row(scenario=scenario.name, fault=fault, total=int(total))
     row.violations += [
         Violation(point=rows.NO_FAULT, call="no fault", text=text) for text in without_fault
@@ -78,7 +78,11 @@ def sweep(
     (state.directory / "checked").mkdir()
     handles = [
         workers.spawn(
-            _worker_job(scenario, state, fault, str(number), points[number::worker_count]),
+            _worker_job(
+                _Injection(scenario, state, fault, frozenset(json.loads(kept))),
+                str(number),
+                points[number::worker_count],
+            ),
             own_mounts=own_mounts,
         )
         for number in range(worker_count)
@@ -93,20 +97,38 @@ def sweep(
 
 
 def _count_points(scenario: Scenario, state: PreparedState, fault: str) -> Iterable[str]:
-    """Yield the number of points, then the violations that occur without any fault."""
+    """Yield the number of points, the entries that stay, and violations without any fault."""
     home = state.home
     state.prepare(scenario)
     with state.restored(scenario, "log"):
-        outcome = run(scenario.command(home), roots=scenario.roots(home), writes=True)
+        before = {*scenario.entries(home)}
+        with scenario.environment(home):
+            outcome = run(
+                scenario.command(home),
+                roots=scenario.roots(home),
+                writes=not is_read_fault(fault),
+                reads=is_read_fault(fault),
+            )
         if outcome.code not in scenario.expected_exit_codes:
             raise AssertionError(f"{scenario.name}: the run without a fault exited {outcome.code}")
         yield str(sum(can_hit(fault, call) for call in outcome.calls))
+        yield json.dumps(sorted(before.intersection(scenario.entries(home))))
         yield from scenario.check(home, outcome)
 
 
-def _worker_job(
-    scenario: Scenario, state: PreparedState, fault: str, name: str, points: Sequence[int]
-) -> workers.Job:
+@dataclass(frozen=True, slots=True)
+class _Injection:
+    """The input that all points of a sweep share."""
+
+    scenario: Scenario
+    state: PreparedState
+    kind: str
+    kept: frozenset[str]
+    """The entries that a run without a fault doesn't delete."""
+
+
+def _worker_job(injection: _Injection, name: str, points: Sequence[int]) -> workers.Job:
+    scenario, state = injection.scenario, injection.state
     checked_states = state.directory / "checked"
 
     def job() -> Iterable[str]:
@@ -114,7 +136,7 @@ def _worker_job(
             checker = _CachedChecker(scenario, state.home, checked_states, stat_tree(state.home))
         for point in points:
             with state.restored(scenario, name):
-                violations = _inject(scenario, state.home, fault, point, checker)
+                violations = _inject(injection, point, checker)
             result = {"checked": checker.is_new, "violations": list(map(asdict, violations))}
             yield json.dumps(result)
 
@@ -153,17 +175,30 @@ def _hides_sync_error(fault: Fault, outcome: Outcome) -> bool:
     return outcome.code == 0 and os.strerror(fault.error).lower() not in output
 
 
-def _inject(
-    scenario: Scenario, home: Path, kind: str, point: int, checker: _CachedChecker
-) -> list[Violation]:
+def _inject(injection: _Injection, point: int, checker: _CachedChecker) -> list[Violation]:
     """Run the command with a fault at one point, and return the violations."""
-    fault = Fault(kind=kind, at=point)
-    outcome = run(scenario.command(home), roots=scenario.roots(home), decide=fault, writes=True)
+    scenario, home = injection.scenario, injection.state.home
+    fault = Fault(kind=injection.kind, at=point)
+    reads = is_read_fault(fault.kind)
+    with scenario.environment(home):
+        outcome = run(
+            scenario.command(home),
+            roots=scenario.roots(home),
+            decide=fault,
+            writes=not reads,
+            reads=reads,
+        )
     call = str(fault.hit_call) if fault.hit_call else "not reached"
     error = scenario.published_error(home)
     violations = [f"right after the fault: {error}"] if error else []
     if outcome.timed_out:
         violations.append("the command timed out")
+    deleted = injection.kept.difference(scenario.entries(home))
+    if deleted:
+        violations.append(f"deleted, though a run without a fault keeps it: {sorted(deleted)}")
+    error = scenario.output_error(home, outcome)
+    if error:
+        violations.append(error)
     if _hides_sync_error(fault, outcome):
         violations.append("a sync failed, but the run reported success")
     violations += checker(outcome)

@@ -1,4 +1,4 @@
-"""The system calls that change a file system, and which of their arguments are paths.
+"""The system calls that change or read a file system, and which of their arguments are paths.
 
 The numbers come from the kernel's tables for x86_64 and from the generic table that aarch64 uses.
 A change through a shared memory map isn't a system call, so the supervisor doesn't see it.
@@ -38,7 +38,7 @@ class Signature:
     aarch64: int | None
     paths: tuple[PathArgument, ...]
     effect: str = "change"
-    """`change`, `write` (one of many writes to a file), or `sync`."""
+    """`change`, `write` (one of many writes to a file), `sync`, or `read`."""
 
 
 def _path(*positions: int) -> tuple[PathArgument, ...]:
@@ -120,6 +120,19 @@ SIGNATURES: Final[dict[str, Signature]] = {
     "syncfs": _signature(306, 267, _fd(0), "sync"),
     "sync": _signature(162, 81, (), "sync"),
     "sync_file_range": _signature(277, 84, _fd(0), "sync"),
+    "stat": _signature(4, None, _path(0), "read"),
+    "lstat": _signature(6, None, _path(0), "read"),
+    "fstat": _signature(5, 80, _fd(0), "read"),
+    "newfstatat": _signature(262, 79, _at((0, 1)), "read"),
+    "statx": _signature(332, 291, _at((0, 1)), "read"),
+    "access": _signature(21, None, _path(0), "read"),
+    "faccessat": _signature(269, 48, _at((0, 1)), "read"),
+    "faccessat2": _signature(439, 439, _at((0, 1)), "read"),
+    "readlink": _signature(89, None, _path(0), "read"),
+    "readlinkat": _signature(267, 78, _at((0, 1)), "read"),
+    "getdents64": _signature(217, 61, _fd(0), "read"),
+    "read": _signature(0, 63, _fd(0), "read"),
+    "pread64": _signature(17, 67, _fd(0), "read"),
 }
 
 OPEN_FLAGS_ARGUMENT: Final = {"open": 1, "openat": 2}

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .rows import POWER_CUTS, SYSTEM_CALLS, Record, Row, load
+from .rows import POWER_CUTS, READS, SYSTEM_CALLS, Record, Row, load
 
 HEAD = """# Crash table
 
-`python -m tests.crash` generates this page. A *point* is one system call that changes files, made
-by the command or by any process that it started. The test injects the fault at that call and then
-checks four things:
+`python -m tests.crash` generates this page. A *point* is one system call that changes or reads
+files, made by the command or by any process that it started. The test injects the fault at that
+call and then checks four things:
 
 * The published path works immediately after the fault.
 * The next plain run succeeds.
@@ -41,6 +41,10 @@ The faults:
 * An errno such as `ENOSPC` fails one call. With a `+`, all later calls also fail.
 * `lost sync` fails a sync with `EIO`, so data written before it might be lost.
 * A signal interrupts the command, but not its children.
+* `read` and an errno fail one call that reads: `stat`, `open`, `read`, `readlink`, and so on.
+
+After a failing read, the test also checks the result. The run reports an error, or the same as
+without the fault. It deletes no generation that a run without the fault keeps.
 
 *In a container* means that the initial state is part of an image, so its directories can't be
 renamed. *Read-only commands* means that `status` or `check` runs on corrupt records and must exit
@@ -50,7 +54,11 @@ with 0 or 2.
 
 def table(record: Record) -> str:
     """Return the whole page as Markdown."""
-    titles = {SYSTEM_CALLS: "Kills, errors, and signals", POWER_CUTS: "Power cuts"}
+    titles = {
+        SYSTEM_CALLS: "Kills, errors, and signals",
+        READS: "Failing reads",
+        POWER_CUTS: "Power cuts",
+    }
     parts = [HEAD]
     for layer, title in titles.items():
         rows = [row for row in record.rows if row.layer == layer]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from . import sandbox
 
@@ -30,6 +31,21 @@ def spawn(job: Job, *, own_mounts: bool = True) -> tuple[int, int]:
     with os.fdopen(write_end, "w") as pipe:
         pipe.write("\n".join(lines))
     os._exit(status)
+
+
+def spawn_isolated(job: Job, writable: Path) -> tuple[int, int]:
+    """Start `job` where every process that it starts ends with it, and only a directory is writable."""
+
+    def first_process() -> Iterable[str]:
+        sandbox.mount_proc()
+        return job()
+
+    def isolated() -> Iterable[str]:
+        sandbox.isolate([writable])
+        # The next child is the first process of the new namespace: the others end with it.
+        return collect(spawn(first_process, own_mounts=False))
+
+    return spawn(isolated, own_mounts=False)
 
 
 def collect(handle: tuple[int, int]) -> list[str]:

@@ -132,6 +132,7 @@ ALLOWED = {
     "states.venv.build.smoke": "the program is started next",
     "states.venv.build.bytecode.compile_script": "the source is left without bytecode",
     "states.venv.resolve.pylock._static_version": "a version in a project file is a hint",
+    "states.venv.resolve.fetch.Fetcher._download": "the error is raised in another thread",
     "states.venv.resolve.validate": "a missing file is an error",
     # Other processes, and other users.
     "engine.system.encoding.locale_is_utf8": "the variables of this process are used instead",

@@ -77,11 +77,18 @@ class Publisher:
 
     def clean_up(self) -> None:
         """Delete every generation but the live one. The lock excludes other runs."""
-        live = os.path.basename(os.path.realpath(self.current))
+        live = self.live_name()
         for generation in sorted(self.generations.glob("*")):
             if generation.name != live:
                 shutil.rmtree(generation)
         (self.store / "current.new").unlink(missing_ok=True)
+
+    def live_name(self) -> str:
+        """Return the name of the live generation, or an empty string. Raises OSError."""
+        try:
+            return os.path.basename(os.readlink(self.current))
+        except FileNotFoundError:
+            return ""
 
     def choose_generation(self) -> Path:
         """Return an unused path for the new generation."""
