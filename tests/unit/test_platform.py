@@ -66,6 +66,15 @@ def test_process_that_sleeps_is_not_stuck(child: subprocess.Popen[bytes]) -> Non
     assert processes.find_stuck([child.pid, MISSING]) == set()
 
 
+def test_process_that_waits_in_the_kernel_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one that maps a file of a server that doesn't answer."""
+    states = iter([b"D", b"R", b"D", b"D"])
+    monkeypatch.setattr(processes, "_list", lambda _: ["1"])
+    monkeypatch.setattr(processes, "_read", lambda _: b"1 (a) R) " + next(states, b"D") + b" 0")
+
+    assert processes.find_stuck([1, 2]) == {1}
+
+
 def test_list_contains_other_processes(child: subprocess.Popen[bytes]) -> None:
     pids = processes.list_pids()
     assert child.pid in pids
