@@ -12,7 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +121,17 @@ def refers_to_directory(pid: int, directory: str) -> bool:
     return any(argument.startswith(prefix) for argument in arguments) or any(
         prefix in _read(f"/proc/{pid}/{name}") for name in ("maps", "environ")
     )
+
+
+def has_variable(pid: int, variable: str) -> bool:
+    """Return whether a process was started with a variable `NAME=VALUE` in its environment."""
+    return os.fsencode(variable) in _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process. It can have ended, or belong to another user."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def describe(pid: int) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace
 
@@ -64,3 +68,34 @@ def test_smoke_test_doesnt_inherit_the_environment(host_with_wheels: Host) -> No
     host_with_wheels.declare(["alpha"], smoke=[f'python -c "{program}"'])
 
     host_with_wheels.apply_ok()
+
+
+def test_processes_that_a_smoke_test_starts_block_nothing(host_with_wheels: Host) -> None:
+    """They end with it. One that hides itself holds neither the lock nor the generation."""
+    host = host_with_wheels
+    program = (
+        "import os, time; os.fork() and os._exit(0); os.setsid(); os.closerange(0, 99); "
+        f"open('{host.directory}/daemon', 'w').write(str(os.getpid())); time.sleep(300)"
+    )
+    clean = f"env -i setsid sh -c 'echo $$ > {host.directory}/hidden; exec sleep 300'"
+    host.declare(
+        ["alpha"],
+        smoke=[
+            f'python -c "{program}"',
+            f'sh -c "setsid sleep 300 & echo $! > {host.directory}/shell"',
+            f'sh -c "{clean} > /dev/null 2>&1 & sleep 0.3"',
+        ],
+    )
+    host.apply_ok()
+    hidden, *others = (
+        int((host.directory / name).read_text()) for name in ("hidden", "daemon", "shell")
+    )
+
+    host.declare(["alpha", "beta<2"], keep=0)
+    second = host.apply("--lock-timeout", "0")
+    alive = [pid for pid in others if Path(f"/proc/{pid}").exists()]
+    os.kill(hidden, signal.SIGKILL)
+
+    assert second.code == 0, second.err
+    assert alive == []
+    assert len(host.generations()) == 1

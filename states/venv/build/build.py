@@ -28,6 +28,7 @@ from states.venv.build.smoke import run_smoke_tests
 from states.venv.build.stages import Draft, Populated, Sealed, Verified
 from states.venv.build.system_packages import link_system_packages
 from states.venv.generations.generation import Generation
+from states.venv.generations.in_use import end_processes
 from states.venv.generations.recovery import remove_unfinished
 from states.venv.generations.store import new_id
 from states.venv.integrity.dist_info import normalize_name
@@ -158,7 +159,10 @@ def seal(verified: Verified) -> Sealed:
     receipt, manifest = write_metadata(verified)
     # INVARIANT: smoke tests before the receipt, so that a failed generation is never reused.
     # And before chown: the owner could replace the files that run here.
-    run_smoke_tests(draft)
+    try:
+        run_smoke_tests(draft)
+    finally:
+        end_processes(draft.root)
     if draft.ids != KEEP_OWNER:
         chown_tree(draft.root, draft.ids)
         # chown(2) changes the ctime of each file.

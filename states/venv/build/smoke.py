@@ -42,7 +42,9 @@ def _run(command: str, root: str, environment: Mapping[str, str], scratch: str) 
     script = f"{root}/bin/{program}"
     argv = [script if os.path.exists(script) else program, *arguments]
     try:
-        completed = subprocesses.run(argv, env=environment, cwd=scratch, timeout=_TIMEOUT_S)
+        completed = subprocesses.run(
+            argv, env=environment, cwd=scratch, timeout=_TIMEOUT_S, locks=False
+        )
     except FileNotFoundError:
         raise ConvergeError(
             f"smoke test `{command}`: no program `{program}`",

@@ -9,10 +9,15 @@ the generation without its interpreter.
 
 from __future__ import annotations
 
+import time
+
 from engine.system import processes
 from engine.system.existence import status
 from engine.system.lock import FileLock
 from states.venv.layout import LEASE
+
+_END_TIMEOUT_S = 5.0
+"""Seconds until a process that doesn't end is left alone. It waits in the kernel."""
 
 
 def is_in_use(root: str) -> bool:
@@ -54,3 +59,27 @@ def using_processes(root: str) -> list[int]:
         or (lease and processes.holds_lock(pid, lease))
         or (lease and pid not in stuck and processes.maps_file(pid, lease))
     )
+
+
+def end_processes(root: str) -> None:
+    """Kill the processes that smoke tests of a new generation left running.
+
+    They are those whose environment names the generation as their venv, and those that hold its
+    lease. No other process runs from a generation that wasn't published. A process that has
+    neither holds nothing that converge or a later run needs.
+    """
+    lease = status(f"{root}/{LEASE}")
+    deadline = time.monotonic() + _END_TIMEOUT_S
+    while time.monotonic() < deadline:
+        pids = processes.list_pids()
+        pids = sorted(set(pids) - processes.find_stuck(pids))
+        remaining = [
+            pid
+            for pid in pids
+            if processes.has_variable(pid, f"VIRTUAL_ENV={root}")
+            or (lease and processes.maps_file(pid, lease))
+        ]
+        if not remaining:
+            break
+        for pid in remaining:
+            processes.kill(pid)
