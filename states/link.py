@@ -13,6 +13,7 @@ from engine.frozen import computed, field, frozen, replace
 from engine.system.existence import entry_exists, exists, is_symlink, lstat
 from engine.system.files import fsync_dir, make_dirs, symlink
 from engine.system.permissions import require_trusted_symlinks
+from states.venv.interpreter_links import is_in_environment, lost_environment
 from states.venv.layout import NEW, store_of
 
 TYPE_CHECKING = False
@@ -65,6 +66,10 @@ class LinkKind:
             inputs.error(
                 ("to",), f"not a path inside a venv: `{to}`", 'for example: "venv.web:bin/web"'
             )
+        elif to and spec.state == "present":
+            problem = lost_environment(inside, to)
+            if problem:
+                inputs.error(("to",), *problem)
         return replace(spec, path=path, to=to)
 
     def owned_paths(self, spec: Link) -> Iterable[str]:
@@ -116,6 +121,10 @@ class LinkHandle:
             _require_declared_target(spec, observed)
             return LinkGoal(spec, None)
         target = _target(spec, dependencies)
+        problem = lost_environment(target, spec.to)
+        if problem and is_in_environment(target):
+            message, hint = problem
+            raise ConvergeError(message, hint=hint)
         dangling = {"to": target, "target": "missing"}
         if observed == dangling and _is_repaired_by_venv(spec, dependencies):
             return LinkGoal(spec, dangling)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,40 @@ def test_link_target_may_contain_a_colon_in_an_absolute_path(host: Host) -> None
     host.apply_ok()
 
     assert os.readlink(host.directory / "here") == f"{host.directory}/a:b"
+
+
+@pytest.mark.parametrize("inside", ["bin/python", "./bin/python3.11", "bin"])
+def test_link_to_the_interpreter_of_a_venv_is_refused(host: Host, inside: str) -> None:
+    """It would be the base interpreter, which finds no package of the venv."""
+    host.declare(more=f'[link."x"]\nto = "venv.app:{inside}"\n')
+    through_venv = host.plan()
+    host.write(f'[link."x"]\nto = "{host.directory}/other/{inside}"\n')
+    (host.directory / "other/bin").mkdir(parents=True)
+    (host.directory / "other/pyvenv.cfg").touch()
+    through_path = host.plan()
+
+    assert (through_venv.code, through_path.code) == (65, 1)
+    for run in (through_venv, through_path):
+        assert "doesn't find its venv through a link" in run.out
+    assert through_venv.report["problems"][0]["line"] == 8
+
+
+def test_interpreter_works_through_a_link_to_its_venv(host_with_wheels: Host) -> None:
+    host = host_with_wheels
+    links = '[link."x"]\nto = "venv.app:."\n[link."alpha"]\nto = "venv.app:bin/alpha"\n'
+    host.declare(["alpha", "beta<2"], more=links)
+    host.apply_ok()
+
+    python: list[str | Path] = [
+        host.directory / "x/bin/python",
+        "-c",
+        "import alpha; print(alpha.__version__)",
+    ]
+    commands: list[list[str | Path]] = [python, [host.directory / "alpha"]]
+    for command in commands:
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert output.endswith("1.1\n")
+    host.assert_no_changes()
 
 
 def test_concurrent_runs_keep_each_others_links(host: Host) -> None:
