@@ -51,7 +51,7 @@ function _shtab_converge_using
 end
 
 set -g _shtab_converge_commands plan apply check graph schema version status verify history rollback pin gc adopt init lock selftest wrapper
-set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --to --upgrade-package -j
+set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --python --to --upgrade-package -j
 
 complete -c converge -e
 complete -c converge -f
@@ -174,6 +174,7 @@ complete -c converge -n '_shtab_converge_using init; and test $_shtab_converge_n
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a lock -d 'Write a PEP 751 lockfile for each venv.'
 complete -c converge -n '_shtab_converge_using lock' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using lock' -l only -x -d 'Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?'
+complete -c converge -n '_shtab_converge_using lock' -l python -x -d 'Also support this minor version of Python, such as 3.12. Repeatable'
 complete -c converge -n '_shtab_converge_using lock' -l upgrade -d 'Upgrade all packages to the newest versions that the declaration allows'
 complete -c converge -n '_shtab_converge_using lock' -l upgrade-package -x -d 'Upgrade only this package. Repeatable'
 complete -c converge -n '_shtab_converge_using lock' -l json -d 'Print one JSON document to standard output'
