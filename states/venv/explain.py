@@ -9,7 +9,7 @@ from states.venv.observe import FOREIGN, PUBLISHED
 if TYPE_CHECKING:
     from engine.diff import Change
     from states.interpreter.discovery import Python
-    from states.venv.integrity.receipt import Receipt
+    from states.venv.integrity.receipt import Package, Receipt
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
@@ -18,6 +18,7 @@ _DECLARED = ("settings", "system-site-packages", "owner", "group", "mode")
 """Attributes that change only with the declaration."""
 _SELECTED = "another version was selected"
 _MAX_NAMED = 3
+_DIGEST_LENGTH = 12
 
 _REMEDIED = {
     "unfinished.": "an interrupted run left it",
@@ -96,12 +97,26 @@ def _listed(bounds: tuple[str, ...]) -> str:
 
 
 def _artifacts(receipt: Receipt, selection: Selection | None) -> str:
-    """Explain changed content, unless a package has a change of its own."""
+    """Name the packages whose file was replaced under the same version.
+
+    Any other changed package has an attribute of its own.
+    """
     if selection is None:
         return ""
-    installed = {package.name: package.identity() for package in receipt.packages}
-    selected = {package.name: package.identity() for package in selection.packages}
-    return "the same versions have other files" if installed == selected else ""
+    installed = {package.name: package for package in receipt.packages}
+    replaced = [
+        f"the file of {package.name} {package.version} has the SHA-256 {_digest(package)}, "
+        f"not {_digest(installed[package.name])}"
+        for package in selection.packages
+        if package.name in installed
+        and package.identity() == installed[package.name].identity()
+        and package.content != installed[package.name].content
+    ]
+    return _listed(tuple(replaced))
+
+
+def _digest(package: Package) -> str:
+    return package.content.removeprefix("sha256:")[:_DIGEST_LENGTH] + "…"
 
 
 def _python(change: Change, python: Python) -> str:

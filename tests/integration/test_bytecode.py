@@ -73,6 +73,23 @@ def test_bytecode_from_a_wheel_is_recompiled(host: Host, listed: bool) -> None:
     assert "installing 1 of 2" in result.err
 
 
+@pytest.mark.parametrize("spare", [0, -1])
+def test_module_with_too_long_a_bytecode_name_is_installed(host: Host, spare: int) -> None:
+    """The name of the bytecode is longer than that of the source."""
+    longest = 255 - len(f".{TAG}.pyc") - spare
+    module = "m" * longest
+    make_wheel(host.wheels, "long", "1.0", files={f"long/{module}.py": "x = 1\n"})
+    host.declare(["long"])
+
+    host.apply_ok()
+
+    assert host.run_python(f"from long import {module}; print({module}.x)") == "1"
+    compiled = host.site / "long/__pycache__" / f"{module}.{TAG}.pyc"
+    assert bool(list(compiled.parent.glob("mm*"))) is (spare == 0)
+    host.assert_no_changes()
+    assert host.run("verify", "converge.toml").code == 0
+
+
 def bytecode(host: Host, package: str) -> Path:
     """Return the bytecode of a package's module."""
     return host.site / package / "__pycache__" / f"__init__.{TAG}.pyc"

@@ -139,6 +139,19 @@ def test_package_with_vendored_metadata_is_reused(host_with_wheels: Host) -> Non
     assert (host_with_wheels.site / vendored / "RECORD").is_file()
 
 
+def test_replaced_file_of_a_version_is_named(host_with_wheels: Host) -> None:
+    """Someone built `beta` 1.0 again."""
+    host_with_wheels.declare(["beta<2", "gamma"])
+    host_with_wheels.apply_ok()
+    make_wheel(host_with_wheels.wheels, "beta", "1.0", files={"beta/more.py": ""})
+
+    plan = host_with_wheels.run("plan", "converge.toml", "--upgrade")
+
+    assert "the file of beta 1.0 has the SHA-256" in plan.out
+    host_with_wheels.apply_ok("--upgrade")
+    assert (host_with_wheels.site / "beta/more.py").is_file()
+
+
 UNREPRODUCIBLE = """
 import time
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 
 
 def is_bytecode(path: str) -> bool:
@@ -25,13 +27,34 @@ def pyc_path(path: str, root: str) -> str:
     return os.path.join(directory, "__pycache__", f"{name[:-3]}.{_cache_tag(root)}.pyc")
 
 
+_LIBRARY = re.compile(r"(python|pypy)(3\.\d+t?)")
+_TAGS = {"python": "cpython-", "pypy": "pypy"}
 _cache_tags: dict[str, str] = {}
 """Cache tags by environment. Thousands of paths are asked for in each."""
 
 
 def _cache_tag(root: str) -> str:
     if root not in _cache_tags:
-        names = [name for name in os.listdir(f"{root}/lib") if name.startswith("python3.")]
-        version = names[0].removeprefix("python").replace(".", "") if names else ""
-        _cache_tags[root] = f"cpython-{version}" if version else ""
+        matches = filter(None, map(_LIBRARY.fullmatch, os.listdir(f"{root}/lib")))
+        tags = [f"{_TAGS[match[1]]}{match[2].replace('.', '')}" for match in matches]
+        _cache_tags[root] = tags[0] if tags else ""
     return _cache_tags[root]
+
+
+def has_bytecode_path(path: str, root: str) -> bool:
+    """Return whether the path of a source's bytecode is short enough for the file system.
+
+    The name of a bytecode file is longer than that of its source. Without bytecode, the
+    interpreter compiles the source in each process.
+    """
+    bytecode = os.fsencode(f"{root}/{pyc_path(path, root)}")
+    return len(os.path.basename(bytecode)) <= _max_name(root) and len(bytecode) < _MAX_PATH
+
+
+_MAX_PATH = 4096
+"""Bytes of a path with its final NUL (PATH_MAX in limits.h)."""
+
+
+@functools.cache
+def _max_name(root: str) -> int:
+    return os.statvfs(root).f_namemax

@@ -24,7 +24,7 @@ from states.venv.integrity.dist_info import (
 from states.venv.integrity.inspection import Expected, Inspection
 from states.venv.integrity.manifest import stat_entry, walk
 from states.venv.integrity.mismatches import Mismatches
-from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
+from states.venv.integrity.pyc_paths import has_bytecode_path, is_bytecode, pyc_path, source_of
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
@@ -203,7 +203,9 @@ def _check_other_files(
     inspection.sources = {
         path: digests.get(path, "")
         for path in paths
-        if path.endswith(".py") and pyc_path(path, root) not in digests
+        if path.endswith(".py")
+        and pyc_path(path, root) not in digests
+        and has_bytecode_path(path, root)
     }
 
 

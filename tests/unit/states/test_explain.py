@@ -104,12 +104,13 @@ def _selection(*packages: Package) -> Selection:
     return Selection(request="3", python=make_python(), lock="", packages=packages)
 
 
-def test_artifacts_have_a_reason_only_without_package_changes() -> None:
+def test_replaced_file_of_a_version_is_named() -> None:
     """A changed version already has a reason of its own."""
     case = Case(attribute="artifacts")
     rebuilt = Package(name="web", version="1.0", content="sha256:bb")
     newer = Package(name="web", version="2.0", content="sha256:bb")
-    assert _reason(case, receipt=PUBLISHED, selection=_selection(rebuilt))
+    reason = _reason(case, receipt=PUBLISHED, selection=_selection(rebuilt))
+    assert reason == "the file of web 1.0 has the SHA-256 bb…, not aa…"
     assert _reason(case, receipt=PUBLISHED, selection=_selection(newer)) == ""
     assert _reason(case, receipt=PUBLISHED) == ""
 

@@ -248,6 +248,15 @@ def test_is_bytecode(path: str, expected: bool) -> None:
     assert is_bytecode(path) is expected
 
 
+@pytest.mark.parametrize(
+    ("library", "tag"),
+    [("python3.13t", "cpython-313t"), ("pypy3.9", "pypy39"), ("python3.11", "cpython-311")],
+)
+def test_bytecode_has_the_tag_of_the_implementation(tmp_path: Path, library: str, tag: str) -> None:
+    (tmp_path / "lib" / library).mkdir(parents=True)
+    assert pyc_path("b.py", str(tmp_path)) == f"__pycache__/b.{tag}.pyc"
+
+
 def test_source_and_bytecode_paths_match(tmp_path: Path) -> None:
     """The tag is that of the environment's interpreter."""
     (tmp_path / "lib/python3.9").mkdir(parents=True)
