@@ -33,6 +33,10 @@ class IndexOptions:
     """Seconds to wait for a connection, and for each part of a response."""
     retries: int = 2
     """Number of further attempts to download a file."""
+    package_indexes: tuple[tuple[str, str], ...] = ()
+    """The only index of a package, by its normalized name. In the forms of `index_url`."""
+    ignore_error_codes: tuple[int, ...] = ()
+    """HTTP status codes with which a further index reports that it doesn't have a package."""
     insecure_hosts: tuple[str, ...] = ()
     """Hosts whose certificates aren't verified, possibly with a port."""
 

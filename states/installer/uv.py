@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import tomli
 import tomli_w
@@ -17,8 +16,17 @@ from uv import find_uv_bin
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from states.installer import crash_safe_cache
-from states.installer.credentials import require_netrc, resolve_index_url, restore_signatures
+from states.installer.credentials import restore_signatures
 from states.installer.direct_urls import strip_direct_urls
+from states.installer.indexes import (
+    certificate_variables,
+    index_settings,
+    index_variables,
+    package_project,
+    source_options,
+    without_packages,
+    write_stub,
+)
 from states.installer.uv_errors import damaged_packages, translate_error
 from states.system import subprocesses
 from states.system.scratch import writable_dir
@@ -28,8 +36,6 @@ if TYPE_CHECKING:
 
     from states.installer import IndexOptions, InstallRequest, ResolveRequest
 
-_CERTIFICATES = {"SSL_CERT_FILE": "GIT_SSL_CAINFO", "SSL_CERT_DIR": "GIT_SSL_CAPATH"}
-"""Variables that name trusted certificate authorities, and their names in Git."""
 _WITHOUT_STDOUT = ("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null')
 """The beginning of a command line that drops the standard output of the program after it."""
 _find_lock = threading.Lock()
@@ -45,18 +51,10 @@ class Uv:
     def resolve(self, request: ResolveRequest) -> str:
         """Resolve requirements. If the cache is damaged, repair it and try again once."""
         output = f"{self.scratch}/pylock.toml"
-        # uv prefers the versions in an existing output file.
-        Path(output).unlink(missing_ok=True)
-        if request.previous is not None and _is_toml(request.previous):
-            _write(output, [request.previous])
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
         arguments = ["pip", "compile", requirements, "--output-file", output]
         arguments += ["--format", "pylock.toml", "--python", request.python, "--no-header"]
-        for option, lines in (
-            ("--constraints", request.constraints),
-            ("--overrides", request.overrides),
-            ("--build-constraints", request.build_constraints),
-        ):
+        for option, lines in (("--build-constraints", request.build_constraints),):
             arguments += self._file_option(option, lines)
         for name in sorted(request.upgrade):
             arguments += ["--upgrade-package", name]
@@ -65,17 +63,66 @@ class Uv:
             arguments += ["--prerelease", "allow"]
         for binary_option in request.binary_options:
             arguments += binary_option
-        arguments += _source_options(request.indexes)
+        arguments += source_options(request.indexes)
         variables = {}
         if request.environments:
             arguments += ["--universal", "--python-version", request.minimum_python]
-            variables = self._environment_variables(request.environments)
-        attempt = partial(self.run, arguments, "resolving versions", request.indexes, variables)
+            variables = self._environment_variables(request)
+        else:
+            arguments += self._index_config(request.indexes)
+        attempt = partial(self._compile, request, arguments, variables)
         try:
             attempt()
         except IntegrityError as error:
             self._resolve_again(attempt, error)
         return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
+
+    def _compile(
+        self, request: ResolveRequest, arguments: Sequence[str], variables: Mapping[str, str]
+    ) -> None:
+        """Run the resolution, again for each package with its own index that turns out needed.
+
+        Until then, an empty wheel stands for such a package. So no other index is asked for it.
+
+        Args:
+            request: The request.
+            arguments: The command line, without constraints and overrides.
+            variables: Further variables.
+
+        """
+        output = f"{self.scratch}/pylock.toml"
+        required: set[str] = set()
+        while True:
+            # uv prefers the versions in an existing output file.
+            Path(output).unlink(missing_ok=True)
+            if request.previous is not None and _is_toml(request.previous):
+                _write(output, [request.previous])
+            waiting = {name for name, _ in request.indexes.package_indexes} - required
+            stubs = {name: write_stub(f"{self.scratch}/stubs", name) for name in sorted(waiting)}
+            lines = [*request.overrides, *(f"{name} @ {url}" for name, url in stubs.items())]
+            # A constraint may exclude version 0, which the empty wheels have.
+            extra = self._file_option(
+                "--constraints", without_packages(request.constraints, waiting)
+            )
+            extra += self._file_option("--overrides", lines)
+            if required:
+                os.makedirs(f"{self.scratch}/indexes", exist_ok=True)
+                text = package_project(request.indexes, required)
+                extra.append(_write(f"{self.scratch}/indexes/pyproject.toml", [text]))
+            self.run([*arguments, *extra], "resolving versions", request.indexes, variables)
+            if not waiting:
+                return
+            packages = tomli.loads(Path(output).read_text("utf-8")).get("packages", [])
+            needed = waiting & {package["name"] for package in packages}
+            if not needed:
+                return
+            required |= needed
+
+    def _index_config(self, indexes: IndexOptions) -> list[str]:
+        """Return an option that names a file with the settings of indexes, if there are any."""
+        settings = index_settings(indexes)
+        path = f"{self.scratch}/uv.toml"
+        return ["--config-file", _write(path, [settings])] if settings else []
 
     def _resolve_again(self, attempt: Callable[[], None], error: IntegrityError) -> None:
         """Resolve once more, and delete only cache entries that are damaged.
@@ -119,7 +166,7 @@ class Uv:
             self.clear_cache(request.archive_parts)
         if request.projects:
             arguments += _refresh_options(frozenset(request.projects))
-        arguments += _source_options(request.indexes)
+        arguments += source_options(request.indexes) + self._index_config(request.indexes)
         before = _dist_infos(request.root)
         attempts = [[]] if request.projects else [["--offline"], []]
         for option in attempts:
@@ -175,8 +222,8 @@ class Uv:
             "NO_COLOR": "1",
             "UV_LINK_MODE": "copy",
             "GIT_TERMINAL_PROMPT": "0",
-            **_certificate_variables(),
-            **(_index_variables(indexes) if indexes else {}),
+            **certificate_variables(),
+            **(index_variables(indexes) if indexes else {}),
             **(more_variables or {}),
         }
         if writable_dir(self.cache):
@@ -187,14 +234,14 @@ class Uv:
         if completed.status != 0:
             raise translate_error(completed, action)
 
-    def _environment_variables(self, environments: Sequence[str]) -> dict[str, str]:
+    def _environment_variables(self, request: ResolveRequest) -> dict[str, str]:
         """Return the variables that make uv read these environments, and no other settings."""
         # UV-QUIRK(0.13): no option names environments, only the `pyproject.toml` of a project.
-        project = {"tool": {"uv": {"environments": list(environments)}}}
+        project = {"tool": {"uv": {"environments": list(request.environments)}}}
         _write(f"{self.scratch}/pyproject.toml", [tomli_w.dumps(project)])
-        # An empty file, so that uv doesn't read the one in /etc.
+        # So that uv doesn't read the one in /etc.
         os.makedirs(f"{self.scratch}/config/uv", exist_ok=True)
-        _write(f"{self.scratch}/config/uv/uv.toml", [])
+        _write(f"{self.scratch}/config/uv/uv.toml", [index_settings(request.indexes)])
         return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{self.scratch}/config"}
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
@@ -205,43 +252,6 @@ class Uv:
         """Return an option that names a file with these lines. Without lines, return nothing."""
         path = f"{self.scratch}/{option.strip('-')}.txt"
         return [option, _write(path, lines)] if lines else []
-
-
-def _index_variables(indexes: IndexOptions) -> dict[str, str]:
-    """Return the variables that name indexes.
-
-    A URL may contain a password, and other users can read the arguments of a process.
-    """
-    variables = {"UV_HTTP_TIMEOUT": str(indexes.timeout_s),
-                 "UV_HTTP_RETRIES": str(indexes.retries)}  # fmt: skip
-    if indexes.index_url:
-        variables["UV_DEFAULT_INDEX"] = resolve_index_url(indexes.index_url)
-    if indexes.extra_index_url:
-        variables["UV_INDEX"] = " ".join(map(resolve_index_url, indexes.extra_index_url))
-    if indexes.netrc:
-        variables["NETRC"] = require_netrc(indexes.netrc)
-    return variables
-
-
-def _certificate_variables() -> dict[str, str]:
-    """Return the variables that make Git trust the same certificate authorities as uv."""
-    return {git: path for name, git in _CERTIFICATES.items() if (path := os.environ.get(name, ""))}
-
-
-def _source_options(indexes: IndexOptions) -> list[str]:
-    """Return the options for the sources that aren't indexes."""
-    arguments = []
-    for place in indexes.find_links:
-        # UV-QUIRK(0.12): uv takes the part of a path after `#` for a fragment.
-        is_split = place.startswith("/") and "#" in place
-        arguments += ["--find-links", f"file://{quote(place)}" if is_split else place]
-    for host in indexes.insecure_hosts:
-        arguments += ["--allow-insecure-host", host]
-    if indexes.no_index:
-        arguments.append("--no-index")
-    if indexes.exclude_newer:
-        arguments += ["--exclude-newer", indexes.exclude_newer]
-    return arguments
 
 
 def _refresh_options(projects: frozenset[str] | None) -> list[str]:

@@ -33,6 +33,12 @@ class Venv:
     extra_index_url: tuple[str, ...] = field(
         "More indexes, searched first. The same forms as `index-url`.", default=()
     )
+    package_index_url: dict[str, str] = field(
+        "The only index of a package, by its name. The same forms as `index-url`.", default={}
+    )
+    ignore_error_codes: tuple[int, ...] = field(
+        "HTTP status codes of `extra-index-url` that mean: no such package.", default=()
+    )
     netrc: str = field("A netrc file with credentials for the indexes.", default="")
     find_links: tuple[str, ...] = field("Directories or pages with distribution files.", default=())
     no_index: bool = field("Use only `find-links`, and no index.", default=False)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from states.interpreter import discovery
+from states.venv.integrity.dist_info import normalize_name
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _PACKAGE = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE)
+_PROJECT = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
 _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
 )
@@ -55,14 +57,22 @@ def check_keys(spec: Venv, inputs: Inputs) -> None:
         inputs.error(("exclude-newer",), f"invalid date `{spec.exclude_newer}`", hint)
     if spec.keep < 0:
         inputs.error(("keep",), "`keep` must not be negative")
-    if not 1 <= spec.download_timeout <= 3600:
-        inputs.error(("download-timeout",), "`download-timeout` must be between 1 and 3600 s")
-    if not 0 <= spec.download_retries <= 20:
-        inputs.error(("download-retries",), "`download-retries` must be between 0 and 20")
+    _check_downloads(spec, inputs)
     _check_directories(spec, inputs)
     _check_modules(spec, inputs)
     _check_package_names(spec, inputs)
     _check_smoke(spec, inputs)
+
+
+def _check_downloads(spec: Venv, inputs: Inputs) -> None:
+    if not 1 <= spec.download_timeout <= 3600:
+        inputs.error(("download-timeout",), "`download-timeout` must be between 1 and 3600 s")
+    for index, code in enumerate(spec.ignore_error_codes):
+        if code not in (401, 403, 404, 410):
+            hint = "write 401, 403, 404, or 410"
+            inputs.error(("ignore-error-codes", index), f"invalid status code `{code}`", hint)
+    if not 0 <= spec.download_retries <= 20:
+        inputs.error(("download-retries",), "`download-retries` must be between 0 and 20")
 
 
 def _is_timestamp(text: str) -> bool:
@@ -163,3 +173,22 @@ def resolve_index(url: str, key: tuple[str | int, ...], inputs: Inputs) -> str:
         hint = "write `https://…`, `env:NAME`, or `file:PATH`"
         inputs.error(key, f"invalid index URL `{url}`", hint)
     return url
+
+
+def resolve_package_indexes(spec: Venv, inputs: Inputs) -> dict[str, str]:
+    """Return the validated references of package indexes, by the normalized name."""
+    key = "package-index-url"
+    overridden = {normalize_name(re.split(r"[^\w.-]", text)[0]) for text in spec.overrides}
+    resolved = {}
+    for name, reference in spec.package_index_url.items():
+        normalized = normalize_name(name)
+        if not _PROJECT.fullmatch(name):
+            inputs.error((key, name), f"invalid package name `{name}`")
+        elif normalized in overridden:
+            hint = "remove one of them; an override would come from another index"
+            inputs.error((key, name), f"`{name}` is also in `overrides`", hint)
+        elif not reference:
+            inputs.error((key, name), f"no index for `{name}`", "write its URL")
+        else:
+            resolved[normalized] = resolve_index(reference, (key, name), inputs)
+    return resolved

@@ -215,6 +215,8 @@ def index_options(spec: Venv) -> IndexOptions:
         extra_index_url=spec.extra_index_url,
         netrc=spec.netrc,
         find_links=spec.find_links,
+        package_indexes=tuple(sorted(spec.package_index_url.items())),
+        ignore_error_codes=spec.ignore_error_codes,
         insecure_hosts=spec.insecure_hosts,
         no_index=spec.no_index,
         exclude_newer=spec.exclude_newer,

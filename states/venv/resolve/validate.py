@@ -14,7 +14,12 @@ from engine.redaction import redact, redact_all, strip_signed_queries
 from engine.system.files import sha256
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
-from states.venv.resolve.key_checks import check_keys, resolve_index, resolve_path
+from states.venv.resolve.key_checks import (
+    check_keys,
+    resolve_index,
+    resolve_package_indexes,
+    resolve_path,
+)
 from states.venv.resolve.lines.invalid import explain, file_error, similar_file
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.sources import add_file_options, register_signatures
@@ -58,6 +63,7 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         lock=inputs.path(spec.lock, ("lock",)) if spec.lock else "",
         netrc=inputs.path(spec.netrc, ("netrc",)) if spec.netrc else "",
         index_url=resolve_index(spec.index_url, ("index-url",), inputs),
+        package_index_url=resolve_package_indexes(spec, inputs),
         extra_index_url=tuple(
             resolve_index(url, ("extra-index-url", position), inputs)
             for position, url in enumerate(spec.extra_index_url)
@@ -251,13 +257,15 @@ def _digest(
     if lock is not None:
         # The requirements behind a lock may differ between hosts, so they don't count.
         return _hash({"lock": lock.digest, "origins": origins})
+    of_packages = [f"{name} {url}" for name, url in sorted(spec.package_index_url.items())]
+    indexes = (spec.index_url, *spec.extra_index_url, *of_packages)
     return _hash(
         {
             "packages": sorted(spec.packages),
             "overrides": sorted(spec.overrides),
             "lines": [[line.constraint, line.text] for line in lines],
             "build-constraints": [line.text for line in build_lines],
-            "indexes": [redact(url) for url in (spec.index_url, *spec.extra_index_url)],
+            "indexes": [redact(url) for url in indexes],
             "find-links": spec.find_links,
             "no-index": spec.no_index,
             "exclude-newer": spec.exclude_newer,
