@@ -110,8 +110,6 @@ class Uv:
                 text = package_project(request.indexes, required)
                 extra.append(_write(f"{self.scratch}/indexes/pyproject.toml", [text]))
             self.run([*arguments, *extra], "resolving versions", request.indexes, variables)
-            if not waiting:
-                return
             packages = tomli.loads(Path(output).read_text("utf-8")).get("packages", [])
             needed = waiting & {package["name"] for package in packages}
             if not needed:
