@@ -230,7 +230,7 @@ class Uv:
         else:
             completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
         if completed.status != 0:
-            raise translate_error(completed, action)
+            raise translate_error(completed, action, self.cache)
 
     def _environment_variables(self, request: ResolveRequest) -> dict[str, str]:
         """Return the variables that make uv read these environments, and no other settings."""

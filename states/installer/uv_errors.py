@@ -15,9 +15,14 @@ from engine.errors import (
     PermissionDenied,
     Unavailable,
 )
+from states.installer.build_errors import build_error
+from states.installer.resolution_errors import resolution_error
 
 if TYPE_CHECKING:
     from states.system.subprocesses import Completed
+
+_BUILD_FAILED = "a package failed to build from source"
+_NO_VERSIONS = "no versions satisfy all requirements"
 
 ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
     (
@@ -111,29 +116,16 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "check the network and `index-url`, then run the command again; nothing was changed",
     ),
     (
-        r"(?:gcc|cc|clang|g\+\+|cargo|rustc)['`\"]? ?(?:not found|(?:failed)?: No such file)"
-        r"|No such file or directory: '[^']*(?:gcc|cc)'|unable to find (?:gcc|cc)",
+        r"Failed to (?:download and )?build|[Bb]uild backend|metadata generation",
         ConvergeError,
-        "no wheel for this interpreter, and no compiler found",
-        "install the compiler and headers, or provide a wheel through `find-links`",
-    ),
-    (
-        r"fatal error: \S+: No such file",
-        ConvergeError,
-        "no wheel for this interpreter, and a header file is missing",
-        "install the missing headers, or provide a wheel through `find-links`",
-    ),
-    (
-        r"Failed to build|[Bb]uild backend|metadata generation",
-        ConvergeError,
-        "a package failed to build from source",
+        _BUILD_FAILED,
         "see the build output; to pin build tools, use `build-constraints`; to provide a wheel, "
         "use `find-links`",
     ),
     (
         r"No solution found|[Bb]ecause .* (?:depends on|requires)|unsatisfiable",
         ConvergeError,
-        "no versions satisfy all requirements",
+        _NO_VERSIONS,
         "loosen a requirement, or add the version that must win to `overrides`",
     ),
     (
@@ -163,15 +155,24 @@ def damaged_packages(output: str) -> list[str]:
     return sorted(set(_DAMAGED.findall(output)))
 
 
-def translate_error(completed: Completed, action: str) -> ConvergeError:
+def translate_error(completed: Completed, action: str, cache: str = "") -> ConvergeError:
     """Return an error with a cause, a hint, and the last lines of the output.
 
     Args:
         completed: The failed process.
         action: The prefix of the message, such as "resolving versions".
+        cache: uv's cache, which may contain the sources of a failed build.
+
+    Returns:
+        The error. A failed build and a failed resolution have their own classes.
 
     """
+    output = completed.output
     for pattern, error_class, cause, hint in ERROR_PATTERNS:
-        if re.search(pattern, completed.output):
+        if re.search(pattern, output):
+            if cause == _BUILD_FAILED and (error := build_error(output, action, cache)):
+                return error
+            if cause == _NO_VERSIONS:
+                return resolution_error(output, action)
             return error_class(f"{action}: {cause}", hint=hint, output=completed.last_lines())
     return ConvergeError(f"{action}: uv {completed.describe_exit()}", output=completed.last_lines())

@@ -75,7 +75,7 @@ def test_index_that_requires_a_password_is_unavailable(working_host: Host, index
 def test_nonexistent_version_is_named(working_host: Host) -> None:
     working_host.declare(["beta==9"])
 
-    message, hint = "no versions satisfy all requirements", "overrides"
+    message, hint = "`beta==9` doesn't exist", "choose a version that the index has"
     assert_failed(working_host, working_host.apply(), 1, message, hint=hint, output="beta==9")
 
 
@@ -103,8 +103,8 @@ def test_contradicting_requirements_are_named(working_host: Host) -> None:
 BUILD_FAILURES = {
     "missing compiler": (
         "error: command 'gcc' failed: No such file or directory\n",
-        "no compiler found",
-        "headers",
+        "native 1.0: no wheel for this interpreter, and no compiler found: `gcc`",
+        "install gcc, or provide a wheel of native through `find-links`",
         "command 'gcc'",
     ),
     "missing header": (
@@ -112,21 +112,21 @@ BUILD_FAILURES = {
 compilation terminated.
 error: command '/usr/bin/gcc' failed with exit code 1
 """,
-        "a header file is missing",
-        "headers",
+        "native 1.0: no wheel for this interpreter, and a header file is missing: `lber.h`",
+        "install libldap-dev, or provide a wheel of native through `find-links`",
         "lber.h",
     ),
     "failing compiler": (
         """native.c:1: error: unknown type
 error: command '/usr/bin/gcc' failed with exit code 1
 """,
-        "a package failed to build from source",
+        "native 1.0: it failed to build from source",
         "build output",
         "unknown type",
     ),
     "failing setup.py": (
         "SyntaxError in setup.py\n",
-        "a package failed to build from source",
+        "native 1.0: it failed to build from source",
         "find-links",
         "SyntaxError in",
     ),

@@ -108,6 +108,7 @@ ALLOWED = {
     "states.venv.build.bytecode.cache": "a cache",
     "states.venv.generations.verify_log": "a record for people",
     "states.venv.integrity.stat_cache": "a cache: without it, the content is compared",
+    "states.installer.build_errors._includes": "a suggestion in the message of another error",
     "states.venv.resolve.reuse.planned": "a cache: without it, the versions are selected again",
     "states.venv.refresh.refresh": "writes caches, if it can",
     # The error is reported in another way.

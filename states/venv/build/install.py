@@ -11,8 +11,10 @@ from engine import progress
 from engine.errors import IntegrityError
 from engine.system.files import sha256
 from states.installer import InstallRequest
+from states.installer.build_errors import BuildError
 from states.installer.uv_errors import damaged_packages
 from states.venv.integrity.mismatches import RecordMismatch
+from states.venv.resolve.diagnosis.explain import explain_build
 from states.venv.resolve.resolver import build_constraints, index_options
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
     with _clean_build_directories(sorted(directories), build_name, context.scratch):
         try:
             context.installer.install(request)
+        except BuildError as error:
+            raise explain_build(error, context.spec) from None
         except IntegrityError as error:
             # Without names, the cached builds of all packages are suspect.
             names = damaged_packages(error.output)

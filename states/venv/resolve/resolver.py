@@ -11,11 +11,11 @@ from states.installer import IndexOptions, ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
 from states.system.scratch import scratch_dir
+from states.venv.resolve.diagnosis.attempt import Attempt
 from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.options import binary_options
-from states.venv.resolve.lines.rejected import locate_rejected
 from states.venv.resolve.lockfile import restrict_to
 from states.venv.resolve.pylock import (
     Resolution,
@@ -138,13 +138,14 @@ class Resolver:
             preference = None
         changes = () if preference is None else preference.changed_bounds(self.basis)
         previous = preference.lock if preference and not changes else None
-        try:
-            lock = parse_lock(self._installer.resolve(self._request(previous)))
-        except ConvergeError as error:
-            files = {"requirements.in": self.requirements, "constraints.txt": self._constraints()}
-            named = {file: [line for line in lines if not line.is_only_options()]
-                     for file, lines in files.items()}  # fmt: skip
-            raise locate_rejected(error, named) from None
+        attempt = Attempt(
+            self.spec,
+            self.environments,
+            tuple(self.requirements),
+            tuple(self._constraints()),
+            tuple(self.overrides),
+        )
+        lock = parse_lock(attempt.resolve(self._installer, self._request(previous)))
         lines = [*self.requirements, *self.overrides, *self.constraints]
         lock = filter_by_hash(lock, lines, self.environments)
         if self._target is not None:

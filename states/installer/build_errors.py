@@ -1,0 +1,129 @@
+"""Explain why a package failed to build from source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import ConvergeError
+from engine.system.existence import exists
+from states.installer.build_requirements import HEADERS, missing_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FAILED = re.compile(
+    r"Failed to (?:download and )?build `(?P<name>[\w.-]+)(?:==(?P<version>[^`\s]+))?"
+)
+_BUILD_TOOLS = re.compile(r"Failed to resolve requirements from [^\n]*build")
+_UNRESOLVED = re.compile(r"No solution found when resolving: `([^`]+)`")
+_INCLUDE = re.compile(rb"^\s*#\s*include\s*<([\w./+-]+)>", re.MULTILINE)
+_INCLUDE_DIRS = ("/usr/include", "/usr/local/include", "/usr/include/x86_64-linux-gnu",
+                 "/usr/include/aarch64-linux-gnu")  # fmt: skip
+_MAX_SOURCE_SIZE = 1 << 20
+_SHOWN_LINES = 15
+
+
+class BuildError(ConvergeError):
+    """A package failed to build from source.
+
+    Attributes:
+        package: Its name.
+
+    """
+
+    package = ""
+
+
+def build_error(output: str, action: str, cache: str) -> BuildError | None:
+    """Return the error of a failed build, or None if no build failed.
+
+    Args:
+        output: The output of uv.
+        action: The prefix of the message.
+        cache: uv's cache, which may contain the sources.
+
+    Returns:
+        The error, or None.
+
+    """
+    failed = _FAILED.search(output)
+    if failed is None:
+        return None
+    name, version = failed["name"], failed["version"] or ""
+    missing = missing_requirements(output, tuple(_absent_headers(cache, name, version)))
+    wheel = f"provide a wheel of {name} through `find-links`"
+    if _BUILD_TOOLS.search(output) and (unresolved := _UNRESOLVED.search(output)):
+        cause = f"its build requirement `{unresolved[1]}` isn't available"
+        hint = f"provide it through `find-links` or an index, or {wheel}"
+    elif missing.headers or missing.programs:
+        cause, hint = _describe(missing.headers, missing.programs), wheel
+        if missing.packages:
+            hint = f"install {' '.join(missing.packages)}, or {wheel}"
+        else:
+            hint = f"install the package that provides it, or {wheel}"
+    else:
+        cause = "it failed to build from source"
+        hint = f"see the build output; to pin build tools, use `build-constraints`; or {wheel}"
+    label = f"{name} {version}".strip()
+    error = BuildError(f"{action}: {label}: {cause}", hint=hint, output=shown_output(output))
+    error.package = name
+    return error
+
+
+def _describe(headers: tuple[str, ...], programs: tuple[str, ...]) -> str:
+    names = ", ".join(f"`{name}`" for name in (*headers, *programs))
+    if not programs:
+        return f"no wheel for this interpreter, and a header file is missing: {names}"
+    if not headers and set(programs) & {"gcc", "g++", "cargo", "rustc"}:
+        return f"no wheel for this interpreter, and no compiler found: {names}"
+    return f"no wheel for this interpreter, and its build needs {names}"
+
+
+def shown_output(output: str) -> str:
+    """Return the lines of uv's output that help: without advice that names options of uv."""
+    lines = output.splitlines()
+    shown, is_hint = [], False
+    for line in lines:
+        if line.startswith("hint: "):
+            is_hint = bool(re.search(r"`?--[a-z]|\bUV_", line))
+        elif not line.startswith(" "):
+            is_hint = False
+        if not is_hint:
+            shown.append(line)
+    return "\n".join(shown[-_SHOWN_LINES:])
+
+
+def _absent_headers(cache: str, name: str, version: str) -> Iterator[str]:
+    """Yield the known headers that the sources of a package include and this host lacks.
+
+    A compiler stops at the first one. uv keeps the sources of a failed build in its cache.
+
+    Args:
+        cache: uv's cache.
+        name: The name of the package.
+        version: Its version, or empty.
+
+    Yields:
+        The names as in `#include`.
+
+    """
+    sources = list(Path(cache).glob(f"sdists-v*/*/**/{name}/{version or '*'}/*/src"))
+    included: set[str] = set()
+    for directory in sorted(sources, key=lambda path: path.stat().st_mtime_ns)[-1:]:
+        for pattern in ("*.c", "*.h", "*.cpp", "*.pyx", "*.pxd"):
+            for file in directory.rglob(pattern):
+                included |= _includes(file)
+    for header in sorted(included & HEADERS.keys() - {"Python.h"}):
+        if not any(exists(f"{directory}/{header}") for directory in _INCLUDE_DIRS):
+            yield header
+
+
+def _includes(file: Path) -> set[str]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAX_SOURCE_SIZE)
+    except OSError:  # Only a suggestion is lost.
+        return set()
+    return {name.decode("ascii") for name in _INCLUDE.findall(content)}

@@ -1,0 +1,150 @@
+"""Distribution packages that provide what a build from source lacks: headers and programs.
+
+Sources: `Contents-amd64` of Debian 12, and `dnf provides` of Fedora 40. These are the ones that
+packages of the Python package index ask for most often.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.frozen import frozen
+
+_HEADERS = """
+Python.h                python3-dev                   python3-devel
+bzlib.h                 libbz2-dev                    bzip2-devel
+cairo.h                 libcairo2-dev                 cairo-devel
+crypt.h                 libcrypt-dev                  libxcrypt-devel
+curl/curl.h             libcurl4-openssl-dev          libcurl-devel
+dbus/dbus.h             libdbus-1-dev                 dbus-devel
+ev.h                    libev-dev                     libev-devel
+expat.h                 libexpat1-dev                 expat-devel
+ffi.h                   libffi-dev                    libffi-devel
+ft2build.h              libfreetype-dev               freetype-devel
+glib.h                  libglib2.0-dev                glib2-devel
+gmp.h                   libgmp-dev                    gmp-devel
+gssapi.h                libkrb5-dev                   krb5-devel
+gssapi/gssapi.h         libkrb5-dev                   krb5-devel
+gssapi/gssapi_ext.h     libkrb5-dev                   krb5-devel
+hdf5.h                  libhdf5-dev                   hdf5-devel
+jpeglib.h               libjpeg-dev                   libjpeg-turbo-devel
+krb5.h                  libkrb5-dev                   krb5-devel
+lber.h                  libldap-dev                   openldap-devel
+ldap.h                  libldap-dev                   openldap-devel
+libmemcached/memcached.h libmemcached-dev             libmemcached-devel
+libpq-fe.h              libpq-dev                     libpq-devel
+libvirt/libvirt.h       libvirt-dev                   libvirt-devel
+libxml/xmlversion.h     libxml2-dev                   libxml2-devel
+libxml/parser.h         libxml2-dev                   libxml2-devel
+libxslt/xslt.h          libxslt1-dev                  libxslt-devel
+lzma.h                  liblzma-dev                   xz-devel
+magic.h                 libmagic-dev                  file-devel
+mpfr.h                  libmpfr-dev                   mpfr-devel
+mysql.h                 default-libmysqlclient-dev    mariadb-connector-c-devel
+ncurses.h               libncurses-dev                ncurses-devel
+openssl/opensslv.h      libssl-dev                    openssl-devel
+openssl/ssl.h           libssl-dev                    openssl-devel
+pcap.h                  libpcap-dev                   libpcap-devel
+pcre.h                  libpcre3-dev                  pcre-devel
+rados/librados.h        librados-dev                  librados-devel
+rbd/librbd.h            librbd-dev                    librbd-devel
+readline/readline.h     libreadline-dev               readline-devel
+sasl.h                  libsasl2-dev                  cyrus-sasl-devel
+sasl/sasl.h             libsasl2-dev                  cyrus-sasl-devel
+security/pam_appl.h     libpam0g-dev                  pam-devel
+sodium.h                libsodium-dev                 libsodium-devel
+sql.h                   unixodbc-dev                  unixODBC-devel
+sqlite3.h               libsqlite3-dev                sqlite-devel
+systemd/sd-daemon.h     libsystemd-dev                systemd-devel
+systemd/sd-journal.h    libsystemd-dev                systemd-devel
+xmlsec/xmlsec.h         libxmlsec1-dev                xmlsec1-devel
+yaml.h                  libyaml-dev                   libyaml-devel
+zlib.h                  zlib1g-dev                    zlib-devel
+zmq.h                   libzmq3-dev                   zeromq-devel
+"""
+_PROGRAMS = """
+cargo                   cargo                         cargo
+cmake                   cmake                         cmake
+curl-config             libcurl4-openssl-dev          libcurl-devel
+g++                     g++                           gcc-c++
+gcc                     gcc                           gcc
+krb5-config             libkrb5-dev                   krb5-devel
+libsystemd              libsystemd-dev                systemd-devel
+libvirt                 libvirt-dev                   libvirt-devel
+libxml2                 libxml2-dev                   libxml2-devel
+libxslt                 libxslt1-dev                  libxslt-devel
+mysql_config            default-libmysqlclient-dev    mariadb-connector-c-devel
+mysqlclient             default-libmysqlclient-dev    mariadb-connector-c-devel
+pg_config               libpq-dev                     libpq-devel
+pkg-config              pkg-config                    pkgconf-pkg-config
+rustc                   rustc                         rust
+swig                    swig                          swig
+xmlsec1                 libxmlsec1-dev                xmlsec1-devel
+"""
+"""Programs, and modules of pkg-config."""
+_MISSING_HEADER = re.compile(
+    r"fatal error: '?([\w./+-]+\.(?:h|hpp|hh))'?(?:: No such file| file not)"
+)
+_MISSING_PROGRAM = re.compile(
+    r"(?:command|program|error:|exec)?\s*['\"`]?\b(gcc|g\+\+|cargo|rustc|cmake|swig|[a-z0-9]+[_-]config)\b"
+    r"['\"`]?(?: executable)?(?: is)?(?: failed)?:? (?:not found|No such file|command not found)"
+    r"|No such file or directory: '(?:[^']*/)?([\w+-]+)'"
+    r"|Package '?([\w.+-]+?)'?,? (?:required by [^\n]*, |was )?not found"
+    r"|No package '([\w.+-]+)' found"
+    r"|[Cc]annot find (lib\w+)|make sure the (libxml2) and"
+)
+_FEDORA_LIKE = ("fedora", "rhel", "centos", "suse")
+
+
+@frozen
+class Missing:
+    """The headers and programs that a build lacks."""
+
+    headers: tuple[str, ...]
+    programs: tuple[str, ...]
+    packages: tuple[str, ...]
+    """The packages of this host's distribution that provide it, if they are known."""
+
+
+def missing_requirements(output: str, more_headers: tuple[str, ...] = ()) -> Missing:
+    """Return the headers and programs that a failed build reports as missing.
+
+    Args:
+        output: The output of the build.
+        more_headers: Headers that its sources include and this host doesn't have.
+
+    Returns:
+        Everything that is known to be missing.
+
+    """
+    named = _MISSING_HEADER.findall(output)
+    headers = dict.fromkeys([*named, *(more_headers if named else ())])
+    programs = dict.fromkeys(
+        name for names in _MISSING_PROGRAM.findall(output) for name in names if name in PROGRAMS
+    )
+    column = 1 if _is_fedora_like() else 0
+    packages = [HEADERS[name][column] for name in headers if name in HEADERS]
+    packages += [PROGRAMS[name][column] for name in programs]
+    return Missing(tuple(headers), tuple(programs), tuple(dict.fromkeys(packages)))
+
+
+def _table(text: str) -> dict[str, tuple[str, str]]:
+    rows = (line.split() for line in text.splitlines() if line)
+    return {name: (debian, fedora) for name, debian, fedora in rows}
+
+
+HEADERS = _table(_HEADERS)
+"""The Debian and the Fedora package of each header."""
+PROGRAMS = _table(_PROGRAMS)
+"""The same of each program."""
+
+
+def _is_fedora_like() -> bool:
+    from platform import freedesktop_os_release
+
+    try:
+        release = freedesktop_os_release()
+    except FileNotFoundError:  # Not every container image has it.
+        return False
+    names = f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()
+    return any(name.startswith(_FEDORA_LIKE) for name in names)

@@ -1,0 +1,1 @@
+"""Explain a failed resolution in terms of what the declaration and its files require."""
