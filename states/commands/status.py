@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -12,12 +13,18 @@ from engine.declaration.validate import key_of
 from engine.diff import compare
 from engine.frozen import fields
 from engine.redaction import redact_all
+from engine.system.lock import is_held
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.venv_arguments import select_venvs
 from states.system import timestamps
 from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
-from states.venv.generations.store import list_generations, live_id
+from states.venv.generations.store import (
+    generation_names,
+    is_finished,
+    list_generations,
+    live_id,
+)
 from states.venv.generations.verify_log import last_verified
 from states.venv.goals import VenvHandle
 from states.venv.kind import VenvKind
@@ -147,11 +154,22 @@ def _declared_keys(spec: Venv) -> dict[str, Any]:
     }
 
 
+def _readable_generations(store: Store) -> list[str]:
+    """Return the finished generations. One that another user builds now can't be examined."""
+    if not is_held(store.lock):
+        return list_generations(store)
+    names = []
+    for name in generation_names(store):
+        with suppress(PermissionError):
+            names += [name] if is_finished(store, name) else []
+    return names
+
+
 def _old_generations_in_use(store: Store, live: str | None) -> dict[str, list[int]]:
     """Return the IDs of the processes that run from each generation that isn't live."""
     processes = {
         generation: in_use.using_processes(store.generation(generation))
-        for generation in list_generations(store)
+        for generation in _readable_generations(store)
         if generation != live
     }
     return {generation: pids for generation, pids in processes.items() if pids}

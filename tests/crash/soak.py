@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -42,7 +43,8 @@ _VERBS: Final[Sequence[tuple[str, ...]]] = (
     ("check",),
     ("plan",),
 )
-_NEEDS_VENV: Final = ("rollback", "pin")
+_NEEDS_VENV: Final = ("rollback", "pin", "adopt")
+_ID: Final = re.compile(r"\d{6}-[0-9a-f]{8}")
 _SERVICE: Final = """\
 import sys, alpha, beta
 print(alpha.__version__, beta.__version__, flush=True)
@@ -181,7 +183,7 @@ class Soak:
         if ended.verb.startswith("apply") and code not in (0, 75) and not ended.killed:
             self.violations.append(f"{ended.verb} exited with {code}: {output[-600:]}")
         if ended.verb.startswith("pin") and code == 0:
-            self.pins.add(output.split()[1].rstrip(":"))
+            self.pins.update(_ID.findall(output))
 
     def _tend_services(self) -> None:
         if len(self.services) < _SERVICES:

@@ -191,9 +191,10 @@ def test_generation_that_root_is_building_isnt_unfinished(user_host: Host) -> No
         if not flock_owners((user_host.store / "lock").stat()):
             pytest.skip("the kernel lists locks with a different device number here")
         meanwhile = user_host.check(prefix=DROP, env=cache)
+        status = user_host.run("status", "converge.toml", prefix=DROP, env=cache)
     afterwards = user_host.check(prefix=DROP, env=cache)
 
-    assert meanwhile.code == 0, meanwhile.out
+    assert meanwhile.code == status.code == 0, meanwhile.out + status.err
     assert afterwards.code == 1  # Only its owner knows whether it is finished.
 
 

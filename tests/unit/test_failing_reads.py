@@ -121,6 +121,7 @@ ALLOWED = {
     "engine.progress": "a terminal that is gone",
     "engine.system.encoding": "the signs of the output",
     "states.commands.gc._collectable": "the generation is kept, and the error is reported",
+    "states.commands.status._readable_generations": "another user is building the generation",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",
     # The answer "no" is an error, or precedes a call that fails.
