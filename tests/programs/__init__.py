@@ -1,0 +1,1 @@
+"""Real packages and programs from the package index."""
