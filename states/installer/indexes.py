@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,8 +31,20 @@ def certificate_variables() -> dict[str, str]:
     return {git: path for name, git in _CERTIFICATES.items() if (path := os.environ.get(name, ""))}
 
 
-def index_variables(indexes: IndexOptions) -> dict[str, str]:
-    """Return the variables that name indexes, and the limits of downloads."""
+def index_variables(indexes: IndexOptions, home: str) -> dict[str, str]:
+    """Return the variables that name indexes, the limits of downloads, and credentials.
+
+    Args:
+        indexes: The indexes.
+        home: The home directory of uv. Git, which uv starts, reads a netrc file only there.
+
+    Returns:
+        The variables.
+
+    Raises:
+        NoInput: The netrc file doesn't exist.
+
+    """
     variables = {
         "UV_HTTP_TIMEOUT": str(indexes.timeout_s),
         "UV_HTTP_RETRIES": str(indexes.retries),
@@ -42,6 +55,8 @@ def index_variables(indexes: IndexOptions) -> dict[str, str]:
         variables["UV_INDEX"] = " ".join(map(resolve_index_url, indexes.extra_index_url))
     if indexes.netrc:
         variables["NETRC"] = require_netrc(indexes.netrc)
+        with suppress(FileExistsError):
+            os.symlink(indexes.netrc, f"{home}/.netrc")
     return variables
 
 

@@ -221,7 +221,7 @@ class Uv:
             "UV_LINK_MODE": "copy",
             "GIT_TERMINAL_PROMPT": "0",
             **certificate_variables(),
-            **(index_variables(indexes) if indexes else {}),
+            **(index_variables(indexes, self.scratch) if indexes else {}),
             **(more_variables or {}),
         }
         if writable_dir(self.cache):

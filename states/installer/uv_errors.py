@@ -80,7 +80,7 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"|The requested URL returned error: 40[13]",
         Unavailable,
         "the Git server rejected the credentials",
-        "Git can't prompt here; use a `git+ssh://` URL and an SSH key of the current user",
+        "set `netrc` to a file with a token, or use a `git+ssh://` URL and an SSH key",
     ),
     (
         r"dubious ownership",

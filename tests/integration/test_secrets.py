@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import http.server
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.support.command import Completed
 from tests.support.index import Index
+from tests.support.wheels import make_git_project
 
 USER, PASSWORD = "deployer", "hunter2-canary"
 FORMS = (
@@ -218,6 +221,28 @@ def test_netrc_grants_access_to_constraint_urls(host_with_password: Host, index:
     assert files_with_password(host_with_password) == []
 
 
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_netrc_grants_access_to_a_git_repository(
+    host_with_password: Host, is_allowed: bool
+) -> None:
+    """Without a helper program, an argument, or a setting of the user."""
+    host = host_with_password
+    project = make_git_project(host.directory / "src", "tool", "1.0")
+    bare = host.directory / "served" / "tool.git"
+    subprocess.run(["git", "clone", "-q", "--bare", str(project.path), str(bare)], check=True)
+    subprocess.run(["git", "-C", str(bare), "update-server-info"], check=True)
+    password = PASSWORD if is_allowed else "wrong-password"
+    host.write(f"machine 127.0.0.1 login {USER} password {password}\n", "secrets/netrc")
+    with serve_directory_with_password(bare.parent) as url, watch_arguments() as arguments:
+        host.declare([f"tool @ git+{url}/tool.git@main"], netrc="secrets/netrc")
+        runs = [host.plan("--verbose"), host.apply("--verbose")]
+
+    assert [run.code for run in runs] == ([0, 0] if is_allowed else [69, 69]), runs[0].err
+    assert_not_printed(runs)
+    assert not [argument for argument in arguments if leaks(argument)]
+    assert files_with_password(host) == []
+
+
 @pytest.mark.parametrize("reference", ["an index", "a URL"])
 def test_missing_netrc_file_is_reported(
     host_with_password: Host, index: Index, reference: str
@@ -363,6 +388,31 @@ def serve_with_password(content: str) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/constraints.txt"
+        server.shutdown()
+
+
+@contextmanager
+def serve_directory_with_password(directory: Path) -> Iterator[str]:
+    """Serve the files in a directory behind a password; yield the URL."""
+    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") == expected:
+                super().do_GET()
+                return
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Log nothing."""
+
+    handler = functools.partial(Handler, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
