@@ -165,7 +165,7 @@ def _type(hint: Any) -> str:
         return f"object of {_type(inside[1])}s"
     if inside:
         return " or ".join(_type(member) for member in inside)
-    plain = {str: "string", int: "number", bool: "boolean", type(None): "null"}
+    plain = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
     return plain.get(hint, f"[{hint.__name__}](#{hint.__name__.lower()})")
 
 

@@ -6,6 +6,8 @@ strategy: `DryRun` reports a difference, `Apply` removes it.
 
 from __future__ import annotations
 
+import time
+
 from engine import progress
 from engine.diff import Diff, compare
 from engine.errors import ConvergeError, NotConverged, from_os_error
@@ -45,7 +47,7 @@ def converge(
         # Imported here: a no-op doesn't need threads, which take milliseconds to import.
         from engine.scheduler import run_scheduled
 
-        progress.start()
+        progress.start(len(remaining))
         run_scheduled(remaining, loop.results, loop.process, jobs)
     return tuple(loop.results[resource.address] for resource in order)
 
@@ -116,8 +118,8 @@ class _Loop:
                 return Result(resource=resource, outcome="skipped", blocked_by=blocked_by)
         target = self._target(resource)
         handle = self.handles.get(resource.address)
-        with progress.task(resource.address):
-            try:
+        try:
+            with progress.task(resource.address):
                 signals.raise_if_interrupted()  # After a stop request, start nothing.
                 if handle is None:
                     handle = target.kind.open(resource.spec)
@@ -126,10 +128,10 @@ class _Loop:
                     return self.strategy.execute(target, comparison)
                 self.strategy.on_unchanged(comparison.goal)
                 return _unchanged(resource, handle)
-            except (ConvergeError, OSError) as error:
-                reported = from_os_error(error) if isinstance(error, OSError) else error
-                notices = tuple(handle.notices()) if handle is not None else ()
-                return Result(resource=resource, outcome="failed", error=reported, notices=notices)
+        except (ConvergeError, OSError) as error:
+            reported = from_os_error(error) if isinstance(error, OSError) else error
+            notices = tuple(handle.notices()) if handle is not None else ()
+            return Result(resource=resource, outcome="failed", error=reported, notices=notices)
 
     def _target(self, resource: Resource) -> Target:
         dependencies = {need: self.results[need].state for need in resource.needs}
@@ -197,6 +199,7 @@ class Apply(Strategy):
         from engine.system.lock import hold_lock
 
         resource = target.resource
+        started = time.monotonic()
         with hold_lock(comparison.handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
             # Another process may have changed the resource before the lock was taken.
             before = target.compare(comparison.handle.reobserve())
@@ -222,6 +225,7 @@ class Apply(Strategy):
             observed=after.handle.observed,
             notices=tuple(after.handle.notices()),
             output=output or "",
+            duration_s=round(time.monotonic() - started, 1),
         )
 
     def check_allowed(self, resource: Resource, diff: Diff) -> None:

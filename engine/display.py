@@ -6,6 +6,7 @@ from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal, TypeAlias
 
     Style: TypeAlias = Literal["values", "condition", "changed"]
@@ -20,6 +21,8 @@ class Group:
     style: Style = "values"
     """`values` shows both values. `condition` shows only the observed value, such as
     `modified`, because the desired one is always the same. `changed` shows neither."""
+    noun: str = ""
+    """The noun for one of them, such as `row`. Many new ones are then shown in columns."""
 
 
 @frozen
@@ -30,6 +33,14 @@ class Display:
     """In this order, after all attributes that belong to no group."""
     hidden: frozenset[str] = frozenset()
     """Attributes that are shown only with `--verbose`."""
+    defaults: frozenset[tuple[str, str]] = frozenset()
+    """Attributes with a value. For a new resource, only `--verbose` shows them."""
+    headline: tuple[str, Callable[[str], str]] | None = None
+    """An attribute that the heading of a new resource shows, and how to write its value."""
+    shape: str = "box"
+    """The shape of a node in a drawing, as Graphviz names it."""
+    runs: bool = False
+    """Whether a change runs something, instead of creating or updating it."""
 
     def group_of(self, attribute: str) -> Group:
         """Return the group of an attribute. Without one, the result has an empty prefix."""

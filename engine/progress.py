@@ -25,8 +25,13 @@ class Reporter:
     The methods are called from several threads.
     """
 
-    def start(self) -> None:
-        """Begin the output. Called once, before the first task, and not by a no-op run."""
+    def start(self, total: int = 0) -> None:
+        """Begin the output. Called before the first task of each part, and not by a no-op run.
+
+        Args:
+            total: The number of tasks that follow, or 0 if it isn't known.
+
+        """
 
     def task_started(self, address: str) -> None:
         """Show that work on a resource has begun."""
@@ -37,7 +42,7 @@ class Reporter:
     def detail(self, address: str, text: str) -> None:
         """Show one line of a tool's output."""
 
-    def task_finished(self, address: str) -> None:
+    def task_finished(self, address: str, *, failed: bool = False) -> None:
         """Show that work on a resource has ended, with or without an error."""
 
     def close(self) -> None:
@@ -55,9 +60,9 @@ def set_reporter(reporter: Reporter) -> None:
     _reporter = reporter
 
 
-def start() -> None:
-    """Begin the output."""
-    _reporter.start()
+def start(total: int = 0) -> None:
+    """Begin the output. If `total` tasks follow, their number is shown."""
+    _reporter.start(total)
 
 
 @contextmanager
@@ -65,10 +70,14 @@ def task(address: str) -> Iterator[None]:
     """Attribute the progress inside this context to a resource."""
     token = _address.set(address)
     _reporter.task_started(address)
+    failed = False
     try:
         yield
+    except BaseException:
+        failed = True
+        raise
     finally:
-        _reporter.task_finished(address)
+        _reporter.task_finished(address, failed=failed)
         _address.reset(token)
 
 

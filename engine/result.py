@@ -32,5 +32,7 @@ class Result:
     """For a skipped resource: the address of the resource that failed."""
     output: str = ""
     """The output of the program that made the change."""
+    duration_s: float | None = None
+    """The time that the change took, in seconds."""
     notices: tuple[str, ...] = ()
     """Messages of the kind that require no action."""

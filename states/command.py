@@ -53,7 +53,12 @@ class CommandKind:
 
     spec = Command
     immutable: frozenset[str] = frozenset()
-    display = Display(groups=(Group("trigger.", "changed"),), hidden=frozenset({"succeeded"}))
+    display = Display(
+        groups=(Group("trigger.", "changed"),),
+        hidden=frozenset({"succeeded"}),
+        shape="hexagon",
+        runs=True,
+    )
     declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:

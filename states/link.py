@@ -47,7 +47,9 @@ class LinkKind:
 
     spec = Link
     immutable: frozenset[str] = frozenset()
-    display = Display(hidden=frozenset({"target"}))
+    display = Display(
+        hidden=frozenset({"target"}), shape="note", headline=("to", lambda to: f"→ {to}")
+    )
     declared: frozenset[str] = frozenset()
 
     def normalize(self, spec: Link, inputs: Inputs) -> Link:

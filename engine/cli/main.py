@@ -36,6 +36,10 @@ class _Output(io.StringIO):
         super().__init__()
         self.stream = stream
 
+    def fileno(self) -> int:
+        """Return the descriptor of the real standard output."""
+        return self.stream.fileno()
+
     def isatty(self) -> bool:
         """Return whether the real standard output is a terminal."""
         return self.stream.isatty()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import UsageError
+from engine.output.text import DEFAULT_WIDTH
 from engine.settings import Settings
 from engine.system.linux import cpu_count
 from engine.system.paths import cache_and_state_dirs
@@ -64,6 +65,18 @@ def add_output_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="Show all changes, each step, and the messages of tools",
     )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "plain", "json"),
+        default="auto",
+        help="Form of the progress on standard error: a live display, lines of text, or lines of "
+        "JSON (default: auto, live only on a terminal)",
+    )
+    add_color_option(parser)
+
+
+def add_color_option(parser: ArgumentParser) -> None:
+    """Add `--color`."""
     parser.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -195,6 +208,14 @@ def use_color(choice: str, stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def output_width(stream: TextIO) -> int:
+    """Return the number of characters in a line of a terminal, or the default without one."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):
+        return DEFAULT_WIDTH
 
 
 def positive(text: str) -> int:

@@ -146,13 +146,16 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
 
         sys.stdout.write(to_json(report))
     else:
-        from engine.output.text import Paint, format_report
+        from engine.output.report_text import format_report
+        from engine.output.text import Paint
 
         paint = Paint(options.use_color(arguments.color, sys.stdout))
         displays = {name: kind.display for name, kind in registry.kinds.items()}
         shown = _failures(report) if arguments.quiet else report
         if shown is not None:
-            sys.stdout.write(format_report(shown, paint, displays, verbose=arguments.verbose))
+            width = options.output_width(sys.stdout)
+            text = format_report(shown, paint, displays, verbose=arguments.verbose, width=width)
+            sys.stdout.write(text)
     return report["exit"]["code"]
 
 
@@ -204,9 +207,7 @@ def commit_inventory(session: Session, remaining: tuple[Resource, ...]) -> Itera
 def setup_progress(arguments: Namespace) -> None:
     """Choose how to show progress."""
     color = options.use_color(arguments.color, sys.stderr)
-    progress.set_reporter(
-        choose_reporter(quiet=arguments.quiet, verbose=arguments.verbose, color=color)
-    )
+    progress.set_reporter(choose_reporter(arguments, color=color))
 
 
 def _check_prune(sources: tuple[SourceFile, ...], only: list[str]) -> None:

@@ -59,9 +59,12 @@ def build_report(
         for result in results
     ]
     summary = dict.fromkeys((*ACTIONS, *_OTHER_OUTCOMES), 0)
+    counts = dict.fromkeys((*ACTIONS, "run", *_OTHER_OUTCOMES), 0)
     for resource in resources:
         has_changes = resource["outcome"] in ("changed", "would-change")
-        summary[resource["action"] if has_changes else resource["outcome"]] += 1
+        key = resource["action"] if has_changes else resource["outcome"]
+        summary[key] += 1
+        counts["run" if has_changes and kinds[resource["kind"]].display.runs else key] += 1
     changed = any(summary[action] for action in ACTIONS)
     applied = any(result.outcome == "changed" for result in results)
     errors = [result.error for result in results if result.error]
@@ -70,7 +73,7 @@ def build_report(
         "command": command,
         "changed": changed,
         "failed": bool(summary["failed"]),
-        "comment": _comment(summary, applied=applied),
+        "comment": _comment(counts, applied=applied),
         "digest": digest(results),
         "resources": resources,
         "summary": summary,
@@ -148,7 +151,7 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "path": next(iter(kind.owned_paths(resource.spec)), None),
         "action": result.action,
         "outcome": result.outcome,
-        "reason": _reason(result, pruned=pruned),
+        "reason": _reason(result, kind, pruned=pruned),
         "changes": [
             {
                 "attribute": change.attribute,
@@ -162,16 +165,17 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "error": error_report(result.error) if result.error else None,
         "blocked_by": result.blocked_by or None,
         "output": result.output,
+        "duration_s": result.duration_s,
     }
 
 
-def _reason(result: Result, *, pruned: bool) -> str:
+def _reason(result: Result, kind: AnyKind, *, pruned: bool) -> str:
     if result.outcome == "skipped":
         return f"depends on {result.blocked_by}, which failed"
     if result.error:
         return result.error.message
     if result.action == "create":
-        return "doesn't exist yet"
+        return "hasn't run yet" if kind.display.runs else "doesn't exist yet"
     if result.action == "delete":
         return "no longer declared" if pruned else "declared absent"
     reasons = dict.fromkeys(change.reason for change in result.changes if change.reason)
@@ -199,18 +203,18 @@ def _exit(command: str, errors: list[ConvergeError], changed: bool, detailed: bo
     return {"code": code, "class": name, "retryable": retryable}
 
 
-def _comment(summary: Mapping[str, int], *, applied: bool) -> str:
+def _comment(counts: Mapping[str, int], *, applied: bool) -> str:
     past = {"create": "created", "update": "updated", "replace": "replaced", "repair": "repaired",
-            "delete": "deleted"}  # fmt: skip
+            "delete": "deleted", "run": "run"}  # fmt: skip
     parts = [
-        f"{summary[action]} {past[action] if applied else 'to ' + action}"
-        for action in ACTIONS
-        if summary[action]
+        f"{counts[action]} {past[action] if applied else 'to ' + action}"
+        for action in past
+        if counts[action]
     ]
     parts += [
-        f"{summary[outcome]} {outcome}" for outcome in ("failed", "skipped") if summary[outcome]
+        f"{counts[outcome]} {outcome}" for outcome in ("failed", "skipped") if counts[outcome]
     ]
-    unchanged = summary["unchanged"]
+    unchanged = counts["unchanged"]
     if parts:
         return ", ".join([*parts, f"{unchanged} unchanged"])
     if unchanged == 1:

@@ -49,6 +49,7 @@ class ResourceReport(TypedDict):
     `observed` contains the attributes before the run for `plan` and `check`, and after it for
     `apply`. `blocked_by` is the address of the failed dependency of a skipped resource.
     `output` contains the last lines of a command that succeeded.
+    `duration_s` is the time in seconds that a change took, without the wait for other resources.
     """
 
     address: str
@@ -63,6 +64,7 @@ class ResourceReport(TypedDict):
     error: ErrorReport | None
     blocked_by: str | None
     output: str
+    duration_s: float | None
 
 
 ExitReport = TypedDict("ExitReport", {"code": int, "class": str, "retryable": bool})

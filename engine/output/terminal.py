@@ -1,9 +1,11 @@
-"""Progress on standard error: a live display on a terminal, plain lines elsewhere."""
+"""Progress on standard error: a live display on a terminal, lines of text or JSON elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from _thread import allocate_lock  # Importing `threading` costs a no-op run a millisecond.
 from contextlib import suppress
 
 from engine import progress
@@ -13,12 +15,17 @@ from engine.system.encoding import escape, locale_is_utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from typing import Literal
 
     from rich.progress import Progress, TaskID
 
 _MAX_DETAIL = 80
 """Maximum number of characters of a tool's output in the live display."""
+_MAX_FINISHED = 8
+"""Maximum number of finished resources in the live display."""
+_MIN_SAMPLES = 3
+"""Number of finished resources after which the remaining time is estimated."""
 
 
 class Lines(Reporter):
@@ -34,63 +41,146 @@ class Lines(Reporter):
     def detail(self, address: str, text: str) -> None:
         """Print a tool's line, indented."""
         if self.verbose:
-            self._write(f"{address}:   {text}")
+            self._write(f"{address}:   {text}" if address else f"  {text}")
 
     def _write(self, text: str) -> None:
         progress.write_stderr(f"{printable(text)}\n")
 
 
-class Live(Reporter):
-    """Shows a spinner for each resource in progress with its latest step, until the run ends.
+class JsonLines(Reporter):
+    """Prints one JSON object for each event, for programs that follow a run."""
 
-    `start` creates the display, so a run without changes doesn't import rich. If the terminal
-    is closed, a process under nohup(1) continues without a display.
+    def __init__(self, *, verbose: bool) -> None:
+        self.verbose = verbose
+
+    def start(self, total: int = 0) -> None:
+        """Print the number of resources to process, if it is known."""
+        self._write("started", total=total)
+
+    def task_started(self, address: str) -> None:
+        """Print the address."""
+        self._write("resource-started", address=address)
+
+    def step(self, address: str, text: str) -> None:
+        """Print the step."""
+        self._write("step", address=address, text=text)
+
+    def detail(self, address: str, text: str) -> None:
+        """Print a tool's line."""
+        if self.verbose:
+            self._write("output", address=address, text=text)
+
+    def task_finished(self, address: str, *, failed: bool = False) -> None:
+        """Print the address, and whether the resource failed."""
+        self._write("resource-finished", address=address, failed=failed)
+
+    def _write(self, event: str, **values: object) -> None:
+        import json
+
+        line = {"event": event, "time": round(time.time(), 3), **values}
+        progress.write_stderr(json.dumps(line) + "\n")
+
+
+class Live(Reporter):
+    """Shows a line for each resource in progress, the last finished ones, and their number.
+
+    `start` creates the display, so a run without changes doesn't import rich. The report repeats
+    the finished resources, so the display disappears at the end. If the terminal is closed, a
+    process under nohup(1) continues without a display.
     """
 
     def __init__(self, *, color: bool) -> None:
         self.color = color
         self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
+        self.finished: list[TaskID] = []
+        self.bar: TaskID | None = None
+        self.done = 0
+        self.total = 0
+        self.lock = allocate_lock()
+        """Held while lines are added or removed: several threads report progress."""
+        self.started = 0.0
 
-    def start(self) -> None:
-        """Create the display."""
+    def start(self, total: int = 0) -> None:
+        """Create the display, or begin to count again for another part of the run."""
         with suppress(OSError):
-            progress = _create_display(color=self.color)
-            progress.start()
-            self.progress = progress
+            if self.progress is None:
+                self.progress = _create_display(color=self.color)
+                self.progress.start()
+            self.done, self.total, self.started = 0, total, time.monotonic()
 
     def task_started(self, address: str) -> None:
         """Add a line for the resource."""
         if self.progress is not None:
-            with suppress(OSError):
+            with self.lock, suppress(OSError):
                 self.tasks[address] = self.progress.add_task(
-                    "observing", total=None, address=_shown(address)
+                    "observing", total=1, address=_shown(address), sign=""
                 )
+                self._count()
 
     def step(self, address: str, text: str) -> None:
         """Update the line of the resource."""
-        if self.progress is not None and address in self.tasks:
-            self.progress.update(self.tasks[address], description=_shown(text))
+        task = self.tasks.get(address)
+        if self.progress is not None and task is not None:
+            self.progress.update(task, description=_shown(text))
 
     def detail(self, address: str, text: str) -> None:
         """Show a tool's line as the current step."""
         self.step(address, text[:_MAX_DETAIL])
 
-    def task_finished(self, address: str) -> None:
-        """Remove the line of the resource."""
-        if self.progress is not None and address in self.tasks:
-            self.progress.remove_task(self.tasks.pop(address))
+    def task_finished(self, address: str, *, failed: bool = False) -> None:
+        """Keep the line of the resource until there are too many of them."""
+        sign = _shown("✗" if failed else "✔")
+        description = "failed" if failed else "done"
+        with self.lock, suppress(OSError):
+            if self.progress is None or address not in self.tasks:
+                return
+            task = self.tasks.pop(address)
+            self.progress.update(task, completed=1, description=description, sign=sign)
+            self.finished.append(task)
+            self.done += 1
+            if len(self.finished) > _MAX_FINISHED:
+                self.progress.remove_task(self.finished.pop(0))
+            self._count()
+
+    def _count(self) -> None:
+        """Update the last line: the number of finished resources, and the remaining time."""
+        if self.progress is None or self.total <= 1:
+            return
+        if self.bar is not None:
+            self.progress.remove_task(self.bar)  # The line stays the last one.
+        text = f"{self.done} of {self.total}"
+        if _MIN_SAMPLES <= self.done < self.total:
+            left_s = (time.monotonic() - self.started) / self.done * (self.total - self.done)
+            text += f", about {_duration(left_s)} left"
+        self.bar = self.progress.add_task(
+            _bar(self.done, self.total), total=1, address=text, sign=" "
+        )
 
     def close(self) -> None:
         """Restore the terminal."""
         if self.progress is not None:
             with suppress(OSError):
                 self.progress.stop()
+            self.progress, self.bar = None, None
+            self.tasks.clear()
+            self.finished.clear()
 
 
 def _shown(text: str) -> str:
     """Return text in the characters of the terminal."""
     return escape(printable(text), sys.stderr)
+
+
+def _bar(done: int, total: int, width: int = 24) -> str:
+    filled = width * done // total
+    return _shown("█" * filled + "░" * (width - filled))
+
+
+def _duration(seconds: float) -> str:
+    """Return a time with one unit, rounded up."""
+    minutes, rest = divmod(int(seconds) + 1, 60)
+    return f"{minutes + (rest > 0)} min" if minutes else f"{rest} s"
 
 
 def _create_display(*, color: bool) -> Progress:
@@ -101,8 +191,27 @@ def _create_display(*, color: bool) -> Progress:
 
     is_utf8 = locale_is_utf8()
     overflow: Literal["ellipsis", "crop"] = "ellipsis" if is_utf8 else "crop"
+
+    class _Sign(SpinnerColumn):
+        """A spinner for a resource in progress, and its sign after the end."""
+
+        def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            from rich.text import Text
+
+            sign = task.fields["sign"]
+            style = "green" if sign in ("✔", "v") else "red"
+            return Text(sign, style=style) if sign else super().render(task)
+
+    class _Elapsed(TimeElapsedColumn):
+        """The time of a resource. The last line has none."""
+
+        def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            from rich.text import Text
+
+            return Text("") if task.fields["sign"] == " " else super().render(task)
+
     return Progress(
-        SpinnerColumn("dots" if is_utf8 else "line"),
+        _Sign("dots" if is_utf8 else "line"),
         TextColumn(
             "{task.fields[address]}",
             markup=False,
@@ -115,7 +224,7 @@ def _create_display(*, color: bool) -> Progress:
             style="dim",
             table_column=Column(ratio=1, no_wrap=True, overflow=overflow),
         ),
-        TimeElapsedColumn(),
+        _Elapsed(),
         expand=True,
         console=Console(stderr=True, color_system="auto" if color else None, no_color=not color),
         transient=True,
@@ -123,22 +232,24 @@ def _create_display(*, color: bool) -> Progress:
     )
 
 
-def choose_reporter(*, quiet: bool, verbose: bool, color: bool) -> Reporter:
+def choose_reporter(arguments: Namespace, *, color: bool) -> Reporter:
     """Choose how to show progress.
 
     Args:
-        quiet: Show nothing.
-        verbose: Print lines, including the output of tools.
+        arguments: The parsed arguments, with `quiet`, `verbose`, and `progress`.
         color: Whether a live display is colored. Lines never are.
 
     Returns:
         A live display on a capable terminal unless `verbose`. Otherwise lines, or nothing.
 
     """
-    if quiet:
+    if arguments.progress == "json":
+        return JsonLines(verbose=arguments.verbose)
+    if arguments.quiet:
         return Reporter()
     # Such a terminal can't move the cursor, so a live display would show nothing.
     is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    if sys.stderr.isatty() and not is_dumb and not verbose:
+    is_plain = arguments.progress == "plain" or arguments.verbose
+    if sys.stderr.isatty() and not is_dumb and not is_plain:
         return Live(color=color)
-    return Lines(verbose=verbose)
+    return Lines(verbose=arguments.verbose)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _SIGNS = str.maketrans(
     {"→": "->", "±": "+-", "✗": "x", "✔": "v", "·": ".", "…": "...", "»": ">",
-     "└": "`", "╰": "`", "├": "|", "│": "|", "─": "-", "▶": ">", "×": "x"}
+     "└": "`", "╰": "`", "├": "|", "│": "|", "─": "-", "█": "#", "░": ".", "▶": ">", "×": "x"}
 )  # fmt: skip
 """The non-ASCII characters that converge and its tools print, and their replacements."""
 

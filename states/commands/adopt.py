@@ -13,7 +13,7 @@ from engine.converge import Apply, converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.output.report import build_report
-from states.commands.per_venv import locked_store, print_lines
+from states.commands.per_venv import locked_store, print_result
 from states.commands.venv_arguments import add_venv_arguments, find_venv
 from states.venv.generations.hold import release_hold
 from states.venv.observe import FOREIGN, observe
@@ -55,9 +55,8 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     if exit_code == 0 and not (arguments.json or arguments.quiet):
         link = observation.link
         backup = f"{store.root}/adopted-*"
-        print_lines(
-            [f"replaced a symlink to {link}" if link else f"kept the old directory as {backup}"]
-        )
+        line = f"replaced a symlink to {link}" if link else f"kept the old directory as {backup}"
+        print_result({}, [line], arguments)
     return exit_code
 
 

@@ -10,10 +10,11 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.errors import UsageError
-from engine.frozen import frozen
+from engine.frozen import replace
 from engine.system.existence import entry_exists
 from engine.system.lock import is_held
 from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
+from states.commands.text.gc import Garbage, describe, format_garbage
 from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
 from states.venv.generations.gc import collect, collectable, has_damage
@@ -28,24 +29,13 @@ from states.venv.layout import store_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from engine.cli.command import BuildRegistry
     from engine.resource import Resource
     from states.venv.layout import Store
 
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-@frozen
-class Garbage:
-    """The entries of one store that were deleted, or would be in a dry run."""
-
-    generations: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    """Paths relative to the store, left by interrupted runs."""
-    unreadable: tuple[OSError, ...] = ()
-    """The errors of generations that stay because they can't be read."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -81,13 +71,13 @@ def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     if not arguments.dry_run:
         cache_expiry.delete(expired)
     lines = [*format_garbage(garbage, len(expired), dry_run=arguments.dry_run)]
-    if not lines and not errors:
-        lines = ["nothing to delete"]
     document = {
         "dry_run": arguments.dry_run,
         "removed": {address: entries.generations for address, entries in garbage.items()},
         "unfinished": {address: entries.unfinished for address, entries in garbage.items()},
         "expired_cache_files": len(expired),
+        "freed_bytes": {address: entries.freed for address, entries in garbage.items()},
+        "kept": {address: dict(entries.kept) for address, entries in garbage.items()},
     }
     return print_results(document, lines, errors, arguments)
 
@@ -112,13 +102,14 @@ def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage
         # While another process holds the lock, its build looks like an unfinished one.
         remains = [] if is_held(store.lock) else find_unfinished(store)
         candidates, unreadable = _collectable(venv, store, keep, min_age_s)
-        return Garbage(candidates, tuple(remains), unreadable)
+        return describe(store, Garbage(candidates, tuple(remains), unreadable))
     with locked_store(venv, arguments):
         remains = clean_up_interrupted(store)
         candidates, unreadable = _collectable(venv, store, keep, min_age_s)
+        described = describe(store, Garbage(candidates, tuple(remains), unreadable))
         deleted = collect(store, candidates)
         _warn_about_undeletable(store, candidates)
-    return Garbage(tuple(deleted), tuple(remains), unreadable)
+    return replace(described, generations=tuple(deleted))
 
 
 def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:
@@ -173,33 +164,6 @@ def _age_s(store: Store, generation: str) -> float:
     """
     record = read_receipt(store.generation(generation))
     return timestamps.seconds_since(record.created) if record else float("inf")
-
-
-def format_garbage(
-    garbage: Mapping[str, Garbage], expired_files: int, *, dry_run: bool
-) -> Iterator[str]:
-    """Format the deleted entries.
-
-    Args:
-        garbage: The deleted entries by address.
-        expired_files: Number of deleted cache files.
-        dry_run: Whether nothing was deleted yet.
-
-    Yields:
-        One line for each generation and each unfinished entry, and one for the cache files.
-
-    """
-    action = "would be deleted" if dry_run else "deleted"
-    for address, entries in garbage.items():
-        for generation in entries.generations:
-            yield f"- {address} {generation} {action}"
-        for path in entries.unfinished:
-            yield f"- {address} {path} (unfinished) {action}"
-    if expired_files:
-        files = "1 expired cache file" if expired_files == 1 else (
-            f"{expired_files} expired cache files"
-        )  # fmt: skip
-        yield f"- {files} {action}"
 
 
 def _non_negative(argument: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.cli import options
 from engine.cli.command import Command
 from states.commands.per_venv import print_result
 from states.commands.venv_arguments import add_venv_arguments, select_venv
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cli.command import BuildRegistry
+    from states.commands.text.table import Line
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
 
@@ -31,6 +33,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     # Not the other output options: this command shows no progress, and hides no changes.
     parser.add_argument("--json", action="store_true", help="Print one JSON document")
+    options.add_color_option(parser)
 
 
 def _history(arguments: Namespace, build_registry: BuildRegistry) -> int:
@@ -96,7 +99,7 @@ def _package_identities(record: Receipt) -> dict[str, str]:
     return {package.name: package.identity() for package in record.packages}
 
 
-def format_history(document: dict[str, Any], path: str) -> Iterator[str]:
+def format_history(document: dict[str, Any], path: str) -> Iterator[Line]:
     """Yield the lines of text: generations, newest first, then adopted backups.
 
     Args:
@@ -105,21 +108,27 @@ def format_history(document: dict[str, Any], path: str) -> Iterator[str]:
 
     """
     if document["live"] == FOREIGN:
-        yield f"{path}  not created by converge  [live]"
+        yield [("bold", path), ("", "  not created by converge"), ("good", "  [live]")]
     for row in reversed(document["generations"]):
         yield from _format_row(row)
     for backup in document["adopted"]:
-        yield f"{backup}  adopted backup"
+        yield [("bold", backup), ("", "  adopted backup")]
     if not document["generations"] and document["live"] != FOREIGN:
-        yield f"{document['address']} doesn't exist yet"
+        yield [("", f"{document['address']} doesn't exist yet")]
 
 
-def _format_row(row: dict[str, Any]) -> Iterator[str]:
+def _format_row(row: dict[str, Any]) -> Iterator[Line]:
     marks = [mark.replace("_", " ") for mark in _MARKS if row[mark]]
     suffix = f"  [{', '.join(marks)}]" if marks else ""
-    yield f"{row['generation']}  {row['created']}  {row['declared']}{suffix}"
+    role = "warning" if row["held"] or row["quarantined"] else "good"
+    yield [
+        ("bold", row["generation"]),
+        ("", f"  {row['created']}  "),
+        ("dim", row["declared"]),
+        (role, suffix),
+    ]
     for change in row["changes"]:
-        yield f"    {change}"
+        yield [(change[:1], f"    {change}")]
 
 
 COMMAND = Command(

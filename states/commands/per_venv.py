@@ -11,9 +11,10 @@ from engine import progress
 from engine.cli import options
 from engine.errors import ConvergeError, from_os_error, summarize
 from engine.output.report import error_report, to_json
-from engine.output.text import Paint, format_error, printable
+from engine.output.text import Paint, format_error
 from engine.system import signals
 from engine.system.lock import hold_lock
+from states.commands.text.table import render
 from states.venv.generations.store import lock_of
 from states.venv.layout import store_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from engine.resource import Resource
+    from states.commands.text.table import Line
     from states.venv.layout import Store
 
     Outcome = TypeVar("Outcome")
@@ -88,7 +90,7 @@ def locked_store(venv: Resource, arguments: Namespace) -> Iterator[Store]:
 
 def print_results(
     document: Mapping[str, Any],
-    lines: Iterable[str],
+    lines: Iterable[Line | str],
     errors: Mapping[str, ConvergeError],
     arguments: Namespace,
 ) -> int:
@@ -118,7 +120,7 @@ def print_results(
 
 def print_result(
     document: Mapping[str, Any],
-    lines: Iterable[str],
+    lines: Iterable[Line | str],
     arguments: Namespace,
     *,
     failed: bool = False,
@@ -135,12 +137,13 @@ def print_result(
     if arguments.json:
         sys.stdout.write(to_json(document))
     elif failed or not getattr(arguments, "quiet", False):
-        print_lines(lines)
+        color = options.use_color(getattr(arguments, "color", "auto"), sys.stdout)
+        print_lines(lines, Paint(color))
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[Line | str], paint: Paint) -> None:
     """Print lines with control characters escaped: a file name can't forge another line."""
-    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
+    sys.stdout.writelines(f"{render(line, paint)}\n" for line in lines)
 
 
 def print_errors(errors: Iterable[ConvergeError], arguments: Namespace) -> None:

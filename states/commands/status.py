@@ -11,12 +11,13 @@ from engine.cli.command import Command
 from engine.cli.session import setup_progress
 from engine.declaration.validate import key_of
 from engine.diff import compare
+from engine.errors import ConvergeError
 from engine.frozen import fields
 from engine.redaction import redact_all
 from engine.system.lock import is_held
 from states.commands.per_venv import print_results, run_per_venv
-from states.commands.venv_arguments import select_venvs
-from states.system import timestamps
+from states.commands.text.status import format_others, format_venvs
+from states.commands.venv_arguments import load_resources, present_venvs
 from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.store import (
@@ -37,11 +38,12 @@ from states.venv.resolve.selection import (
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from engine.cli.command import BuildRegistry
     from engine.diff import Change
+    from engine.registry import KindRegistry
     from engine.resource import Resource
     from engine.settings import Settings
     from states.venv.integrity.receipt import Receipt
@@ -62,18 +64,20 @@ def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
     settings = options.build_settings(arguments)
-    venvs = select_venvs(arguments, build_registry)
+    registry, resources = load_resources(arguments, build_registry)
 
     def describe(venv: Resource) -> dict[str, Any]:
         with progress.task(venv.address):
             return _row(venv, settings)
 
-    rows, errors = run_per_venv(venvs, describe)
-    width = max(map(len, rows), default=0)
+    rows, errors = run_per_venv(present_venvs(resources), describe)
+    others = [*_other_rows(registry, resources)]
     lines = [
-        line for row in rows.values() for line in format_row(row, width, verbose=arguments.verbose)
+        *format_venvs([*rows.values()], verbose=arguments.verbose),
+        *format_others(others),
     ]
-    return print_results({"venvs": list(rows.values())}, lines, errors, arguments)
+    document = {"venvs": [*rows.values()], "resources": others}
+    return print_results(document, lines, errors, arguments)
 
 
 def _row(venv: Resource, settings: Settings) -> dict[str, Any]:
@@ -175,64 +179,57 @@ def _old_generations_in_use(store: Store, live: str | None) -> dict[str, list[in
     return {generation: pids for generation, pids in processes.items() if pids}
 
 
-def format_row(row: dict[str, Any], width: int, *, verbose: bool) -> Iterator[str]:
-    """Format the status of one venv.
+def _other_rows(registry: KindRegistry, resources: Sequence[Resource]) -> Iterator[dict[str, Any]]:
+    """Yield the state of each resource that isn't a venv, without a lookup.
+
+    A resource is compared with the observed state of its dependencies, as if no other resource
+    changed.
+    """
+    for resource in resources:
+        if resource.kind == "venv":
+            continue
+        kind = registry.kinds[resource.kind]
+        yield {
+            "address": resource.address,
+            "path": next(iter(kind.owned_paths(resource.spec)), None),
+            "state": _state(registry, resource, {r.address: r for r in resources}),
+        }
+
+
+def _state(registry: KindRegistry, resource: Resource, declared: Mapping[str, Resource]) -> str:
+    """Compare a resource that isn't a venv with its declaration.
 
     Args:
-        row: The status, in the form that `--json` prints.
-        width: The width of the first column.
-        verbose: Whether to list the path and every difference.
+        registry: The kinds.
+        resource: The resource.
+        declared: All resources by address.
 
-    Yields:
-        The lines of text.
+    Returns:
+        `ok`, `missing`, `drift`, `due` for a command, or `unknown` after an error.
 
     """
-    yield f"{row['address']:{width}}  {'  '.join(_columns(row))}"
-    indent = " " * (width + 2)
-    for generation, pids in row["old_generations_in_use"].items():
-        yield f"{indent}{generation} is still used by PID {', '.join(map(str, pids))}"
-    if verbose:
-        yield f"{indent}path {row['path']}"
-        yield from (f"{indent}drift: {difference}" for difference in row["drift"])
-
-
-def _columns(row: dict[str, Any]) -> Iterator[str]:
-    if not row["present"]:
-        yield "doesn't exist yet"
-        return
-    if row["generation"] is None:
-        yield "; ".join(row["drift"]) or "not created by converge"
-    else:
-        yield row["generation"]
-        yield f"built {format_age(row['created'])}"
-        yield f"Python {row['python']}"
-        yield "1 package" if row["packages"] == 1 else f"{row['packages']} packages"
-        yield f"verified {format_age(row['verified'])}" if row["verified"] else "never verified"
-        yield summarize_drift(row["drift"])
-    yield from (mark for mark in ("pinned", "held") if row[mark])
-
-
-def summarize_drift(drift: list[str]) -> str:
-    """Return the first difference and the number of the others."""
-    if not drift:
-        return "no drift"
-    others = f" and {len(drift) - 1} more" if len(drift) > 1 else ""
-    return f"drift: {drift[0]}{others}"
-
-
-def format_age(timestamp: str) -> str:
-    """Return the time since a timestamp in its largest unit, such as `2 days ago`."""
-    seconds = int(timestamps.seconds_since(timestamp))
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if abs(seconds) >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count != 1 else ''} ago"
-    return "just now"
+    kind = registry.kinds[resource.kind]
+    try:
+        handle = kind.open(resource.spec)
+        if handle.requires_lookup:
+            return "unknown"
+        dependencies = {
+            need: registry.kinds[declared[need].kind].open(declared[need].spec).observed
+            for need in resource.needs
+        }
+        differs = handle.observed != handle.goal(dependencies).desired
+    except (ConvergeError, OSError):
+        return "unknown"
+    if not differs:
+        return "ok"
+    if kind.display.runs:
+        return "due"
+    return "missing" if handle.observed is None else "drift"
 
 
 COMMAND = Command(
     "status",
-    "Show a one-line summary of each venv",
+    "Show a table of all venvs and other resources",
     _add_arguments,
     _status,
     group="Inspection",

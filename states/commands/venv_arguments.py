@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.cli.command import BuildRegistry
+    from engine.registry import KindRegistry
     from engine.resource import Resource
 
 
@@ -25,6 +26,18 @@ def add_venv_arguments(parser: ArgumentParser) -> None:
 
 def select_venvs(arguments: Namespace, build_registry: BuildRegistry) -> list[Resource]:
     """Load the declaration, and return the venvs that `--only` selects, in dependency order.
+
+    Raises:
+        UsageError, DeclarationError, NoInput: As for `load_resources`.
+
+    """
+    return present_venvs(load_resources(arguments, build_registry)[1])
+
+
+def load_resources(
+    arguments: Namespace, build_registry: BuildRegistry
+) -> tuple[KindRegistry, tuple[Resource, ...]]:
+    """Load the declaration, and return the kinds, and the resources that `--only` selects.
 
     From here on, a signal is a request to stop.
 
@@ -40,7 +53,7 @@ def select_venvs(arguments: Namespace, build_registry: BuildRegistry) -> list[Re
     resources = load_declaration(sources, registry, settings.cache)
     # Not earlier: a signal must end a process that waits for its standard input.
     signals.install_handlers()
-    return present_venvs(options.select_resources(resources, getattr(arguments, "only", [])))
+    return registry, options.select_resources(resources, getattr(arguments, "only", []))
 
 
 def select_venv(arguments: Namespace, build_registry: BuildRegistry) -> Resource:

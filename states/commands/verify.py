@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
     from engine.output.report_schema import ExitReport
     from engine.resource import Resource
+    from states.commands.text.table import Line
     from states.venv.layout import Store
 
 
@@ -134,7 +135,10 @@ def summarize_reports(reports: list[dict[str, Any]], errors: list[ConvergeError]
     return {"code": code, "class": name, "retryable": retryable}
 
 
-def format_report(report: dict[str, Any], *, verbose: bool) -> Iterator[str]:
+_LEGEND = "S size, M mode, 5 content, L link, U user, G group, T type"
+
+
+def format_report(report: dict[str, Any], *, verbose: bool) -> Iterator[Line]:
     """Yield the lines of text for one generation.
 
     Args:
@@ -146,13 +150,15 @@ def format_report(report: dict[str, Any], *, verbose: bool) -> Iterator[str]:
     if verbose:
         title += f"  {report['path']}"
     if report["error"]:
-        yield f"✗ {title}: {report['error']}"
+        yield [("✗", "✗ "), ("bold", title), ("", f": {report['error']}")]
     elif report["damage"]:
-        yield f"! {title}: {len(report['damage'])} of {report['files']} files differ"
+        count = f": {len(report['damage'])} of {report['files']} files differ"
+        yield [("!", "! "), ("bold", title), ("bad", count)]
         for difference in report["damage"]:
-            yield f"  {difference['flags']}  {difference['path']}"
+            yield [("bad", f"  {difference['flags']}"), ("", f"  {difference['path']}")]
+        yield [("dim", f"  {_LEGEND}")]
     else:
-        yield f"  {title}: {report['files']} files OK"
+        yield [("bold", f"  {title}"), ("", ": "), ("good", f"{report['files']} files OK")]
 
 
 COMMAND = Command(

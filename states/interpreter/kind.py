@@ -41,7 +41,7 @@ class InterpreterKind:
 
     spec = Interpreter
     immutable: frozenset[str] = frozenset()
-    display = Display()
+    display = Display(shape="ellipse")
     declared: frozenset[str] = frozenset()
 
     def __init__(self, settings: Settings) -> None:

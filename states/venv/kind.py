@@ -28,9 +28,11 @@ class VenvKind:
             Group("unfinished.", "condition"),
             Group("permissions.", "condition"),
             Group("file.", "condition"),
-            Group("package."),
+            Group("package.", noun="package"),
         ),
-        hidden=frozenset({"artifacts", "settings"}),
+        hidden=frozenset({"artifacts", "settings", "generation"}),
+        defaults=frozenset({("mode", "0755"), ("system-site-packages", "false")}),
+        headline=("python", lambda python: f"Python {python.partition(' ')[0]}"),
     )
 
     def __init__(self, settings: Settings) -> None:

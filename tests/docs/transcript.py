@@ -33,6 +33,11 @@ _MASKS = (
     (re.compile(r"Python 3\.\d+\.\d+"), "Python 3.x.y"),
     (re.compile(r"python3\.\d+"), "python3.x"),
     (re.compile(r"\b\d+ files"), "N files"),
+    (re.compile(r" +\d+\.\d s\b"), " SECONDS"),
+    (re.compile(r"\(plan [0-9a-f]{8}\)"), "(plan DIGITS)"),
+    (re.compile(r"\d+(\.\d)? (bytes|kB|MB)"), "SIZE"),
+    # Columns are as wide as their longest value.
+    (re.compile(r"\s{2,}"), " "),
 )
 
 

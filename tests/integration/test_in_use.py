@@ -219,7 +219,7 @@ def test_used_generation_without_receipt_stays(
     old = host.generation
     (old / ".converge/receipt.json").unlink()
 
-    assert host.run("gc", "converge.toml", "--keep", "0").out == "nothing to delete\n"
+    assert "nothing to delete" in host.run("gc", "converge.toml", "--keep", "0").out
     assert host.generation == old
     upgrade(host, "2.0")
 

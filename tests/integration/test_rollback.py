@@ -191,8 +191,8 @@ def test_held_generation_stays_if_interpreter_is_upgraded(host_with_interpreter:
 
 def test_status_shows_held_generation_without_drift(held: Host) -> None:
     assert held.check().code == 0
-    (line,) = held.run("status", NAME).out.splitlines()
-    assert line.endswith("  no drift  held")
+    _, line, detail = held.run("status", NAME).out.splitlines()
+    assert (line.split()[1], detail.strip()) == ("held", "held after a rollback")
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
     assert (row["held"], row["drift"]) == (True, [])
 
@@ -251,7 +251,7 @@ def test_status_and_check_agree_on_held_generation(
 
     assert held.check().code == 0
     assert (row["held"], row["drift"]) == (True, [])
-    assert printed.rstrip().endswith("no drift  held")
+    assert printed.splitlines()[1].split()[1] == "held"
     assert held.run("rollback", NAME, "app", "--release").code == 0
     (row,) = json.loads(held.run("status", NAME, "--json").out)["venvs"]
     assert (row["held"], row["drift"]) == (False, ["declaration changed since the last apply"])

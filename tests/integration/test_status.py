@@ -81,10 +81,11 @@ def test_verbose_status_lists_every_difference(applied_host: Host) -> None:
     brief = applied_host.run("status", "converge.toml").out.splitlines()
     verbose = applied_host.run("status", "converge.toml", "-v").out.splitlines()
 
-    assert brief[0].endswith("and 1 more")
-    assert len(brief) == 1
+    assert brief[1].split()[1] == "drift"
+    assert brief[2].endswith("and 1 more")
+    assert len(brief) == 3
     assert [line for line in verbose if line.endswith(("/one unexpected", "/two unexpected"))]
-    assert len(verbose) == 4
+    assert len(verbose) == 5
 
 
 def test_history_has_no_progress_options(applied_host: Host) -> None:

@@ -220,7 +220,9 @@ def test_live_generation_without_receipt_isnt_deleted(host_with_wheels: Host) ->
     host_with_wheels.apply_ok()
     (host_with_wheels.generation / ".converge/receipt.json").unlink()
 
-    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to delete\n"
+    assert host_with_wheels.run("gc", "converge.toml").out.endswith(
+        "Gc: nothing to delete, 1 kept.\n"
+    )
     host_with_wheels.declare(["alpha==1.0"], keep=0, smoke=["no-such-command"])
     assert host_with_wheels.apply().code == 1
     assert host_with_wheels.run_script("alpha") == "alpha 1.0"
@@ -268,10 +270,12 @@ def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None
     done = host_with_wheels.run("gc", "converge.toml", "--json")
 
     assert json.loads(planned.out)["unfinished"] == {"venv.app": unfinished}
-    assert f"- venv.app {unfinished[0]} (unfinished) would be deleted\n" in printed
+    assert f"- venv.app  {unfinished[0]} (unfinished)  would be deleted\n" in printed
     assert json.loads(done.out)["unfinished"] == {"venv.app": unfinished}
     assert not any((host_with_wheels.store / name).exists() for name in unfinished)
-    assert host_with_wheels.run("gc", "converge.toml").out == "nothing to delete\n"
+    assert host_with_wheels.run("gc", "converge.toml").out.endswith(
+        "Gc: nothing to delete, 1 kept.\n"
+    )
 
 
 def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> None:
@@ -281,4 +285,4 @@ def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> No
     with hold_lock(lambda: str(host_with_wheels.store / "lock"), 1):
         planned = host_with_wheels.run("gc", "converge.toml", "--dry-run")
 
-    assert planned.out == "nothing to delete\n"
+    assert planned.out.endswith("Gc: nothing to delete, 1 kept.\n")

@@ -115,6 +115,7 @@ ALLOWED = {
     "engine.cli.main": "the error ends the run",
     "engine.cli.session.commit_inventory": "the error is a notice; the record stays",
     "engine.converge": "the error is the result of the resource",
+    "engine.cli.options.output_width": "the width of a terminal",
     "engine.output.terminal": "a terminal that is gone",
     "states.venv.resolve.fetch.Fetcher._download.download": "raised in the calling thread",
     "states.venv.resolve.lines.invalid.similar_file": "a suggestion in an error",
@@ -122,6 +123,8 @@ ALLOWED = {
     "engine.system.encoding": "the signs of the output",
     "states.commands.gc._collectable": "the generation is kept, and the error is reported",
     "states.commands.status._readable_generations": "another user is building the generation",
+    "states.commands.status._state": "the error is the state of the resource",
+    "states.commands.text.gc._size": "the size in a report",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",
     # The answer "no" is an error, or precedes a call that fails.

@@ -20,17 +20,16 @@ def graph_cli(cli: CliRunner) -> CliRunner:
 
 TEXT = """\
 widget.say "hi"
-widget.b
-  `- needs widget.say "hi"
-gadget.c
-  |- needs widget.b
-  `- needs widget.say "hi"
+|- widget.b
+|  `- gadget.c
+`- gadget.c
 """
 DOT = r"""digraph converge {
   rankdir=LR;
-  "widget.say \"hi\"";
-  "widget.b";
-  "gadget.c";
+  node [fontname="Helvetica"];
+  "widget.say \"hi\"" [shape=box, label="widget.say \"hi\"\nDIR/a"];
+  "widget.b" [shape=box, label="widget.b\nDIR/b"];
+  "gadget.c" [shape=box, label="gadget.c\nDIR/c"];
   "widget.say \"hi\"" -> "widget.b";
   "widget.b" -> "gadget.c";
   "widget.say \"hi\"" -> "gadget.c";
@@ -53,11 +52,28 @@ flowchart LR
 def test_graph_is_printed_in_each_format(
     graph_cli: CliRunner, graph_format: str, expected: str
 ) -> None:
-    assert graph_cli.run("graph", "--format", graph_format).out == expected
+    out = graph_cli.run("graph", "--format", graph_format).out
+    assert out.replace(str(graph_cli.directory), "DIR") == expected
 
 
 def test_graph_format_defaults_to_text(graph_cli: CliRunner) -> None:
     assert graph_cli.run("graph").out == TEXT
+
+
+def test_graph_of_several_files_has_a_cluster_for_each(cli: CliRunner) -> None:
+    cli.declare_widgets("a", filename="declared/a.toml")
+    cli.declare_widgets("b", filename="declared/b.toml")
+    out = cli.invoke("graph", "--format", "dot", str(cli.directory / "declared")).out
+    assert out.count("subgraph cluster_") == 2
+    assert 'label="a.toml";' in out
+
+
+def test_tree_shows_shared_dependents_whole_only_once(cli: CliRunner) -> None:
+    cli.declare_widgets("a", "b", "c", "d", c='needs = ["widget.a", "widget.b"]',
+                        d='needs = ["widget.c"]')  # fmt: skip
+    assert cli.run("graph").out.splitlines() == [
+        "widget.a", "`- widget.c", "   `- widget.d", "widget.b", "`- widget.c (above)",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("graph_format", ["text", "dot", "mermaid"])

@@ -120,13 +120,13 @@ def test_plan_verification_and_apply_report_in_sequence(
     events: list[str] = []
 
     class Listener(progress.Reporter):
-        def start(self) -> None:
+        def start(self, total: int = 0) -> None:
             events.append("opened")
 
         def close(self) -> None:
             events.append("closed")
 
-    monkeypatch.setattr(session, "choose_reporter", lambda **_options: Listener())
+    monkeypatch.setattr(session, "choose_reporter", lambda *_arguments, **_options: Listener())
     apply(cli_with_plan)
     assert events[:4] == ["opened", "closed", "opened", "closed"]
 

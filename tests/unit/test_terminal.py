@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import re
 import select
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -16,7 +18,7 @@ import pytest
 
 from engine import progress
 from engine.converge import Apply, converge
-from engine.output.terminal import Lines, Live, choose_reporter
+from engine.output.terminal import JsonLines, Lines, Live, choose_reporter
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.widget_kind import Widget, widget_registry
@@ -64,6 +66,34 @@ def test_run_without_changes_prints_no_progress(reporting_cli: CliRunner) -> Non
     assert reporting_cli.run("apply", "--verbose").err == ""
 
 
+def test_json_progress_is_one_object_for_each_event(reporting_cli: CliRunner) -> None:
+    err = reporting_cli.run("apply", "--progress", "json", "--quiet", "--verbose", "-j1").err
+    events = [json.loads(line) for line in err.splitlines()]
+    assert all(event.pop("time") > 0 for event in events)
+    assert events[:5] == [
+        {"event": "started", "total": 2},
+        {"event": "resource-started", "address": "widget.a"},
+        {"event": "step", "address": "widget.a", "text": "writing a\x1b[2J"},
+        {"event": "output", "address": "widget.a", "text": "tool output\r"},
+        {"event": "resource-finished", "address": "widget.a", "failed": False},
+    ]
+
+
+def test_live_display_keeps_the_last_finished_resources() -> None:
+    live, stream = Live(color=False), io.StringIO()
+    with redirect_stderr(stream):
+        live.start(30)
+        for number in range(20):
+            live.task_started(f"widget.{number}")
+            live.task_finished(f"widget.{number}", failed=number == 19)
+        assert live.progress is not None
+        shown = [(task.fields["address"], task.description) for task in live.progress.tasks]
+        live.close()
+    assert [address for address, _ in shown[:-1]] == [f"widget.{n}" for n in range(12, 20)]
+    assert [text for _, text in shown[:-1]] == ["done"] * 7 + ["failed"]
+    assert re.fullmatch(r"20 of 30, about \d+ s left", shown[-1][0])
+
+
 def test_broken_pipe_does_not_stop_the_work(reporting_cli: CliRunner) -> None:
     class ClosedPipe(io.StringIO):
         def write(self, text: str) -> int:
@@ -90,8 +120,8 @@ def test_step_is_attributed_to_the_current_task() -> None:
         def step(self, address: str, text: str) -> None:
             events.append((address, text))
 
-        def task_finished(self, address: str) -> None:
-            events.append(("ended", address))
+        def task_finished(self, address: str, *, failed: bool = False) -> None:
+            events.append(("failed" if failed else "ended", address))
 
     with restored_process_state():
         progress.set_reporter(Listener())
@@ -101,7 +131,7 @@ def test_step_is_attributed_to_the_current_task() -> None:
     assert events == [
         ("begun", "widget.a"),
         ("widget.a", "inside"),
-        ("ended", "widget.a"),
+        ("failed", "widget.a"),
         ("", "outside"),
     ]
 
@@ -133,7 +163,15 @@ def test_reporter_depends_on_the_terminal(
     stream = io.StringIO()
     stream.isatty = lambda: bool(terminal)  # type: ignore[method-assign]
     with redirect_stderr(stream):
-        assert type(choose_reporter(quiet=quiet, verbose=verbose, color=True)) is reporter_class
+        arguments = Namespace(quiet=quiet, verbose=verbose, progress="auto")
+        assert type(choose_reporter(arguments, color=True)) is reporter_class
+        assert type(choose_reporter(_with(arguments, "json"), color=True)) is JsonLines
+        plain = progress.Reporter if quiet else Lines
+        assert type(choose_reporter(_with(arguments, "plain"), color=True)) is plain
+
+
+def _with(arguments: Namespace, form: str) -> Namespace:
+    return Namespace(**{**vars(arguments), "progress": form})
 
 
 def run_on_a_terminal(cli: CliRunner, *arguments: str, **env: str) -> tuple[int, str]:
@@ -271,6 +309,8 @@ def test_live_display_does_not_interpret_markup() -> None:
         (task,) = live.progress.tasks
         assert task.description == r"[red]tool output[/red] \x1b[2J"
         live.task_finished("widget.a")
-        assert live.progress.tasks == []
+        assert [(task.description, task.finished) for task in live.progress.tasks] == [
+            ("done", True)
+        ]
         live.close()
     assert not re.search(r"\x1b\[2J", stream.getvalue())

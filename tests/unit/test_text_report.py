@@ -12,7 +12,8 @@ from engine.display import Display, Group
 from engine.errors import ConvergeError
 from engine.output.report import build_failure
 from engine.output.report_schema import ResourceReport
-from engine.output.text import Paint, format_error, format_report, printable
+from engine.output.report_text import format_report
+from engine.output.text import Paint, format_error, printable
 from tests.unit.cli_runner import CliRunner
 from tests.unit.widget_kind import Widget, widget_registry
 
@@ -34,31 +35,37 @@ def one_of_each_action(cli: CliRunner) -> CliRunner:
 def test_plan_shows_symbol_address_action_and_changes(cli: CliRunner) -> None:
     directory = cli.directory
     out = one_of_each_action(cli).run("plan").out
-    digest = re.search(r"digest (sha256:[0-9a-f]{64})", out)
-    assert digest is not None
-    assert out == (
-        f"~ widget.update  update  {directory}/update\n"
-        "    reason: the spec changed\n"
-        "    ~ size 1 -> 2\n"
-        f"+- widget.replace  replace  {directory}/replace\n"
-        "    reason: the spec changed\n"
-        "    ~ color red -> blue\n"
-        f"! widget.repair  repair  {directory}/repair\n"
-        "    reason: the file is damaged\n"
-        "    - damage dent\\x1b[2J\\nscratch\n"
-        f"- widget.delete  delete  {directory}/delete\n"
-        "    reason: declared absent\n"
-        "    - color red  (the spec changed)\n"
-        "    - size 1  (the spec changed)\n"
-        "    - text delete  (the spec changed)\n"
-        f"+ widget.create  create  {directory}/create\n"
-        "    reason: doesn't exist yet\n"
-        "    + color red  (the spec changed)\n"
-        "    + size 1  (the spec changed)\n"
-        "    + text create  (the spec changed)\n"
-        "\n"
-        "Plan: 1 to create, 1 to update, 1 to replace, 1 to repair, 1 to delete, 1 unchanged."
-        f"  digest {digest[1]}\n"
+    document = cli.run("plan", "--json").report
+    columns = {
+        action: f"{'widget.' + action:14}  {action:7}  {f'{directory}/{action}':40}"
+        for action in ("update", "replace", "repair", "delete", "create")
+    }
+    assert re.sub(r"\s{2,}", "  ", out) == re.sub(
+        r"\s{2,}",
+        "  ",
+        (
+            f"~ {columns['update']}  the spec changed\n"
+            "    ~ size 1 -> 2\n"
+            "\n"
+            f"+- {columns['replace']}  the spec changed\n"
+            "    ~ color red -> blue\n"
+            "\n"
+            f"! {columns['repair']}  the file is damaged\n"
+            "    - damage dent\\x1b[2J\\nscratch\n"
+            "\n"
+            f"- {columns['delete']}  declared absent\n"
+            "    - color red  (the spec changed)\n"
+            "    - size 1  (the spec changed)\n"
+            "    - text delete  (the spec changed)\n"
+            "\n"
+            f"+ {columns['create'].rstrip()}\n"
+            "    + color red  (the spec changed)\n"
+            "    + size 1  (the spec changed)\n"
+            "    + text create  (the spec changed)\n"
+            "\n"
+            "Plan: 1 to create, 1 to update, 1 to replace, 1 to repair, 1 to delete, 1 unchanged."
+            f"  (plan {document['digest'].removeprefix('sha256:')[:8]})\n"
+        ),
     )
 
 
@@ -71,13 +78,14 @@ def test_failure_shows_tool_output_hint_and_skipped_dependents(cli: CliRunner) -
     cli.registry = lambda: widget_registry(before_apply=before_apply)
     result = cli.run("apply")
     assert result.out == (
-        f"x widget.a  failed  {cli.directory}/a\n"
+        f"x widget.a  failed   {cli.directory}/a\n"
         "    error: disk \\x07full\n"
         "      line 1\n"
         "      line 2\\x1b[31m\n"
         "    hint: free\\rspace\n"
+        "\n"
         f". widget.b  skipped  {cli.directory}/b\n"
-        "    reason: depends on widget.a, which failed\n"
+        "    depends on widget.a, which failed\n"
         "\n"
         "Apply: 1 failed, 1 skipped, 0 unchanged.\n"
     )
@@ -207,6 +215,7 @@ def test_display_group_selects_the_form_of_a_change(
     resource: dict[str, Any] = {
         "address": "thing.t", "kind": "thing", "name": "t", "path": None, "action": "update",
         "outcome": "would-change", "reason": "", "error": None, "blocked_by": None, "output": "",
+        "duration_s": None,
         "changes": [{"attribute": "x.a", "before": before, "after": after, "reason": ""}],
         "observed": {"x.a": "3"} if after else {},
     }  # fmt: skip
@@ -214,6 +223,9 @@ def test_display_group_selects_the_form_of_a_change(
         report = build_failure("plan", ConvergeError("none"), 0)
         report["resources"] = [cast("ResourceReport", {**resource, "outcome": outcome})]
         text = format_report(
-            report, Paint(on=False), {"thing": Display(groups=(group,))}, verbose=before is None
+            report,
+            Paint(on=False),
+            {"thing": Display(groups=(group,))},
+            verbose=before is None or outcome == "changed",
         )
         assert text.splitlines()[1] == f"    {line}"

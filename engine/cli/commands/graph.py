@@ -30,7 +30,7 @@ def _graph(arguments: Namespace, build_registry: BuildRegistry) -> int:
     sources = read_sources(arguments.files, registry)
     order = load_declaration(sources, registry, settings.cache)
     selected = options.select_resources(order, arguments.only)
-    sys.stdout.write(format_graph(selected, arguments.format))
+    sys.stdout.write(format_graph(selected, registry, arguments.format))
     return 0
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.errors import ConvergeError, Interrupted, LockTimeout, UsageError
+from engine.output.text import Paint
 from engine.resource import Resource
-from states.commands.gc import Garbage, format_garbage, parse_age
+from states.commands.gc import parse_age
 from states.commands.history import describe_changes, format_history
-from states.commands.status import format_age, format_row, summarize_drift
+from states.commands.text.gc import Garbage, format_garbage, format_size
+from states.commands.text.status import format_age, format_venvs, summarize_drift
+from states.commands.text.table import render
 from states.commands.venv_arguments import find_venv, match_prefix
 from states.commands.verify import format_report, summarize_reports
 from states.system import timestamps
 from states.venv.integrity.receipt import Package
 from states.venv.spec import Venv
 from tests.unit.states.values import make_python, make_receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from states.commands.text.table import Line
 
 IDS = ("000001-aaaaaaaa", "000002-aaaaaaaa", "adopted-12345678")
 
@@ -144,55 +152,69 @@ def test_timestamp_in_the_future_has_an_age(monkeypatch: pytest.MonkeyPatch) -> 
     """The clock may have been set back."""
     monkeypatch.setattr(timestamps, "seconds_since", lambda _timestamp: -7200.0)
 
-    assert format_age("2026-01-01T00:00:00Z").endswith("ago")
+    assert format_age("2026-01-01T00:00:00Z") == "in the future"
 
 
 @pytest.mark.parametrize(
     ("drift", "summary"),
     [
-        ([], "no drift"),
-        (["file.a missing"], "drift: file.a missing"),
-        (["file.a missing", "b", "c"], "drift: file.a missing and 2 more"),
+        (["file.a missing"], "a missing"),
+        (["file.a missing", "b", "c"], "a missing, and 2 more"),
     ],
 )
 def test_drift_is_summarized_by_its_first_difference(drift: list[str], summary: str) -> None:
     assert summarize_drift(drift) == summary
 
 
+def _status(*rows: dict[str, Any], verbose: bool = False) -> list[str]:
+    lines = format_venvs([{**ROW, **row} for row in rows], verbose=verbose)
+    return [render(line, Paint(on=False)) for line in lines]
+
+
+@pytest.mark.usefixtures("one_day_later")
+def test_status_is_an_aligned_table() -> None:
+    assert _status(
+        {},
+        {"address": "venv.a-long-name", "packages": 1, "verified": "2026-01-01T00:00:00Z"},
+        {"present": False, "generation": None},
+    ) == [
+        "VENV         STATE    GENERATION       BUILT      PYTHON  PACKAGES  VERIFIED",
+        "web          ok       000002-bd72401a  1 day ago  3.11.7  2         never",
+        "a-long-name  ok       000002-bd72401a  1 day ago  3.11.7  1         1 day ago",
+        "web          missing",
+    ]
+
+
 @pytest.mark.usefixtures("one_day_later")
 @pytest.mark.parametrize(
-    ("changed", "columns"),
+    ("changed", "state", "details"),
     [
+        ({"held": True, "pinned": True}, "held", ["pinned", "held after a rollback"]),
+        ({"drift": ["file.a missing", "b"]}, "drift", ["~ a missing, and 1 more"]),
+        ({"generation": None}, "unmanaged", ["not created by converge"]),
+        ({"generation": None, "drift": ["path dangling"]}, "drift", ["~ path dangling"]),
         (
-            {},
-            "000002-bd72401a  built 1 day ago  Python 3.11.7  2 packages  never verified  no drift",
+            {"old_generations_in_use": {IDS[0]: [7, 23]}},
+            "ok",
+            [f"processes 7, 23 still on {IDS[0]}"],
         ),
-        (
-            {"packages": 1, "verified": "2026-01-01T00:00:00Z", "pinned": True, "held": True},
-            "000002-bd72401a  built 1 day ago  Python 3.11.7  1 package  verified 1 day ago"
-            "  no drift  pinned  held",
-        ),
-        ({"present": False}, "doesn't exist yet"),
-        ({"generation": None}, "not created by converge"),
-        ({"generation": None, "drift": ["path dangling"]}, "path dangling"),
     ],
 )
-def test_status_row_shows_one_line(changed: dict[str, Any], columns: str) -> None:
-    assert [*format_row({**ROW, **changed}, 10, verbose=False)] == [f"venv.web    {columns}"]
+def test_status_explains_a_state(changed: dict[str, Any], state: str, details: list[str]) -> None:
+    _, row, *lines = _status(changed)
+    assert row.split()[1] == state
+    assert [line.strip() for line in lines] == details
 
 
 @pytest.mark.usefixtures("one_day_later")
-def test_status_row_lists_processes_and_with_verbose_all_drift() -> None:
-    row = {**ROW, "old_generations_in_use": {IDS[0]: [7, 23]}, "drift": ["file.a missing", "b"]}
+def test_verbose_status_lists_path_and_all_drift() -> None:
+    _, _, *lines = _status({"drift": ["file.a missing", "b"]}, verbose=True)
+    assert [line.strip() for line in lines] == ["/srv/web", "~ a missing", "~ b"]
 
-    _, *lines = format_row(row, 8, verbose=True)
 
-    assert [line.strip() for line in lines] == [
-        f"{IDS[0]} is still used by PID 7, 23",
-        "path /srv/web",
-        "drift: file.a missing",
-        "drift: b",
-    ]
+def test_states_are_colored() -> None:
+    lines = [*format_venvs([{**ROW, "drift": ["b"]}], verbose=False)]
+    assert "\x1b[31mdrift\x1b[0m" in render(lines[1], Paint(on=True))
 
 
 @pytest.mark.parametrize(
@@ -201,13 +223,18 @@ def test_status_row_lists_processes_and_with_verbose_all_drift() -> None:
         ({}, ["  venv.web 000002-bd72401a: 883 files OK"]),
         (
             {"damage": [{"flags": "S.5......", "path": "bin/web"}]},
-            ["! venv.web 000002-bd72401a: 1 of 883 files differ", "  S.5......  bin/web"],
+            [
+                "! venv.web 000002-bd72401a: 1 of 883 files differ",
+                "  S.5......  bin/web",
+                "  S size, M mode, 5 content, L link, U user, G group, T type",
+            ],
         ),
         ({"generation": None, "error": "no receipt"}, ["✗ venv.web: no receipt"]),
     ],
 )
 def test_verify_report_lists_each_difference(changed: dict[str, Any], lines: list[str]) -> None:
-    assert [*format_report({**REPORT, **changed}, verbose=False)] == lines
+    shown = format_report({**REPORT, **changed}, verbose=False)
+    assert [render(line, Paint(on=False)) for line in shown] == lines
 
 
 DAMAGE = {"damage": [{"flags": "missing", "path": "bin/web"}]}
@@ -287,7 +314,7 @@ def test_history_shows_newest_generation_first() -> None:
         "adopted": [IDS[2]],
     }
 
-    assert [*format_history(document, "/srv/web")] == [
+    assert _plain(format_history(document, "/srv/web")) == [
         f"{IDS[1]}  2026-01-01T00:00:00Z  site.toml venv.web  [live, in use]",
         "    + anyio 4.0",
         f"{IDS[0]}  2026-01-01T00:00:00Z  site.toml venv.web",
@@ -299,16 +326,35 @@ def test_history_shows_newest_generation_first() -> None:
 def test_history_without_a_generation() -> None:
     document = {"address": "venv.web", "live": "", "generations": [], "adopted": []}
 
-    assert [*format_history(document, "/srv/web")] == ["venv.web doesn't exist yet"]
+    assert _plain(format_history(document, "/srv/web")) == ["venv.web doesn't exist yet"]
 
 
 @pytest.mark.parametrize(("dry_run", "action"), [(False, "deleted"), (True, "would be deleted")])
 def test_gc_lists_each_deleted_entry(dry_run: bool, action: str) -> None:
-    garbage = {"venv.web": Garbage((IDS[0],), ("trash-1",)), "venv.api": Garbage()}
+    deleted = Garbage(
+        (IDS[0],), ("trash-1",), sizes=((IDS[0], 9_100_000),), kept=((IDS[1], "live"),)
+    )
+    garbage = {"venv.web": deleted, "venv.api": Garbage()}
+    freed = "would be freed" if dry_run else "freed"
 
-    assert [*format_garbage(garbage, 3, dry_run=dry_run)] == [
-        f"- venv.web {IDS[0]} {action}",
-        f"- venv.web trash-1 (unfinished) {action}",
+    assert _plain(format_garbage(garbage, 3, dry_run=dry_run)) == [
+        f"- venv.web  {IDS[0]}  {action} (9.1 MB)",
+        f"- venv.web  trash-1 (unfinished)  {action}",
+        f"  venv.web  {IDS[1]}  kept: live",
         f"- 3 expired cache files {action}",
+        f"Gc: 1 {action}, 9.1 MB {freed}, 1 kept.",
     ]
-    assert [*format_garbage({}, 1, dry_run=dry_run)] == [f"- 1 expired cache file {action}"]
+    assert _plain(format_garbage({}, 1, dry_run=dry_run))[0] == f"- 1 expired cache file {action}"
+    assert _plain(format_garbage({}, 0, dry_run=dry_run)) == ["Gc: nothing to delete, 0 kept."]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2e12, "2000.0 GB")]
+)
+def test_size_is_shown_in_its_largest_unit(size: int, text: str) -> None:
+    assert format_size(size) == text
+
+
+def _plain(lines: Iterable[Line]) -> list[str]:
+    """Return lines without color."""
+    return [render(line, Paint(on=False)) for line in lines]

@@ -1,0 +1,1 @@
+"""The reports of commands as text, in color on a terminal."""

@@ -1,0 +1,137 @@
+"""The report of `converge gc`: the freed space, and why the other generations stay."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from engine.frozen import frozen, replace
+from states.venv.generations.gc import is_pinned
+from states.venv.generations.hold import read_hold
+from states.venv.generations.in_use import is_in_use, using_processes
+from states.venv.generations.store import list_generations, live_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from states.commands.text.table import Line
+    from states.venv.layout import Store
+
+_BLOCK = 512
+"""Bytes in a unit of `st_blocks`."""
+
+
+@frozen
+class Garbage:
+    """The entries of one store that were deleted, or would be in a dry run."""
+
+    generations: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    """Paths relative to the store, left by interrupted runs."""
+    unreadable: tuple[OSError, ...] = ()
+    """The errors of generations that stay because their age can't be read."""
+    sizes: tuple[tuple[str, int], ...] = ()
+    """The disk space of each deleted generation in bytes."""
+    kept: tuple[tuple[str, str], ...] = ()
+    """Each other generation, and why it stays."""
+
+    @property
+    def freed(self) -> int:
+        """The disk space of the deleted generations in bytes."""
+        return sum(size for name, size in self.sizes if name in self.generations)
+
+
+def describe(store: Store, garbage: Garbage) -> Garbage:
+    """Add the sizes of the generations to delete, and the reasons of the others.
+
+    Called under the lock before the deletion, or in a dry run.
+    """
+    sizes = tuple((name, _size(store.generation(name))) for name in garbage.generations)
+    kept = tuple(
+        (name, _reason(store, name))
+        for name in list_generations(store)
+        if name not in garbage.generations
+    )
+    return replace(garbage, sizes=sizes, kept=kept)
+
+
+def format_garbage(
+    garbage: Mapping[str, Garbage], expired_files: int, *, dry_run: bool
+) -> Iterator[Line]:
+    """Format the deleted entries.
+
+    Args:
+        garbage: The deleted entries by address.
+        expired_files: Number of deleted cache files.
+        dry_run: Whether nothing was deleted yet.
+
+    Yields:
+        One line for each generation and each unfinished entry, one for the cache files, and a
+        summary.
+
+    """
+    action = "would be deleted" if dry_run else "deleted"
+    for address, entries in garbage.items():
+        sizes = dict(entries.sizes)
+        for generation in entries.generations:
+            size = f" ({format_size(sizes[generation])})" if generation in sizes else ""
+            yield [("-", f"- {address}  {generation}  {action}{size}")]
+        for path in entries.unfinished:
+            yield [("-", f"- {address}  {path} (unfinished)  {action}")]
+        for generation, reason in entries.kept:
+            yield [("", f"  {address}  {generation}  "), ("dim", f"kept: {reason}")]
+    if expired_files:
+        files = "1 expired cache file" if expired_files == 1 else (
+            f"{expired_files} expired cache files"
+        )  # fmt: skip
+        yield [("-", f"- {files} {action}")]
+    deleted = sum(len(entries.generations) for entries in garbage.values())
+    kept = sum(len(entries.kept) for entries in garbage.values())
+    freed = format_size(sum(entries.freed for entries in garbage.values()))
+    if deleted or expired_files or any(entries.unfinished for entries in garbage.values()):
+        noun = "would be freed" if dry_run else "freed"
+        yield [("bold", f"Gc: {deleted} {action}, {freed} {noun}, {kept} kept.")]
+    else:
+        yield [("bold", f"Gc: nothing to delete, {kept} kept.")]
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes with its largest unit, such as `9.1 MB`."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return ""
+
+
+def _size(root: str) -> int:
+    """Return the disk space of a directory in bytes. Entries that can't be read don't count."""
+    total = 0
+    for directory, _, files in os.walk(root):
+        for name in files:
+            try:
+                status = os.lstat(os.path.join(directory, name))
+            except OSError:
+                continue
+            total += status.st_blocks * _BLOCK // max(1, status.st_nlink)
+    return total
+
+
+def _reason(store: Store, generation: str) -> str:
+    """Return why a generation stays."""
+    if generation == live_id(store):
+        return "live"
+    hold = read_hold(store)
+    if hold is not None and hold.generation == generation:
+        return "held"
+    if is_pinned(store, generation):
+        return "pinned"
+    pids = using_processes(store.generation(generation))
+    if pids:
+        verb = "runs" if len(pids) == 1 else "run"
+        noun = "process" if len(pids) == 1 else "processes"
+        return f"{noun} {', '.join(map(str, pids))} {verb} from it"
+    if is_in_use(store.generation(generation)):
+        return "a process runs from it"
+    return "for rollback, or not old enough"
