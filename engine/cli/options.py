@@ -57,7 +57,10 @@ def add_output_options(parser: ArgumentParser) -> None:
         "--json", action="store_true", help="Print one JSON document to standard output"
     )
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="Print nothing unless something fails"
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="Print nothing unless something fails, or a plan has changes",
     )
     parser.add_argument(
         "-v",

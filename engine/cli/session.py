@@ -151,7 +151,7 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
 
         paint = Paint(options.use_color(arguments.color, sys.stdout))
         displays = {name: kind.display for name, kind in registry.kinds.items()}
-        shown = _failures(report) if arguments.quiet else report
+        shown = _quiet_part(report) if arguments.quiet else report
         if shown is not None:
             width = options.output_width(sys.stdout)
             text = format_report(shown, paint, displays, verbose=arguments.verbose, width=width)
@@ -159,8 +159,13 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
     return report["exit"]["code"]
 
 
-def _failures(report: Report) -> Report | None:
-    """Return the part of a report that `--quiet` prints: the failures, or nothing."""
+def _quiet_part(report: Report) -> Report | None:
+    """Return the part of a report that `--quiet` prints: the failures, or nothing.
+
+    A plan with changes is printed in full. It is what `converge plan` is called for.
+    """
+    if report["command"] == "plan" and report["changed"]:
+        return report
     if not report["failed"]:
         return None
     failures = [r for r in report["resources"] if r["outcome"] in ("failed", "skipped")]

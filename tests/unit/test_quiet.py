@@ -18,7 +18,7 @@ def _fails(spec: Widget) -> None:
         raise ConvergeError("jammed", hint="loosen it", output="tool output")
 
 
-@pytest.mark.parametrize("command", ["plan", "check", "apply"])
+@pytest.mark.parametrize("command", ["check", "apply"])
 def test_success_is_silent_with_and_without_changes(cli: CliRunner, command: str) -> None:
     cli.declare_widgets("a", a='tags = ["notice"]')
     cli.registry = lambda: widget_registry(before_apply=_fails)
@@ -26,6 +26,15 @@ def test_success_is_silent_with_and_without_changes(cli: CliRunner, command: str
         result = cli.run(command, "--quiet")
         assert (result.out, result.err) == ("", "")
         cli.run("apply")
+
+
+def test_plan_is_printed_only_with_changes(cli: CliRunner) -> None:
+    cli.declare_widgets("a", a='tags = ["notice"]')
+    result = cli.run("plan", "--quiet")
+    assert (result.out, result.err) == (cli.run("plan").out, "")
+    assert "+ widget.a" in result.out
+    cli.run("apply")
+    assert cli.run("plan", "--quiet").out == ""
 
 
 def test_drift_is_silent_but_sets_the_exit_code(cli: CliRunner) -> None:
