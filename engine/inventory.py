@@ -107,6 +107,8 @@ class Inventory:
             self.initial = {file: read_entries(record_path(file, state_dir)) for file in files}
         except PermissionError as error:
             self.unreadable = error
+        self.successors: dict[str, str] = {}
+        """By the address of an orphan: its earlier address, if another resource has that now."""
 
     def orphans(self) -> tuple[Resource, ...]:
         """Return the resources that a file of this run declared earlier, but no longer does.
@@ -115,7 +117,8 @@ class Inventory:
         resource of this run or of another file owns their path. If another resource has the
         address, the path is appended to the name.
         """
-        addresses = {resource.address for resource in self.declared}
+        declared = {resource.address for resource in self.declared}
+        addresses = set(declared)
         owned = self._owned_here()
         orphans = []
         entries = (entry for file in self.files for entry in self.initial[file])
@@ -124,6 +127,8 @@ class Inventory:
                 is_taken = recorded.address in addresses
                 name = f"{recorded.name}@{paths[0]}" if is_taken else recorded.name
                 orphans.append(replace(recorded, name=name))
+                if is_taken and recorded.address in declared:
+                    self.successors[orphans[-1].address] = recorded.address
                 addresses.add(orphans[-1].address)
                 owned.update(paths)
         still_owned = self._all_owned() if orphans else set()

@@ -102,6 +102,9 @@ class Kind(Protocol[Spec]):
     def removal_spec(self, spec: Spec) -> Spec | None:
         """Return the spec that requests removal, or None if there is nothing to remove. Pure."""
 
+    def succeed(self, spec: Spec, predecessors: tuple[Spec, ...]) -> Spec:
+        """Return the spec, changed if existing predecessors must be deleted last. May read."""
+
     def open(self, spec: Spec) -> Handle:
         """Observe the resource.
 

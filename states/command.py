@@ -92,6 +92,10 @@ class CommandKind:
     def removal_spec(self, spec: Command) -> None:
         """Return None: a command leaves nothing to remove."""
 
+    def succeed(self, spec: Command, predecessors: tuple[Command, ...]) -> Command:
+        """Return the spec: nothing is taken over."""
+        return spec
+
     def open(self, spec: Command) -> CommandHandle:
         """Read the record of the last success."""
         arguments = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])

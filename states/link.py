@@ -89,6 +89,10 @@ class LinkKind:
             return None
         return Link(path=spec.path, state="absent", expected_target=spec.to)
 
+    def succeed(self, spec: Link, predecessors: tuple[Link, ...]) -> Link:
+        """Return the spec: nothing is taken over."""
+        return spec
+
     def open(self, spec: Link) -> LinkHandle:
         """Read the link, and check whether its target exists."""
         return LinkHandle(spec)

@@ -7,6 +7,7 @@ from _thread import allocate_lock  # Importing `threading` costs a no-op run a m
 
 from engine import inventory, progress
 from engine.cli import options
+from engine.cli.pruning import plan_pruning
 from engine.converge import Apply, converge
 from engine.declaration.load import load_declaration, read_sources
 from engine.errors import ConvergeError, UsageError, from_os_error
@@ -14,7 +15,6 @@ from engine.frozen import frozen
 from engine.inventory import Inventory
 from engine.output.report import build_report
 from engine.output.terminal import choose_reporter
-from engine.result import Result
 from engine.system import signals
 
 TYPE_CHECKING = False
@@ -101,21 +101,22 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
 
     """
     arguments, registry = session.arguments, session.registry
-    orphans = session.inventory.orphans()
-    selected = options.select_resources(session.declared, arguments.only)
-    # Orphans first: a new resource may need the path of an old one.
-    pruned = orphans if arguments.prune else ()
-    results = tuple(filter(None, (_blocked(orphan, session.inventory) for orphan in pruned)))
-    blocked = {result.resource for result in results}
-    prunable = tuple(orphan for orphan in pruned if orphan not in blocked)
-    for part in filter(None, (prunable, selected)):
+    pruning = plan_pruning(session.inventory, registry.kinds, prune=arguments.prune)
+    selected = options.select_resources(pruning.declared, arguments.only)
+    results = pruning.blocked
+    for part in filter(None, (pruning.early, selected)):
         results += converge(part, registry.kinds, strategy, arguments.jobs)
         progress.close()
-    remaining = _remaining(orphans, pruned, results)
+    late, skipped = pruning.late_steps(results)
+    results += skipped
+    if late:
+        results += converge(late, registry.kinds, strategy, arguments.jobs)
+        progress.close()
+    pruned, remaining = pruning.requested, pruning.remaining(results)
     notices = [
         notice for result in results if result.resource not in pruned for notice in result.notices
     ]
-    notices += [_orphan_notice(orphan) for orphan in remaining if orphan not in pruned]
+    notices += pruning.notices(remaining)
     if session.inventory.unreadable:
         cause = from_os_error(session.inventory.unreadable)
         notices.append(f"can't read the record of declared resources: {cause.message}")
@@ -231,42 +232,3 @@ def _check_prune(sources: tuple[SourceFile, ...], only: list[str]) -> None:
             "`--prune` needs files: standard input and pipes have no history",
             hint='declare the resource with `state = "absent"`, or apply a file',
         )
-
-
-def _remaining(
-    orphans: tuple[Resource, ...], pruned: tuple[Resource, ...], results: tuple[Result, ...]
-) -> tuple[Resource, ...]:
-    """Return the orphans that still exist after the run.
-
-    Args:
-        orphans: All orphans before the run.
-        pruned: The orphans to delete.
-        results: All results of the run.
-
-    Returns:
-        The orphans that weren't deleted.
-
-    """
-    deleted = {result.resource.address for result in results if result.outcome == "changed"}
-    return tuple(
-        orphan for orphan in orphans if orphan not in pruned or orphan.address not in deleted
-    )
-
-
-def _blocked(orphan: Resource, recorded: Inventory) -> Result | None:
-    """Return a failure if a declared path is inside the orphan, so that it can't be deleted."""
-    path = recorded.blocking_path(orphan)
-    if not path:
-        return None
-    error = ConvergeError(
-        f"can't prune `{orphan.address}`: it contains `{path}`, which is still declared",
-        hint="declare a path outside it, apply, and prune again",
-    )
-    return Result(resource=orphan, outcome="failed", error=error)
-
-
-def _orphan_notice(orphan: Resource) -> str:
-    return (
-        f"`{orphan.address}` was removed from `{orphan.file}` but still exists; "
-        "to delete it, run with `--prune`"
-    )

@@ -50,7 +50,8 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     orphans = session.inventory.orphans()
     results = _apply_with_adoption(session, venv)
     report = build_report("adopt", results, session.registry.kinds)
-    report["notices"] = list(commit_inventory(session, orphans))
+    report["notices"] = [notice for result in results for notice in result.notices]
+    report["notices"] += commit_inventory(session, orphans)
     exit_code = print_report(report, arguments, session.registry)
     if exit_code == 0 and not (arguments.json or arguments.quiet):
         link = observation.link

@@ -65,6 +65,10 @@ class InterpreterKind:
     def removal_spec(self, spec: Interpreter) -> None:
         """Return None: converge doesn't install interpreters, so it removes none."""
 
+    def succeed(self, spec: Interpreter, predecessors: tuple[Interpreter, ...]) -> Interpreter:
+        """Return the spec: nothing is taken over."""
+        return spec
+
     def open(self, spec: Interpreter) -> InterpreterHandle:
         """Check whether the interpreter that was found last is still the same."""
         record = os.path.join(self.directory, f"{sha256(spec.python.encode())[:32]}.json")

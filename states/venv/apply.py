@@ -16,6 +16,8 @@ from states.installer.uv import Uv
 from states.system.scratch import scratch_dir_in
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
+from states.venv.build.ownership import resolve_ids
+from states.venv.build.persistent.fill import fill_persistent
 from states.venv.build.stages import BuildContext
 from states.venv.generations.gc import (
     collect,
@@ -51,7 +53,7 @@ def apply(
     selection: Selection,
     settings: Settings,
     observations: tuple[Observation, ...],
-) -> Selection:
+) -> tuple[Selection, tuple[str, ...]]:
     """Publish a generation that matches a selection, and build it if none exists.
 
     The lock of the store must be held.
@@ -63,7 +65,8 @@ def apply(
         observations: The observation of this venv, then those of others to copy packages from.
 
     Returns:
-        The selection with all versions: that of a local project is known once it is built.
+        The selection with all versions: that of a local project is known once it is built. And
+        messages about persistent directories.
 
     Raises:
         ConvergeError, OSError: Nothing was published, or a later cleanup failed.
@@ -81,7 +84,7 @@ def _publish(
     selection: Selection,
     settings: Settings,
     observations: tuple[Observation, ...],
-) -> Selection:
+) -> tuple[Selection, tuple[str, ...]]:
     """Publish a matching generation.
 
     Args:
@@ -100,15 +103,20 @@ def _publish(
     clean_up_interrupted(store)
     restore_permissions(store, observation.receipt.generation if observation.receipt else None)
     generation = _find_reusable(spec, observation, selection)
-    if generation is None:
+    messages: tuple[str, ...] = ()
+    if generation is None or spec.persistent:
         with (
             explain_disk_full(store, selection, settings, observations),
             scratch_dir_in(store.root) as scratch,
         ):
-            installer = Uv(settings.cache, scratch)
-            generation = build_generation(
-                BuildContext(spec, store, selection, settings, installer, scratch, observations)
+            context = BuildContext(
+                spec, store, selection, settings, Uv(settings.cache, scratch), scratch, observations
             )
+            generation = generation or build_generation(context)
+            # INVARIANT: after the smoke tests, and before the publication. The live generation
+            # uses the same files, so a failed build must not change them.
+            ids = resolve_ids(spec)
+            messages = fill_persistent(context, generation.root, ids, updates=True)
     progress.step("publishing")
     observed = observation.receipt
     is_damaged = bool(observation.damaged and observed and observed != generation.receipt)
@@ -128,7 +136,7 @@ def _publish(
     )
     # The generation that was live may have lost its receipt.
     remove_unfinished(store)
-    return replace(selection, packages=generation.receipt.packages)
+    return replace(selection, packages=generation.receipt.packages), messages
 
 
 def restore(store: Store, held: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from states.venv.observe import FOREIGN, PUBLISHED
+from states.venv.user_data import DATA_PREFIXES, describe_data
 
 if TYPE_CHECKING:
     from engine.diff import Change
@@ -42,6 +43,8 @@ def explain(
 
     """
     name, receipt = change.attribute, observation.receipt
+    if name.startswith(DATA_PREFIXES):
+        return describe_data(observation.store, name)
     if observation.state is None or spec.state == "absent":
         return ""
     if name == "path":
@@ -49,17 +52,8 @@ def explain(
     remedied = next((text for prefix, text in _REMEDIED.items() if name.startswith(prefix)), "")
     if remedied or receipt is None:
         return remedied
-    if name.startswith("package."):
-        reason = _package(name.removeprefix("package."), change, receipt)
-        bounds = selection.changed_bounds if selection is not None else ()
-        return (
-            f"{reason}, because these changed: {_listed(bounds)}"
-            if reason == _SELECTED and bounds
-            else reason
-        )
-    if name.startswith("file."):
-        is_new = change.before == "unexpected"
-        return "not in the manifest" if is_new else "differs from the manifest"
+    if name.startswith(("package.", "file.")):
+        return _content(change, receipt, selection)
     if name == "relocated":
         return "its scripts contain the path where it was built"
     if name == "python":
@@ -67,6 +61,16 @@ def explain(
     if name == "artifacts":
         return _artifacts(receipt, selection)
     return "the declaration changed" if name in _DECLARED else ""
+
+
+def _content(change: Change, receipt: Receipt, selection: Selection | None) -> str:
+    kind, _, name = change.attribute.partition(".")
+    if kind == "package":
+        reason = _package(name, change, receipt)
+        bounds = selection.changed_bounds if selection is not None else ()
+        is_bounded = reason == _SELECTED and bounds
+        return f"{reason}, because these changed: {_listed(bounds)}" if is_bounded else reason
+    return "not in the manifest" if change.before == "unexpected" else "differs from the manifest"
 
 
 def _path(change: Change, observation: Observation) -> str:

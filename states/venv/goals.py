@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from engine.errors import ConvergeError
+from engine.system.existence import is_directory
 from states.interpreter.kind import executable_in
+from states.venv.desired import desired_state, held_state, require_ownership
 from states.venv.generations.store import create_store, lock_of
-from states.venv.layout import NEW, store_of
-from states.venv.observe import FOREIGN, REMEDIED, Observation, artifacts_of, observe, owners
+from states.venv.layout import store_of
+from states.venv.observe import FOREIGN, Observation, observe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
-
-INTACT = "intact"
-"""The desired value of a `file.` attribute, for a file that differs from the manifest."""
 
 
 class VenvHandle:
@@ -44,6 +42,8 @@ class VenvHandle:
         """The interpreter and versions that this run has selected, if it had to."""
         self.is_changing = False
         """Whether this run changes the venv, or would change it."""
+        self.messages: tuple[str, ...] = ()
+        """Messages of the apply in this run about persistent directories."""
         self._latest = latest
         self._is_current: bool | None = None
         """The result of `is_current`, which reads the source of each local project."""
@@ -74,11 +74,11 @@ class VenvHandle:
         """
         spec, observation, observed = self.spec, self.observation, self.observed
         if observed is not None and observed.get("path") == FOREIGN:
-            _require_ownership(spec, held=bool(observation.held))
+            require_ownership(spec, held=bool(observation.held))
         if spec.state == "absent":
             return Removal(self)
         if observed is not None and observation.held:
-            return KeepHeld(self, _held_state(spec, observed, observation))
+            return KeepHeld(self, held_state(spec, observed, observation))
         if observed is None:
             # Imported here: a no-op run creates nothing.
             from states.venv.generations.nesting import refuse_nested
@@ -109,6 +109,7 @@ class VenvHandle:
         """Observe again, and keep the selection."""
         handle = VenvHandle(self.spec, self.settings, self._latest)
         handle.selection, handle.is_changing = self.selection, self.is_changing
+        handle.messages = self.messages
         return handle
 
     def observations(self) -> tuple[Observation, ...]:
@@ -120,12 +121,13 @@ class VenvHandle:
         return (self.observation, *(other for other in others if other is not self.observation))
 
     def notices(self) -> Iterable[str]:
-        """Report a rollback that is still in effect, and overlapping files after a change."""
+        """Report a rollback that is still in effect, and what a change did to files and data."""
         receipt, older = self.observation.receipt, self.selection and self.selection.older
-        if not (self.observation.held or older or (self.is_changing and receipt)):
+        has_data = is_directory(self.observation.store.persistent)
+        if not (self.observation.held or older or self.is_changing or has_data):
             return
         # Imported here: most runs have nothing to report.
-        from states.venv.notices import content_notices, held_notice, older_notice
+        from states.venv.notices import content_notices, data_notices, held_notice, older_notice
 
         if self.observation.held:
             yield held_notice(self.spec, self.observation)
@@ -133,6 +135,8 @@ class VenvHandle:
             yield older_notice(self.spec, older)
         if self.is_changing and receipt is not None:
             yield from content_notices(receipt)
+        yield from self.messages
+        yield from data_notices(self.spec, self.observation, is_changing=self.is_changing)
 
 
 class VenvGoal:
@@ -188,18 +192,21 @@ class Build(VenvGoal):
     """The path points to a generation that matches the declaration."""
 
     def __init__(self, handle: VenvHandle, selection: Selection) -> None:
-        super().__init__(handle, _desired_state(handle.spec, selection, handle.observed or {}))
+        super().__init__(handle, desired_state(handle.spec, selection, handle.observed or {}))
         self.selection = selection
 
     def apply(self) -> None:
         """Publish a matching generation, built in a new directory if none exists."""
         from states.venv.apply import apply
+        from states.venv.notices import copy_notices
 
         handle = self.handle
+        copies = tuple(copy_notices(handle.spec, handle.observation))
         # A local project's version is known only once it is built.
-        handle.selection = apply(
+        handle.selection, messages = apply(
             handle.spec, self.selection, handle.settings, handle.observations()
         )
+        handle.messages = (*copies, *messages)
 
     def refresh_cache(self) -> None:
         """Rewrite the receipt and the stat cache if either is out of date."""
@@ -212,86 +219,6 @@ class Build(VenvGoal):
             from states.venv.refresh import refresh
 
             refresh(spec, observation, selection, self.handle.settings)
-
-
-def _require_ownership(spec: Venv, *, held: bool) -> None:
-    """Check whether converge may replace foreign content at the path.
-
-    Args:
-        spec: The declared venv.
-        held: Whether the content is an adopted backup that a rollback restored.
-
-    Raises:
-        ConvergeError: It may not.
-
-    """
-    is_wanted = spec.state == "present"
-    if not (is_wanted and (spec.adopt or held)):
-        raise ConvergeError(
-            f"`{spec.path}` exists and wasn't created by converge",
-            hint="move it, or set `adopt = true` to back it up and replace it"
-            if is_wanted
-            else "move or delete it; converge deletes only what it created",
-        )
-
-
-def _held_state(spec: Venv, observed: State, observation: Observation) -> State:
-    """Return the state in which a held venv stays: as observed, without unfinished work.
-
-    Args:
-        spec: The declared venv.
-        observed: The state of the venv.
-        observation: The observation that the state comes from.
-
-    Returns:
-        The desired state.
-
-    Raises:
-        ConvergeError: The held generation is damaged. It can't be rebuilt, because it
-            comes from an earlier declaration.
-
-    """
-    drift = observation.drifted[0].removeprefix("file.") if observation.drifted else ""
-    # An interpreter that was upgraded in place still runs the venv.
-    if observation.receipt and observation.receipt.python.drift() == "missing":
-        drift = f"missing {observation.receipt.python.executable}, its interpreter"
-    if drift:
-        raise ConvergeError(
-            f"the held generation of `{spec.path}` is damaged: {drift}",
-            hint="roll back to another generation, or release the hold; see "
-            "`converge rollback --help`",
-        )
-    kept = {name: value for name, value in observed.items() if not name.startswith(REMEDIED)}
-    return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
-
-
-def _desired_state(spec: Venv, selection: Selection, observed: State) -> State:
-    from states.venv.resolve.selection import settings_digest
-
-    desired = {
-        "path": spec.path,
-        "python": str(selection.python),
-        "system-site-packages": str(spec.system_site_packages).lower(),
-        "settings": settings_digest(spec),
-        "artifacts": artifacts_of(selection.packages),
-        **owners(spec.owner, spec.group),
-        "mode": spec.mode,
-        **{f"package.{package.name}": package.identity() for package in selection.packages},
-    }
-    intact = {
-        name: INTACT
-        for name, condition in observed.items()
-        if name.startswith("file.") and condition != "unexpected"
-    }
-    return {**desired, **intact, "generation": _generation(desired, observed)}
-
-
-def _generation(desired: State, observed: State) -> str:
-    """Return the observed generation if it matches, wherever the path points, or else `new`."""
-    ignored = ("path", "generation", *REMEDIED)
-    actual = {name: value for name, value in observed.items() if not name.startswith(ignored)}
-    expected = {name: value for name, value in desired.items() if name != "path"}
-    return observed.get("generation", NEW) if actual == expected else NEW
 
 
 def _interpreter_request(spec: Venv, dependencies: Dependencies) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.display import Display, Group
+from engine.frozen import replace
 from states.venv.goals import VenvHandle
 from states.venv.spec import Venv
 
@@ -62,6 +63,14 @@ class VenvKind:
     def removal_spec(self, spec: Venv) -> Venv | None:
         """Return the spec that deletes the venv and its store."""
         return None if spec.state == "absent" else Venv(path=spec.path, state="absent")
+
+    def succeed(self, spec: Venv, predecessors: tuple[Venv, ...]) -> Venv:
+        """Return the spec with the earlier paths whose persistent data the venv takes over."""
+        # Imported here: a no-op run has no predecessors.
+        from states.venv.user_data import paths_with_data
+
+        paths = paths_with_data(spec, [predecessor.path for predecessor in predecessors])
+        return replace(spec, predecessors=paths) if paths else spec
 
     def open(self, spec: Venv) -> VenvHandle:
         """Observe the path, the receipt, and the metadata of every file in the manifest."""

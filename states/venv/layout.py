@@ -13,6 +13,8 @@ METADATA_DIR = ".converge"
 """The directory in a generation for the metadata that converge records."""
 RECEIPT = f"{METADATA_DIR}/receipt.json"
 LEASE = f"{METADATA_DIR}/lease"
+PACKAGED = f"{METADATA_DIR}/persistent"
+"""The directory in a generation for the packaged content of persistent directories."""
 
 
 @frozen

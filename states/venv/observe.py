@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from engine.frozen import frozen
+from engine.frozen import frozen, replace
 from engine.system.existence import is_directory, is_symlink, lstat, read_link
 from engine.system.files import sha256
 from engine.system.lock import is_held
@@ -93,6 +93,11 @@ def observe(spec: Venv) -> Observation:
         OSError: Something can't be read. A failing read must not look like a missing file.
 
     """
+    observation = _observe(spec)
+    return observation if spec.state == "present" else _with_data(observation)
+
+
+def _observe(spec: Venv) -> Observation:
     store = store_of(spec.path)
     path_state, identifier = published_state(store)
     held = held_id(store, spec)
@@ -128,6 +133,17 @@ def observe(spec: Venv) -> Observation:
         stats_outdated=stats_outdated,
         held=held,
     )
+
+
+def _with_data(observation: Observation) -> Observation:
+    """Add the attributes of the data that is deleted with a venv that is declared absent."""
+    if not observation.state or observation.live_id == FOREIGN:
+        return observation
+    # Imported here: a no-op run deletes nothing.
+    from states.venv.user_data import data_attributes
+
+    state = {**observation.state, **data_attributes(observation.store)}
+    return replace(observation, state=state)
 
 
 def published_state(store: Store) -> tuple[str, str | None]:

@@ -89,6 +89,9 @@ class Venv:
     declared: str = computed(default="")
     """The declaring file and address, for people."""
 
+    predecessors: tuple[str, ...] = computed(default=())
+    """Paths at which the same address was declared before, and that still exist."""
+
     def local_digests(self) -> dict[str, str]:
         """Return the digest of each required local file, by its path. A project has none."""
         return _unpack_origins(self.origins)

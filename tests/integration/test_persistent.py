@@ -12,19 +12,30 @@ import pytest
 from tests.integration.host import MINOR, Host
 from tests.integration.interpreters import private_interpreter
 from tests.integration.mount_namespaces import mount_namespace, small_disk
+from tests.integration.snapshots import Snapshots
 from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
 
-@pytest.fixture
-def host_with_service(host: Host) -> Host:
-    """Return a host with a service whose wheel contains a configuration file."""
+def prepare_service(host: Host) -> None:
+    """Apply a service whose wheels contain configuration files."""
     for version in ("1.0", "2.0"):
-        data = {"data/etc/service/service.conf": f"shipped = {version}\n"}
+        data = {
+            "data/etc/service/service.conf": f"shipped = {version}\n",
+            "data/etc/service/parts/limits.conf": f"limits of {version}\n",
+            "data/etc/service/sample.conf": "sample\n",
+            "data/etc/top.ini": f"top of {version}\n",
+            f"data/etc/service/only-{version}.conf": "added\n",
+        }
         make_wheel(host.wheels, "service", version, data=data)
     host.declare(["service==1.0"], persistent=["etc/service"])
     host.assert_converges()
-    return host
+
+
+@pytest.fixture
+def host_with_service(snapshots: Snapshots) -> Host:
+    """Return a host with a service whose wheel contains configuration files."""
+    return snapshots.host("service", prepare_service)
 
 
 def test_persistent_directory_starts_with_packaged_files(host_with_service: Host) -> None:
@@ -32,18 +43,89 @@ def test_persistent_directory_starts_with_packaged_files(host_with_service: Host
     assert host_with_service.run_python("import service; print(service.__version__)") == "1.0"
 
 
-def test_persistent_files_survive_an_upgrade(host_with_service: Host) -> None:
+def test_upgrade_updates_unedited_persistent_files_only(host_with_service: Host) -> None:
     directory = host_with_service.venv / "etc/service"
     (directory / "service.conf").write_text("edited\n")
     (directory / "more.conf").write_text("more\n")
+    (directory / "sample.conf").unlink()
     host_with_service.assert_no_changes()
     host_with_service.declare(["service==2.0"], persistent=["etc/service"])
 
+    done = host_with_service.apply_ok()
+
+    host_with_service.assert_no_changes()
+    assert contents(directory) == {
+        "service.conf": "edited\n",
+        "more.conf": "more\n",
+        "parts/limits.conf": "limits of 2.0\n",
+        "only-1.0.conf": "added\n",
+        "only-2.0.conf": "added\n",
+    }
+    (notice,) = done.report["notices"]
+    packaged = host_with_service.generation / ".converge/persistent/etc/service/service.conf"
+    assert "kept the edited file" in notice
+    assert str(packaged) in notice
+    assert packaged.read_text() == "shipped = 2.0\n"
+    assert host_with_service.run_python("import service; print(service.__version__)") == "2.0"
+
+
+def test_failed_smoke_test_leaves_persistent_files_unchanged(host_with_service: Host) -> None:
+    """The live generation uses them."""
+    directory = host_with_service.venv / "etc/service"
+    host_with_service.declare(["service==2.0"], persistent=["etc/service"], smoke=["false"])
+
+    assert host_with_service.apply().code == 1
+
+    assert (directory / "service.conf").read_text() == "shipped = 1.0\n"
+
+
+def test_widened_persistent_path_keeps_every_file(host_with_service: Host) -> None:
+    etc = host_with_service.venv / "etc"
+    (etc / "service/service.conf").write_text("edited\n")
+    host_with_service.declare(["service==1.0"], persistent=["etc"])
+
     host_with_service.assert_converges()
 
-    assert (directory / "service.conf").read_text() == "edited\n"
-    assert (directory / "more.conf").read_text() == "more\n"
-    assert host_with_service.run_python("import service; print(service.__version__)") == "2.0"
+    assert etc.is_symlink()
+    assert (etc / "service/service.conf").read_text() == "edited\n"
+    assert (etc / "top.ini").read_text() == "top of 1.0\n"
+    (etc / "top.ini").write_text("edited\n")
+
+    host_with_service.declare(["service==2.0"], persistent=["etc/service"])
+    narrowed = host_with_service.apply_ok()
+
+    assert (etc / "service/service.conf").read_text() == "edited\n"
+    assert (etc / "top.ini").read_text() == "top of 2.0\n"
+    unused = host_with_service.store / "persistent/etc/top.ini"
+    assert any(str(unused) in notice for notice in narrowed.report["notices"])
+    assert unused.read_text() == "edited\n"
+
+
+def test_ignored_files_move_into_a_new_persistent_directory(host_with_service: Host) -> None:
+    host_with_service.declare(["service==1.0"], persistent=["etc/service"], ignore=["var/log/**"])
+    host_with_service.apply_ok()
+    logs = host_with_service.venv / "var/log"
+    (logs / "old").mkdir(parents=True)
+    (logs / "service.log").write_text("one line\n")
+    (logs / "service.log").chmod(0o640)
+    (logs / "latest").symlink_to("service.log")
+    os.truncate(logs / "service.log", 1 << 40)
+    host_with_service.declare(["service==1.0"], persistent=["etc/service", "var/log"])
+
+    host_with_service.assert_converges()
+
+    assert logs.is_symlink()
+    assert (logs / "latest").readlink() == Path("service.log")
+    assert (logs / "old").is_dir()
+    status = (logs / "service.log").stat()
+    assert (status.st_mode & 0o777, status.st_size) == (0o640, 1 << 40)
+    assert status.st_blocks < 1024
+
+
+def contents(directory: Path) -> dict[str, str]:
+    """Return the text of each file below a directory, by relative path."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_text() for path in files}
 
 
 def test_persistent_directory_is_shared_by_all_generations(host_with_service: Host) -> None:

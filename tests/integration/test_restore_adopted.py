@@ -237,3 +237,27 @@ def test_verify_fails_if_the_path_has_no_generation(host_with_wheels: Host, targ
 
     assert result.code == 1
     assert "doesn't point to a generation" in result.out
+
+
+def test_adopted_data_becomes_the_persistent_directory(host_with_wheels: Host) -> None:
+    uploads = host_with_wheels.venv / "uploads"
+    (uploads / "empty").mkdir(parents=True)
+    (uploads / "customers.db").write_text("data")
+    (uploads / "customers.db").chmod(0o600)
+    (uploads / "outside").symlink_to("/etc")
+    os.setxattr(uploads / "customers.db", "user.origin", b"form")
+    host_with_wheels.declare(["beta"], persistent=["uploads"])
+
+    adopted = host_with_wheels.run("adopt", "converge.toml", "app")
+
+    assert adopted.code == 0, adopted.err
+    assert f"copies the data in `uploads` from `{uploads}`" in adopted.out
+    assert uploads.is_symlink()
+    assert (uploads / "customers.db").read_text() == "data"
+    assert (uploads / "customers.db").stat().st_mode & 0o777 == 0o600
+    assert os.getxattr(uploads / "customers.db", "user.origin") == b"form"
+    assert (uploads / "empty").is_dir()
+    assert (uploads / "outside").readlink() == Path("/etc")
+    (backup,) = host_with_wheels.store.glob("adopted-*")
+    assert (backup / "uploads/customers.db").read_text() == "data"
+    host_with_wheels.assert_no_changes()

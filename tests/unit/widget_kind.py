@@ -85,6 +85,9 @@ class WidgetKind:
     def removal_spec(self, spec: Widget) -> Widget | None:
         return None if spec.state == "absent" else Widget(path=spec.path, state="absent")
 
+    def succeed(self, spec: Widget, predecessors: tuple[Widget, ...]) -> Widget:
+        return spec
+
     def open(self, spec: Widget) -> WidgetHandle:
         return WidgetHandle(self, spec)
 

@@ -21,7 +21,7 @@ from states.venv.build.ownership import (
     resolve_ids,
     set_root_mode,
 )
-from states.venv.build.persistent import link_persistent
+from states.venv.build.persistent.link import link_persistent
 from states.venv.build.projects.settle import assert_sources_unchanged, install_packages
 from states.venv.build.reuse.reusable import copy_reusable, stat_copies, unmodified
 from states.venv.build.smoke import run_smoke_tests

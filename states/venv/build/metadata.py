@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine import __version__, progress
+from engine.system.existence import is_directory
 from engine.system.files import sha256
 from states.system import timestamps
 from states.venv.integrity.drift import ignored, partly_ignored_dirs
@@ -13,7 +14,7 @@ from states.venv.integrity.manifest import encode_manifest, stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.receipt import Receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths
-from states.venv.layout import LEASE, METADATA_DIR
+from states.venv.layout import LEASE, METADATA_DIR, PACKAGED
 from states.venv.resolve.selection import settings_digest
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     root, inspection = verified.draft.root, verified.inspection
     spec, selection = verified.draft.context.spec, verified.draft.context.selection
     progress.step("recording manifest")
-    os.mkdir(f"{root}/{METADATA_DIR}", 0o755)
+    os.makedirs(f"{root}/{METADATA_DIR}", 0o755, exist_ok=True)
     with _open_new(root, LEASE) as stream:
         stream.write(b"Each Python process that runs from here holds a shared lock on this file.\n")
     paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
     manifest = {path: _manifest_entry(verified, path) for path in paths}
     manifest["."] = stat_entry(root, ".")
+    manifest.update(_packaged_entries(root))
     dumped = encode_manifest(manifest)
     partly_ignored = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
     for name, data in (("manifest.json", dumped), ("pylock.toml", selection.lock.encode())):
@@ -69,6 +71,14 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         projects=tuple(project.files for _, project in sorted(verified.projects.items())),
     )
     return receipt, manifest
+
+
+def _packaged_entries(root: str) -> Manifest:
+    """Return the entries of the packaged content of persistent directories. It keeps its owner."""
+    if not is_directory(f"{root}/{PACKAGED}"):
+        return {}
+    paths = [PACKAGED, *(f"{PACKAGED}/{path}" for path, _ in walk(f"{root}/{PACKAGED}"))]
+    return {path: stat_entry(root, path) for path in paths}
 
 
 def _manifest_entry(verified: Verified, path: str) -> Entry:

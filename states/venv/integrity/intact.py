@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from states.venv.layout import Store
 
 _METADATA_NAMES = {"receipt.json", "manifest.json", "stats", "pylock.toml", os.path.basename(LEASE),
-                   "pinned", "quarantined"}  # fmt: skip
+                   "pinned", "quarantined", "persistent"}  # fmt: skip
 
 
 def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
