@@ -19,6 +19,7 @@ from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
 from states.venv.integrity.receipt import lock_text, read_receipt
+from states.venv.integrity.stat_cache import is_unreliable
 from states.venv.layout import RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
@@ -252,7 +253,8 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
         return {**packages, **metadata, "relocated": f"made at {receipt.path}"}, False
     drift, manifest = check_content(root, receipt, spec.ignore)
     if not drift:
-        return {**packages, **metadata}, bool(manifest) and not receipt.partly_ignored
+        uses_cache = not receipt.partly_ignored and not is_unreliable(root)
+        return {**packages, **metadata}, bool(manifest) and uses_cache
     if not manifest:
         files = {f"file.{path}": condition for path, condition in drift.items()}
         return {**packages, **metadata, **files}, False

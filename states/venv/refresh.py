@@ -16,8 +16,13 @@ from states.venv.generations.previous import PREVIOUS_NAME
 from states.venv.generations.store import list_generations, lock_of
 from states.venv.integrity.drift import find_drift
 from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.mapped_writes import (
+    ctime_shows_mapped_writes,
+    may_be_mapped,
+    sync_mappings,
+)
 from states.venv.integrity.receipt import is_protected, lock_text, write_receipt
-from states.venv.integrity.stat_cache import pack_stats, stat_paths
+from states.venv.integrity.stat_cache import pack_stats, stat_paths, unreliable_stats
 from states.venv.layout import METADATA_DIR
 from states.venv.resolve.reuse.planned import delete_record
 
@@ -111,8 +116,18 @@ def update_stat_cache(
         # A write copies the directory up from a container's image, which changes its metadata
         # and that of its parents. Do that before reading them.
         os.utime(f"{root}/{METADATA_DIR}")
+        paths = stat_paths(manifest, partly_ignored)
+        stats = pack_stats(root, paths)
+        if may_be_mapped(manifest.values()):
+            if not ctime_shows_mapped_writes(os.path.dirname(os.path.dirname(root))):
+                stats = unreliable_stats()
+            else:
+                # INVARIANT: between the two reads, so that a write through a mapping has either
+                # changed what the second one reads, or changes it later.
+                sync_mappings(root)
+                if pack_stats(root, paths) != stats:
+                    return  # A later run tries again.
         # INVARIANT: read the metadata, then compare the content. A file that is changed in
         # between gets other metadata, so the cache doesn't hide the change.
-        stats = pack_stats(root, stat_paths(manifest, partly_ignored))
         if not find_drift(root, manifest, ignore):
             write_atomic(f"{root}/{METADATA_DIR}/stats", stats, durable=True, locked=True)

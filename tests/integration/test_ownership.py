@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import make_wheels
-from tests.integration.host import Host
-from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user
+from tests.integration.host import MINOR, Host
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user, mount_namespace
 from tests.support.command import changes
 from tests.support.wheels import make_wheel
 
@@ -302,3 +302,48 @@ def test_mode_with_leading_zero_changes_nothing(host_with_wheels: Host) -> None:
     host_with_wheels.declare(["beta"], mode="0750")
 
     host_with_wheels.assert_no_changes()
+
+
+WRITE_MAPPING = """
+import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 0) as pages:
+    pages[0:1] = pages[0:1]
+    print("mapped", flush=True)
+    sys.stdin.readline()
+    pages[0:1] = b"X"
+    print("written", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("file_system", ["of the host", "in memory"])
+def test_write_through_a_mapping_is_drift(open_host: Host, file_system: str) -> None:
+    """The owner can map a file before its metadata is recorded, and change it later."""
+    open_host.declare(["beta"], owner="nobody")
+    (open_host.directory / "venvs").mkdir()
+    mount = f"mount -t tmpfs -o mode=755 none '{open_host.directory}/venvs'"
+    script = mount if file_system == "in memory" else "true"
+    with mount_namespace(script, open_host.directory) as prefix:
+        open_host.apply_ok(prefix=prefix)
+        python = ["/usr/bin/env", "python3"]
+        module = f"lib/{MINOR}/site-packages/beta/__init__.py"
+        command = [*prefix, *as_user(UNPRIVILEGED_UID), *python, "-c", WRITE_MAPPING]
+        with subprocess.Popen(
+            [*command, str(open_host.venv / module)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as owner:
+            assert owner.stdin is not None
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "mapped\n"
+            open_host.apply_ok(prefix=prefix)  # The content is intact, and its ctime is new.
+            assert not open_host.apply_ok(prefix=prefix).report["changed"]
+            print(file=owner.stdin, flush=True)
+            assert owner.stdout.readline() == "written\n"
+            checked = open_host.check(prefix=prefix)
+            repaired = open_host.apply_ok(prefix=prefix)
+            print(file=owner.stdin, flush=True)
+
+    assert checked.code == 2
+    assert changes(repaired.first)[f"file.{module}"] == ("modified", "intact")

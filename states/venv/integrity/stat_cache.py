@@ -26,6 +26,8 @@ _key_fields = attrgetter(
 )
 _KEY_LENGTH = 7
 _HALF_RANGE = 1 << 63
+_UNRELIABLE = b"unreliable"
+"""The whole cache, if metadata doesn't prove that a file is unchanged."""
 _Group = tuple[bytes, list[bytes]]
 """A directory, relative to the generation, and names relative to the directory."""
 
@@ -67,6 +69,19 @@ def stats_match(root: str) -> bool:
         groups, keys = _read_stats(root)
         return len(groups) > 1 and _read_keys(root, groups) == keys
     except (OSError, ValueError):
+        return False
+
+
+def unreliable_stats() -> bytes:
+    """Return the bytes of `stats` for a generation whose files must always be hashed."""
+    return _UNRELIABLE
+
+
+def is_unreliable(root: str) -> bool:
+    """Return whether the files of a generation must always be hashed."""
+    try:
+        return read_regular_file(f"{root}/{METADATA_DIR}/stats") == _UNRELIABLE
+    except OSError:
         return False
 
 
