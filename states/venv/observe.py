@@ -18,7 +18,7 @@ from states.venv.generations.modes import find_missing_permissions
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
-from states.venv.integrity.receipt import lock_text, read_receipt
+from states.venv.integrity.receipt import is_at, lock_text, read_receipt
 from states.venv.integrity.stat_cache import is_unreliable
 from states.venv.layout import RECEIPT, Store, store_of
 
@@ -249,7 +249,7 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     """
     packages = {f"package.{package.name}": package.identity() for package in receipt.packages}
     metadata = {f"file.{path}": drift for path, drift in metadata_drift(root).items()}
-    if receipt.path != root:
+    if not is_at(receipt, root):
         return {**packages, **metadata, "relocated": f"made at {receipt.path}"}, False
     drift, manifest = check_content(root, receipt, spec.ignore)
     if not drift:

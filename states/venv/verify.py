@@ -17,7 +17,7 @@ from states.venv.integrity.drift import compare_to_manifest, ignored
 from states.venv.integrity.intact import metadata_drift
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode
-from states.venv.integrity.receipt import lock_text, read_receipt
+from states.venv.integrity.receipt import is_at, lock_text, read_receipt
 from states.venv.integrity.record_hash import file_digest_like
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     receipt = read_receipt(root)
     if receipt is None:
         return {}, 0, "its receipt is torn or missing: `converge apply` replaces it"
-    if receipt.path != root:
+    if not is_at(receipt, root):
         return {}, 0, f"it was made at `{receipt.path}`, and works only there"
     manifest = load_manifest(root, receipt.manifest)
     if manifest is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,23 @@ def test_redirected_parent_of_a_valid_store_is_refused(host_with_wheels: Host) -
     assert host_with_wheels.apply().code == 77
 
     assert host_with_wheels.run_python("import beta") == ""
+
+
+def test_venv_behind_a_moved_parent_is_unchanged(host_with_wheels: Host) -> None:
+    """An administrator moves a directory to another disk, and leaves a symlink."""
+    for version in ("1.0", "1.1"):
+        host_with_wheels.declare([f"alpha=={version}", "beta<2"])
+        host_with_wheels.apply_ok()
+    parent = host_with_wheels.venv.parent
+    shutil.copytree(parent, host_with_wheels.directory / "disk", symlinks=True)
+    shutil.rmtree(parent)
+    parent.symlink_to("disk")
+
+    host_with_wheels.assert_no_changes()
+    assert host_with_wheels.run("verify", "converge.toml", "--all").code == 0
+    assert host_with_wheels.run("rollback", "converge.toml", "app").code == 0
+    assert host_with_wheels.run_script("alpha") == "alpha 1.0"
+    host_with_wheels.declare(["alpha==1.0", "beta==2.0"])
+    updated = host_with_wheels.apply_ok()
+    assert "reusing 1 package" in updated.err
+    assert host_with_wheels.run_script("alpha") == "alpha 1.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.system.existence import listdir_or_empty
+from states.venv.integrity.receipt import is_at
 from states.venv.integrity.stat_cache import stats_match
 from states.venv.layout import LEASE, METADATA_DIR
 
@@ -33,9 +34,10 @@ def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
         OSError: An entry can't be read.
 
     """
-    if receipt.path != store.generation(receipt.generation) or receipt.python.drift():
+    root = store.generation(receipt.generation)
+    if not is_at(receipt, root) or receipt.python.drift():
         return False
-    return not metadata_drift(receipt.path) and not check_content(receipt.path, receipt, ignore)[0]
+    return not metadata_drift(root) and not check_content(root, receipt, ignore)[0]
 
 
 def check_content(

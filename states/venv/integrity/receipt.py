@@ -12,7 +12,7 @@ import os
 import stat
 
 from engine.frozen import as_items, frozen
-from engine.system.existence import lstat, proves_no_file
+from engine.system.existence import lstat, proves_no_file, status
 from engine.system.files import read_regular_file, sha256
 from states.interpreter import discovery
 from states.venv.layout import METADATA_DIR, RECEIPT
@@ -66,7 +66,7 @@ class Receipt:
 
     generation: str
     path: str
-    """Absolute path of the generation. Its scripts contain the path, so it works only there."""
+    """Absolute path of the generation. Its scripts contain it."""
     created: str
     """UTC, ISO 8601. For people: no decision depends on it."""
     converge_version: str
@@ -105,6 +105,19 @@ class Receipt:
         """Return the recorded digest of a local project's source, or an empty string."""
         contents = (package.content for package in self.packages if package.project() == path)
         return next(contents, "")
+
+
+def is_at(receipt: Receipt, root: str) -> bool:
+    """Return whether a generation is at the path where it was built, also through a symlink.
+
+    Raises:
+        OSError: Either path can't be examined.
+
+    """
+    if receipt.path == root:
+        return True
+    built, present = status(receipt.path), status(root)
+    return built is not None and present is not None and os.path.samestat(built, present)
 
 
 def write_receipt(receipt: Receipt, root: str) -> None:

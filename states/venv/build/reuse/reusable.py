@@ -13,7 +13,7 @@ from engine import progress
 from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode, source_of
-from states.venv.integrity.receipt import is_protected
+from states.venv.integrity.receipt import is_at, is_protected
 from states.venv.integrity.stat_cache import stat_key
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         progress.step(f"reusing {len(reusable)} {noun} from {receipt.generation}")
         paths = _paths_by_package(manifest)
         names = {package.name for package in reusable}
-        copier = PackageCopier(observation.root, draft.root, manifest, names)
+        # The scripts contain the path of the receipt. It can lead through a symlink.
+        copier = PackageCopier(receipt.path, draft.root, manifest, names)
         for package in reusable:
             copied = copier.copy(paths.get(package.name, []))
             if copied:
@@ -112,8 +113,8 @@ def _is_usable(observation: Observation, receipt: Receipt, python: Python) -> bo
         files themselves may belong to the declared owner.
 
     """
-    is_at_its_path = receipt.path == observation.root and is_protected(observation.root)
-    return is_at_its_path and receipt.python.digest == python.digest
+    is_usable = is_at(receipt, observation.root) and is_protected(observation.root)
+    return is_usable and receipt.python.digest == python.digest
 
 
 def is_same(selected: Package, installed: Package | None) -> bool:
