@@ -18,6 +18,7 @@ from engine.system.lock import is_held
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.text.status import format_others, format_venvs
 from states.commands.venv_arguments import load_resources, present_venvs
+from states.venv.accounts import renamed_accounts
 from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.store import (
@@ -124,6 +125,8 @@ def _drift(handle: VenvHandle) -> Iterator[str]:
         yield f"path {state['path']}"
     if receipt is None:
         return
+    for attribute, value in renamed_accounts(receipt).items():
+        yield f"{attribute} {value}"
     interpreter_drift = receipt.python.drift()
     if interpreter_drift:
         yield f"python {receipt.python.attribute(interpreter_drift)}"

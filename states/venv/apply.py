@@ -14,6 +14,7 @@ from engine import progress
 from engine.frozen import replace
 from states.installer.uv import Uv
 from states.system.scratch import scratch_dir_in
+from states.venv.accounts import renamed_accounts
 from states.venv.build.build import build_generation
 from states.venv.build.disk_space import explain_disk_full
 from states.venv.build.ownership import resolve_ids
@@ -231,6 +232,8 @@ def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -
 
 
 def _matches(receipt: Receipt, spec: Venv, selection: Selection) -> bool:
+    if renamed_accounts(receipt):
+        return False  # Its files belong to another user or group.
     return (
         _contents(receipt.packages) == _contents(selection.packages)
         and matches_settings(spec, receipt)

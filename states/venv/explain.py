@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from states.venv.accounts import renamed_accounts
 from states.venv.observe import FOREIGN, PUBLISHED
 from states.venv.user_data import DATA_PREFIXES, describe_data
 
@@ -60,7 +61,13 @@ def explain(
         return _python(change, receipt.python)
     if name == "artifacts":
         return _artifacts(receipt, selection)
-    return "the declaration changed" if name in _DECLARED else ""
+    return _declared(change, receipt)
+
+
+def _declared(change: Change, receipt: Receipt) -> str:
+    if change.before == renamed_accounts(receipt).get(change.attribute, ""):
+        return f"`{change.after}` now has another ID"
+    return "the declaration changed" if change.attribute in _DECLARED else ""
 
 
 def _content(change: Change, receipt: Receipt, selection: Selection | None) -> str:

@@ -84,6 +84,10 @@ class VenvHandle:
             from states.venv.generations.nesting import refuse_nested
 
             refuse_nested(spec.path)
+        if spec.owner or spec.group:
+            from states.venv.accounts import find_accounts
+
+            find_accounts(spec)
         if self.selection is None:
             from states.venv.resolve.selection import select
 

@@ -214,7 +214,17 @@ def _recorded_state(receipt: Receipt) -> dict[str, str]:
         "artifacts": artifacts_of(receipt.packages),
         **owners(receipt.owner, receipt.group),
         "mode": receipt.mode,
+        **_renamed_accounts(receipt),
     }
+
+
+def _renamed_accounts(receipt: Receipt) -> dict[str, str]:
+    if not receipt.owner and not receipt.group:
+        return {}
+    # Imported here: most venvs have no declared owner.
+    from states.venv.accounts import renamed_accounts
+
+    return renamed_accounts(receipt)
 
 
 def owners(owner: str, group: str) -> dict[str, str]:

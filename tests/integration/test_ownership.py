@@ -296,6 +296,34 @@ def test_unknown_owner_fails_before_the_build(host_with_wheels: Host) -> None:
     )
 
 
+def test_owner_with_another_uid_is_drift(host_with_wheels: Host) -> None:
+    """A user was deleted, and created again with the next free uid."""
+    passwd = host_with_wheels.directory / "passwd"
+    others = Path("/etc/passwd").read_text()
+    passwd.write_text(f"{others}service:x:4001:4001::/:/bin/false\n")
+    host_with_wheels.declare(["beta"], owner="service")
+    with mount_namespace(f"mount --bind '{passwd}' /etc/passwd", passwd.parent) as prefix:
+        host_with_wheels.apply_ok(prefix=prefix)
+        passwd.write_text(others)
+        planned = host_with_wheels.plan(prefix=prefix)
+        checked = host_with_wheels.check(prefix=prefix)
+        refused = host_with_wheels.apply(prefix=prefix)
+        passwd.write_text(f"{others}service:x:4002:4002::/:/bin/false\n")
+        status = host_with_wheels.run("status", "converge.toml", prefix=prefix)
+        drifted = host_with_wheels.check(prefix=prefix)
+        host_with_wheels.apply_ok(prefix=prefix)
+        again = host_with_wheels.apply_ok(prefix=prefix)
+
+    assert [planned.code, checked.code, refused.code] == [1, 1, 1]
+    for failed in (planned, refused):
+        assert "user doesn't exist: `service`" in failed.first["error"]["message"]
+    assert "drift: owner uid 4001" in status.out
+    assert drifted.code == 2
+    assert changes(drifted.first)["owner"] == ("uid 4001", "service")
+    assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {4002}
+    assert not again.report["changed"]
+
+
 def test_mode_with_leading_zero_changes_nothing(host_with_wheels: Host) -> None:
     host_with_wheels.declare(["beta"], mode="750")
     host_with_wheels.apply_ok()

@@ -66,6 +66,8 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         lock=sha256(selection.lock.encode()),
         manifest=sha256(dumped),
         partly_ignored=partly_ignored,
+        uid=verified.draft.ids[0],
+        gid=verified.draft.ids[1],
         overlaps=inspection.overlaps(),
         tolerated=tuple(sorted(inspection.tolerated)),
         projects=tuple(project.files for _, project in sorted(verified.projects.items())),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
+from states.venv.accounts import find_accounts
 from states.venv.integrity.manifest import walk
 
 if TYPE_CHECKING:
@@ -27,18 +26,7 @@ def resolve_ids(spec: Venv) -> Ids:
             current user or the owner.
 
     """
-    try:
-        user = pwd.getpwnam(spec.owner) if spec.owner else None
-    except KeyError:
-        raise ConvergeError(
-            f"user doesn't exist: `{spec.owner}`", hint="create the user, or change `owner`"
-        ) from None
-    try:
-        gid = grp.getgrnam(spec.group).gr_gid if spec.group else -1
-    except KeyError:
-        raise ConvergeError(
-            f"group doesn't exist: `{spec.group}`", hint="create the group, or change `group`"
-        ) from None
+    user, gid = find_accounts(spec)
     mode = int(spec.mode, 8)
     if os.geteuid() != 0 and ~mode & 0o700:
         raise ConvergeError(

@@ -96,6 +96,10 @@ class Receipt:
     """Files that differ from the RECORD of their package, as `accept-record-mismatch` allows."""
     projects: tuple[ProjectFiles, ...] = ()
     """The local projects."""
+    uid: int = -1
+    """The ID of the owner. -1 if none is declared."""
+    gid: int = -1
+    """The ID of the group. -1 if none is declared."""
 
     def project_files(self, path: str) -> ProjectFiles | None:
         """Return the recorded files of a local project, or None without a record."""
