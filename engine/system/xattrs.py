@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from engine.system.files import sha256
+
 _NAMES = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _UNSUPPORTED = (errno.ENOTSUP, errno.EPERM, errno.ENODATA, errno.ENOSYS)
 
@@ -32,6 +34,18 @@ def read_attributes(path: str | int) -> dict[str, bytes]:
         if error.errno in _UNSUPPORTED:
             return {}
         raise
+
+
+def describe_attributes(path: str) -> str:
+    """Return the name of each attribute and a digest of its value, or an empty string."""
+    attributes = read_attributes(path)
+    return " ".join(f"{name}={sha256(value)[:16]}" for name, value in attributes.items())
+
+
+def changed_attributes(before: str, after: str) -> str:
+    """Return the names of the attributes that differ between two descriptions."""
+    pairs = {*before.split(" ")} ^ {*after.split(" ")}
+    return ", ".join(sorted({pair.rpartition("=")[0] for pair in pairs if pair}))
 
 
 def copy_attributes(source: int, target: int) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import grp
 import pwd
+from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.integrity.receipt import Receipt
     from states.venv.spec import Venv

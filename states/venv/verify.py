@@ -1,7 +1,8 @@
 """Verify generations: read every byte, and use no cache.
 
 Each difference has the flags of `rpm -V`: S size, M mode, 5 content, U user, G group, L target of
-a symlink, T kind of file. Otherwise it is `missing`, `unexpected`, or `not as in RECORD`.
+a symlink, T kind of file, P extended attributes. Otherwise it is `missing`, `unexpected`, or
+`not as in RECORD`.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     differences = {path: _flags(manifest[path], current) for path, current in changed.items()}
     differences.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
-        differences[".converge/pylock.toml"] = "..5...."
+        differences[".converge/pylock.toml"] = "..5....."
     differences.update(metadata_drift(root))
     accepted = {*differences, *receipt.tolerated}
     differences.update(_compare_to_records(root, manifest, accepted, ignore))
@@ -131,6 +132,7 @@ def _flags(recorded: Entry, current: Entry | None) -> str:
         "U": current.uid != recorded.uid,
         "G": current.gid != recorded.gid,
         "T": current.kind != recorded.kind,
+        "P": current.attributes != recorded.attributes,
     }
     return "".join(letter if is_different else "." for letter, is_different in differs.items())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +49,8 @@ def redirect(to: str) -> Callable[[Path], None]:
     return damage
 
 
+CAP_NET_RAW = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
+"""As `setcap cap_net_raw=ep` sets it (linux/capability.h)."""
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "deleted": (MODULE, Path.unlink, "missing"),
     "edited": (MODULE, lambda path: path.write_text("import os\n"), "modified"),
@@ -73,6 +77,16 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         replace_by("#!/bin/sh\nexit 0\n"),
         "another kind of file",
     ),
+    "attribute of a directory": (
+        f"{SITE}/alpha",
+        lambda path: os.setxattr(path, "user.note", b"x"),
+        "attribute user.note",
+    ),
+    "file capability": (
+        "bin/alpha",
+        lambda path: os.setxattr(path, "security.capability", CAP_NET_RAW),
+        "attribute security.capability",
+    ),
     "deleted pyvenv.cfg": ("pyvenv.cfg", Path.unlink, "missing"),
     "edited pyvenv.cfg": (
         "pyvenv.cfg",
@@ -90,9 +104,14 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
 def test_damaged_file_is_reported_and_repaired(
     applied_host: Host, path: str, damage: Callable[[Path], object], change: str
 ) -> None:
-    if "owner" in change and os.geteuid() != 0:
-        pytest.skip("only root can change the owner of files")
-    damage(applied_host.generation / path)
+    if ("owner" in change or "security" in change) and os.geteuid() != 0:
+        pytest.skip("only root can change the owner and the capabilities of files")
+    try:
+        damage(applied_host.generation / path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        pytest.skip("the file system has no such attributes")
     assert applied_host.run("verify", "converge.toml").code == 2
 
     plan = applied_host.assert_converges()

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.system.existence import proves_absence
+from engine.system.xattrs import changed_attributes
 from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
 from states.venv.integrity.manifest import stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
@@ -168,6 +169,8 @@ def _describe(recorded: Entry, current: Entry | None) -> str:
         return f"mode {current.mode:04o}"
     if (current.uid, current.gid) != (recorded.uid, recorded.gid):
         return f"owner {current.uid}:{current.gid}"
+    if current.attributes != recorded.attributes and current.content == recorded.content:
+        return f"attribute {changed_attributes(recorded.attributes, current.attributes)}"
     return "modified"
 
 

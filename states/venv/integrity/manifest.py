@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.system.existence import proves_no_file
 from engine.system.files import iter_chunks, read_regular_file, sha256, sha256_of_file
+from engine.system.xattrs import describe_attributes
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Entry(NamedTuple):
     """The SHA-256 of a file, or the target of a symlink."""
     package: str
     """The package that installed it. Empty for entries of the environment itself."""
+    attributes: str = ""
+    """The extended attributes, as `describe_attributes` returns them."""
 
 
 Manifest = dict[str, Entry]
@@ -42,7 +45,10 @@ Manifest = dict[str, Entry]
 
 def encode_manifest(manifest: Mapping[str, Entry]) -> bytes:
     """Return the bytes of `manifest.json`: one row for each entry, sorted by path."""
-    rows = [[path, *entry] for path, entry in sorted(manifest.items())]
+    rows = [
+        [path, *(entry if entry.attributes else entry[:-1])]
+        for path, entry in sorted(manifest.items())
+    ]
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
@@ -61,7 +67,7 @@ def load_manifest(root: str, digest: str) -> Manifest | None:
         raise
     if sha256(data) != digest:
         return None
-    return {row[0]: Entry._make(row[1:]) for row in json.loads(data)}
+    return {row[0]: Entry(*row[1:]) for row in json.loads(data)}
 
 
 def stat_entry(
@@ -103,7 +109,8 @@ def stat_entry(
     else:
         kind, content = "o", ""
     mode = stat.S_IMODE(status.st_mode)
-    return Entry(kind, mode, status.st_uid, status.st_gid, size, content, package)
+    attributes = describe_attributes(absolute) if kind in "fd" else ""
+    return Entry(kind, mode, status.st_uid, status.st_gid, size, content, package, attributes)
 
 
 def file_digest(path: str, size: int) -> str:
