@@ -2,7 +2,7 @@
 
 A kind turns one table of the declaration, its *spec*, into two flat maps of strings: the
 observed state and the desired state. Comparing, ordering, locking, and reporting belong to
-the engine and are the same for every kind.
+the engine and are the same for every kind. A kind is any object with these attributes.
 
 The calls of one run are a chain of values, so no call can come too early:
 
@@ -10,8 +10,6 @@ The calls of one run are a chain of values, so no call can come too early:
     Handle.goal(dependencies)  -> Goal     decides the desired state
     Goal.apply()                           makes the change
     Handle.reobserve()         -> Handle   observes again
-
-A run imports none of this: a kind is any object with these attributes.
 """
 
 from __future__ import annotations
