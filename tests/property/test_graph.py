@@ -1,4 +1,4 @@
-"""Dependencies come first, and everything else keeps the order of the file."""
+"""Each resource comes right after its last dependency, and otherwise in the order of the file."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ def _load_error(declare: Declare, tables: Tables) -> DeclarationError | None:
 
 
 @given(widget_tables())
-def test_order_takes_the_first_ready_resource(declare: Declare, tables: Tables) -> None:
+def test_order_takes_what_became_ready_last(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
     expected: list[str] = []
+
+    def became_ready(address: str) -> int:
+        """Return the position of the last dependency. `max` takes the first of equal ones."""
+        return max((expected.index(need) for need in needs[address]), default=-1)
+
     while len(expected) < len(needs):
-        expected.append(
-            next(
-                address
-                for address in needs
-                if address not in expected and needs[address] <= {*expected}
-            )
-        )
+        remaining = [address for address in needs if address not in expected]
+        ready = [address for address in remaining if needs[address] <= {*expected}]
+        expected.append(max(ready, key=became_ready))
     order = load_declaration(declare(as_toml(tables)), widget_registry(), None)
     assert [resource.address for resource in order] == expected
 
