@@ -172,7 +172,7 @@ class CommandGoal:
         env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp"})
         try:
             completed = subprocesses.run(
-                spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, locks=False
+                spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, inherit=subprocesses.NOTHING
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise _not_started(spec, error) from None

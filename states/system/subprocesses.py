@@ -18,6 +18,7 @@ from engine.system import lock, signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _NETWORK_VARIABLES = (
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
@@ -35,6 +36,18 @@ this must exceed `_MAX_LINE`."""
 _SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLL_MS = 200
 _TERMINATE_TIMEOUT_S = 5
+
+
+@frozen
+class User:
+    """The user that a child process runs as, instead of the current one."""
+
+    name: str
+    """For messages: the name, or `uid N` if there is none."""
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    """All supplementary groups. The child doesn't keep those of the current user."""
 
 
 @frozen
@@ -62,6 +75,22 @@ class Completed:
         return f"failed with status {self.status}"
 
 
+@frozen
+class Inherited:
+    """The properties that a child process inherits."""
+
+    locks: bool = True
+    """Whether it inherits the locks of the current task. Then it still excludes other runs if
+    this process is killed. If False, it may leave a service running, which would otherwise hold
+    the locks indefinitely."""
+    user: User | None = None
+    """The user that it runs as. None for the current one."""
+
+
+LOCKS = Inherited()
+NOTHING = Inherited(locks=False)
+
+
 def clean_environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment that inherits only the proxy and certificate variables.
 
@@ -87,7 +116,7 @@ def run(
     env: Mapping[str, str],
     cwd: str,
     timeout: float | None = None,
-    locks: bool = True,
+    inherit: Inherited = LOCKS,
 ) -> Completed:
     """Run a child process to its end, and report each line of its output as progress.
 
@@ -96,9 +125,7 @@ def run(
         env: The whole environment.
         cwd: The working directory.
         timeout: Maximum run time in seconds.
-        locks: Whether the child inherits the locks of the current task. Then it still excludes
-            other runs if this process is killed. If False, it may leave a service running,
-            which would otherwise hold the locks indefinitely.
+        inherit: The properties that the child inherits.
 
     Returns:
         The exit status and the output.
@@ -118,8 +145,9 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=lock.inherited_fds() if locks else (),
+            pass_fds=lock.inherited_fds() if inherit.locks else (),
             start_new_session=True,
+            **_switch_user(inherit.user),
         )
     except BlockingIOError:
         raise process_limit_error() from None
@@ -129,6 +157,13 @@ def run(
         _stop(process)
         raise
     return Completed(process.wait(), output)
+
+
+def _switch_user(user: User | None) -> dict[str, Any]:
+    """Return the arguments of `Popen` that switch to a user, with none of the caller's groups."""
+    if user is None:
+        return {}
+    return {"user": user.uid, "group": user.gid, "extra_groups": list(user.groups)}
 
 
 def _read_output(process: subprocess.Popen[bytes], timeout: float | None) -> str:

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
-from tests.integration.mount_namespaces import mount_namespace
+from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user, mount_namespace
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""An interpreter that every user can run."""
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not os.path.exists(SYSTEM_PYTHON),
+    reason=f"only root can give files away; needs {SYSTEM_PYTHON}",
+)
+
+
+@pytest.fixture
+def open_host(shared_cache: Path) -> Iterator[Host]:
+    """Yield a host whose directory and interpreter every user can use."""
+    with tempfile.TemporaryDirectory(prefix="open-host-") as directory:
+        Path(directory).chmod(0o755)
+        host = Host(
+            directory=Path(directory),
+            cache=shared_cache,
+            python=os.path.realpath(SYSTEM_PYTHON),
+            env={"TMPDIR": "/tmp"},
+        )
+        make_wheels(host.wheels)
+        yield host
 
 
 def test_generation_that_passes_is_published(host_with_wheels: Host) -> None:
@@ -99,3 +129,100 @@ def test_processes_that_a_smoke_test_starts_block_nothing(host_with_wheels: Host
     assert second.code == 0, second.err
     assert alive == []
     assert len(host.generations()) == 1
+
+
+def test_first_failure_doesnt_mention_a_previous_generation(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"], smoke=["python -c 'import no_such_module'"])
+
+    failed = host_with_wheels.apply()
+
+    assert failed.code == 1
+    assert failed.first["error"]["hint"] == "fix the package or the command; nothing was published"
+
+
+IDENTITY = """
+import fcntl, json, os, sys
+links = [f"/proc/self/fd/{number}" for number in range(100)]
+descriptors = [os.readlink(link) for link in links if os.path.lexists(link)]
+open(f"{os.environ['HOME']}/writable", "w").close()
+try:
+    open(f"{sys.prefix}/bin/planted", "w").close()
+except PermissionError:
+    json.dump([os.getuid(), os.getgid(), os.getgroups(), descriptors], open(sys.argv[1], "w"))
+"""
+
+
+@as_root
+def test_smoke_test_runs_as_the_owner(open_host: Host) -> None:
+    """It has none of root's groups and descriptors, and can't change what is published."""
+    result = open_host.write("", "result.json")
+    result.chmod(0o666)
+    open_host.write(IDENTITY, "identity.py")
+    smoke = [f"python {open_host.directory}/identity.py {result}"]
+    open_host.declare(["beta"], owner="nobody", smoke=smoke)
+
+    open_host.apply_ok()
+
+    uid, gid, groups, descriptors = json.loads(result.read_text())
+    assert (uid, gid, groups) == (UNPRIVILEGED_UID, UNPRIVILEGED_UID, [UNPRIVILEGED_UID])
+    inherited = [path for path in descriptors if not path.endswith("/.converge/lease")]
+    assert not [path for path in inherited if str(open_host.directory) in path]
+    assert not list(open_host.store.glob("next-*"))
+    assert open_host.site.stat().st_uid == UNPRIVILEGED_UID
+    open_host.assert_no_changes()
+
+
+@as_root
+def test_ownership_changes_only_after_smoke_tests(open_host: Host) -> None:
+    """Otherwise, a smoke test could change a file that is then published."""
+    program = (
+        "import os, sys; "
+        "owners = {os.lstat(os.path.join(directory, name)).st_uid "
+        "for directory, _, files in os.walk(sys.prefix) for name in [*files, '.']}; "
+        "sys.exit(owners != {0} or os.stat(sys.prefix).st_mode & 0o777 != 0o750)"
+    )
+    open_host.declare(
+        ["beta"], owner="nobody", group="nogroup", mode="0750", smoke=[f'python -c "{program}"']
+    )
+
+    open_host.assert_converges()
+
+    assert {path.lstat().st_uid for path in open_host.site.rglob("*")} == {UNPRIVILEGED_UID}
+
+
+@as_root
+@pytest.mark.parametrize("declared", [True, False])
+def test_code_in_a_persistent_directory_never_runs_as_root(open_host: Host, declared: bool) -> None:
+    """The directory belongs to the declared owner, or an administrator has given it away."""
+    owner = {"owner": "nobody"} if declared else {}
+    smoke = ["python -c 'import sys; sys.path[:0] = [sys.prefix + \"/etc\"]; import planted'"]
+    keys: dict[str, Any] = {"persistent": ["etc"], **owner}
+    open_host.declare(["beta<2"], **keys)
+    open_host.apply_ok()
+    etc = open_host.store / "persistent/etc"
+    if not declared:
+        os.chown(etc, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
+    code = f"import os; open('{etc}/ran-as', 'w').write(str(os.getuid()))"
+    planted = f"open('{etc}/planted.py', 'w').write({code!r})"
+    subprocess.run([*as_user(UNPRIVILEGED_UID), SYSTEM_PYTHON, "-c", planted], check=True)
+    open_host.declare(["beta==2.0"], smoke=smoke, **keys)
+
+    open_host.apply_ok()
+
+    assert (etc / "ran-as").read_text() == str(UNPRIVILEGED_UID)
+
+
+@as_root
+def test_smoke_test_that_the_owner_cant_run_is_an_error(open_host: Host) -> None:
+    hidden = open_host.directory / "hidden"
+    hidden.mkdir(0o700)
+    venv = str(hidden / "app")
+    open_host.declare(["beta"], owner="nobody", path=venv)
+    open_host.apply_ok()
+    open_host.declare(["beta<2"], owner="nobody", path=venv, smoke=["python -V"])
+
+    failed = open_host.apply()
+
+    assert failed.code == 77
+    assert "user nobody can't run it" in failed.first["error"]["message"]
+    assert open_host.run("status", "converge.toml").code == 0

@@ -158,7 +158,7 @@ def seal(verified: Verified) -> Sealed:
     set_root_mode(draft)
     receipt, manifest = write_metadata(verified)
     # INVARIANT: smoke tests before the receipt, so that a failed generation is never reused.
-    # And before chown: the owner could replace the files that run here.
+    # And before chown: a smoke test runs as the owner, and must not change what is published.
     try:
         run_smoke_tests(draft)
     finally:

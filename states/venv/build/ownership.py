@@ -7,11 +7,13 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
+from states.system.subprocesses import User
 from states.venv.accounts import find_accounts
 from states.venv.integrity.manifest import walk
 
 if TYPE_CHECKING:
     from states.venv.build.stages import Draft, Ids
+    from states.venv.layout import Store
     from states.venv.spec import Venv
 
 KEEP_OWNER: Ids = (-1, -1)
@@ -43,6 +45,33 @@ def resolve_ids(spec: Venv) -> Ids:
                 "that user, with a mode such as 0750",
             )
     return (user.pw_uid if user else -1, gid)
+
+
+def user_of_code(spec: Venv, store: Store) -> User | None:
+    """Return the user who can change code of a venv, or None if only the current user can.
+
+    That is the declared owner. Without one, it is the owner of a persistent directory.
+    """
+    if os.geteuid() != 0:
+        return None  # Only root can switch.
+    if spec.owner:
+        status = pwd.getpwnam(spec.owner)
+        return _as_user(status.pw_uid, status.pw_gid) if status.pw_uid else None
+    for name in spec.persistent:
+        directory = os.stat(f"{store.persistent}/{name}")
+        if directory.st_uid:
+            return _as_user(directory.st_uid, directory.st_gid)
+    return None
+
+
+def _as_user(uid: int, gid: int) -> User:
+    """Return a user with all of their groups. One without a name has only the given group."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return User(f"uid {uid}", uid, gid)
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return User(entry.pw_name, uid, entry.pw_gid, tuple(groups))
 
 
 def set_root_mode(draft: Draft) -> None:

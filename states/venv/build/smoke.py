@@ -9,19 +9,48 @@ from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.errors import ConvergeError, PermissionDenied
+from engine.frozen import frozen, replace
 from states.system import subprocesses
+from states.system.scratch import scratch_dir_in
+from states.venv.build.ownership import user_of_code
+from states.venv.generations.store import live_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from states.system.subprocesses import User
     from states.venv.build.stages import Draft
 
 _TIMEOUT_S = 120.0
 _INTERPRETER_STARTS = "python -I -c 'import sys'"
+_INTERPRETER_STARTS_ALONE = "python -I -S -c 'import sys'"
+"""Runs no code of the environment: neither its packages nor its `.pth` files."""
+
+
+@frozen
+class _Test:
+    """How the smoke tests of one generation run."""
+
+    root: str
+    environment: Mapping[str, str]
+    directory: str
+    inherit: subprocesses.Inherited
+    was_published: bool
+    """Whether the venv has a live generation, which stays live if a test fails."""
+
+    @property
+    def consequence(self) -> str:
+        """The effect of a failure on the venv, as the end of a hint."""
+        if self.was_published:
+            return "the previous generation stays live"
+        return "nothing was published"
 
 
 def run_smoke_tests(draft: Draft) -> None:
     """Start the interpreter, then run the commands of `smoke`.
+
+    They run as the owner, because they may load code that the owner can change: persistent
+    directories belong to the owner already.
 
     Raises:
         ConvergeError: A command failed, timed out, or doesn't exist.
@@ -29,21 +58,54 @@ def run_smoke_tests(draft: Draft) -> None:
 
     """
     progress.step("running smoke tests")
-    root, scratch = draft.root, draft.context.scratch
+    context = draft.context
+    user = user_of_code(context.spec, context.store)
+    if user is None:
+        _run_all(draft, context.scratch, subprocesses.NOTHING)
+        return
+    # Another user can't enter the scratch directory of the build.
+    with scratch_dir_in(context.store.root) as home:
+        os.chown(home, user.uid, user.gid)
+        # The owner must not get hold of the lock.
+        _run_all(draft, home, subprocesses.Inherited(locks=False, user=user))
+
+
+def _run_all(draft: Draft, home: str, inherit: subprocesses.Inherited) -> None:
+    root, store = draft.root, draft.context.store
     environment = subprocesses.clean_environment(
-        scratch, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root}
+        home, {"PATH": f"{root}/bin:{os.defpath}", "VIRTUAL_ENV": root}
     )
-    for command in (_INTERPRETER_STARTS, *draft.context.spec.smoke):
-        _run(command, root, environment, scratch)
+    test = _Test(root, environment, home, inherit, live_id(store) is not None)
+    _start_interpreter(test)
+    for command in draft.context.spec.smoke:
+        _run(command, test)
 
 
-def _run(command: str, root: str, environment: Mapping[str, str], scratch: str) -> None:
+def _start_interpreter(test: _Test) -> None:
+    """Start the interpreter as the owner. If the owner isn't allowed to, start it without packages.
+
+    An owner of files doesn't have to be the user who runs them.
+    """
+    try:
+        _run(_INTERPRETER_STARTS, test)
+    except PermissionDenied:
+        if test.inherit.user is None:
+            raise
+        progress.step(f"user {test.inherit.user.name} can't run the interpreter")
+        _run(_INTERPRETER_STARTS_ALONE, replace(test, inherit=subprocesses.NOTHING))
+
+
+def _run(command: str, test: _Test) -> None:
     program, *arguments = shlex.split(command)
-    script = f"{root}/bin/{program}"
+    script = f"{test.root}/bin/{program}"
     argv = [script if os.path.exists(script) else program, *arguments]
     try:
         completed = subprocesses.run(
-            argv, env=environment, cwd=scratch, timeout=_TIMEOUT_S, locks=False
+            argv,
+            env=test.environment,
+            cwd=test.directory,
+            timeout=_TIMEOUT_S,
+            inherit=test.inherit,
         )
     except FileNotFoundError:
         raise ConvergeError(
@@ -51,15 +113,25 @@ def _run(command: str, root: str, environment: Mapping[str, str], scratch: str) 
             hint="use a script of one of the packages, or remove the command from `smoke`",
         ) from None
     except PermissionError as error:
-        raise PermissionDenied(
-            f"smoke test `{command}`: {(error.strerror or '').lower()}: `{error.filename}`",
-            hint="make the script executable, and mount its file system without `noexec`",
-        ) from None
+        raise _not_permitted(command, test.inherit.user, error) from None
     except subprocess.TimeoutExpired:
         raise ConvergeError(f"smoke test `{command}` timed out after {_TIMEOUT_S:g} s") from None
     if completed.status != 0:
         raise ConvergeError(
             f"smoke test `{command}` {completed.describe_exit()}",
-            hint="fix the package or the command; the previous generation stays live",
+            hint=f"fix the package or the command; {test.consequence}",
             output=completed.last_lines(),
         )
+
+
+def _not_permitted(command: str, user: User | None, error: PermissionError) -> PermissionDenied:
+    strerror = (error.strerror or "").lower()
+    if user is None:
+        return PermissionDenied(
+            f"smoke test `{command}`: {strerror}: `{error.filename}`",
+            hint="make the script executable, and mount its file system without `noexec`",
+        )
+    return PermissionDenied(
+        f"smoke test `{command}`: user {user.name} can't run it: {strerror}",
+        hint=f"let {user.name} read the interpreter and enter the directories above the venv",
+    )
