@@ -49,6 +49,14 @@ def add_files_argument(parser: ArgumentParser) -> None:
         metavar="ADDRESS",
         help="Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?",
     )
+    add_allow_empty_option(parser)
+
+
+def add_allow_empty_option(parser: ArgumentParser) -> None:
+    """Add `--allow-empty`."""
+    parser.add_argument(
+        "--allow-empty", action="store_true", help="Accept a file that declares nothing"
+    )
 
 
 def add_output_options(parser: ArgumentParser) -> None:

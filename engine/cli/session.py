@@ -75,7 +75,9 @@ def open_session(arguments: Namespace, build_registry: BuildRegistry) -> Session
     signals.install_handlers()
     if getattr(arguments, "prune", False):
         _check_prune(sources, arguments.only)
-    declared = load_declaration(sources, registry, settings.cache)
+    declared = load_declaration(
+        sources, registry, settings.cache, allow_empty=arguments.allow_empty
+    )
     files = inventory.files_in_scope(arguments.files, sources, settings.state)
     timeout = getattr(arguments, "lock_timeout", 0)
     recorded = Inventory(files, declared, registry, settings.state, timeout)

@@ -7,7 +7,7 @@ from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.kind import Key
+    from engine.table import Key
 
 
 @frozen
@@ -41,3 +41,9 @@ class DeclarationError(ConvergeError):
         self.diagnostics = diagnostics
         self.texts = texts
         """The content of each file, for snippets."""
+
+
+class EmptyDeclaration(ConvergeError):
+    """The declaration, or one of several files, declares nothing."""
+
+    code, name = DeclarationError.code, DeclarationError.name

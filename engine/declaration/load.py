@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from engine.declaration.diagnostics import EmptyDeclaration
     from engine.declaration.inputs import InputLog
     from engine.registry import KindRegistry
     from engine.resource import Resource
@@ -51,7 +52,11 @@ def read_sources(
 
 
 def load_declaration(
-    sources: tuple[SourceFile, ...], registry: KindRegistry, cache_dir: str | None
+    sources: tuple[SourceFile, ...],
+    registry: KindRegistry,
+    cache_dir: str | None,
+    *,
+    allow_empty: bool = False,
 ) -> tuple[Resource, ...]:
     """Load a declaration, or take it from the cache.
 
@@ -59,15 +64,27 @@ def load_declaration(
         sources: The declaring files.
         registry: The kinds.
         cache_dir: The cache directory. None disables the cache.
+        allow_empty: Whether the declaration, or one of several files, may declare nothing.
 
     Returns:
         The declared resources in topological order.
 
     Raises:
         DeclarationError: The declaration is invalid. The error lists every diagnostic.
+        EmptyDeclaration: The declaration, or one of several files, declares nothing.
         OSError: An input can't be read.
 
     """
+    resources = _load(sources, registry, cache_dir)
+    empty = [source for source in sources if not resources or _is_blank(source.content)]
+    if not allow_empty and (empty or not sources):
+        raise _empty_error(empty)
+    return resources
+
+
+def _load(
+    sources: tuple[SourceFile, ...], registry: KindRegistry, cache_dir: str | None
+) -> tuple[Resource, ...]:
     if cache_dir is None:
         return _build(sources, registry)[0]
     entry = CacheEntry(cache_dir, sources, registry)
@@ -77,6 +94,24 @@ def load_declaration(
     resources, log = _build(sources, registry)
     entry.store(resources, log)
     return resources
+
+
+def _is_blank(content: str) -> bool:
+    """Return whether a file contains nothing but comments, or an empty JSON object."""
+    if content.strip() == "{}":
+        return True
+    return all(not line or line.startswith("#") for line in map(str.strip, content.splitlines()))
+
+
+def _empty_error(sources: list[SourceFile]) -> EmptyDeclaration:
+    # Imported here: a no-op run reports no error.
+    from engine.declaration.diagnostics import EmptyDeclaration
+
+    names = ", ".join(f"`{os.path.basename(source.file)}`" for source in sources)
+    return EmptyDeclaration(
+        f"{names or 'the directory'} declares nothing",
+        hint="check the template or program that wrote it, or pass `--allow-empty`",
+    )
 
 
 def _build(

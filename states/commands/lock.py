@@ -77,7 +77,7 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
     # Not cached: this command doesn't read the lockfiles, so its resources differ.
     registry = build_registry(settings)
     sources = read_sources(arguments.files, registry)
-    resources = load_declaration(sources, registry, cache_dir=None)
+    resources = load_declaration(sources, registry, None, allow_empty=arguments.allow_empty)
     signals.install_handlers()
     interpreters = {
         resource.address: resource.spec.python

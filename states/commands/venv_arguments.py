@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def add_venv_arguments(parser: ArgumentParser) -> None:
     """Add the arguments FILE and NAME, which select one venv."""
     parser.add_argument("files", nargs=1, metavar="FILE", help=options.FILE_HELP)
+    options.add_allow_empty_option(parser)
     parser.add_argument("name", metavar="NAME", help="Venv to act on, such as web or venv.web")
 
 
@@ -50,7 +51,9 @@ def load_resources(
     settings = options.build_settings(arguments)
     registry = build_registry(settings)
     sources = read_sources(arguments.files, registry)
-    resources = load_declaration(sources, registry, settings.cache)
+    resources = load_declaration(
+        sources, registry, settings.cache, allow_empty=arguments.allow_empty
+    )
     # Not earlier: a signal must end a process that waits for its standard input.
     signals.install_handlers()
     return registry, options.select_resources(resources, getattr(arguments, "only", []))

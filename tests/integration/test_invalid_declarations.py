@@ -86,7 +86,9 @@ def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
 def test_only_reports_that_nothing_is_declared(host: Host) -> None:
     host.write("")
 
-    assert "declared resources: none" in host.run("plan", "--only", "venv.app", "converge.toml").err
+    planned = host.run("plan", "--only", "venv.app", "--allow-empty", "converge.toml")
+
+    assert "declared resources: none" in planned.err
 
 
 def test_upgrade_refuses_an_invalid_package_name(host_with_wheels: Host) -> None:
@@ -121,5 +123,23 @@ def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> Non
     assert again.code == 1
     assert "nothing to adopt at" in again.err
     host_with_wheels.write("")
-    (notice,) = host_with_wheels.run("plan", "--json", "converge.toml").report["notices"]
+    (notice,) = host_with_wheels.plan("--allow-empty").report["notices"]
     assert notice.startswith("`venv.app` was removed from")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["plan", "apply", "check", "graph", "lock", "status", "verify", "gc", "history", "rollback",
+     "pin", "adopt"],
+)  # fmt: skip
+def test_empty_declaration_is_an_error_for_each_command(host: Host, command: str) -> None:
+    """A template that rendered to nothing must not look like a host without resources."""
+    host.write("# rendered from nothing\n")
+    name = ["app"] if command in ("history", "rollback", "pin", "adopt") else []
+
+    refused = host.run(command, "converge.toml", *name)
+
+    assert refused.code == (1 if command == "check" else 65), refused.out + refused.err
+    assert "`converge.toml` declares nothing" in refused.out + refused.err
+    if not name:
+        assert host.run(command, "converge.toml", "--allow-empty").code == 0

@@ -90,5 +90,5 @@ def test_graph_only_shows_the_selected_part(graph_cli: CliRunner) -> None:
 
 def test_graph_of_an_empty_declaration_is_empty(cli: CliRunner) -> None:
     cli.declare("")
-    assert cli.run("graph").out == ""
-    assert cli.run("graph", "--format", "mermaid").out == "flowchart LR\n"
+    assert cli.run("graph", "--allow-empty").out == ""
+    assert cli.run("graph", "--allow-empty", "--format", "mermaid").out == "flowchart LR\n"

@@ -90,8 +90,11 @@ def test_orphans_of_a_deleted_file_are_reported_and_pruned(
 def test_orphans_of_the_last_deleted_file_are_pruned(cli_with_deleted_file: CliRunner) -> None:
     directory = f"{cli_with_deleted_file.directory}/hosts/"
     (cli_with_deleted_file.directory / "hosts" / "a.toml").unlink()
-    assert len(cli_with_deleted_file.run("plan", "--json", directory).report["notices"]) == 2
-    result = cli_with_deleted_file.run("apply", "--json", "--prune", directory)
+    assert cli_with_deleted_file.run("apply", "--json", "--prune", directory).code == 65
+    planned = cli_with_deleted_file.run("plan", "--json", "--allow-empty", directory)
+    assert len(planned.report["notices"]) == 2
+    arguments = ["apply", "--json", "--prune", "--allow-empty", directory]
+    result = cli_with_deleted_file.run(*arguments)
     assert result.outcomes() == {"widget.a": "changed", "widget.b": "changed"}
     assert cli_with_deleted_file.run("apply", "--json", "--prune", directory).code == 66
 
@@ -143,7 +146,7 @@ def test_prune_rejects_a_pipe(cli_with_orphan: CliRunner) -> None:
         os.close(reading)
         assert code == (64 if "--prune" in arguments else 0)
     cli_with_orphan.declare("", "widgets.toml")
-    assert cli_with_orphan.run("apply", file).code == 0
+    assert cli_with_orphan.run("apply", "--allow-empty", file).code == 0
 
 
 def test_pipe_paths_are_relative_to_the_working_directory(
@@ -227,7 +230,7 @@ def test_orphans_with_one_name_in_two_files_are_separate(cli: CliRunner) -> None
         cli.run("apply", str(cli.directory / file))
         cli.declare("", file)
     files = [str(cli.directory / name) for name in ("one.toml", "two.toml")]
-    result = cli.run("apply", "--json", "--prune", *files)
+    result = cli.run("apply", "--json", "--prune", "--allow-empty", *files)
     assert result.outcomes() == {"widget.a": "changed", f"widget.a@{cli.directory}/y": "changed"}
     assert (cli.read_widget("x"), cli.read_widget("y")) == (None, None)
 
@@ -448,7 +451,7 @@ def test_orphan_of_the_second_file_is_reported(cli_with_orphan: CliRunner) -> No
     other = str(cli_with_orphan.declare_widgets("b", filename="other.toml"))
     cli_with_orphan.run("apply", other)
     cli_with_orphan.declare_widgets(filename="other.toml")
-    (notice,) = cli_with_orphan.run("plan", "--json", other).report["notices"]
+    (notice,) = cli_with_orphan.run("plan", "--json", "--allow-empty", other).report["notices"]
     assert notice.startswith(f"`widget.b` was removed from `{other}`")
 
 

@@ -336,3 +336,31 @@ def test_file_path_resolves_symlinks_before_dots(cli: CliRunner) -> None:
         f"{cli.directory}/target",
         f"{cli.directory}/target/widgets.toml",
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", " \n\r\n", "# only\n  # comments\n", "{}", "[defaults]", '{"widget": {}}', "[widget]\n"],
+)
+@pytest.mark.parametrize("source", ["file", "stdin", "directory"])
+def test_empty_declaration_is_an_error(cli: CliRunner, content: str, source: str) -> None:
+    """A second run reads the cache."""
+    cli.declare(content, "hosts/a.toml")
+    names = {"file": "hosts/a.toml", "directory": "hosts/", "stdin": "-"}
+    argument = "-" if source == "stdin" else f"{cli.directory}/{names[source]}"
+    for _ in range(2):
+        refused = cli.run("apply", "--json", argument, stdin=content)
+        assert refused.code == 65
+        assert refused.report["error"]["message"].endswith("declares nothing")
+        assert "--allow-empty" in refused.report["error"]["hint"]
+        assert cli.run("apply", "--allow-empty", argument, stdin=content).code == 0
+
+
+def test_one_empty_file_of_a_directory_is_an_error(cli: CliRunner) -> None:
+    """Otherwise, `--prune` would delete the resources that it declared before."""
+    cli.declare_widgets("a", filename="hosts/a.toml")
+    cli.declare("[defaults]\nsize = 2\n", "hosts/defaults.toml")
+    assert cli.run("plan", f"{cli.directory}/hosts/").code == 0
+    cli.declare("\n", "hosts/b.toml")
+    refused = cli.run("plan", f"{cli.directory}/hosts/")
+    assert (refused.code, "`b.toml` declares nothing" in refused.err) == (65, True)

@@ -182,13 +182,12 @@ def test_state_failure_is_a_result_without_traceback(
 
 
 @pytest.mark.extended
-def test_state_accepts_an_empty_declaration(salt: Salt) -> None:
+def test_state_rejects_an_empty_declaration(salt: Salt) -> None:
     """An empty declaration isn't a missing one, and the state's name isn't used as a file."""
     options = [{"declaration": {}}, {"executable": str(salt.workspace.executable)}]
-    assert (
-        salt.apply({"nothing": {"converge.applied": options}})["nothing converge.applied"]["result"]
-        is True
-    )
+    results = salt.apply({"nothing": {"converge.applied": options}})
+    assert results["nothing converge.applied"]["result"] is False
+    assert "declares nothing" in results["nothing converge.applied"]["comment"]
 
 
 @pytest.mark.extended

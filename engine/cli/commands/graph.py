@@ -28,7 +28,7 @@ def _graph(arguments: Namespace, build_registry: BuildRegistry) -> int:
     settings = options.build_settings(arguments)
     registry = build_registry(settings)
     sources = read_sources(arguments.files, registry)
-    order = load_declaration(sources, registry, settings.cache)
+    order = load_declaration(sources, registry, settings.cache, allow_empty=arguments.allow_empty)
     selected = options.select_resources(order, arguments.only)
     sys.stdout.write(format_graph(selected, registry, arguments.format))
     return 0
