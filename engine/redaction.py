@@ -24,16 +24,22 @@ _secrets: list[str] = []
 
 # The patterns are compiled on first use: a no-op run needs none of them.
 _USER = r"[^\s/?#:\[\]\"'`]*:"
-_URL = rf"(?:://|(?<=http):/|(?<=https):/)(?=(?P<rest>(?:{_USER})?(?:(?!://)[^\n])*))"
+_SLASHES = r"(?:://|(?<=http):/|(?<=https):/)"
+_URL = rf"{_SLASHES}(?=(?P<rest>(?:{_USER})?(?:(?!{_SLASHES})[^\n])*))"
 """The beginning of a URL, and the rest of its line up to another URL. A URL that was normalized
-as a path has one slash."""
+as a path has one slash. Such rests don't overlap, so the search takes linear time."""
 _PORT = r"\d+[/?#.]|\d*(?:[\s\"'`,;)\]}>]|$)"
 """A port and the end of the host, in which case the text before the colon isn't a user."""
 _HOST = r"[\w.-]+(?::\d+)?/"
 _WORD = r"[^\s\"'`]*@"
 _AUTHORITY = r"[^\s/?#]*@"
 """The part of a URL that contains the credentials, if they are encoded (RFC 3986, section 3.2)."""
-_WITHOUT_SCHEME = rf"(?<![\w.:/@+-])(?!mailto:)[\w.+-]+:[^\s/\"'`@]+@(?={_HOST})"
+_MAX_PASSWORD = 2048
+"""Characters of the longest password that is recognized without a scheme: longer than any token.
+Without a limit, a text that repeats `a:` would take quadratic time."""
+_WITHOUT_SCHEME = (
+    rf"(?<![\w.:/@+-])(?!mailto:)[\w.+-]+:[^\s/\"'`@]{{1,{_MAX_PASSWORD}}}@(?={_HOST})"
+)
 """Credentials in a URL whose scheme is missing. The host must be followed by a path."""
 
 _QUERY_NAME = (
@@ -68,6 +74,13 @@ def register_url(url: str) -> None:
 def _register(secret: str) -> None:
     if len(secret) >= _MIN_LENGTH and secret not in _secrets:
         _secrets.append(secret)
+
+
+def register_secret(text: str) -> None:
+    """Register a text, and each part of it between spaces, as a secret."""
+    for secret in (text, *text.split()):
+        if len(secret) >= _MIN_LENGTH and secret not in _secrets:
+            _secrets.append(secret)
 
 
 def reset() -> None:
@@ -175,7 +188,7 @@ def _credentials_length(url: re.Match[str]) -> int:
 
 
 def _is_http(url: re.Match[str]) -> bool:
-    prefix = url.string[: url.end()][-len("+https://") :].lower()
+    prefix = url.string[max(0, url.end() - len("+https://")) : url.end()].lower()
     schemes = ("http://", "https://")
     return prefix.endswith(schemes) and not prefix.endswith(tuple(f"+{name}" for name in schemes))
 
@@ -187,9 +200,11 @@ def _is_plain_user(url: re.Match[str], length: int) -> bool:
 
 
 def _mask(text: str, spans: list[tuple[int, int]]) -> str:
-    for start, end in reversed(spans):
-        text = text[:start] + _mask_of(text, end) + text[end:]
-    return text
+    parts, position = [], 0
+    for start, end in spans:
+        parts += [text[position:start], _mask_of(text, end)]
+        position = end
+    return "".join([*parts, text[position:]])
 
 
 def _mask_of(text: str, end: int) -> str:

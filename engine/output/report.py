@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from engine import FORMAT_VERSION
 from engine.errors import ConvergeError, Interrupted, summarize
@@ -116,9 +117,18 @@ def build_failure(
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON, with the format version and redacted passwords."""
+    """Return a document as JSON, with the format version and redacted passwords.
+
+    JSON escapes the controls of ASCII. Others could also change what a terminal shows: those of
+    C1, DEL, and marks that reverse the direction of text.
+    """
     complete = redact_all({"format_version": FORMAT_VERSION, **document})
-    return json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
+    return re.sub(r"[^\n -~]", _escape_unprintable, text)
+
+
+def _escape_unprintable(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def digest(results: Sequence[Result]) -> str:

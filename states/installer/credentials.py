@@ -11,6 +11,7 @@ from engine.redaction import (
     find_credentials,
     find_query_secrets,
     redact,
+    register_secret,
     register_url,
     strip_signed_queries,
 )
@@ -74,9 +75,17 @@ def resolve_index_url(reference: str) -> str:
         NoInput: The file doesn't exist.
 
     """
-    urls = _dereference(reference).split()
+    text = _dereference(reference)
+    urls = text.split()
     for url in urls:
         register_url(url)
+    if text != reference and not all("://" in url for url in urls):
+        # The text may be a bare token, which has no form by which it could be recognized.
+        register_secret(text)
+        raise ConvergeError(
+            f"`{redact(reference)}` must contain an index URL, with its scheme",
+            hint="for example: `https://user:token@host/simple/`",
+        )
     # uv takes the text after a space for another index, and would print it.
     if len(urls) != 1:
         raise ConvergeError(

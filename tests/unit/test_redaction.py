@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -121,3 +122,20 @@ def test_no_secret_is_registered_twice_or_kept_after_a_reset() -> None:
     assert len(set(redaction._secrets)) == len(redaction._secrets)
     redaction.reset()
     assert redact("correct%20horse") == "correct%20horse"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["http:/x:", "http://x:", "a:", "a:,", "x@", "://", "http:/u:p@h/", "a:b@c/", "u:p@", "https:/",
+     "a:b,", "git+https://", "@/", ":@"],
+)  # fmt: skip
+def test_redaction_takes_linear_time(unit: str) -> None:
+    """Other users can plant any text, such as a version or a file name."""
+
+    def duration(size: int) -> float:
+        text = f"1@ {unit * (size // len(unit))} u:p@h/"
+        start = time.process_time()
+        redact(text)
+        return time.process_time() - start
+
+    assert duration(1 << 15) < max(0.2, 20 * duration(1 << 12)), unit

@@ -15,6 +15,7 @@ from engine.errors import (
     PermissionDenied,
     Unavailable,
 )
+from engine.output.report import to_json
 from engine.redaction import register_url
 from tests.unit.cli_runner import CliRunner, changes_of
 from tests.unit.widget_kind import Widget, widget_registry
@@ -229,3 +230,12 @@ def test_every_report_has_the_same_keys(cli_with_widgets: CliRunner) -> None:
     documents.append(cli_with_widgets.run("plan", "--json").report)
     assert len({tuple(document) for document in documents}) == 1
     assert {document["format_version"] for document in documents} == {"1.0"}
+
+
+def test_json_escapes_every_unprintable_character() -> None:
+    """Names of planted files could otherwise change what a terminal shows."""
+    name = "\u009b2J\x7f\u202e\u2066\u2028\ufeff\U000e0001é中😀"
+    text = to_json({"path": name})
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert json.loads(text)["path"] == name
+    assert "é中😀" in text

@@ -20,12 +20,14 @@ from engine.system.files import iter_chunks, read_regular_file, sha256
 from states.venv.integrity.record_hash import parse_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 _MAX_RECORD_SIZE = 1 << 25
 """In bytes. No wheel has a RECORD of this size, but a planted file may be endless."""
 _MAX_HEADERS_SIZE = 1 << 18
 """In bytes. The name and the version come first, and 32 MB of headers take a minute to parse."""
+_MAX_NAME = 256
+"""Characters of a name or a version. No wheel has longer ones: they are parts of its file name."""
 _INSTALLER_FILES = (
     "/RECORD",
     "/INSTALLER",
@@ -64,7 +66,7 @@ def metadata_name(path: str) -> tuple[str, str]:
         raise
     headers = BytesHeaderParser().parsebytes(content)
     name, version = (str(headers[key] or "").strip() for key in ("Name", "Version"))
-    return normalize_name(name), version
+    return normalize_name(name[:_MAX_NAME]), version[:_MAX_NAME]
 
 
 def required_distributions(path: str) -> list[str]:
@@ -119,34 +121,49 @@ def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
         OSError: It can't be read.
 
     """
+    return [*_record_rows(root, dist_info)]
+
+
+def _record_rows(root: str, dist_info: str) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a RECORD.
+
+    Raises:
+        ValueError, OSError: As for `read_record`.
+
+    """
     site = os.path.dirname(dist_info)
-    rows = []
     try:
         content = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE)
     except OSError as error:
         if proves_no_file(error) or error.errno == errno.EFBIG:
             raise ValueError(str(error)) from None
         raise
-    text = content.decode()
-    for row in _csv_rows(text):
+    for row in _csv_rows(content):
         if not row:
             continue
         path = os.path.normpath(os.path.join(site, row[0]))
-        rows.append((path, parse_hash(row[1] if len(row) > 1 else "")))
-    return rows
+        yield path, parse_hash(row[1] if len(row) > 1 else "")
 
 
-def _csv_rows(text: str) -> Iterator[list[str]]:
+def _csv_rows(content: bytes) -> Iterator[list[str]]:
     try:
-        yield from csv.reader(io.StringIO(text, newline=""))
+        # Decoded in blocks: a text of this size takes up to four times as much RAM.
+        yield from csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""))
     except csv.Error as error:
         raise ValueError(str(error)) from error
 
 
-def record_paths(root: str, dist_info: str) -> set[str]:
+def record_paths(root: str, dist_info: str, candidates: Container[str]) -> set[str]:
     """Return the paths that a RECORD lists, and those in its directory.
 
-    If there is no valid RECORD, only the latter.
+    Args:
+        root: The root of the venv.
+        dist_info: The directory with the RECORD. If it isn't valid, only its content is returned.
+        candidates: The paths that matter. Others are dropped, so that a planted RECORD with
+            millions of rows doesn't use much RAM.
+
+    Returns:
+        The paths, relative to the venv.
 
     Raises:
         OSError: The RECORD or the directory can't be read.
@@ -155,9 +172,10 @@ def record_paths(root: str, dist_info: str) -> set[str]:
     paths = {f"{dist_info}/{name}" for name in os.listdir(os.path.join(root, dist_info))}
     paths.add(dist_info)
     try:
-        return {path for path, _ in read_record(root, dist_info)} | paths
+        listed = {path for path, _ in _record_rows(root, dist_info) if path in candidates}
     except ValueError:
         return paths
+    return listed | paths
 
 
 def record_digest(rows: list[tuple[str, str]], version: str) -> str:

@@ -7,11 +7,16 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.system.existence import proves_absence
+from engine.system.signals import raise_if_interrupted
 from engine.system.xattrs import changed_attributes
 from states.venv.integrity.dist_info import is_metadata, metadata_name, record_paths
 from states.venv.integrity.manifest import stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.stat_cache import load_stats, stat_key
+
+_MAX_FOREIGN_PACKAGES = 200
+"""Foreign packages to recognize. The files of others are reported one by one: reading all
+metadata that the owner of a venv has planted could take any time."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -67,6 +72,7 @@ def compare_to_manifest(
     """
 
     def current_entry(path: str) -> Entry | None:
+        raise_if_interrupted()
         try:
             if stats.get(path) == stat_key(os.path.join(root, path)):
                 return manifest[path]
@@ -193,19 +199,47 @@ def _foreign_packages(
     """
     versions: dict[str, str] = {}
     foreign: set[str] = set()
-    for path, condition in drift.items():
-        if condition != "unexpected" or not is_metadata(path, "METADATA"):
-            continue
+    added = {path for path, condition in drift.items() if condition == "unexpected"}
+    sources = {source_of(path) for path in added if "/__pycache__/" in path}
+    candidates = sources.union(drift)
+    planted = sorted(path for path in added if is_metadata(path, "METADATA"))
+    for path in planted[:_MAX_FOREIGN_PACKAGES]:
+        raise_if_interrupted()
         package, version = metadata_name(os.path.join(root, path))
         if package and version != recorded.get(package):
             versions[package] = version
-            foreign |= record_paths(root, os.path.dirname(path))
-    # A RECORD lists neither directories nor bytecode. A directory that contains only foreign
-    # files is foreign, as is the bytecode of a foreign file.
-    added = {path for path, condition in drift.items() if condition == "unexpected"} - foreign
-    for path in sorted(added, key=len, reverse=True):
-        is_cached = "/__pycache__/" in path and source_of(path) in foreign
-        content = [drifted for drifted in drift if drifted.startswith(f"{path}/")]
-        if is_cached or (content and foreign.issuperset(content)):
-            foreign.add(path)
+            foreign |= record_paths(root, os.path.dirname(path), candidates)
+    _add_directories(foreign, added, drift)
     return versions, foreign
+
+
+def _add_directories(foreign: set[str], added: set[str], drift: Mapping[str, str]) -> None:
+    """Add the directories that contain only foreign files, and the bytecode of foreign files.
+
+    A RECORD lists neither. The owner of a venv can create any number of files, so this takes
+    linear time.
+
+    Args:
+        foreign: The files of foreign packages. Extended.
+        added: The unexpected paths.
+        drift: The condition of each drifted path.
+
+    """
+    parents: set[str] = set()
+    for path in drift:
+        parent = os.path.dirname(path)
+        while parent and parent not in parents:
+            parents.add(parent)
+            parent = os.path.dirname(parent)
+    with_content: set[str] = set()
+    with_own_files: set[str] = set()
+    for path in sorted(parents.union(drift), key=lambda path: -path.count("/")):
+        if path in added:
+            is_cached = "/__pycache__/" in path and source_of(path) in foreign
+            if is_cached or (path in with_content and path not in with_own_files):
+                foreign.add(path)
+        parent = os.path.dirname(path)
+        if path in drift or path in with_content:
+            with_content.add(parent)
+        if path in with_own_files or (path in drift and path not in foreign):
+            with_own_files.add(parent)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Package
     from packaging.requirements import Requirement
 
-    from engine.kind import Inputs
+    from engine.table import Inputs
     from states.venv.resolve.lines.line import Line
 
 
@@ -177,10 +177,12 @@ def read(
     try:
         lock = parse_lock(text)
         pylock = Pylock.from_dict(lock.document)
-    except (tomli.TOMLDecodeError, PylockValidationError) as error:
+    except (tomli.TOMLDecodeError, PylockValidationError, RecursionError) as error:
+        is_nested = isinstance(error, RecursionError)
+        reason = "nested too deeply" if is_nested else _lower_first(str(error))
         inputs.error(
             ("lock",),
-            f"`{path}` isn't a valid lockfile (PEP 751): {_lower_first(str(error))}",
+            f"`{path}` isn't a valid lockfile (PEP 751): {reason}",
             "run `converge lock` to create one; a requirement file belongs in `requirements`",
         )
         return None

@@ -119,3 +119,18 @@ def test_resolved_index_url_registers_its_password(monkeypatch: pytest.MonkeyPat
         assert redaction.redact("401 for correct-horse") == "401 for ****"
     finally:
         redaction.reset()
+
+
+@pytest.mark.parametrize("text", ["glpat-0123456789abcdef", "token0123456789 other0123456789"])
+def test_text_that_isnt_a_url_is_never_shown(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare token is a frequent mistake."""
+    monkeypatch.setenv("INDEX", text)
+    (tmp_path / "index").write_text(text)
+    for reference in ("env:INDEX", f"file:{tmp_path}/index"):
+        with pytest.raises(ConvergeError) as caught:
+            resolve_index_url(reference)
+        assert text.split()[0] not in f"{caught.value.message} {caught.value.hint}"
+        assert text.split()[0] not in redaction.redact(f"output of a tool: {text}")
+    redaction.reset()

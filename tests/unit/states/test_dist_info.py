@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from importlib.metadata import Distribution
 from pathlib import Path
 
@@ -163,4 +164,22 @@ def test_record_paths_fall_back_to_the_directory(root: Path, content: str | None
         expected.add(f"{INFO}/RECORD")
     if content == "web/a.py,,\n":
         expected.add(f"{SITE}/web/a.py")
-    assert record_paths(str(root), INFO) == expected
+    assert record_paths(str(root), INFO, expected) == expected
+
+
+def test_planted_record_is_read_in_blocks(root: Path) -> None:
+    """The owner of a venv can plant a RECORD with a million rows."""
+    row = f"{'x' * 12},sha256={'A' * 43},1\n"
+    (root / INFO / "RECORD").write_text(row * 40_000)
+    tracemalloc.start()
+    try:
+        assert record_paths(str(root), INFO, set()) == {INFO, f"{INFO}/RECORD"}
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * 40_000 * len(row)
+
+
+def test_endless_name_and_version_are_cut(root: Path) -> None:
+    (root / "METADATA").write_text(f"Name: {'n' * 100_000}\nVersion: {'1' * 100_000}\n")
+    assert [len(part) for part in metadata_name(str(root / "METADATA"))] == [256, 256]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,46 @@ def test_by_package_lists_files_of_duplicate_metadata(root: Path) -> None:
         f"file.{SITE}/web-copy.dist-info": "unexpected",
         f"file.{SITE}/web-copy.dist-info/METADATA": "unexpected",
     }
+
+
+def test_by_package_takes_linear_time(root: Path) -> None:
+    """The owner of a venv can create any number of files and metadata."""
+
+    def duration(count: int) -> float:
+        site = f"lib/{count}/site-packages"
+        drift = {f"{site}/d{number // 10}/f{number}": "unexpected" for number in range(count)}
+        drift |= {f"{site}/d{number}": "unexpected" for number in range(count // 10)}
+        start = time.process_time()
+        assert len(by_package(drift, _manifest(root), RECEIPT, str(root))) > count
+        return time.process_time() - start
+
+    assert duration(20_000) < max(0.2, 20 * duration(2_000))
+
+
+def test_directory_of_a_foreign_package_has_no_attribute(root: Path) -> None:
+    """A directory that also contains other files has one, as have the directories above it."""
+    site = "lib/python3.11/site-packages"
+    info = f"{site}/stray-1.0.dist-info"
+    files = {
+        f"{info}/METADATA": "Name: stray\nVersion: 1.0\n",
+        f"{info}/RECORD": "stray/a.py,,\nstray/deep/b.py,,\n",
+        f"{site}/stray/a.py": "",
+        f"{site}/stray/deep/b.py": "",
+        f"{site}/stray/deep/other/c.py": "",
+    }
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content)
+    directories = ("stray", "stray/deep", "stray/deep/other")
+    paths = [*files, info, *(f"{site}/{name}" for name in directories)]
+
+    attributes = by_package(dict.fromkeys(paths, "unexpected"), {}, RECEIPT, str(root))
+
+    assert attributes["package.stray"] == "1.0"
+    assert {name for name in attributes if name.startswith("file.")} == {
+        f"file.{site}/{name}" for name in (*directories, "stray/deep/other/c.py")
+    }
+    del files[f"{site}/stray/deep/other/c.py"]
+    paths = [*files, info, *(f"{site}/{name}" for name in directories[:2])]
+    attributes = by_package(dict.fromkeys(paths, "unexpected"), {}, RECEIPT, str(root))
+    assert not [name for name in attributes if name.startswith("file.")]

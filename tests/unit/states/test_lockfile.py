@@ -50,6 +50,7 @@ INVALID = {
     "no lock version": 'created-by = "test"\n',
     "future version": 'lock-version = "9.0"\ncreated-by = "test"\npackages = []\n',
     "wrong type": HEAD + "packages = 1\n",
+    "nested too deeply": HEAD + "x = " + "[" * 500 + "]" * 500,
     "package without name": HEAD + '[[packages]]\nversion = "1"\n',
 }
 
