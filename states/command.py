@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from engine import progress
 from engine.display import Display, Group
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import computed, field, frozen, replace
+from engine.result import state_digest
 from engine.system.existence import proves_no_file
 from engine.system.files import make_private_dir, sha256
 
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies, Inputs
+    from engine.kind import Dependencies
     from engine.settings import Settings
+    from engine.table import Inputs
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_TIMEOUT_S = 365 * 86400
 """One year. A longer timeout is a mistake, and the kernel limits the range."""
 
@@ -44,8 +48,11 @@ class Command:
     needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())
     cwd: str = field("Working directory.", default="/")
     timeout: int = field("Timeout in seconds.", default=300)
+    environment: dict[str, str] = field("Environment variables to add.", default={})
     name: tuple[str, ...] = computed(default=())
     """The declaring file and the name of the table, which distinguish two equal commands."""
+    variables: tuple[tuple[str, str], ...] = computed(default=())
+    """The names and values of `environment`, sorted. A normalized spec has no tables."""
 
 
 class CommandKind:
@@ -78,8 +85,13 @@ class CommandKind:
             if address.startswith("command."):
                 hint = "watch the resources that it watches, or add it to `needs`"
                 inputs.error(("on-change", index), f"can't watch a command: `{address}`", hint)
-        cwd = inputs.path(spec.cwd, ("cwd",))
-        return replace(spec, cwd=cwd, name=(inputs.file, str(inputs.table[-1])))
+        return replace(
+            spec,
+            cwd=inputs.path(spec.cwd, ("cwd",)),
+            name=(inputs.file, str(inputs.table[-1])),
+            environment=(),
+            variables=_normalize_variables(dict(spec.environment), inputs),
+        )
 
     def owned_paths(self, spec: Command) -> Iterable[str]:
         """Yield nothing: a command owns no path."""
@@ -98,7 +110,8 @@ class CommandKind:
 
     def open(self, spec: Command) -> CommandHandle:
         """Read the record of the last success."""
-        arguments = json.dumps([spec.name, spec.argv, spec.on_change, spec.cwd])
+        identity = [spec.name, spec.argv, spec.on_change, spec.cwd]
+        arguments = json.dumps([*identity, spec.variables] if spec.variables else identity)
         name = f"{sha256(arguments.encode())[:32]}.json"
         return CommandHandle(spec, os.path.join(self.directory, name))
 
@@ -116,8 +129,7 @@ class CommandHandle:
     def goal(self, dependencies: Dependencies) -> CommandGoal:
         """Require a success with the current identity of each watched resource."""
         triggers = {
-            f"trigger.{address}": _identity(dependencies[address])
-            for address in self.spec.on_change
+            f"trigger.{address}": dependencies[address][1] for address in self.spec.on_change
         }
         return CommandGoal(self.spec, self.record, {"succeeded": "yes", **triggers})
 
@@ -143,11 +155,23 @@ class CommandGoal:
         self.record = record
         self.desired = desired
 
+    @property
+    def identity(self) -> str:
+        """A digest of the triggers. No resource can watch a command."""
+        return state_digest(self.desired)
+
     def explain(self, change: Change) -> str:
         """Name the watched resource that changed."""
         if change.attribute.startswith("trigger."):
             return f"{change.attribute.removeprefix('trigger.')} changed since the last success"
         return "no success is recorded"
+
+    def check_preconditions(self) -> None:
+        """Check the references in `environment`.
+
+        The program and the directory aren't checked: a dependency may create them.
+        """
+        _dereferenced(self.spec)
 
     def apply(self) -> str:
         """Run the command, record the identities of the watched resources, and return its output.
@@ -169,7 +193,7 @@ class CommandGoal:
 
         spec = self.spec
         progress.step(f"running {spec.argv[0]}")
-        env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp"})
+        env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp", **_dereferenced(spec)})
         try:
             completed = subprocesses.run(
                 spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, inherit=subprocesses.NOTHING
@@ -192,6 +216,26 @@ class CommandGoal:
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""
+
+
+def _normalize_variables(variables: dict[str, str], inputs: Inputs) -> tuple[tuple[str, str], ...]:
+    """Return the variables with absolute paths in references. Reports invalid names."""
+    normalized = []
+    for name, value in sorted(variables.items()):
+        key = ("environment", name)
+        if not _VARIABLE.fullmatch(name):
+            inputs.error(key, f"invalid name of a variable: `{name}`", "use letters, digits, and _")
+        if value.startswith("file:") and not value.startswith("file://"):
+            value = f"file:{inputs.path(value.removeprefix('file:'), key)}"  # noqa: PLW2901
+        normalized.append((name, value))
+    return tuple(normalized)
+
+
+def _dereferenced(spec: Command) -> dict[str, str]:
+    # Imported here: a no-op run runs no command.
+    from states.system.references import dereference
+
+    return {name: dereference(value) for name, value in spec.variables}
 
 
 def _read_record(path: str) -> State | None:
@@ -230,12 +274,3 @@ def _not_started(spec: Command, error: OSError) -> ConvergeError:
         hint = "converge searches only the system's PATH; use the absolute path of the program"
     message = f"can't run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
     return error_class(message, hint=hint)
-
-
-def _identity(state: State | None) -> str:
-    """Return a short identity of a state. For a venv, it is the generation."""
-    if state is None:
-        return "absent"
-    if "generation" in state:
-        return state["generation"]
-    return sha256(json.dumps(sorted(state.items())).encode())[:16]

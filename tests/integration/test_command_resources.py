@@ -68,6 +68,40 @@ def test_command_runs_once_per_change(watched_host: Host) -> None:
     watched_host.assert_no_changes()
 
 
+def test_command_runs_after_a_rollback_was_undone(watched_host: Host) -> None:
+    """The service was restarted by hand, so it runs the code of the earlier generation."""
+    watched_host.apply_ok()
+    declare(watched_host, ["beta==2.0"])
+    watched_host.apply_ok()
+    updated = watched_host.generation
+    for arguments in ([], ["--release"]):
+        assert watched_host.run("rollback", "converge.toml", "app", *arguments).code == 0
+
+    plan = watched_host.plan().resource("command.restart")
+    watched_host.apply_ok()
+
+    assert watched_host.generation == updated
+    assert plan["outcome"] == "would-change"
+    assert runs(watched_host) == 3
+    watched_host.assert_no_changes()
+
+
+def test_command_runs_after_another_file_changed_its_resource(host: Host) -> None:
+    """Two files declare one path. Each applies its own version, and restarts the service."""
+    for name in ("one", "two"):
+        host.write(
+            f'[link.here]\nto = "/{name}"\n[command.restart]\n'
+            f'argv = ["/bin/sh", "-c", "echo {name} >> {host.directory}/runs"]\n'
+            'on-change = ["link.here"]\n'.replace("/one", "/usr").replace("/two", "/etc"),
+            f"{name}.toml",
+        )
+
+    for name in ("one", "one", "two", "two", "one", "one"):
+        assert host.run("apply", f"{name}.toml").code == 0
+
+    assert (host.directory / "runs").read_text().split() == ["one", "two", "one"]
+
+
 def test_command_runs_after_a_repair(watched_host: Host) -> None:
     watched_host.apply_ok()
     (watched_host.site / "beta/__init__.py").write_text("")
@@ -322,3 +356,56 @@ def _child_at(parent: int, script: Path) -> int:
                 return int(name)
         time.sleep(0.02)
     raise AssertionError("the command didn't start")
+
+
+def test_command_gets_its_variables(host: Host) -> None:
+    """Secrets come from the environment or a file. No output or record contains them."""
+    host.write("s3cret-of-the-file\n", "token")
+    script = "env | grep ^TEST_ | sort > seen; env | grep ^TEST_; exit $TEST_STATUS"
+
+    def declare(status: int) -> None:
+        host.write(
+            f"""
+            [command.restart]
+            argv = ["/bin/sh", "-c", "{script}"]
+            cwd = "."
+            [command.restart.environment]
+            TEST_DIR = "/run/user/1000"
+            TEST_FILE = "file:token"
+            TEST_STATUS = "{status}"
+            TEST_VARIABLE = "env:TOKEN"
+            """
+        )
+
+    declare(3)
+    host.env = {"TOKEN": "s3cret-of-the-environment"}
+    failed = host.apply("--verbose")
+    declare(0)
+    host.apply_ok()
+
+    assert (host.directory / "seen").read_text().splitlines() == [
+        "TEST_DIR=/run/user/1000",
+        "TEST_FILE=s3cret-of-the-file",
+        "TEST_STATUS=0",
+        "TEST_VARIABLE=s3cret-of-the-environment",
+    ]
+    assert failed.code == 1
+    assert "TEST_VARIABLE=****" in failed.first["error"]["output"]
+    assert "s3cret" not in failed.out + failed.err
+    records = [path for path in host.directory.rglob("state/**/*") if path.is_file()]
+    assert not [path for path in records if b"s3cret" in path.read_bytes()]
+    host.assert_no_changes()
+
+
+def test_missing_variable_of_a_command_is_reported_by_the_plan(host: Host) -> None:
+    host.write(
+        '[command.restart]\nargv = ["true"]\n'
+        'environment = { "bad-name" = "x", GOOD = "env:NO_SUCH_VARIABLE" }\n'
+    )
+    (problem,) = host.plan().report["problems"]
+    assert (problem["line"], problem["message"]) == (3, "invalid name of a variable: `bad-name`")
+    host.write('[command.restart]\nargv = ["true"]\nenvironment = { X = "env:NO_SUCH_VARIABLE" }\n')
+
+    for failed in (host.plan(), host.apply()):
+        assert failed.code == 1
+        assert "`NO_SUCH_VARIABLE` isn't set" in failed.first["error"]["message"]
