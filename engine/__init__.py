@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from engine.errors import ConvergeError as ConvergeError
     from engine.kind import Goal as Goal
     from engine.kind import Handle as Handle
-    from engine.kind import Inputs as Inputs
     from engine.kind import Kind as Kind
     from engine.registry import KindRegistry as KindRegistry
     from engine.resource import Resource as Resource
     from engine.result import Result as Result
+    from engine.table import Inputs as Inputs
 
 __version__ = "0.1.0"
 FORMAT_VERSION = "1.0"
@@ -26,7 +26,7 @@ FORMAT_VERSION = "1.0"
 
 _MODULES = {
     "Apply": "converge", "Change": "diff", "ConvergeError": "errors", "Diff": "diff",
-    "DryRun": "converge", "Goal": "kind", "Handle": "kind", "Inputs": "kind", "Kind": "kind",
+    "DryRun": "converge", "Goal": "kind", "Handle": "kind", "Inputs": "table", "Kind": "kind",
     "KindRegistry": "registry", "Resource": "resource", "Result": "result",
     "Strategy": "converge", "main": "cli.main",
 }  # fmt: skip

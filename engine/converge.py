@@ -45,7 +45,7 @@ def converge(
     remaining = [resource for resource in order if not loop.fast_path(resource)]
     if remaining:
         # Imported here: a no-op doesn't need threads, which take milliseconds to import.
-        from engine.scheduler import run_scheduled
+        from engine.order.scheduler import run_scheduled
 
         progress.start(len(remaining))
         run_scheduled(remaining, loop.results, loop.process, jobs)
@@ -106,7 +106,7 @@ class _Loop:
             self.strategy.on_unchanged(comparison.goal)
         except (ConvergeError, OSError):
             return False  # `process` meets the same error again, and reports it.
-        self.results[resource.address] = _unchanged(resource, handle)
+        self.results[resource.address] = _unchanged(resource, comparison)
         return True
 
     def process(self, resource: Resource) -> Result:
@@ -127,14 +127,15 @@ class _Loop:
                 if comparison.diff:
                     return self.strategy.execute(target, comparison)
                 self.strategy.on_unchanged(comparison.goal)
-                return _unchanged(resource, handle)
+                return _unchanged(resource, comparison)
         except (ConvergeError, OSError) as error:
             reported = from_os_error(error) if isinstance(error, OSError) else error
             notices = tuple(handle.notices()) if handle is not None else ()
             return Result(resource=resource, outcome="failed", error=reported, notices=notices)
 
     def _target(self, resource: Resource) -> Target:
-        dependencies = {need: self.results[need].state for need in resource.needs}
+        results = {need: self.results[need] for need in resource.needs}
+        dependencies = {need: (result.state, result.identity) for need, result in results.items()}
         return Target(resource, self.kinds[resource.kind], dependencies)
 
 
@@ -155,16 +156,25 @@ class Strategy:
 
 
 class DryRun(Strategy):
-    """Reports the difference, and takes the desired state as the result."""
+    """Reports the difference, and takes the desired state as the result.
+
+    With `compare_only`, it doesn't report the error with which `Apply` would refuse the change.
+    """
+
+    def __init__(self, *, compare_only: bool = False) -> None:
+        self.compare_only = compare_only
 
     def execute(self, target: Target, comparison: Comparison) -> Result:
         """Return the change that `Apply` would make."""
+        if not self.compare_only:
+            comparison.goal.check_preconditions()
         return Result(
             resource=target.resource,
             outcome="would-change",
             action=comparison.diff.action,
             changes=comparison.diff.changes,
             state=comparison.goal.desired,
+            identity=comparison.goal.identity,
             observed=comparison.handle.observed,
             notices=tuple(comparison.handle.notices()),
         )
@@ -200,11 +210,13 @@ class Apply(Strategy):
 
         resource = target.resource
         started = time.monotonic()
+        # Before the lock: its file may be the first thing that is created.
+        comparison.goal.check_preconditions()
         with hold_lock(comparison.handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
             # Another process may have changed the resource before the lock was taken.
             before = target.compare(comparison.handle.reobserve())
             if not before.diff:
-                return _unchanged(resource, before.handle)
+                return _unchanged(resource, before)
             self.check_allowed(resource, before.diff)
             self.record_intent()
             output = before.goal.apply()
@@ -222,6 +234,7 @@ class Apply(Strategy):
             action=before.diff.action,
             changes=before.diff.changes,
             state=after.handle.observed,
+            identity=after.goal.identity,
             observed=after.handle.observed,
             notices=tuple(after.handle.notices()),
             output=output or "",
@@ -236,11 +249,13 @@ class Apply(Strategy):
         goal.refresh_cache()
 
 
-def _unchanged(resource: Resource, handle: Handle) -> Result:
+def _unchanged(resource: Resource, comparison: Comparison) -> Result:
+    handle = comparison.handle
     return Result(
         resource=resource,
         outcome="unchanged",
         state=handle.observed,
+        identity=comparison.goal.identity,
         observed=handle.observed,
         notices=tuple(handle.notices()),
     )

@@ -21,51 +21,12 @@ if TYPE_CHECKING:
 
     from engine.diff import Change, State
     from engine.display import Display
+    from engine.table import Inputs as Inputs
 
 Spec = TypeVar("Spec")
-Dependencies: TypeAlias = "Mapping[str, State | None]"
-"""The state of each direct dependency by address: observed after it was applied, or as
-predicted in a dry run."""
-Key: TypeAlias = tuple[str | int, ...]
-"""A location in a document or a table: names of tables and keys, and indexes of array elements."""
-
-
-class Inputs(Protocol):
-    """The files around one table. Each file that is read becomes part of the cache key."""
-
-    file: str
-    """The declaring file: an absolute path or `<stdin>`."""
-    table: Key
-    """The kind and the name of the table."""
-
-    def path(self, text: str, key: Key) -> str:
-        """Return the absolute form of a path, relative to the declaring file's directory."""
-
-    def read(self, path: str, key: Key) -> str | None:
-        """Return the text of a file, or None if it doesn't exist. Reports unreadable files."""
-
-    def digest(self, path: str, function: str, key: Key) -> str:
-        """Return the digest of a file or directory. Reports a path that can't be read.
-
-        Args:
-            path: The file or directory.
-            function: A name in `KindRegistry.digest_functions`.
-            key: The key that contains the path.
-
-        Returns:
-            The digest, or an empty string after a report.
-
-        """
-
-    def error(self, key: Key, message: str, hint: str = "") -> None:
-        """Report an error.
-
-        Args:
-            key: The key of this table that is invalid.
-            message: The problem.
-            hint: A remedy in the imperative.
-
-        """
+Dependencies: TypeAlias = "Mapping[str, tuple[State | None, str]]"
+"""The state and the identity of each direct dependency by address: observed after it was
+applied, or as predicted in a dry run."""
 
 
 class Kind(Protocol[Spec]):
@@ -167,8 +128,28 @@ class Goal(Protocol):
     def desired(self) -> State | None:
         """The desired state. None if the resource must not exist."""
 
+    @property
+    def identity(self) -> str:
+        """A short text that changes whenever the resource is replaced, even by an equal one.
+
+        A dependent that reacts to changes records it. If `apply` replaces the resource, this is a
+        text that no resource has had, such as `new`. Must be cheap: a no-op run reads it.
+        """
+
     def explain(self, change: Change) -> str:
         """Return a short reason for a change, or an empty string. Pure."""
+
+    def check_preconditions(self) -> None:
+        """Check everything about the host that lets `apply` fail before it starts.
+
+        Called by a plan and before the change is made, so that both report the same error. Must
+        not write, and must work on a read-only file system. A precondition that a dependency may
+        still fulfill isn't checked.
+
+        Raises:
+            ConvergeError, OSError: `apply` would fail.
+
+        """
 
     def apply(self) -> str | None:
         """Make the change. Return the output of a program to show in the report, if any.

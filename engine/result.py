@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from engine.frozen import frozen
+from engine.system.files import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ class Result:
     changes: tuple[Change, ...] = ()
     state: State | None = None
     """The state at the end, or as predicted in a dry run. Dependents compare with it."""
+    identity: str = ""
+    """As in `Goal.identity`. Empty if the resource failed."""
     observed: State | None = None
     """The state as last observed."""
     error: ConvergeError | None = None
@@ -36,3 +41,10 @@ class Result:
     """The time that the change took, in seconds."""
     notices: tuple[str, ...] = ()
     """Messages of the kind that require no action."""
+
+
+def state_digest(state: State | None) -> str:
+    """Return a short digest of a state, or `absent`: the identity of a resource without its own."""
+    if state is None:
+        return "absent"
+    return sha256(json.dumps(sorted(state.items())).encode())[:16]

@@ -14,7 +14,7 @@ from engine.registry import KindRegistry, is_toml
 from states import commands as states_commands
 from states.command import CommandKind
 from states.interpreter.kind import InterpreterKind
-from states.link import LinkKind
+from states.link.kind import LinkKind
 from states.venv.kind import VenvKind
 
 TYPE_CHECKING = False

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from engine.declaration.inputs import Origin
     from engine.declaration.source_file import SourceFile
-    from engine.kind import Key
     from engine.registry import KindRegistry
+    from engine.table import Key
 
     Documents: TypeAlias = list[tuple[SourceFile, dict[str, Any]]]
     """Each file with its parsed content."""

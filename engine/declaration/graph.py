@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import Diagnostic
-from engine.declaration.ready_queue import ReadyQueue
 from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
+from engine.order.ready_queue import ReadyQueue
 
 # networkx is imported in functions: a run with `--only` selects from cached resources without it.
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import networkx
 
     from engine.declaration.build import Declaration
-    from engine.kind import AnyKind, Key
+    from engine.kind import AnyKind
     from engine.resource import Resource
+    from engine.table import Key
 
 
 def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tuple[Resource, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from engine.kind import Key
+    from engine.table import Key
 
     Origin: TypeAlias = tuple[str, Key]
     """A file and a table in it."""

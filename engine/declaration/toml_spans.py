@@ -17,7 +17,7 @@ from engine.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.kind import Key
+    from engine.table import Key
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from engine.declaration.inputs import TableInputs
-    from engine.kind import AnyKind, Key
+    from engine.kind import AnyKind
+    from engine.table import Key
 
 _MESSAGES = {
     "missing": "missing key `{key}`",

@@ -14,9 +14,9 @@ from engine.redaction import redact, redact_offset
 if TYPE_CHECKING:
     from engine.declaration.diagnostics import DeclarationError, Diagnostic
     from engine.declaration.toml_spans import Span
-    from engine.kind import Key
     from engine.output.report_schema import ProblemReport
     from engine.output.text import Paint
+    from engine.table import Key
 
 _MAX_WIDTH = 120
 """Maximum number of characters of a line to show: around the span, within it, and after it."""

@@ -17,13 +17,13 @@ from states.commands.per_venv import address_error, locked_store, print_results,
 from states.commands.text.gc import Garbage, describe, format_garbage
 from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
+from states.venv.generations.access import lock_of
 from states.venv.generations.gc import collect, collectable, has_damage
 from states.venv.generations.recovery import (
     clean_up_interrupted,
     find_unfinished,
     undeletable,
 )
-from states.venv.generations.store import lock_of
 from states.venv.integrity.receipt import read_receipt
 from states.venv.layout import store_of
 

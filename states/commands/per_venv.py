@@ -15,7 +15,7 @@ from engine.output.text import Paint, format_error
 from engine.system import signals
 from engine.system.lock import hold_lock
 from states.commands.text.table import render
-from states.venv.generations.store import lock_of
+from states.venv.generations.access import lock_of
 from states.venv.layout import store_of
 
 if TYPE_CHECKING:

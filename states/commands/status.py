@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from engine.diff import Change
+    from engine.kind import Goal, Handle
     from engine.registry import KindRegistry
     from engine.resource import Resource
     from engine.settings import Settings
@@ -114,7 +115,7 @@ def _drift(handle: VenvHandle) -> Iterator[str]:
     receipt, state = observation.receipt, observation.state or {}
     if receipt is not None and not held and not handle.requires_lookup:
         # Another resource selects such an interpreter, and this command doesn't observe that one.
-        dependencies = {spec.python: {"python": str(receipt.python)}}
+        dependencies = {spec.python: ({"python": str(receipt.python)}, "")}
         diff = compare(handle.observed, handle.goal(dependencies).desired)
         yield from _describe(diff.changes)
         return
@@ -214,13 +215,7 @@ def _state(registry: KindRegistry, resource: Resource, declared: Mapping[str, Re
     kind = registry.kinds[resource.kind]
     try:
         handle = kind.open(resource.spec)
-        if handle.requires_lookup:
-            return "unknown"
-        dependencies = {
-            need: registry.kinds[declared[need].kind].open(declared[need].spec).observed
-            for need in resource.needs
-        }
-        differs = handle.observed != handle.goal(dependencies).desired
+        differs = handle.observed != _goal(registry, resource, handle, declared).desired
     except (ConvergeError, OSError):
         return "unknown"
     if not differs:
@@ -228,6 +223,34 @@ def _state(registry: KindRegistry, resource: Resource, declared: Mapping[str, Re
     if kind.display.runs:
         return "due"
     return "missing" if handle.observed is None else "drift"
+
+
+def _goal(
+    registry: KindRegistry, resource: Resource, handle: Handle, declared: Mapping[str, Resource]
+) -> Goal:
+    """Decide the goal of a resource, from the goals of its dependencies.
+
+    Args:
+        registry: The kinds.
+        resource: The resource.
+        handle: The opened resource.
+        declared: All resources by address.
+
+    Returns:
+        The goal.
+
+    Raises:
+        ConvergeError: The goal isn't known without a lookup.
+
+    """
+    if handle.requires_lookup:
+        raise ConvergeError(f"`{resource.address}` requires a lookup")
+    dependencies = {}
+    for need in resource.needs:
+        opened = registry.kinds[declared[need].kind].open(declared[need].spec)
+        goal = _goal(registry, declared[need], opened, declared)
+        dependencies[need] = opened.observed, goal.identity
+    return handle.goal(dependencies)
 
 
 COMMAND = Command(

@@ -7,6 +7,7 @@ import os
 
 from engine.display import Display
 from engine.frozen import field, frozen
+from engine.result import state_digest
 from engine.system.existence import proves_no_file
 from engine.system.files import make_private_dir, sha256
 from states.interpreter import discovery
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies, Inputs
+    from engine.kind import Dependencies
     from engine.settings import Settings
+    from engine.table import Inputs
     from states.interpreter.discovery import Drift, Python
 
 _ATTRIBUTE = "python"
@@ -130,6 +132,11 @@ class InterpreterGoal:
         self.drift = drift
         self.desired = {_ATTRIBUTE: str(selected)}
 
+    @property
+    def identity(self) -> str:
+        """A digest of the interpreter."""
+        return state_digest(self.desired)
+
     def explain(self, change: Change) -> str:
         """Return the reason for another interpreter."""
         if change.before is None:
@@ -137,6 +144,9 @@ class InterpreterGoal:
         if self.drift:
             return "the previous interpreter was removed or replaced"
         return "the path resolves to another interpreter"
+
+    def check_preconditions(self) -> None:
+        """Do nothing: the interpreter was found."""
 
     def apply(self) -> None:
         """Record the interpreter."""

@@ -32,7 +32,7 @@ from states.venv.generations.hold import release_hold
 from states.venv.generations.modes import restore_permissions
 from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
-from states.venv.generations.removal import delete_store, unpublish
+from states.venv.generations.removal import delete_if_empty, delete_store, unpublish
 from states.venv.generations.store import list_generations, live_id, publish
 from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
@@ -106,18 +106,23 @@ def _publish(
     generation = _find_reusable(spec, observation, selection)
     messages: tuple[str, ...] = ()
     if generation is None or spec.persistent:
-        with (
-            explain_disk_full(store, selection, settings, observations),
-            scratch_dir_in(store.root) as scratch,
-        ):
-            context = BuildContext(
-                spec, store, selection, settings, Uv(settings.cache, scratch), scratch, observations
-            )
-            generation = generation or build_generation(context)
-            # INVARIANT: after the smoke tests, and before the publication. The live generation
-            # uses the same files, so a failed build must not change them.
-            ids = resolve_ids(spec)
-            messages = fill_persistent(context, generation.root, ids, updates=True)
+        try:
+            with (
+                explain_disk_full(store, selection, settings, observations),
+                scratch_dir_in(store.root) as scratch,
+            ):
+                installer = Uv(settings.cache, scratch)
+                context = BuildContext(
+                    spec, store, selection, settings, installer, scratch, observations
+                )
+                generation = generation or build_generation(context)
+                # INVARIANT: after the smoke tests, and before the publication. The live generation
+                # uses the same files, so a failed build must not change them.
+                ids = resolve_ids(spec)
+                messages = fill_persistent(context, generation.root, ids, updates=True)
+        except BaseException:
+            delete_if_empty(store)
+            raise
     progress.step("publishing")
     observed = observation.receipt
     is_damaged = bool(observation.damaged and observed and observed != generation.receipt)

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from engine.result import state_digest
 from engine.system.existence import is_directory
 from states.interpreter.kind import executable_in
 from states.venv.desired import desired_state, held_state, require_ownership
-from states.venv.generations.store import create_store, lock_of
-from states.venv.layout import store_of
+from states.venv.generations.access import create_store, lock_of, require_changeable
+from states.venv.generations.store import publication
+from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, observe
 
 TYPE_CHECKING = False
@@ -150,11 +152,26 @@ class VenvGoal:
         self.handle = handle
         self.desired = desired
 
+    @property
+    def identity(self) -> str:
+        """The publication. `new` if applying the goal publishes a generation."""
+        desired, observed = self.desired, self.handle.observed or {}
+        if desired is None:
+            return "absent"
+        is_published = observed.get("path") == desired["path"]
+        if not is_published or desired.get("generation") != observed.get("generation"):
+            return NEW
+        return publication(self.handle.observation.store) or state_digest(desired)
+
     def explain(self, change: Change) -> str:
         """Return the reason for a change."""
         from states.venv.explain import explain
 
         return explain(self.handle.spec, change, self.handle.observation, self.handle.selection)
+
+    def check_preconditions(self) -> None:
+        """Check that the current user may change the store."""
+        require_changeable(self.handle.observation.store, self.handle.spec.path)
 
     def apply(self) -> None:
         """Make the change.
@@ -199,6 +216,13 @@ class Build(VenvGoal):
         super().__init__(handle, desired_state(handle.spec, selection, handle.observed or {}))
         self.selection = selection
 
+    def check_preconditions(self) -> None:
+        """Check also that the owner and the group exist, and that the owner can use the venv."""
+        from states.venv.build.ownership import resolve_ids
+
+        super().check_preconditions()
+        resolve_ids(self.handle.spec)
+
     def apply(self) -> None:
         """Publish a matching generation, built in a new directory if none exists."""
         from states.venv.apply import apply
@@ -227,5 +251,5 @@ class Build(VenvGoal):
 
 def _interpreter_request(spec: Venv, dependencies: Dependencies) -> str:
     """Return the interpreter request: the spec's, or the path of the declared interpreter."""
-    state = dependencies.get(spec.python)
+    state, _ = dependencies.get(spec.python, (None, ""))
     return spec.python if state is None else executable_in(state)

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.kind import Inputs
     from engine.settings import Settings
+    from engine.table import Inputs
     from states.venv.observe import Observation
 
 

@@ -12,8 +12,9 @@ from engine.system.atomic_write import write_atomic
 from engine.system.files import sha256
 from engine.system.linux import sync_filesystem
 from engine.system.lock import hold_lock
+from states.venv.generations.access import lock_of
 from states.venv.generations.previous import PREVIOUS_NAME
-from states.venv.generations.store import list_generations, lock_of
+from states.venv.generations.store import list_generations
 from states.venv.integrity.drift import find_drift
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.mapped_writes import (

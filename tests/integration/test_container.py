@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from engine.system import linux
+from states.venv.generations.access import create_store
 from states.venv.generations.generation import Generation
 from states.venv.generations.recovery import find_unfinished
-from states.venv.generations.store import create_store, live_id, publish
+from states.venv.generations.store import live_id, publish
 from states.venv.layout import store_of
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import mount_namespace, overlay, small_disk

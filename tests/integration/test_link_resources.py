@@ -168,8 +168,41 @@ def test_link_to_a_script_removed_by_an_upgrade_fails(linked_host: Host) -> None
     assert failed.resource("venv.app")["outcome"] == "changed"
     link = failed.resource("link.bin/alpha")
     assert link["outcome"] == "failed"
-    assert f"{linked_host.venv}/bin/alpha" in link["error"]["message"]
-    assert "a package may have removed the script" in link["error"]["hint"]
+    assert link["error"]["message"] == "`venv.app` has no `bin/alpha`"
+    assert link["error"]["hint"].startswith("`bin` contains ")
+
+
+def test_link_to_a_missing_script_is_refused_by_plan_and_apply(linked_host: Host) -> None:
+    more = LINK + '[link."bin/typo"]\nto = "venv.app:bin/alhpa"\n'
+    linked_host.declare(["alpha"], more=more)
+
+    for failed in (linked_host.plan(), linked_host.apply()):
+        assert failed.code == 1
+        error = failed.resource("link.bin/typo")["error"]
+        assert error["message"] == "`venv.app` has no `bin/alhpa`"
+        assert error["hint"].startswith("`bin` contains alpha, ")
+    assert not (linked_host.directory / "bin/typo").is_symlink()
+    linked_host.declare(["alpha", "beta<2"], more=more)
+    assert linked_host.plan().resource("link.bin/typo")["outcome"] == "would-change"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("web:bin/python", "`web:bin/python` looks like a link into a venv"),
+        ("venv.app/bin/alpha", "not a path inside a venv: `venv.app/bin/alpha`"),
+        ("venv.app:../other", "not a path inside a venv: `venv.app:../other`"),
+        ("./web:bin/python", ""),
+    ],
+)
+def test_misspelled_link_target_is_one_error(host: Host, target: str, expected: str) -> None:
+    host.write(f'[venv.app]\npath = "app"\nstate = "absent"\n[link.tool]\nto = "{target}"\n')
+
+    planned = host.plan()
+
+    problems = [problem["message"] for problem in planned.report["problems"]]
+    assert problems == ([expected] if expected else [])
+    assert planned.code == (65 if expected else 0)
 
 
 def test_link_to_a_missing_path_fails(host: Host) -> None:
@@ -206,7 +239,7 @@ def test_link_that_converge_did_not_create_is_not_pruned(host: Host) -> None:
     assert host.run("apply", file).code == 1
     host.write("")
 
-    result = host.run("apply", "--json", "--prune", file)
+    result = host.run("apply", "--json", "--prune", "--allow-empty", file)
 
     assert result.report["notices"] == []
     assert os.readlink(host.directory / "foreign") == "/bin/true"
@@ -220,7 +253,7 @@ def test_link_with_a_changed_target_is_pruned(
         assert host.run("apply", "converge.toml").code == 0
     file = host.write("")
 
-    assert host.run("apply", "--prune", file).code == 0
+    assert host.run("apply", "--prune", "--allow-empty", file).code == 0
 
     assert not (host.directory / "tool").is_symlink()
 
@@ -228,6 +261,11 @@ def test_link_with_a_changed_target_is_pruned(
 def test_link_into_a_venv_is_pruned_with_the_venv(linked_host: Host) -> None:
     file = linked_host.write("")
 
-    assert linked_host.run("apply", "--json", "--prune", file).report["summary"]["delete"] == 2
+    assert (
+        linked_host.run("apply", "--json", "--prune", "--allow-empty", file).report["summary"][
+            "delete"
+        ]
+        == 2
+    )
 
     assert not (linked_host.directory / "bin/alpha").is_symlink()

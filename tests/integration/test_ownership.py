@@ -131,6 +131,7 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
     assert open_host.run("gc", "converge.toml", "--keep", "0").code == 0
     assert {entry.name for entry in open_host.store.iterdir()} <= {
         "previous",
+        "publication",
         "generations",
         "lock",
     }

@@ -65,7 +65,7 @@ def test_redirected_store_is_not_pruned(host_with_wheels: Host, redirected_store
     host_with_wheels.write("")
     before = entries(redirected_store)
 
-    assert host_with_wheels.apply("--prune").code == 77
+    assert host_with_wheels.apply("--prune", "--allow-empty").code == 77
 
     assert entries(redirected_store) == before
 
@@ -81,7 +81,7 @@ def test_link_below_another_users_symlink_is_refused(host: Host, change: str) ->
     bodies = {"declared": 'to = "/bin/false"', "absent": 'state = "absent"'}
     host.write(f'[link."bin/tool"]\n{bodies[change]}\n' if change in bodies else "")
 
-    refused = host.apply(*(["--prune"] if change == "pruned" else []))
+    refused = host.apply(*(["--prune", "--allow-empty"] if change == "pruned" else []))
 
     assert refused.code == 77
     assert f"unsafe symlink `{host.directory}/bin`" in refused.first["error"]["message"]

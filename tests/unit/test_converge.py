@@ -12,7 +12,7 @@ import pytest
 
 from engine.converge import Apply, DryRun, converge
 from engine.diff import State
-from engine.errors import ConvergeError, DiskFull, NotConverged
+from engine.errors import ConvergeError, DiskFull, NotConverged, PermissionDenied
 from engine.kind import Dependencies
 from engine.resource import Resource
 from engine.result import Result
@@ -320,3 +320,21 @@ def test_only_a_real_run_refreshes_the_cache_of_a_kind(tmp_path: Path) -> None:
         assert refreshed == [spec.path] * runs
     converge(order, {"widget": RecordsRefreshes()}, DryRun())
     assert len(refreshed) == 2
+
+
+def test_unfulfilled_precondition_fails_the_plan_and_the_apply(tmp_path: Path) -> None:
+    """Nothing is locked or changed. A comparison only reports the difference."""
+
+    def refuse(_spec: Widget) -> None:
+        raise PermissionDenied("not here", hint="choose another path")
+
+    kinds = {"widget": WidgetKind(preconditions=refuse, locked=True)}
+    order = (Resource(kind="widget", name="a", spec=Widget(path=str(tmp_path / "a"))),)
+    for strategy in (DryRun(), Apply(0)):
+        (result,) = converge(order, kinds, strategy)
+        assert result.outcome == "failed"
+        assert result.error is not None
+        assert (result.error.message, result.error.code) == ("not here", 77)
+    (compared,) = converge(order, kinds, DryRun(compare_only=True))
+    assert compared.outcome == "would-change"
+    assert list(tmp_path.iterdir()) == []

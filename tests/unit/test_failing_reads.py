@@ -127,6 +127,7 @@ ALLOWED = {
     "states.commands.text.gc._size": "the size in a report",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",
+    "engine.system.permissions.require_writable": "only asks the kernel; each read raises",
     # The answer "no" is an error, or precedes a call that fails.
     "engine.cli.plan_file": "a plan is written only where a regular file or nothing is",
     "engine.declaration.inputs": "the file is opened next",
@@ -151,7 +152,7 @@ ALLOWED = {
     # Comparisons whose failure deletes nothing.
     "engine.inventory.Inventory._exists": "a resource that can't be examined counts as existing",
     "engine.inventory.Inventory.__init__": "a notice says so, and nothing is pruned or recorded",
-    "states.link.LinkKind.owned_paths": "before a deletion, the inventory resolves paths again",
+    "states.link.kind.LinkKind.owned_paths": "before a deletion, the inventory resolves paths again",
     "states.venv.kind.VenvKind.owned_paths": "before a deletion, the inventory resolves paths again",
     "states.venv.sources": "a digest of a local project",
     "states.__main__._local_file_digest": "a digest of a local file",
@@ -168,8 +169,9 @@ ALLOWED = {
     "engine.system.files.replace_symlink": "deletes its temporary symlink, and raises",
     "states.venv.generations.recovery.try_delete": "the entry stays, and is reported",
     "states.venv.generations.removal.delete_store": "an empty directory stays",
+    "states.venv.generations.removal.delete_if_empty": "an empty store stays",
     "states.venv.generations.store.publish": "an empty directory stays, as a backup",
-    "states.link._delete_unfinished": "a temporary symlink of another user stays",
+    "states.link.kind._delete_unfinished": "a temporary symlink of another user stays",
 }
 """The modules and functions that may use such a form, with the reason why that loses nothing."""
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from engine.order.scheduler import run_scheduled
 from engine.resource import Resource
 from engine.result import Result
-from engine.scheduler import run_scheduled
 from tests.unit.concurrency import Concurrency
 
 MARKER: ContextVar[str] = ContextVar("marker", default="unset")

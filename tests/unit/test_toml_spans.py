@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.declaration.toml_spans import Span, find_spans
-from engine.kind import Key
+from engine.table import Key
 
 KEYS: dict[str, tuple[str, Key, str]] = {
     "a bare key": ("size = 1", ("size",), "size"),

@@ -9,7 +9,7 @@ import pytest
 
 from engine.declaration.inputs import InputLog, TableInputs
 from engine.declaration.validate import key_of, keys_of, suggest, validate
-from engine.kind import Key
+from engine.table import Key
 from tests.unit.widget_kind import WidgetKind
 
 

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from engine.diff import Change, State
 from engine.display import Display, Group
 from engine.frozen import computed, field, frozen, replace
-from engine.kind import Dependencies, Inputs
+from engine.kind import Dependencies
 from engine.registry import KindRegistry
+from engine.result import state_digest
+from engine.table import Inputs
 
 
 @frozen
@@ -39,6 +41,7 @@ class WidgetKind:
     Args:
         before_apply: Called with the spec before a widget is written or deleted. It may raise.
         before_observe: Called with the spec before a widget is read. It may raise.
+        preconditions: Called with the spec to check the preconditions. It may raise.
         locked: Whether each widget has a lock.
     """
 
@@ -51,10 +54,12 @@ class WidgetKind:
         self,
         before_apply: Callable[[Widget], None] = lambda _spec: None,
         before_observe: Callable[[Widget], None] = lambda _spec: None,
+        preconditions: Callable[[Widget], None] = lambda _spec: None,
         locked: bool = False,
     ) -> None:
         self.before_apply = before_apply
         self.before_observe = before_observe
+        self.preconditions = preconditions
         self.locked = locked
 
     def normalize(self, spec: Widget, inputs: Inputs) -> Widget:
@@ -108,7 +113,7 @@ class WidgetKind:
     ) -> State | None:
         if spec.state == "absent":
             return None
-        copied = dependencies[spec.copies] if spec.copies else None
+        copied = dependencies[spec.copies][0] if spec.copies else None
         text = copied["text"] if copied else spec.text
         return {
             "text": text,
@@ -167,8 +172,15 @@ class WidgetGoal:
         self.spec = spec
         self.desired = desired
 
+    @property
+    def identity(self) -> str:
+        return state_digest(self.desired)
+
     def explain(self, change: Change) -> str:
         return "the file is damaged" if change.attribute == "damage" else "the spec changed"
+
+    def check_preconditions(self) -> None:
+        self.kind.preconditions(self.spec)
 
     def apply(self) -> None:
         self.kind.apply(self.spec, self.desired)

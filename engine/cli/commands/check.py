@@ -22,7 +22,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _check(arguments: Namespace, build_registry: BuildRegistry) -> int:
     session = open_session(arguments, build_registry)
-    return print_report(run_loop("check", session, DryRun()), arguments, session.registry)
+    return print_report(
+        run_loop("check", session, DryRun(compare_only=True)), arguments, session.registry
+    )
 
 
 COMMAND = Command(

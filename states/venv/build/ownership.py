@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
+from engine.system.existence import status
 from states.system.subprocesses import User
 from states.venv.accounts import find_accounts
 from states.venv.integrity.manifest import walk
@@ -55,11 +57,11 @@ def user_of_code(spec: Venv, store: Store) -> User | None:
     if os.geteuid() != 0:
         return None  # Only root can switch.
     if spec.owner:
-        status = pwd.getpwnam(spec.owner)
-        return _as_user(status.pw_uid, status.pw_gid) if status.pw_uid else None
+        user = pwd.getpwnam(spec.owner)
+        return _as_user(user.pw_uid, user.pw_gid) if user.pw_uid else None
     for name in spec.persistent:
-        directory = os.stat(f"{store.persistent}/{name}")
-        if directory.st_uid:
+        directory = status(f"{store.persistent}/{name}")
+        if directory is not None and directory.st_uid:
             return _as_user(directory.st_uid, directory.st_gid)
     return None
 

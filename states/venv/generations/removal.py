@@ -50,6 +50,18 @@ def delete_store(store: Store) -> None:
     fsync_dir(os.path.dirname(store.root))
 
 
+def delete_if_empty(store: Store) -> None:
+    """Delete a store that contains nothing, because creating the venv failed.
+
+    The lock of the store must be held. If the store can't be read or deleted, it stays.
+    """
+    own = {os.path.basename(path) for path in (store.lock, store.generations)}
+    with suppress(OSError):
+        has_content = set(os.listdir(store.root)) - own or os.listdir(store.generations)
+        if not has_content and live_id(store) is None:
+            delete_store(store)
+
+
 def delete(path: str) -> None:
     """Delete a file or a directory tree.
 

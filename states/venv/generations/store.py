@@ -4,6 +4,7 @@ PATH                      a symlink to .NAME/generations/ID, relative
 .NAME/lock                locked by the one run that changes the store
 .NAME/generations/ID/     a generation; finished if it has a receipt
 .NAME/held, previous      records: the held generation, and the one that was live before
+.NAME/publication         a record: a token that each publication changes
 .NAME/persistent/         directories that are kept across generations
 .NAME/adopted-…           an adopted backup: the previous content of the path
 .NAME/trash-…, next-…     entries that are being deleted or published
@@ -17,23 +18,22 @@ import re
 import stat
 from contextlib import suppress
 
-from engine.errors import PermissionDenied
 from engine.system.existence import (
     entry_exists,
-    is_directory,
     is_symlink,
     listdir_or_empty,
     lstat,
     read_link,
 )
-from engine.system.files import fsync_dir, make_dirs, replace_symlink
-from engine.system.permissions import require_trusted_path, untrusted_reason
+from engine.system.files import fsync_dir, replace_symlink
 from states.venv.layout import RECEIPT, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.generations.generation import Generation
 
+PUBLICATION_NAME = "publication"
+"""The name of the record in the store."""
 _ID = re.compile(r"(\d{6,})-[0-9a-f]{8}")
 
 
@@ -88,60 +88,17 @@ def new_id(store: Store) -> str:
     return f"{max(numbers, default=0) + 1:06d}-{_random_suffix()}"
 
 
-def lock_of(store: Store, path: str) -> str | None:
-    """Return the file to lock before entries of the store are changed or deleted.
-
-    Args:
-        store: The store of the venv.
-        path: The declared path, with symlinks.
-
-    Returns:
-        The path of the file, or None if the store doesn't exist.
-
-    Raises:
-        PermissionDenied: Another user could redirect or replace those entries.
-        OSError: The store can't be examined. That must not look like a missing store, which
-            needs no lock.
-
-    """
-    if not is_directory(store.root):
-        return None
-    require_trusted_path(os.path.dirname(path))
-    for directory in (store.root, store.generations):
-        with suppress(FileNotFoundError):
-            _require_safe_directory(directory)
-    return store.lock
-
-
-def create_store(store: Store, path: str) -> None:
-    """Create the directories of a store, if they don't exist.
-
-    Args:
-        store: The store of the venv.
-        path: The declared path, with symlinks.
-
-    Raises:
-        PermissionDenied: Another user could redirect or replace entries of the store.
-
-    """
-    parent = os.path.dirname(store.root)
-    require_trusted_path(os.path.dirname(path))
-    make_dirs(parent)
-    for directory in (store.root, store.generations):
-        try:
-            os.mkdir(directory, 0o755)
-            os.chmod(directory, 0o755)
-        except FileExistsError:
-            _require_safe_directory(directory)
-    fsync_dir(parent)
-
-
 def publish(store: Store, generation: Generation) -> None:
     """Make a generation the live one. The lock of the store must be held.
 
     # INVARIANT: the rename of the symlink is the only commit point of a run.
     """
     parent = os.path.dirname(store.published)
+    if live_id(store) != generation.identifier:
+        # If a kill or a power failure separates the record from the switch, the record doesn't
+        # name the live generation. Then it is ignored, which only makes a command run again.
+        token = f"{_random_suffix()}:{generation.identifier}"
+        write_record(store, PUBLICATION_NAME, token)
     # A directory at the path is empty, or the declaration adopts it. It becomes the backup.
     adopts = _is_content(store.published)
     temporary = f"{store.root}/{'adopted' if adopts else 'next'}-{_random_suffix()}"
@@ -163,6 +120,17 @@ def publish(store: Store, generation: Generation) -> None:
             os.rmdir(temporary)  # A backup of an empty directory isn't kept.
     fsync_dir(parent)
     fsync_dir(store.root)
+
+
+def publication(store: Store) -> str:
+    """Return the identity of the current publication: the generation, and a token.
+
+    Each switch has its own token, also a switch back to an earlier generation. The token is
+    omitted if its record is missing or belongs to another generation.
+    """
+    live = live_id(store) or ""
+    token, _, published = read_record(store, PUBLICATION_NAME).partition(":")
+    return f"{live} #{token}" if published == live and token else live
 
 
 def restore_adopted(store: Store, name: str) -> None:
@@ -208,25 +176,3 @@ def _is_content(path: str) -> bool:
     """Return whether a path exists and isn't a symlink, so that replacing it would lose data."""
     status = lstat(path)
     return status is not None and not stat.S_ISLNK(status.st_mode)
-
-
-def _require_safe_directory(directory: str) -> None:
-    """Check that a path is a directory that only its owner can write.
-
-    Raises:
-        PermissionDenied: It isn't.
-
-    """
-    status = os.lstat(directory)
-    if not stat.S_ISDIR(status.st_mode):
-        raise PermissionDenied(
-            f"`{directory}` exists and isn't a directory",
-            hint="move it; converge keeps its generations there",
-        )
-    reason = untrusted_reason(status)
-    if reason:
-        raise PermissionDenied(
-            f"unsafe directory `{directory}`: {reason}, and published files could be replaced",
-            hint="move it, or make it belong to the user that runs converge and run "
-            f"`chmod go-w {directory}`",
-        )

@@ -13,7 +13,7 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
-    from engine.kind import Inputs
+    from engine.table import Inputs
     from states.venv.spec import Venv
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")

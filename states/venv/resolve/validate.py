@@ -30,7 +30,7 @@ from states.venv.spec import pack_origins
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.kind import Inputs
+    from engine.table import Inputs
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 

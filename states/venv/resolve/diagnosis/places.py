@@ -12,7 +12,7 @@ from engine.declaration.toml_spans import find_spans
 from states.venv.integrity.dist_info import normalize_name
 
 if TYPE_CHECKING:
-    from engine.kind import Key
+    from engine.table import Key
     from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
 

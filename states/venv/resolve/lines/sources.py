@@ -10,7 +10,7 @@ from states.installer.credentials import strip_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.kind import Inputs
+    from engine.table import Inputs
     from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
 

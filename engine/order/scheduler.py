@@ -9,7 +9,7 @@ import contextvars
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from engine.declaration.ready_queue import ReadyQueue
+from engine.order.ready_queue import ReadyQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

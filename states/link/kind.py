@@ -10,11 +10,19 @@ from contextlib import suppress
 from engine.display import Display
 from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
-from engine.system.existence import entry_exists, exists, is_symlink, lstat
+from engine.result import state_digest
+from engine.system.existence import exists, is_symlink, lstat
 from engine.system.files import fsync_dir, make_dirs, symlink
-from engine.system.permissions import require_trusted_symlinks
+from engine.system.permissions import require_trusted_symlinks, require_writable
+from states.link.target import (
+    content_dir,
+    is_repaired_by_venv,
+    normalize_target,
+    require_script,
+    target_of,
+)
 from states.venv.interpreter_links import is_in_environment, lost_environment
-from states.venv.layout import NEW, store_of
+from states.venv.layout import NEW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +30,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies, Inputs
+    from engine.kind import Dependencies
+    from engine.table import Inputs
 
 
 _NOT_A_LINK = "not a link"
@@ -60,18 +69,7 @@ class LinkKind:
             inputs.error((), f"invalid path for a link: `{name}`")
         if spec.state == "present" and not spec.to:
             inputs.error((), "missing key `to`", 'for example: `to = "venv.web:bin/web"`')
-        to = spec.to
-        _, _, inside = to.partition(":")
-        if to and not to.startswith("venv."):
-            to = inputs.path(to, ("to",))
-        elif to and (not inside or os.path.isabs(inside) or ".." in inside.split("/")):
-            inputs.error(
-                ("to",), f"not a path inside a venv: `{to}`", 'for example: "venv.web:bin/web"'
-            )
-        elif to and spec.state == "present":
-            problem = lost_environment(inside, to)
-            if problem:
-                inputs.error(("to",), *problem)
+        to = normalize_target(spec.to, inputs, linked=spec.state == "present")
         return replace(spec, path=path, to=to)
 
     def owned_paths(self, spec: Link) -> Iterable[str]:
@@ -81,7 +79,8 @@ class LinkKind:
 
     def implied_dependencies(self, spec: Link) -> Iterable[str]:
         """Yield the venv that the link points into, if any."""
-        return (spec.to.partition(":")[0],) if spec.to.startswith("venv.") else ()
+        address, colon, _ = spec.to.partition(":")
+        return (address,) if colon and spec.to.startswith("venv.") else ()
 
     def removal_spec(self, spec: Link) -> Link | None:
         """Return the spec that deletes the link."""
@@ -125,22 +124,23 @@ class LinkHandle:
             )
         if spec.state == "absent":
             _require_declared_target(spec, observed)
-            return LinkGoal(spec, None)
-        target = _target(spec, dependencies)
+            return LinkGoal(spec, observed, None)
+        target = target_of(spec.path, spec.to, dependencies)
         problem = lost_environment(target, spec.to)
         if problem and is_in_environment(target):
             message, hint = problem
             raise ConvergeError(message, hint=hint)
         dangling = {"to": target, "target": "missing"}
-        if observed == dangling and _is_repaired_by_venv(spec, dependencies):
-            return LinkGoal(spec, dangling)
+        content = content_dir(spec.to, dependencies)
+        if observed == dangling and is_repaired_by_venv(spec.to, content):
+            return LinkGoal(spec, observed, dangling)
         desired = {"to": target, "target": "present"}
         if observed != desired:
             # Imported here: a no-op run creates nothing.
             from states.venv.generations.nesting import refuse_nested
 
             refuse_nested(spec.path)
-        return LinkGoal(spec, desired)
+        return LinkGoal(spec, observed, desired, content)
 
     def prepare_lock(self) -> str | None:
         """Return None: the last of several concurrent renames wins."""
@@ -158,15 +158,48 @@ class LinkHandle:
 class LinkGoal:
     """A symlink with the declared target, or none."""
 
-    def __init__(self, spec: Link, desired: State | None) -> None:
+    def __init__(
+        self,
+        spec: Link,
+        observed: State | None,
+        desired: State | None,
+        content: str | None = None,
+    ) -> None:
         self.spec = spec
+        self.observed = observed
         self.desired = desired
+        self.content = content
+        """The directory with the content of the target's venv, if it is known."""
+
+    @property
+    def identity(self) -> str:
+        """A digest of the target and of the time at which the symlink was created."""
+        if self.desired is None:
+            return "absent"
+        if self.observed is None or self.observed["to"] != self.desired["to"]:
+            return NEW
+        created = os.lstat(self.spec.path).st_mtime_ns
+        return state_digest({**self.desired, "created": str(created)})
 
     def explain(self, change: Change) -> str:
         """Return the reason for a change."""
         if change.attribute == "target":
             return "the target doesn't exist"
         return "it points to another target" if change.before and change.after else ""
+
+    def check_preconditions(self) -> None:
+        """Check that the current user may change the directory, and that the venv has the target.
+
+        Raises:
+            ConvergeError: The venv doesn't contain the target.
+            PermissionDenied: The directory isn't writable, or another user could redirect it.
+
+        """
+        directory = os.path.dirname(self.spec.path)
+        require_trusted_symlinks(directory)
+        require_writable(directory)
+        if self.desired is not None and self.content is not None:
+            require_script(self.spec.to, self.content)
 
     def apply(self) -> None:
         """Replace the link by one rename, or delete it.
@@ -191,9 +224,7 @@ class LinkGoal:
         if not exists(os.path.join(directory, target)):
             raise ConvergeError(
                 f"the target of `{spec.path}` doesn't exist: `{target}`",
-                hint="check the `bin` directory of the venv; a package may have removed the script"
-                if spec.to.startswith("venv.")
-                else "create the target first",
+                hint="create the target first",
             )
         make_dirs(directory)
         _delete_unfinished(directory, name)
@@ -231,20 +262,6 @@ def _require_declared_target(spec: Link, observed: State | None) -> None:
         )
 
 
-def _is_repaired_by_venv(spec: Link, dependencies: Dependencies) -> bool:
-    """Return whether applying the venv restores the target.
-
-    In a plan, the new generation doesn't exist yet, and may contain the target.
-    """
-    if not spec.to.startswith("venv."):
-        return False
-    address, _, inside = spec.to.partition(":")
-    state = dependencies[address] or {}
-    generation = state.get("generation", "")
-    root = store_of(state.get("path", "")).generation(generation)
-    return generation == NEW or entry_exists(os.path.join(root, inside))
-
-
 def _delete_unfinished(directory: str, name: str) -> None:
     """Delete the temporary links of interrupted runs, and nothing else."""
     temporary = re.compile(rf"\.{re.escape(name)}\.next-[0-9a-f]{{8}}")
@@ -274,22 +291,3 @@ def _replace(target: str, path: str, prefix: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _target(spec: Link, dependencies: Dependencies) -> str:
-    """Return the target: below the published path of the venv, or as declared.
-
-    Raises:
-        ConvergeError: The venv is declared absent.
-
-    """
-    if not spec.to.startswith("venv."):
-        return spec.to
-    address, _, inside = spec.to.partition(":")
-    state = dependencies[address]
-    if state is None:
-        raise ConvergeError(
-            f"`{spec.path}` points into `{address}`, which is declared absent",
-            hint='also declare the link with `state = "absent"`',
-        )
-    return os.path.join(state["path"], inside)

@@ -1,0 +1,1 @@
+"""The order in which resources start, and their parallel processing."""
