@@ -33,6 +33,7 @@ SLUGS = (
     "full-disk-is-harmless",
     "tampering-is-repaired",
     "failing-reads-change-nothing",
+    "data-is-kept",
 )
 _HOLDS = re.compile(r"\]\(\.\./\.\./(tests/\S+\.py)\):\s((?:\s*`test_\w+`,?)+)")
 
