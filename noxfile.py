@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import nox
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 nox.needs_version = ">=2024.3.2"
 nox.options.sessions = ["lint", "types", "unit"]
@@ -62,6 +62,12 @@ def crash(session: nox.Session) -> None:
 def wrappers(session: nox.Session) -> None:
     """Run all tests of the wrappers for Ansible, Salt, pyinfra, and DSC."""
     _pytest(session, "-m", "wrappers", "tests/wrappers")
+
+
+@nox.session
+def programs(session: nox.Session) -> None:
+    """Run real services and tools across updates, and build real packages."""
+    _pytest(session, "-m", "programs")
 
 
 @nox.session

@@ -194,11 +194,14 @@ def _list(directory: str) -> list[str]:
 
 
 def _read_link(path: str) -> str:
-    """Return the target of a symlink in `/proc`. Errors as for `_read`."""
+    """Return the target of a symlink in `/proc`. Errors as for `_read`.
+
+    The kernel can't print a path of more than 4,096 bytes. converge creates no such path.
+    """
     try:
         return os.readlink(path)
     except OSError as error:
-        if error.errno not in _HIDDEN_ERRNOS:
+        if error.errno not in (*_HIDDEN_ERRNOS, errno.ENAMETOOLONG):
             raise
         return ""
 

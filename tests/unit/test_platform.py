@@ -62,6 +62,25 @@ def test_process_uses_the_directories_of_its_files(
     assert not processes.refers_to_directory(child.pid, f"{tmp_path}-other")
 
 
+def test_process_can_have_a_file_with_a_path_that_is_too_long(tmp_path: Path) -> None:
+    program = (
+        "import os\nfor _ in range(25): os.mkdir('x' * 200); os.chdir('x' * 200)\n"
+        "os.open('.', os.O_RDONLY); print(flush=True); input()\n"
+        "for _ in range(25): os.chdir('..'); os.rmdir('x' * 200)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        is_used = processes.opens_directory(process.pid, f"{tmp_path}-other")
+        process.communicate(b"\n")
+
+    assert not is_used
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_process_that_sleeps_is_not_stuck(child: subprocess.Popen[bytes]) -> None:
     assert processes.find_stuck([child.pid, MISSING]) == set()
 
