@@ -175,14 +175,16 @@ def _write_lockfile(
     target = target_of(environment, minors or supported_minors(previous, environment))
     preference = None if previous is None else Preference(previous, needs_basis=False)
     with scratch_dir(settings.cache) as scratch:
-        lock = Resolver(venv.spec, interpreter, settings, scratch, target).compile(preference).lock
+        resolver = Resolver(venv.spec, interpreter, settings, scratch, target)
+        compiled = resolver.compile(preference)
+    lock = compiled.lock
     # A lockfile that `apply` would reject must not be written.
     select_artifacts(lock, interpreter, directory, tree_digest)
     text = strip_signatures(lock.text)
     changed = text != current
     if changed:
         write_atomic(path, text.encode(), durable=True)
-    return Lockfile(path, lock, changed, tuple(notices))
+    return Lockfile(path, lock, changed, (*notices, *compiled.notices))
 
 
 def _previous(venv: Resource, path: str, current: str | None) -> tuple[str | None, list[str]]:

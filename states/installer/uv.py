@@ -47,6 +47,7 @@ class Uv:
     def __init__(self, cache: str, scratch: str) -> None:
         self.cache = os.path.join(cache, "uv")
         self.scratch = scratch
+        self.output = ""  # Of the last successful run, which may contain warnings.
 
     def resolve(self, request: ResolveRequest) -> str:
         """Resolve requirements. If the cache is damaged, repair it and try again once."""
@@ -54,8 +55,7 @@ class Uv:
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
         arguments = ["pip", "compile", requirements, "--output-file", output]
         arguments += ["--format", "pylock.toml", "--python", request.python, "--no-header"]
-        for option, lines in (("--build-constraints", request.build_constraints),):
-            arguments += self._file_option(option, lines)
+        arguments += self._file_option("--build-constraints", request.build_constraints)
         for name in sorted(request.upgrade):
             arguments += ["--upgrade-package", name]
         arguments += _refresh_options(request.projects)
@@ -231,6 +231,7 @@ class Uv:
             completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
         if completed.status != 0:
             raise translate_error(completed, action, self.cache)
+        self.output = completed.output
 
     def _environment_variables(self, request: ResolveRequest) -> dict[str, str]:
         """Return the variables that make uv read these environments, and no other settings."""

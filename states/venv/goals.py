@@ -127,18 +127,17 @@ class VenvHandle:
         return (self.observation, *(other for other in others if other is not self.observation))
 
     def notices(self) -> Iterable[str]:
-        """Report a rollback that is still in effect, and what a change did to files and data."""
-        receipt, older = self.observation.receipt, self.selection and self.selection.older
+        """Report a resolution, a rollback in effect, and what a change did to files and data."""
+        receipt = self.observation.receipt
+        yield from self.selection.notices if self.selection is not None else ()
         has_data = is_directory(self.observation.store.persistent)
-        if not (self.observation.held or older or self.is_changing or has_data):
+        if not (self.observation.held or self.is_changing or has_data):
             return
         # Imported here: most runs have nothing to report.
-        from states.venv.notices import content_notices, data_notices, held_notice, older_notice
+        from states.venv.notices import content_notices, data_notices, held_notice
 
         if self.observation.held:
             yield held_notice(self.spec, self.observation)
-        if older:
-            yield older_notice(self.spec, older)
         if self.is_changing and receipt is not None:
             yield from content_notices(receipt)
         yield from self.messages

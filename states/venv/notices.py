@@ -27,14 +27,6 @@ def held_notice(spec: Venv, observation: Observation) -> str:
     )
 
 
-def older_notice(spec: Venv, older: tuple[str, ...]) -> str:
-    """Return the message about versions that this run keeps because they are live."""
-    return (
-        f"`{spec.path}` keeps versions that a new venv wouldn't get: {', '.join(older)}. "
-        "To upgrade them, run with `--upgrade`"
-    )
-
-
 def content_notices(receipt: Receipt) -> Iterator[str]:
     """Yield messages about files that aren't as each package's RECORD lists them."""
     if receipt.tolerated:

@@ -203,3 +203,46 @@ def test_generation_stores_its_lockfile_with_hashes(served: Host) -> None:
 
     assert 'name = "beta"' in lockfile
     assert lockfile.count("sha256 = ") == 2
+
+
+def test_unknown_extra_is_reported_with_its_place(host_with_wheels: Host) -> None:
+    requirements = host_with_wheels.write("gamma\nalpha[asynk]\n", "r.txt")
+    host_with_wheels.declare([], requirements=["r.txt"])
+    expected = (
+        f"{requirements}:2: alpha 1.1 has no extra `asynk`, so `alpha[asynk]` adds no packages"
+    )
+
+    assert host_with_wheels.plan().report["notices"] == [expected]
+    assert host_with_wheels.apply_ok().report["notices"] == [expected]
+
+
+def test_yanked_pin_is_reported_with_its_reason(served: Host, index: Index) -> None:
+    index.yanked["beta-1.0-py3-none-any.whl"] = "breaks the API"
+    declare(served, index, ["beta==1.0"])
+
+    (notice,) = served.plan().report["notices"]
+
+    assert notice.endswith(", `packages`: beta 1.0 was yanked from the index: breaks the API")
+    locking = served.run("lock", "converge.toml")
+    assert "beta 1.0 was yanked from the index: breaks the API" in locking.out
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"requirements": ["pyproject.toml"]}, "isn't a requirement file"),
+        ({"requirements": ["uv.lock"]}, "isn't a requirement file"),
+        ({"lock": "uv.lock"}, "isn't a lockfile (PEP 751)"),
+    ],
+)
+def test_file_of_a_project_manager_has_a_hint(host: Host, keys: dict[str, Any], place: str) -> None:
+    host.write('[project]\nname = "web"\nversion = "1"\n', "pyproject.toml")
+    host.write("version = 1\n", "uv.lock")
+    host.declare([], **keys)
+
+    refused = host.plan()
+
+    assert refused.code == 65
+    assert place in refused.err
+    assert refused.err.count("error:") == 1
+    assert "run `uv export --format pylock.toml --output-file pylock.toml`" in refused.err

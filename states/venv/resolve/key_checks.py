@@ -13,7 +13,7 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
-    from engine.table import Inputs
+    from engine.table import Inputs, Key
     from states.venv.spec import Venv
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -23,6 +23,12 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
 )
 """RFC 3339. uv also accepts durations, but these would give each host other versions."""
+_PROJECT_FILES = {
+    "pyproject.toml": "uv export --format pylock.toml --output-file pylock.toml",
+    "uv.lock": "uv export --format pylock.toml --output-file pylock.toml",
+    "pdm.lock": "pdm export --format pylock --output pylock.toml",
+}
+"""Files of project managers, and the command that exports a lockfile from each."""
 _MODE = re.compile(r"0?[0-7]{3}")
 _ENVIRONMENT = re.compile(
     rf"(bin|{re.escape(METADATA_DIR)})(/.*)?|include|pyvenv\.cfg"
@@ -60,6 +66,7 @@ def check_keys(spec: Venv, inputs: Inputs) -> None:
     _check_downloads(spec, inputs)
     _check_directories(spec, inputs)
     _check_modules(spec, inputs)
+    _check_files(spec, inputs)
     _check_package_names(spec, inputs)
     _check_smoke(spec, inputs)
 
@@ -112,6 +119,22 @@ def _check_modules(spec: Venv, inputs: Inputs) -> None:
     for index, module in enumerate(spec.system_packages):
         if not module.strip() or "/" in module:
             inputs.error(("system-packages", index), f"invalid module name `{module}`")
+
+
+def is_project_file(name: str) -> bool:
+    """Return whether a file belongs to a project manager, and isn't a requirement file."""
+    return os.path.basename(name) in _PROJECT_FILES
+
+
+def _check_files(spec: Venv, inputs: Inputs) -> None:
+    files: dict[Key, str] = {("lock",): spec.lock}
+    for key in ("requirements", "constraints"):
+        files.update({(key, index): name for index, name in enumerate(getattr(spec, key))})
+    for place, name in files.items():
+        if is_project_file(name):
+            kind = "lockfile (PEP 751)" if place == ("lock",) else "requirement file"
+            hint = f"run `{_PROJECT_FILES[os.path.basename(name)]}`, and set `lock` to its output"
+            inputs.error(place, f"`{name}` isn't a {kind}", hint)
 
 
 def _check_smoke(spec: Venv, inputs: Inputs) -> None:

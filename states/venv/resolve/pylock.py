@@ -78,8 +78,8 @@ class Resolution:
     """The same packages, sorted by name."""
     changed_bounds: tuple[str, ...] = ()
     """Why the versions of the live generation were not kept."""
-    older: tuple[str, ...] = ()
-    """Packages that were kept although a new venv would get another version, for people."""
+    notices: tuple[str, ...] = ()
+    """Messages about the selected versions that require no action."""
 
 
 def parse_lock(text: str) -> Lock:

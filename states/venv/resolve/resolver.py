@@ -12,6 +12,7 @@ from states.installer.uv import Uv
 from states.interpreter import discovery
 from states.system.scratch import scratch_dir
 from states.venv.resolve.diagnosis.attempt import Attempt
+from states.venv.resolve.diagnosis.warnings import resolution_notices
 from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
@@ -32,7 +33,7 @@ from states.venv.resolve.requirements import (
     required_names,
 )
 from states.venv.resolve.reuse.basis import basis_of, interpreter_names
-from states.venv.resolve.reuse.preference import Compiled, Preference, older_versions
+from states.venv.resolve.reuse.preference import Compiled, Preference, older_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,8 +76,8 @@ def resolve(
         resolver = Resolver(spec, python, settings, scratch)
         compiled = resolver.compile(preference)
         resolution = select_artifacts(compiled.lock, python, "/", digest)
-        older = resolver.find_older(compiled)
-    return replace(resolution, changed_bounds=compiled.changed_bounds, older=older)
+        notices = (*compiled.notices, *resolver.find_older(compiled))
+    return replace(resolution, changed_bounds=compiled.changed_bounds, notices=notices)
 
 
 class Resolver:
@@ -151,10 +152,11 @@ class Resolver:
         if self._target is not None:
             lock = restrict_to(lock, self._target)
         lock = add_tool_table(lock, self.basis.to_dict())
-        return Compiled(lock, is_preferred=previous is not None, changed_bounds=changes)
+        notices = tuple(resolution_notices(self._installer.output, self.spec, lines))
+        return Compiled(lock, previous is not None, changes, notices)
 
     def find_older(self, compiled: Compiled) -> tuple[str, ...]:
-        """Return the packages that a new venv would get in another version, for people.
+        """Return a message about packages that a new venv would get in another version, if any.
 
         They were kept because they are live. Nothing is built to find out, and a failure counts
         as none.
@@ -169,7 +171,7 @@ class Resolver:
             raise
         except ConvergeError:
             return ()
-        return older_versions(compiled.lock, newest)
+        return older_notice(self.spec.path, compiled.lock, newest)
 
     def _constraints(self) -> list[Line]:
         """Return the constraints on packages that aren't required by exact version or URL."""

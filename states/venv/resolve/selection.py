@@ -38,8 +38,8 @@ class Selection:
     packages: tuple[Package, ...]
     changed_bounds: tuple[str, ...] = ()
     """Why this run didn't keep the versions of the live generation."""
-    older: tuple[str, ...] = ()
-    """Packages that it kept although a new venv would get another version, for people."""
+    notices: tuple[str, ...] = ()
+    """Messages about the selected versions that require no action."""
 
 
 def is_current(spec: Venv, observation: Observation, upgrade: frozenset[str] | None) -> bool:
@@ -103,7 +103,7 @@ def select(
         resolution.lock,
         resolution.packages,
         resolution.changed_bounds,
-        resolution.older,
+        resolution.notices,
     )
 
 

@@ -16,6 +16,7 @@ from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
 from states.venv.resolve.key_checks import (
     check_keys,
+    is_project_file,
     resolve_index,
     resolve_package_indexes,
     resolve_path,
@@ -93,7 +94,7 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
     build_lines = files["build-constraints"]
     packages, overrides = declared_lines(spec.packages), declared_lines(spec.overrides)
     lock = None
-    if spec.lock and not locking:
+    if spec.lock and not locking and not is_project_file(spec.lock):
         lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
     register_signatures((*packages, *overrides, *lines))
     required = {line.local_path() for line in (*packages, *overrides, *lines)}
@@ -198,6 +199,8 @@ def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
     lines = []
     for index, name in enumerate(names):
         place = (key, index)
+        if is_project_file(name):
+            continue  # `check_keys` has reported it.
 
         def report_missing(
             file: str, included_by: Line | None, place: tuple[str, int] = place

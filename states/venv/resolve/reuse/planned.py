@@ -65,8 +65,8 @@ def recall(spec: Venv, request: str, settings: Settings) -> Resolution | None:
         if document.pop("request") != request:
             return None
         packages = tuple(Package(**package) for package in document.pop("packages"))
-        changed_bounds, older = (tuple(document[key]) for key in ("changed_bounds", "older"))
-        return Resolution(document["lock"], packages, changed_bounds, older)
+        changed_bounds, notices = (tuple(document[key]) for key in ("changed_bounds", "notices"))
+        return Resolution(document["lock"], packages, changed_bounds, notices)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

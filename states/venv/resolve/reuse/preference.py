@@ -43,16 +43,33 @@ class Compiled:
     """Whether versions of the preference were kept where possible."""
     changed_bounds: tuple[str, ...]
     """Why the versions of the preference were not kept."""
+    notices: tuple[str, ...]
+    """Warnings of the installer, with the place of each requirement."""
 
 
-def older_versions(kept: Lock, newest: Lock) -> tuple[str, ...]:
-    """Return the packages that have another version in the newest lock, for people."""
+def older_notice(path: str, kept: Lock, newest: Lock) -> tuple[str, ...]:
+    """Return a message about the packages that have another version in the newest lock, if any.
+
+    Args:
+        path: The path of the venv.
+        kept: The lock with the versions that were kept.
+        newest: The lock that a new venv would get.
+
+    Returns:
+        One message, or an empty tuple.
+
+    """
     versions = _versions(newest)
-    return tuple(
+    older = [
         f"{name} {version} ({versions[name]})"
         for name, version in sorted(_versions(kept).items())
         if versions.get(name, version) != version
+    ]
+    message = (
+        f"`{path}` keeps versions that a new venv wouldn't get: {', '.join(older)}. "
+        "To upgrade them, run with `--upgrade`"
     )
+    return (message,) if older else ()
 
 
 def _versions(lock: Lock) -> dict[str, str]:
