@@ -275,7 +275,7 @@ def test_override_wins_over_contradicting_constraints(service_host: Host) -> Non
     service_host.declare(keys["packages"], constraints=keys["constraints"])
     refused = service_host.plan()
     assert refused.code == 1
-    assert "no versions satisfy" in refused.first["error"]["message"]
+    assert "no version of `library` satisfies both" in refused.first["error"]["message"]
 
     assert installed(service_host, **keys, overrides=["library==2.0"])["library"] == "2.0"
 
