@@ -28,7 +28,7 @@ def _load_error(declare: Declare, tables: Tables) -> DeclarationError | None:
 
 
 @given(widget_tables())
-def test_order_takes_what_became_ready_last(declare: Declare, tables: Tables) -> None:
+def test_order_takes_the_last_ready_resource(declare: Declare, tables: Tables) -> None:
     needs = _needs(tables)
     expected: list[str] = []
 
