@@ -22,7 +22,7 @@ def _load(
     sources: tuple[SourceFile, ...], cache: str | None = None
 ) -> tuple[Resource, ...] | DeclarationError:
     try:
-        return load_declaration(sources, widget_registry(), cache)
+        return load_declaration(sources, widget_registry(), cache, allow_empty=True)
     except DeclarationError as error:
         return error
 
