@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
     from engine.resource import Resource
 
-FILE_HELP = "TOML file, directory (every *.toml in it), or - for standard input"
+FILE_HELP = (
+    "TOML file, directory (every *.toml in it), or - for standard input "
+    "(default: converge.toml or converge.d)"
+)
 DEFAULT_LOCK_TIMEOUT_S = 60.0
+UPGRADE_HINT = "`--upgrade` takes no value; use `--upgrade-package"
+"""The beginning of a hint, before the name."""
 RUN_EXIT_CODES = (
     ("0", "success, with or without changes"),
     ("1", "a resource failed, or several failed for different reasons"),
@@ -41,7 +46,7 @@ RUN_EXIT_CODES = (
 
 def add_files_argument(parser: ArgumentParser) -> None:
     """Add `FILE...` and `--only`."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help=FILE_HELP)
+    parser.add_argument("files", nargs="*", metavar="FILE", help=FILE_HELP)
     parser.add_argument(
         "--only",
         action="append",
@@ -197,6 +202,12 @@ def select_resources(order: tuple[Resource, ...], patterns: list[str]) -> tuple[
         if not matching:
             from engine.declaration.validate import suggest
 
+            same_name = [a for a in addresses if a.partition(".")[2] == pattern]
+            if same_name:
+                raise UsageError(
+                    f"`--only {pattern}` isn't an address",
+                    hint=f"use `--only {same_name[0]}`",
+                )
             declared = f"declared resources: {', '.join(addresses) or 'none'}"
             raise UsageError(
                 f"`--only {pattern}` matches no resource",

@@ -6,6 +6,7 @@ import argparse
 
 from engine import __version__
 from engine.cli.command import GROUPS, load_command
+from engine.cli.files import complete_files
 from engine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 argparse._ = str  # type: ignore[attr-defined]
 
 _OVERVIEW = """\
-usage: converge COMMAND [OPTIONS] FILE...
+usage: converge COMMAND [OPTIONS] [FILE...]
 
 Bring Python virtual environments to the state declared in TOML files.
 {groups}
 Options:
   -h, --help    Show this overview, or after COMMAND the help of that command
-  --version     Show the version
+  -V, --version Show the version
 
-FILE is a TOML file, a directory (every `*.toml` in it), or `-` for standard input.
+FILE is a TOML file, a directory (every `*.toml` in it), or `-` for standard input. The default
+is `converge.toml` or `converge.d` in the current directory.
 Run `converge COMMAND --help` or `converge help COMMAND` for details.
 """
 
@@ -62,8 +64,30 @@ class CommandParser(argparse.ArgumentParser):
         """Parse, and raise `UsageError` for unknown arguments, with a hint to this command."""
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self._reject(unknown)
         return namespace, unknown
+
+    def _reject(self, unknown: Sequence[str]) -> NoReturn:
+        """Report unknown arguments, with the most similar option.
+
+        Raises:
+            UsageError: Always.
+
+        """
+        from engine.declaration.validate import suggest
+
+        option = next((name for name in unknown if name.startswith("-")), "")
+        name = option.partition("=")[0]
+        if name in ("-y", "--yes", "--assume-yes"):
+            raise UsageError(f"unknown option: `{name}`", hint="omit it; converge never asks")
+        hint = ""
+        if len(name) > len("--"):
+            longer = [flag for flag in self._option_string_actions if flag.startswith(name)]
+            hint = f"did you mean `{longer[0]}`?" if longer else ""
+            hint = hint or suggest(name, self._option_string_actions)
+        if hint:
+            raise UsageError(f"unknown option: `{name}`", hint=hint)
+        self.error(f"unrecognized arguments: {' '.join(unknown)}")
 
 
 class RootParser(CommandParser):
@@ -79,7 +103,7 @@ class RootParser(CommandParser):
         super().__init__(prog="converge")
         self.commands = commands
         self.add_argument(
-            "--version", action="version", version=__version__, help="Show the version"
+            "-V", "--version", action="version", version=__version__, help="Show the version"
         )
         subparsers = self.add_subparsers(
             dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
@@ -127,9 +151,25 @@ def parse_arguments(argv: Sequence[str], commands: CommandTable) -> argparse.Nam
     if name and name not in commands:
         from engine.declaration.validate import suggest
 
-        hint = suggest(name, commands) or f"commands: {', '.join(commands)}"
+        hint = _intended(name) or suggest(name, commands) or f"commands: {', '.join(commands)}"
         raise UsageError(f"unknown command: `{name}`", hint=hint)
-    return RootParser(commands, (name,) if name else ()).parse_args(argv)
+    if name and argv[0] != name and argv[0] not in ("-h", "--help", "-V", "--version"):
+        rest = [argument for argument in argv if argument != name]
+        raise UsageError(
+            f"`{argv[0]}` precedes the command", hint=f"run `converge {' '.join([name, *rest])}`"
+        )
+    arguments = RootParser(commands, (name,) if name else ()).parse_args(argv)
+    complete_files(arguments)
+    return arguments
+
+
+def _intended(name: str) -> str:
+    """Return a hint for a file, or for a command of other tools. Otherwise, it is empty."""
+    if name.endswith((".toml", ".json")) or "/" in name:
+        return f"it is a file: to see the changes, run `converge plan {name}`"
+    if name in ("destroy", "remove", "delete", "uninstall"):
+        return 'set `state = "absent"` in the tables to delete, then run `converge apply`'
+    return ""
 
 
 def command_name(argv: Sequence[str]) -> str:

@@ -168,6 +168,8 @@ def _read_file(path: str) -> SourceFile:
             _require_trusted(path, status)
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isabs(path):
+            _working_directory()  # If it was deleted, that is the cause.
         raise NoInput(
             f"no such file: `{path}`", hint="to create a first declaration, run `converge init`"
         ) from None

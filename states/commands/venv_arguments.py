@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 def add_venv_arguments(parser: ArgumentParser) -> None:
     """Add the arguments FILE and NAME, which select one venv."""
-    parser.add_argument("files", nargs=1, metavar="FILE", help=options.FILE_HELP)
+    parser.add_argument("files", nargs="?", metavar="FILE", help=options.FILE_HELP)
     options.add_allow_empty_option(parser)
-    parser.add_argument("name", metavar="NAME", help="Venv to act on, such as web or venv.web")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="Venv to act on, such as web or venv.web (default: the only declared venv)",
+    )
 
 
 def select_venvs(arguments: Namespace, build_registry: BuildRegistry) -> list[Resource]:
@@ -71,8 +76,8 @@ def select_venv(arguments: Namespace, build_registry: BuildRegistry) -> Resource
     return find_venv(select_venvs(arguments, build_registry), arguments.name)
 
 
-def find_venv(resources: Sequence[Resource], name: str) -> Resource:
-    """Return the venv with this name or address.
+def find_venv(resources: Sequence[Resource], name: str | None) -> Resource:
+    """Return the venv with this name or address. Without a name, return the only venv.
 
     Raises:
         UsageError: No venv has that name, or it is declared absent.
@@ -82,9 +87,16 @@ def find_venv(resources: Sequence[Resource], name: str) -> Resource:
     for venv in venvs:
         if name in (venv.name, venv.address):
             return venv
+    names = [venv.name for venv in venvs]
+    if name is None:
+        if len(venvs) == 1:
+            return venvs[0]
+        raise UsageError(
+            "missing argument: NAME",
+            hint=f"declared venvs: {', '.join(names) or 'none'}",
+        )
     from engine.declaration.validate import suggest
 
-    names = [venv.name for venv in venvs]
     raise UsageError(
         f"no declared venv has this name: `{name}`",
         hint=suggest(name, names) or f"declared venvs: {', '.join(names) or 'none'}",

@@ -197,7 +197,7 @@ def test_status_shows_held_generation_without_drift(held: Host) -> None:
     assert (row["held"], row["drift"]) == (True, [])
 
     (held.site / "beta/__init__.py").unlink()
-    assert "drift: file" in held.run("status", NAME).out
+    assert "~ lib/" in held.run("status", NAME).out
 
     roll_back(held, "--release")
     assert "held" not in held.run("status", NAME).out

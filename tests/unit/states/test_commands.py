@@ -115,6 +115,15 @@ def test_venv_is_found_by_name_and_by_address(name: str) -> None:
     assert find_venv(resources, name) == resources[1]
 
 
+def test_only_venv_needs_no_name() -> None:
+    web, api = venv_resource("web"), venv_resource("api")
+
+    assert find_venv((web, venv_resource("old", "absent")), None) == web
+    with pytest.raises(UsageError, match="missing argument: NAME") as caught:
+        find_venv((web, api), None)
+    assert caught.value.hint == "declared venvs: web, api"
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [("webb", "did you mean `web`?"), ("old", "declared venvs: web"), ("link.web", None)],
@@ -178,10 +187,10 @@ def test_status_is_an_aligned_table() -> None:
         {"address": "venv.a-long-name", "packages": 1, "verified": "2026-01-01T00:00:00Z"},
         {"present": False, "generation": None},
     ) == [
-        "VENV         STATE    GENERATION       BUILT      PYTHON  PACKAGES  VERIFIED",
-        "web          ok       000002-bd72401a  1 day ago  3.11.7  2         never",
-        "a-long-name  ok       000002-bd72401a  1 day ago  3.11.7  1         1 day ago",
-        "web          missing",
+        "VENV              STATE    GENERATION       BUILT      PYTHON  PACKAGES  VERIFIED",
+        "venv.web          ok       000002-bd72401a  1 day ago  3.11.7  2         never",
+        "venv.a-long-name  ok       000002-bd72401a  1 day ago  3.11.7  1         1 day ago",
+        "venv.web          missing",
     ]
 
 

@@ -1,0 +1,68 @@
+"""The files that the command line names, with the default and the mistakes that occur."""
+
+from __future__ import annotations
+
+from engine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+DEFAULTS = ("converge.toml", "converge.d")
+"""The file and the directory that are read if none is named, in this order."""
+
+
+def complete_files(arguments: Namespace) -> None:
+    """Add the default file, and distinguish a name from a file.
+
+    Args:
+        arguments: The parsed arguments. Nothing happens if the command reads no declaration.
+
+    Raises:
+        UsageError: No file is named and there is no default, or an argument isn't a file.
+
+    """
+    if "files" not in arguments:
+        return
+    if not isinstance(arguments.files, list):  # a command with the arguments FILE and NAME
+        first = arguments.files
+        if first is not None and arguments.name is None and not _is_file(first):
+            first, arguments.name = None, first
+        arguments.files = [] if first is None else [first]
+    if not arguments.files:
+        arguments.files = [_default()]
+    for name in arguments.files if len(arguments.files) > 1 else ():
+        if not _is_file(name):
+            raise _not_a_file(name, arguments)
+
+
+def _is_file(name: str) -> bool:
+    """Return whether an argument is meant as a file."""
+    if name == "-" or "/" in name or name.endswith((".toml", ".json")):
+        return True
+    # Imported here: most calls name a file with its suffix.
+    from engine.system.existence import exists
+
+    return exists(name)
+
+
+def _default() -> str:
+    from engine.system.existence import exists
+
+    for name in DEFAULTS:
+        if exists(name):
+            return name
+    raise UsageError(
+        "no file is named, and the current directory has no `converge.toml`",
+        hint="name a file, or run `converge init` to write one",
+    )
+
+
+def _not_a_file(name: str, arguments: Namespace) -> UsageError:
+    if getattr(arguments, "upgrade", False):
+        from engine.cli.options import UPGRADE_HINT
+
+        hint = f"{UPGRADE_HINT} {name}`"
+    else:
+        hint = "to select one resource, use `--only` with its address"
+    return UsageError(f"not a file: `{name}`", hint=hint)
