@@ -107,13 +107,13 @@ def listdir_or_empty(directory: str) -> list[str]:
     """Return the names in a directory, or an empty list if there is no directory.
 
     Raises:
-        OSError: The directory can't be read.
+        OSError: The directory can't be read, or it is a symlink that points to itself.
 
     """
     try:
         return os.listdir(directory)
     except OSError as error:
-        if proves_absence(error):
+        if proves_absence(error) and error.errno != errno.ELOOP:
             return []
         raise
 

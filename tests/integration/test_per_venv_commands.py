@@ -112,7 +112,7 @@ sys.addaudithook(stop)
 """Sends SIGTERM to the command when it first opens a file whose path contains `marker`."""
 
 
-@pytest.mark.parametrize("command", ["status", "verify", "gc", "lock"])
+@pytest.mark.parametrize("command", ["status", "gc", "lock"])
 def test_stop_request_finishes_one_venv_and_reports_the_others(
     three_venv_host: Host, command: str
 ) -> None:
@@ -134,6 +134,19 @@ def test_stop_request_finishes_one_venv_and_reports_the_others(
             f"error: venv.{name}: interrupted by SIGTERM; to continue, run the command again"
             in result.err
         )
+
+
+def test_stop_request_ends_verify_within_a_venv(three_venv_host: Host) -> None:
+    """It changes nothing, and a venv can have very many files."""
+    three_venv_host.write(STOP_ON_OPEN.format(marker="/.a/"), "hook/sitecustomize.py")
+    path = three_venv_host.environment()["PYTHONPATH"]
+    env = {"PYTHONPATH": f"{three_venv_host.directory / 'hook'}:{path}"}
+
+    result = three_venv_host.run("verify", "converge.toml", env=env)
+
+    assert (result.code, result.out) == (143, "")
+    for name in ("a", "b", "c"):
+        assert f"error: venv.{name}: interrupted by SIGTERM" in result.err
 
 
 def test_gc_failures_of_several_classes_exit_with_1(three_venv_host: Host) -> None:

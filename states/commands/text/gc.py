@@ -9,7 +9,7 @@ from engine.frozen import frozen, replace
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.hold import read_hold
 from states.venv.generations.in_use import is_in_use, using_processes
-from states.venv.generations.store import list_generations, live_id
+from states.venv.generations.store import generation_names, list_generations, live_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,11 +47,10 @@ def describe(store: Store, garbage: Garbage) -> Garbage:
     Called under the lock before the deletion, or in a dry run.
     """
     sizes = tuple((name, _size(store.generation(name))) for name in garbage.generations)
-    kept = tuple(
-        (name, _reason(store, name))
-        for name in list_generations(store)
-        if name not in garbage.generations
-    )
+    # The live generation stays even if it lost its receipt.
+    live, finished = live_id(store), list_generations(store)
+    names = [name for name in generation_names(store) if name == live or name in finished]
+    kept = tuple((name, _reason(store, name)) for name in names if name not in garbage.generations)
     return replace(garbage, sizes=sizes, kept=kept)
 
 
