@@ -82,7 +82,7 @@ def test_no_op_apply_imports_no_library(applied_host: Host) -> None:
     program = applied_host.write(
         "import sys\n"
         "from states.__main__ import main\n"
-        "sys.argv = ['converge', 'apply', 'converge.toml', '--quiet']\n"
+        "sys.argv = ['converge', 'apply', 'converge.toml']\n"
         "assert main() == 0\n"
         "print(sorted(sys.modules), file=sys.stderr)\n",
         "probe.py",

@@ -445,11 +445,24 @@ def test_rollback_reports_why_a_generation_is_unusable(
         assert ("made at" if fault == "relocated" else "planted") in verified.out
 
 
-def test_rollback_suggests_an_intact_generation(twice_updated_host: Host) -> None:
-    oldest, previous, _ = twice_updated_host.generations()
+def test_rollback_skips_a_damaged_generation(twice_updated_host: Host) -> None:
+    oldest, previous, live = twice_updated_host.generations()
     (twice_updated_host.store / "generations" / previous / "bin/python").unlink()
 
-    refused = twice_updated_host.run("rollback", NAME, "app")
+    done = twice_updated_host.run("rollback", NAME, "app")
+
+    assert done.code == 0
+    assert f"venv.app: skipping generation {previous}, which is damaged\n" in done.err
+    assert f"switched to {oldest} from {live}" in done.out
+    assert twice_updated_host.generation.name == oldest
+
+
+def test_rollback_to_a_damaged_generation_suggests_an_intact_one(twice_updated_host: Host) -> None:
+    oldest, previous, live = twice_updated_host.generations()
+    (twice_updated_host.store / "generations" / previous / "bin/python").unlink()
+
+    refused = twice_updated_host.run("rollback", NAME, "app", "--to", previous)
 
     assert refused.code == 1
     assert refused.err.rstrip().endswith(f"`--to` accepts a prefix of {oldest}")
+    assert twice_updated_host.generation.name == live

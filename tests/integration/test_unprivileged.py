@@ -18,6 +18,7 @@ from engine.system.processes import flock_owners
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.mount_namespaces import UNPRIVILEGED_UID, as_user
+from tests.support.wheels import make_project
 
 DROP = [*as_user(UNPRIVILEGED_UID), "sh", "-c", 'exec "$@"', "sh"]
 
@@ -216,17 +217,17 @@ def test_unreadable_file_is_reported_with_other_problems(user_host: Host, key: s
     assert "invalid mode `9`" in problems
 
 
-def test_unreadable_project_is_reported_with_other_problems(user_host: Host) -> None:
-    hidden = user_host.write("beta", "project/hidden.py")
+def test_unreadable_project_is_reported(user_host: Host) -> None:
+    make_project(user_host.directory, "beta", "1.0")
+    hidden = user_host.write("", "beta/hidden.py")
     hidden.chmod(0o600)
-    user_host.declare(["beta @ ./project"], mode="0666")
+    user_host.declare(["beta @ ./beta"])
 
     refused = user_host.plan(prefix=DROP)
 
-    assert refused.code == 65
-    messages = [problem["message"] for problem in refused.report["problems"]]
-    assert f"`{hidden}`: permission denied" in messages
-    assert len(messages) == 2
+    error = refused.resource("venv.app")["error"]
+    assert refused.code == error["code"] == 77
+    assert error["message"] == f"permission denied: `{hidden}`"
 
 
 def test_unreadable_declaration_is_reported(user_host: Host) -> None:
