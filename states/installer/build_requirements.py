@@ -1,7 +1,8 @@
 """Distribution packages that provide what a build from source lacks: headers and programs.
 
-Sources: `Contents-amd64` of Debian 12, and `dnf provides` of Fedora 40. These are the ones that
-packages of the Python package index ask for most often.
+The names for Debian are those of `Contents-amd64` of Debian 12. Where a package has a version or
+a vendor in its name, the metapackage for it is listed. The names for Fedora follow its naming
+guidelines and weren't compared with a list of files.
 """
 
 from __future__ import annotations
