@@ -7,6 +7,7 @@ from engine.frozen import frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from engine.kind import AnyKind
     from engine.result import Result
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 def _no_notices(_results: Sequence[Result]) -> Iterable[str]:
     return ()
+
+
+def _recognize_nothing(_content: str, _document: Mapping[str, Any]) -> None:
+    return None
 
 
 def is_toml(name: str) -> bool:
@@ -40,3 +45,7 @@ class KindRegistry:
     """
     is_declaration: Callable[[str], bool] = is_toml
     """Whether a file of a directory is a declaration, by its name."""
+    recognize: Callable[[str, Mapping[str, Any]], tuple[str, str] | None] = _recognize_nothing
+    """Recognizes a file of another tool by its text and its tables.
+
+    Returns its format and a hint, or None. Called for each file without a table of a kind."""

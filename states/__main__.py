@@ -19,7 +19,8 @@ from states.venv.kind import VenvKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from engine.cli.command import CommandTable
     from engine.result import Result
@@ -52,7 +53,15 @@ def build_registry(settings: Settings) -> KindRegistry:
         digest_functions={"source-tree": _source_tree_digest, "local-file": _local_file_digest},
         is_declaration=_is_declaration,
         notices=notices,
+        recognize=_recognize,
     )
+
+
+def _recognize(content: str, document: Mapping[str, Any]) -> tuple[str, str] | None:
+    # Imported here: a run with a cached declaration parses none.
+    from states.other_formats import recognize
+
+    return recognize(content, document)
 
 
 def _source_tree_digest(path: str) -> str:

@@ -64,7 +64,7 @@ class _Table:
 def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -> Declaration:
     """Parse, validate, and normalize every resource. Errors are added to the log."""
     log = InputLog(registry.digest_functions)
-    documents = [(source, parse(source, log)) for source in sources]
+    documents = [(source, _parse(source, registry, log)) for source in sources]
     readable = not log.diagnostics
     defaults = _collect_defaults(documents, registry, log)
     tables = [
@@ -86,6 +86,32 @@ def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -
         texts={source.file: source.content for source in sources},
         log=log,
     )
+
+
+def _parse(source: SourceFile, registry: KindRegistry, log: InputLog) -> dict[str, Any]:
+    """Parse a file. A file of another tool gets one error instead of one for each table.
+
+    Args:
+        source: The file.
+        registry: The kinds.
+        log: Extended by the errors.
+
+    Returns:
+        The tables, or an empty dict after a syntax error.
+
+    """
+    errors = InputLog({})
+    document = parse(source, errors)
+    if not any(kind in document for kind in (*registry.kinds, DEFAULTS)):
+        recognized = registry.recognize(source.content, document)
+        if recognized is not None:
+            file_format, hint = recognized
+            message = f"not a declaration but {file_format}"
+            log.add(Diagnostic(source.file, message, hint))
+            return {}
+    for error in errors.diagnostics:
+        log.add(error)
+    return document
 
 
 def _add(resource: Resource, resources: dict[str, Resource], log: InputLog) -> None:
