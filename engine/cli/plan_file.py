@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING
 from engine.converge import Apply
 from engine.errors import NoInput, StalePlan, UsageError
 from engine.output.report import to_json
+from engine.output.text import short_digest
+from engine.redaction import redact_all
 from engine.system.atomic_write import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.diff import Diff
-    from engine.output.report_schema import Report
+    from engine.output.report_schema import ChangeReport, Report, ResourceReport
     from engine.resource import Resource
+
+_MAX_RESOURCES = 10
+"""Maximum number of resources to compare in the error for an outdated plan."""
+_MAX_CHANGES = 3
+"""Maximum number of changes of each resource in that error."""
 
 
 def check_plan_path(path: str) -> None:
@@ -88,9 +95,60 @@ def confirm(path: str, current: Report) -> None:
     saved = read_digest(path)
     if saved != current["digest"]:
         raise StalePlan(
-            f"the saved plan is out of date (saved {saved}, current {current['digest']})",
+            "the saved plan is out of date "
+            f"(saved {short_digest(saved)}, current {short_digest(current['digest'])})",
             hint="nothing was changed; create and review a new plan",
+            output="\n".join(
+                _compare(_read_changes(path), _changes(redact_all(current["resources"])))
+            ),
         )
+
+
+def _read_changes(path: str) -> dict[str, str] | None:
+    """Return the changes in a saved plan, or None if another version of converge wrote it."""
+    with open(path, encoding="utf-8") as stream:
+        try:
+            return _changes(json.load(stream)["resources"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+def _changes(resources: Iterable[ResourceReport]) -> dict[str, str]:
+    """Return what a plan does to each resource that it changes."""
+    return {
+        str(resource["address"]): " ".join(_describe(resource))
+        for resource in resources
+        if resource["action"] != "none"
+    }
+
+
+def _describe(resource: ResourceReport) -> Iterator[str]:
+    """Yield the action, and the first attributes with their values before and after."""
+    yield str(resource["action"])
+    changes = resource["changes"]
+    if changes and resource["action"] != "create":
+        values = [_describe_change(change) for change in changes[:_MAX_CHANGES]]
+        more = len(changes) - len(values)
+        yield f"({', '.join(values)}{f', and {more} more' if more else ''})"
+
+
+def _describe_change(change: ChangeReport) -> str:
+    before, after = change["before"] or "none", change["after"] or "none"
+    return f"{change['attribute']} {before} → {after}"
+
+
+def _compare(saved: dict[str, str] | None, current: dict[str, str]) -> Iterator[str]:
+    """Yield two lines for each resource for which two plans differ."""
+    if saved is None:
+        return
+    differing = [name for name in {**saved, **current} if saved.get(name) != current.get(name)]
+    for name in differing[:_MAX_RESOURCES]:
+        yield f"{name}  saved    {saved.get(name, 'no change')}"
+        yield f"{' ' * len(name)}  current  {current.get(name, 'no change')}"
+    if len(differing) > _MAX_RESOURCES:
+        yield f"and {len(differing) - _MAX_RESOURCES} more"
+    if not differing:
+        yield "the changes are the same, but another key of a changed resource differs"
 
 
 class ApplySavedPlan(Apply):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.output.text import DEFAULT_WIDTH, printable
+from engine.output.text import DEFAULT_WIDTH, printable, short_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from engine.display import Display
     from engine.output.report_schema import Report
     from engine.output.text import Paint
-
-_DIGITS = 8
-"""Digits of a digest that text shows. JSON has all of them."""
 
 
 def format_report(
@@ -53,6 +50,5 @@ def format_report(
     summary = f"{report['command'].capitalize()}: {report['comment']}."
     text += ("\n" if text else "") + paint("bold", summary)
     if report["command"] == "plan" and report["changed"]:
-        digits = report["digest"].partition(":")[2][:_DIGITS]
-        text += paint("dim", f"  (plan {digits})")
+        text += paint("dim", f"  (plan {short_digest(report['digest'])})")
     return f"{text}\n"

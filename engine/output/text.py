@@ -15,6 +15,8 @@ _COLORS = {
 }  # fmt: skip
 DEFAULT_WIDTH = 100
 """Characters in a line if the output isn't a terminal."""
+_DIGITS = 8
+"""Digits of a digest that text shows. JSON has all of them."""
 
 
 class Paint:
@@ -46,3 +48,8 @@ def format_error(error: ConvergeError, paint: Paint) -> str:
 def printable(text: str) -> str:
     """Return text on one line, without passwords and without terminal control characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in redact(text))
+
+
+def short_digest(digest: str) -> str:
+    """Return the first digits of a digest such as `sha256:…`, as text shows it."""
+    return digest.partition(":")[2][:_DIGITS]

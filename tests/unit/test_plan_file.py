@@ -58,6 +58,45 @@ def test_outdated_plan_exits_80_and_changes_nothing(cli_with_plan: CliRunner, ch
     assert {path.name: path.read_bytes() for path in cli_with_plan.directory.iterdir()} == before
 
 
+def _outdated(cli: CliRunner) -> str:
+    return cli.run("apply", "--plan", str(cli.directory / "plan.json")).err
+
+
+def test_error_for_outdated_plan_compares_the_plans(cli: CliRunner) -> None:
+    """It has the same digits as the plans on the terminal."""
+    cli.declare_widgets("a", "b")
+    cli.run("apply")
+    cli.declare_widgets("a", "b", a="size = 2", b="size = 2")
+    saved = cli.run("plan", "--out", str(cli.directory / "plan.json")).out
+    cli.declare_widgets("a", "b", "c", b="size = 2")
+    current = cli.run("plan").out
+    digits = [text.rpartition("(plan ")[2][:8] for text in (saved, current)]
+    error = _outdated(cli)
+    assert "(saved {}, current {})".format(*digits) in error
+    lines = [line.strip() for line in error.splitlines()]
+    assert lines[1:5] == [
+        "widget.a  saved    update (size 1 -> 2)",
+        "current  no change",
+        "widget.c  saved    no change",
+        "current  create",
+    ]
+
+
+def test_error_for_outdated_plan_shows_no_secret(cli_with_plan: CliRunner) -> None:
+    cli_with_plan.declare_widgets("a", "b", b='password = "sesame"')
+    error = _outdated(cli_with_plan)
+    assert "sesame" not in error
+    assert "the changes are the same" in error
+
+
+@pytest.mark.parametrize("resources", ["null", "[1]", '[{"address": "a", "action": "update"}]'])
+def test_incomplete_plan_is_outdated(cli_with_plan: CliRunner, resources: str) -> None:
+    """Another version may have written it."""
+    plan = cli_with_plan.directory / "plan.json"
+    plan.write_text(f'{{"digest": "sha256:00", "resources": {resources}}}')
+    assert "out of date" in _outdated(cli_with_plan)
+
+
 @pytest.mark.parametrize("changed", ["a", "c"])
 def test_change_after_plan_verification_is_refused(cli: CliRunner, changed: str) -> None:
     """Another process writes the widget `changed` after the plan was verified."""
