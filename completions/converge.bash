@@ -5,11 +5,12 @@
 #    source ~/.local/share/bash_completion/converge
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_converge_subparsers=(plan apply check graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_subparsers=(plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color --out)
 _shtab_converge_apply_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color -n --dry-run --plan --lock-timeout)
 _shtab_converge_check_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color)
+_shtab_converge_validate_option_strings=(-h --help --allow-empty --json -q --quiet --color)
 _shtab_converge_graph_option_strings=(-h --help --only --allow-empty --format)
 _shtab_converge_schema_option_strings=(-h --help)
 _shtab_converge_version_option_strings=(-h --help --json)
@@ -31,6 +32,7 @@ _shtab_converge_plan___out_COMPGEN=_shtab_compgen_files
 _shtab_converge_apply_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_apply___plan_COMPGEN=_shtab_compgen_files
 _shtab_converge_check_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_validate_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_graph_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_status_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_verify_pos_0_COMPGEN=_shtab_compgen_files
@@ -50,6 +52,7 @@ _shtab_converge_apply___progress_choices=(auto plain json)
 _shtab_converge_apply___color_choices=(auto always never)
 _shtab_converge_check___progress_choices=(auto plain json)
 _shtab_converge_check___color_choices=(auto always never)
+_shtab_converge_validate___color_choices=(auto always never)
 _shtab_converge_graph___format_choices=(text dot mermaid)
 _shtab_converge_schema_pos_0_choices=(declaration output)
 _shtab_converge_status___progress_choices=(auto plain json)
@@ -68,7 +71,7 @@ _shtab_converge_adopt___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
 _shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
-_shtab_converge_pos_0_choices=(plan apply check graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_pos_0_choices=(plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
 _shtab_converge_plan__h_nargs=0
@@ -105,6 +108,13 @@ _shtab_converge_check__q_nargs=0
 _shtab_converge_check___quiet_nargs=0
 _shtab_converge_check__v_nargs=0
 _shtab_converge_check___verbose_nargs=0
+_shtab_converge_validate_pos_0_nargs='*'
+_shtab_converge_validate__h_nargs=0
+_shtab_converge_validate___help_nargs=0
+_shtab_converge_validate___allow_empty_nargs=0
+_shtab_converge_validate___json_nargs=0
+_shtab_converge_validate__q_nargs=0
+_shtab_converge_validate___quiet_nargs=0
 _shtab_converge_graph_pos_0_nargs='*'
 _shtab_converge_graph__h_nargs=0
 _shtab_converge_graph___help_nargs=0

@@ -50,7 +50,7 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check graph schema version status verify history rollback pin gc adopt init lock selftest wrapper
+set -g _shtab_converge_commands plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper
 set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
@@ -102,6 +102,13 @@ complete -c converge -n '_shtab_converge_using check' -s v -l verbose -d 'Show a
 complete -c converge -n '_shtab_converge_using check' -l progress -xka "auto plain json" -d 'Form of the progress on standard error: a live display, lines of text, or lines of JSON (default: auto, live only on a terminal)'
 complete -c converge -n '_shtab_converge_using check' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using check; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a validate -d 'Report all errors in the declaration.'
+complete -c converge -n '_shtab_converge_using validate' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using validate' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using validate' -l json -d 'Print one JSON document to standard output'
+complete -c converge -n '_shtab_converge_using validate' -s q -l quiet -d 'Print nothing if the declaration is valid'
+complete -c converge -n '_shtab_converge_using validate' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using validate; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a graph -d 'Print the dependency graph as text, DOT, or Mermaid.'
 complete -c converge -n '_shtab_converge_using graph' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using graph' -l only -x -d 'Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?'

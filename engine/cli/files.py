@@ -63,6 +63,8 @@ def _not_a_file(name: str, arguments: Namespace) -> UsageError:
         from engine.cli.options import UPGRADE_HINT
 
         hint = f"{UPGRADE_HINT} {name}`"
+    elif "only" not in arguments:
+        hint = "name files, directories, or `-` for standard input"
     else:
         hint = "to select one resource, use `--only` with its address"
     return UsageError(f"not a file: `{name}`", hint=hint)

@@ -64,7 +64,7 @@ def test_page_declaration_is_accepted(
     _create_referenced_files(tmp_path, tomli.loads(block.text))
     file = tmp_path / "converge.toml"
     file.write_text(block.text)
-    assert main(build_registry, argv=["graph", str(file)]) == 0, capsys.readouterr().err
+    assert main(build_registry, argv=["validate", str(file)]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("block", [block for block in SHOWN if block.mark == WRONG], ids=str)
@@ -73,7 +73,7 @@ def test_page_declaration_marked_wrong_is_rejected(
 ) -> None:
     file = tmp_path / "converge.toml"
     file.write_text(block.text)
-    assert main(build_registry, argv=["graph", str(file)]) == 65
+    assert main(build_registry, argv=["validate", str(file)]) == 65
 
 
 @pytest.mark.parametrize("block", [block for block in SHOWN if block.mark == OTHER], ids=str)
@@ -88,7 +88,7 @@ def test_example_is_accepted(
     directory = tmp_path / "example"
     shutil.copytree(file.parent, directory, ignore=shutil.ignore_patterns("demo"))
     _create_referenced_files(directory, tomli.loads(file.read_text()))
-    assert main(build_registry, argv=["graph", str(directory / file.name)]) == 0, (
+    assert main(build_registry, argv=["validate", str(directory / file.name)]) == 0, (
         capsys.readouterr().err
     )
 

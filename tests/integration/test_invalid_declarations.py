@@ -129,8 +129,8 @@ def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    ["plan", "apply", "check", "graph", "lock", "status", "verify", "gc", "history", "rollback",
-     "pin", "adopt"],
+    ["plan", "apply", "check", "validate", "graph", "lock", "status", "verify", "gc", "history",
+     "rollback", "pin", "adopt"],
 )  # fmt: skip
 def test_empty_declaration_is_an_error_for_each_command(host: Host, command: str) -> None:
     """A template that rendered to nothing must not look like a host without resources."""

@@ -94,7 +94,7 @@ def test_cache_writable_by_others_is_refused(cli: CliRunner, places: tuple[Path,
     cli.declare_widgets("a")
     assert cli.run("plan").code == 0
     places[0].chmod(0o777)
-    for command in ("plan", "apply", "check", "graph"):
+    for command in ("plan", "apply", "check", "validate", "graph"):
         result = cli.run(command)
         assert result.code == (1 if command == "check" else 77)
         assert f"unsafe directory `{places[0]}`" in result.err

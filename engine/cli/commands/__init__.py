@@ -7,5 +7,6 @@ if TYPE_CHECKING:
     from engine.cli.command import CommandTable
 
 COMMANDS: CommandTable = {
-    name: f"{__name__}.{name}" for name in ("plan", "apply", "check", "graph", "schema", "version")
+    name: f"{__name__}.{name}"
+    for name in ("plan", "apply", "check", "validate", "graph", "schema", "version")
 }
