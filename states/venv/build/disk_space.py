@@ -75,10 +75,7 @@ def explain_disk_full(
         if selection is None or not isinstance(full, DiskFull):
             raise
         needed = estimate(selection, observations)
-        amounts = [
-            describe(directory, needed, available(directory))
-            for directory in _directories(store, settings)
-        ]
+        amounts = _describe_disks(_directories(store, settings), needed)
         hint = f"free disk space; the live generation is unchanged. {'. '.join(amounts)}"
         raise DiskFull(full.message, hint=hint, output=full.output) from error
 
@@ -95,6 +92,18 @@ def _directories(store: Store, settings: Settings) -> list[str]:
     return directories
 
 
+def _describe_disks(directories: list[str], needed: DiskSpace) -> list[str]:
+    """Describe the disks that are too small, or if the estimate fits on each of them, all."""
+    disks = [(directory, available(directory)) for directory in directories]
+    too_small = [(directory, free) for directory, free in disks if not _fits(needed, free)]
+    return [describe(directory, needed, free) for directory, free in too_small or disks]
+
+
+def _fits(needed: DiskSpace, free: tuple[int, int | None]) -> bool:
+    free_size, free_inodes = free
+    return needed.size <= free_size and (free_inodes is None or needed.inodes <= free_inodes)
+
+
 def available(directory: str) -> tuple[int, int | None]:
     """Return the free bytes and inodes. Some file systems don't limit the inodes: None."""
     status = os.statvfs(directory)
@@ -103,6 +112,9 @@ def available(directory: str) -> tuple[int, int | None]:
 
 def describe(directory: str, needed: DiskSpace, free: tuple[int, int | None]) -> str:
     """Return the needed and the available space as text.
+
+    A build temporarily needs more than its result, so the disk can be too small although the
+    estimate fits.
 
     Args:
         directory: A directory on the file system.
@@ -115,8 +127,9 @@ def describe(directory: str, needed: DiskSpace, free: tuple[int, int | None]) ->
     """
     free_size, free_inodes = free
     needed_inodes = None if free_inodes is None else needed.inodes
+    more = ", and more during the build" if _fits(needed, free) else ""
     return (
-        f"`{directory}`: needs about {_amount(needed.size, needed_inodes)}; "
+        f"`{directory}`: needs about {_amount(needed.size, needed_inodes)}{more}; "
         f"{_amount(free_size, free_inodes)} available"
     )
 

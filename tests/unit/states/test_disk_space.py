@@ -13,6 +13,7 @@ import tomli_w
 from engine.errors import ConvergeError, DiskFull
 from engine.settings import Settings
 from engine.system.files import sha256
+from states.venv.build import disk_space
 from states.venv.build.disk_space import (
     DiskSpace,
     describe,
@@ -116,6 +117,15 @@ AVAILABLE: dict[str, tuple[tuple[int, int | None], str]] = {
         (1_258_292, 0),
         "`/srv`: needs about 3.0 MiB and 30 inodes; 1.2 MiB and 0 inodes available",
     ),
+    "without space": (
+        (1_258_292, 31),
+        "`/srv`: needs about 3.0 MiB and 30 inodes; 1.2 MiB and 31 inodes available",
+    ),
+    "with more than the estimate": (
+        (4 << 20, 30),
+        "`/srv`: needs about 3.0 MiB and 30 inodes, and more during the build; "
+        "4.0 MiB and 30 inodes available",
+    ),
     "with inodes unlimited": ((1_258_292, None), "`/srv`: needs about 3.0 MiB; 1.2 MiB available"),
 }
 
@@ -146,6 +156,23 @@ def test_full_disk_error_names_each_disk(tmp_path: Path, monkeypatch: pytest.Mon
         raise DiskFull("disk full")
     assert f"`{tmp_path}`" in (caught.value.hint or "")
     assert f"`{cache}`" in (caught.value.hint or "")
+
+
+def test_full_disk_error_names_only_the_disk_that_is_too_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk with enough space isn't the cause."""
+    cache = tmp_path / "cache"
+    free = {str(tmp_path): (1 << 40, None), str(cache): (1 << 10, None)}
+    monkeypatch.setattr(disk_space, "_directories", lambda _store, _settings: list(free))
+    monkeypatch.setattr(disk_space, "available", free.__getitem__)
+    settings = Settings(cache=str(cache), state=str(tmp_path))
+    store = store_of(str(tmp_path / "web"))
+    with pytest.raises(DiskFull) as caught, explain_disk_full(store, _selection(), settings, []):
+        raise DiskFull("disk full")
+    hint = caught.value.hint or ""
+    assert f"`{cache}`: needs about 0.1 MiB; 0.0 MiB available" in hint
+    assert f"`{tmp_path}`" not in hint
 
 
 OTHER_ERRORS = [
