@@ -95,11 +95,11 @@ def _directories(store: Store, settings: Settings) -> list[str]:
 def _describe_disks(directories: list[str], needed: DiskSpace) -> list[str]:
     """Describe the disks that are too small, or if the estimate fits on each of them, all."""
     disks = [(directory, available(directory)) for directory in directories]
-    too_small = [(directory, free) for directory, free in disks if not _fits(needed, free)]
+    too_small = [(directory, free) for directory, free in disks if not _is_enough(needed, free)]
     return [describe(directory, needed, free) for directory, free in too_small or disks]
 
 
-def _fits(needed: DiskSpace, free: tuple[int, int | None]) -> bool:
+def _is_enough(needed: DiskSpace, free: tuple[int, int | None]) -> bool:
     free_size, free_inodes = free
     return needed.size <= free_size and (free_inodes is None or needed.inodes <= free_inodes)
 
@@ -127,7 +127,7 @@ def describe(directory: str, needed: DiskSpace, free: tuple[int, int | None]) ->
     """
     free_size, free_inodes = free
     needed_inodes = None if free_inodes is None else needed.inodes
-    more = ", and more during the build" if _fits(needed, free) else ""
+    more = ", and more during the build" if _is_enough(needed, free) else ""
     return (
         f"`{directory}`: needs about {_amount(needed.size, needed_inodes)}{more}; "
         f"{_amount(free_size, free_inodes)} available"
