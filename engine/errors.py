@@ -118,6 +118,10 @@ PROCESS_LIMIT = (
 )
 """The message and the hint for a process or thread that can't be started."""
 OPEN_FILES_HINT = "raise the limit of open files (`ulimit -n`)"
+READ_ONLY_HINT = (
+    "choose another path; or find the file system with `findmnt --target PATH`, "
+    "and mount it read-write"
+)
 _UNSUPPORTED_HINT = (
     "the file system doesn't support a required operation; "
     "for details, run `converge selftest --dir DIR`"
@@ -130,7 +134,7 @@ _BY_ERRNO: dict[int, tuple[type[ConvergeError], str]] = {
     ),
     errno.EDQUOT: (DiskFull, "raise the disk quota; existing resources are unchanged"),
     errno.EIO: (InputOutputError, "check the kernel log; the disk reports errors"),
-    errno.EROFS: (InputOutputError, "remount the file system as writable"),
+    errno.EROFS: (InputOutputError, READ_ONLY_HINT),
     errno.EMFILE: (InputOutputError, OPEN_FILES_HINT),
     errno.ENFILE: (InputOutputError, "raise the system's limit of open files (`fs.file-max`)"),
     errno.EFBIG: (InputOutputError, "raise the limit of the file size (`ulimit -f`)"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.errors import (
     OPEN_FILES_HINT,
     PROCESS_LIMIT,
+    READ_ONLY_HINT,
     ConvergeError,
     DiskFull,
     InputOutputError,
@@ -132,7 +133,7 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"Read-only file system|os error 30",
         InputOutputError,
         "the file system is read-only",
-        "mount it writable",
+        READ_ONLY_HINT,
     ),
     (
         r"Permission denied|os error 13",
