@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from engine.cli import options
 from engine.cli.command import Command
 from engine.declaration.json_schema import declaration_schema
-from engine.errors import NoInput, UsageError
+from engine.errors import NoInput, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
+    from engine.errors import ConvergeError
 
 _SCHEMA = "converge.schema.json"
 _DECLARATION = f"""\
@@ -48,8 +49,11 @@ def _init(arguments: Namespace, build_registry: BuildRegistry) -> int:
     _check_path(path)
     schema_path = os.path.join(os.path.dirname(path), _SCHEMA)
     schema = declaration_schema(build_registry(options.build_settings(arguments)))
-    is_current = _create_or_compare(schema_path, json.dumps(schema, indent=2) + "\n")
-    _create(path, _DECLARATION)
+    try:
+        is_current = _create_or_compare(schema_path, json.dumps(schema, indent=2) + "\n")
+        _create(path, _DECLARATION)
+    except OSError as error:
+        raise _not_created(path, error) from error
     suffix = f" and {schema_path}" if is_current else f"; kept {schema_path}, which differs"
     sys.stdout.write(f"wrote {path}{suffix}\nNext, run: converge plan {path}\n")
     return 0
@@ -72,6 +76,15 @@ def _check_path(path: str) -> None:
         raise NoInput(f"directory doesn't exist: `{directory}`", hint="create it first")
     if os.path.lexists(path):
         raise UsageError(f"file already exists: `{path}`", hint="choose another file name")
+
+
+def _not_created(path: str, error: OSError) -> ConvergeError:
+    """Return the error for a directory in which no file can be created, with its full path."""
+    translated = from_os_error(error)
+    directory = os.path.dirname(os.path.abspath(path))
+    message = f"can't create files in `{directory}`: {(error.strerror or str(error)).lower()}"
+    hint = translated.hint or "change to another directory, or name a file in one"
+    return type(translated)(message, hint=hint)
 
 
 def _create_or_compare(path: str, content: str) -> bool:

@@ -49,3 +49,13 @@ def test_init_with_invalid_path_fails_and_writes_nothing(
     assert refused.code == code
     assert message in refused.err
     assert os.listdir(host.directory) == before
+
+
+@pytest.mark.parametrize("directory", ["/proc", "/proc/self"])
+def test_init_names_a_directory_that_cannot_be_written(host: Host, directory: str) -> None:
+    """Also for the superuser, and with a relative path."""
+    refused = host.run("init", os.path.relpath(f"{directory}/web.toml", host.directory))
+
+    assert refused.code != 0
+    assert f"error: can't create files in `{directory}`: " in refused.err
+    assert "hint: " in refused.err
