@@ -186,6 +186,7 @@ class CommandGoal:
 
         """
         # Imported here: a no-op run runs no command and writes nothing.
+        import shlex
         import subprocess
 
         from engine.system.atomic_write import write_atomic
@@ -207,7 +208,7 @@ class CommandGoal:
             ) from None
         if completed.status != 0:
             raise ConvergeError(
-                f"`{' '.join(spec.argv)}` {completed.describe_exit()}",
+                f"`{shlex.join(spec.argv)}` {completed.describe_exit()}",
                 hint="the next apply retries it",
                 output=completed.last_lines(),
             )

@@ -233,7 +233,7 @@ def test_command_ended_by_a_signal_is_reported(host: Host) -> None:
 
     error = host.apply().first["error"]
 
-    assert error["message"] == "`/bin/sh -c kill -9 $$` was killed by signal 9 (Killed)"
+    assert error["message"] == "`/bin/sh -c 'kill -9 $$'` was killed by signal 9 (Killed)"
 
 
 def test_failed_command_is_reported_and_retried(watched_host: Host) -> None:
