@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import Diagnostic
+from engine.declaration.parse import table_header
 from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
 from engine.order.ready_queue import ReadyQueue
@@ -133,7 +134,8 @@ def _overlap(inner: _OwnedPath, outer: _OwnedPath) -> Diagnostic:
     resource, other = inner.resource, outer.resource
     if inner.path == outer.path:
         message = f"`{other.address}` and `{resource.address}` have the same path"
-        hint = f"change one of them: `{inner.path.rstrip('/')}`"
+        tables = [f"`{table_header(table.kind, table.name)}`" for table in (other, resource)]
+        hint = f"change `{inner.path.rstrip('/')}` in {' or '.join(tables)}"
     else:
         message = f"the path of `{resource.address}` is inside the path of `{other.address}`"
         paths = f"`{inner.path.rstrip('/')}` and `{outer.path.rstrip('/')}`"

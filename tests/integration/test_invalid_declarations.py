@@ -60,8 +60,16 @@ def test_invalid_value_is_refused_with_a_hint(
     assert expected in f"{problem['message']} {problem['hint']}"
 
 
-@pytest.mark.parametrize("path", ["app", "app/inner"])
-def test_conflicting_venv_paths_are_reported_once(host_with_wheels: Host, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("app", "change `{}` in `[venv.app]` or `[venv.other]`"),
+        ("app/inner", "change one of them: `{}` and "),
+    ],
+)
+def test_conflicting_venv_paths_are_reported_once(
+    host_with_wheels: Host, path: str, hint: str
+) -> None:
     host_with_wheels.declare(["beta"], f'[venv.other]\npath = "venvs/{path}"\n')
 
     refused = host_with_wheels.apply()
@@ -69,7 +77,7 @@ def test_conflicting_venv_paths_are_reported_once(host_with_wheels: Host, path: 
     assert refused.code == 65
     (problem,) = refused.report["problems"]
     inner = f"{host_with_wheels.directory}/venvs/{path}"
-    assert problem["hint"].startswith(f"change one of them: `{inner}`")
+    assert problem["hint"].startswith(hint.format(inner))
 
 
 def test_unprintable_directory_name_is_reported_escaped(host: Host) -> None:
