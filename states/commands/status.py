@@ -145,11 +145,15 @@ def _matches_declaration(spec: Venv, receipt: Receipt) -> bool:
 
 def _describe(changes: Iterable[Change]) -> Iterator[str]:
     """Yield the text of each change. A changed declaration is one difference."""
-    names = {change.attribute for change in changes}
+    is_declaration_changed = False
     for change in changes:
-        if change.attribute not in (*_DECLARED, "generation"):
-            yield f"{change.attribute} {change.before or 'missing'}"
-    if not names.isdisjoint(_DECLARED):
+        before = change.before or "missing"
+        # The ID of an owner differs without a change of the declaration.
+        if change.attribute in _DECLARED and not before.startswith(("uid ", "gid ")):
+            is_declaration_changed = True
+        elif change.attribute != "generation":
+            yield f"{change.attribute} {before}"
+    if is_declaration_changed:
         yield _CHANGED
 
 

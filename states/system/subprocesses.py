@@ -26,6 +26,11 @@ _NETWORK_VARIABLES = (
     "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """Variables that children inherit. The way to the network is a property of the host."""
+PROBE_PREFIX = "converge probe: "
+"""Marks the line with the value that a probe prints (`states.interpreter.probe`).
+
+Startup code of an interpreter may print other lines. Progress doesn't show it.
+"""
 _MAX_OUTPUT = 1 << 20
 """Characters of the output that are kept, from its end."""
 _MAX_LINE = 1 << 13
@@ -210,7 +215,8 @@ class OutputTail:
             if text:
                 self.lines.append(text)
                 self.size += len(text)
-                progress.detail(text)
+                if not text.startswith(PROBE_PREFIX):
+                    progress.detail(text)
         while self.size > _MAX_OUTPUT and len(self.lines) > 1:
             self.size -= len(self.lines.popleft())
 

@@ -60,7 +60,8 @@ def test_command_runs_once_per_change(watched_host: Host) -> None:
     second = watched_host.run("apply", "converge.toml", "--verbose")
 
     assert "\n    | restarted\n    | https://****@host/\n" in second.out
-    assert "Resolved 1 package in" in second.err
+    assert "Installed 1 package in" in second.err
+    assert "probe" not in second.err
     assert "lock-version" not in second.err
     assert plan["action"] == "update"
     assert reasons(plan)["trigger.venv.app"] == "venv.app changed since the last success"

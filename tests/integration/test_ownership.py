@@ -301,7 +301,7 @@ def test_owner_with_another_uid_is_drift(host_with_wheels: Host) -> None:
     assert [planned.code, checked.code, refused.code] == [1, 1, 1]
     for failed in (planned, refused):
         assert "user doesn't exist: `service`" in failed.first["error"]["message"]
-    assert "drift: owner uid 4001" in status.out
+    assert "    ~ owner uid 4001\n" in status.out
     assert drifted.code == 2
     assert changes(drifted.first)["owner"] == ("uid 4001", "service")
     assert {path.lstat().st_uid for path in host_with_wheels.site.rglob("*")} == {4002}
