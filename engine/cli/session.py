@@ -149,17 +149,21 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
 
         sys.stdout.write(to_json(report))
     else:
-        from engine.output.report_text import format_report
-        from engine.output.text import Paint
-
-        paint = Paint(options.use_color(arguments.color, sys.stdout))
-        displays = {name: kind.display for name, kind in registry.kinds.items()}
         shown = _quiet_part(report) if arguments.quiet else report
         if shown is not None:
-            width = options.output_width(sys.stdout)
-            text = format_report(shown, paint, displays, verbose=arguments.verbose, width=width)
-            sys.stdout.write(text)
+            sys.stdout.write(_as_text(shown, arguments, registry))
     return report["exit"]["code"]
+
+
+def _as_text(report: Report, arguments: Namespace, registry: KindRegistry) -> str:
+    # Imported here: a run with `--quiet` usually prints nothing.
+    from engine.output.report_text import format_report
+    from engine.output.text import Paint
+
+    paint = Paint(options.use_color(arguments.color, sys.stdout))
+    displays = {name: kind.display for name, kind in registry.kinds.items()}
+    width = options.output_width(sys.stdout)
+    return format_report(report, paint, displays, verbose=arguments.verbose, width=width)
 
 
 def _quiet_part(report: Report) -> Report | None:

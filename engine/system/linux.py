@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import struct
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -73,8 +72,8 @@ def is_mount_point(path: str) -> bool:
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT
     if _statx(_libc())(_AT_FDCWD, os.fsencode(path), flags, 0, buffer) != 0:
         raise _last_error(path)
-    (attributes,) = struct.unpack_from("=Q", buffer, 8)
-    (supported,) = struct.unpack_from("=Q", buffer, 56)
+    attributes = int.from_bytes(buffer.raw[8:16], sys.byteorder)
+    supported = int.from_bytes(buffer.raw[56:64], sys.byteorder)
     if not supported & _STATX_ATTR_MOUNT_ROOT:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), path)
     return bool(attributes & _STATX_ATTR_MOUNT_ROOT)
