@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -78,11 +79,12 @@ def test_child_of_a_killed_run_excludes_a_second_run(outdated_host: Path) -> Non
 
 
 def test_gc_waits_for_an_apply_and_keeps_its_generation(outdated_host: Path) -> None:
+    previous = product.published(outdated_host).resolve().name
     gc_runs: list[subprocess.Popen[str]] = []
 
     def decide(call: SystemCall, _tree: ProcessTree) -> Action:
         if "/generations/" in call.paths[-1] and not gc_runs:
-            gc_runs.append(start(outdated_host, "--keep", "0", verb="gc"))
+            gc_runs.append(start(outdated_host, "--keep", "0", "--json", verb="gc"))
             assert gc_runs[0].stderr is not None
             assert "waiting for the lock" in gc_runs[0].stderr.readline()
         return Continue()
@@ -91,9 +93,12 @@ def test_gc_waits_for_an_apply_and_keeps_its_generation(outdated_host: Path) -> 
     outcome = run(command, roots=[outdated_host / "srv"], decide=decide)
     assert outcome.code == 0
     [gc] = gc_runs
-    [previous] = [line for line in gc.communicate()[0].splitlines() if "-" in line]
-    assert previous.endswith(" deleted")
+    report = json.loads(gc.communicate()[0])
     assert gc.returncode == 0
+    assert report["removed"] == {"venv.app": [previous]}
+    live = product.published(outdated_host).resolve().name
+    assert live != previous
+    assert report["kept"] == {"venv.app": {live: "live"}}
     assert not Checker(generations=1)(outdated_host, outcome)
 
 

@@ -58,7 +58,9 @@ class Host:
         return site
 
     def generations(self) -> list[str]:
-        """Return the sorted names of all generations in the store."""
+        """Return the sorted names of all generations. Without a store, there are none."""
+        if not self.store.exists():
+            return []
         return sorted(entry.name for entry in (self.store / "generations").iterdir())
 
     def declare(self, packages: Sequence[str] = (), more: str = "", **keys: object) -> Path:

@@ -41,7 +41,8 @@ def test_plan_of_a_prune_names_data_and_backups(host_with_data: Host) -> None:
     (host_with_data.store / "adopted-1").mkdir()
     host_with_data.write("")
 
-    plan = host_with_data.plan("--prune", "--out", str(host_with_data.directory / "plan.json"))
+    arguments = ("--prune", "--allow-empty")
+    plan = host_with_data.plan(*arguments, "--out", str(host_with_data.directory / "plan.json"))
 
     assert {name for name in changes(plan.first) if name.startswith(("persistent", "backup"))} == {
         "persistent.etc/service",
@@ -50,7 +51,7 @@ def test_plan_of_a_prune_names_data_and_backups(host_with_data: Host) -> None:
     }
     # A service writes to its data all the time, so the plan stays valid.
     (host_with_data.venv / "etc/service/more.db").write_text("more")
-    host_with_data.apply_ok("--prune", "--plan", "plan.json")
+    host_with_data.apply_ok(*arguments, "--plan", "plan.json")
     assert not host_with_data.venv.exists()
 
 
