@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from engine.output.report_schema import ChangeReport, ResourceReport
     from engine.output.text import Paint
 
+_FEW = 5
+"""Maximum number of new members that have a line each."""
 _MAX_CHANGES = 40
 """Maximum number of changes to show for each group of a resource, without `--verbose`."""
 _MAX_LINES = 4
@@ -37,7 +39,7 @@ class Changes:
         """Return the changes by group, shortened unless `verbose`."""
         lines = []
         for group, changes in self._by_group():
-            if self._is_new(group, changes):
+            if self._is_new(group, changes) and len(changes) > _FEW:
                 lines += self._in_columns(group, changes)
                 continue
             shown = changes if self.verbose else changes[:_MAX_CHANGES]
@@ -82,7 +84,7 @@ class Changes:
                 yield self.display.group_of(prefix or changes[0]["attribute"]), changes
 
     def _is_new(self, group: Group, changes: Sequence[ChangeReport]) -> bool:
-        """Return whether to show new members in columns."""
+        """Return whether to show only the new members, without a reason for each."""
         is_creation = self.resource["action"] == "create" and not self.verbose
         return is_creation and bool(group.noun) and all(c["before"] is None for c in changes)
 

@@ -74,10 +74,14 @@ def test_resources_with_other_changes_are_shown_by_themselves() -> None:
     assert [line.split()[1] for line in lines if line.startswith("~")] == ["3", "box.3", "box.4"]
 
 
-def test_new_resource_shows_members_in_columns_and_no_defaults() -> None:
+def test_new_resource_shows_many_members_in_columns() -> None:
     assert _text(_resource("box.a", "create", _NEW)) == [
+        *("+ box.a  create  /srv/a  Core 3.1", "    + a 1", "    + b 2"),
+    ]
+    more = {**_NEW, **{f"part.{name}": (None, "3") for name in "cdef"}}
+    assert _text(_resource("box.a", "create", more)) == [
         "+ box.a  create  /srv/a  Core 3.1",
-        "    2 parts: a 1, b 2",
+        "    6 parts: a 1, b 2, c 3, d 3, e 3, f 3",
     ]
     other_mode = {**_NEW, "mode": (None, "0700")}
     assert "    + mode 0700" in _text(_resource("box.a", "create", other_mode))
