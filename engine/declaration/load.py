@@ -162,14 +162,14 @@ def _read_stdin() -> SourceFile:
 
 
 def _read_file(path: str) -> SourceFile:
+    if not os.path.isabs(path):
+        _working_directory()  # `..` can lead out of a deleted one, but has no absolute path.
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             status = os.fstat(stream.fileno())
             _require_trusted(path, status)
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError):
-        if not os.path.isabs(path):
-            _working_directory()  # If it was deleted, that is the cause.
         raise NoInput(
             f"no such file: `{path}`", hint="to create a first declaration, run `converge init`"
         ) from None

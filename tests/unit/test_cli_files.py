@@ -60,14 +60,16 @@ def test_version_has_a_short_option(cli: CliRunner, option: str) -> None:
     assert cli.invoke(option).code == 0
 
 
+@pytest.mark.parametrize("file", ["widgets.toml", "../widgets.toml"])
 def test_deleted_working_directory_is_the_reported_cause(
-    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
+    cli.declare_widgets("a")
     gone = cli.directory / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    result = cli.invoke("plan", "widgets.toml")
+    result = cli.invoke("plan", file)
     assert (result.code, result.out) == (66, "")
     assert "error: the current directory no longer exists" in result.err
     monkeypatch.chdir(cli.directory)
