@@ -163,7 +163,7 @@ def _read_stdin() -> SourceFile:
 
 def _read_file(path: str) -> SourceFile:
     if not os.path.isabs(path):
-        _working_directory()  # `..` can lead out of a deleted one, but has no absolute path.
+        _working_directory()  # A path such as `..` is found even from a deleted one.
     try:
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             status = os.fstat(stream.fileno())
