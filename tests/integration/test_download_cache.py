@@ -8,6 +8,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,41 @@ def test_file_added_to_the_cache_is_not_installed(cached_host: Host) -> None:
 
     assert "downloading again" in cached_host.apply_ok().err
     assert not (cached_host.site / "beta/planted.py").exists()
+
+
+def test_several_damaged_packages_are_downloaded_again(cached_host: Host) -> None:
+    """uv reports one damaged package at a time. Packages of other venvs stay in the cache."""
+    names = ("delta", "epsilon", "zeta")
+    for name in names:
+        make_wheel(cached_host.wheels, name, "1.0")
+    cached_host.declare([*names])
+    cached_host.apply_ok()
+    before = unpacked(cached_host, "beta/__init__.py").stat().st_ino
+    entries = [
+        path for name in names for path in cached_host.cache.glob(f"uv/wheels-v*/**/{name}/*")
+    ]
+    damaged = [path for path in entries if path.is_file() and not path.is_symlink()]
+    for path in damaged:
+        os.truncate(path, path.stat().st_size // 2)
+    (cached_host.site / "delta/__init__.py").unlink()
+
+    result = cached_host.apply_ok()
+
+    assert len(damaged) >= len(names)
+    assert result.err.count("downloading again") == 2
+    assert unpacked(cached_host, "beta/__init__.py").stat().st_ino == before
+
+
+def test_broken_wheel_is_downloaded_again_once(cached_host: Host) -> None:
+    wheel = make_wheel(cached_host.wheels, "delta", "1.0")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("delta/unlisted.py", "")
+    cached_host.declare(["delta"])
+
+    failed = cached_host.apply()
+
+    assert failed.code == 81
+    assert failed.err.count("downloading again") == 1
 
 
 def test_poisoned_file_is_an_error_if_the_index_is_down(cached_host: Host, index: Index) -> None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def build_generation(context: BuildContext) -> Generation:
-    """Build a generation. If a file doesn't match its hash, download its package again once.
+    """Build a generation. If files don't match their hashes, download their packages again.
 
     The lock of the store must be held. A kill leaves a directory without a receipt, or a
     finished generation that isn't live. The next run deletes or reuses it.
@@ -58,20 +58,56 @@ def build_generation(context: BuildContext) -> Generation:
 
     """
     try:
-        try:
-            return _build(context)
-        except RecordMismatch as mismatch:
-            progress.step(f"{mismatch.message}; downloading again")
-            suspects = mismatch.packages or [package.name for package in context.selection.packages]
-            if suspects:
-                context.installer.clear_cache(suspects)
-            remove_unfinished(context.store)
-            # No other generation is trusted the second time: copies may be the cause.
-            return _build(replace(context, observations=()))
+        return _build_and_repair(context)
     except BaseException:
         # A failed build must not keep a full disk full.
         remove_unfinished(context.store)
         raise
+
+
+def _build_and_repair(context: BuildContext) -> Generation:
+    """Build a generation, and clear damaged packages from the cache after up to two failures.
+
+    The cache serves all venvs, so packages of other venvs are kept. The packages of this venv
+    are cleared once one package after another turns out to be damaged.
+
+    Raises:
+        RecordMismatch: A package that was downloaded again doesn't match either.
+        ConvergeError, OSError: The build failed for another reason.
+
+    """
+    selected = {package.name for package in context.selection.packages}
+    try:
+        return _build(context)
+    except RecordMismatch as mismatch:
+        cleared = set(mismatch.packages) or selected
+        _clear_packages(context, mismatch, cleared)
+    # No other generation is trusted the second time: copies may be the cause.
+    context = replace(context, observations=())
+    try:
+        return _build(context)
+    except RecordMismatch as mismatch:
+        suspects = set(mismatch.packages) or selected
+        if suspects <= cleared:
+            raise
+        # uv stops at the first damaged package, so the error doesn't name the others.
+        _clear_packages(context, mismatch, suspects | selected)
+    return _build(context)
+
+
+def _clear_packages(context: BuildContext, mismatch: RecordMismatch, names: set[str]) -> None:
+    """Clear packages from the cache, and delete the failed build.
+
+    Args:
+        context: The context of the build.
+        mismatch: The error of the build, for the progress output.
+        names: The names of the packages.
+
+    """
+    progress.step(f"{mismatch.message}; downloading again")
+    if names:  # Without names, the whole cache would be cleared.
+        context.installer.clear_cache(sorted(names))
+    remove_unfinished(context.store)
 
 
 def _build(context: BuildContext) -> Generation:
