@@ -88,7 +88,13 @@ def known_errors(kind: type[ConvergeError]) -> Iterator[type[ConvergeError]]:
 def test_manifest_property_is_a_declaration_key(dsc: Dsc, properties: Properties) -> None:
     """converge accepts every property name in the schema as a key."""
     not_keys = {"path", "name", "_exist", "_inDesiredState", "_metadata", "installed"}
-    samples = {"string": "x", "array": ["x"], "boolean": True, "integer": 1}
+    samples = {
+        "string": "x",
+        "array": ["x"],
+        "boolean": True,
+        "integer": 1,
+        "object": {"alpha": "x"},
+    }
     schema_properties = dsc.manifest["schema"]["embedded"]["properties"]
     for name in schema_properties.keys() - not_keys:
         completed, _ = dsc.call(
