@@ -58,7 +58,10 @@ class CacheEntry:
             return None  # missing, torn, or in the format of another version
 
     def store(self, resources: tuple[Resource, ...], log: InputLog) -> None:
-        """Write the entry, unless a spec contains credentials.
+        """Write the entry, unless a spec contains credentials, or an input a signature.
+
+        A kind registers the signatures in its inputs when it reads them, so that an installer can
+        use them. On a cache hit, it reads none.
 
         The write is atomic, but not durable. A failure isn't reported: the next run is slower.
         """
@@ -72,7 +75,7 @@ class CacheEntry:
             "resources": [to_dict(resource) for resource in resources],
         }
         content = json.dumps(entry)
-        if find_credentials(content) or find_query_secrets(content):
+        if find_credentials(content) or find_query_secrets(content) or log.contains_signature():
             return
         try:
             make_private_dir(os.path.dirname(self.path), durable=False)

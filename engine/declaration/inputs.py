@@ -8,6 +8,7 @@ from itertools import chain
 
 from engine.declaration.diagnostics import Diagnostic
 from engine.errors import ConvergeError, PermissionDenied, from_os_error
+from engine.redaction import find_query_secrets
 from engine.system.files import CHUNK_SIZE, sha256, sha256_of_file
 
 TYPE_CHECKING = False
@@ -185,6 +186,11 @@ class InputLog:
             data = self._contents[path] = None if _is_pipe(path) else _content(path)
             self.files[path] = ABSENT if data is None else sha256(data)
         return self._contents[path]
+
+    def contains_signature(self) -> bool:
+        """Return whether a URL in a file that was read has a signature or token in its query."""
+        contents = filter(None, self._contents.values())
+        return any(find_query_secrets(data.decode(errors="replace")) for data in contents)
 
     def digest(self, path: str, function: str) -> str:
         """Return what a digest function returns for a path. Called once for each path.

@@ -59,6 +59,11 @@ def restore_signatures(lock: str) -> str:
     return lock
 
 
+def signed_urls(lock: str) -> list[str]:
+    """Return the URLs in a stored lock whose signatures this process knows."""
+    return [unsigned for unsigned in _signed if f'"{unsigned}"' in lock]
+
+
 def strip_signatures(lock: str) -> str:
     """Return a lock whose URLs have no signatures, so that it can be stored."""
     return re.sub(r'"(https?://[^"\s]+)"', lambda url: f'"{strip_credentials(url[1])}"', lock)
@@ -79,19 +84,16 @@ def resolve_index_url(reference: str) -> str:
     urls = text.split()
     for url in urls:
         register_url(url)
-    if text != reference and not all("://" in url for url in urls):
+    without_scheme = [url for url in urls if "://" not in url]
+    if text != reference and without_scheme:
         # The text may be a bare token, which has no form by which it could be recognized.
         register_secret(text)
-        raise ConvergeError(
-            f"`{redact(reference)}` must contain an index URL, with its scheme",
-            hint="for example: `https://user:token@host/simple/`",
-        )
     # uv takes the text after a space for another index, and would print it.
-    if len(urls) != 1:
-        raise ConvergeError(
-            f"`{redact(reference)}` must contain exactly one index URL",
-            hint="write a space in a password as `%20`",
-        )
+    if len(urls) != 1 or (text != reference and without_scheme):
+        hint = "write it with its scheme, as in `https://user:token@host/simple/`"
+        if len(urls) > len(without_scheme):
+            hint = "write a space in a password as `%20`, or remove the other URLs"
+        raise ConvergeError(f"`{redact(reference)}` must contain exactly one index URL", hint=hint)
     return urls[0]
 
 

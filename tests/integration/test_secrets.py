@@ -339,6 +339,35 @@ def test_signature_of_a_url_works_and_appears_nowhere(
     assert [name for name in files_with_password(host) if not name.startswith("cache/uv/")] == []
 
 
+def test_signature_in_a_remote_requirement_file_is_used(
+    host_with_password: Host, index: Index
+) -> None:
+    """No cache contains it, so `apply` fetches the file again."""
+    host, index.auth, index.signature = host_with_password, None, PASSWORD
+    wheel = f"{index.url.replace('simple', 'files')}gamma-3.0-py3-none-any.whl"
+    with serve_with_password(f"gamma @ {wheel}?X-Amz-Signature={PASSWORD}\n") as url:
+        host.write(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n", "secrets/netrc")
+        host.declare([], requirements=[url], netrc="secrets/netrc")
+        runs = [host.plan("--verbose"), host.apply("--verbose"), host.check()]
+
+    assert [run.code for run in runs] == [0, 0, 0], [run.err for run in runs]
+    assert_not_printed(runs)
+
+
+@pytest.mark.parametrize(
+    "value", ["https://a.example/simple https://b.example/simple", "a.example/simple"]
+)
+def test_variable_without_exactly_one_url_is_refused(host_with_password: Host, value: str) -> None:
+    host_with_password.env = {"INDEX": value}
+    host_with_password.declare(["beta"], find_links=[], no_index=False, index_url="env:INDEX")
+
+    error = host_with_password.plan().first["error"]
+
+    assert error["message"] == "`env:INDEX` must contain exactly one index URL"
+    assert ("remove the other URLs" in error["hint"]) is (" " in value)
+    assert ("with its scheme" in error["hint"]) is (" " not in value)
+
+
 def test_signature_in_find_links_is_refused(host_with_password: Host) -> None:
     """Every user can see the arguments of the installer."""
     url = f"https://example.org/wheels?sig={PASSWORD}"

@@ -132,6 +132,14 @@ def test_cache_misses_after_an_input_was_deleted(cached: CachedDeclaration) -> N
         cached.load()
 
 
+def test_cache_stores_no_declaration_with_a_signed_input(
+    cached: CachedDeclaration,
+) -> None:
+    edit(cached, "text.txt", "hello", "see https://example.org/x.whl?sig=abc")
+    cached.load()
+    assert cached.cache_files() == []
+
+
 def test_cache_stores_no_invalid_declaration(cached: CachedDeclaration) -> None:
     (cached.cli.directory / "text.txt").unlink()
     with pytest.raises(Exception, match="1 error"):

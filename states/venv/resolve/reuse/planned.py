@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engine.frozen import as_items
 from engine.system.atomic_write import write_atomic
 from engine.system.files import add_checksum, read_with_checksum, sha256
+from states.installer.credentials import signed_urls
 from states.system.scratch import writable_dir
 from states.venv.integrity.receipt import Package
 from states.venv.resolve.pylock import Resolution
@@ -49,7 +50,9 @@ def request_digest(spec: Venv, python: Python, previous: str | None) -> str:
 
 
 def recall(spec: Venv, request: str, settings: Settings) -> Resolution | None:
-    """Return the resolution that a plan recorded for a request, if any.
+    """Return the resolution that a plan recorded for a request, if it can be installed.
+
+    Its URLs have no signatures. It can't be installed if this process doesn't know each of them.
 
     Args:
         spec: The spec.
@@ -63,6 +66,9 @@ def recall(spec: Venv, request: str, settings: Settings) -> Resolution | None:
     try:
         document = json.loads(read_with_checksum(_path(spec, settings)))
         if document.pop("request") != request:
+            return None
+        # Other signatures are in a requirement file behind a URL, which a resolution fetches.
+        if set(document.pop("signed")) - set(signed_urls(document["lock"])):
             return None
         packages = tuple(Package(**package) for package in document.pop("packages"))
         changed_bounds, notices = (tuple(document[key]) for key in ("changed_bounds", "notices"))
@@ -82,6 +88,7 @@ def record(spec: Venv, request: str, resolution: Resolution, settings: Settings)
 
     """
     document = dict(as_items(resolution))
+    document["signed"] = signed_urls(resolution.lock)
     document["packages"] = [dict(as_items(package)) for package in resolution.packages]
     data = json.dumps({"request": request, **document}).encode()
     if writable_dir(os.path.join(settings.cache, _DIRECTORY)):
