@@ -134,7 +134,7 @@ def test_generation_without_receipt_is_rebuilt(host: Host) -> None:
 
 
 def test_generation_of_another_format_is_rebuilt(host: Host) -> None:
-    """A newer converge meets the store of an older one. It needs no help, and loses no data."""
+    """A newer converge meets the store of an older one. It needs no help, and loses nothing."""
     host.declare(["alpha"], persistent=["etc"])
     host.apply_ok()
     (host.generation / "etc/settings").write_text("kept")
@@ -147,8 +147,7 @@ def test_generation_of_another_format_is_rebuilt(host: Host) -> None:
     host.apply_ok()
 
     assert host.generation != before
-    # A rollback would refuse the replaced generation, so it was deleted.
-    assert host.generations() == [host.generation.name]
+    assert before.exists()
     assert (host.generation / "etc/settings").read_text() == "kept"
     host.assert_no_changes()
 

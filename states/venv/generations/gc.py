@@ -12,7 +12,7 @@ from states.venv.generations.previous import gc_order
 from states.venv.generations.recovery import try_delete
 from states.venv.generations.store import list_generations
 from states.venv.integrity.intact import check_content, metadata_drift
-from states.venv.integrity.receipt import is_protected, read_receipt
+from states.venv.integrity.receipt import has_whole_receipt, is_protected, read_receipt
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def collectable(
     Args:
         store: The store of the venv.
         keep: The number of previous, undamaged generations to keep for a rollback.
-        is_damaged: Whether a rollback would refuse a generation that has a receipt and isn't
-            quarantined. Called for the newest ones, until enough undamaged ones are known.
+        is_damaged: Whether a rollback would refuse a generation that has a readable receipt and
+            isn't quarantined. Called for the newest ones, until enough undamaged ones are known.
         include_quarantined: Whether the newest damaged generation may also be deleted.
         errors: Receives the errors of the generations that can't be read.
 
@@ -49,10 +49,12 @@ def collectable(
     """
     undamaged, damaged, deletable = 0, [], set()
     for identifier in reversed(gc_order(store)):
+        root = store.generation(identifier)
         try:
-            is_torn = read_receipt(store.generation(identifier)) is None
+            # Another version of converge may be able to use a receipt of another format.
+            is_torn = not has_whole_receipt(root)
             is_bad = is_quarantined(store, identifier) or (
-                undamaged < keep and not is_torn and is_damaged(identifier)
+                undamaged < keep and read_receipt(root) is not None and is_damaged(identifier)
             )
         except OSError as error:
             progress.step(f"keeping generation {identifier}, which can't be read: {error.strerror}")

@@ -145,19 +145,43 @@ def read_receipt(root: str) -> Receipt | None:
         OSError: The receipt can't be read. The generation may be intact, so it must be kept.
 
     """
+    body = _read_body(root)
+    if body is None:
+        return None
     try:
-        checksum, _, body = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
-        body = body.removesuffix("\n")
-        if sha256(body.encode()) != checksum:
-            return None
         document = json.loads(body)
         return _parse(document) if document.pop("format") == _FORMAT else None
     except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def has_whole_receipt(root: str) -> bool:
+    """Return whether a generation has a receipt that isn't torn. It may be of another format.
+
+    Raises:
+        OSError: The receipt can't be read.
+
+    """
+    return _read_body(root) is not None
+
+
+def _read_body(root: str) -> str | None:
+    """Return the body of a receipt, or None if it is missing or torn.
+
+    Raises:
+        OSError: The receipt can't be read.
+
+    """
+    try:
+        checksum, _, body = read_regular_file(f"{root}/{RECEIPT}").decode().partition("\n")
+    except ValueError:
         return None
     except OSError as error:
         if proves_no_file(error):
             return None
         raise
+    body = body.removesuffix("\n")
+    return body if sha256(body.encode()) == checksum else None
 
 
 def _parse(document: dict[str, Any]) -> Receipt:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from states.venv.generations.gc import collect, collectable, quarantine
+from engine.system.files import sha256
+from states.venv.generations.gc import collect, collectable, has_damage, quarantine
 from states.venv.generations.hold import Hold, set_hold
 from states.venv.generations.previous import gc_order, record_previous, rollback_candidates
 from states.venv.integrity.receipt import write_receipt
@@ -117,6 +120,16 @@ def test_newest_quarantined_generation_is_kept(store: Store) -> None:
 def test_generation_with_a_torn_receipt_displaces_no_other(store: Store) -> None:
     Path(store.generation(D), RECEIPT).write_text("torn")
     assert collectable(store, 1) == [A, B, D]
+
+
+def test_receipt_of_another_format_is_not_damage(store: Store) -> None:
+    """A converge that is upgraded or downgraded keeps what the other version has built."""
+    body = json.dumps({"format": 0})
+    Path(store.generation(D), RECEIPT).write_text(f"{sha256(body.encode())}\n{body}\n")
+    is_damaged = partial(has_damage, store, ())
+    assert collectable(store, 1, is_damaged=is_damaged) == [A, B, C]
+    assert collectable(store, 1, is_damaged=is_damaged, include_quarantined=True) == [A, B, C]
+    assert collectable(store, 0, is_damaged=is_damaged) == [A, B, C, D]
 
 
 def test_damaged_generations_do_not_displace_undamaged_ones(store: Store) -> None:
