@@ -113,7 +113,7 @@ def _publish(
             ):
                 installer = Uv(settings.cache, scratch)
                 context = BuildContext(
-                    spec, store, selection, settings, installer, scratch, observations
+                    spec, store, selection, settings, installer, scratch, observation, observations
                 )
                 generation = generation or build_generation(context)
                 # INVARIANT: after the smoke tests, and before the publication. The live generation
@@ -221,9 +221,9 @@ def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -
     """
     store = observation.store
     for identifier in reversed(list_generations(store)):
-        # INVARIANT: only a receipt that no other user can write counts.
         try:
             root = store.generation(identifier)
+            # INVARIANT: only a receipt that no other user can write counts.
             generation = load_generation(store, identifier) if is_protected(root) else None
             if generation is None or not _matches(generation.receipt, spec, selection):
                 continue

@@ -84,6 +84,21 @@ def test_poisoned_cache_file_is_downloaded_again(cached_host: Host) -> None:
     cached_host.assert_no_changes()
 
 
+def test_rebuild_after_a_download_keeps_data_of_the_venv(cached_host: Host) -> None:
+    """It copies no packages, but it does copy the data that becomes persistent."""
+    data = {"data/etc/web.conf": "packaged\n"}
+    make_wheel(cached_host.wheels, "service", "1.0", data=data)
+    cached_host.declare(["service"])
+    cached_host.apply_ok()
+    (cached_host.venv / "etc/web.conf").write_text("edited\n")
+    unpacked(cached_host, "service/__init__.py").write_text(POISON)
+    cached_host.declare(["service"], persistent=["etc"])
+
+    assert "downloading again" in cached_host.apply_ok().err
+    assert (cached_host.venv / "etc/web.conf").read_text() == "edited\n"
+    cached_host.assert_no_changes()
+
+
 def poison_with_record(host: Host) -> None:
     """Change an unpacked file in the installer's cache, and its RECORD row to match."""
     module, record = (

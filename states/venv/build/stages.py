@@ -42,6 +42,8 @@ class BuildContext:
     installer: Installer
     scratch: str
     """A directory for temporary files. It is in the store, hence on the same file system."""
+    observation: Observation
+    """The observation of this venv."""
     observations: tuple[Observation, ...]
     """Observations of venvs whose packages are copied if they are intact and identical."""
 

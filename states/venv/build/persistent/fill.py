@@ -66,7 +66,7 @@ class _Filling:
     def __init__(self, context: BuildContext, root: str, ids: Ids, *, updates: bool) -> None:
         self.store = context.store
         self.spec = context.spec
-        self.observation = context.observations[0] if context.observations else None
+        self.observation = context.observation
         self.scratch = f"{context.scratch}/persistent"
         self.root = root
         self.ids = ids

@@ -68,9 +68,7 @@ class Source:
         return [f"kept the existing {shown}{suffix}; `{self.top}` has other content"]
 
 
-def find_sources(
-    observation: Observation | None, spec: Venv, store: Store, name: str
-) -> list[Source]:
+def find_sources(observation: Observation, spec: Venv, store: Store, name: str) -> list[Source]:
     """Return the directories from which a persistent directory is filled, the best one first.
 
     Args:
@@ -84,9 +82,9 @@ def find_sources(
 
     """
     sources = []
-    if observation is not None and (observation.state or {}).get("path") == FOREIGN:
+    if (observation.state or {}).get("path") == FOREIGN:
         sources.append(Source(store.published, name))
-    elif observation is not None and observation.receipt is not None:
+    elif observation.receipt is not None:
         manifest = load_manifest(observation.root, observation.receipt.manifest) or {}
         if manifest and (name not in manifest or manifest[name].kind != "l"):
             sources.append(Source(observation.root, name, is_live=True))

@@ -117,7 +117,7 @@ class _Project:
         """Source files that changed during each build so far."""
         self._draft = draft
         self._patterns = draft.context.spec.source_ignore
-        receipt = draft.context.observations[0].receipt if draft.context.observations else None
+        receipt = draft.context.observation.receipt
         recorded = receipt.project_files(self.path) if receipt else None
         self._files = recorded or ProjectFiles(self.path)
         tree = SourceTree(self.path, self._patterns, self._files)
