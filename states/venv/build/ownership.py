@@ -52,13 +52,14 @@ def resolve_ids(spec: Venv) -> Ids:
 def user_of_code(spec: Venv, store: Store) -> User | None:
     """Return the user who can change code of a venv, or None if only the current user can.
 
-    That is the declared owner. Without one, it is the owner of a persistent directory.
+    That is the declared owner. Without one, or if it is root, it is the owner of a persistent
+    directory.
     """
     if os.geteuid() != 0:
         return None  # Only root can switch.
-    if spec.owner:
-        user = pwd.getpwnam(spec.owner)
-        return _as_user(user.pw_uid, user.pw_gid) if user.pw_uid else None
+    user = pwd.getpwnam(spec.owner) if spec.owner else None
+    if user is not None and user.pw_uid:
+        return _as_user(user.pw_uid, user.pw_gid)
     for name in spec.persistent:
         directory = status(f"{store.persistent}/{name}")
         if directory is not None and directory.st_uid:
