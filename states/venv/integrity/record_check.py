@@ -183,6 +183,7 @@ def _check_other_files(
 
     """
     owners, digests, baseline = inspection.owners, inspection.digests, expected.baseline
+    packages: dict[str, set[str]] = {}
     paths = [path for path, entry in walk(root) if not entry.is_dir(follow_symlinks=False)]
     for path in paths:
         if path in baseline:
@@ -197,7 +198,11 @@ def _check_other_files(
             # A signature is created after the RECORD, which can't list it.
             owners[path] = owners[f"{os.path.dirname(path)}/RECORD"]
         elif path not in claims:
-            _check_unlisted_file(path, expected, claims, inspection, mismatches)
+            packages = packages or _packages_by_directory(claims)
+            names = packages.get(_package_directory(path), set())
+            if not inspection.tolerate(path, names, expected):
+                tolerable = expected.tolerable(names)
+                mismatches.add(f"no RECORD lists `{path}`", tolerable=tolerable)
     for path in sorted(baseline.keys() - set(paths)):
         mismatches.add(f"a package deleted `{path}`")
     inspection.sources = {
@@ -209,34 +214,20 @@ def _check_other_files(
     }
 
 
-def _check_unlisted_file(
-    path: str,
-    expected: Expected,
-    claims: Claims,
-    inspection: Inspection,
-    mismatches: Mismatches,
-) -> None:
-    """Report a file that no RECORD lists, unless it is in a directory of one tolerated package.
+def _packages_by_directory(claims: Claims) -> dict[str, set[str]]:
+    """Return the packages that list files in each directory of `site-packages`."""
+    packages: dict[str, set[str]] = {}
+    for path, claimants in claims.items():
+        packages.setdefault(_package_directory(path), set()).update(name for name, _ in claimants)
+    packages[""] = set()  # No package brings a directory that all of them share.
+    return packages
 
-    Args:
-        path: The file.
-        expected: The required content.
-        claims: The listed files.
-        inspection: Receives the owner of the file.
-        mismatches: Receives the mismatch.
 
-    """
+def _package_directory(path: str) -> str:
+    """Return the directory in `site-packages` that contains a path, or an empty string."""
     site, separator, inside = path.partition("/site-packages/")
-    directory = f"{site}{separator}{inside.partition('/')[0]}/"
-    names = {
-        name
-        for listed, claimants in claims.items()
-        if separator and "/" in inside and listed.startswith(directory)
-        for name, _ in claimants
-    }
-    if not inspection.tolerate(path, names, expected):
-        tolerable = expected.tolerable(names)
-        mismatches.add(f"no RECORD lists `{path}`", tolerable=tolerable)
+    directory, is_inside, _ = inside.partition("/")
+    return f"{site}{separator}{directory}" if is_inside else ""
 
 
 def _check_known_records(

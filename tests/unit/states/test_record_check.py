@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +131,25 @@ def test_broken_environment_is_rejected(
     """A mismatch names the packages that may be the cause, or none if any of them may be."""
     change(environment.root)
     assert environment.rejected() == packages
+
+
+def test_check_of_unlisted_files_takes_linear_time(tmp_path: Path) -> None:
+    """A wheel can contain any number of them."""
+
+    def duration(count: int) -> float:
+        environment = Environment(tmp_path / str(count))
+        package = environment.root / SITE / "web"
+        for number in range(count):
+            (package / f"extra{number}").touch()
+        record = environment.root / INFO / "RECORD"
+        record.write_text(
+            record.read_text() + "".join(f"web/missing{number},,\n" for number in range(count))
+        )
+        start = time.process_time()
+        assert environment.rejected() == []
+        return time.process_time() - start
+
+    assert duration(4_000) < max(0.5, 20 * duration(400))
 
 
 def test_first_mismatch_is_the_message(environment: Environment) -> None:
