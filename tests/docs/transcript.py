@@ -37,7 +37,9 @@ _MASKS = (
     (re.compile(r"\(plan [0-9a-f]{8}\)"), "(plan DIGITS)"),
     (re.compile(r"\d+(\.\d)? (bytes|kB|MB)"), "SIZE"),
     # Columns are as wide as their longest value.
-    (re.compile(r"\s{2,}"), " "),
+    (re.compile(r"(?<=\S) {2,}"), " "),
+    # A reason that doesn't fit after a path is on the next line.
+    (re.compile(r"(?<=\S)\n {4}(?=\S)"), " "),
 )
 
 
