@@ -13,7 +13,7 @@ from tests.support.closing import CLOSING
 
 from . import disks, product, sandbox
 from .rows import Record, Row
-from .sampling import Sampling
+from .sampling import Sampling, Sweeper
 
 UNSUPPORTED = pytest.StashKey[dict[str, str | None]]()
 """Maps each layer that was tried to the reason why it doesn't work here, or None."""
@@ -140,3 +140,11 @@ def results(record: Record) -> Iterator[list[Row]]:
     rows: list[Row] = []
     yield rows
     record.rows += rows
+
+
+@pytest.fixture
+def sweeper(
+    workspace: Path, disk_kind_or_none: str | None, results: list[Row], sampling: Sampling
+) -> Sweeper:
+    """Return a sweeper that restores states on disks, if this machine supports them."""
+    return Sweeper(workspace, disk_kind_or_none, results, sampling)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from .sweep import PointSelector, all_points, sample
+from .rows import Row
+from .scenario import Scenario
+from .sweep import PointSelector, all_points, sample, sweep
 
 SWEEP_ONLY = pytest.mark.sweep
 """Marks a case that only the full sweep runs."""
@@ -33,3 +36,24 @@ class Sampling:
             return all_points
         first, last = self.max_points // 8, self.max_points // 3
         return sample(first, last, self.max_points - first - last)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """Sweeps over scenarios, and counts the results."""
+
+    workspace: Path
+    disk_kind: str | None
+    results: list[Row]
+    sampling: Sampling
+
+    def run(self, scenario: Scenario, fault: str, *points: int) -> Row:
+        """Run a scenario with a fault. `points` are those of `Sampling.selector`."""
+        select = self.sampling.selector(*points)
+        return sweep(scenario, fault, self.workspace, select=select, disk_kind=self.disk_kind)
+
+    def require_no_violation(self, row: Row) -> None:
+        """Count a result. Fail if no point was run, or if a promise didn't hold."""
+        self.results.append(row)
+        assert row.run > 0, str(row)
+        assert not row.violations, str(row)

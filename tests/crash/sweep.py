@@ -69,7 +69,8 @@ def sweep(
     own_mounts = disk_kind is not None
     counter = workers.spawn(lambda: _count_points(scenario, state, fault), own_mounts=own_mounts)
     total, kept, *without_fault = workers.collect(counter)
-    row = Row(scenario=scenario.name, fault=fault, total=int(total))
+    layer = rows.READS if is_read_fault(fault) else rows.SYSTEM_CALLS
+    row = Row(scenario=scenario.name, fault=fault, total=int(total), layer=layer)
     row.violations += [
         Violation(point=rows.NO_FAULT, call="no fault", text=text) for text in without_fault
     ]

@@ -11,11 +11,11 @@ import pytest
 from . import toy_scenarios
 from .calls import SystemCall
 from .disks import MKFS
-from .faults import FAULTS
+from .faults import FAULTS, READ_FAULTS
 from .power_cuts import sweep_power_cuts
 from .reader import Reader
 from .rows import Record, Row
-from .sampling import Sampling
+from .sampling import Sampling, Sweeper
 from .supervisor import Action, Continue, ProcessTree, run
 from .sweep import PointSelector, all_points, sample, sweep
 
@@ -35,28 +35,15 @@ def sweep_toy(
     return sweep(scenario, fault, directory, select=select, disk_kind=disk_kind)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_correct_publisher_survives_every_fault(
-    fault: str,
-    workspace: Path,
-    disk_kind_or_none: str | None,
-    results: list[Row],
-    sampling: Sampling,
-) -> None:
-    row = sweep_toy("correct", fault, workspace, disk_kind_or_none, sampling.selector(1, 2, 3))
-    results.append(row)
-    assert row.run > 0
-    assert not row.violations, str(row)
+@pytest.mark.parametrize("fault", [*FAULTS, *READ_FAULTS])
+def test_correct_publisher_survives_every_fault(fault: str, sweeper: Sweeper) -> None:
+    scenario = toy_scenarios.scenario("correct")
+    sweeper.require_no_violation(sweeper.run(scenario, fault, 1, 2, 3))
 
 
-def test_correct_publisher_survives_a_kill_of_its_first_run(
-    workspace: Path, disk_kind_or_none: str | None, results: list[Row], sampling: Sampling
-) -> None:
+def test_correct_publisher_survives_a_kill_of_its_first_run(sweeper: Sweeper) -> None:
     scenario = toy_scenarios.scenario("correct", create=True)
-    select = sampling.selector(1, 2, 3)
-    row = sweep(scenario, "kill", workspace, select=select, disk_kind=disk_kind_or_none)
-    results.append(row)
-    assert not row.violations, str(row)
+    sweeper.require_no_violation(sweeper.run(scenario, "kill", 1, 2, 3))
 
 
 @pytest.mark.parametrize("seed", [None, 1])

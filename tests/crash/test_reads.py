@@ -9,8 +9,7 @@ import pytest
 
 from . import read_scenarios, toy_scenarios, workers
 from .faults import READ_FAULTS
-from .rows import READS, Row
-from .sampling import SWEEP_ONLY, Sampling
+from .sampling import SWEEP_ONLY, Sweeper
 from .scenario import Scenario
 from .soak import Soak
 from .sweep import sweep
@@ -35,37 +34,8 @@ def cases() -> Iterable[object]:
 
 
 @pytest.mark.parametrize(("scenario", "fault"), list(cases()))
-def test_failing_read_loses_nothing(
-    scenario: Scenario,
-    fault: str,
-    workspace: Path,
-    disk_kind_or_none: str | None,
-    results: list[Row],
-    sampling: Sampling,
-) -> None:
-    select = sampling.selector(0, 1, 4)
-    row = sweep(scenario, fault, workspace, select=select, disk_kind=disk_kind_or_none)
-    row.layer = READS
-    results.append(row)
-    assert row.run > 0
-    assert not row.violations, str(row)
-
-
-@pytest.mark.parametrize("fault", READ_FAULTS)
-def test_correct_publisher_survives_failing_reads(
-    fault: str,
-    workspace: Path,
-    disk_kind_or_none: str | None,
-    results: list[Row],
-    sampling: Sampling,
-) -> None:
-    scenario = toy_scenarios.scenario("correct")
-    select = sampling.selector(1, 2, 3)
-    row = sweep(scenario, fault, workspace, select=select, disk_kind=disk_kind_or_none)
-    row.layer = READS
-    results.append(row)
-    assert row.run > 0
-    assert not row.violations, str(row)
+def test_failing_read_loses_nothing(scenario: Scenario, fault: str, sweeper: Sweeper) -> None:
+    sweeper.require_no_violation(sweeper.run(scenario, fault, 0, 1, 4))
 
 
 def last_third(total: int) -> Sequence[int]:

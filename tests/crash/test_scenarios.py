@@ -11,7 +11,7 @@ from . import product, scenarios
 from .faults import FAULTS, LOST_SYNC, Fault
 from .power_cuts import sweep_power_cuts
 from .rows import Row
-from .sampling import SWEEP_ONLY, Sampling
+from .sampling import SWEEP_ONLY, Sampling, Sweeper
 from .scenario import Scenario
 from .supervisor import run
 from .sweep import sweep
@@ -68,35 +68,18 @@ def case(scenario: Scenario, parameter: object, *, sampled: bool) -> object:
 
 @pytest.mark.parametrize(("scenario", "fault"), list(interruptions()))
 def test_next_run_completes_an_interrupted_change(
-    scenario: Scenario,
-    fault: str,
-    workspace: Path,
-    disk_kind_or_none: str | None,
-    results: list[Row],
-    sampling: Sampling,
+    scenario: Scenario, fault: str, sweeper: Sweeper
 ) -> None:
-    select = sampling.selector(*SAMPLED_FAULTS.get(fault, (0, 0, 0)))
-    row = sweep(scenario, fault, workspace, select=select, disk_kind=disk_kind_or_none)
+    row = sweeper.run(scenario, fault, *SAMPLED_FAULTS.get(fault, (0, 0, 0)))
     if not row.total:
         pytest.skip(f"{scenario.name} makes no call at which {fault} is possible")
-    results.append(row)
-    assert row.run > 0
-    assert not row.violations, str(row)
+    sweeper.require_no_violation(row)
 
 
 @SWEEP_ONLY
 @pytest.mark.parametrize("scenario", scenarios.RECOVERIES, ids=lambda scenario: scenario.name)
-def test_next_run_completes_an_interrupted_recovery(
-    scenario: Scenario,
-    workspace: Path,
-    disk_kind_or_none: str | None,
-    results: list[Row],
-    sampling: Sampling,
-) -> None:
-    select = sampling.selector()
-    row = sweep(scenario, "kill", workspace, select=select, disk_kind=disk_kind_or_none)
-    results.append(row)
-    assert not row.violations, str(row)
+def test_next_run_completes_an_interrupted_recovery(scenario: Scenario, sweeper: Sweeper) -> None:
+    sweeper.require_no_violation(sweeper.run(scenario, "kill"))
 
 
 @pytest.mark.parametrize(("scenario", "fault"), list(container_interruptions()))
