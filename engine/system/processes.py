@@ -43,7 +43,7 @@ def flock_owners(file: os.stat_result) -> list[int]:
     """
     inode = _inode(file)
     pids = []
-    for line in _read_lines("/proc/locks"):
+    for line in _read("/proc/locks").decode().splitlines():
         fields = line.split()
         if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == inode:
             pid = int(fields[4])
@@ -158,7 +158,9 @@ def _start_time(directory: Path) -> float:
     they are those of the first lookup.
     """
     fields = (directory / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    (boot,) = (int(line[6:]) for line in _read_lines("/proc/stat") if line.startswith("btime "))
+    (boot,) = (
+        int(line[6:]) for line in _read("/proc/stat").splitlines() if line.startswith(b"btime ")
+    )
     return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
@@ -204,10 +206,3 @@ def _read_link(path: str) -> str:
         if error.errno not in (*_HIDDEN_ERRNOS, errno.ENAMETOOLONG):
             raise
         return ""
-
-
-def _read_lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []

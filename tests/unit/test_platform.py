@@ -50,6 +50,19 @@ def test_locked_and_mapped_file_is_found_after_its_deletion(
         assert not uses_file(MISSING, status)
 
 
+def test_unreadable_list_of_locks_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a lock would count as free, for example if too many files are open."""
+
+    def failing(path: str, *_arguments: object) -> object:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    monkeypatch.setattr("builtins.open", failing)
+    with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+        processes.flock_owners(tmp_path.stat())
+
+
 def test_process_uses_the_directories_of_its_files(
     tmp_path: Path, child: subprocess.Popen[bytes]
 ) -> None:
