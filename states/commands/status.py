@@ -39,18 +39,20 @@ from states.venv.resolve.selection import (
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TypeAlias
 
     from engine.cli.command import BuildRegistry
-    from engine.diff import Change
-    from engine.kind import Goal, Handle
+    from engine.diff import Change, State
+    from engine.kind import AnyKind, Dependencies
     from engine.registry import KindRegistry
     from engine.resource import Resource
     from engine.settings import Settings
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
     from states.venv.spec import Venv
+
+    _Compared: TypeAlias = tuple[State | None, State | None, str]
 
 _DECLARED = VenvKind.declared | VenvKind.immutable
 """Attributes that differ if the declaration changed."""
@@ -73,7 +75,7 @@ def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
             return _row(venv, settings)
 
     rows, errors = run_per_venv(present_venvs(resources), describe)
-    others = [*_other_rows(registry, resources)]
+    others = [*other_rows(registry, resources)]
     lines = [
         *format_venvs([*rows.values()], verbose=arguments.verbose),
         *format_others(others),
@@ -187,74 +189,74 @@ def _old_generations_in_use(store: Store, live: str | None) -> dict[str, list[in
     return {generation: pids for generation, pids in processes.items() if pids}
 
 
-def _other_rows(registry: KindRegistry, resources: Sequence[Resource]) -> Iterator[dict[str, Any]]:
+def other_rows(registry: KindRegistry, resources: Sequence[Resource]) -> Iterator[dict[str, Any]]:
     """Yield the state of each resource that isn't a venv, without a lookup.
 
     A resource is compared with the observed state of its dependencies, as if no other resource
     changed.
+
+    Args:
+        registry: The kinds.
+        resources: All resources in topological order. Each is observed at most once: many links
+            can point into one venv.
+
+    Yields:
+        The rows, in the form that `--json` prints.
+
     """
+    needed = {need for resource in resources for need in resource.needs}
+    dependencies: dict[str, tuple[State | None, str]] = {}
     for resource in resources:
-        if resource.kind == "venv":
+        if resource.kind == "venv" and resource.address not in needed:
             continue
         kind = registry.kinds[resource.kind]
-        yield {
-            "address": resource.address,
-            "path": next(iter(kind.owned_paths(resource.spec)), None),
-            "state": _state(registry, resource, {r.address: r for r in resources}),
-        }
+        compared = _compare(resource, kind, dependencies)
+        if compared is not None:
+            observed, _, identity = compared
+            dependencies[resource.address] = observed, identity
+        if resource.kind != "venv":
+            yield {
+                "address": resource.address,
+                "path": next(iter(kind.owned_paths(resource.spec)), None),
+                "state": _state(compared, runs=kind.display.runs),
+            }
 
 
-def _state(registry: KindRegistry, resource: Resource, declared: Mapping[str, Resource]) -> str:
-    """Compare a resource that isn't a venv with its declaration.
+def _compare(resource: Resource, kind: AnyKind, dependencies: Dependencies) -> _Compared | None:
+    """Observe a resource, and decide its goal.
 
     Args:
-        registry: The kinds.
         resource: The resource.
-        declared: All resources by address.
+        kind: Its kind.
+        dependencies: Those of the earlier resources whose state is known.
 
     Returns:
-        `ok`, `missing`, `drift`, `due` for a command, or `unknown` after an error.
+        The observed state, the desired state, and the identity. None if the goal isn't known
+        without a lookup, or after an error.
 
     """
-    kind = registry.kinds[resource.kind]
+    if not all(need in dependencies for need in resource.needs):
+        return None
     try:
         handle = kind.open(resource.spec)
-        differs = handle.observed != _goal(registry, resource, handle, declared).desired
+        if handle.requires_lookup:
+            return None
+        goal = handle.goal({need: dependencies[need] for need in resource.needs})
+        return handle.observed, goal.desired, goal.identity
     except (ConvergeError, OSError):
+        return None
+
+
+def _state(compared: _Compared | None, *, runs: bool) -> str:
+    """Return `ok`, `missing`, `drift`, `due` for a command, or `unknown` without a comparison."""
+    if compared is None:
         return "unknown"
-    if not differs:
+    observed, desired, _ = compared
+    if observed == desired:
         return "ok"
-    if kind.display.runs:
+    if runs:
         return "due"
-    return "missing" if handle.observed is None else "drift"
-
-
-def _goal(
-    registry: KindRegistry, resource: Resource, handle: Handle, declared: Mapping[str, Resource]
-) -> Goal:
-    """Decide the goal of a resource, from the goals of its dependencies.
-
-    Args:
-        registry: The kinds.
-        resource: The resource.
-        handle: The opened resource.
-        declared: All resources by address.
-
-    Returns:
-        The goal.
-
-    Raises:
-        ConvergeError: The goal isn't known without a lookup.
-
-    """
-    if handle.requires_lookup:
-        raise ConvergeError(f"`{resource.address}` requires a lookup")
-    dependencies = {}
-    for need in resource.needs:
-        opened = registry.kinds[declared[need].kind].open(declared[need].spec)
-        goal = _goal(registry, declared[need], opened, declared)
-        dependencies[need] = opened.observed, goal.identity
-    return handle.goal(dependencies)
+    return "missing" if observed is None else "drift"
 
 
 COMMAND = Command(

@@ -123,7 +123,7 @@ ALLOWED = {
     "engine.system.encoding": "the signs of the output",
     "states.commands.gc._collectable": "the generation is kept, and the error is reported",
     "states.commands.status._readable_generations": "another user is building the generation",
-    "states.commands.status._state": "the error is the state of the resource",
+    "states.commands.status._compare": "the error is the state of the resource",
     "states.commands.text.gc._size": "the size in a report",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",

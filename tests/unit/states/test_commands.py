@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +14,7 @@ from engine.output.text import Paint
 from engine.resource import Resource
 from states.commands.gc import parse_age
 from states.commands.history import describe_changes, format_history
+from states.commands.status import other_rows
 from states.commands.text.gc import Garbage, format_garbage, format_size
 from states.commands.text.status import format_age, format_venvs, summarize_drift
 from states.commands.text.table import render
@@ -20,9 +24,11 @@ from states.system import timestamps
 from states.venv.integrity.receipt import Package
 from states.venv.spec import Venv
 from tests.unit.states.values import make_python, make_receipt
+from tests.unit.widget_kind import Widget, widget_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from states.commands.text.table import Line
 
@@ -219,6 +225,46 @@ def test_status_explains_a_state(changed: dict[str, Any], state: str, details: l
 def test_verbose_status_lists_path_and_all_drift() -> None:
     _, _, *lines = _status({"drift": ["file.a missing", "b"]}, verbose=True)
     assert [line.strip() for line in lines] == ["/srv/web", "~ a missing", "~ b"]
+
+
+def _widgets(directory: Path, needs: dict[str, tuple[str, ...]]) -> list[Resource]:
+    """Return resources of existing files, with their dependencies by name."""
+    (directory / "file").write_text(
+        json.dumps({"text": "", "color": "red", "size": "1", "enabled": "false", "tags": ""})
+    )
+    return [
+        Resource(
+            kind="widget",
+            name=name,
+            spec=Widget(path=str(directory / "file")),
+            needs=tuple(f"widget.{need}" for need in names),
+            file="/x/a.toml",
+        )
+        for name, names in needs.items()
+    ]
+
+
+def test_status_observes_each_resource_once(tmp_path: Path) -> None:
+    """Each of 60 widgets needs the three before it, so a chain of calls would never end."""
+    names = [f"w{number}" for number in range(60)]
+    needs = {name: tuple(names[max(0, n - 3) : n]) for n, name in enumerate(names)}
+    observed: list[Widget] = []
+    registry = widget_registry(before_observe=observed.append)
+    rows = [*other_rows(registry, _widgets(tmp_path, needs))]
+    assert [row["state"] for row in rows] == ["ok"] * 60
+    assert len(observed) == 60
+
+
+def test_state_is_unknown_with_a_dependency_that_cant_be_read(tmp_path: Path) -> None:
+    unreadable, dependent, other = _widgets(tmp_path, {"a": (), "b": ("a",), "c": ()})
+
+    def observe(spec: Widget) -> None:
+        if spec is unreadable.spec:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    registry = widget_registry(before_observe=observe)
+    rows = other_rows(registry, [unreadable, dependent, other])
+    assert [row["state"] for row in rows] == ["unknown", "unknown", "ok"]
 
 
 def test_states_are_colored() -> None:
