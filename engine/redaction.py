@@ -79,8 +79,7 @@ def _register(secret: str) -> None:
 def register_secret(text: str) -> None:
     """Register a text, and each part of it between spaces, as a secret."""
     for secret in (text, *text.split()):
-        if len(secret) >= _MIN_LENGTH and secret not in _secrets:
-            _secrets.append(secret)
+        _register(secret)
 
 
 def reset() -> None:
@@ -95,7 +94,7 @@ def redact(text: str) -> str:
 
 def redact_urls(text: str) -> str:
     """Return text with the secrets in URLs masked, whichever secrets are registered."""
-    return _mask(text, _merge([*find_credentials(text), *find_query_secrets(text)]))
+    return _mask(text, _find_url_secrets(text))
 
 
 def redact_offset(text: str, offset: int) -> int:
@@ -211,8 +210,12 @@ def _mask_of(text: str, end: int) -> str:
     return f"{_MASK}@" if text[end - 1] == "@" else _MASK
 
 
+def _find_url_secrets(text: str) -> list[tuple[int, int]]:
+    return _merge([*find_credentials(text), *find_query_secrets(text)])
+
+
 def _find_secrets(text: str) -> list[tuple[int, int]]:
-    spans = _merge([*find_credentials(text), *find_query_secrets(text)])
+    spans = _find_url_secrets(text)
     if _secrets:
         longest_first = sorted(_secrets, key=len, reverse=True)
         pattern = "|".join(map(re.escape, longest_first))

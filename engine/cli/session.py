@@ -13,7 +13,7 @@ from engine.declaration.load import load_declaration, read_sources
 from engine.errors import ConvergeError, UsageError, from_os_error
 from engine.frozen import frozen
 from engine.inventory import Inventory
-from engine.output.report import build_report
+from engine.output.report import build_report, to_json
 from engine.output.terminal import choose_reporter
 from engine.system import signals
 
@@ -144,14 +144,11 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
         The exit code.
 
     """
+    shown = _quiet_part(report) if arguments.quiet else report
     if arguments.json:
-        from engine.output.report import to_json
-
         sys.stdout.write(to_json(report))
-    else:
-        shown = _quiet_part(report) if arguments.quiet else report
-        if shown is not None:
-            sys.stdout.write(_as_text(shown, arguments, registry))
+    elif shown is not None:
+        sys.stdout.write(_as_text(shown, arguments, registry))
     return report["exit"]["code"]
 
 

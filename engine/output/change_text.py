@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
-from engine.output.text import printable
+from engine.output.text import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ class Changes:
         texts: list[str] = []
         for group, changes in self._by_group():
             if self._is_new(group, changes):
-                texts.append(_count(len(changes), group.noun))
+                texts.append(count(len(changes), group.noun))
             else:
                 texts += [" ".join(self._describe(change, group)) for change in changes]
         headline = [self.headline()] if self.resource["action"] == "create" else []
@@ -93,7 +93,7 @@ class Changes:
             printable(f"{change['attribute'].removeprefix(group.prefix)} {change['after']}")
             for change in changes
         ]
-        heading = f"{_count(len(names), group.noun)}: "
+        heading = f"{count(len(names), group.noun)}: "
         rows = fill(names, self.width - 4, _MAX_LINES, len(heading))
         rows[0] = self.paint("+", heading) + rows[0]
         return [f"    {row}" for row in rows]
@@ -170,7 +170,3 @@ def fill(items: Sequence[str], width: int, max_lines: int, first_indent: int = 0
             available = width
         lines[-1] += (" " if lines[-1] else "") + text
     return lines
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -53,3 +53,8 @@ def printable(text: str) -> str:
 def short_digest(digest: str) -> str:
     """Return the first digits of a digest such as `sha256:…`, as text shows it."""
     return digest.partition(":")[2][:_DIGITS]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an `s` in the plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -16,7 +16,7 @@ MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 """Errors that prove that no entry exists at a path. For example, its parent is a file."""
 NOT_REGULAR_ERRNOS = (errno.EINVAL, errno.ENXIO, errno.EISDIR)
 """Errors that prove, with `MISSING_ERRNOS`, that no regular file exists at a path."""
-_MAX_SYMLINKS = 40
+MAX_SYMLINKS = 40
 """The limit of the kernel, as in path_resolution(7)."""
 
 
@@ -37,15 +37,10 @@ def lstat(path: str) -> os.stat_result | None:
         OSError: The answer isn't known.
 
     """
-    try:
-        return os.lstat(path)
-    except OSError as error:
-        if proves_absence(error):
-            return None
-        raise
+    return status(path, follow_symlinks=False)
 
 
-def status(path: str) -> os.stat_result | None:
+def status(path: str, *, follow_symlinks: bool = True) -> os.stat_result | None:
     """Return the status of the file that a path resolves to, or None if there is none.
 
     Raises:
@@ -53,7 +48,7 @@ def status(path: str) -> os.stat_result | None:
 
     """
     try:
-        return os.stat(path)
+        return os.stat(path, follow_symlinks=follow_symlinks)
     except OSError as error:
         if proves_absence(error):
             return None
@@ -138,7 +133,7 @@ def resolve(path: str) -> str:
                 resolved = f"{resolved}/{part}"
                 continue
             symlinks += 1
-            if symlinks > _MAX_SYMLINKS:
+            if symlinks > MAX_SYMLINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             if target.startswith("/"):
                 resolved = ""

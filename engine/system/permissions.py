@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from engine.errors import PermissionDenied
 from engine.system.existence import (
+    MAX_SYMLINKS,
     entry_exists,
     is_directory,
     is_symlink,
@@ -20,10 +21,6 @@ from engine.system.files import make_dirs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-_MAX_SYMLINKS = 40
-"""As in the kernel."""
 
 
 def untrusted_reason(status: os.stat_result, *, sticky_is_safe: bool = False) -> str:
@@ -78,7 +75,7 @@ def make_trusted_dirs(directory: str) -> None:
 
     """
     if os.geteuid() == 0:
-        _make_trusted(directory, _MAX_SYMLINKS)
+        _make_trusted(directory, MAX_SYMLINKS)
     else:
         make_dirs(resolve(directory))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.cli.command import Command
+from engine.output.text import count
 from states.commands.per_venv import print_result
 from states.commands.venv_arguments import add_venv_arguments, select_venv
 from states.venv.generations.gc import is_pinned, is_quarantined
@@ -79,7 +80,7 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 def describe_changes(old: Receipt | None, new: Receipt) -> Iterator[str]:
     """Yield the differences in interpreter and packages between two generations."""
     if old is None:
-        packages = "1 package" if len(new.packages) == 1 else f"{len(new.packages)} packages"
+        packages = count(len(new.packages), "package")
         yield f"first generation: {packages}, Python {new.python.version}"
         return
     before = {"python": str(old.python)} | _package_identities(old)

@@ -85,7 +85,7 @@ def test_failing_read_is_not_an_absence(
 ) -> None:
     number = getattr(errno, name)
 
-    def failing(path: str) -> str:
+    def failing(path: str, **_options: object) -> str:
         raise OSError(number, os.strerror(number), path)
 
     with monkeypatch.context() as patched:

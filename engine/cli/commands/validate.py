@@ -9,6 +9,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.declaration.load import load_declaration, read_sources
 from engine.errors import summarize
+from engine.output.text import count
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -42,7 +43,7 @@ def _validate(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
         sys.stdout.write(to_json(_document(sources, resources)))
     elif not arguments.quiet:
-        counts = _count(len(resources), "resource"), _count(len(sources), "file")
+        counts = count(len(resources), "resource"), count(len(sources), "file")
         sys.stdout.write(f"Valid: {' in '.join(counts)}.\n")
     return 0
 
@@ -62,10 +63,6 @@ def _document(
         "problems": [],
         "exit": {"code": code, "class": name, "retryable": retryable},
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.output.text import count
 from states.commands.text.table import Table
 from states.system import timestamps
 
@@ -104,6 +105,5 @@ def format_age(timestamp: str) -> str:
         return "in the future"  # The clock was or is wrong.
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count != 1 else ''} ago"
+            return f"{count(seconds // size, unit)} ago"
     return "just now"
