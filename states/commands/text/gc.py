@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen, replace
+from engine.output.text import count
 from states.venv.generations.gc import is_pinned
 from states.venv.generations.hold import read_hold
 from states.venv.generations.in_use import is_in_use, using_processes
@@ -80,10 +81,7 @@ def format_garbage(
         for generation, reason in entries.kept:
             yield [("", f"  {address}  {generation}  "), ("dim", f"kept: {reason}")]
     if expired_files:
-        files = "1 expired cache file" if expired_files == 1 else (
-            f"{expired_files} expired cache files"
-        )  # fmt: skip
-        yield [("-", f"- {files} {action}")]
+        yield [("-", f"- {count(expired_files, 'expired cache file')} {action}")]
     deleted = sum(len(entries.generations) for entries in garbage.values())
     kept = sum(len(entries.kept) for entries in garbage.values())
     freed = format_size(sum(entries.freed for entries in garbage.values()))
@@ -126,11 +124,11 @@ def _reason(store: Store, generation: str) -> str:
         return "held"
     if is_pinned(store, generation):
         return "pinned"
+    if not is_in_use(store.generation(generation)):
+        return "for rollback, or not old enough"
     pids = using_processes(store.generation(generation))
-    if pids:
-        verb = "runs" if len(pids) == 1 else "run"
-        noun = "process" if len(pids) == 1 else "processes"
-        return f"{noun} {', '.join(map(str, pids))} {verb} from it"
-    if is_in_use(store.generation(generation)):
+    if not pids:
         return "a process runs from it"
-    return "for rollback, or not old enough"
+    verb = "runs" if len(pids) == 1 else "run"
+    noun = "process" if len(pids) == 1 else "processes"
+    return f"{noun} {', '.join(map(str, pids))} {verb} from it"
