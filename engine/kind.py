@@ -62,7 +62,11 @@ class Kind(Protocol[Spec]):
         """Return the spec that requests removal, or None if there is nothing to remove. Pure."""
 
     def succeed(self, spec: Spec, predecessors: tuple[Spec, ...]) -> Spec:
-        """Return the spec, changed if existing predecessors must be deleted last. May read."""
+        """Return the spec, changed if existing predecessors must be deleted last.
+
+        Called without a lock before the resource is observed, if orphans had its address. Must
+        not write. Raises `OSError` if the disk can't be read.
+        """
 
     def open(self, spec: Spec) -> Handle:
         """Observe the resource.
@@ -133,7 +137,7 @@ class Goal(Protocol):
         """A short text that changes whenever the resource is replaced, even by an equal one.
 
         A dependent that reacts to changes records it. If `apply` replaces the resource, this is a
-        text that no resource has had, such as `new`. Must be cheap: a no-op run reads it.
+        text that no resource has had, such as `new`. Each run reads it: be cheap, and don't write.
         """
 
     def explain(self, change: Change) -> str:
@@ -142,9 +146,9 @@ class Goal(Protocol):
     def check_preconditions(self) -> None:
         """Check everything about the host that lets `apply` fail before it starts.
 
-        Called by a plan and before the change is made, so that both report the same error. Must
-        not write, and must work on a read-only file system. A precondition that a dependency may
-        still fulfill isn't checked.
+        Called once by a plan, and by an apply before it takes the lock, so that both report the
+        same error. A check doesn't call it. Must not write, and must work on a read-only file
+        system. A precondition that a dependency may still fulfill isn't checked.
 
         Raises:
             ConvergeError, OSError: `apply` would fail.
