@@ -6,12 +6,14 @@ import errno
 import fcntl
 import json
 import os
+import subprocess
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from engine.system.files import sha256
+from states.commands.text.gc import Garbage, describe
 from states.venv.generations.gc import collect, collectable, has_damage, quarantine
 from states.venv.generations.hold import Hold, set_hold
 from states.venv.generations.previous import gc_order, record_previous, rollback_candidates
@@ -182,3 +184,22 @@ def test_deleted_previous_generation_isnt_a_candidate(store: Store) -> None:
     record_previous(store, B, E)
     collect(store, [B])
     assert rollback_candidates(store) == [D, C, A]
+
+
+def test_report_states_why_each_generation_stays(store: Store) -> None:
+    """This process isn't listed, so only the lease shows that it uses a generation."""
+    set_hold(store, Hold(A, "digest"))
+    with (
+        open(f"{store.generation(B)}/{LEASE}") as lease,
+        subprocess.Popen(["cat"], cwd=store.generation(C), stdin=subprocess.PIPE) as process,
+    ):
+        fcntl.flock(lease, fcntl.LOCK_SH)
+        described = describe(store, Garbage())
+        process.communicate()
+    assert dict(described.kept) == {
+        A: "held",
+        B: "a process runs from it",
+        C: f"process {process.pid} runs from it",
+        D: "for rollback, or not old enough",
+        E: "live",
+    }
