@@ -210,9 +210,8 @@ def _in_text_order(source: SourceFile, tables: list[_Table]) -> list[_Table]:
     """
     if len({table.kind for table in tables}) < 2 or is_json(source.content):
         return tables
-    try:
-        keys, _ = find_spans(source.content.replace("\r\n", "\n"))
-    except RecursionError:
+    keys, _ = find_spans(source.content)
+    if not keys:
         return tables
     return sorted(tables, key=lambda table: (keys[table.key].line, keys[table.key].column))
 

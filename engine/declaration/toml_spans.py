@@ -40,12 +40,13 @@ class Span:
 def find_spans(text: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
     """Return the spans of all keys and the spans of all values, by location.
 
-    Raises:
-        RecursionError: The text is nested too deeply.
-
+    Both are empty if the nesting is close to the limit that the TOML parser accepts.
     """
-    scanner = _Scanner(text)
-    scanner.document()
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    try:
+        scanner.document()
+    except RecursionError:
+        return {}, {}
     return scanner.keys, scanner.values
 
 

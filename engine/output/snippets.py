@@ -13,7 +13,6 @@ from engine.redaction import redact, redact_offset
 
 if TYPE_CHECKING:
     from engine.declaration.diagnostics import DeclarationError, Diagnostic
-    from engine.declaration.toml_spans import Span
     from engine.output.report_schema import ProblemReport
     from engine.output.text import Paint
     from engine.table import Key
@@ -89,13 +88,8 @@ def locate(
     return 0, 0, 1
 
 
-@lru_cache(maxsize=8)
-def _spans(content: str) -> tuple[dict[Key, Span], dict[Key, Span]]:
-    """Return the spans of keys and of values. Scans a text once for all its diagnostics."""
-    try:
-        return find_spans(content.replace("\r\n", "\n"))
-    except RecursionError:
-        return {}, {}  # The nesting is close to the limit that the TOML parser accepts.
+_spans = lru_cache(maxsize=8)(find_spans)
+"""Scans a text once for all its diagnostics."""
 
 
 @lru_cache(maxsize=8)
