@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from states.venv.accounts import renamed_accounts
-from states.venv.observe import FOREIGN, PUBLISHED
+from states.venv.observe import FOREIGN, PUBLISHED, REMEDIED
 from states.venv.user_data import DATA_PREFIXES, describe_data
 
 if TYPE_CHECKING:
@@ -22,10 +22,9 @@ _SELECTED = "another version was selected"
 _MAX_NAMED = 3
 _DIGEST_LENGTH = 12
 
-_REMEDIED = {
-    "unfinished.": "an interrupted run left it",
-    "permissions.": "other users can't read it",
-}
+_REMEDIED_REASONS = dict(
+    zip(REMEDIED, ("an interrupted run left it", "other users can't read it"), strict=True)
+)
 
 
 def explain(
@@ -50,7 +49,9 @@ def explain(
         return ""
     if name == "path":
         return _path(change, observation)
-    remedied = next((text for prefix, text in _REMEDIED.items() if name.startswith(prefix)), "")
+    remedied = next(
+        (text for prefix, text in _REMEDIED_REASONS.items() if name.startswith(prefix)), ""
+    )
     if remedied or receipt is None:
         return remedied
     if name.startswith(("package.", "file.")):

@@ -46,8 +46,8 @@ def settle_overlaps(draft: Draft, baseline: Mapping[str, str]) -> None:
     for name in sorted(wins):
         if not _are_installed(draft.root, wins[name]):
             progress.step(f"installing {name} again, over files of other packages")
-            # Without its dist-info, the package counts as missing. No file of another package
-            # is deleted.
+            # UV-QUIRK(0.12): uv reads the cache again for `--reinstall`. Without its dist-info,
+            # the package counts as missing. No file of another package is deleted.
             shutil.rmtree(f"{draft.root}/{installed.dist_infos[name]}")
             install_again(draft)
 
