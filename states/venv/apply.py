@@ -113,13 +113,22 @@ def _publish(
             ):
                 installer = Uv(settings.cache, scratch)
                 context = BuildContext(
-                    spec, store, selection, settings, installer, scratch, observation, observations
+                    spec,
+                    store,
+                    selection,
+                    settings,
+                    installer,
+                    scratch,
+                    observation,
+                    observations,
+                    messages=[],
                 )
                 generation = generation or build_generation(context)
                 # INVARIANT: after the smoke tests, and before the publication. The live generation
                 # uses the same files, so a failed build must not change them.
                 ids = resolve_ids(spec)
-                messages = fill_persistent(context, generation.root, ids, updates=True)
+                filled = fill_persistent(context, generation.root, ids, updates=True)
+                messages = tuple(dict.fromkeys((*context.messages, *filled)))
         except BaseException:
             delete_if_empty(store)
             raise

@@ -75,6 +75,20 @@ def test_new_path_takes_over_the_data(host_with_data: Host, arguments: tuple[str
     assert not (moved / "user.db").exists()
 
 
+def test_data_that_an_adopted_directory_overrides_is_reported(host_with_data: Host) -> None:
+    adopted = host_with_data.directory / "venvs/moved/etc/service"
+    adopted.mkdir(parents=True)
+    (adopted / "user.db").write_text("adopted")
+    host_with_data.declare(["service"], persistent=["etc/service"], path="venvs/moved", adopt=True)
+
+    done = host_with_data.apply_ok()
+
+    assert (adopted / "user.db").read_text() == "adopted"
+    source = host_with_data.store / "persistent"
+    expected = f"kept the existing `etc/service/user.db`; `{source}` has other content"
+    assert done.report["notices"].count(expected) == 1
+
+
 def test_failed_move_deletes_nothing(host_with_data: Host) -> None:
     host_with_data.declare(
         ["service"], persistent=["etc/service"], path="venvs/moved", smoke=["false"]

@@ -46,6 +46,8 @@ class BuildContext:
     """The observation of this venv."""
     observations: tuple[Observation, ...]
     """Observations of venvs whose packages are copied if they are intact and identical."""
+    messages: list[str]
+    """Receives messages about persistent directories that the build creates."""
 
 
 @frozen

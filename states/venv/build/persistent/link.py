@@ -35,7 +35,9 @@ def link_persistent(draft: Draft) -> None:
     for name in names:
         _move_packaged(f"{draft.root}/{name}", f"{draft.root}/{PACKAGED}/{name}")
     chmod_tree(f"{draft.root}/{PACKAGED}")
-    fill_persistent(draft.context, draft.root, draft.ids, updates=False)
+    draft.context.messages.extend(
+        fill_persistent(draft.context, draft.root, draft.ids, updates=False)
+    )
     store = draft.context.store
     for name in names:
         link = f"{draft.root}/{name}"
