@@ -16,6 +16,7 @@ from .sweep import sweep
 
 pytestmark = pytest.mark.usefixtures("needs_sandbox", "needs_converge")
 
+SCENARIOS = (*read_scenarios.OBSERVING, *read_scenarios.LOCKED, *read_scenarios.CHANGING)
 SAMPLED = {
     ("gc beside a process", "read EIO"),
     ("apply beside another run", "read EACCES"),
@@ -26,11 +27,16 @@ SAMPLED = {
 
 def cases() -> Iterable[object]:
     """Return each scenario with each fault. Mark the cases that only the full sweep runs."""
-    observing, locked = read_scenarios.OBSERVING, read_scenarios.LOCKED
-    for scenario in (*observing, *locked, *read_scenarios.CHANGING):
+    for scenario in SCENARIOS:
         for fault in READ_FAULTS:
             marks = () if (scenario.name, fault) in SAMPLED else (SWEEP_ONLY,)
             yield pytest.param(scenario, fault, id=f"{scenario.name}-{fault}", marks=marks)
+
+
+def test_sampled_cases_exist() -> None:
+    """After a rename, the default run would otherwise test fewer cases."""
+    names = {scenario.name for scenario in SCENARIOS}
+    assert all(name in names and fault in READ_FAULTS for name, fault in SAMPLED)
 
 
 @pytest.mark.parametrize(("scenario", "fault"), list(cases()))

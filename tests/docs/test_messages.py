@@ -16,8 +16,14 @@ _ROW = re.compile(r"^\| `([^|]+)` \| (\d*) \|", re.M)
 
 
 def _literals(tree: ast.AST) -> Iterator[str]:
-    """Yield each string of a module, with `…` in place of the expressions of an f-string."""
+    """Yield each string of a module, with `…` in place of the expressions of an f-string.
+
+    Docstrings aren't messages.
+    """
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
+        if id(node) in docstrings:
+            continue
         if isinstance(node, ast.JoinedStr):
             yield "".join(
                 str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
