@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from states.system import subprocesses
+from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
+from tests.integration.snapshots import Snapshots
 from tests.support.command import changes, reasons
 
 COMMAND = """
@@ -23,18 +25,35 @@ on-change = ["venv.app"]
 """
 
 
-@pytest.fixture
-def watched_host(host_with_wheels: Host) -> Host:
-    """Return a host with a command that counts its runs and fails while `broken` exists."""
-    script = host_with_wheels.write(
-        f"#!/bin/sh\ncd {host_with_wheels.directory}\n"
+def prepare(host: Host) -> None:
+    """Declare a command that counts its runs, and fails while `broken` exists."""
+    make_wheels(host.wheels)
+    script = host.write(
+        f"#!/bin/sh\ncd {host.directory}\n"
         "if [ -e broken ]; then echo cannot do it; exit 3; fi\n"
         "echo run >> runs; echo restarted; echo https://ann:sesame@host/\n",
         "restart",
     )
     script.chmod(0o755)
-    declare(host_with_wheels, ["beta<2"])
-    return host_with_wheels
+    declare(host, ["beta<2"])
+
+
+@pytest.fixture
+def watched_host(host: Host) -> Host:
+    """Return a host with a command that watches a venv."""
+    prepare(host)
+    return host
+
+
+@pytest.fixture
+def restarted_host(snapshots: Snapshots) -> Host:
+    """Return such a host, applied once."""
+
+    def prepare_applied(host: Host) -> None:
+        prepare(host)
+        host.apply_ok()
+
+    return snapshots.host("restarted", prepare_applied)
 
 
 def declare(host: Host, packages: list[str]) -> None:
@@ -69,22 +88,21 @@ def test_command_runs_once_per_change(watched_host: Host) -> None:
     watched_host.assert_no_changes()
 
 
-def test_command_runs_after_a_rollback_was_undone(watched_host: Host) -> None:
+def test_command_runs_after_a_rollback_was_undone(restarted_host: Host) -> None:
     """The service was restarted by hand, so it runs the code of the earlier generation."""
-    watched_host.apply_ok()
-    declare(watched_host, ["beta==2.0"])
-    watched_host.apply_ok()
-    updated = watched_host.generation
+    declare(restarted_host, ["beta==2.0"])
+    restarted_host.apply_ok()
+    updated = restarted_host.generation
     for arguments in ([], ["--release"]):
-        assert watched_host.run("rollback", "converge.toml", "app", *arguments).code == 0
+        assert restarted_host.run("rollback", "converge.toml", "app", *arguments).code == 0
 
-    plan = watched_host.plan().resource("command.restart")
-    watched_host.apply_ok()
+    plan = restarted_host.plan().resource("command.restart")
+    restarted_host.apply_ok()
 
-    assert watched_host.generation == updated
+    assert restarted_host.generation == updated
     assert plan["outcome"] == "would-change"
-    assert runs(watched_host) == 3
-    watched_host.assert_no_changes()
+    assert runs(restarted_host) == 3
+    restarted_host.assert_no_changes()
 
 
 def test_command_runs_after_another_file_changed_its_resource(host: Host) -> None:
@@ -103,13 +121,12 @@ def test_command_runs_after_another_file_changed_its_resource(host: Host) -> Non
     assert (host.directory / "runs").read_text().split() == ["one", "two", "one"]
 
 
-def test_command_runs_after_a_repair(watched_host: Host) -> None:
-    watched_host.apply_ok()
-    (watched_host.site / "beta/__init__.py").write_text("")
+def test_command_runs_after_a_repair(restarted_host: Host) -> None:
+    (restarted_host.site / "beta/__init__.py").write_text("")
 
-    watched_host.apply_ok()
+    restarted_host.apply_ok()
 
-    assert runs(watched_host) == 2
+    assert runs(restarted_host) == 2
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -258,48 +275,46 @@ def test_failed_command_is_reported_and_retried(watched_host: Host) -> None:
     watched_host.assert_no_changes()
 
 
-def test_command_runs_after_a_kill_that_follows_publication(watched_host: Host) -> None:
-    watched_host.apply_ok()
-    declare(watched_host, ["beta==2.0"])
-    before = watched_host.generation
-    os.mkfifo(watched_host.directory / "gate")
-    script = watched_host.directory / "restart"
+def test_command_runs_after_a_kill_that_follows_publication(restarted_host: Host) -> None:
+    declare(restarted_host, ["beta==2.0"])
+    before = restarted_host.generation
+    os.mkfifo(restarted_host.directory / "gate")
+    script = restarted_host.directory / "restart"
     content = script.read_text()
     script.write_text(content.replace("echo run", "read line < gate\necho run"))
     process = subprocess.Popen(
-        watched_host.argv("apply", "converge.toml"),
-        env=watched_host.environment(),
-        cwd=watched_host.directory,
+        restarted_host.argv("apply", "converge.toml"),
+        env=restarted_host.environment(),
+        cwd=restarted_host.directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     child_id = _child_at(process.pid, script)
-    assert watched_host.generation != before
+    assert restarted_host.generation != before
     process.kill()
     process.wait()
     os.kill(child_id, signal.SIGKILL)
     script.write_text(content)
-    assert runs(watched_host) == 1
+    assert runs(restarted_host) == 1
 
-    result = watched_host.apply_ok()
+    result = restarted_host.apply_ok()
 
     assert result.resource("venv.app")["outcome"] == "unchanged"
     assert result.resource("command.restart")["outcome"] == "changed"
-    assert runs(watched_host) == 2
-    watched_host.assert_no_changes()
+    assert runs(restarted_host) == 2
+    restarted_host.assert_no_changes()
 
 
-def test_command_runs_again_if_its_record_is_lost(watched_host: Host) -> None:
-    watched_host.apply_ok()
-    for record in (watched_host.directory / "state/commands").glob("*.json"):
+def test_command_runs_again_if_its_record_is_lost(restarted_host: Host) -> None:
+    for record in (restarted_host.directory / "state/commands").glob("*.json"):
         record.unlink()
 
-    plan = watched_host.plan().resource("command.restart")
+    plan = restarted_host.plan().resource("command.restart")
     assert plan["action"] == "create"
     assert "trigger.venv.app" in changes(plan)
-    watched_host.apply_ok()
+    restarted_host.apply_ok()
 
-    assert runs(watched_host) == 2
+    assert runs(restarted_host) == 2
 
 
 def test_command_that_times_out_is_stopped(host_with_wheels: Host) -> None:
