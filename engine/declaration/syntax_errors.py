@@ -32,10 +32,14 @@ class Explanation:
 _ASSIGNMENT = re.compile(r"""[ \t]*(?P<key>(?:"[^"\n]*"|'[^'\n]*'|[^\s="'#\[{])+)[ \t]*=[ \t]*""")
 _HEADER = re.compile(r"[ \t]*\[\[?(?P<name>[^\]\n]*)\]")
 _TOKEN = re.compile(
-    r'#[^\n]*|"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[][{}]',
+    r'#[^\n]*|"""(?:\\.|[^\\])*?(?:"""|\Z())|'
+    r"'''.*?(?:'''|\Z())|"
+    r'"(?:\\.|[^"\\\n])*(?:"|())|'
+    r"'[^'\n]*(?:'|())|[][{}]",
     re.DOTALL,
 )
-"""A comment, a string, or a bracket."""
+"""A comment, a string, or a bracket. A group matches if the string isn't closed: the search then
+continues after it, and takes linear time."""
 _BOOLEANS = {
     "true": "true",
     "yes": "true",
@@ -104,16 +108,13 @@ def _unclosed_inline_table(text: str, offset: int) -> Explanation | None:
 def _unclosed_string(text: str, offset: int) -> Explanation | None:
     if text[offset : offset + 1] not in ("", "\n"):
         return None
-    # Blank out what is complete: the first quote that remains opens the string.
-    rest = _TOKEN.sub(lambda match: " " * len(match[0]), text[:offset])
-    quote = re.search("[\"']", rest)
-    if quote is None:
+    token = next((token for token in _TOKEN.finditer(text, 0, offset) if token.lastindex), None)
+    if token is None:
         return None
-    start = quote.start()
-    marks = text[start] * 3
-    if text.startswith(marks, start - 2):  # The first two count as an empty string.
-        return Explanation("the string isn't closed", f"add `{marks}` at its end", start - 2)
-    return Explanation("the string isn't closed", f"add `{text[start]}` at its end", start)
+    mark = token[0][0]
+    if token[0].startswith(mark * 3):
+        mark *= 3
+    return Explanation("the string isn't closed", f"add `{mark}` at its end", token.start())
 
 
 def _backslash(_text: str, offset: int) -> Explanation:

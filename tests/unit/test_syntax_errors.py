@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import tomli
 
@@ -35,6 +37,7 @@ from engine.declaration.syntax_errors import explain
         ("# don't\na = 'x\"\n", 2, 5, "the string isn't closed", "add `'` at its end"),
         ('a = """x\n\n', 1, 5, "the string isn't closed", 'add `"""` at its end'),
         ("a = '''x\n\n", 1, 5, "the string isn't closed", "add `'''` at its end"),
+        ("a = '''it's\n'x'\n", 1, 5, "the string isn't closed", "add `'''` at its end"),
         (
             'a = "C:\\srv"\n',
             *(1, 9, "invalid escape in a string", "write `\\\\`, or use single quotes"),
@@ -75,6 +78,24 @@ def test_password_in_a_value_without_quotes_is_hidden() -> None:
     [error] = log.diagnostics
     assert error.message == "invalid TOML: text needs quotes"
     assert "secret" not in error.hint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'a = "' + '\\"' * 20_000,
+        'a = """' + '\\"""' * 20_000,
+        "a = '''" + "''b" * 20_000,
+    ],
+)
+def test_long_string_is_explained_in_linear_time(content: str) -> None:
+    with pytest.raises(tomli.TOMLDecodeError) as raised:
+        tomli.loads(content)
+    start = time.process_time()
+    explanation = explain(raised.value)
+    assert time.process_time() - start < 2
+    assert explanation is not None
+    assert explanation.offset == 4
 
 
 @pytest.mark.parametrize(
