@@ -43,6 +43,7 @@ _VERBS: Final[Sequence[tuple[str, ...]]] = (
     ("check",),
     ("plan",),
 )
+_READ_ONLY: Final = ("verify", "status", "check", "plan")
 _NEEDS_VENV: Final = ("rollback", "pin", "adopt")
 _ID: Final = re.compile(r"\d{6}-[0-9a-f]{8}")
 _SERVICE: Final = """\
@@ -181,6 +182,8 @@ class Soak:
         if code == 70 or "Traceback (most recent call last)" in output:
             self.violations.append(f"{ended.verb} ended with a traceback: {output[-600:]}")
         if ended.verb.startswith("apply") and code not in (0, 75) and not ended.killed:
+            self.violations.append(f"{ended.verb} exited with {code}: {output[-600:]}")
+        if ended.verb.split()[0] in _READ_ONLY and code not in (0, 2) and not ended.killed:
             self.violations.append(f"{ended.verb} exited with {code}: {output[-600:]}")
         if ended.verb.startswith("pin") and code == 0:
             self.pins.update(_ID.findall(output))
