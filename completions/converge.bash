@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/converge
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_converge_subparsers=(plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_subparsers=(plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color --out)
 _shtab_converge_apply_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color -n --dry-run --plan --lock-timeout)
@@ -14,6 +14,7 @@ _shtab_converge_validate_option_strings=(-h --help --allow-empty --json -q --qui
 _shtab_converge_graph_option_strings=(-h --help --only --allow-empty --format)
 _shtab_converge_schema_option_strings=(-h --help)
 _shtab_converge_version_option_strings=(-h --help --json)
+_shtab_converge_list_option_strings=(-h --help --allow-empty --json --color)
 _shtab_converge_status_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_verify_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color --all -j --jobs)
 _shtab_converge_history_option_strings=(-h --help --allow-empty --json --color)
@@ -34,6 +35,7 @@ _shtab_converge_apply___plan_COMPGEN=_shtab_compgen_files
 _shtab_converge_check_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_validate_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_graph_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_list_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_status_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_verify_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_history_pos_0_COMPGEN=_shtab_compgen_files
@@ -55,6 +57,7 @@ _shtab_converge_check___color_choices=(auto always never)
 _shtab_converge_validate___color_choices=(auto always never)
 _shtab_converge_graph___format_choices=(text dot mermaid)
 _shtab_converge_schema_pos_0_choices=(declaration output)
+_shtab_converge_list___color_choices=(auto always never)
 _shtab_converge_status___progress_choices=(auto plain json)
 _shtab_converge_status___color_choices=(auto always never)
 _shtab_converge_verify___progress_choices=(auto plain json)
@@ -71,7 +74,7 @@ _shtab_converge_adopt___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
 _shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
-_shtab_converge_pos_0_choices=(plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_pos_0_choices=(plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
 _shtab_converge_plan__h_nargs=0
@@ -124,6 +127,11 @@ _shtab_converge_schema___help_nargs=0
 _shtab_converge_version__h_nargs=0
 _shtab_converge_version___help_nargs=0
 _shtab_converge_version___json_nargs=0
+_shtab_converge_list_pos_0_nargs='*'
+_shtab_converge_list__h_nargs=0
+_shtab_converge_list___help_nargs=0
+_shtab_converge_list___allow_empty_nargs=0
+_shtab_converge_list___json_nargs=0
 _shtab_converge_status_pos_0_nargs='*'
 _shtab_converge_status__h_nargs=0
 _shtab_converge_status___help_nargs=0

@@ -50,7 +50,7 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check validate graph schema version status verify history rollback pin gc adopt init lock selftest wrapper
+set -g _shtab_converge_commands plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper
 set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
@@ -121,6 +121,12 @@ complete -c converge -n '_shtab_converge_using schema; and test $_shtab_converge
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a version -d 'Print the version.'
 complete -c converge -n '_shtab_converge_using version' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using version' -l json -d 'Print a JSON document with the version of its format'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a list -d 'List the venvs that converge manages on this host.'
+complete -c converge -n '_shtab_converge_using list' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using list' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using list' -l json -d 'Print one JSON document'
+complete -c converge -n '_shtab_converge_using list' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using list; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: all files that were applied on this host)'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a status -d 'Show a table of all venvs and other resources.'
 complete -c converge -n '_shtab_converge_using status' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using status' -l only -x -d 'Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?'

@@ -16,7 +16,8 @@ def complete_files(arguments: Namespace) -> None:
     """Add the default file, and distinguish a name from a file.
 
     Args:
-        arguments: The parsed arguments. Nothing happens if the command reads no declaration.
+        arguments: The parsed arguments. Nothing happens if the command reads no declaration. If
+            `default_file` is false, the command can do without one.
 
     Raises:
         UsageError: No file is named and there is no default, or an argument isn't a file.
@@ -29,7 +30,7 @@ def complete_files(arguments: Namespace) -> None:
         if first is not None and arguments.name is None and not _is_file(first):
             first, arguments.name = None, first
         arguments.files = [] if first is None else [first]
-    if not arguments.files:
+    if not arguments.files and getattr(arguments, "default_file", True):
         arguments.files = [_default()]
     for name in arguments.files if len(arguments.files) > 1 else ():
         if not _is_file(name):

@@ -14,6 +14,7 @@ from engine.system.files import add_checksum, read_with_checksum, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, TypeAlias
 
     Entry: TypeAlias = dict[str, Any]
@@ -70,6 +71,19 @@ def read_entries(record: str) -> list[Entry]:
     if not isinstance(entries, list):
         return []
     return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def all_entries(state_dir: str) -> Iterator[tuple[str, Entry]]:
+    """Yield every recorded entry of this host, with the file that declares or declared it.
+
+    Raises:
+        OSError: A record can't be read.
+
+    """
+    for record in list_records("", state_dir):
+        file = recorded_file(record)
+        if file:
+            yield from ((file, entry) for entry in read_entries(record))
 
 
 def write_entries(record: str, file: str, serialized: list[str]) -> None:

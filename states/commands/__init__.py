@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 COMMANDS: CommandTable = {
     name: f"{__name__}.{name}"
     for name in (
-        "status", "verify", "history", "rollback", "pin", "gc", "adopt", "init", "lock",
+        "list", "status", "verify", "history", "rollback", "pin", "gc", "adopt", "init", "lock",
         "selftest", "wrapper",
     )
 }  # fmt: skip
