@@ -66,6 +66,8 @@ class ResolveRequest:
     """The oldest version in these environments."""
     binary_options: tuple[tuple[str, str], ...] = ()
     """`--no-binary` or `--only-binary`, and the name of a package or `:all:`."""
+    no_deps: bool = False
+    """Whether the lock contains only the listed packages, without their dependencies."""
 
 
 @frozen

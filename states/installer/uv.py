@@ -27,6 +27,7 @@ from states.installer.indexes import (
     without_packages,
     write_stub,
 )
+from states.installer.lock_paths import with_absolute_paths
 from states.installer.uv_errors import damaged_packages, translate_error
 from states.system import subprocesses
 from states.system.scratch import writable_dir
@@ -61,6 +62,8 @@ class Uv:
         arguments += _refresh_options(request.projects)
         if request.allow_prereleases:
             arguments += ["--prerelease", "allow"]
+        if request.no_deps:
+            arguments.append("--no-deps")
         for binary_option in request.binary_options:
             arguments += binary_option
         arguments += source_options(request.indexes)
@@ -75,7 +78,7 @@ class Uv:
             attempt()
         except IntegrityError as error:
             self._resolve_again(attempt, error)
-        return _with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
+        return with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
 
     def _compile(
         self, request: ResolveRequest, arguments: Sequence[str], variables: Mapping[str, str]
@@ -259,22 +262,6 @@ def _refresh_options(projects: frozenset[str] | None) -> list[str]:
     if projects is None:
         return ["--refresh"]
     return [f"--refresh-package={name}" for name in sorted(projects)]
-
-
-def _with_absolute_paths(lock: str, base: str) -> str:
-    """Return a lock whose paths no longer depend on the directory of its file."""
-    # UV-QUIRK(0.12): if a local project names another one by a relative path, so does the lock.
-    document = tomli.loads(lock)
-    sources = [
-        source
-        for package in document.get("packages", [])
-        for key in ("wheels", "sdist", "archive", "directory", "vcs")
-        for source in (package.get(key, []) if key == "wheels" else [package.get(key, {})])
-    ]
-    relative = [source for source in sources if not os.path.isabs(source.get("path", "/"))]
-    for source in relative:
-        source["path"] = os.path.normpath(os.path.join(base, source["path"]))
-    return tomli_w.dumps(document) if relative else lock
 
 
 def _is_toml(text: str) -> bool:

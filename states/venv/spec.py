@@ -25,8 +25,13 @@ class Venv:
         "Constraint files or URLs that limit versions.", default=()
     )
     overrides: tuple[str, ...] = field("Requirements that override all others.", default=())
+    no_deps: bool = field(
+        "Whether to install only the listed packages, without their dependencies.", default=False
+    )
     build_constraints: tuple[str, ...] = field("Constraint files for build tools.", default=())
     lock: str = field("A PEP 751 lockfile to install exactly as it is.", default="")
+    extras: tuple[str, ...] = field("Extras of the lockfile to install.", default=())
+    groups: tuple[str, ...] = field("Dependency groups of the lockfile to install.", default=())
     index_url: str = field(
         "The URL of the index, or `env:NAME` or `file:PATH` that contains it.", default=""
     )

@@ -1,6 +1,6 @@
 """PEP 751 locks, and the selection of exactly one file for each package.
 
-With one file for each package, the installer has nothing left to choose. If it had a choice, uv
+With one file for each package, the installer has nothing left to choose. If it had a subset, uv
 would prefer an index's sdist with a known hash to a wheel in a directory, for example.
 """
 
@@ -27,6 +27,7 @@ from states.interpreter import discovery
 from states.interpreter.tags import accepted_tags
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
+from states.venv.resolve.projects.subset import DEFAULT_SUBSET, Offer
 from states.venv.resolve.references import local_path
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
 
     from states.interpreter.discovery import Python
+    from states.venv.resolve.projects.subset import Subset
 
 _SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
                 "size", "hashes")  # fmt: skip
@@ -66,6 +68,11 @@ class Lock:
             for package in self.packages
             if "directory" in package
         }
+
+    def offer(self, file: str) -> Offer:
+        """Return the extras and groups that it declares."""
+        keys = ("extras", "dependency-groups")
+        return Offer(file, *(tuple(self.document.get(key, ())) for key in keys))
 
 
 @frozen
@@ -101,7 +108,11 @@ def add_tool_table(lock: Lock, table: Mapping[str, Any]) -> Lock:
 
 
 def select_artifacts(
-    lock: Lock, python: Python, base: str, digest: Callable[[str], str]
+    lock: Lock,
+    python: Python,
+    base: str,
+    digest: Callable[[str], str],
+    subset: Subset = DEFAULT_SUBSET,
 ) -> Resolution:
     """Select the one file of each package that an interpreter accepts.
 
@@ -110,6 +121,7 @@ def select_artifacts(
         python: The interpreter.
         base: The directory that paths in the lock are relative to.
         digest: Returns the digest of a local project.
+        subset: The extras and groups to install, in addition to the default groups of the lock.
 
     Returns:
         The selected files.
@@ -123,7 +135,14 @@ def select_artifacts(
     try:
         pylock = Pylock.from_dict(lock.document)
         environment = cast("Environment", dict(info.marker_environment))
-        selected = list(pylock.select(environment=environment, tags=accepted_tags(python)))
+        selected = list(
+            pylock.select(
+                environment=environment,
+                tags=accepted_tags(python),
+                extras=subset.extras,
+                dependency_groups=subset.groups.union(pylock.default_groups or ()),
+            )
+        )
     except (PylockValidationError, PylockSelectError) as error:
         raise ConvergeError(
             f"the lockfile can't be used with Python {python.version}: {error}",

@@ -18,6 +18,7 @@ from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.lockfile import restrict_to
+from states.venv.resolve.no_deps import missing_notice, with_exact_versions
 from states.venv.resolve.pylock import (
     Resolution,
     add_tool_table,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.interpreter.discovery import Python
     from states.venv.resolve.lockfile import Target
+    from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
 _NO_BUILDS = (("--only-binary", ":all:"),)
@@ -152,7 +154,10 @@ class Resolver:
         if self._target is not None:
             lock = restrict_to(lock, self._target)
         lock = add_tool_table(lock, self.basis.to_dict())
-        notices = tuple(resolution_notices(self._installer.output, self.spec, lines))
+        notices = (
+            *resolution_notices(self._installer.output, self.spec, lines),
+            *self._find_missing(lock),
+        )
         return Compiled(lock, previous is not None, changes, notices)
 
     def find_older(self, compiled: Compiled) -> tuple[str, ...]:
@@ -164,14 +169,28 @@ class Resolver:
         if not compiled.is_preferred or self.settings.upgrade is not None:
             return ()
         progress.step("looking for newer versions")
-        request = replace(self._request(None), binary_options=_NO_BUILDS)
+        newest = self._try_resolve(self._request(None))
+        return older_notice(self.spec.path, compiled.lock, newest) if newest else ()
+
+    def _find_missing(self, lock: Lock) -> tuple[str, ...]:
+        """Return a message about the dependencies that `no-deps` leaves out, if there are any."""
+        if not self.spec.no_deps:
+            return ()
+        progress.step("looking for missing dependencies")
+        request = replace(
+            self._request(None), no_deps=False, overrides=with_exact_versions(lock, self.overrides)
+        )
+        return missing_notice(self.spec.path, lock, self._try_resolve(request))
+
+    def _try_resolve(self, request: ResolveRequest) -> Lock | None:
+        """Return the lock for a request, or None if it fails. Nothing is built."""
         try:
-            newest = parse_lock(self._installer.resolve(request))
+            request = replace(request, binary_options=_NO_BUILDS)
+            return parse_lock(self._installer.resolve(request))
         except Interrupted:
             raise
         except ConvergeError:
-            return ()
-        return older_notice(self.spec.path, compiled.lock, newest)
+            return None
 
     def _constraints(self) -> list[Line]:
         """Return the constraints on packages that aren't required by exact version or URL."""
@@ -196,6 +215,7 @@ class Resolver:
             environments=self._target.environments if self._target else (),
             minimum_python=self._target.minimum if self._target else "",
             binary_options=binary_options(options),
+            no_deps=self.spec.no_deps,
             indexes=index_options(self.spec),
         )
 

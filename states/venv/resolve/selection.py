@@ -151,6 +151,7 @@ def _recorded_locks(observation: Observation) -> Iterator[tuple[Receipt, str]]:
 def _resolve(
     spec: Venv, python: Python, observation: Observation, settings: Settings
 ) -> Resolution:
+    from states.venv.resolve.projects.subset import subset_of
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
 
@@ -160,7 +161,8 @@ def _resolve(
     if spec.lock:
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
-        return select_artifacts(lock, python, os.path.dirname(spec.lock), digest)
+        base = os.path.dirname(spec.lock)
+        return select_artifacts(lock, python, base, digest, subset_of(spec))
     from states.venv.resolve.reuse.planned import recall, record, request_digest
 
     request = request_digest(spec, python, observation.lock)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import replace
-from engine.redaction import redact, redact_all, strip_signed_queries
-from engine.system.files import sha256
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.resolve import lockfile
+from states.venv.resolve.input_digest import input_digest
 from states.venv.resolve.key_checks import (
     check_keys,
     is_project_file,
@@ -24,13 +22,12 @@ from states.venv.resolve.key_checks import (
 from states.venv.resolve.lines.invalid import explain, file_error, similar_file
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.sources import add_file_options, register_signatures
+from states.venv.resolve.projects.subset import Offer, check_subset
 from states.venv.resolve.references import is_url, local_path, to_file_url
 from states.venv.resolve.requirements import declared_lines, read_lines
 from states.venv.spec import pack_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from engine.table import Inputs
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
@@ -96,6 +93,8 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
     lock = None
     if spec.lock and not locking and not is_project_file(spec.lock):
         lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
+    if lock is not None or not spec.lock or locking:
+        check_subset(spec, _offers(spec, lock), inputs)
     register_signatures((*packages, *overrides, *lines))
     required = {line.local_path() for line in (*packages, *overrides, *lines)}
     tools = {line.local_path() for line in build_lines}
@@ -112,8 +111,13 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
             for path in sorted(filter(None, required | tools | locked))
         }
     )
-    digest = _digest(spec, lines, build_lines, origins, lock)
+    digest = input_digest(spec, lines, build_lines, origins, lock)
     return add_file_options(replace(spec, origins=origins, inputs=digest), files, inputs)
+
+
+def _offers(spec: Venv, lock: Lock | None) -> list[Offer]:
+    """Return the files that a table selects extras and groups from."""
+    return [] if lock is None else [lock.offer(spec.lock)]
 
 
 def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ...]:
@@ -235,48 +239,3 @@ def _require(
     """
     if path and not os.path.exists(path):
         inputs.error(key, f"{prefix}no such file or project: `{path}`")
-
-
-def _digest(
-    spec: Venv,
-    lines: Iterable[Line],
-    build_lines: Iterable[Line],
-    origins: tuple[str, ...],
-    lock: Lock | None,
-) -> str:
-    """Hash everything that versions depend on, except the interpreter.
-
-    Args:
-        spec: The normalized spec.
-        lines: The lines of requirement and constraint files.
-        build_lines: The lines of files with build constraints.
-        origins: The digests of local projects.
-        lock: The lock, if the table names one.
-
-    Returns:
-        The digest.
-
-    """
-    if lock is not None:
-        # The requirements behind a lock may differ between hosts, so they don't count.
-        return _hash({"lock": lock.digest, "origins": origins})
-    of_packages = [f"{name} {url}" for name, url in sorted(spec.package_index_url.items())]
-    indexes = (spec.index_url, *spec.extra_index_url, *of_packages)
-    return _hash(
-        {
-            "packages": sorted(spec.packages),
-            "overrides": sorted(spec.overrides),
-            "lines": [[line.constraint, line.text] for line in lines],
-            "build-constraints": [line.text for line in build_lines],
-            "indexes": [redact(url) for url in indexes],
-            "find-links": spec.find_links,
-            "no-index": spec.no_index,
-            "exclude-newer": spec.exclude_newer,
-            "origins": origins,
-        }
-    )
-
-
-def _hash(values: dict[str, object]) -> str:
-    # The content behind a URL counts, not the signature that gives access to it.
-    return sha256(json.dumps(redact_all(values, strip_signed_queries), sort_keys=True).encode())

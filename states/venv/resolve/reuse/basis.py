@@ -95,7 +95,7 @@ def basis_of(spec: Venv, interpreters: Iterable[str], lines: Iterable[Line]) -> 
             bound = _bound(line.requirement, line.options)
             bound += _project_bounds(line.local_path(), spec.local_digests())
             requirements.setdefault(normalize_name(line.requirement.name), []).append(bound)
-    bounds = {
+    bounds: dict[str, object] = {
         "constraints": sorted(constraints),
         "overrides": sorted(spec.overrides),
         "requirements": sorted(options),
@@ -103,6 +103,8 @@ def basis_of(spec: Venv, interpreters: Iterable[str], lines: Iterable[Line]) -> 
         "find-links": [*spec.find_links, spec.no_index],
         "exclude-newer": spec.exclude_newer,
     }
+    if spec.no_deps:
+        bounds["no-deps"] = True
     return Basis(
         interpreters=tuple(interpreters),
         bounds={key: _digest(value) for key, value in bounds.items()},

@@ -1,0 +1,1 @@
+"""Projects as the input of a venv: their extras and dependency groups."""
