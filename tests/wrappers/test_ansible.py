@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.wheels import make_wheel
 from tests.wrappers.callers.ansible import Ansible
 from tests.wrappers.callers.caller import Workspace
 from tests.wrappers.conftest import skip_unavailable
@@ -238,12 +239,18 @@ def test_options_accept_common_spellings(latest: Ansible, sources: Sources) -> N
     """`upgrade: true` upgrades all packages, a number can be a secret, and `~` is the user's home."""
     home = latest.workspace.directory.parent
     (home / "converge").symlink_to(latest.workspace.executable)
-    fits_both = _web(latest, sources, "alpha<=2.0,>=1.0")
-    first = _task(latest, _web(latest, sources, "alpha==1.0"))
-    code, output = latest.play({"tasks": [first, _task(latest, fits_both)]}, "--diff")
+    wheels = latest.workspace.directory / "wheels"
+    make_wheel(wheels, "alpha", "1.0")
+    declaration = _web(latest, sources, "alpha")
+    declaration["venv"]["web"]["find-links"] = [str(wheels)]
+    code, output = latest.play({"tasks": [_task(latest, declaration)]}, "--diff")
+    assert (code, "+alpha==1.0" in output) == (0, True), output
+    make_wheel(wheels, "alpha", "2.0")
+    code, output = latest.play({"tasks": [_task(latest, declaration)]}, "--diff")
     assert (code, "alpha==2.0" in output) == (0, False), output
     options = {"upgrade": True, "secrets": {"PIN": 1234}, "executable": "~/converge"}
-    code, output = latest.play({"tasks": [_task(latest, fits_both, options=options)]}, "--diff")
+    task = _task(latest, declaration, options=options, environment={"HOME": str(home)})
+    code, output = latest.play({"tasks": [task]}, "--diff")
     assert (code, "+alpha==2.0" in output) == (0, True), output
 
 

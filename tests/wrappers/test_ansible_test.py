@@ -39,7 +39,8 @@ def collection(
     (cache / "get_pip_25_2.py").write_text(_BOOTSTRAP)
     shutil.copytree(wrappers / "ansible", home / "collections")
     directory = home / "collections" / "ansible_collections" / "converge" / "python"
-    environ = clean_environment(home, programs, executable.parent)
+    # A developer starts ansible-test, not a daemon. It refuses to run without HOME.
+    environ = {**clean_environment(home, programs, executable.parent), "HOME": str(home)}
     workspace = Workspace(
         directory=directory, executable=executable, wrapper=directory, environ=environ
     )
