@@ -48,8 +48,15 @@ def pages() -> dict[Path, str]:
     """
     registry = build_registry(Settings(cache="", state=""))
     explanations = tomli.loads((TEMPLATES / "keys.toml").read_text(encoding="utf-8"))
+    tables = {
+        f"{name}.{key_of(key)}": field.table
+        for name, kind in registry.kinds.items()
+        for key, field in fields(kind.spec).items()
+        if field.table is not None
+    }
     directives: dict[str, Callable[[str], str]] = {
         "keys": lambda kind: _keys(registry.kinds[kind].spec, explanations[kind]),
+        "entries": lambda key: _keys(tables[key], explanations[key]),
         "shape": lambda name: _shape(name, explanations[name]),
         "exits": lambda _: _exits(),
         "commands": lambda _: _overview(),
@@ -61,6 +68,7 @@ def pages() -> dict[Path, str]:
         for stem, name, documented in (
             ("command", "options", set(every_command())),
             ("declaration", "keys", set(registry.kinds)),
+            ("declaration", "entries", set(tables)),
         ):
             if template.stem == stem:
                 arguments = {match[2] for match in _DIRECTIVE.finditer(text) if match[1] == name}
@@ -96,8 +104,8 @@ def _keys(spec: type[Any], explanations: dict[str, str]) -> str:
     rows = [
         (
             f"`{key}`",
-            _type(hints[name]),
-            "required" if field.default is REQUIRED else f"`{_toml(field.default)}`",
+            _type(hints[name]).removesuffix(" or null"),
+            _default(field.default),
             f"{field.description} {explanations[key]}".strip(),
         )
         for key, (name, field) in columns.items()
@@ -163,10 +171,18 @@ def _type(hint: Any) -> str:
         return f"array of {_type(inside[0])}s"
     if origin is dict:
         return f"object of {_type(inside[1])}s"
+    if hasattr(hint, "__fields__"):
+        return "table"
     if inside:
         return " or ".join(_type(member) for member in inside)
     plain = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
     return plain.get(hint, f"[{hint.__name__}](#{hint.__name__.lower()})")
+
+
+def _default(default: object) -> str:
+    if default is REQUIRED:
+        return "required"
+    return "" if default is None else f"`{_toml(default)}`"
 
 
 def _toml(default: object) -> str:

@@ -43,20 +43,34 @@ class Field:
         default: The default value, or `REQUIRED`.
         description: The description for editors and the reference, or an empty string.
         computed: Whether the field follows from others, so that a declaration can't set it.
+        table: For a dictionary of tables, the frozen class of each of them.
 
     """
 
-    __slots__ = ("computed", "default", "description")
+    __slots__ = ("computed", "default", "description", "table")
 
     def __init__(self, default: Any, description: str = "", *, computed: bool = False) -> None:
         self.default = default
         self.description = description
         self.computed = computed
+        self.table: type[Any] | None = None
 
 
-def field(description: str, *, default: Any = REQUIRED) -> Any:
-    """Return a field that a table of the declaration can set."""
-    return Field(default, description)
+def field(description: str, *, default: Any = REQUIRED, table: type[Any] | None = None) -> Any:
+    """Return a field that a table of the declaration can set.
+
+    Args:
+        description: The description for editors and the reference.
+        default: The default value.
+        table: For a dictionary of tables, the frozen class of each of them.
+
+    Returns:
+        The field.
+
+    """
+    declared = Field(default, description)
+    declared.table = table
+    return declared
 
 
 def computed(*, default: Any) -> Any:

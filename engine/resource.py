@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.frozen import as_items, frozen
+from engine.frozen import as_items, fields, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class Resource:
 
 
 def to_dict(resource: Resource) -> dict[str, Any]:
-    """Return a resource in a form that JSON can represent. Specs are flat."""
+    """Return a resource in a form that JSON can represent."""
     return {
         "kind": resource.kind,
         "name": resource.name,
-        "spec": dict(as_items(resource.spec)),
+        "spec": _to_json(resource.spec),
         "needs": resource.needs,
         "file": resource.file,
     }
@@ -54,9 +54,31 @@ def from_dict(body: dict[str, Any], kinds: Mapping[str, AnyKind]) -> Resource:
     return Resource(
         kind=body["kind"],
         name=body["name"],
-        spec=spec_class(**{name: _to_tuple(value) for name, value in body["spec"].items()}),
+        spec=_from_json(spec_class, body["spec"]),
         needs=tuple(body["needs"]),
         file=body["file"],
+    )
+
+
+def _to_json(spec: Any) -> dict[str, Any]:
+    """Return the fields of a spec, with a dict in place of each nested table."""
+    columns = dict(as_items(spec))
+    for name, field in fields(spec).items():
+        if field.table is not None and columns[name]:
+            columns[name] = {key: _to_json(table) for key, table in columns[name].items()}
+    return columns
+
+
+def _from_json(spec_class: Any, columns: Mapping[str, Any]) -> Any:
+    """Return the spec that `_to_json` turned into a dict."""
+    tables = {name: field.table for name, field in fields(spec_class).items() if field.table}
+    return spec_class(
+        **{
+            name: {key: _from_json(tables[name], table) for key, table in value.items()}
+            if name in tables
+            else _to_tuple(value)
+            for name, value in columns.items()
+        }
     )
 
 

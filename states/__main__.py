@@ -50,7 +50,11 @@ def build_registry(settings: Settings) -> KindRegistry:
             "command": CommandKind(settings),
         },
         defaults_kind="venv",
-        digest_functions={"source-tree": _source_tree_digest, "local-file": _local_file_digest},
+        digest_functions={
+            "source-tree": _source_tree_digest,
+            "local-file": _local_file_digest,
+            "declared-file": _declared_file_digest,
+        },
         is_declaration=_is_declaration,
         notices=notices,
         recognize=_recognize,
@@ -74,6 +78,13 @@ def _source_tree_digest(path: str) -> str:
 def _local_file_digest(path: str) -> str:
     """Return the digest of a wheel or archive. The receipt records that of a project."""
     return "directory" if os.path.isdir(path) else file_digest(path)
+
+
+def _declared_file_digest(path: str) -> str:
+    # Imported here: most venvs have no declared files.
+    from states.venv.files.source import digest_source
+
+    return digest_source(path)
 
 
 def _is_declaration(name: str) -> bool:

@@ -20,7 +20,9 @@ def declaration_schema(registry: KindRegistry) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
     for name, kind in registry.kinds.items():
-        definitions[name] = table_model(kind.spec).model_json_schema()
+        definition = table_model(kind.spec).model_json_schema(ref_template="#/definitions/{model}")
+        definitions.update(definition.pop("$defs", {}))
+        definitions[name] = definition
         properties[name] = {
             "type": "object",
             "description": f"Resources of the kind `{name}`, by name.",

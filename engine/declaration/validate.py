@@ -26,6 +26,8 @@ _MESSAGES = {
     "int_type": "`{key}` must be a whole number",
     "tuple_type": '`{key}` must be an array, as in `["…"]`',
     "dict_type": "`{key}` must be a table",
+    "model_type": "`{key}` must be a table",
+    "extra_forbidden": "unknown key `{key}`",
     "literal_error": "`{key}` must be {expected}",
     "string_too_short": "`{key}` must not be empty",
 }
@@ -37,13 +39,17 @@ _VALUE_WIDTH = 60
 
 
 def key_of(name: str) -> str:
-    """Return the TOML key of a field."""
-    return name.replace("_", "-")
+    """Return the TOML key of a field. A final `_` distinguishes a field from a Python keyword."""
+    return name.rstrip("_").replace("_", "-")
 
 
 def keys_of(kind: AnyKind) -> list[str]:
     """Return the valid keys of a table of this kind. Computed fields have none."""
-    return [key_of(name) for name, field in fields(kind.spec).items() if not field.computed]
+    return _keys(kind.spec)
+
+
+def _keys(spec: type[Any]) -> list[str]:
+    return [key_of(name) for name, field in fields(spec).items() if not field.computed]
 
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
@@ -59,12 +65,15 @@ def _comparable(word: str) -> str:
 
 _models: dict[type[Any], type[BaseModel]] = {}
 """Models by spec. To create a model takes longer than to validate all of its tables."""
+_specs: dict[type[Any], type[Any]] = {}
+"""Specs by model."""
 
 
 def table_model(spec: type[Any]) -> type[BaseModel]:
     """Return the pydantic model of the tables that become this spec."""
     if spec not in _models:
         _models[spec] = _create_model(spec)
+        _specs[_models[spec]] = spec
     return _models[spec]
 
 
@@ -78,7 +87,8 @@ def _create_model(spec: type[Any]) -> type[BaseModel]:
     for name, field in fields(spec).items():
         if not field.computed:
             default = ... if field.default is REQUIRED else field.default
-            columns[name] = (hints[name], Field(default, description=field.description))
+            hint = dict[str, table_model(field.table)] if field.table else hints[name]  # type: ignore[misc]
+            columns[name] = (hint, Field(default, description=field.description))
     config = ConfigDict(extra="forbid", strict=True, alias_generator=key_of)
     model: type[BaseModel] = create_model(
         spec.__name__, __config__=config, __doc__=spec.__doc__, **columns
@@ -114,11 +124,19 @@ def validate(kind: AnyKind, table: dict[str, Any], inputs: TableInputs) -> Any |
     if errors:
         return None
     try:
-        return kind.spec(**dict(table_model(kind.spec).model_validate(content)))
+        return _to_spec(table_model(kind.spec).model_validate(content))
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            _report(details, inputs)
+            _report(details, inputs, kind.spec)
         return None
+
+
+def _to_spec(value: Any) -> Any:
+    """Return a spec for a model, and for each model in it."""
+    if isinstance(value, dict):
+        return {key: _to_spec(item) for key, item in value.items()}
+    spec = _specs.get(type(value))
+    return spec(**{name: _to_spec(item) for name, item in value}) if spec else value
 
 
 _NUL = "NUL characters aren't allowed"
@@ -149,8 +167,15 @@ def _to_python(value: Any, key: Key, errors: dict[Key, str]) -> Any:
     return value
 
 
-def _report(error: Any, inputs: TableInputs) -> None:
-    """Report one error of pydantic."""
+def _report(error: Any, inputs: TableInputs, spec: type[Any]) -> None:
+    """Report one error of pydantic.
+
+    Args:
+        error: The details of the error.
+        inputs: Receives the error.
+        spec: The spec of the table.
+
+    """
     key = tuple(error["loc"])
     template = _MESSAGES.get(error["type"])
     if template is None:
@@ -160,6 +185,10 @@ def _report(error: Any, inputs: TableInputs) -> None:
     message = template.format(key=dotted.lstrip("."), expected=expected)
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
+    elif error["type"] == "extra_forbidden":
+        tables = {key_of(name): field.table for name, field in fields(spec).items() if field.table}
+        keys = _keys(tables[key[0]])
+        inputs.error(key, message, suggest(str(key[-1]), keys) or f"valid keys: {', '.join(keys)}")
     else:
         hint = "put it in quotes" if _lacks_quotes(error) else ""
         inputs.error(key, f"{message}, found {_shortened(error['input'])}", hint)

@@ -26,7 +26,7 @@ def proves_absence(error: OSError) -> bool:
 
 
 def proves_no_file(error: OSError) -> bool:
-    """Return whether an error of `files.read_regular_file` proves that there is no such file."""
+    """Return whether an error of `read_regular_file` proves that there is no such file."""
     return error.errno in MISSING_ERRNOS or error.errno in NOT_REGULAR_ERRNOS
 
 

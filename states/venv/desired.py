@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import ConvergeError
+from states.venv.files.state import file_attributes
 from states.venv.layout import NEW
 from states.venv.observe import FOREIGN, REMEDIED, Observation, artifacts_of, owners
 
@@ -89,6 +90,7 @@ def desired_state(spec: Venv, selection: Selection, observed: State) -> State:
         "artifacts": artifacts_of(selection.packages),
         **owners(spec.owner, spec.group),
         "mode": spec.mode,
+        **file_attributes(spec.files),
         **{f"package.{package.name}": package.identity() for package in selection.packages},
     }
     intact = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from states.venv.accounts import renamed_accounts
+from states.venv.files.paths import expand
+from states.venv.files.state import PREFIX as FILES
+from states.venv.integrity.manifest import load_manifest
 from states.venv.observe import FOREIGN, PUBLISHED, REMEDIED
 from states.venv.user_data import DATA_PREFIXES, describe_data
 
@@ -54,6 +57,8 @@ def explain(
     )
     if remedied or receipt is None:
         return remedied
+    if name.startswith(FILES):
+        return _declared_file(spec, change, observation)
     if name.startswith(("package.", "file.")):
         return _content(change, receipt, selection)
     if name == "relocated":
@@ -69,6 +74,32 @@ def _declared(change: Change, receipt: Receipt) -> str:
     if change.before == renamed_accounts(receipt).get(change.attribute, ""):
         return f"`{change.after}` now has another ID"
     return "the declaration changed" if change.attribute in _DECLARED else ""
+
+
+def _declared_file(spec: Venv, change: Change, observation: Observation) -> str:
+    """Explain the change of a declared file. The values show digests, and never the content.
+
+    Args:
+        spec: The declared venv.
+        change: The change.
+        observation: The observation that the change starts from.
+
+    Returns:
+        The reason.
+
+    """
+    name = change.attribute.removeprefix(FILES)
+    if change.after is None:
+        return "no longer declared"
+    if change.before is not None:
+        is_same = change.before.split()[0] == change.after.split()[0]
+        return "the declaration changed" if is_same else "its content changed"
+    receipt, root = observation.receipt, observation.root
+    manifest = load_manifest(root, receipt.manifest) if receipt else None
+    entry = manifest.get(expand(name, root)) if manifest else None
+    if entry is not None and entry.package and spec.files[name].is_placed:
+        return f"replaces a file of {entry.package}"
+    return "newly declared"
 
 
 def _content(change: Change, receipt: Receipt, selection: Selection | None) -> str:

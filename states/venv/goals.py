@@ -134,12 +134,14 @@ class VenvHandle:
         if not (self.observation.held or self.is_changing or has_data):
             return
         # Imported here: most runs have nothing to report.
-        from states.venv.notices import content_notices, data_notices, held_notice
+        from states.venv.notices import content_notices, data_notices, file_notices, held_notice
 
         if self.observation.held:
             yield held_notice(self.spec, self.observation)
         if self.is_changing and receipt is not None:
             yield from content_notices(receipt)
+        if self.is_changing:
+            yield from file_notices(self.spec, self.observation)
         yield from self.messages
         yield from data_notices(self.spec, self.observation, is_changing=self.is_changing)
 
@@ -221,19 +223,26 @@ class Build(VenvGoal):
 
         super().check_preconditions()
         resolve_ids(self.handle.spec)
+        if self.handle.spec.files:
+            from states.venv.files.preconditions import check_files
+
+            check_files(self.handle.spec, self.handle.observation.store)
 
     def apply(self) -> None:
         """Publish a matching generation, built in a new directory if none exists."""
         from states.venv.apply import apply
-        from states.venv.notices import copy_notices
+        from states.venv.notices import copy_notices, file_notices
 
         handle = self.handle
-        copies = tuple(copy_notices(handle.spec, handle.observation))
+        before = (
+            *copy_notices(handle.spec, handle.observation),
+            *file_notices(handle.spec, handle.observation),
+        )
         # A local project's version is known only once it is built.
         handle.selection, messages = apply(
             handle.spec, self.selection, handle.settings, handle.observations()
         )
-        handle.messages = (*copies, *messages)
+        handle.messages = (*before, *messages)
 
     def refresh_cache(self) -> None:
         """Rewrite the receipt and the stat cache if either is out of date."""

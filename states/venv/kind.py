@@ -29,6 +29,7 @@ class VenvKind:
             Group("unfinished.", "condition"),
             Group("permissions.", "condition"),
             Group("file.", "condition"),
+            Group("files.", noun="file"),
             Group("package.", noun="package"),
         ),
         hidden=frozenset({"artifacts", "settings", "generation"}),

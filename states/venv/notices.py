@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.system.existence import is_directory
+from engine.system.existence import is_directory, is_file, resolve
+from states.venv.files.paths import as_declared, expand
 from states.venv.observe import FOREIGN
 from states.venv.user_data import unused_data
 
@@ -12,8 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from states.venv.integrity.receipt import Receipt
+    from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.spec import Venv
+
+_REPEATABLE = ("unexpected", "modified", "missing", "another kind of file")
+"""Conditions of files that a declared file would remedy."""
+_MAX_NAMED = 3
+"""Maximum number of files that a message names."""
 
 
 def held_notice(spec: Venv, observation: Observation) -> str:
@@ -33,6 +40,9 @@ def content_notices(receipt: Receipt) -> Iterator[str]:
         count, path = len(receipt.tolerated), receipt.tolerated[0]
         files = f"`{path}`" if count == 1 else f"{count} files, such as `{path}`"
         yield f"`accept-record-mismatch` applies to {files}"
+    for name, _, package in receipt.files:
+        if package:
+            yield f"`{name}` in `files` replaces a file of {package}"
     for winner, others, count, path in receipt.overlaps:
         files = f"`{path}`" if count == 1 else f"{count} files, such as `{path}`"
         installed = "the one" if count == 1 else "those"
@@ -40,6 +50,74 @@ def content_notices(receipt: Receipt) -> Iterator[str]:
             f"{winner} and {others} contain different versions of {files}; "
             f"{installed} of {winner} {'is' if count == 1 else 'are'} installed"
         )
+
+
+def file_notices(spec: Venv, observation: Observation) -> Iterator[str]:
+    """Yield messages that suggest to declare files, before a venv is changed.
+
+    A file drifts repeatedly if another tool writes it after each repair. A directory to adopt may
+    contain files that no package installed.
+
+    Args:
+        spec: The declared venv.
+        observation: The venv as observed.
+
+    Yields:
+        The messages.
+
+    """
+    if spec.state == "absent" or observation.held:
+        return
+    drifted = {
+        name.removeprefix("file.")
+        for name, condition in (observation.state or {}).items()
+        if name.startswith("file.") and condition in _REPEATABLE
+    }
+    if drifted:
+        yield from _repeated_drift(spec, observation, drifted)
+    if observation.live_id == FOREIGN and spec.adopt:
+        yield from _files_to_adopt(spec, observation.store)
+
+
+def _repeated_drift(spec: Venv, observation: Observation, drifted: set[str]) -> Iterator[str]:
+    # Imported here: most venvs don't drift.
+    from states.venv.generations.repeated_drift import repeated_drift
+
+    root = observation.root
+    repeated = repeated_drift(observation.store, observation.live_id, drifted, spec.ignore)
+    declared = {expand(path, root) for path in spec.files}
+    paths = [path for path in repeated if path not in declared]
+    if paths:
+        yield (
+            f"{_named(paths, root)} also differed before the last repair; declare it in `files`, "
+            "or list it in `persistent` or `ignore`"
+        )
+
+
+def _files_to_adopt(spec: Venv, store: Store) -> Iterator[str]:
+    # Imported here: most venvs aren't adopted.
+    from states.venv.integrity.unlisted_files import unlisted_files
+
+    if not is_file(f"{store.published}/pyvenv.cfg"):
+        return
+    root = resolve(store.published)
+    declared = {*spec.files}
+    kept = tuple(f"{name}/" for name in spec.persistent)
+    own = [
+        path
+        for path in sorted(unlisted_files(root, spec.ignore))
+        if as_declared(path, root) not in declared and not path.startswith(kept)
+    ]
+    if own:
+        them = "it" if len(own) == 1 else "those that you need"
+        yield f"{_named(own, root)} won't be copied; declare {them} in `files` or `persistent`"
+
+
+def _named(paths: list[str], root: str) -> str:
+    """Return the first paths, as `files` would name them, and the number of the others."""
+    named = [f"`{as_declared(path, root)}`" for path in paths[:_MAX_NAMED]]
+    rest = len(paths) - _MAX_NAMED
+    return ", ".join(named) + (f", and {rest} more" if rest > 0 else "")
 
 
 def data_notices(spec: Venv, observation: Observation, *, is_changing: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ from engine.frozen import frozen, replace
 from engine.system.existence import is_directory, is_symlink, lstat, read_link
 from engine.system.files import sha256
 from engine.system.lock import is_held
+from states.venv.files.state import PREFIX as FILES
 from states.venv.generations.hold import HOLD_NAME, held_id
 from states.venv.generations.modes import find_missing_permissions
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
@@ -214,6 +215,7 @@ def _recorded_state(receipt: Receipt) -> dict[str, str]:
         "artifacts": artifacts_of(receipt.packages),
         **owners(receipt.owner, receipt.group),
         "mode": receipt.mode,
+        **{f"{FILES}{path}": description for path, description, _ in receipt.files},
         **_renamed_accounts(receipt),
     }
 

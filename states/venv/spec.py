@@ -11,6 +11,27 @@ if TYPE_CHECKING:
 
 
 @frozen
+class File:
+    """One entry of `files`. Its name is a path in the venv."""
+
+    from_: str | None = field("The file to copy.", default=None)
+    content: str | None = field("The content, as text.", default=None)
+    link: str | None = field(
+        "The target of a symlink: an absolute path, or a path in the venv.", default=None
+    )
+    mode: str | None = field("The permissions, in octal.", default=None)
+    capabilities: str | None = field("Linux capabilities, in the form of setcap(8).", default=None)
+
+    digest: str = computed(default="")
+    """SHA-256 of the content. Empty for a symlink, and for a file of a package."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether converge creates the file. Otherwise, a package contains it."""
+        return bool(self.digest) or self.link is not None
+
+
+@frozen
 class Venv:
     """One virtual environment. Paths are absolute in a normalized spec."""
 
@@ -59,6 +80,9 @@ class Venv:
     )
     ignore: tuple[str, ...] = field(
         "Patterns of paths in the venv that are never checked for drift.", default=()
+    )
+    files: dict[str, File] = field(
+        "Files and symlinks of your own in the venv, by their path in it.", default={}, table=File
     )
     source_ignore: tuple[str, ...] = field(
         "Patterns of paths in local projects that aren't part of their source.", default=()

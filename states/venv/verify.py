@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
+from states.venv.files.paths import expand
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.dist_info import dist_infos, read_record
 from states.venv.integrity.drift import compare_to_manifest, ignored
@@ -96,7 +97,8 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     if lock_text(root, receipt) is None:
         differences[".converge/pylock.toml"] = "..5....."
     differences.update(metadata_drift(root))
-    accepted = {*differences, *receipt.tolerated}
+    replacing = {expand(path, root) for path, _, package in receipt.files if package}
+    accepted = {*differences, *receipt.tolerated, *replacing}
     differences.update(_compare_to_records(root, manifest, accepted, ignore))
     return differences, len(manifest), ""
 

@@ -35,6 +35,9 @@ def _create_referenced_files(directory: Path, declaration: dict[str, object]) ->
                 if "://" not in name and not Path(name).is_absolute():
                     (directory / name).parent.mkdir(parents=True, exist_ok=True)
                     (directory / name).touch()
+        for entry in table.get("files", {}).values():
+            if name := entry.get("from"):
+                (directory / name).touch()
         if lock := table.get("lock"):
             (directory / lock).parent.mkdir(parents=True, exist_ok=True)
             packages = [

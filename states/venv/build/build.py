@@ -12,6 +12,12 @@ from engine.system.files import fsync_dir
 from engine.system.linux import syncing
 from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
+from states.venv.build.declared_files import (
+    place_files,
+    privileged_paths,
+    require_link_targets,
+    set_metadata,
+)
 from states.venv.build.metadata import write_metadata
 from states.venv.build.overlaps import settle_overlaps
 from states.venv.build.ownership import (
@@ -153,11 +159,12 @@ def populate(draft: Draft) -> Populated:
 
 
 def verify(populated: Populated) -> Verified:
-    """Compare every file with the RECORD of its wheel, and compile every source.
+    """Compare every file with the RECORD of its wheel, add declared files, and compile sources.
 
     Raises:
         RecordMismatch: A file differs from its wheel's RECORD.
-        IntegrityError: A local project changed while it was built.
+        IntegrityError: A local project changed while it was built, or a source since it was read.
+        ConvergeError: A declared file can't be placed.
 
     """
     draft, context = populated.draft, populated.draft.context
@@ -173,6 +180,8 @@ def verify(populated: Populated) -> Verified:
         populated.copied,
     )
     assert_sources_unchanged(draft, populated.projects)
+    if context.spec.files:
+        place_files(populated, inspection)
     # INVARIANT: after the check, because compiling reads the sources, and before the manifest,
     # which lists the bytecode.
     inspection.digests.update(compile_all(draft, inspection))
@@ -183,7 +192,8 @@ def seal(verified: Verified) -> Sealed:
     """Complete the directory, record every file in the manifest, and run the smoke tests.
 
     Raises:
-        ConvergeError: A smoke test failed, or a system package doesn't exist.
+        ConvergeError: A smoke test failed, or a system package doesn't exist. Or a declared file
+            can't get its capabilities, or links to nothing.
 
     """
     draft, context = verified.draft, verified.draft.context
@@ -191,6 +201,8 @@ def seal(verified: Verified) -> Sealed:
     link_persistent(draft)
     # INVARIANT: modes before the manifest, which records them.
     chmod_tree(draft.root)
+    set_metadata(draft)
+    require_link_targets(draft)
     set_root_mode(draft)
     receipt, manifest = write_metadata(verified)
     # INVARIANT: smoke tests before the receipt, so that a failed generation is never reused.
@@ -200,7 +212,7 @@ def seal(verified: Verified) -> Sealed:
     finally:
         end_processes(draft.root)
     if draft.ids != KEEP_OWNER:
-        chown_tree(draft.root, draft.ids)
+        chown_tree(draft.root, draft.ids, privileged_paths(draft))
         # chown(2) changes the ctime of each file.
         update_stat_cache(draft.root, manifest, receipt.partly_ignored, context.spec.ignore)
     return Sealed(draft, receipt)

@@ -9,6 +9,8 @@ from engine import __version__, progress
 from engine.system.existence import is_directory
 from engine.system.files import sha256
 from states.system import timestamps
+from states.venv.build.declared_files import privileged_paths
+from states.venv.files.state import describe
 from states.venv.integrity.drift import ignored, partly_ignored_dirs
 from states.venv.integrity.manifest import encode_manifest, stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
@@ -18,6 +20,7 @@ from states.venv.layout import LEASE, METADATA_DIR, PACKAGED
 from states.venv.resolve.selection import settings_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from typing import BinaryIO
 
     from states.venv.build.stages import Ids, Verified
@@ -38,7 +41,8 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     with _open_new(root, LEASE) as stream:
         stream.write(b"Each Python process that runs from here holds a shared lock on this file.\n")
     paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
-    manifest = {path: _manifest_entry(verified, path) for path in paths}
+    kept = privileged_paths(verified.draft)
+    manifest = {path: _manifest_entry(verified, path, kept) for path in paths}
     manifest["."] = stat_entry(root, ".")
     manifest.update(_packaged_entries(root))
     dumped = encode_manifest(manifest)
@@ -71,6 +75,10 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         overlaps=inspection.overlaps(),
         tolerated=tuple(sorted(inspection.tolerated)),
         projects=tuple(project.files for _, project in sorted(verified.projects.items())),
+        files=tuple(
+            (path, describe(file), inspection.replaced.get(path, ""))
+            for path, file in sorted(spec.files.items())
+        ),
     )
     return receipt, manifest
 
@@ -83,14 +91,24 @@ def _packaged_entries(root: str) -> Manifest:
     return {path: stat_entry(root, path) for path in paths}
 
 
-def _manifest_entry(verified: Verified, path: str) -> Entry:
-    """Return the manifest entry of a file, with the owner that it gets after the smoke tests."""
+def _manifest_entry(verified: Verified, path: str, kept: Container[str]) -> Entry:
+    """Return the manifest entry of a file, with the owner that it gets after the smoke tests.
+
+    Args:
+        verified: The generation.
+        path: The file.
+        kept: The files that keep their owner.
+
+    Returns:
+        The entry.
+
+    """
     owners, digests = verified.inspection.owners, verified.inspection.digests
     package = owners.get(path, "")
     if not package and path.endswith(".pyc"):
         package = owners.get(source_of(path), "")
-    root = verified.draft.root
-    return with_owner(stat_entry(root, path, package, digests.get(path)), verified.draft.ids)
+    entry = stat_entry(verified.draft.root, path, package, digests.get(path))
+    return entry if path in kept else with_owner(entry, verified.draft.ids)
 
 
 def with_owner(entry: Entry, ids: Ids) -> Entry:

@@ -14,6 +14,8 @@ from states.venv.accounts import find_accounts
 from states.venv.integrity.manifest import walk
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from states.venv.build.stages import Draft, Ids
     from states.venv.layout import Store
     from states.venv.spec import Venv
@@ -104,16 +106,19 @@ def normalized_mode(mode: int) -> int:
     return 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
 
 
-def chown_tree(root: str, ids: Ids) -> None:
+def chown_tree(root: str, ids: Ids, kept: Container[str] = ()) -> None:
     """Change the owner of each entry below a directory, the deepest first.
 
     Args:
         root: The directory, which keeps its owner.
         ids: The new owner and group.
+        kept: The files that keep their owner, relative to the directory.
 
     """
     if ids != KEEP_OWNER:
         # INVARIANT: the deepest first. The owner of a directory can exchange its entries, so
         # nothing may be changed below a directory after its own chown.
         for path, _ in reversed([*walk(root)]):
+            if path in kept:
+                continue
             os.chown(f"{root}/{path}", *ids, follow_symlinks=False)

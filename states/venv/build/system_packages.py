@@ -10,6 +10,7 @@ from engine.system.existence import entry_exists, is_directory
 from engine.system.files import symlink
 from states.interpreter.probe import parse_probe, probe_program
 from states.system import subprocesses
+from states.venv.files.paths import is_part_of_module
 from states.venv.integrity.dist_info import site_packages
 
 if TYPE_CHECKING:
@@ -69,10 +70,3 @@ def _system_site_packages(draft: Draft) -> list[str]:
             output=completed.last_lines(),
         )
     return [directory for directory in directories if is_directory(directory)]
-
-
-def is_part_of_module(name: str, module: str) -> bool:
-    """Return whether a file or directory is a module: a package, a source, or an extension."""
-    if name in (module, f"{module}.py"):
-        return True
-    return name.startswith(f"{module}.") and name.endswith(".so")

@@ -10,6 +10,7 @@ import os
 
 from engine.frozen import frozen
 from engine.system.files import fsync_dir, sha256
+from states.venv.files.state import file_settings
 from states.venv.generations.store import live_id, read_record, write_record
 from states.venv.integrity.receipt import read_receipt
 
@@ -34,7 +35,8 @@ def spec_digest(spec: Venv) -> str:
     """Return a short digest of the declared content. A hold ends when the digest changes."""
     content = (spec.inputs, spec.python, spec.system_site_packages, spec.system_packages)
     rest = (spec.persistent, spec.owner, spec.group, spec.mode, spec.ignore, spec.smoke)
-    return sha256(repr((content, rest)).encode())[:16]
+    declared = (content, rest, file_settings(spec.files)) if spec.files else (content, rest)
+    return sha256(repr(declared).encode())[:16]
 
 
 def read_hold(store: Store) -> Hold | None:

@@ -51,6 +51,11 @@ class Inspection:
     tolerated: dict[str, str] = field(default_factory=dict)
     """By path: the package whose RECORD has another digest or none. Its wheel is intact."""
 
+    own_sources: list[str] = field(default_factory=list)
+    """Declared Python sources. Their bytecode isn't cached, because it may contain secrets."""
+    replaced: dict[str, str] = field(default_factory=dict)
+    """By the declared path of each placed file: the package whose file it replaced, or empty."""
+
     def tolerate(self, path: str, names: Collection[str], expected: Expected) -> bool:
         """Record a file that differs from its RECORD, if the declaration accepts it.
 

@@ -28,6 +28,8 @@ _FORMAT = 1
 Overlap = tuple[str, str, int, str]
 """The package whose files are installed, those that contain other files with the same paths,
 the number of these paths, and the first of them."""
+OwnFile = tuple[str, str, str]
+"""The declared path of a file, its description, and the package whose file it replaced."""
 
 
 @frozen
@@ -96,6 +98,8 @@ class Receipt:
     """Files that differ from the RECORD of their package, as `accept-record-mismatch` allows."""
     projects: tuple[ProjectFiles, ...] = ()
     """The local projects."""
+    files: tuple[OwnFile, ...] = ()
+    """The declared files."""
     uid: int = -1
     """The ID of the owner. -1 if none is declared."""
     gid: int = -1
@@ -197,6 +201,7 @@ def _parse(document: dict[str, Any]) -> Receipt:
     document["tolerated"] = tuple(document.get("tolerated", ()))
     document["projects"] = tuple(_parse_project(files) for files in document.get("projects", ()))
     document["overlaps"] = tuple(tuple(overlap) for overlap in document.get("overlaps", ()))
+    document["files"] = tuple(tuple(file) for file in document.get("files", ()))
     return Receipt(**document)
 
 

@@ -214,7 +214,11 @@ def _project_digest(path: str, spec: Venv, receipt: Receipt | None) -> str:
 
 def settings_digest(spec: Venv) -> str:
     """Return a short digest of the settings that shape the content, apart from packages."""
-    settings = [spec.persistent, spec.ignore, spec.system_packages]
+    settings: list[object] = [spec.persistent, spec.ignore, spec.system_packages]
+    if spec.files:  # Receipts of earlier versions don't count declared files.
+        from states.venv.files.state import file_settings
+
+        settings.append(file_settings(spec.files))
     return sha256(json.dumps(settings).encode())[:16]
 
 

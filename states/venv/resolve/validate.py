@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import replace
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
+from states.venv.files.validate import validate_files
 from states.venv.resolve import lockfile
 from states.venv.resolve.input_digest import input_digest
 from states.venv.resolve.key_checks import (
@@ -67,7 +68,10 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
             for position, url in enumerate(spec.extra_index_url)
         ),
     )
-    return spec if spec.state == "absent" else _with_inputs(spec, inputs, locking=locking)
+    if spec.state == "absent":
+        return replace(spec, files={})
+    spec = replace(spec, files=validate_files(spec, inputs))
+    return _with_inputs(spec, inputs, locking=locking)
 
 
 def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:

@@ -53,9 +53,10 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
             missing.append(sources)
         else:
             digests.update(restored)
-    if missing:
+    if missing or inspection.own_sources:
         # A newline separates the paths in the list for the compiling process.
         paths = [path for sources in missing for path in sources if "\n" not in path]
+        paths += inspection.own_sources
         noun = "file" if len(paths) == 1 else "files"
         progress.step(f"compiling {len(paths)} {noun}")
         compile_in_parallel(root, paths, context.scratch)

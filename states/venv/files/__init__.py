@@ -1,0 +1,1 @@
+"""Files of the user's own in each generation: the key `files`."""

@@ -1,0 +1,49 @@
+"""The paths of declared files in a generation."""
+
+from __future__ import annotations
+
+import os
+
+from states.venv.integrity.dist_info import site_packages
+
+SITE_PACKAGES = "{site-packages}"
+"""Stands for `lib/pythonX.Y/site-packages`, whose name depends on the interpreter."""
+
+
+def expand(path: str, root: str) -> str:
+    """Return the path of a declared file, relative to a generation.
+
+    Args:
+        path: The declared path.
+        root: The directory of the generation.
+
+    Returns:
+        The path without the placeholder.
+
+    """
+    first, separator, rest = path.partition("/")
+    return f"{site_packages(root)[0]}{separator}{rest}" if first == SITE_PACKAGES else path
+
+
+def as_declared(path: str, root: str) -> str:
+    """Return the path that a declaration would contain for a file in a venv.
+
+    Args:
+        path: The path, relative to the venv.
+        root: The directory of the venv.
+
+    Returns:
+        The path with the placeholder, if it applies.
+
+    """
+    for site in site_packages(root):
+        if path.startswith(f"{site}/"):
+            return os.path.join(SITE_PACKAGES, path[len(site) + 1 :])
+    return path
+
+
+def is_part_of_module(name: str, module: str) -> bool:
+    """Return whether a file or directory is a module: a package, a source, or an extension."""
+    if name in (module, f"{module}.py"):
+        return True
+    return name.startswith(f"{module}.") and name.endswith(".so")
