@@ -27,14 +27,27 @@ def complete_files(arguments: Namespace) -> None:
         return
     if not isinstance(arguments.files, list):  # a command with the arguments FILE and NAME
         first = arguments.files
-        if first is not None and arguments.name is None and not _is_file(first):
-            first, arguments.name = None, first
+        if first is not None and _takes_name(arguments) and not _is_file(first):
+            _add_name(arguments, first)
+            first = None
         arguments.files = [] if first is None else [first]
     if not arguments.files and getattr(arguments, "default_file", True):
         arguments.files = [_default()]
     for name in arguments.files if len(arguments.files) > 1 else ():
         if not _is_file(name):
             raise _not_a_file(name, arguments)
+
+
+def _takes_name(arguments: Namespace) -> bool:
+    """Return whether the first argument can be a name: a command may accept only one."""
+    return "names" in arguments or arguments.name is None
+
+
+def _add_name(arguments: Namespace, name: str) -> None:
+    if "names" in arguments:
+        arguments.names.insert(0, name)
+    else:
+        arguments.name = name
 
 
 def _is_file(name: str) -> bool:

@@ -1,44 +1,55 @@
-"""`converge rollback`: switch back to a previous generation, offline and in one step."""
+"""`converge rollback`: switch back to previous generations, offline and without a build."""
 
 from __future__ import annotations
 
-import errno
+import time
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import setup_progress
-from engine.errors import ConvergeError
-from states.commands.per_venv import locked_store, print_result
-from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
-from states.venv.generations.gc import has_damage, is_quarantined
-from states.venv.generations.generation import load_generation
-from states.venv.generations.hold import Hold, read_hold, release_hold, set_hold, spec_digest
-from states.venv.generations.previous import rollback_candidates
-from states.venv.generations.store import (
-    list_adopted,
-    list_generations,
-    live_id,
-    publish,
-    restore_adopted,
+from engine.errors import UsageError
+from engine.system.lock import hold_lock
+from states.commands.per_venv import print_result, print_results, run_per_venv
+from states.commands.rollback_steps import (
+    Step,
+    plan_last_run,
+    plan_previous,
+    plan_release,
+    plan_to,
+    take,
 )
-from states.venv.integrity.intact import is_intact
-from states.venv.observe import FOREIGN, observe
-from states.venv.refresh import free_caches
+from states.commands.text.rollback import format_steps
+from states.commands.venv_arguments import find_venvs, select_venvs
+from states.venv.generations.access import lock_of
+from states.venv.layout import store_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.cli.command import BuildRegistry
-    from states.venv.generations.generation import Generation
-    from states.venv.layout import Store
-    from states.venv.spec import Venv
+    from engine.errors import ConvergeError
+    from engine.resource import Resource
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    add_venv_arguments(parser)
+    parser.add_argument("files", nargs="?", metavar="FILE", help=options.FILE_HELP)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="Venvs to roll back, such as web or venv.web (default: the only declared venv)",
+    )
+    options.add_allow_empty_option(parser)
+    parser.add_argument(
+        "--last-run",
+        action="store_true",
+        help="Roll back every venv that the last run published",
+    )
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--to",
@@ -49,198 +60,137 @@ def _add_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--release",
         action="store_true",
-        help="Stop holding the venv, so that the next apply updates it",
+        help="Stop holding the venvs, so that the next apply updates them",
     )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="Only report the changes")
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
 
 def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
+    _check_arguments(arguments)
     setup_progress(arguments)
     progress.start()
-    venv = select_venv(arguments, build_registry)
-    with locked_store(venv, arguments) as store:
-        live = live_id(store)
-        if arguments.release:
-            changed, target = release_hold(store), live
-        else:
-            changed, target = True, _select_target(store, arguments.to, venv.spec)
-            _switch_back(store, target, venv.spec)
-    document = {
-        "address": venv.address,
-        "from": live,
-        "generation": target,
-        "changed": changed,
-        "held": not arguments.release,
-    }
+    declared = select_venvs(arguments, build_registry)
+    run, venvs, plan = "", declared, _planner(arguments)
+    if arguments.last_run:
+        run, venvs, plan = plan_last_run(declared, release=arguments.release)
+    else:
+        venvs = find_venvs(declared, arguments.names)
+    with _locked(venvs, arguments):
+        steps, errors = run_per_venv(venvs, plan)
+        # INVARIANT: all steps are known to be possible before the first one changes anything.
+        if not errors and not arguments.dry_run:
+            steps, errors = run_per_venv(venvs, lambda venv: take(steps[venv.address]))
+    if errors and len(venvs) == 1:
+        raise _without_address(errors[venvs[0].address], venvs[0])
+    return _print(arguments, steps, errors, run)
+
+
+def _planner(arguments: Namespace) -> Callable[[Resource], Step]:
+    """Return the function that decides about one venv."""
     if arguments.release:
-        released = "no longer held" if changed else "wasn't held"
-        lines = [f"{venv.address}: {released}; the next apply updates it"]
-    else:
-        lines = [
-            f"{venv.address}: switched to {target}" + (f" from {live}" if live else ""),
-            "  It is held until its declaration changes. To resume updates, run:",
-            f"    converge rollback {arguments.files[0]} {venv.name} --release",
-        ]
-    print_result(document, lines, arguments)
-    return 0
+        return plan_release
+    if arguments.to is not None:
+        return partial(plan_to, prefix=arguments.to)
+    # A repetition of an interrupted rollback must not take some venvs back twice.
+    return partial(plan_previous, once=len(arguments.names) > 1)
 
 
-def _switch_back(store: Store, target: str, spec: Venv) -> None:
-    """Hold the venv at a generation or an adopted backup, and publish it.
-
-    INVARIANT: hold first, then switch. If the process is killed in between, another intact
-    generation is live, and such a hold has no effect.
-
-    Args:
-        store: The store of the venv. Its lock must be held.
-        target: The ID of a generation, or the name of an adopted backup.
-        spec: The spec of the venv. The hold ends when it changes.
+def _check_arguments(arguments: Namespace) -> None:
+    """Check the options that several venvs exclude.
 
     Raises:
-        ConvergeError: The target is damaged, or the path contains a directory that converge
-            didn't create. Nothing was changed.
-        OSError: The disk is full, even after the caches in the store are deleted.
+        UsageError: Two arguments contradict each other.
 
     """
-    current = read_hold(store)
-    if observe(spec).live_id == FOREIGN and not (current and current.generation == FOREIGN):
-        raise ConvergeError(
-            f"`{store.published}` exists and wasn't created by converge",
-            hint="nothing was changed; move it, then run the command again",
+    if arguments.last_run and arguments.names:
+        raise UsageError(
+            "`--last-run` can't be combined with NAME",
+            hint="omit the names; `--last-run` selects the venvs",
         )
-    is_backup = target in list_adopted(store)
-    destination = target if is_backup else _load_intact(store, target, spec)
-    new_hold = Hold(FOREIGN if is_backup else target, spec_digest(spec))
-    try:
-        _publish_held(store, new_hold, destination)
-    except OSError as error:
-        # A failed sync has no file name. Another attempt can't restore the lost writes.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is None:
-            raise
-        # Each of the two symlinks takes an inode, and with a long target also a block.
-        free_caches(store, target)
-        _publish_held(store, new_hold, destination)
+    if arguments.to is not None and (arguments.last_run or len(arguments.names) > 1):
+        raise UsageError(
+            "`--to` can't be combined with several venvs",
+            hint="each venv has its own generations; run the command once for each venv",
+        )
 
 
-def _publish_held(store: Store, new_hold: Hold, destination: Generation | str) -> None:
-    set_hold(store, new_hold)
-    if isinstance(destination, str):
-        restore_adopted(store, destination)
-    else:
-        publish(store, destination)
+@contextmanager
+def _locked(venvs: Sequence[Resource], arguments: Namespace) -> Iterator[None]:
+    """Hold the locks of all stores, or of none. A dry run only reads, and takes none.
 
-
-def _select_target(store: Store, prefix: str | None, spec: Venv) -> str:
-    """Return the generation or the adopted backup to switch to.
-
-    Without a prefix, this is the most likely candidate that isn't damaged, or if no generation
-    is left, the only backup.
-
-    Args:
-        store: The store of the venv.
-        prefix: The argument of `--to`, if any.
-        spec: The spec of the venv, which sets the ignored paths.
-
-    Returns:
-        The ID of the generation, or the name of the backup.
+    They are taken in one order, so that two of these commands can't wait for each other. Other
+    runs hold one lock at a time.
 
     Raises:
-        UsageError: Nothing matches the prefix, or several entries do.
-        ConvergeError: There is no previous generation.
+        LockTimeout: Another process held one of the locks for the rest of the timeout.
 
     """
-    backups = list_adopted(store)
-    if prefix is not None:
-        hint = _describe_choices(store) or "no other generation exists"
-        return match_prefix(prefix, [*backups, *list_generations(store)], hint=hint)
-    candidates = rollback_candidates(store)
-    unmarked = [name for name in candidates if not is_quarantined(store, name)]
-    for generation in unmarked:
-        if not has_damage(store, spec.ignore, generation):
-            return generation
-        progress.step(f"skipping generation {generation}, which is damaged")
-    if unmarked:
-        return unmarked[0]  # Its damage is the error.
-    if len(backups) == 1 and not candidates:
-        return backups[0]
-    raise ConvergeError(
-        "no previous generation to switch to",
-        hint=_describe_choices(store) or "`keep` in the declaration sets how many are kept",
-    )
+    deadline = time.monotonic() + arguments.lock_timeout
+    ordered = sorted(venvs, key=lambda venv: store_of(venv.spec.path).lock)
+    with ExitStack() as stack:
+        for venv in [] if arguments.dry_run else ordered:
+            find_lock = partial(lock_of, store_of(venv.spec.path), venv.spec.path)
+            left_s = max(0.0, deadline - time.monotonic())
+            stack.enter_context(hold_lock(find_lock, left_s, progress.step))
+        yield
 
 
-def _describe_choices(store: Store, rejected: str = "") -> str:
-    """Return a hint that lists the arguments of `--to`. Empty if only the live one is left.
+def _print(
+    arguments: Namespace,
+    steps: dict[str, Step],
+    errors: dict[str, ConvergeError],
+    run: str,
+) -> int:
+    """Print the result.
 
     Args:
-        store: The store of the venv.
-        rejected: A generation that can't be selected.
-
-    """
-    entries = [*list_adopted(store), *list_generations(store)]
-    choices = [name for name in entries if name not in (live_id(store), rejected)]
-    return f"`--to` accepts a prefix of {' or '.join(choices)}" if choices else ""
-
-
-def _load_intact(store: Store, target: str, spec: Venv) -> Generation:
-    """Load a generation, and compare its files with the manifest.
-
-    Args:
-        store: The store of the venv.
-        target: The ID of the generation.
-        spec: The spec of the venv, which sets the ignored paths.
+        arguments: The parsed arguments.
+        steps: The steps by address. If nothing could be changed, they weren't taken.
+        errors: The errors by address.
+        run: The ID of the run that is rolled back, if any.
 
     Returns:
-        The generation.
-
-    Raises:
-        ConvergeError: The generation is damaged, or its interpreter has changed.
+        The exit code.
 
     """
-    generation = load_generation(store, target)
-    interpreter_drift = generation.receipt.python.drift() if generation else ""
-    if generation and not interpreter_drift and is_intact(store, generation.receipt, spec.ignore):
-        return generation
-    if generation and interpreter_drift:
-        value = generation.receipt.python.attribute(interpreter_drift)
-        message = f"the interpreter of generation {target} has drifted: {value}"
-    else:
-        message = f"damaged generation: {target}"
-    raise ConvergeError(message, hint="; ".join(_rejection_hints(store, target, interpreter_drift)))
+    taken = {} if errors and not any(step.taken for step in steps.values()) else steps
+    rows = [step.row() for step in taken.values()]
+    document = {
+        # One venv has the keys of its row also here.
+        **(rows[0] if len(rows) == 1 and not errors else {}),
+        "venvs": rows,
+        "run": run or None,
+        "dry_run": arguments.dry_run,
+    }
+    lines = [*format_steps([*taken.values()], arguments, failed=len(errors))]
+    if not errors:
+        print_result(document, lines, arguments)
+        return 0
+    return print_results(document, lines, errors, arguments)
 
 
-def _rejection_hints(store: Store, target: str, interpreter_drift: str) -> Iterator[str]:
-    """Explain what the user can do about a generation that can't be published.
-
-    Args:
-        store: The store of the venv.
-        target: The ID of the generation.
-        interpreter_drift: The drift of its interpreter. Without it, the files are damaged.
-
-    Yields:
-        The parts of the hint.
-
-    """
-    yield "nothing was changed"
-    if not interpreter_drift:
-        yield "`converge verify --all` lists the damage"
-    choices = _describe_choices(store, target)
-    if choices:
-        yield choices
+def _without_address(error: ConvergeError, venv: Resource) -> ConvergeError:
+    """Return the error of the only venv, which needs no address."""
+    error.message = error.message.removeprefix(f"{venv.address}: ")
+    return error
 
 
 COMMAND = Command(
     "rollback",
-    "Switch back to a previous generation",
+    "Switch back to previous generations",
     _add_arguments,
     _rollback,
     group="Generations",
     description="""\
-Works offline and on a full disk. The venv is then held: `converge apply` doesn't update it
-until its declaration changes or you pass `--release`.""",
+Works offline and on a full disk. A venv is then held: `converge apply` doesn't update it
+until its declaration changes or you pass `--release`. If one of several venvs can't be rolled
+back, none is.""",
     examples=(
         "converge rollback site.toml web",
+        "converge rollback site.toml web api --dry-run",
+        "converge rollback site.toml --last-run",
         "converge rollback site.toml web --to 000004",
         "converge rollback site.toml web --release",
     ),

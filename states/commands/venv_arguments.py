@@ -103,6 +103,17 @@ def find_venv(resources: Sequence[Resource], name: str | None) -> Resource:
     )
 
 
+def find_venvs(venvs: Sequence[Resource], names: Sequence[str]) -> list[Resource]:
+    """Return the venvs with these names or addresses, once each. Without names, the only venv.
+
+    Raises:
+        UsageError: As for `find_venv`.
+
+    """
+    selected = [find_venv(venvs, name) for name in names] or [find_venv(venvs, None)]
+    return [venv for venv in venvs if venv in selected]
+
+
 def present_venvs(resources: Sequence[Resource]) -> list[Resource]:
     """Return the venvs among the resources, without those declared absent."""
     return [

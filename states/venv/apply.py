@@ -33,15 +33,18 @@ from states.venv.generations.modes import restore_permissions
 from states.venv.generations.previous import previous_id, record_previous
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
 from states.venv.generations.removal import delete_if_empty, delete_store, unpublish
+from states.venv.generations.runs import PublishedBy, record_run
 from states.venv.generations.store import list_generations, live_id, publish
 from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
+from states.venv.observe import FOREIGN, published_state
 from states.venv.resolve.reuse.planned import delete_record
 from states.venv.resolve.selection import matches_settings
 
 if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.generations.generation import Generation
+    from states.venv.generations.runs import Run
     from states.venv.integrity.receipt import Package, Receipt
     from states.venv.layout import Store
     from states.venv.observe import Observation
@@ -54,6 +57,7 @@ def apply(
     selection: Selection,
     settings: Settings,
     observations: tuple[Observation, ...],
+    run: Run,
 ) -> tuple[Selection, tuple[str, ...]]:
     """Publish a generation that matches a selection, and build it if none exists.
 
@@ -64,6 +68,7 @@ def apply(
         selection: The interpreter and the packages.
         settings: The settings of this run.
         observations: The observation of this venv, then those of others to copy packages from.
+        run: The identity of this run.
 
     Returns:
         The selection with all versions: that of a local project is known once it is built. And
@@ -74,7 +79,7 @@ def apply(
 
     """
     try:
-        return _publish(spec, selection, settings, observations)
+        return _publish(spec, selection, settings, observations, run)
     finally:
         # The generation records the versions now. If it failed, they may not be installable.
         delete_record(spec, settings)
@@ -85,6 +90,7 @@ def _publish(
     selection: Selection,
     settings: Settings,
     observations: tuple[Observation, ...],
+    run: Run,
 ) -> tuple[Selection, tuple[str, ...]]:
     """Publish a matching generation.
 
@@ -93,6 +99,7 @@ def _publish(
         selection: As for `apply`.
         settings: As for `apply`.
         observations: As for `apply`.
+        run: As for `apply`.
 
     Returns:
         As `apply`.
@@ -137,9 +144,10 @@ def _publish(
     is_damaged = bool(observation.damaged and observed and observed != generation.receipt)
     if observed and is_damaged:
         quarantine(store, observed.generation)
-    # INVARIANT: before the publication, which syncs the record with the symlink. A record that
+    # INVARIANT: before the publication, which syncs both records with the symlink. A record that
     # doesn't name the live generation has no effect.
     _record_previous(store, generation.identifier, is_damaged=is_damaged)
+    _record_run(store, generation.identifier, run)
     publish(store, generation)
     # INVARIANT: after the publication. A hold has no effect once another generation is live. If
     # it ended earlier, a kill would leave the rejected generation live and not held.
@@ -212,6 +220,21 @@ def _record_previous(store: Store, next_id: str, *, is_damaged: bool) -> None:
     before = live if is_usable else previous_id(store)
     if before:
         record_previous(store, before, next_id)
+
+
+def _record_run(store: Store, next_id: str, run: Run) -> None:
+    """Record the run, and the content of the path that the next generation replaces.
+
+    Args:
+        store: The store of the venv.
+        next_id: The generation that is published next.
+        run: The identity of this run.
+
+    """
+    state, live = published_state(store)
+    if live != next_id:
+        before = FOREIGN if state == FOREIGN else live or ""
+        record_run(store, PublishedBy(run.id_for(store), before, next_id))
 
 
 def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -> Generation | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.diff import Change, State
     from engine.kind import Dependencies
     from engine.settings import Settings
+    from states.venv.generations.runs import Run
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
 
@@ -33,12 +34,16 @@ class VenvHandle:
         settings: The settings of the run.
         latest: The latest observation of each venv in this run, by path. The handle adds its
             own, and packages are reused from all of them.
+        run: The identity of the run.
 
     """
 
-    def __init__(self, spec: Venv, settings: Settings, latest: dict[str, Observation]) -> None:
+    def __init__(
+        self, spec: Venv, settings: Settings, latest: dict[str, Observation], run: Run
+    ) -> None:
         self.spec = spec
         self.settings = settings
+        self.run = run
         self.observation = latest[spec.path] = observe(spec)
         self.selection: Selection | None = None
         """The interpreter and versions that this run has selected, if it had to."""
@@ -113,7 +118,7 @@ class VenvHandle:
 
     def reobserve(self) -> VenvHandle:
         """Observe again, and keep the selection."""
-        handle = VenvHandle(self.spec, self.settings, self._latest)
+        handle = VenvHandle(self.spec, self.settings, self._latest, self.run)
         handle.selection, handle.is_changing = self.selection, self.is_changing
         handle.messages = self.messages
         return handle
@@ -240,7 +245,7 @@ class Build(VenvGoal):
         )
         # A local project's version is known only once it is built.
         handle.selection, messages = apply(
-            handle.spec, self.selection, handle.settings, handle.observations()
+            handle.spec, self.selection, handle.settings, handle.observations(), handle.run
         )
         handle.messages = (*before, *messages)
 

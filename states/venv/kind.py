@@ -6,6 +6,7 @@ import os
 
 from engine.display import Display, Group
 from engine.frozen import replace
+from states.venv.generations.runs import Run
 from states.venv.goals import VenvHandle
 from states.venv.spec import Venv
 
@@ -39,6 +40,7 @@ class VenvKind:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._run = Run(settings.state)
         self._latest: dict[str, Observation] = {}
         """The latest observation of each venv in this run, in the order of observation."""
 
@@ -75,4 +77,4 @@ class VenvKind:
 
     def open(self, spec: Venv) -> VenvHandle:
         """Observe the path, the receipt, and the metadata of every file in the manifest."""
-        return VenvHandle(spec, self.settings, self._latest)
+        return VenvHandle(spec, self.settings, self._latest, self._run)

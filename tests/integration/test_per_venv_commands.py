@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.system.lock import hold_lock
+from states.venv.generations.generation import load_generation
+from states.venv.generations.hold import release_hold
+from states.venv.generations.store import list_generations, publish
+from states.venv.layout import store_of
 from tests.integration.conftest import make_wheels
 from tests.integration.host import Host
 from tests.integration.snapshots import Snapshots
+from tests.laws.kill_before_change import KILLED
 from tests.support.command import Completed
+from tests.support.forked import run_forked
 
 NAMES = ("a", "b", "c")
 
@@ -187,3 +194,118 @@ def test_unreadable_venv_is_an_error_in_json(three_venv_host: Host) -> None:
     assert (failed["address"], failed["generation"]) == ("venv.b", None)
     assert all(row.keys() == failed.keys() for row in verify["generations"])
     assert verify["exit"] == {"code": 1, "class": "failed", "retryable": False}
+
+
+def run_here(host: Host, *arguments: str, kill_before_change: int = 0) -> Completed:
+    """Run a command in a fork of this process."""
+    return run_forked(
+        *arguments,
+        env=host.environment(),
+        cwd=host.directory,
+        kill_before_change=kill_before_change,
+    )
+
+
+def live(host: Host) -> dict[str, str]:
+    """Return the number of the live generation of each environment."""
+    return {name: (host.directory / "venvs" / name).readlink().name[:6] for name in NAMES}
+
+
+def go_forward(host: Host) -> None:
+    """Publish the second generation of each environment again, without a hold."""
+    for name in NAMES:
+        paths = store_of(str(host.directory / "venvs" / name))
+        release_hold(paths)
+        generation = load_generation(paths, list_generations(paths)[1])
+        assert generation is not None
+        publish(paths, generation)
+
+
+FIRST = dict.fromkeys(NAMES, "000001")
+SECOND = dict.fromkeys(NAMES, "000002")
+
+
+def test_rollback_of_several_venvs_is_done_once(three_venv_host: Host) -> None:
+    """Repeated after an interruption, it doesn't take those further back that it had finished."""
+    assert run_here(three_venv_host, "rollback", "a").code == 0
+
+    result = run_here(three_venv_host, "rollback", "converge.toml", "venv.a", "c", "--json")
+    report = parse_report(result)
+
+    assert live(three_venv_host) == FIRST | {"b": "000002"}
+    assert [(row["address"], row["changed"]) for row in report["venvs"]] == [
+        ("venv.a", False),
+        ("venv.c", True),
+    ]
+    assert all(row["held"] for row in report["venvs"])
+
+    again = parse_report(run_here(three_venv_host, "rollback", "a", "c", "--json"))
+    assert not any(row["changed"] for row in again["venvs"])
+
+    released = run_here(three_venv_host, "rollback", "a", "c", "--release")
+    assert released.out.count("no longer held") == 2
+    assert released.out.endswith("Rollback: 2 released.\n")
+
+
+@pytest.mark.parametrize("selection", [NAMES, ("--last-run",)], ids=["names", "run"])
+def test_rollback_changes_no_venv_if_one_has_no_predecessor(
+    three_venv_host: Host, selection: tuple[str, ...]
+) -> None:
+    for name in ("a", "c"):
+        previous = store(three_venv_host, name) / "generations"
+        shutil.rmtree(next(path for path in previous.iterdir() if path.name < "000002"))
+
+    result = run_here(three_venv_host, "rollback", *selection)
+
+    assert result.code == 1
+    assert live(three_venv_host) == SECOND
+    assert "error: venv.a: " in result.err
+    assert "error: venv.b: " not in result.err
+    assert "error: venv.c: " in result.err
+    assert "2 failed; nothing was changed." in result.out
+
+
+def test_rollback_of_the_last_run_takes_only_its_venvs_back(three_venv_host: Host) -> None:
+    """Even if its earlier generation is the newer one, and with any number of repetitions."""
+    declare(three_venv_host, '["beta==2.0"]', b='["beta<2"]')
+    three_venv_host.apply_ok()
+    assert live(three_venv_host) == SECOND | {"b": "000001"}
+
+    preview = run_here(three_venv_host, "rollback", "--last-run", "--dry-run")
+    assert "venv.b: would switch to 000002" in preview.out
+    assert live(three_venv_host)["b"] == "000001"
+
+    for changed in (True, False, False):
+        report = parse_report(run_here(three_venv_host, "rollback", "--last-run", "--json"))
+        assert [(row["address"], row["changed"]) for row in report["venvs"]] == [
+            ("venv.b", changed)
+        ]
+        assert report["run"].startswith("000003-")
+        assert live(three_venv_host) == SECOND
+
+
+def test_rollback_of_several_venvs_holds_all_locks_or_none(three_venv_host: Host) -> None:
+    with hold_lock(lambda: str(store(three_venv_host, "c") / "lock"), 1):
+        result = run_here(three_venv_host, "rollback", "--last-run", "--lock-timeout=0.1")
+
+    assert result.code == 75
+    assert live(three_venv_host) == SECOND
+
+
+@pytest.mark.parametrize(
+    ("selection", "distance"), [(NAMES, 7), (("--last-run",), 4)], ids=["names", "run"]
+)
+def test_killed_rollback_of_several_venvs_can_be_repeated(
+    three_venv_host: Host, selection: tuple[str, ...], distance: int
+) -> None:
+    changes = range(distance, 20, distance)
+    for change in changes:
+        killed = run_here(three_venv_host, "rollback", *selection, kill_before_change=change)
+        assert killed.code == KILLED
+        assert set(live(three_venv_host).values()) <= {"000001", "000002"}
+
+        assert run_here(three_venv_host, "rollback", *selection).code == 0
+        assert live(three_venv_host) == FIRST
+        again = parse_report(run_here(three_venv_host, "rollback", *selection, "--json"))
+        assert not any(row["changed"] for row in again["venvs"])
+        go_forward(three_venv_host)
