@@ -7,7 +7,7 @@ from engine.frozen import frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     Style: TypeAlias = Literal["values", "condition", "changed"]
 
@@ -37,6 +37,8 @@ class Display:
     """Attributes with a value. For a new resource, only `--verbose` shows them."""
     headline: tuple[str, Callable[[str], str]] | None = None
     """An attribute that the heading of a new resource shows, and how to write its value."""
+    describe: Callable[[Any], str] | None = None
+    """Returns what the heading shows in place of a path, from the spec, without secrets."""
     shape: str = "box"
     """The shape of a node in a drawing, as Graphviz names it."""
     runs: bool = False

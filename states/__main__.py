@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cli.command import CommandTable
+    from engine.output.report_schema import ResourceReport
+    from engine.resource import Resource
     from engine.result import Result
     from engine.settings import Settings
 
@@ -57,8 +59,16 @@ def build_registry(settings: Settings) -> KindRegistry:
         },
         is_declaration=_is_declaration,
         notices=notices,
+        undo=_undo,
         recognize=_recognize,
     )
+
+
+def _undo(declared: Sequence[Resource], reports: Sequence[ResourceReport]) -> Sequence[str]:
+    # Imported here: a no-op run has nothing to undo.
+    from states.venv.rollback.undo import undo_command
+
+    return undo_command(declared, reports)
 
 
 def _recognize(content: str, document: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -55,6 +55,13 @@ class Command:
     """The names and values of `environment`, sorted. A normalized spec has no tables."""
 
 
+def _describe(spec: Command) -> str:
+    # Imported here: a no-op run describes no command.
+    from states.command_line import describe
+
+    return describe(spec.argv)
+
+
 class CommandKind:
     """Runs commands after the resources that they watch."""
 
@@ -63,6 +70,7 @@ class CommandKind:
     display = Display(
         groups=(Group("trigger.", "changed"),),
         hidden=frozenset({"succeeded"}),
+        describe=_describe,
         shape="hexagon",
         runs=True,
     )

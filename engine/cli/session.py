@@ -15,6 +15,7 @@ from engine.frozen import frozen
 from engine.inventory import Inventory
 from engine.output.report import build_report, to_json
 from engine.output.terminal import choose_reporter
+from engine.output.text import printable
 from engine.system import signals
 
 TYPE_CHECKING = False
@@ -132,13 +133,16 @@ def run_loop(command: str, session: Session, strategy: Strategy) -> Report:
     return report
 
 
-def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -> int:
+def print_report(
+    report: Report, arguments: Namespace, registry: KindRegistry, follow_up: str = ""
+) -> int:
     """Print a report in the form that the arguments request.
 
     Args:
         report: The report.
         arguments: The parsed arguments.
         registry: The kinds, for the display of their attributes.
+        follow_up: A last line for people, with the command to run next.
 
     Returns:
         The exit code.
@@ -149,6 +153,8 @@ def print_report(report: Report, arguments: Namespace, registry: KindRegistry) -
         sys.stdout.write(to_json(report))
     elif shown is not None:
         sys.stdout.write(_as_text(shown, arguments, registry))
+        if follow_up and not arguments.quiet:
+            sys.stdout.write(f"{printable(follow_up)}\n")
     return report["exit"]["code"]
 
 

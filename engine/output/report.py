@@ -159,6 +159,7 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "kind": resource.kind,
         "name": resource.name,
         "path": next(iter(kind.owned_paths(resource.spec)), None),
+        "description": _description(result, kind),
         "action": result.action,
         "outcome": result.outcome,
         "reason": _reason(result, kind, pruned=pruned),
@@ -177,6 +178,13 @@ def _resource(result: Result, kind: AnyKind, *, pruned: bool) -> ResourceReport:
         "output": result.output,
         "duration_s": result.duration_s,
     }
+
+
+def _description(result: Result, kind: AnyKind) -> str | None:
+    """Return the description of a resource. A run without changes doesn't need it."""
+    if kind.display.describe is None or result.outcome == "unchanged":
+        return None
+    return kind.display.describe(result.resource.spec)
 
 
 def _reason(result: Result, kind: AnyKind, *, pruned: bool) -> str:

@@ -48,6 +48,7 @@ class ResourceReport(TypedDict):
 
     `observed` contains the attributes before the run for `plan` and `check`, and after it for
     `apply`. `blocked_by` is the address of the failed dependency of a skipped resource.
+    `description` is the command line of a command that changes, without secrets.
     `output` contains the last lines of a command that succeeded.
     `duration_s` is the time in seconds that a change took, without the wait for other resources.
     """
@@ -56,6 +57,7 @@ class ResourceReport(TypedDict):
     kind: str
     name: str
     path: str | None
+    description: str | None
     action: Action
     outcome: Outcome
     reason: str

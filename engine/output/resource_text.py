@@ -35,7 +35,8 @@ class Block:
     kind: str
     verb: str
     place: str
-    """The path, or the duration of a change that was made. Equal blocks may differ in it."""
+    """The path, the description, or the duration of a change that was made. Equal blocks may
+    differ in it."""
     remark: str
     """The reason, or the most important attribute of a new resource."""
     body: tuple[str, ...]
@@ -103,7 +104,7 @@ class Layout:
             place=(
                 f"{resource['duration_s'] or 0:6.1f} s"
                 if is_done and not self.verbose
-                else printable(resource["path"] or "")
+                else printable(resource["path"] or resource["description"] or "")
             ),
             remark=remark,
             body=tuple(body),

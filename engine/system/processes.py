@@ -128,6 +128,15 @@ def has_variable(pid: int, variable: str) -> bool:
     return os.fsencode(variable) in _read(f"/proc/{pid}/environ").split(b"\0")
 
 
+def name_of(pid: int) -> str:
+    """Return the name of a process as ps(1) shows it, or an empty string if it has ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
 def kill(pid: int) -> None:
     """Send SIGKILL to a process. It can have ended, or belong to another user."""
     with suppress(ProcessLookupError, PermissionError):

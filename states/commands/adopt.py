@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
+from engine.cli.follow_up import undo_command
 from engine.cli.session import commit_inventory, open_session, print_report, record_intent
 from engine.converge import Apply, converge
 from engine.errors import ConvergeError
@@ -57,7 +58,8 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
         link = observation.link
         backup = f"{store.root}/adopted-*"
         line = f"replaced a symlink to {link}" if link else f"kept the old directory as {backup}"
-        print_result({}, [line], arguments)
+        undo = undo_command(arguments, () if link else ("rollback", venv.name))
+        print_result({}, filter(None, [line, undo]), arguments)
     return exit_code
 
 

@@ -14,7 +14,7 @@ from engine.frozen import replace
 from engine.system.existence import entry_exists
 from engine.system.lock import is_held
 from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
-from states.commands.text.gc import Garbage, describe, format_garbage
+from states.commands.text.gc import Garbage, Limits, describe, format_garbage
 from states.commands.venv_arguments import select_venvs
 from states.system import cache_expiry, timestamps
 from states.venv.generations.access import lock_of
@@ -101,12 +101,14 @@ def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage
     if arguments.dry_run:
         # While another process holds the lock, its build looks like an unfinished one.
         remains = [] if is_held(store.lock) else find_unfinished(store)
-        candidates, unreadable = _collectable(venv, store, keep, min_age_s)
-        return describe(store, Garbage(candidates, tuple(remains), unreadable))
+        candidates, too_young, unreadable = _collectable(venv, store, keep, min_age_s)
+        limits = Limits(keep, arguments.older_than or "", too_young)
+        return describe(store, Garbage(candidates, tuple(remains), unreadable), limits)
     with locked_store(venv, arguments):
         remains = clean_up_interrupted(store)
-        candidates, unreadable = _collectable(venv, store, keep, min_age_s)
-        described = describe(store, Garbage(candidates, tuple(remains), unreadable))
+        candidates, too_young, unreadable = _collectable(venv, store, keep, min_age_s)
+        limits = Limits(keep, arguments.older_than or "", too_young)
+        described = describe(store, Garbage(candidates, tuple(remains), unreadable), limits)
         deleted = collect(store, candidates)
         _warn_about_undeletable(store, candidates)
     return replace(described, generations=tuple(deleted))
@@ -126,8 +128,8 @@ def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:
 
 def _collectable(
     venv: Resource, store: Store, keep: int, min_age_s: int
-) -> tuple[tuple[str, ...], tuple[OSError, ...]]:
-    """Return the generations to delete, and the errors of those that can't be read.
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[OSError, ...]]:
+    """Return the generations to delete, the younger ones, and the errors of unreadable ones.
 
     A generation that can't be read is neither damaged nor old: it stays.
 
@@ -138,21 +140,22 @@ def _collectable(
         min_age_s: Minimum age of a deleted generation, in seconds.
 
     Returns:
-        The IDs, and the errors.
+        The IDs to delete, the IDs that are too young, and the errors.
 
     """
     old: list[str] = []
+    too_young: list[str] = []
     errors: list[OSError] = []
     is_damaged = partial(has_damage, store, venv.spec.ignore)
     for generation in collectable(
         store, keep, is_damaged=is_damaged, include_quarantined=True, errors=errors
     ):
         try:
-            if _age_s(store, generation) >= min_age_s:
-                old.append(generation)
+            is_old = _age_s(store, generation) >= min_age_s
+            (old if is_old else too_young).append(generation)
         except OSError as error:
             errors.append(error)
-    return tuple(old), tuple(errors)
+    return tuple(old), tuple(too_young), tuple(errors)
 
 
 def _age_s(store: Store, generation: str) -> float:

@@ -10,22 +10,31 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
+from engine.cli.follow_up import command_line
 from engine.cli.session import setup_progress
 from engine.errors import UsageError
+from engine.frozen import frozen
 from engine.system.lock import hold_lock
 from states.commands.per_venv import print_result, print_results, run_per_venv
-from states.commands.rollback_steps import (
+from states.commands.text.rollback import format_steps
+from states.commands.venv_arguments import (
+    find_venvs,
+    load_resources,
+    match_prefix,
+    present_venvs,
+)
+from states.venv.generations.access import lock_of
+from states.venv.generations.store import list_adopted, list_generations
+from states.venv.layout import store_of
+from states.venv.rollback.steps import (
     Step,
     plan_last_run,
     plan_previous,
     plan_release,
-    plan_to,
+    plan_switch,
     take,
 )
-from states.commands.text.rollback import format_steps
-from states.commands.venv_arguments import find_venvs, select_venvs
-from states.venv.generations.access import lock_of
-from states.venv.layout import store_of
+from states.venv.rollback.target import describe_choices
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -34,6 +43,16 @@ if TYPE_CHECKING:
     from engine.cli.command import BuildRegistry
     from engine.errors import ConvergeError
     from engine.resource import Resource
+
+
+@frozen
+class _Context:
+    """Facts about the whole rollback."""
+
+    run: str
+    """The ID of the run that is rolled back, or an empty string."""
+    watches: bool
+    """Whether a declared command watches one of the changed venvs."""
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -71,7 +90,8 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     _check_arguments(arguments)
     setup_progress(arguments)
     progress.start()
-    declared = select_venvs(arguments, build_registry)
+    registry, resources = load_resources(arguments, build_registry)
+    declared = present_venvs(resources)
     run, venvs, plan = "", declared, _planner(arguments)
     if arguments.last_run:
         run, venvs, plan = plan_last_run(declared, release=arguments.release)
@@ -84,7 +104,12 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
             steps, errors = run_per_venv(venvs, lambda venv: take(steps[venv.address]))
     if errors and len(venvs) == 1:
         raise _without_address(errors[venvs[0].address], venvs[0])
-    return _print(arguments, steps, errors, run)
+    changed = {address for address, step in steps.items() if step.changed}
+    watches = any(
+        registry.kinds[resource.kind].display.runs and changed.intersection(resource.needs)
+        for resource in resources
+    )
+    return _print(arguments, steps, errors, _Context(run, watches))
 
 
 def _planner(arguments: Namespace) -> Callable[[Resource], Step]:
@@ -92,9 +117,23 @@ def _planner(arguments: Namespace) -> Callable[[Resource], Step]:
     if arguments.release:
         return plan_release
     if arguments.to is not None:
-        return partial(plan_to, prefix=arguments.to)
+        return partial(_plan_to, prefix=arguments.to)
     # A repetition of an interrupted rollback must not take some venvs back twice.
     return partial(plan_previous, once=len(arguments.names) > 1)
+
+
+def _plan_to(venv: Resource, *, prefix: str) -> Step:
+    """Return the step to the generation or backup that a prefix names.
+
+    Raises:
+        UsageError: Nothing matches the prefix, or several entries do.
+        ConvergeError: The target is damaged.
+
+    """
+    store = store_of(venv.spec.path)
+    hint = describe_choices(store) or "no other generation exists"
+    names = [*list_adopted(store), *list_generations(store)]
+    return plan_switch(venv, match_prefix(prefix, names, hint=hint))
 
 
 def _check_arguments(arguments: Namespace) -> None:
@@ -141,7 +180,7 @@ def _print(
     arguments: Namespace,
     steps: dict[str, Step],
     errors: dict[str, ConvergeError],
-    run: str,
+    context: _Context,
 ) -> int:
     """Print the result.
 
@@ -149,7 +188,7 @@ def _print(
         arguments: The parsed arguments.
         steps: The steps by address. If nothing could be changed, they weren't taken.
         errors: The errors by address.
-        run: The ID of the run that is rolled back, if any.
+        context: Facts about the whole rollback.
 
     Returns:
         The exit code.
@@ -161,10 +200,13 @@ def _print(
         # One venv has the keys of its row also here.
         **(rows[0] if len(rows) == 1 and not errors else {}),
         "venvs": rows,
-        "run": run or None,
+        "run": context.run or None,
         "dry_run": arguments.dry_run,
     }
     lines = [*format_steps([*taken.values()], arguments, failed=len(errors))]
+    if context.watches and not (errors or arguments.release or arguments.dry_run):
+        follow_up = command_line("apply", *arguments.files)
+        lines += [[("", f"Next: {follow_up}  (runs the commands that watch it)")]]
     if not errors:
         print_result(document, lines, arguments)
         return 0

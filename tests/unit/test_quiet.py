@@ -31,7 +31,9 @@ def test_success_is_silent_with_and_without_changes(cli: CliRunner, command: str
 def test_plan_is_printed_only_with_changes(cli: CliRunner) -> None:
     cli.declare_widgets("a", a='tags = ["notice"]')
     result = cli.run("plan", "--quiet")
-    assert (result.out, result.err) == (cli.run("plan").out, "")
+    shown, _, hint = cli.run("plan").out.rpartition("Next: ")
+    assert (result.out, result.err) == (shown, "")
+    assert hint.startswith("converge apply ")
     assert "+ widget.a" in result.out
     cli.run("apply")
     assert cli.run("plan", "--quiet").out == ""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from engine.cli.command import BuildRegistry
+    from engine.cli.session import Session
+    from engine.output.report_schema import Report
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -42,8 +44,27 @@ def _apply(arguments: Namespace, build_registry: BuildRegistry) -> int:
             confirm(arguments.plan, planned)
             strategy = ApplySavedPlan(planned, strategy.lock_timeout, strategy.record_intent)
         if arguments.dry_run:
-            return print_report(planned, arguments, session.registry)
-    return print_report(run_loop("apply", session, strategy), arguments, session.registry)
+            return _print_plan(planned, session)
+    return _print_applied(run_loop("apply", session, strategy), session)
+
+
+def _print_plan(report: Report, session: Session) -> int:
+    # Imported here: a run without changes has no next step.
+    from engine.cli.follow_up import apply_command
+
+    arguments = session.arguments
+    return print_report(report, arguments, session.registry, apply_command(arguments, report))
+
+
+def _print_applied(report: Report, session: Session) -> int:
+    arguments, registry, follow_up = session.arguments, session.registry, ""
+    if report["changed"]:
+        # Imported here: a run without changes has nothing to undo.
+        from engine.cli.follow_up import undo_command
+
+        undo = registry.undo(session.declared, report["resources"])
+        follow_up = undo_command(arguments, undo)
+    return print_report(report, arguments, registry, follow_up)
 
 
 COMMAND = Command(

@@ -30,7 +30,10 @@ def _plan(arguments: Namespace, build_registry: BuildRegistry) -> int:
         from engine.cli.plan_file import save
 
         save(arguments.out, report)
-    return print_report(report, arguments, session.registry)
+    # Imported here: a plan without changes has no next step.
+    from engine.cli.follow_up import apply_command
+
+    return print_report(report, arguments, session.registry, apply_command(arguments, report))
 
 
 COMMAND = Command(

@@ -7,19 +7,35 @@ from typing import TYPE_CHECKING
 
 from engine.frozen import frozen, replace
 from engine.output.text import count
-from states.venv.generations.gc import is_pinned
+from engine.system.processes import name_of
+from states.venv.generations.gc import is_pinned, is_quarantined
 from states.venv.generations.hold import read_hold
 from states.venv.generations.in_use import is_in_use, using_processes
 from states.venv.generations.store import generation_names, list_generations, live_id
+from states.venv.integrity.receipt import has_whole_receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from states.commands.text.table import Line
     from states.venv.layout import Store
 
 _BLOCK = 512
 """Bytes in a unit of `st_blocks`."""
+_MAX_PIDS = 3
+"""Maximum number of processes to name."""
+
+
+@frozen
+class Limits:
+    """The arguments that let previous generations stay, although nothing else needs them."""
+
+    keep: int
+    """The number of previous generations to keep."""
+    age: str = ""
+    """The minimum age of a generation to delete, as the user wrote it."""
+    too_young: tuple[str, ...] = ()
+    """The generations that are younger than that."""
 
 
 @frozen
@@ -42,16 +58,27 @@ class Garbage:
         return sum(size for name, size in self.sizes if name in self.generations)
 
 
-def describe(store: Store, garbage: Garbage) -> Garbage:
+def describe(store: Store, garbage: Garbage, limits: Limits) -> Garbage:
     """Add the sizes of the generations to delete, and the reasons of the others.
 
     Called under the lock before the deletion, or in a dry run.
+
+    Args:
+        store: The store of the venv.
+        garbage: The entries to delete.
+        limits: The arguments that let others stay.
+
+    Returns:
+        The entries with sizes and reasons.
+
     """
     sizes = tuple((name, _size(store.generation(name))) for name in garbage.generations)
     # The live generation stays even if it lost its receipt.
     live, finished = live_id(store), list_generations(store)
     names = [name for name in generation_names(store) if name == live or name in finished]
-    kept = tuple((name, _reason(store, name)) for name in names if name not in garbage.generations)
+    kept = tuple(
+        (name, _reason(store, name, limits)) for name in names if name not in garbage.generations
+    )
     return replace(garbage, sizes=sizes, kept=kept)
 
 
@@ -115,20 +142,42 @@ def _size(root: str) -> int:
     return total
 
 
-def _reason(store: Store, generation: str) -> str:
-    """Return why a generation stays."""
+def _reason(store: Store, generation: str, limits: Limits) -> str:
+    """Return why a generation stays.
+
+    Args:
+        store: The store of the venv.
+        generation: The ID of the generation.
+        limits: The arguments that let it stay.
+
+    Returns:
+        The first reason that suffices.
+
+    """
+    hold = read_hold(store)
     if generation == live_id(store):
         return "live"
-    hold = read_hold(store)
     if hold is not None and hold.generation == generation:
-        return "held"
+        return "held after a rollback"
     if is_pinned(store, generation):
         return "pinned"
-    if not is_in_use(store.generation(generation)):
-        return "for rollback, or not old enough"
-    pids = using_processes(store.generation(generation))
+    try:
+        has_whole_receipt(store.generation(generation))
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    if is_in_use(store.generation(generation)):
+        return _users(using_processes(store.generation(generation)))
+    if generation in limits.too_young:
+        return f"younger than {limits.age}"
+    if is_quarantined(store, generation):
+        return "damaged, the newest one for inspection"
+    return f"previous, kept by `keep = {limits.keep}`" if limits.keep else "the only one left"
+
+
+def _users(pids: Sequence[int]) -> str:
+    """Return the text for the processes that run from a generation, with their names."""
     if not pids:
-        return "a process runs from it"
-    verb = "runs" if len(pids) == 1 else "run"
-    noun = "process" if len(pids) == 1 else "processes"
-    return f"{noun} {', '.join(map(str, pids))} {verb} from it"
+        return "in use by a process that isn't visible here"
+    names = [f"{pid} ({name})" if (name := name_of(pid)) else str(pid) for pid in pids[:_MAX_PIDS]]
+    more = f", and {len(pids) - _MAX_PIDS} more" if len(pids) > _MAX_PIDS else ""
+    return f"in use by {'process' if len(pids) == 1 else 'processes'} {', '.join(names)}{more}"

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-    from states.commands.rollback_steps import Step
     from states.commands.text.table import Line
+    from states.venv.rollback.steps import Step
 
 
 def format_steps(steps: Sequence[Step], arguments: Namespace, *, failed: int) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.system.files import sha256
-from states.commands.text.gc import Garbage, describe
+from states.commands.text.gc import Garbage, Limits, describe
 from states.venv.generations.gc import collect, collectable, has_damage, quarantine
 from states.venv.generations.hold import Hold, set_hold
 from states.venv.generations.previous import gc_order, record_previous, rollback_candidates
@@ -189,17 +189,39 @@ def test_deleted_previous_generation_isnt_a_candidate(store: Store) -> None:
 def test_report_states_why_each_generation_stays(store: Store) -> None:
     """This process isn't listed, so only the lease shows that it uses a generation."""
     set_hold(store, Hold(A, "digest"))
+    limits = Limits(keep=2, age="3d", too_young=(D,))
     with (
         open(f"{store.generation(B)}/{LEASE}") as lease,
         subprocess.Popen(["cat"], cwd=store.generation(C), stdin=subprocess.PIPE) as process,
     ):
         fcntl.flock(lease, fcntl.LOCK_SH)
-        described = describe(store, Garbage())
+        described = describe(store, Garbage(), limits)
         process.communicate()
     assert dict(described.kept) == {
-        A: "held",
-        B: "a process runs from it",
-        C: f"process {process.pid} runs from it",
-        D: "for rollback, or not old enough",
+        A: "held after a rollback",
+        B: "in use by a process that isn't visible here",
+        C: f"in use by process {process.pid} (cat)",
+        D: "younger than 3d",
+        E: "live",
+    }
+
+
+def test_report_distinguishes_pinned_and_damaged_generations(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_for_d(root: str) -> bool:
+        if root == store.generation(D):
+            raise OSError(5, "Input/output error", root)
+        return True
+
+    os.symlink("pinned", f"{store.generation(A)}/.converge/pinned")
+    os.symlink("quarantined", f"{store.generation(B)}/.converge/quarantined")
+    monkeypatch.setattr("states.commands.text.gc.has_whole_receipt", fail_for_d)
+
+    assert dict(describe(store, Garbage(), Limits(keep=2)).kept) == {
+        A: "pinned",
+        B: "damaged, the newest one for inspection",
+        C: "previous, kept by `keep = 2`",
+        D: "can't be read: Input/output error",
         E: "live",
     }

@@ -1,4 +1,4 @@
-"""Decide what `converge rollback` does with each venv, and do it."""
+"""Decide what a rollback does with each venv, and do it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from engine import progress
 from engine.errors import ConvergeError
 from engine.frozen import frozen, replace
 from engine.system.files import fsync_dir
-from states.commands.venv_arguments import match_prefix
 from states.venv.generations.hold import held_id, read_hold, release_hold
 from states.venv.generations.runs import read_run
-from states.venv.generations.store import list_adopted, list_generations
 from states.venv.layout import store_of
 from states.venv.observe import FOREIGN
-from states.venv.rollback import (
-    describe_choices,
+from states.venv.rollback.target import (
     previous_target,
     published_id,
     require_publishable,
@@ -82,21 +79,7 @@ def plan_previous(venv: Resource, *, once: bool) -> Step:
     live = published_id(store)
     if once and live and held_id(store, spec) == live:
         return Step(venv, live, live, changed=False, held=True, remark="already rolled back")
-    return _switch(venv, previous_target(store, spec))
-
-
-def plan_to(venv: Resource, *, prefix: str) -> Step:
-    """Return the step to the generation or backup that a prefix names.
-
-    Raises:
-        UsageError: Nothing matches the prefix, or several entries do.
-        ConvergeError: The target is damaged.
-
-    """
-    store = store_of(venv.spec.path)
-    hint = describe_choices(store) or "no other generation exists"
-    names = [*list_adopted(store), *list_generations(store)]
-    return _switch(venv, match_prefix(prefix, names, hint=hint))
+    return plan_switch(venv, previous_target(store, spec))
 
 
 def plan_release(venv: Resource) -> Step:
@@ -177,15 +160,20 @@ def _plan_before_run(venv: Resource, *, run: str) -> Step:
         return Step(venv, live, live, changed=False, held=held, remark="the run only repaired it")
     if live in (record.before, target) and held_id(store, spec) == live:
         return Step(venv, live, live, changed=False, held=True, remark="already rolled back")
-    return _switch(venv, target)
+    return plan_switch(venv, target)
 
 
 def _generation(published: str) -> str | None:
     return published if published not in ("", FOREIGN) else None
 
 
-def _switch(venv: Resource, target: str) -> Step:
-    """Return the step to a target that can be published."""
+def plan_switch(venv: Resource, target: str) -> Step:
+    """Return the step to a generation or an adopted backup.
+
+    Raises:
+        ConvergeError: It is damaged, or the path contains a directory that converge didn't create.
+
+    """
     store = store_of(venv.spec.path)
     require_publishable(store, target, venv.spec)
     return Step(venv, published_id(store), target, changed=True, held=True)

@@ -1,0 +1,1 @@
+"""Roll venvs back: decide what to publish in each, and publish it."""
