@@ -29,22 +29,36 @@ _shtab_converge_wrapper_option_strings=(-h --help --to)
 _shtab_converge_option_strings=(-h --help -V --version)
 
 _shtab_converge_plan_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_plan___only_COMPGEN=_converge_addresses
 _shtab_converge_plan___out_COMPGEN=_shtab_compgen_files
 _shtab_converge_apply_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_apply___only_COMPGEN=_converge_addresses
 _shtab_converge_apply___plan_COMPGEN=_shtab_compgen_files
 _shtab_converge_check_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_check___only_COMPGEN=_converge_addresses
 _shtab_converge_validate_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_graph_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_graph___only_COMPGEN=_converge_addresses
 _shtab_converge_list_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_status_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_status___only_COMPGEN=_converge_addresses
 _shtab_converge_verify_pos_0_COMPGEN=_shtab_compgen_files
-_shtab_converge_history_pos_0_COMPGEN=_shtab_compgen_files
-_shtab_converge_rollback_pos_0_COMPGEN=_shtab_compgen_files
-_shtab_converge_pin_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_verify___only_COMPGEN=_converge_addresses
+_shtab_converge_history_pos_0_COMPGEN=_converge_file_or_venv
+_shtab_converge_history_pos_1_COMPGEN=_converge_venvs
+_shtab_converge_rollback_pos_0_COMPGEN=_converge_file_or_venv
+_shtab_converge_rollback_pos_1_COMPGEN=_converge_venvs
+_shtab_converge_rollback___to_COMPGEN=_converge_generations
+_shtab_converge_pin_pos_0_COMPGEN=_converge_file_or_venv
+_shtab_converge_pin_pos_1_COMPGEN=_converge_venvs
+_shtab_converge_pin_pos_2_COMPGEN=_converge_generations
 _shtab_converge_gc_pos_0_COMPGEN=_shtab_compgen_files
-_shtab_converge_adopt_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_gc___only_COMPGEN=_converge_addresses
+_shtab_converge_adopt_pos_0_COMPGEN=_converge_file_or_venv
+_shtab_converge_adopt_pos_1_COMPGEN=_converge_venvs
 _shtab_converge_init_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_lock_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_lock___only_COMPGEN=_converge_addresses
 _shtab_converge_selftest___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_converge_wrapper___to_COMPGEN=_shtab_compgen_dirs
 
@@ -218,6 +232,20 @@ _shtab_converge___help_nargs=0
 _shtab_converge__V_nargs=0
 _shtab_converge___version_nargs=0
 
+
+# Custom Preamble
+_converge_words() {
+  local word
+  while IFS= read -r word; do
+    [[ "$word" == "$2"* ]] && printf '%s\n' "$word"
+  done < <(converge __complete "$1" "${COMP_WORDS[@]:1:COMP_CWORD-1}" \
+    "${COMP_WORDS[@]:COMP_CWORD+1}" 2>/dev/null)
+}
+_converge_addresses() { _converge_words addresses "$1"; }
+_converge_venvs() { _converge_words venvs "$1"; }
+_converge_generations() { _converge_words generations "$1"; }
+_converge_file_or_venv() { _converge_words venvs "$1"; compgen -f -- "$1"; }
+# End Custom Preamble
 
 # $1=COMP_WORDS[1]
 _shtab_compgen_files() {

@@ -120,13 +120,18 @@ def _shape(name: str, explanations: dict[str, str]) -> str:
     return _table(("key", "type", "meaning"), rows)
 
 
-def _exits() -> str:
-    rows = [
-        (f"`{error.code}`", f"`{error.name}`", "yes" if error.retryable else "no", _when(error))
+def exit_rows() -> list[tuple[str, str, str, str]]:
+    """Return the code, the class, `yes` if it is retryable, and the condition of each error."""
+    return [
+        (str(error.code), error.name, "yes" if error.retryable else "no", _when(error))
         for error in sorted(
             _classes(errors.ConvergeError), key=lambda error: (error.code, error.name)
         )
     ]
+
+
+def _exits() -> str:
+    rows = [(f"`{code}`", f"`{name}`", retry, when) for code, name, retry, when in exit_rows()]
     return _table(("exit", "class", "retryable", "when"), rows)
 
 
@@ -138,11 +143,16 @@ def _overview() -> str:
     return _table(("command", "description"), rows)
 
 
-def _options(name: str) -> str:
-    rows = [
-        (f"`{_usage(action)}`", (action.help or "") + _choices(action))
-        for action in parser_of(every_command()[name])._actions  # noqa: SLF001  # argparse has no public list
+def option_rows(command: Command) -> list[tuple[str, str]]:
+    """Return the arguments of a command as its usage shows them, each with its meaning."""
+    return [
+        (_usage(action), (action.help or "") + _choices(action))
+        for action in parser_of(command)._actions  # noqa: SLF001  # argparse has no public list
     ]
+
+
+def _options(name: str) -> str:
+    rows = [(f"`{usage}`", meaning) for usage, meaning in option_rows(every_command()[name])]
     return _table(("argument", "meaning"), rows)
 
 
@@ -183,6 +193,19 @@ def _default(default: object) -> str:
     if default is REQUIRED:
         return "required"
     return "" if default is None else f"`{_toml(default)}`"
+
+
+def default_text(default: object) -> str:
+    """Return the sentence with the default of a key, or an empty string if it has none."""
+    if default is REQUIRED:
+        return "Required."
+    return "" if default is None else f"Default: `{_toml(default)}`."
+
+
+def type_text(spec: type[Any], name: str) -> str:
+    """Return the type of a field in TOML."""
+    hints = get_type_hints(spec, localns={"Literal": Literal, "Any": Any})
+    return _type(hints[name]).replace("`", "")
 
 
 def _toml(default: object) -> str:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.kind import AnyKind
-    from engine.output.report_schema import ResourceReport
     from engine.resource import Resource
     from engine.result import Result
 
@@ -19,7 +18,7 @@ def _no_notices(_results: Sequence[Result]) -> Iterable[str]:
     return ()
 
 
-def _no_undo(_declared: Sequence[Resource], _reports: Sequence[ResourceReport]) -> Sequence[str]:
+def _no_undo(_declared: Sequence[Resource], _reports: Sequence[Mapping[str, Any]]) -> Sequence[str]:
     return ()
 
 
@@ -43,7 +42,7 @@ class KindRegistry:
     notices: Callable[[Sequence[Result]], Iterable[str]] = _no_notices
     """Returns messages about a whole run that require no action. Called once at its end, and
     only if no resource failed."""
-    undo: Callable[[Sequence[Resource], Sequence[ResourceReport]], Sequence[str]] = _no_undo
+    undo: Callable[[Sequence[Resource], Sequence[Mapping[str, Any]]], Sequence[str]] = _no_undo
     """Returns the command that undoes the changes of an apply, and its arguments after the file.
     Takes all declared resources, and the report of each. Empty if there is no such command."""
     digest_functions: Mapping[str, Callable[[str], str]] = {}

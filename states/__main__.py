@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cli.command import CommandTable
-    from engine.output.report_schema import ResourceReport
     from engine.resource import Resource
     from engine.result import Result
     from engine.settings import Settings
@@ -64,7 +63,7 @@ def build_registry(settings: Settings) -> KindRegistry:
     )
 
 
-def _undo(declared: Sequence[Resource], reports: Sequence[ResourceReport]) -> Sequence[str]:
+def _undo(declared: Sequence[Resource], reports: Sequence[Mapping[str, Any]]) -> Sequence[str]:
     # Imported here: a no-op run has nothing to undo.
     from states.venv.rollback.undo import undo_command
 
@@ -115,6 +114,11 @@ def _restart_in_utf8() -> None:
 def main() -> int:
     """Run the command line."""
     _restart_in_utf8()
+    if sys.argv[1:2] == ["__complete"]:
+        # Imported here: only a shell asks for candidates.
+        from states.completion import print_candidates
+
+        return print_candidates(sys.argv[2:])
     # With the default threshold, the collector traverses all imported objects again and again,
     # which takes a tenth of the time of a small apply.
     gc.set_threshold(100_000)

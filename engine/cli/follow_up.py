@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False
+from engine.cli import options
+
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
@@ -51,10 +53,7 @@ def _selection(arguments: Namespace) -> Iterator[str]:
     """Yield the options of a plan that change what `apply` does."""
     for pattern in arguments.only:
         yield from ("--only", pattern)
-    if arguments.upgrade:
-        yield "--upgrade"
-    for name in arguments.upgrade_package:
-        yield from ("--upgrade-package", name)
+    yield from options.upgrade_arguments(arguments)
     if arguments.prune:
         yield "--prune"
     if arguments.allow_empty:

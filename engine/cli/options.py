@@ -148,6 +148,12 @@ def add_upgrade_options(parser: ArgumentParser) -> None:
     )
 
 
+def upgrade_arguments(arguments: Namespace) -> list[str]:
+    """Return the options for an upgrade as they were passed."""
+    names = [f"--upgrade-package={name}" for name in arguments.upgrade_package]
+    return ["--upgrade", *names] if arguments.upgrade else names
+
+
 def add_lock_timeout_option(parser: ArgumentParser) -> None:
     """Add `--lock-timeout`."""
     parser.add_argument(

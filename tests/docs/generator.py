@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import ModuleType
 
 from tests.docs.pages import DOCS
@@ -22,3 +23,8 @@ pages = _generate.pages
 every_command = _generate.every_command
 parser_of = _generate.parser_of
 completions = _load("completions").completions
+# `docs.man` imports the other generator by its name.
+sys.modules["docs.generate"] = _generate
+_man = _load("man")
+manual_pages = _man.manual_pages
+paragraph = _man.paragraph

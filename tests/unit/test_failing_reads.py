@@ -125,6 +125,8 @@ ALLOWED = {
     "states.commands.status._readable_generations": "another user is building the generation",
     "states.commands.status._compare": "the error is the state of the resource",
     "states.commands.text.gc._size": "the size in a report",
+    "states.commands.text.gc._reason": "the error is the reason to keep the generation",
+    "states.completion": "a shell would show an error within the line that the user types",
     "states.commands.list._describe": "the error is the result of the venv",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",

@@ -27,7 +27,7 @@ def test_plan_names_the_apply_with_the_same_selection(cli: CliRunner) -> None:
     assert last_line(cli, "apply", "--dry-run", file) == f"Next: converge apply {file}"
     options = ("--only", "widget.*", "--upgrade-package", "x", "--prune")
     assert last_line(cli, "plan", *options[:4], file) == (
-        f"Next: converge apply --only 'widget.*' --upgrade-package x {file}"
+        f"Next: converge apply --only 'widget.*' --upgrade-package=x {file}"
     )
     assert last_line(cli, "plan", "--out", saved, file) == (
         f"Next: converge apply --plan '{saved}' {file}"

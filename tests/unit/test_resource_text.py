@@ -27,7 +27,7 @@ _DISPLAYS = {
 def _resource(address: str, action: str, changes: dict[str, Any], **values: Any) -> ResourceReport:
     kind, _, name = address.partition(".")
     entry = {
-        "address": address, "kind": kind, "name": name, "path": f"/srv/{name}", "action": action,
+        "address": address, "kind": kind, "name": name, "path": f"/srv/{name}", "description": None, "action": action,
         "outcome": "would-change", "reason": "due", "error": None, "blocked_by": None,
         "observed": None, "output": "", "duration_s": None,
         "changes": [

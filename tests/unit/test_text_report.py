@@ -63,6 +63,7 @@ def test_plan_shows_symbol_address_action_and_changes(cli: CliRunner) -> None:
         "\n"
         "Plan: 1 to create, 1 to update, 1 to replace, 1 to repair, 1 to delete, 1 unchanged."
         f"  (plan {document['digest'].removeprefix('sha256:')[:8]})\n"
+        f"Next: converge apply {directory}/widgets.toml\n"
     )
 
 
@@ -210,7 +211,7 @@ def test_display_group_selects_the_form_of_a_change(
     group: Group, before: str | None, after: str | None, planned: str, applied: str
 ) -> None:
     resource: dict[str, Any] = {
-        "address": "thing.t", "kind": "thing", "name": "t", "path": None, "action": "update",
+        "address": "thing.t", "kind": "thing", "name": "t", "path": None, "description": None, "action": "update",
         "outcome": "would-change", "reason": "", "error": None, "blocked_by": None, "output": "",
         "duration_s": None,
         "changes": [{"attribute": "x.a", "before": before, "after": after, "reason": ""}],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.errors import ConvergeError
 from engine.frozen import frozen, replace
+from engine.system.existence import is_directory
 from engine.system.files import fsync_dir
 from states.venv.generations.hold import held_id, read_hold, release_hold
 from states.venv.generations.runs import read_run
@@ -130,7 +131,7 @@ def take(step: Step) -> Step:
     store = step.store
     if not step.changed:
         # A run that was killed may have switched, and not synced.
-        for directory in filter(os.path.isdir, (os.path.dirname(store.published), store.root)):
+        for directory in filter(is_directory, (os.path.dirname(store.published), store.root)):
             fsync_dir(directory)
     elif step.held:
         with progress.task(step.venv.address):

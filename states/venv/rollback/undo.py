@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-    from engine.output.report_schema import ResourceReport
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from engine.resource import Resource
 
 _MAX_NAMES = 5
@@ -14,7 +15,7 @@ _MAX_NAMES = 5
 
 
 def undo_command(
-    declared: Sequence[Resource], reports: Sequence[ResourceReport]
+    declared: Sequence[Resource], reports: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
     """Return the name of the command, and its arguments after the file.
 
