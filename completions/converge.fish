@@ -206,6 +206,7 @@ complete -c converge -n '_shtab_converge_using gc; and test $_shtab_converge_npo
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a adopt -d 'Take over a venv that another tool created.'
 complete -c converge -n '_shtab_converge_using adopt' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using adopt' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using adopt' -s n -l dry-run -d 'Change nothing, and show the plan'
 complete -c converge -n '_shtab_converge_using adopt' -l lock-timeout -x -d 'Maximum wait for the lock of another run (default: 60 seconds)'
 complete -c converge -n '_shtab_converge_using adopt' -l json -d 'Print one JSON document to standard output'
 complete -c converge -n '_shtab_converge_using adopt' -s q -l quiet -d 'Print nothing unless something fails, or a plan has changes'

@@ -205,7 +205,7 @@ def default_text(default: object) -> str:
 def type_text(spec: type[Any], name: str) -> str:
     """Return the type of a field in TOML."""
     hints = get_type_hints(spec, localns={"Literal": Literal, "Any": Any})
-    return _type(hints[name]).replace("`", "")
+    return _type(hints[name]).removesuffix(" or null").replace("`", "")
 
 
 def _toml(default: object) -> str:

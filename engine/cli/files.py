@@ -80,5 +80,5 @@ def _not_a_file(name: str, arguments: Namespace) -> UsageError:
     elif "only" not in arguments:
         hint = "name files, directories, or `-` for standard input"
     else:
-        hint = "to select one resource, use `--only` with its address"
+        hint = f"to select one resource, use `--only` with its address, such as `--only '*.{name}'`"
     return UsageError(f"not a file: `{name}`", hint=hint)

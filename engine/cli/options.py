@@ -148,6 +148,12 @@ def add_upgrade_options(parser: ArgumentParser) -> None:
     )
 
 
+def valueless_option_error(option: str, value: str) -> UsageError:
+    """Return the error for a value that was passed to an option without one."""
+    intended = f"--upgrade-package {value}" if option == "--upgrade" else option
+    return UsageError(f"`{option}` takes no value: `{value}`", hint=f"use `{intended}`")
+
+
 def upgrade_arguments(arguments: Namespace) -> list[str]:
     """Return the options for an upgrade as they were passed."""
     names = [f"--upgrade-package={name}" for name in arguments.upgrade_package]

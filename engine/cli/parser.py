@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from engine import __version__
 from engine.cli.command import GROUPS, load_command
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # instructions, 5 % of a run without changes. The messages of converge are English anyway.
 argparse._ = str  # type: ignore[attr-defined]
 
+_READ_ONLY = ("plan", "check", "validate", "graph", "list", "status", "verify", "history")
+_EXPLICIT_VALUE = re.compile(r"argument (\S+): ignored explicit argument '(.*)'", re.DOTALL)
+"""The message of argparse for an option with a value that takes none."""
 _OVERVIEW = """\
 usage: converge COMMAND [OPTIONS] [FILE...]
 
@@ -56,6 +60,10 @@ class CommandParser(argparse.ArgumentParser):
             UsageError: Always, with a hint to the help of the command.
 
         """
+        if match := _EXPLICIT_VALUE.fullmatch(message):
+            from engine.cli.options import valueless_option_error
+
+            raise valueless_option_error(match[1].rpartition("/")[2], match[2])
         raise UsageError(message, hint=f"for usage, run `{self.prog} --help`")
 
     def parse_known_args(  # type: ignore[override]  # the overloads only bind the namespace type
@@ -78,9 +86,9 @@ class CommandParser(argparse.ArgumentParser):
 
         option = next((name for name in unknown if name.startswith("-")), "")
         name = option.partition("=")[0]
-        if name in ("-y", "--yes", "--assume-yes"):
-            raise UsageError(f"unknown option: `{name}`", hint="omit it; converge never asks")
-        hint = ""
+        hint = _foreign_option(name, self.prog)
+        if hint:
+            raise UsageError(f"unknown option: `{name}`", hint=hint)
         if len(name) > len("--"):
             longer = [flag for flag in self._option_string_actions if flag.startswith(name)]
             hint = f"did you mean `{longer[0]}`?" if longer else ""
@@ -161,6 +169,20 @@ def parse_arguments(argv: Sequence[str], commands: CommandTable) -> argparse.Nam
     arguments = RootParser(commands, (name,) if name else ()).parse_args(argv)
     complete_files(arguments)
     return arguments
+
+
+def _foreign_option(name: str, prog: str) -> str:
+    """Return a hint for an option that other tools have here. Otherwise, it is empty."""
+    if name in ("-y", "--yes", "--assume-yes"):
+        return "omit it; converge never asks"
+    if name in ("-V", "--version"):
+        return "run `converge --version`"
+    if name in ("-f", "--file"):
+        return "name the file without an option"
+    is_read_only = prog.rpartition(" ")[2] in _READ_ONLY
+    if is_read_only and name in ("-n", "--dry", "--dry-run", "--check"):
+        return f"omit it; `{prog}` changes nothing"
+    return ""
 
 
 def _intended(name: str) -> str:

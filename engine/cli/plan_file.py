@@ -14,11 +14,15 @@ from engine.redaction import redact_all
 from engine.system.atomic_write import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
 
     from engine.diff import Diff
     from engine.output.report_schema import ChangeReport, Report, ResourceReport
     from engine.resource import Resource
+
+    _Steps: TypeAlias = tuple[str, Mapping[str, str]]
+    """The action on one resource, and the text of each change by attribute."""
 
 _MAX_RESOURCES = 10
 """Maximum number of resources to compare in the error for an outdated plan."""
@@ -104,7 +108,7 @@ def confirm(path: str, current: Report) -> None:
         )
 
 
-def _read_changes(path: str) -> dict[str, str] | None:
+def _read_changes(path: str) -> dict[str, _Steps] | None:
     """Return the changes in a saved plan, or None if another version of converge wrote it."""
     with open(path, encoding="utf-8") as stream:
         try:
@@ -113,23 +117,16 @@ def _read_changes(path: str) -> dict[str, str] | None:
             return None
 
 
-def _changes(resources: Iterable[ResourceReport]) -> dict[str, str]:
+def _changes(resources: Iterable[ResourceReport]) -> dict[str, _Steps]:
     """Return what a plan does to each resource that it changes."""
     return {
-        str(resource["address"]): " ".join(_describe(resource))
+        str(resource["address"]): (
+            str(resource["action"]),
+            {change["attribute"]: _describe_change(change) for change in resource["changes"]},
+        )
         for resource in resources
         if resource["action"] != "none"
     }
-
-
-def _describe(resource: ResourceReport) -> Iterator[str]:
-    """Yield the action, and the first attributes with their values before and after."""
-    yield str(resource["action"])
-    changes = resource["changes"]
-    if changes and resource["action"] != "create":
-        values = [_describe_change(change) for change in changes[:_MAX_CHANGES]]
-        more = len(changes) - len(values)
-        yield f"({', '.join(values)}{f', and {more} more' if more else ''})"
 
 
 def _describe_change(change: ChangeReport) -> str:
@@ -137,14 +134,29 @@ def _describe_change(change: ChangeReport) -> str:
     return f"{change['attribute']} {before} → {after}"
 
 
-def _compare(saved: dict[str, str] | None, current: dict[str, str]) -> Iterator[str]:
+def _describe(steps: _Steps | None, other: _Steps | None) -> str:
+    """Return the action of one plan, and the first changes that the other plan doesn't contain."""
+    if steps is None:
+        return "no change"
+    action, changes = steps
+    if other is None and action == "create":
+        return action
+    others = other[1] if other else {}
+    values = [text for name, text in changes.items() if others.get(name) != text]
+    more = len(values) - _MAX_CHANGES
+    suffix = f", and {more} more" if more > 0 else ""
+    return f"{action} ({', '.join(values[:_MAX_CHANGES])}{suffix})" if values else action
+
+
+def _compare(saved: dict[str, _Steps] | None, current: dict[str, _Steps]) -> Iterator[str]:
     """Yield two lines for each resource for which two plans differ."""
     if saved is None:
         return
     differing = [name for name in {**saved, **current} if saved.get(name) != current.get(name)]
     for name in differing[:_MAX_RESOURCES]:
-        yield f"{name}  saved    {saved.get(name, 'no change')}"
-        yield f"{' ' * len(name)}  current  {current.get(name, 'no change')}"
+        before, after = saved.get(name), current.get(name)
+        yield f"{name}  saved    {_describe(before, after)}"
+        yield f"{' ' * len(name)}  current  {_describe(after, before)}"
     if len(differing) > _MAX_RESOURCES:
         yield f"and {len(differing) - _MAX_RESOURCES} more"
     if not differing:

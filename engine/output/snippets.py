@@ -76,7 +76,8 @@ def locate(
 
     """
     content = texts.get(file, "")
-    if is_json(content) or not content:
+    # A diagnostic about a whole file has no key. That file need not be TOML.
+    if is_json(content) or not content or not key:
         return 0, 0, 1
     keys, values = _spans(content)
     while key:

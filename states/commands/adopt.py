@@ -10,7 +10,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.follow_up import undo_command
 from engine.cli.session import commit_inventory, open_session, print_report, record_intent
-from engine.converge import Apply, converge
+from engine.converge import Apply, DryRun, converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.output.report import build_report
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from engine.cli.session import Session
+    from engine.converge import Strategy
+    from engine.output.report_schema import Report
     from engine.resource import Resource
     from engine.result import Result
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="Change nothing, and show the plan"
+    )
     options.add_lock_timeout_option(parser)
     options.add_output_options(parser)
 
@@ -43,15 +48,18 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
             f"nothing to adopt at `{venv.spec.path}`",
             hint="the path doesn't exist, or converge created it; run `converge apply`",
         )
+    if arguments.dry_run:
+        results = _converge_with_adoption(session, venv, DryRun())
+        return print_report(_report("plan", results, session), arguments, session.registry)
     progress.start()
     with locked_store(venv, arguments) as store:
         # A hold from an earlier `rollback` to this directory would make apply skip the venv.
         release_hold(store)
     progress.close()
     orphans = session.inventory.orphans()
-    results = _apply_with_adoption(session, venv)
-    report = build_report("adopt", results, session.registry.kinds)
-    report["notices"] = [notice for result in results for notice in result.notices]
+    strategy = Apply(arguments.lock_timeout, partial(record_intent, session))
+    results = _converge_with_adoption(session, venv, strategy)
+    report = _report("adopt", results, session)
     report["notices"] += commit_inventory(session, orphans)
     exit_code = print_report(report, arguments, session.registry)
     if exit_code == 0 and not (arguments.json or arguments.quiet):
@@ -63,12 +71,21 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
     return exit_code
 
 
-def _apply_with_adoption(session: Session, venv: Resource) -> tuple[Result, ...]:
-    """Apply a venv and its dependencies, as if its declaration contained `adopt = true`.
+def _report(command: str, results: tuple[Result, ...], session: Session) -> Report:
+    report = build_report(command, results, session.registry.kinds)
+    report["notices"] = [notice for result in results for notice in result.notices]
+    return report
+
+
+def _converge_with_adoption(
+    session: Session, venv: Resource, strategy: Strategy
+) -> tuple[Result, ...]:
+    """Converge a venv and its dependencies, as if its declaration contained `adopt = true`.
 
     Args:
         session: The session.
         venv: The venv.
+        strategy: Reports or applies the changes.
 
     Returns:
         The results.
@@ -79,7 +96,7 @@ def _apply_with_adoption(session: Session, venv: Resource) -> tuple[Result, ...]
     return converge(
         tuple(adopting if resource.address == venv.address else resource for resource in resources),
         session.registry.kinds,
-        Apply(session.arguments.lock_timeout, partial(record_intent, session)),
+        strategy,
     )
 
 
@@ -92,5 +109,5 @@ COMMAND = Command(
     description="""\
 Applies one venv in place of a directory that converge didn't create. The directory is kept in
 the store as a backup. `converge rollback` restores it.""",
-    examples=("converge adopt site.toml web",),
+    examples=("converge adopt site.toml web --dry-run", "converge adopt site.toml web"),
 )

@@ -124,14 +124,13 @@ def find(request: str) -> Python:
     oldest = ".".join(map(str, _OLDEST))
     if os.path.isabs(request):
         info = _inspect(request) if os.access(request, os.X_OK) else None
-        hint = 'install it, or choose another one; to search for one, write a version, as in "3.11"'
     else:
-        info, searched = _search(request), ", ".join(("PATH", *_STANDARD_DIRS))
-        hint = f"install Python {oldest} or later, or set its absolute path; searched {searched}, "
-        hint += "and pyenv versions"
+        info = _search(request)
     if info is None:
-        message = f'no interpreter found for `python = "{request}"`'
-        raise ConvergeError(message, hint=f"{hint}; found {', '.join(_installed()) or 'none'}")
+        # Imported here: a no-op run finds its interpreter.
+        from states.interpreter.not_found import not_found
+
+        raise not_found(request, list(_installed()), ("PATH", *_STANDARD_DIRS))
     if _is_too_old(info):
         raise ConvergeError(
             f"`{request}` is Python {_version(info)}", hint=f"choose Python {oldest} or later"

@@ -162,7 +162,7 @@ def test_broken_interpreter_differs_from_a_missing_one(working_host: Host) -> No
 
     program.unlink()
 
-    message, hint = "no interpreter found", "install it, or choose another one"
+    message, hint = "doesn't exist", "install it, or choose another one"
     assert_failed(working_host, working_host.apply(), 1, message, hint=hint)
 
 

@@ -123,6 +123,19 @@ def test_adopt_command_reads_standard_input(host_with_wheels: Host) -> None:
     assert host_with_wheels.versions() == {"beta": "2.0"}
 
 
+def test_adopt_dry_run_shows_the_plan_and_changes_nothing(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+    host_with_wheels.venv.mkdir(parents=True)
+    (host_with_wheels.venv / "data.txt").write_text("original")
+
+    result = host_with_wheels.run("adopt", FILE, "app", "--dry-run", "--json")
+
+    assert result.code == 0, result.out + result.err
+    assert (result.first["outcome"], result.first["error"]) == ("would-change", None)
+    assert (host_with_wheels.venv / "data.txt").read_text() == "original"
+    assert not host_with_wheels.store.exists()
+
+
 @pytest.mark.parametrize("create", [Path.touch, os.mkfifo], ids=["file", "fifo"])
 def test_adopt_command_adopts_a_file(
     host_with_wheels: Host, create: Callable[[Path], object]

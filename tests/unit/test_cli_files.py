@@ -40,7 +40,12 @@ def test_missing_file_and_default_is_a_usage_error(here: CliRunner) -> None:
         (["apply", "-y", "widgets.toml"], "unknown option: `-y`", "converge never asks"),
         (["plan", "--upgrade", "six", "widgets.toml"], "not a file: `six`",
          "use `--upgrade-package six`"),
-        (["plan", "widgets.toml", "a"], "not a file: `a`", "use `--only` with its address"),
+        (["plan", "--quiet=yes", "widgets.toml"], "`--quiet` takes no value", "use `--quiet`"),
+        (["plan", "-n", "widgets.toml"], "unknown option: `-n`", "`converge plan` changes nothing"),
+        (["graph", "--dry", "widgets.toml"], "unknown option: `--dry`", "changes nothing"),
+        (["apply", "-V", "widgets.toml"], "unknown option: `-V`", "run `converge --version`"),
+        (["apply", "-f", "widgets.toml"], "unknown option: `-f`", "name the file"),
+        (["plan", "widgets.toml", "a"], "not a file: `a`", "such as `--only '*.a'`"),
         (["plan", "--only", "a", "widgets.toml"], "`--only a` isn't an address",
          "use `--only widget.a`"),
     ],
@@ -53,6 +58,17 @@ def test_wrong_command_line_is_explained(
     assert result.code == 64
     assert message in result.err
     assert hint in result.err
+
+
+@pytest.mark.parametrize(
+    ("option", "correction"),
+    [("--upgrade", "`--upgrade-package six`"), ("--prune", "`--prune`")],
+)
+def test_value_of_a_flag_is_explained(here: CliRunner, option: str, correction: str) -> None:
+    here.declare_widgets("a")
+    result = here.invoke("plan", f"{option}=six", "widgets.toml")
+    assert result.code == 64
+    assert f"`{option}` takes no value: `six`\n  hint: use {correction}\n" in result.err
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])

@@ -82,6 +82,17 @@ def test_error_for_outdated_plan_compares_the_plans(cli: CliRunner) -> None:
     ]
 
 
+def test_error_for_outdated_plan_shows_differing_creations(cli: CliRunner) -> None:
+    cli.declare_widgets("a", a="size = 1")
+    cli.run("plan", "--out", str(cli.directory / "plan.json"))
+    cli.declare_widgets("a", a="size = 2")
+    lines = [line.strip() for line in _outdated(cli).splitlines()]
+    assert lines[1:3] == [
+        "widget.a  saved    create (size none -> 1)",
+        "current  create (size none -> 2)",
+    ]
+
+
 def test_error_for_outdated_plan_shows_no_secret(cli_with_plan: CliRunner) -> None:
     cli_with_plan.declare_widgets("a", "b", b='password = "sesame"')
     error = _outdated(cli_with_plan)

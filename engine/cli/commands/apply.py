@@ -49,11 +49,13 @@ def _apply(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 
 def _print_plan(report: Report, session: Session) -> int:
-    # Imported here: a run without changes has no next step.
-    from engine.cli.follow_up import apply_command
+    arguments, follow_up = session.arguments, ""
+    if report["changed"]:
+        # Imported here: a run without changes has no next step.
+        from engine.cli.follow_up import apply_command
 
-    arguments = session.arguments
-    return print_report(report, arguments, session.registry, apply_command(arguments, report))
+        follow_up = apply_command(arguments, report)
+    return print_report(report, arguments, session.registry, follow_up)
 
 
 def _print_applied(report: Report, session: Session) -> int:

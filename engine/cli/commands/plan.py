@@ -30,10 +30,13 @@ def _plan(arguments: Namespace, build_registry: BuildRegistry) -> int:
         from engine.cli.plan_file import save
 
         save(arguments.out, report)
-    # Imported here: a plan without changes has no next step.
-    from engine.cli.follow_up import apply_command
+    follow_up = ""
+    if report["changed"]:
+        # Imported here: a plan without changes has no next step.
+        from engine.cli.follow_up import apply_command
 
-    return print_report(report, arguments, session.registry, apply_command(arguments, report))
+        follow_up = apply_command(arguments, report)
+    return print_report(report, arguments, session.registry, follow_up)
 
 
 COMMAND = Command(

@@ -8,6 +8,8 @@ import pytest
 
 from engine.declaration.diagnostics import DeclarationError
 from engine.declaration.load import load_declaration, read_sources
+from engine.output.snippets import diagnostic_reports, format_diagnostics
+from engine.output.text import Paint
 from engine.settings import Settings
 from states.__main__ import build_registry
 
@@ -55,3 +57,10 @@ def test_mistakes_in_a_declaration_keep_their_own_errors(tmp_path: Path, content
     diagnostics = _load_error(tmp_path, content).diagnostics
     assert not any(message.startswith("not a declaration") for message in
                    (diagnostic.message for diagnostic in diagnostics))  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [FILES["requirements"][0], FILES["hashes"][0]])
+def test_error_for_a_file_that_is_not_toml_can_be_printed(tmp_path: Path, content: str) -> None:
+    error = _load_error(tmp_path, content)
+    assert "requirement file" in format_diagnostics(error, Paint(False))
+    assert [report["line"] for report in diagnostic_reports(error)] == [0]
