@@ -42,6 +42,20 @@ class Reporter:
     def detail(self, address: str, text: str) -> None:
         """Show one line of a tool's output."""
 
+    def measure(self, address: str, label: str, total: int, unit: str) -> None:
+        """Prepare to show how far the current step is.
+
+        Args:
+            address: The address of the resource.
+            label: A word for the step, such as `compiling`.
+            total: The amount of the whole step.
+            unit: A plural noun, or `bytes`.
+
+        """
+
+    def advance(self, address: str, amount: int) -> None:
+        """Show that the current step has done a part of its work."""
+
     def task_finished(self, address: str, *, failed: bool = False) -> None:
         """Show that work on a resource has ended, with or without an error."""
 
@@ -95,6 +109,23 @@ def step(text: str) -> None:
 def detail(text: str) -> None:
     """Report one line of a tool's output."""
     _reporter.detail(_address.get(), redact(text))
+
+
+def measure(label: str, total: int, unit: str) -> None:
+    """State the size of the current step, after `step`. Only a live display shows it.
+
+    Args:
+        label: A word for the step, such as `compiling`.
+        total: The amount of the whole step.
+        unit: A plural noun, or `bytes`.
+
+    """
+    _reporter.measure(_address.get(), label, total, unit)
+
+
+def advance(amount: int = 1) -> None:
+    """Report that the current step has done a part of its work. Cheap enough for a loop."""
+    _reporter.advance(_address.get(), amount)
 
 
 def write_stderr(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen, replace
@@ -22,6 +23,8 @@ _MIN_MEMBERS = 3
 """Minimum number of resources with equal changes that are shown together."""
 _MAX_OUTPUT = 20
 """Maximum number of lines to show of the output of a command, without `--verbose`."""
+_MIN_WIDTH = 20
+"""Minimum width of a remark, in a terminal of any width."""
 _MAX_TITLE = 40
 """Maximum width of the column of addresses. A longer address takes more."""
 
@@ -134,7 +137,9 @@ class Layout:
         elif len(plain) + 2 + len(block.remark) <= self.width:
             lines = [f"{line}  {self.paint('dim', block.remark)}"]
         else:
-            lines = [line.rstrip(), f"    {self.paint('dim', block.remark)}"]
+            width = max(_MIN_WIDTH, self.width - 4)
+            remark = wrap(block.remark, width, break_long_words=False, break_on_hyphens=False)
+            lines = [line.rstrip(), *(f"    {self.paint('dim', part)}" for part in remark)]
         if len(block.titles) > 1:
             names = [title.partition(".")[2] for title in block.titles]
             lines += [f"    {row}" for row in fill(names, self.width - 4, 2)]

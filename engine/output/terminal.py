@@ -9,7 +9,7 @@ from _thread import allocate_lock  # Importing `threading` costs a no-op run a m
 from contextlib import suppress
 
 from engine import progress
-from engine.output.text import printable
+from engine.output.text import duration, printable
 from engine.progress import Reporter
 from engine.system.encoding import escape, locale_is_utf8
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from rich.progress import Progress, TaskID
+
+    from engine.output.measure import Measure
 
 _MAX_DETAIL = 80
 """Maximum number of characters of a tool's output in the live display."""
@@ -93,6 +95,8 @@ class Live(Reporter):
         self.color = color
         self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
+        self.measures: dict[str, Measure] = {}
+        """The current step of each resource, if its size is known."""
         self.finished: list[TaskID] = []
         self.bar: TaskID | None = None
         self.done = 0
@@ -120,13 +124,42 @@ class Live(Reporter):
 
     def step(self, address: str, text: str) -> None:
         """Update the line of the resource."""
+        self.measures.pop(address, None)
+        self._describe(address, text)
+
+    def measure(self, address: str, label: str, total: int, unit: str) -> None:
+        """Show the size of the current step.
+
+        Args:
+            address: The address of the resource.
+            label: A word for the step, such as `compiling`.
+            total: The amount of the whole step.
+            unit: A plural noun, or `bytes`.
+
+        """
+        # Imported here: a run without changes measures nothing.
+        from engine.output.measure import Measure
+
+        if self.progress is not None:
+            self.measures[address] = Measure(label, total, unit, time.monotonic())
+
+    def advance(self, address: str, amount: int) -> None:
+        """Show how far the current step is, ten times a second."""
+        measure = self.measures.get(address)
+        if measure is not None:
+            with self.lock:
+                text = measure.advance(amount, time.monotonic())
+            if text:
+                self._describe(address, text)
+
+    def _describe(self, address: str, text: str) -> None:
         task = self.tasks.get(address)
         if self.progress is not None and task is not None:
             self.progress.update(task, description=_shown(text))
 
     def detail(self, address: str, text: str) -> None:
         """Show a tool's line as the current step."""
-        self.step(address, text[:_MAX_DETAIL])
+        self._describe(address, text[:_MAX_DETAIL])
 
     def task_finished(self, address: str, *, failed: bool = False) -> None:
         """Keep the line of the resource until there are too many of them."""
@@ -136,6 +169,7 @@ class Live(Reporter):
             if self.progress is None or address not in self.tasks:
                 return
             task = self.tasks.pop(address)
+            self.measures.pop(address, None)
             self.progress.update(task, completed=1, description=description, sign=sign)
             self.finished.append(task)
             self.done += 1
@@ -152,7 +186,7 @@ class Live(Reporter):
         text = f"{self.done} of {self.total}"
         if _MIN_SAMPLES <= self.done < self.total:
             left_s = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-            text += f", about {_duration(left_s)} left"
+            text += f", about {duration(left_s)} left"
         self.bar = self.progress.add_task(
             _bar(self.done, self.total), total=1, address=text, sign=" "
         )
@@ -175,12 +209,6 @@ def _shown(text: str) -> str:
 def _bar(done: int, total: int, width: int = 24) -> str:
     filled = width * done // total
     return _shown("█" * filled + "░" * (width - filled))
-
-
-def _duration(seconds: float) -> str:
-    """Return a time with one unit, rounded up."""
-    minutes, rest = divmod(int(seconds) + 1, 60)
-    return f"{minutes + (rest > 0)} min" if minutes else f"{rest} s"
 
 
 def _create_display(*, color: bool) -> Progress:

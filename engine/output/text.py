@@ -55,6 +55,12 @@ def short_digest(digest: str) -> str:
     return digest.partition(":")[2][:_DIGITS]
 
 
+def duration(seconds: float) -> str:
+    """Return a time with one unit, rounded up."""
+    minutes, rest = divmod(int(seconds) + 1, 60)
+    return f"{minutes + (rest > 0)} min" if minutes else f"{rest} s"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, which takes an `s` in the plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

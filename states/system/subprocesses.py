@@ -201,6 +201,10 @@ def _read_output(process: subprocess.Popen[bytes], timeout: float | None) -> str
                 return "\n".join(tail.lines)
 
 
+ADVANCED = b"\x01"
+"""A line of the converge scripts that run in a child: a part of the current step is done."""
+
+
 class OutputTail:
     """The last lines of a child's output. Each line is reported as progress when it is added."""
 
@@ -211,6 +215,9 @@ class OutputTail:
     def add(self, lines: list[bytes]) -> None:
         """Add lines, and drop the oldest ones if there are too many."""
         for line in lines:
+            if line == ADVANCED:
+                progress.advance()
+                continue
             text = redact(line[:_MAX_REDACTED].decode("utf-8", "replace"))[:_MAX_LINE].rstrip()
             if text:
                 self.lines.append(text)

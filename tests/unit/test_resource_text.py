@@ -117,6 +117,16 @@ def test_remark_moves_to_its_own_line_if_the_terminal_is_narrow() -> None:
     assert _text(resource, width=80)[0].endswith("x" * 40)
 
 
+def test_long_remark_is_wrapped_between_its_parts() -> None:
+    reason = "another version was selected, because these changed: the requirement of `long-name`"
+    lines = _text(_resource("box.a", "update", {}, reason=reason), width=60)
+    assert lines == [
+        "~ box.a  update  /srv/a",
+        "    another version was selected, because these changed: the",
+        "    requirement of `long-name`",
+    ]
+
+
 def test_fill_counts_items_that_do_not_fit() -> None:
     assert fill(["a", "b"], 20, 2) == ["a, b"]
     lines = fill([f"item{n}" for n in range(100)], 60, 2)

@@ -18,6 +18,7 @@ import pytest
 
 from engine import progress
 from engine.converge import Apply, converge
+from engine.output.measure import Measure
 from engine.output.terminal import JsonLines, Lines, Live, choose_reporter
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
@@ -92,6 +93,54 @@ def test_live_display_keeps_the_last_finished_resources() -> None:
     assert [address for address, _ in shown[:-1]] == [f"widget.{n}" for n in range(12, 20)]
     assert [text for _, text in shown[:-1]] == ["done"] * 7 + ["failed"]
     assert re.fullmatch(r"20 of 30, about \d+ s left", shown[-1][0])
+
+
+@pytest.mark.parametrize(
+    ("unit", "total", "done", "elapsed", "text"),
+    [
+        ("files", 644, 412, 1.0, "compiling: 412 of 644 files"),
+        ("files", 644, 322, 30.0, "compiling: 322 of 644 files, about 31 s left"),
+        ("files", 644, 644, 30.0, "compiling: 644 of 644 files"),
+        ("files", 644, 700, 30.0, "compiling: 644 of 644 files"),
+        ("bytes", 100663296, 35756441, 1.0, "compiling: 34.1 of 96.0 MiB"),
+        ("files", 0, 0, 9.0, "compiling: 0 of 0 files"),
+    ],
+)
+def test_measure_has_an_amount_and_an_estimate(
+    unit: str, total: int, done: int, elapsed: float, text: str
+) -> None:
+    measure = Measure("compiling", total, unit, now=0.0)
+    assert measure.advance(done, now=elapsed) == text
+    assert measure.advance(1, now=elapsed + 0.01) == "", "too soon to show again"
+
+
+def test_live_display_shows_how_far_a_step_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.output.measure._INTERVAL_S", 0.0)
+    with redirect_stderr(io.StringIO()):
+        live = Live(color=False)
+        live.start(1)
+        live.task_started("venv.a")
+        live.step("venv.a", "compiling 2 files")
+        live.measure("venv.a", "compiling", 2, "files")
+        live.advance("venv.a", 1)
+        assert live.progress is not None
+        assert live.progress.tasks[0].description == "compiling: 1 of 2 files"
+        live.step("venv.a", "publishing")
+        live.advance("venv.a", 1)
+        assert live.progress.tasks[0].description == "publishing"
+        live.advance("venv.b", 1)
+        live.close()
+
+
+def test_lines_do_not_show_how_far_a_step_is(cli: CliRunner) -> None:
+    def before_apply(spec: Widget) -> None:
+        progress.step("writing")
+        progress.measure("writing", 2, "files")
+        progress.advance()
+
+    cli.declare_widgets("a")
+    cli.registry = lambda: widget_registry(before_apply=before_apply)
+    assert cli.run("apply").err == "widget.a: writing\n"
 
 
 def test_broken_pipe_does_not_stop_the_work(reporting_cli: CliRunner) -> None:

@@ -42,6 +42,7 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
         stream.write(b"Each Python process that runs from here holds a shared lock on this file.\n")
     paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
     kept = privileged_paths(verified.draft)
+    progress.measure("recording", len(paths), "files")
     manifest = {path: _manifest_entry(verified, path, kept) for path in paths}
     manifest["."] = stat_entry(root, ".")
     manifest.update(_packaged_entries(root))
@@ -107,6 +108,7 @@ def _manifest_entry(verified: Verified, path: str, kept: Container[str]) -> Entr
     package = owners.get(path, "")
     if not package and path.endswith(".pyc"):
         package = owners.get(source_of(path), "")
+    progress.advance()
     entry = stat_entry(verified.draft.root, path, package, digests.get(path))
     return entry if path in kept else with_owner(entry, verified.draft.ids)
 

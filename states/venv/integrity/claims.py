@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from engine import progress
 from engine.system.existence import proves_no_file
 from states.venv.integrity.inspection import is_contested, winner
 from states.venv.integrity.manifest import file_digest
@@ -39,7 +40,9 @@ def check_claims(
         mismatches: Receives the mismatches.
 
     """
+    progress.measure("verifying", len(claims), "files")
     for path, claimants in claims.items():
+        progress.advance()
         names = [name for name, _ in claimants]
         try:
             digest = _sha256(root, path, claimants, inspection.digests)

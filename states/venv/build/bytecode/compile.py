@@ -59,6 +59,7 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
         paths += inspection.own_sources
         noun = "file" if len(paths) == 1 else "files"
         progress.step(f"compiling {len(paths)} {noun}")
+        progress.measure("compiling", len(paths), "files")
         compile_in_parallel(root, paths, context.scratch)
         for sources in missing:
             digests.update(cache.store(root, sources))

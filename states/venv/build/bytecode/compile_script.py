@@ -26,6 +26,9 @@ def main(root, listing):
             bytecode = compile_source(path, relative)
             if bytecode:
                 write_new(importlib.util.cache_from_source(path), bytecode)
+            # A part of the step is done (`states.system.subprocesses.ADVANCED`).
+            sys.stdout.write("\x01\n")
+            sys.stdout.flush()
 
 
 def compile_source(path, relative):

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine import progress
 from engine.system.files import iter_chunks, sha256_of_file, write_all
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
 from states.venv.integrity.dist_info import is_metadata, read_record
@@ -58,6 +59,7 @@ class PackageCopier:
             # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
             for path in sorted(paths):
                 package.copy(path, self._manifest[path])
+                progress.advance(self._manifest[path].size)
             is_complete = all(self._is_shared(path) for path in package.missing())
         except (OSError, ValueError):
             is_complete = False

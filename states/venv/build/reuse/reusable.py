@@ -53,6 +53,8 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         progress.step(f"reusing {len(reusable)} {noun} from {receipt.generation}")
         paths = _paths_by_package(manifest)
         names = {package.name for package in reusable}
+        size = sum(manifest[path].size for name in names for path in paths.get(name, []))
+        progress.measure("copying", size, "bytes")
         # The scripts contain the path of the receipt. It can lead through a symlink.
         copier = PackageCopier(receipt.path, draft.root, manifest, names)
         for package in reusable:
