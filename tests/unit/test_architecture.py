@@ -411,3 +411,11 @@ def test_installer_is_a_seam() -> None:
         or (module.split(".")[0] == "uv" and _name(path) != "states.installer.uv")
     ]
     assert offenders == []
+
+
+def test_architecture_page_lists_every_package() -> None:
+    """A wrapper is written for another tool, so its packages aren't part of the architecture."""
+    page = (ROOT / "docs/explanation/architecture.md").read_text()
+    listed = set(re.findall(r"`([a-z_.]+)`", "".join(re.findall(r"^\| (`[^|]+) \|", page, re.M))))
+    packages = {_name(path) for path in FILES if path.name == "__init__.py"} - {"states"}
+    assert {name for name in packages if not name.startswith("states.wrappers.")} - listed == set()
