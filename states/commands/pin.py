@@ -16,7 +16,7 @@ from states.commands.per_venv import locked_store, print_result
 from states.commands.venv_arguments import add_venv_arguments, match_prefix, select_venv
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.receipt import is_protected
-from states.venv.layout import METADATA_DIR
+from states.venv.layout import PINNED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -80,7 +80,7 @@ def _set_pin(store: Store, generation: str, *, pinned: bool) -> bool:
             f"unsafe metadata of generation {generation}: another user can write to it",
             hint="run `converge pin` as the user who built the generation",
         )
-    pin = f"{root}/{METADATA_DIR}/pinned"
+    pin = f"{root}/{PINNED}"
     changed = entry_exists(pin) != pinned
     if changed and pinned:
         symlink("pinned", pin)

@@ -13,8 +13,15 @@ METADATA_DIR = ".converge"
 """The directory in a generation for the metadata that converge records."""
 RECEIPT = f"{METADATA_DIR}/receipt.json"
 LEASE = f"{METADATA_DIR}/lease"
+MANIFEST = f"{METADATA_DIR}/manifest.json"
+LOCKFILE = f"{METADATA_DIR}/pylock.toml"
+STATS = f"{METADATA_DIR}/stats"
+PINNED = f"{METADATA_DIR}/pinned"
+QUARANTINED = f"{METADATA_DIR}/quarantined"
 PACKAGED = f"{METADATA_DIR}/persistent"
 """The directory in a generation for the packaged content of persistent directories."""
+METADATA = (RECEIPT, LEASE, MANIFEST, LOCKFILE, STATS, PINNED, QUARANTINED, PACKAGED)
+"""Everything that the metadata directory may contain."""
 
 
 @frozen

@@ -24,7 +24,7 @@ from states.venv.integrity.mapped_writes import (
 )
 from states.venv.integrity.receipt import is_protected, lock_text, write_receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths, unreliable_stats
-from states.venv.layout import METADATA_DIR
+from states.venv.layout import LOCKFILE, METADATA_DIR, STATS
 from states.venv.resolve.reuse.planned import delete_record
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def refresh(spec: Venv, observation: Observation, selection: Selection, settings
         # a lock that doesn't match: the next run resolves again.
         lock = selection.lock.encode()
         if lock_text(root, receipt) != selection.lock:
-            write_atomic(f"{root}/{METADATA_DIR}/pylock.toml", lock, durable=True, locked=True)
+            write_atomic(f"{root}/{LOCKFILE}", lock, durable=True, locked=True)
         updated = replace(receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock))
         if updated != receipt:
             write_receipt(updated, root)
@@ -88,7 +88,7 @@ def free_caches(store: Store, needed: str) -> None:
 
     """
     roots = [store.generation(name) for name in list_generations(store) if name != needed]
-    stat_caches = [f"{root}/{METADATA_DIR}/stats" for root in roots if is_protected(root)]
+    stat_caches = [f"{root}/{STATS}" for root in roots if is_protected(root)]
     for path in (*stat_caches, f"{store.root}/{PREVIOUS_NAME}"):
         with suppress(FileNotFoundError):
             os.unlink(path)
@@ -131,4 +131,4 @@ def update_stat_cache(
         # INVARIANT: read the metadata, then compare the content. A file that is changed in
         # between gets other metadata, so the cache doesn't hide the change.
         if not find_drift(root, manifest, ignore):
-            write_atomic(f"{root}/{METADATA_DIR}/stats", stats, durable=True, locked=True)
+            write_atomic(f"{root}/{STATS}", stats, durable=True, locked=True)

@@ -20,7 +20,8 @@ from states.venv.integrity.intact import metadata_drift
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode
 from states.venv.integrity.receipt import is_at, lock_text, read_receipt
-from states.venv.integrity.record_hash import file_digest_like
+from states.venv.integrity.record_hash import has_digest
+from states.venv.layout import LOCKFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -95,7 +96,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     differences = {path: _flags(manifest[path], current) for path, current in changed.items()}
     differences.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
-        differences[".converge/pylock.toml"] = "..5....."
+        differences[LOCKFILE] = "..5....."
     differences.update(metadata_drift(root))
     replacing = {expand(path, root) for path, _, package in receipt.files if package}
     accepted = {*differences, *receipt.tolerated, *replacing}
@@ -200,7 +201,7 @@ def _as_sha256(path: str, recorded: Entry, digests: set[str] | None) -> set[str]
     stronger = {digest for digest in digests or () if ":" in digest}
     if digests is None or recorded.kind != "f" or not stronger:
         return digests
-    is_same = any(file_digest_like(digest, path, recorded.size) == digest for digest in stronger)
+    is_same = any(has_digest(path, digest) for digest in stronger)
     return (digests - stronger) | ({recorded.content} if is_same else {"another"})
 
 

@@ -243,6 +243,7 @@ def test_unreadable_generation_isnt_deleted(
         host_with_wheels.apply_ok()
     store = store_of(str(host_with_wheels.venv))
     original = getattr(os, call)
+    deletable = partial(collectable, keep=0, is_damaged=lambda _identifier: False)
 
     def failing(path: str, **options: Any) -> Any:
         if os.path.basename(path) in ("receipt.json", "app", "pinned"):
@@ -251,10 +252,10 @@ def test_unreadable_generation_isnt_deleted(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, failing)
-        for list_deletable in (find_unfinished, partial(collectable, keep=0)):
+        for list_deletable in (find_unfinished, deletable):
             with pytest.raises(OSError, match="Input/output error"):
                 list_deletable(store)
-    assert collectable(store, keep=1) == find_unfinished(store) == []
+    assert deletable(store, keep=1) == find_unfinished(store) == []
 
 
 def test_gc_reports_and_deletes_unfinished_files(host_with_wheels: Host) -> None:

@@ -16,7 +16,7 @@ from states.venv.integrity.manifest import encode_manifest, stat_entry, walk
 from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.receipt import Receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths
-from states.venv.layout import LEASE, METADATA_DIR, PACKAGED
+from states.venv.layout import LEASE, LOCKFILE, MANIFEST, METADATA_DIR, PACKAGED, STATS
 from states.venv.resolve.selection import settings_digest
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     manifest.update(_packaged_entries(root))
     dumped = encode_manifest(manifest)
     partly_ignored = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
-    for name, data in (("manifest.json", dumped), ("pylock.toml", selection.lock.encode())):
-        with _open_new(root, f"{METADATA_DIR}/{name}") as stream:
+    for name, data in ((MANIFEST, dumped), (LOCKFILE, selection.lock.encode())):
+        with _open_new(root, name) as stream:
             stream.write(data)
-    with _open_new(root, f"{METADATA_DIR}/stats") as stream:
+    with _open_new(root, STATS) as stream:
         stream.write(pack_stats(root, stat_paths(manifest, partly_ignored)))
     receipt = Receipt(
         generation=os.path.basename(root),

@@ -5,7 +5,6 @@ The installer writes packages in parallel, so without a rule the last write woul
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from engine import progress
 from states.venv.build.install import install_again
 from states.venv.build.installed import read_installed
 from states.venv.integrity.inspection import is_contested, winner
-from states.venv.integrity.record_hash import file_digest_like
+from states.venv.integrity.record_hash import has_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,9 +54,6 @@ def settle_overlaps(draft: Draft, baseline: Mapping[str, str]) -> None:
 def _are_installed(root: str, rows: Iterable[tuple[str, str]]) -> bool:
     """Return whether each path has the digest beside it."""
     try:
-        return all(
-            file_digest_like(digest, f"{root}/{path}", os.path.getsize(f"{root}/{path}")) == digest
-            for path, digest in rows
-        )
+        return all(has_digest(f"{root}/{path}", digest) for path, digest in rows)
     except OSError:
         return False

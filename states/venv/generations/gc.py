@@ -11,9 +11,9 @@ from states.venv.generations.in_use import is_in_use
 from states.venv.generations.previous import gc_order
 from states.venv.generations.recovery import try_delete
 from states.venv.generations.store import list_generations
-from states.venv.integrity.intact import check_content, metadata_drift
+from states.venv.integrity.intact import has_intact_files
 from states.venv.integrity.receipt import has_whole_receipt, is_protected, read_receipt
-from states.venv.layout import METADATA_DIR
+from states.venv.layout import PINNED, QUARANTINED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ def collectable(
     store: Store,
     keep: int,
     *,
-    is_damaged: Callable[[str], bool] = lambda _identifier: False,
+    is_damaged: Callable[[str], bool],
     include_quarantined: bool = False,
     errors: list[OSError] | None = None,
 ) -> list[str]:
@@ -96,7 +96,7 @@ def has_damage(store: Store, ignore: tuple[str, ...], identifier: str) -> bool:
     """
     root = store.generation(identifier)
     receipt = read_receipt(root)
-    return receipt is None or bool(metadata_drift(root) or check_content(root, receipt, ignore)[0])
+    return receipt is None or not has_intact_files(root, receipt, ignore)
 
 
 def collect(store: Store, identifiers: Iterable[str]) -> list[str]:
@@ -114,16 +114,16 @@ def collect(store: Store, identifiers: Iterable[str]) -> list[str]:
 
 def quarantine(store: Store, identifier: str) -> None:
     """Mark a damaged generation, so that it is kept for an investigation."""
-    mark = f"{store.generation(identifier)}/{METADATA_DIR}/quarantined"
+    mark = f"{store.generation(identifier)}/{QUARANTINED}"
     if is_protected(store.generation(identifier)) and not entry_exists(mark):
         symlink("quarantined", mark)  # A symlink needs no space on a full disk.
 
 
 def is_quarantined(store: Store, identifier: str) -> bool:
     """Return whether a generation was replaced because it was damaged."""
-    return entry_exists(f"{store.generation(identifier)}/{METADATA_DIR}/quarantined")
+    return entry_exists(f"{store.generation(identifier)}/{QUARANTINED}")
 
 
 def is_pinned(store: Store, identifier: str) -> bool:
     """Return whether a user pinned a generation, so that it is never deleted."""
-    return entry_exists(f"{store.generation(identifier)}/{METADATA_DIR}/pinned")
+    return entry_exists(f"{store.generation(identifier)}/{PINNED}")

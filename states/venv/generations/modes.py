@@ -12,13 +12,13 @@ import stat
 
 from engine.system.existence import lstat
 from states.venv.integrity.receipt import is_protected
-from states.venv.layout import LEASE, METADATA_DIR, RECEIPT
+from states.venv.layout import LEASE, LOCKFILE, MANIFEST, METADATA_DIR, RECEIPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.layout import Store
 
-_METADATA = (RECEIPT, LEASE, f"{METADATA_DIR}/manifest.json", f"{METADATA_DIR}/pylock.toml")
+_METADATA = (RECEIPT, LEASE, MANIFEST, LOCKFILE)
 _DIRECTORY, _FILE = 0o755, 0o644
 
 

@@ -10,7 +10,7 @@ from engine import progress
 from engine.system.existence import proves_no_file
 from states.venv.integrity.inspection import is_contested, winner
 from states.venv.integrity.manifest import file_digest
-from states.venv.integrity.record_hash import file_digest_like
+from states.venv.integrity.record_hash import has_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -94,15 +94,14 @@ def _matching(root: str, path: str, claimants: Claimants, digest: str | None) ->
         OSError: The file is unreadable.
 
     """
-    matching = set()
-    for name, expected in claimants:
-        actual = digest
-        if ":" in expected and digest is not None:
-            absolute = os.path.join(root, path)
-            actual = file_digest_like(expected, absolute, os.path.getsize(absolute))
-        if expected and expected == actual:
-            matching.add(name)
-    return matching
+    if digest is None:
+        return set()
+    return {
+        name
+        for name, expected in claimants
+        if expected == digest
+        or (":" in expected and has_digest(os.path.join(root, path), expected))
+    }
 
 
 def _sha256(root: str, path: str, claimants: Claimants, digests: dict[str, str]) -> str | None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from engine.system.existence import listdir_or_empty
 from states.venv.integrity.receipt import is_at
 from states.venv.integrity.stat_cache import stats_match
-from states.venv.layout import LEASE, METADATA_DIR
+from states.venv.layout import LEASE, MANIFEST, METADATA, METADATA_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from states.venv.integrity.manifest import Manifest
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
-
-_METADATA_NAMES = {"receipt.json", "manifest.json", "stats", "pylock.toml", os.path.basename(LEASE),
-                   "pinned", "quarantined", "persistent"}  # fmt: skip
 
 
 def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
@@ -37,6 +32,24 @@ def is_intact(store: Store, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
     root = store.generation(receipt.generation)
     if not is_at(receipt, root) or receipt.python.drift():
         return False
+    return has_intact_files(root, receipt, ignore)
+
+
+def has_intact_files(root: str, receipt: Receipt, ignore: tuple[str, ...]) -> bool:
+    """Return whether the files of a generation match its manifest.
+
+    Args:
+        root: The directory of the generation.
+        receipt: Its receipt.
+        ignore: Patterns of paths that may appear and change.
+
+    Returns:
+        Whether neither its content nor its metadata differs.
+
+    Raises:
+        OSError: An entry can't be read.
+
+    """
     return not metadata_drift(root) and not check_content(root, receipt, ignore)[0]
 
 
@@ -65,7 +78,7 @@ def check_content(
 
     manifest = load_manifest(root, receipt.manifest)
     if manifest is None:
-        return {f"{METADATA_DIR}/manifest.json": "modified"}, {}
+        return {MANIFEST: "modified"}, {}
     return find_drift(root, manifest, ignore), manifest
 
 
@@ -78,6 +91,6 @@ def metadata_drift(root: str) -> dict[str, str]:
     names = listdir_or_empty(f"{root}/{METADATA_DIR}")
     if not names:
         return {}
-    unknown = (name for name in names if name not in _METADATA_NAMES)
-    drift = {f"{METADATA_DIR}/{name}": "unexpected" for name in unknown}
-    return drift if os.path.basename(LEASE) in names else {**drift, LEASE: "missing"}
+    paths = [f"{METADATA_DIR}/{name}" for name in names]
+    drift = dict.fromkeys((path for path in paths if path not in METADATA), "unexpected")
+    return drift if LEASE in paths else {**drift, LEASE: "missing"}

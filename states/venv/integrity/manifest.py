@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.system.existence import proves_no_file
 from engine.system.files import iter_chunks, read_regular_file, sha256, sha256_of_file
 from engine.system.xattrs import describe_attributes
-from states.venv.layout import METADATA_DIR
+from states.venv.layout import MANIFEST, METADATA_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ def load_manifest(root: str, digest: str) -> Manifest | None:
 
     """
     try:
-        data = read_regular_file(f"{root}/{METADATA_DIR}/manifest.json")
+        data = read_regular_file(f"{root}/{MANIFEST}")
     except OSError as error:
         if proves_no_file(error):
             return None

@@ -15,7 +15,7 @@ from engine.frozen import as_items, frozen
 from engine.system.existence import lstat, proves_no_file, status
 from engine.system.files import read_regular_file, sha256
 from states.interpreter import discovery
-from states.venv.layout import METADATA_DIR, RECEIPT
+from states.venv.layout import LOCKFILE, METADATA_DIR, RECEIPT
 from states.venv.sources.project import ProjectFiles
 
 TYPE_CHECKING = False
@@ -235,7 +235,7 @@ def lock_text(root: str, receipt: Receipt) -> str | None:
 
     """
     try:
-        text = read_regular_file(f"{root}/{METADATA_DIR}/pylock.toml").decode()
+        text = read_regular_file(f"{root}/{LOCKFILE}").decode()
     except ValueError:
         return None
     except OSError as error:

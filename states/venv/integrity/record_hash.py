@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -50,24 +51,18 @@ def parse_hash(text: str) -> str:
     return digest if algorithm == "sha256" else f"{algorithm}:{digest}"
 
 
-def file_digest_like(expected: str, path: str, size: int) -> str:
-    """Return the digest of a file with the algorithm of another digest, in the same form.
-
-    Args:
-        expected: A result of `parse_hash`.
-        path: The file.
-        size: Its size in bytes.
-
-    Returns:
-        The digest.
+def has_digest(path: str, digest: str) -> bool:
+    """Return whether a file has a digest, which is a result of `parse_hash`.
 
     Raises:
         OSError: The file can't be read.
 
     """
-    algorithm, is_stronger, _ = expected.rpartition(":")
-    chunks = iter_chunks(path, size)
-    return f"{algorithm}:{_digest(algorithm, chunks)}" if is_stronger else sha256_of_file(chunks)
+    algorithm, is_stronger, _ = digest.rpartition(":")
+    chunks = iter_chunks(path, os.path.getsize(path))
+    if is_stronger:
+        return f"{algorithm}:{_digest(algorithm, chunks)}" == digest
+    return sha256_of_file(chunks) == digest
 
 
 def _digest(algorithm: str, chunks: Iterable[bytes]) -> str:

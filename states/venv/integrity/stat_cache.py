@@ -15,7 +15,7 @@ from itertools import chain
 from operator import attrgetter
 
 from engine.system.files import read_regular_file
-from states.venv.layout import METADATA_DIR
+from states.venv.layout import MANIFEST, STATS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def stat_paths(manifest: Iterable[str], partly_ignored: Iterable[str]) -> list[s
     Directories with ignored files are left out, because their times change.
     """
     skipped = set(partly_ignored)
-    return [*(path for path in manifest if path not in skipped), f"{METADATA_DIR}/manifest.json"]
+    return [*(path for path in manifest if path not in skipped), MANIFEST]
 
 
 def pack_stats(root: str, paths: Iterable[str]) -> bytes:
@@ -80,7 +80,7 @@ def unreliable_stats() -> bytes:
 def is_unreliable(root: str) -> bool:
     """Return whether the files of a generation must always be hashed."""
     try:
-        return read_regular_file(f"{root}/{METADATA_DIR}/stats") == _UNRELIABLE
+        return read_regular_file(f"{root}/{STATS}") == _UNRELIABLE
     except OSError:
         return False
 
@@ -122,7 +122,7 @@ def _grouped(paths: Iterable[str]) -> list[_Group]:
 
 
 def _read_stats(root: str) -> tuple[list[_Group], bytes]:
-    data = read_regular_file(f"{root}/{METADATA_DIR}/stats")
+    data = read_regular_file(f"{root}/{STATS}")
     end = 8 + int.from_bytes(data[:8], "little")
     parts = [part.split(b"\0") for part in data[8:end].split(b"\0\0")]
     return [(directory, names) for directory, *names in parts], data[end:]

@@ -14,7 +14,8 @@ import pytest
 
 from engine.system.files import sha256
 from states.commands.text.gc import Garbage, Limits, describe
-from states.venv.generations.gc import collect, collectable, has_damage, quarantine
+from states.venv.generations import gc
+from states.venv.generations.gc import collect, has_damage, quarantine
 from states.venv.generations.hold import Hold, set_hold
 from states.venv.generations.previous import gc_order, record_previous, rollback_candidates
 from states.venv.integrity.receipt import write_receipt
@@ -22,6 +23,8 @@ from states.venv.layout import LEASE, METADATA_DIR, RECEIPT, Store, store_of
 from tests.unit.states.values import make_receipt
 
 A, B, C, D, E = (f"00000{number}-{letter * 8}" for number, letter in enumerate("abcde", 1))
+collectable = partial(gc.collectable, is_damaged=lambda _identifier: False)
+"""Generations of a store in which none is damaged, unless a test passes the damaged ones."""
 
 
 def _publish(store: Store, identifier: str) -> None:

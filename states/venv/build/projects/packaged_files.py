@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from states.venv.integrity.record_hash import file_digest_like
+from states.venv.integrity.record_hash import has_digest
 from states.venv.sources.gitignore import GitIgnore
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def _is_installed(path: str, digests: dict[str, set[str]]) -> bool:
     """Return whether a file has one of the digests of its name."""
     candidates = digests.get(_end(path), digests.get(os.path.basename(path), set()))
     try:
-        return any(
-            file_digest_like(digest, path, os.path.getsize(path)) == digest for digest in candidates
-        )
+        return any(has_digest(path, digest) for digest in candidates)
     except OSError:
         return False  # It was deleted, or isn't a regular file.
 
