@@ -6,7 +6,9 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from functools import partial
 
+from states.system.merge_target import NewTarget, OccupiedError, Target
 from states.system.trees import DIRECTORY, NOT_A_DIRECTORY, Node, copy_data
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -80,11 +82,11 @@ class TreeMerge:
         """
         scratch = os.open(self.scratch, DIRECTORY)
         try:
-            self._merge_directory(source, _Target(None, "", target), "", scratch)
+            self._merge_directory(source, Target(target), "", scratch)
         finally:
             os.close(scratch)
 
-    def _merge_directory(self, source: int, target: _Target, prefix: str, scratch: int) -> None:
+    def _merge_directory(self, source: int, target: Target, prefix: str, scratch: int) -> None:
         if prefix.count("/") > _MAX_DEPTH:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), prefix)
         for name in sorted(os.listdir(source)):
@@ -93,18 +95,19 @@ class TreeMerge:
             if status is None:
                 continue
             if stat.S_ISDIR(status.st_mode):
-                self._merge_subdirectory(node, _Target(target, name), f"{prefix}{name}/", scratch)
+                self._merge_subdirectory(node, target, f"{prefix}{name}/", scratch)
             elif stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                 self._merge_file(node, status, target, prefix + name, scratch)
             # A socket, a pipe, or a device has no content.
 
-    def _merge_subdirectory(self, node: Node, target: _Target, prefix: str, scratch: int) -> None:
+    def _merge_subdirectory(self, node: Node, parent: Target, prefix: str, scratch: int) -> None:
         try:
             source = os.open(node.name, DIRECTORY, dir_fd=node.directory)
         except OSError as error:
             if error.errno in (errno.ENOENT, *NOT_A_DIRECTORY):
                 return  # Its owner replaced it meanwhile.
             raise
+        target = NewTarget(parent, node.name, partial(self._create_directory, source, scratch))
         try:
             if self.creates_empty_directories:
                 target.open(create=True)
@@ -112,15 +115,68 @@ class TreeMerge:
             descriptor = target.open()
             if target.created and descriptor is not None:
                 self.set_metadata(descriptor, source, os.fstat(source))
-        except _OccupiedError:
+        except OccupiedError:
             # A file or a symlink of the user has the name of the directory. It stays.
             self.wants(prefix.rstrip("/"), node, target.node())
         finally:
             target.close()
             os.close(source)
 
+    def _create_directory(self, source: int, scratch: int, final: Node) -> bool:
+        """Create a directory. It gets its name only when it has its owner and mode.
+
+        A later run finds an existing directory and doesn't set them.
+
+        Args:
+            source: The source of the metadata.
+            scratch: The directory for temporary entries.
+            final: The name of the directory.
+
+        Returns:
+            Whether it was created. Otherwise, the name exists by now.
+
+        Raises:
+            OSError: It can't be created.
+
+        """
+        self.changed = True
+        try:
+            return self._rename_new_directory(source, Node(scratch, "new"), final)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            temporary = Node(final.directory, f".{final.name[:200]}.converge-new")
+            with suppress(FileNotFoundError):
+                os.rmdir(temporary.name, dir_fd=temporary.directory)
+            return self._rename_new_directory(source, temporary, final)
+
+    def _rename_new_directory(self, source: int, temporary: Node, final: Node) -> bool:
+        os.mkdir(temporary.name, 0o700, dir_fd=temporary.directory)
+        try:
+            descriptor = os.open(temporary.name, DIRECTORY, dir_fd=temporary.directory)
+            try:
+                status = os.fstat(source)
+                self.set_metadata(descriptor, source, status)
+                if os.geteuid() and ~status.st_mode & stat.S_IRWXU:
+                    # Only root can add entries to a read-only directory.
+                    os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | stat.S_IRWXU)
+            finally:
+                os.close(descriptor)
+            if final.status() is not None:
+                return False
+            os.rename(
+                temporary.name,
+                final.name,
+                src_dir_fd=temporary.directory,
+                dst_dir_fd=final.directory,
+            )
+            return True
+        finally:
+            with suppress(FileNotFoundError):
+                os.rmdir(temporary.name, dir_fd=temporary.directory)
+
     def _merge_file(
-        self, node: Node, status: os.stat_result, target: _Target, path: str, scratch: int
+        self, node: Node, status: os.stat_result, target: Target, path: str, scratch: int
     ) -> None:
         directory = target.open()
         existing = None if directory is None else Node(directory, node.name)
@@ -184,56 +240,3 @@ class TreeMerge:
                 os.fsync(copy)
             finally:
                 os.close(copy)
-
-
-class _OccupiedError(Exception):
-    """An entry that isn't a directory has the name of a directory."""
-
-
-class _Target:
-    """A directory that exists, or that is created for its first entry."""
-
-    def __init__(self, parent: _Target | None, name: str, descriptor: int | None = None) -> None:
-        self.parent = parent
-        self.name = name
-        self.created = False
-        self._descriptor = descriptor
-
-    def open(self, *, create: bool = False) -> int | None:
-        """Return a descriptor of the directory, or None if it doesn't exist.
-
-        Raises:
-            _OccupiedError: The name belongs to another kind of entry.
-
-        """
-        if self._descriptor is not None:
-            return self._descriptor
-        assert self.parent is not None  # The topmost directory is open.
-        directory = self.parent.open(create=create)
-        if directory is None:
-            return None
-        if create:
-            with suppress(FileExistsError):
-                os.mkdir(self.name, 0o700, dir_fd=directory)
-                self.created = True
-        try:
-            self._descriptor = os.open(self.name, DIRECTORY, dir_fd=directory)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno in NOT_A_DIRECTORY:
-                raise _OccupiedError from None
-            raise
-        if self.created and os.listdir(self._descriptor):
-            self.created = False  # The owner of the parent has put another one in its place.
-        return self._descriptor
-
-    def node(self) -> Node | None:
-        """Return the entry that has the name."""
-        directory = self.parent.open() if self.parent else None
-        return None if directory is None else Node(directory, self.name)
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None

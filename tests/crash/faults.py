@@ -12,10 +12,11 @@ import os
 import signal
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from .calls import SystemCall, process_of, read_process
+from .calls import SystemCall, count_all, process_of, read_process
 from .seccomp import LIBC
 from .supervisor import Action, Continue, Fail, Kill, ProcessTree
 from .syscalls import names_by_number
@@ -94,11 +95,13 @@ def _can_read_fail(kind: str, call: SystemCall) -> bool:
 class Fault:
     """A supervisor callback that injects one fault at call number `at`.
 
-    Only calls at which the fault is possible count, from 0.
+    Only calls at which the fault is possible are counted, from 0.
     """
 
     kind: str
     at: int
+    counts: Callable[[SystemCall], bool] = count_all
+    """Return whether a call counts."""
     counted: int = 0
     hit_call: SystemCall | None = None
     """The call that was hit. None if the run ended before."""
@@ -111,7 +114,7 @@ class Fault:
 
     def __call__(self, call: SystemCall, tree: ProcessTree) -> Action:
         """Count the call, and inject the fault if its number is `at`."""
-        if not can_hit(self.kind, call):
+        if not (can_hit(self.kind, call) and self.counts(call)):
             return Continue()
         position, self.counted = self.counted, self.counted + 1
         if position != self.at and not (position > self.at and self.kind.endswith("+")):

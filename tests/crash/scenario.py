@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from .calls import SystemCall, count_all
 from .disks import Disk, overlay
 from .sandbox import Command
 from .supervisor import Outcome
@@ -29,6 +30,8 @@ class Scenario:
     """Return what is wrong with the published path at this moment, or None."""
     roots: Callable[[Path], Sequence[Path]] = lambda home: (home,)
     """Return the directories whose system calls count as points."""
+    counts: Callable[[SystemCall], bool] = count_all
+    """Return whether a call below the roots is a point."""
     expected_exit_codes: Sequence[int] = (0,)
     """The exit codes of an uninterrupted run."""
     missing_result: Callable[[Path], Sequence[str]] = lambda _home: ()

@@ -6,55 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from . import product
 from .checker import Checker
 from .faults import Fault
+from .host_scenario import host_scenario
 from .installers import PACKAGES, find_uv
 from .product import NEW, NEXT, OLD
 from .sandbox import Command
 from .scenario import Scenario
 from .supervisor import run
-
-
-def _scenario(
-    name: str,
-    setup: Callable[[Path], object],
-    checker: Checker,
-    *,
-    allowed: Sequence[str] = (OLD, NEW),
-    absent: bool = False,
-) -> Scenario:
-    """Return a scenario.
-
-    Args:
-        name: Name for test ids and for the table.
-        setup: Creates the initial state on an empty host.
-        checker: Checks the final state.
-        allowed: Versions that may be published at any moment.
-        absent: Whether the published path may be missing.
-    """
-
-    def setup_host(home: Path) -> None:
-        product.create_host(home)
-        setup(home)
-
-    def published_error(home: Path) -> str | None:
-        error = product.published_error(home, allowed, absent=absent)
-        return error or product.untracked_error(home)
-
-    return Scenario(
-        name=name,
-        setup=setup_host,
-        command=checker.retry or (lambda home: product.command(home, "apply")),
-        check=checker,
-        published_error=published_error,
-        missing_result=checker.missing_result,
-        entries=product.finished_generations,
-    )
 
 
 def create() -> Scenario:
@@ -71,7 +35,7 @@ def create() -> Scenario:
         shutil.rmtree(home / "state")
         product.declaration(home).write_text(text)
 
-    return _scenario("create", setup, Checker(generations=1), allowed=(NEW,), absent=True)
+    return host_scenario("create", setup, Checker(generations=1), allowed=(NEW,), absent=True)
 
 
 def update() -> Scenario:
@@ -81,7 +45,7 @@ def update() -> Scenario:
         product.apply(home, OLD)
         product.declare(home, NEW)
 
-    return _scenario("update", setup, Checker())
+    return host_scenario("update", setup, Checker())
 
 
 def repair() -> Scenario:
@@ -91,7 +55,7 @@ def repair() -> Scenario:
         product.apply(home, NEW)
         damage(home)
 
-    return _scenario("repair", setup, Checker(), allowed=(NEW,))
+    return host_scenario("repair", setup, Checker(), allowed=(NEW,))
 
 
 def damage(home: Path) -> None:
@@ -110,7 +74,7 @@ def rollback() -> Scenario:
         product.apply(home, NEW)
 
     checker = Checker(version=OLD, intermediate=(NEW,), retry=_rollback)
-    return _scenario("rollback", setup, checker)
+    return host_scenario("rollback", setup, checker)
 
 
 def _rollback(home: Path) -> Command:
@@ -132,12 +96,12 @@ def gc() -> Scenario:
         return [] if len(generations) == 1 else [f"{len(generations)} generations exist"]
 
     checker = Checker(version=NEXT, generations=1, retry=command, extra_check=extra_generations)
-    return _scenario("gc", setup, checker, allowed=(NEXT,))
+    return host_scenario("gc", setup, checker, allowed=(NEXT,))
 
 
 def adopt() -> Scenario:
     """An apply takes over a venv that another tool created."""
-    return _scenario("adopt", _create_foreign_venv, Checker())
+    return host_scenario("adopt", _create_foreign_venv, Checker())
 
 
 def restore_adopted() -> Scenario:
@@ -150,7 +114,7 @@ def restore_adopted() -> Scenario:
     checker = Checker(
         version=OLD, generations=1, intermediate=(NEW,), retry=_rollback, verify_exit_code=1
     )
-    return _scenario("restore adopted", setup, checker)
+    return host_scenario("restore adopted", setup, checker)
 
 
 def _create_foreign_venv(home: Path) -> None:
@@ -183,7 +147,7 @@ def link() -> Scenario:
             return product.published_error(home, [NEW])
         return "the link's target doesn't exist"
 
-    scenario = _scenario("link update", setup, Checker(extra_check=wrong_target))
+    scenario = host_scenario("link update", setup, Checker(extra_check=wrong_target))
     return replace(scenario, published_error=published_error)
 
 
@@ -212,7 +176,7 @@ def command() -> Scenario:
             return []
         return [f"{live} is live, but the command recorded {log!r}"]
 
-    return _scenario("command", setup, Checker(extra_check=command_missed))
+    return host_scenario("command", setup, Checker(extra_check=command_missed))
 
 
 def remove() -> Scenario:
@@ -227,7 +191,7 @@ def remove() -> Scenario:
         return [f"not deleted: {remaining}"] if remaining else []
 
     checker = Checker(version="", extra_check=remaining_files)
-    return _scenario("remove", setup, checker, allowed=(OLD,), absent=True)
+    return host_scenario("remove", setup, checker, allowed=(OLD,), absent=True)
 
 
 def recovery(kind: str, at: int) -> Scenario:
@@ -239,7 +203,7 @@ def recovery(kind: str, at: int) -> Scenario:
         fault = Fault(kind=kind, at=at)
         run(product.command(home, "apply"), roots=[home], decide=fault, writes=True)
 
-    return _scenario(f"recovery from a {kind} at {at}", setup, Checker())
+    return host_scenario(f"recovery from a {kind} at {at}", setup, Checker())
 
 
 SCENARIOS = (

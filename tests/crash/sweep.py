@@ -112,7 +112,7 @@ def _count_points(scenario: Scenario, state: PreparedState, fault: str) -> Itera
             )
         if outcome.code not in scenario.expected_exit_codes:
             raise AssertionError(f"{scenario.name}: the run without a fault exited {outcome.code}")
-        yield str(sum(can_hit(fault, call) for call in outcome.calls))
+        yield str(sum(can_hit(fault, call) and scenario.counts(call) for call in outcome.calls))
         yield json.dumps(sorted(before.intersection(scenario.entries(home))))
         yield from scenario.check(home, outcome)
 
@@ -179,7 +179,7 @@ def _hides_sync_error(fault: Fault, outcome: Outcome) -> bool:
 def _inject(injection: _Injection, point: int, checker: _CachedChecker) -> list[Violation]:
     """Run the command with a fault at one point, and return the violations."""
     scenario, home = injection.scenario, injection.state.home
-    fault = Fault(kind=injection.kind, at=point)
+    fault = Fault(kind=injection.kind, at=point, counts=scenario.counts)
     reads = is_read_fault(fault.kind)
     with scenario.environment(home):
         outcome = run(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import product, scenarios
+from . import persistent_scenarios, product, scenarios
 from .faults import FAULTS, LOST_SYNC, Fault
 from .power_cuts import sweep_power_cuts
 from .rows import Row
@@ -30,15 +30,18 @@ SAMPLED_FAULTS = {
 SAMPLED_SCENARIOS = ("update",)
 """The scenarios in which the default run injects errors and signals."""
 
+SWEPT_SCENARIOS = ("persistent create",)
+"""The scenarios that only the full sweep runs. They resemble another one."""
+
 DELETING_SCENARIOS = ("gc", "remove")
 """The scenarios that depend on whether directories can be renamed."""
 
 
 def interruptions() -> Iterable[object]:
     """Return each scenario with each fault. Mark the cases that only the full sweep runs."""
-    for scenario in scenarios.SCENARIOS:
+    for scenario in (*scenarios.SCENARIOS, *persistent_scenarios.SCENARIOS):
         for fault in FAULTS:
-            sampled = fault == "kill" or (
+            sampled = (fault == "kill" and scenario.name not in SWEPT_SCENARIOS) or (
                 fault in SAMPLED_FAULTS and scenario.name in SAMPLED_SCENARIOS
             )
             yield case(scenario, fault, sampled=sampled)
