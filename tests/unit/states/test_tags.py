@@ -25,7 +25,7 @@ PATCHES = {
         "import sys, sysconfig\n"
         "sys.implementation.name = 'pypy'\n"
         "sysconfig.get_config_vars()['EXT_SUFFIX'] = '.pypy311-pp73-x86_64-linux-gnu.so'\n",
-        "pp311-pypy311_pp73-linux_",
+        f"pp{sys.version_info[0]}{sys.version_info[1]}-pypy311_pp73-linux_",
     ),
     "free-threaded": (
         "import sys, sysconfig\n"
