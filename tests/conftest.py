@@ -9,11 +9,19 @@ import pytest
 
 from tests.support.closing import CLOSING, Closing
 from tests.support.command import Converge
+from tests.support.file_order import keep_order, start_long_files_first
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with empty counts."""
+    """Start with empty counts, and keep the order of files."""
     config.stash[CLOSING] = Closing()
+    keep_order(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the files for a run with several workers."""
+    start_long_files_first(config, items)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

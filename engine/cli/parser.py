@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 
 from engine import __version__
 from engine.cli.command import GROUPS, load_command
@@ -44,6 +45,18 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=96)
+
+    if sys.version_info[:2] == (3, 14):
+        # Choosing colors costs each run an import, even if no help is printed (fixed in 3.15).
+
+        def _set_color(self, color: bool) -> None:
+            self._color = color
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("_theme", "_decolor"):
+                raise AttributeError(name)
+            super()._set_color(self._color)
+            return self.__dict__[name]
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -14,7 +14,9 @@ from typing import Any
 
 import jsonschema
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import fork_server
+from tests.support.fork_server import ROOT
+
 REPORTING = ("plan", "apply", "check", "adopt")
 """Commands whose `--json` output is the report that `converge schema output` describes."""
 Resource = dict[str, Any]
@@ -160,9 +162,17 @@ def run(
         umask: The umask; -1 inherits it.
         timeout: Seconds after which the test fails.
     """
+    content = stdin.encode() if isinstance(stdin, str) else stdin
+    words = list(map(str, arguments))
+    process: subprocess.CompletedProcess[bytes]
+    if not prefix and fork_server.can_fork(python, env):
+        process = fork_server.run(
+            words, env=env, cwd=cwd, stdin=content, umask=umask, timeout=timeout
+        )
+        return completed(words, process.returncode, process.stdout, process.stderr)
     process = subprocess.run(
-        [*prefix, *argv(python, *arguments)],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        [*prefix, *argv(python, *words)],
+        input=content,
         capture_output=True,
         env=env,
         cwd=cwd,
@@ -170,7 +180,7 @@ def run(
         timeout=timeout,
         check=False,
     )
-    return completed(list(map(str, arguments)), process.returncode, process.stdout, process.stderr)
+    return completed(words, process.returncode, process.stdout, process.stderr)
 
 
 def completed(arguments: Sequence[str], code: int, out: bytes, err: bytes) -> Completed:
