@@ -127,7 +127,11 @@ class RootParser(CommandParser):
             "-V", "--version", action="version", version=__version__, help="Show the version"
         )
         subparsers = self.add_subparsers(
-            dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
+            dest="command",
+            metavar="COMMAND",
+            required=True,
+            parser_class=CommandParser,
+            prog="converge",  # By default, argparse formats the usage to find it.
         )
         for name in selected:
             command = load_command(commands, name)

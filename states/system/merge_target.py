@@ -34,7 +34,7 @@ class NewTarget(Target):
         self.parent = parent
         self.name = name
         self.make = make
-        """Creates the directory. Returns False if the name is taken by now."""
+        """Creates the directory. Returns False if an entry with the name exists."""
         self.created = False
 
     def open(self, *, create: bool = False) -> int | None:

@@ -62,8 +62,8 @@ class TreeMerge:
         """
         raise NotImplementedError
 
-    def set_link_owner(self, link: Node, status: os.stat_result) -> None:
-        """Set the owner of a new symlink from the metadata of the source.
+    def owner_of(self, status: os.stat_result) -> tuple[int, int]:
+        """Return the owner and the group of a new symlink from the metadata of the source.
 
         Raises:
             NotImplementedError: Subclasses implement this.
@@ -133,7 +133,7 @@ class TreeMerge:
             final: The name of the directory.
 
         Returns:
-            Whether it was created. Otherwise, the name exists by now.
+            Whether it was created. Otherwise, an entry with the name exists.
 
         Raises:
             OSError: It can't be created.
@@ -215,7 +215,8 @@ class TreeMerge:
             if stat.S_ISLNK(status.st_mode):
                 link = os.readlink(source.name, dir_fd=source.directory)
                 os.symlink(link, temporary.name, dir_fd=temporary.directory)
-                self.set_link_owner(temporary, status)
+                owner = self.owner_of(status)
+                os.chown(temporary.name, *owner, dir_fd=temporary.directory, follow_symlinks=False)
             else:
                 self._write_file(source, temporary)
             if old is None and final.status() is not None:

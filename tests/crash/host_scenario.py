@@ -1,4 +1,4 @@
-"""Build the scenario of a simulated host: what it starts from, and what may never happen to it."""
+"""Build the scenario of a simulated host, with a check of the published path."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _scenario(
     def wrong_files(home: Path) -> Sequence[str]:
         return _differences(home, {path: (text,) for path, text in expected.items()})
 
-    def wrong_moment(home: Path) -> str | None:
+    def intermediate_error(home: Path) -> str | None:
         allowed = {
             path: (texts,) if isinstance(texts, str) else texts
             for path, texts in intermediate.items()
@@ -116,7 +116,7 @@ def _scenario(
     scenario = host_scenario(name, setup, Checker(extra_check=wrong_files))
     return replace(
         scenario,
-        published_error=lambda home: scenario.published_error(home) or wrong_moment(home),
+        published_error=lambda home: scenario.published_error(home) or intermediate_error(home),
         roots=lambda home: (product.store(home),),
         counts=_is_of_the_merge,
     )
@@ -130,13 +130,13 @@ def _is_of_the_merge(call: SystemCall) -> bool:
 def _differences(home: Path, allowed: Mapping[str, Collection[str]]) -> list[str]:
     """Return the files whose content isn't allowed, and the files that shouldn't exist."""
     venv = product.published(home)
-    found = {name: text for top in ("etc", "var") for name, text in _files(venv / top)}
+    contents = {name: text for top in ("etc", "var") for name, text in _files(venv / top)}
     wrong = [
-        f"`{path}` contains {found.get(path, 'nothing')[:40]!r} of {len(found.get(path, ''))} bytes"
+        f"`{path}` contains {contents.get(path, 'nothing')[:40]!r} of {len(contents.get(path, ''))} bytes"
         for path, texts in allowed.items()
-        if found.get(path, "") not in texts
+        if contents.get(path, "") not in texts
     ]
-    wrong += [f"`{path}` exists" for path in found if path not in {*allowed, _TOP}]
+    wrong += [f"`{path}` exists" for path in contents if path not in {*allowed, _TOP}]
     for path, mode in _MODES.items():
         directory = venv / path
         if directory.exists() and stat.S_IMODE(directory.stat().st_mode) != mode:

@@ -15,8 +15,8 @@ from typing import Any
 import jsonschema
 
 from tests.support import fork_server
-from tests.support.fork_server import ROOT
 
+ROOT = fork_server.ROOT
 REPORTING = ("plan", "apply", "check", "adopt")
 """Commands whose `--json` output is the report that `converge schema output` describes."""
 Resource = dict[str, Any]
@@ -163,15 +163,15 @@ def run(
         timeout: Seconds after which the test fails.
     """
     content = stdin.encode() if isinstance(stdin, str) else stdin
-    words = list(map(str, arguments))
+    texts = list(map(str, arguments))
     process: subprocess.CompletedProcess[bytes]
     if not prefix and fork_server.can_fork(python, env):
         process = fork_server.run(
-            words, env=env, cwd=cwd, stdin=content, umask=umask, timeout=timeout
+            texts, env=env, cwd=cwd, stdin=content, umask=umask, timeout=timeout
         )
-        return completed(words, process.returncode, process.stdout, process.stderr)
+        return completed(texts, process.returncode, process.stdout, process.stderr)
     process = subprocess.run(
-        [*prefix, *argv(python, *words)],
+        [*prefix, *argv(python, *texts)],
         input=content,
         capture_output=True,
         env=env,
@@ -180,7 +180,7 @@ def run(
         timeout=timeout,
         check=False,
     )
-    return completed(words, process.returncode, process.stdout, process.stderr)
+    return completed(texts, process.returncode, process.stdout, process.stderr)
 
 
 def completed(arguments: Sequence[str], code: int, out: bytes, err: bytes) -> Completed:

@@ -79,22 +79,22 @@ def run(
         subprocess.TimeoutExpired: The command was killed.
     """
     request = json.dumps([list(arguments), dict(env), str(cwd), umask]).encode()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pipes = [os.pipe() for _ in range(3)]
     (stdin_read, stdin_write), (out_read, out_write), (err_read, err_write) = pipes
-    given = [theirs.fileno(), stdin_read, out_write, err_write]
+    given = [server.fileno(), stdin_read, out_write, err_write]
     socket.send_fds(_server(), [request], given)
-    theirs.close()
+    server.close()
     for descriptor in given[1:]:
         os.close(descriptor)
-    with ours:
-        pid = int(ours.recv(16))
+    with client:
+        pid = int(client.recv(16))
         try:
             out, err = _communicate({stdin_write: stdin}, (out_read, err_read), timeout)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(list(arguments), timeout) from None
-        code = os.waitstatus_to_exitcode(int(ours.recv(16)))
+        code = os.waitstatus_to_exitcode(int(client.recv(16)))
     return subprocess.CompletedProcess(list(arguments), code, out, err)
 
 
@@ -143,20 +143,20 @@ def _transfer(
 @cache
 def _server() -> socket.socket:
     """Start the server, and return its socket. It ends with this process."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         **{name: values[0] for name, values in _FIXED.items()},
     }
-    with theirs:
+    with server:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.support.fork_server", str(server.fileno())],
             cwd=ROOT,
             env=environment,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[server.fileno()],
         )
-    atexit.register(_stop, process, ours)
-    return ours
+    atexit.register(_stop, process, client)
+    return client
 
 
 def _stop(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
@@ -210,10 +210,10 @@ def _watch(request: list[Any], connection: int, *streams: int) -> None:
         os._exit(_run(*request))
     for descriptor in streams:
         os.close(descriptor)
-    with socket.socket(fileno=connection) as client, suppress(BrokenPipeError):
-        client.send(str(pid).encode())
+    with socket.socket(fileno=connection) as replies, suppress(BrokenPipeError):
+        replies.send(str(pid).encode())
         _, status = os.waitpid(pid, 0)
-        client.send(str(status).encode())
+        replies.send(str(status).encode())
 
 
 def _become(streams: Sequence[int]) -> None:

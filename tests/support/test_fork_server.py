@@ -67,7 +67,7 @@ def test_fork_reports_errors_alike(
 
 @pytest.mark.parametrize("name", ["seven", "eight"])
 def test_fork_has_the_environment(name: str, environment: dict[str, str], tmp_path: Path) -> None:
-    """A command gets a variable of the caller if its declaration says so."""
+    """A command gets a variable of the caller if its declaration names it."""
     (tmp_path / "site.toml").write_text(
         '[command.show]\nargv = ["sh", "-c", "echo $WORD; exit 3"]\nenvironment = { WORD = "env:WORD" }\n'
     )

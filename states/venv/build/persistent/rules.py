@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from states.system.tree_merge import TreeMerge
@@ -101,16 +100,9 @@ class AddData(TreeMerge):
         """
         copy_metadata(descriptor, source, status)
 
-    def set_link_owner(self, link: Node, status: os.stat_result) -> None:
-        """Copy the owner of the source."""
-        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(
-                link.name,
-                status.st_uid,
-                status.st_gid,
-                dir_fd=link.directory,
-                follow_symlinks=False,
-            )
+    def owner_of(self, status: os.stat_result) -> Ids:
+        """Return the owner of the source."""
+        return status.st_uid, status.st_gid
 
 
 class AddPackaged(TreeMerge):
@@ -168,7 +160,6 @@ class AddPackaged(TreeMerge):
         os.fchmod(descriptor, normalized_mode(status.st_mode))
         os.fchown(descriptor, *self.ids)
 
-    def set_link_owner(self, link: Node, status: os.stat_result) -> None:
-        """Set the declared owner."""
-        assert stat.S_ISLNK(status.st_mode)
-        os.chown(link.name, *self.ids, dir_fd=link.directory, follow_symlinks=False)
+    def owner_of(self, status: os.stat_result) -> Ids:
+        """Return the declared owner."""
+        return self.ids
