@@ -27,15 +27,32 @@ def complete_files(arguments: Namespace) -> None:
         return
     if not isinstance(arguments.files, list):  # a command with the arguments FILE and NAME
         first = arguments.files
-        if first is not None and _takes_name(arguments) and not _is_file(first):
-            _add_name(arguments, first)
-            first = None
+        if first is not None and not _is_file(first):
+            _require_file_first(first, arguments)
+            if _takes_name(arguments):
+                _add_name(arguments, first)
+                first = None
         arguments.files = [] if first is None else [first]
     if not arguments.files and getattr(arguments, "default_file", True):
         arguments.files = [_default()]
     for name in arguments.files if len(arguments.files) > 1 else ():
         if not _is_file(name):
             raise _not_a_file(name, arguments)
+
+
+def _require_file_first(name: str, arguments: Namespace) -> None:
+    """Refuse a name that precedes its file.
+
+    Raises:
+        UsageError: A later argument is the file.
+
+    """
+    later = arguments.names if "names" in arguments else [arguments.name]
+    for file in later:
+        if file is not None and file.endswith((".toml", ".json")):
+            raise UsageError(
+                f"the file must precede the name: `{name} {file}`", hint=f"use `{file} {name}`"
+            )
 
 
 def _takes_name(arguments: Namespace) -> bool:
@@ -51,12 +68,17 @@ def _add_name(arguments: Namespace, name: str) -> None:
 
 
 def _is_file(name: str) -> bool:
-    """Return whether an argument is meant as a file."""
+    """Return whether an argument is meant as a file.
+
+    A directory without declarations isn't: a resource is often at the path of its name.
+    """
     if name == "-" or "/" in name or name.endswith((".toml", ".json")):
         return True
     # Imported here: most calls name a file with its suffix.
-    from engine.system.existence import exists
+    from engine.system.existence import exists, is_directory, listdir_or_empty
 
+    if is_directory(name):
+        return any(entry.endswith(".toml") for entry in listdir_or_empty(name))
     return exists(name)
 
 

@@ -182,6 +182,18 @@ def test_unreadable_venv_does_not_hide_the_others(three_venv_host: Host, command
     assert "venv.c " in result.out
 
 
+def test_name_of_a_venv_can_also_be_a_directory(three_venv_host: Host) -> None:
+    """A venv is often published in the current directory under its own name."""
+    (three_venv_host.directory / "a").mkdir()
+
+    assert three_venv_host.run("history", "a").code == 0
+    swapped = three_venv_host.run("history", "a", "converge.toml")
+    assert (swapped.code, "use `converge.toml a`" in swapped.err) == (64, True)
+
+    (three_venv_host.directory / "a/site.toml").write_text("[venv.x]\npath = 1\n")
+    assert "a/site.toml:2" in three_venv_host.run("history", "a").err
+
+
 def test_unreadable_venv_is_an_error_in_json(three_venv_host: Host) -> None:
     make_unreadable(three_venv_host)
 
