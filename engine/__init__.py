@@ -6,9 +6,6 @@ The public API is `__all__`. Start with `engine.kind`, `engine.diff`, and `engin
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.cli.main import main as main
-    from engine.converge import Apply as Apply
-    from engine.converge import DryRun as DryRun
-    from engine.converge import Strategy as Strategy
     from engine.diff import Change as Change
     from engine.diff import Diff as Diff
     from engine.errors import ConvergeError as ConvergeError
@@ -18,6 +15,9 @@ if TYPE_CHECKING:
     from engine.registry import KindRegistry as KindRegistry
     from engine.resource import Resource as Resource
     from engine.result import Result as Result
+    from engine.strategy.actions import Apply as Apply
+    from engine.strategy.actions import DryRun as DryRun
+    from engine.strategy.actions import Strategy as Strategy
     from engine.table import Inputs as Inputs
 
 __version__ = "0.1.0"
@@ -25,10 +25,10 @@ FORMAT_VERSION = "1.0"
 """Version of the JSON that `--json` prints."""
 
 _MODULES = {
-    "Apply": "converge", "Change": "diff", "ConvergeError": "errors", "Diff": "diff",
-    "DryRun": "converge", "Goal": "kind", "Handle": "kind", "Inputs": "table", "Kind": "kind",
-    "KindRegistry": "registry", "Resource": "resource", "Result": "result",
-    "Strategy": "converge", "main": "cli.main",
+    "Apply": "strategy.actions", "Change": "diff", "ConvergeError": "errors", "Diff": "diff",
+    "DryRun": "strategy.actions", "Goal": "kind", "Handle": "kind", "Inputs": "table",
+    "Kind": "kind", "KindRegistry": "registry", "Resource": "resource", "Result": "result",
+    "Strategy": "strategy.actions", "main": "cli.main",
 }  # fmt: skip
 """The module of each exported name. Type checkers read the imports above instead."""
 

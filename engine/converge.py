@@ -1,26 +1,28 @@
 """The loop: observe, compare, apply, observe again.
 
 Plan, apply, check, and recovery after a crash run this loop. They differ only in the
-strategy: `DryRun` reports a difference, `Apply` removes it.
+strategy (`engine.strategy`): `DryRun` reports a difference, `Apply` removes it.
 """
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 from engine import progress
-from engine.diff import Diff, compare
-from engine.errors import ConvergeError, NotConverged, from_os_error
-from engine.frozen import frozen
+from engine.errors import ConvergeError, from_os_error
 from engine.result import Result
+from engine.strategy.actions import unchanged
+from engine.strategy.target import Target
 from engine.system import signals
+from engine.system.existence import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from engine.kind import AnyKind, Dependencies, Goal, Handle
+    from engine.kind import AnyKind, Handle
     from engine.resource import Resource
+    from engine.strategy.actions import Strategy
 
 
 def converge(
@@ -52,36 +54,6 @@ def converge(
     return tuple(loop.results[resource.address] for resource in order)
 
 
-@frozen
-class Comparison:
-    """An observation, the goal that was decided from it, and the difference."""
-
-    handle: Handle
-    goal: Goal
-    diff: Diff
-
-
-@frozen
-class Target:
-    """A resource with the states that its goal depends on."""
-
-    resource: Resource
-    kind: AnyKind
-    dependencies: Dependencies
-
-    def compare(self, handle: Handle) -> Comparison:
-        """Decide the goal of an observation, and compare the two states."""
-        goal = handle.goal(self.dependencies)
-        diff = compare(
-            handle.observed,
-            goal.desired,
-            immutable=self.kind.immutable,
-            declared=self.kind.declared,
-            explain=goal.explain,
-        )
-        return Comparison(handle, goal, diff)
-
-
 class _Loop:
     """One call of `converge`: the results so far, and the resources that were observed."""
 
@@ -103,10 +75,10 @@ class _Loop:
             comparison = self._target(resource).compare(handle)
             if comparison.diff:
                 return False
-            self.strategy.on_unchanged(comparison.goal)
+            self.strategy.onunchanged(comparison.goal)
         except (ConvergeError, OSError):
             return False  # `process` meets the same error again, and reports it.
-        self.results[resource.address] = _unchanged(resource, comparison)
+        self.results[resource.address] = unchanged(resource, comparison)
         return True
 
     def process(self, resource: Resource) -> Result:
@@ -126,8 +98,8 @@ class _Loop:
                 comparison = target.compare(handle)
                 if comparison.diff:
                     return self.strategy.execute(target, comparison)
-                self.strategy.on_unchanged(comparison.goal)
-                return _unchanged(resource, comparison)
+                self.strategy.onunchanged(comparison.goal)
+                return unchanged(resource, comparison)
         except (ConvergeError, OSError) as error:
             reported = from_os_error(error) if isinstance(error, OSError) else error
             notices = tuple(handle.notices()) if handle is not None else ()
@@ -136,126 +108,23 @@ class _Loop:
     def _target(self, resource: Resource) -> Target:
         results = {need: self.results[need] for need in resource.needs}
         dependencies = {need: (result.state, result.identity) for need, result in results.items()}
-        return Target(resource, self.kinds[resource.kind], dependencies)
+        kind = self.kinds[resource.kind]
+        return Target(resource, kind, dependencies, partial(self._may_create, resource))
 
+    def _may_create(self, resource: Resource, path: str) -> bool:
+        pending = list(self._pending(resource))
+        if not pending:
+            return False
+        paths = (path, resolve(path))
+        return any(self.kinds[p.kind].may_create(p.spec, path) for p in pending for path in paths)
 
-class Strategy:
-    """The action for a resource that differs, and for one that doesn't."""
-
-    def execute(self, target: Target, comparison: Comparison) -> Result:
-        """Handle the difference of an observed resource.
-
-        Raises:
-            ConvergeError, OSError: The resource failed.
-
-        """
-        raise NotImplementedError
-
-    def on_unchanged(self, goal: Goal) -> None:
-        """React to a resource that is up to date."""
-
-
-class DryRun(Strategy):
-    """Reports the difference, and takes the desired state as the result.
-
-    With `compare_only`, it doesn't report the error with which `Apply` would refuse the change.
-    """
-
-    def __init__(self, *, compare_only: bool = False) -> None:
-        self.compare_only = compare_only
-
-    def execute(self, target: Target, comparison: Comparison) -> Result:
-        """Return the change that `Apply` would make."""
-        if not self.compare_only:
-            comparison.goal.check_preconditions()
-        return Result(
-            resource=target.resource,
-            outcome="would-change",
-            action=comparison.diff.action,
-            changes=comparison.diff.changes,
-            state=comparison.goal.desired,
-            identity=comparison.goal.identity,
-            observed=comparison.handle.observed,
-            notices=tuple(comparison.handle.notices()),
-        )
-
-
-class Apply(Strategy):
-    """Makes the change.
-
-    Attributes:
-        lock_timeout: Maximum wait in seconds for another process to release a lock.
-        record_intent: Called before each change, with nothing changed yet. It may raise
-            `ConvergeError` to prevent the change.
-
-    """
-
-    def __init__(
-        self, lock_timeout: float, record_intent: Callable[[], None] = lambda: None
-    ) -> None:
-        self.lock_timeout = lock_timeout
-        self.record_intent = record_intent
-
-    def execute(self, target: Target, comparison: Comparison) -> Result:
-        """Take the lock, observe again, make the change, and observe once more.
-
-        Raises:
-            LockTimeout: Another process holds the lock.
-            NotConverged: The resource still differs.
-            ConvergeError, OSError: The change failed, or isn't allowed.
-
-        """
-        # Imported here: a no-op takes no lock.
-        from engine.system.lock import hold_lock
-
-        resource = target.resource
-        started = time.monotonic()
-        # Before the lock: its file may be the first thing that is created.
-        comparison.goal.check_preconditions()
-        with hold_lock(comparison.handle.prepare_lock, self.lock_timeout, on_wait=progress.step):
-            # Another process may have changed the resource before the lock was taken.
-            before = target.compare(comparison.handle.reobserve())
-            if not before.diff:
-                return _unchanged(resource, before)
-            self.check_allowed(resource, before.diff)
-            self.record_intent()
-            output = before.goal.apply()
-            after = target.compare(before.handle.reobserve())
-        if after.diff:
-            names = ", ".join(change.attribute for change in after.diff.changes[:5])
-            raise NotConverged(
-                f"still differs after apply: {names}",
-                hint="another process may be writing there; run `converge plan` again",
-            )
-        self.on_unchanged(after.goal)
-        return Result(
-            resource=resource,
-            outcome="changed",
-            action=before.diff.action,
-            changes=before.diff.changes,
-            state=after.handle.observed,
-            identity=after.goal.identity,
-            observed=after.handle.observed,
-            notices=tuple(after.handle.notices()),
-            output=output or "",
-            duration_s=round(time.monotonic() - started, 1),
-        )
-
-    def check_allowed(self, resource: Resource, diff: Diff) -> None:
-        """Raise a `ConvergeError` if this change must not be made. Every change is allowed."""
-
-    def on_unchanged(self, goal: Goal) -> None:
-        """Let the kind update its cache."""
-        goal.refresh_cache()
-
-
-def _unchanged(resource: Resource, comparison: Comparison) -> Result:
-    handle = comparison.handle
-    return Result(
-        resource=resource,
-        outcome="unchanged",
-        state=handle.observed,
-        identity=comparison.goal.identity,
-        observed=handle.observed,
-        notices=tuple(handle.notices()),
-    )
+    def _pending(self, resource: Resource) -> Iterator[Resource]:
+        """Yield the dependencies that a dry run left unchanged although they differ."""
+        remaining, seen = list(resource.needs), set(resource.needs)
+        while remaining:
+            result = self.results[remaining.pop()]
+            if result.outcome == "would-change":
+                yield result.resource
+            new = [need for need in result.resource.needs if need not in seen]
+            remaining += new
+            seen.update(new)

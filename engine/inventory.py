@@ -12,12 +12,15 @@ from functools import partial
 
 from engine import progress
 from engine.declaration.records import (
+    add_entries,
     directory_prefix,
+    is_absolute,
     list_records,
     read_entries,
     record_path,
     recorded_file,
     records_dir,
+    replace_entries,
     serialize,
     write_entries,
 )
@@ -142,6 +145,23 @@ class Inventory:
         inside = sorted(path for path in self._all_owned() if path.startswith(prefixes))
         return next(filter(entry_exists, inside), "")
 
+    def check_intent(self) -> None:
+        """Check that `record_intent` can write, if it has anything to write.
+
+        Raises:
+            PermissionDenied: The user can't write the record.
+            OSError: The record can't be read, or a file is in its place.
+
+        """
+        for file in self.files:
+            entries = read_entries(record_path(file, self.state_dir))
+            if serialize(add_entries(self._removal_entries(file), entries)) != serialize(entries):
+                # Imported here: a run without changes records nothing.
+                from engine.system.permissions import require_writable
+
+                require_writable(records_dir(self.state_dir))
+                require_writable(self.state_dir)
+
     def record_intent(self) -> None:
         """Add the declared resources to the record before any of them is created.
 
@@ -151,7 +171,7 @@ class Inventory:
 
         """
         for file in self.files:
-            self._update(file, partial(_add, self._removal_entries(file)))
+            self._update(file, partial(add_entries, self._removal_entries(file)))
 
     def commit(self, remaining: tuple[Resource, ...]) -> None:
         """Reduce the record to the declared resources and the remaining orphans.
@@ -174,7 +194,7 @@ class Inventory:
             kept += [
                 {**to_dict(orphan), "orphaned": True} for orphan in remaining if orphan.file == file
             ]
-            self._update(file, partial(_replace, [*self.initial[file], *declared], kept))
+            self._update(file, partial(replace_entries, [*self.initial[file], *declared], kept))
 
     def _update(self, file: str, change: Callable[[list[Entry]], list[Entry]]) -> None:
         """Write the record of a file if the change makes a difference.
@@ -224,7 +244,7 @@ class Inventory:
                 is_removal = self.kinds[recorded.kind].removal_spec(recorded.spec) is None
             except (KeyError, TypeError, AttributeError, ValueError):
                 continue
-            if is_removal and paths and all(map(_is_absolute, paths)):
+            if is_removal and paths and all(map(is_absolute, paths)):
                 yield recorded, paths
 
     def _exists(self, recorded: Resource) -> bool:
@@ -278,16 +298,3 @@ class Inventory:
                     for path in self._resolved_paths(resource)
                 )
         return owned
-
-
-def _add(declared: list[Entry], entries: list[Entry]) -> list[Entry]:
-    return [*entries, *declared]
-
-
-def _replace(replaced: list[Entry], kept: list[Entry], entries: list[Entry]) -> list[Entry]:
-    dropped = set(serialize(replaced))
-    return [*kept, *(entry for entry in entries if dropped.isdisjoint(serialize([entry])))]
-
-
-def _is_absolute(path: object) -> bool:
-    return isinstance(path, str) and os.path.isabs(path) and "\0" not in path

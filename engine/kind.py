@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.diff import Change, State
     from engine.display import Display
@@ -27,6 +27,10 @@ Spec = TypeVar("Spec")
 Dependencies: TypeAlias = "Mapping[str, tuple[State | None, str]]"
 """The state and the identity of each direct dependency by address: observed after it was
 applied, or as predicted in a dry run."""
+
+
+MayCreate: TypeAlias = "Callable[[str], bool]"
+"""Whether a dependency that hasn't been applied yet may create a path."""
 
 
 class Kind(Protocol[Spec]):
@@ -57,6 +61,19 @@ class Kind(Protocol[Spec]):
 
     def implied_dependencies(self, spec: Spec) -> Iterable[str]:
         """Yield the addresses that the spec refers to. Pure. Called once per declaration."""
+
+    def required_paths(self, spec: Spec) -> Iterable[str]:
+        """Yield the absolute paths that must exist before the resource is applied.
+
+        If another resource owns such a path, the engine applies it first, unless that would be a
+        cycle. Pure. Called once per declaration.
+        """
+
+    def may_create(self, spec: Spec, path: str) -> bool:
+        """Return whether applying the resource may create an absolute path.
+
+        Called by a plan, for a resource that would change. Must not write.
+        """
 
     def removal_spec(self, spec: Spec) -> Spec | None:
         """Return the spec that requests removal, or None if there is nothing to remove. Pure."""
@@ -143,12 +160,16 @@ class Goal(Protocol):
     def explain(self, change: Change) -> str:
         """Return a short reason for a change, or an empty string. Pure."""
 
-    def check_preconditions(self) -> None:
+    def check_preconditions(self, may_create: MayCreate) -> None:
         """Check everything about the host that lets `apply` fail before it starts.
 
         Called once by a plan, and by an apply before it takes the lock, so that both report the
         same error. A check doesn't call it. Must not write, and must work on a read-only file
-        system. A precondition that a dependency may still fulfill isn't checked.
+        system.
+
+        Args:
+            may_create: Whether a dependency that would change may create a path. Such a path may
+                be missing. In an apply, all dependencies have been applied.
 
         Raises:
             ConvergeError, OSError: `apply` would fail.

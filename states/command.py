@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
 from engine import progress
 from engine.display import Display, Group
-from engine.errors import ConvergeError, PermissionDenied
+from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
 from engine.result import state_digest
 from engine.system.existence import proves_no_file
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies
+    from engine.kind import Dependencies, MayCreate
     from engine.settings import Settings
     from engine.table import Inputs
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_TIMEOUT_S = 365 * 86400
 """One year. A longer timeout is a mistake, and the kernel limits the range."""
 
@@ -81,6 +79,9 @@ class CommandKind:
 
     def normalize(self, spec: Command, inputs: Inputs) -> Command:
         """Validate the arguments and the timeout, and set the name."""
+        # Imported here: a cached declaration is normalized already.
+        from states.command_environment import normalize_variables
+
         if not spec.argv or not spec.argv[0].strip():
             inputs.error(
                 ("argv",),
@@ -98,7 +99,7 @@ class CommandKind:
             cwd=inputs.path(spec.cwd, ("cwd",)),
             name=(inputs.file, str(inputs.table[-1])),
             environment=(),
-            variables=_normalize_variables(dict(spec.environment), inputs),
+            variables=normalize_variables(dict(spec.environment), inputs),
         )
 
     def owned_paths(self, spec: Command) -> Iterable[str]:
@@ -108,6 +109,15 @@ class CommandKind:
     def implied_dependencies(self, spec: Command) -> Iterable[str]:
         """Yield the addresses of the watched resources."""
         return spec.on_change
+
+    def required_paths(self, spec: Command) -> Iterable[str]:
+        """Yield the working directory, and the program if it is a path."""
+        program = spec.argv[0] if spec.argv else ""
+        return (spec.cwd, *((os.path.join(spec.cwd, program),) if "/" in program else ()))
+
+    def may_create(self, spec: Command, path: str) -> bool:
+        """Return True: a command may create any path."""
+        return True
 
     def removal_spec(self, spec: Command) -> None:
         """Return None: a command leaves nothing to remove."""
@@ -174,12 +184,23 @@ class CommandGoal:
             return f"{change.attribute.removeprefix('trigger.')} changed since the last success"
         return "no success is recorded"
 
-    def check_preconditions(self) -> None:
-        """Check the references in `environment`.
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check that the program can start, and that its success can be recorded.
 
-        The program and the directory aren't checked: a dependency may create them.
+        Raises:
+            ConvergeError: The program, the directory, or a secret doesn't exist.
+            PermissionDenied: The user can't run the program, or can't write the record.
+
         """
-        _dereferenced(self.spec)
+        # Imported here: a no-op run runs no command.
+        from engine.system.permissions import require_writable
+        from states.command_environment import secret_files
+        from states.command_program import user_of_program
+
+        spec = self.spec
+        require_writable(os.path.dirname(self.record))
+        if not any(map(may_create, secret_files(spec.variables))):
+            user_of_program(spec.argv[0], spec.cwd, spec.variables, may_create)
 
     def apply(self) -> str:
         """Run the command, record the identities of the watched resources, and return its output.
@@ -198,17 +219,21 @@ class CommandGoal:
         import subprocess
 
         from engine.system.atomic_write import write_atomic
+        from states.command_environment import environment
+        from states.command_program import not_started, user_of_program
         from states.system import subprocesses
 
         spec = self.spec
-        progress.step(f"running {spec.argv[0]}")
-        env = subprocesses.clean_environment(_home(), {"TMPDIR": "/tmp", **_dereferenced(spec)})
+        user = user_of_program(spec.argv[0], spec.cwd, spec.variables)
+        progress.step(f"running {spec.argv[0]}" + (f" as {user.name}" if user else ""))
+        env = environment(spec.variables, user)
+        inherit = subprocesses.Inherited(locks=False, user=user)
         try:
             completed = subprocesses.run(
-                spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, inherit=subprocesses.NOTHING
+                spec.argv, env=env, cwd=spec.cwd, timeout=spec.timeout, inherit=inherit
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise _not_started(spec, error) from None
+            raise not_started(spec.argv[0], spec.cwd, error) from None
         except subprocess.TimeoutExpired:
             raise ConvergeError(
                 f"`{spec.argv[0]}` timed out after {spec.timeout} s",
@@ -225,26 +250,6 @@ class CommandGoal:
 
     def refresh_cache(self) -> None:
         """Do nothing: there is no cache."""
-
-
-def _normalize_variables(variables: dict[str, str], inputs: Inputs) -> tuple[tuple[str, str], ...]:
-    """Return the variables with absolute paths in references. Reports invalid names."""
-    normalized = []
-    for name, value in sorted(variables.items()):
-        key = ("environment", name)
-        if not _VARIABLE.fullmatch(name):
-            inputs.error(key, f"invalid name of a variable: `{name}`", "use letters, digits, and _")
-        if value.startswith("file:") and not value.startswith("file://"):
-            value = f"file:{inputs.path(value.removeprefix('file:'), key)}"  # noqa: PLW2901
-        normalized.append((name, value))
-    return tuple(normalized)
-
-
-def _dereferenced(spec: Command) -> dict[str, str]:
-    # Imported here: a no-op run runs no command.
-    from states.system.references import dereference
-
-    return {name: dereference(value) for name, value in spec.variables}
 
 
 def _read_record(path: str) -> State | None:
@@ -264,22 +269,3 @@ def _read_record(path: str) -> State | None:
         if proves_no_file(error):
             return None
         raise
-
-
-def _home() -> str:
-    """Return the home directory, or `/` for a user without one, as in a container."""
-    home = os.path.expanduser("~")
-    return home if os.path.isabs(home) else "/"
-
-
-def _not_started(spec: Command, error: OSError) -> ConvergeError:
-    """Return the error for a program that couldn't be started, with the path that failed."""
-    error_class = PermissionDenied if isinstance(error, PermissionError) else ConvergeError
-    if error.filename == spec.cwd:
-        hint = "set `cwd` to an existing directory that the current user can access"
-    elif error_class is PermissionDenied:
-        hint = "make it executable for the current user"
-    else:
-        hint = "converge searches only the system's PATH; use the absolute path of the program"
-    message = f"can't run `{spec.argv[0]}`: {error.strerror}: `{error.filename}`"
-    return error_class(message, hint=hint)

@@ -6,20 +6,21 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from engine.converge import Apply
 from engine.errors import NoInput, StalePlan, UsageError
 from engine.output.report import to_json
 from engine.output.text import short_digest
 from engine.redaction import redact_all
+from engine.strategy.actions import Apply
 from engine.system.atomic_write import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     from engine.diff import Diff
     from engine.output.report_schema import ChangeReport, Report, ResourceReport
     from engine.resource import Resource
+    from engine.strategy.intent import Intent
 
     _Steps: TypeAlias = tuple[str, Mapping[str, str]]
     """The action on one resource, and the text of each change by attribute."""
@@ -169,14 +170,12 @@ class ApplySavedPlan(Apply):
     Args:
         plan: The report of the current plan, which has the digest of the saved one.
         lock_timeout: As for `Apply`.
-        record_intent: As for `Apply`.
+        intent: As for `Apply`.
 
     """
 
-    def __init__(
-        self, plan: Report, lock_timeout: float, record_intent: Callable[[], None]
-    ) -> None:
-        super().__init__(lock_timeout, record_intent)
+    def __init__(self, plan: Report, lock_timeout: float, intent: Intent) -> None:
+        super().__init__(lock_timeout, intent)
         self.steps = {
             resource["address"]: (
                 resource["action"],

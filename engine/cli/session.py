@@ -8,28 +8,30 @@ from _thread import allocate_lock  # Importing `threading` costs a no-op run a m
 from engine import inventory, progress
 from engine.cli import options
 from engine.cli.pruning import plan_pruning
-from engine.converge import Apply, converge
+from engine.converge import converge
 from engine.declaration.load import load_declaration, read_sources
-from engine.errors import ConvergeError, UsageError, from_os_error
+from engine.errors import ConvergeError, PermissionDenied, UsageError, from_os_error
 from engine.frozen import frozen
 from engine.inventory import Inventory
 from engine.output.report import build_report, to_json
 from engine.output.terminal import choose_reporter
 from engine.output.text import printable
+from engine.strategy.actions import Apply
+from engine.strategy.intent import Intent
 from engine.system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.cli.command import BuildRegistry
-    from engine.converge import Strategy
     from engine.declaration.source_file import SourceFile
     from engine.output.report_schema import Report
     from engine.registry import KindRegistry
     from engine.resource import Resource
     from engine.settings import Settings
+    from engine.strategy.actions import Strategy
 
 
 _recording = allocate_lock()
@@ -182,21 +184,36 @@ def _quiet_part(report: Report) -> Report | None:
     return {**report, "resources": failures, "notices": []}
 
 
-def record_intent(session: Session) -> None:
-    """Record the declared resources before the first change.
+class RecordedIntent(Intent):
+    """The inventory. If the process is killed later, the next run knows the resources.
 
-    If the process is killed later, the next run knows them. Called before each change, from
-    several threads.
+    Called from several threads.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+
+    def check(self) -> None:
+        """Check that the inventory can be written."""
+        _call_inventory(self.inventory.check_intent)
+
+    def record(self) -> None:
+        """Record the declared resources."""
+        with _recording:
+            _call_inventory(self.inventory.record_intent)
+
+
+def _call_inventory(function: Callable[[], None]) -> None:
+    """Call a function, and explain the consequence of its error.
 
     Raises:
-        ConvergeError: The record can't be written.
+        ConvergeError: The inventory can't be written.
 
     """
     try:
-        with _recording:
-            session.inventory.record_intent()
-    except OSError as error:
-        cause = from_os_error(error)
+        function()
+    except (OSError, PermissionDenied) as error:
+        cause = from_os_error(error) if isinstance(error, OSError) else error
         hint = "set `CONVERGE_STATE_DIR` to another directory"
         raise type(cause)(
             f"can't record the declared resources; nothing was changed: {cause.message}",

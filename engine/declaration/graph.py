@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.declaration.diagnostics import Diagnostic
 from engine.declaration.parse import table_header
+from engine.declaration.path_dependencies import add_path_dependencies
 from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
 from engine.order.ready_queue import ReadyQueue
@@ -37,18 +38,19 @@ def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tu
     """
     import networkx
 
+    resources = add_path_dependencies(declaration.resources, kinds)
     diagnostics = [
         *declaration.log.diagnostics,
         *_missing_dependencies(declaration),
         *_overlapping_paths(declaration, kinds),
     ]
-    graph = build_graph(declaration.resources)
+    graph = build_graph(resources)
     if not networkx.is_directed_acyclic_graph(graph):
-        resources = {resource.address: resource for resource in declaration.resources}
-        diagnostics.append(_cycle(resources, graph))
+        by_address = {resource.address: resource for resource in resources}
+        diagnostics.append(_cycle(by_address, graph))
     if diagnostics:
         raise declaration.error(*diagnostics)
-    queue = ReadyQueue(declaration.resources)
+    queue = ReadyQueue(resources)
     order = []
     while queue:
         order.append(queue.pop())

@@ -116,6 +116,32 @@ def serialize(entries: list[Entry]) -> list[str]:
     return sorted({json.dumps(entry, sort_keys=True) for entry in entries})
 
 
+def add_entries(declared: list[Entry], entries: list[Entry]) -> list[Entry]:
+    """Return the entries of a record with those of the declared resources."""
+    return [*entries, *declared]
+
+
+def replace_entries(replaced: list[Entry], kept: list[Entry], entries: list[Entry]) -> list[Entry]:
+    """Return the entries of a record, with some of them replaced.
+
+    Args:
+        replaced: The entries to drop.
+        kept: The entries to add.
+        entries: The entries of the record.
+
+    Returns:
+        The new entries of the record.
+
+    """
+    dropped = set(serialize(replaced))
+    return [*kept, *(entry for entry in entries if dropped.isdisjoint(serialize([entry])))]
+
+
+def is_absolute(path: object) -> bool:
+    """Return whether a value of a record is an absolute path."""
+    return isinstance(path, str) and os.path.isabs(path) and "\0" not in path
+
+
 def _digest(path: str) -> str:
     return sha256(os.fsencode(path))[:32]
 

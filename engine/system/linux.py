@@ -25,6 +25,8 @@ _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 _STATX = {"x86_64": 332, "aarch64": 291}
 _AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT = 0x100, 0x800
 _STATX_ATTR_MOUNT_ROOT = 0x2000
+CAP_CHOWN = 0
+"""The capability to change the owner of any file."""
 
 
 def cpu_count() -> int:
@@ -39,6 +41,19 @@ def boot_id() -> str | None:
             return file.read().strip()
     except OSError:
         return None
+
+
+def has_capability(number: int) -> bool:
+    """Return whether this process has a capability (capabilities(7)).
+
+    Without `/proc`, root counts as having all of them.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            effective = next(line for line in file if line.startswith("CapEff:"))
+    except (FileNotFoundError, StopIteration):
+        return os.geteuid() == 0
+    return bool(int(effective.split()[1], 16) >> number & 1)
 
 
 def mount_points() -> list[bytes] | None:

@@ -13,6 +13,7 @@ from engine.system.existence import (
     entry_exists,
     is_directory,
     is_symlink,
+    lstat,
     read_link,
     resolve,
 )
@@ -29,7 +30,7 @@ def untrusted_reason(status: os.stat_result, *, sticky_is_safe: bool = False) ->
     It can be trusted if only root and the current user can change it. With `sticky_is_safe`,
     a sticky directory such as `/tmp` can be trusted as well.
     """
-    if status.st_uid not in {0, os.geteuid()} and not _is_unmapped(status.st_uid):
+    if status.st_uid not in {0, os.geteuid()} and not is_unmapped_user(status.st_uid):
         return f"owned by uid {status.st_uid}"
     sticky = sticky_is_safe and status.st_mode & stat.S_ISVTX
     if status.st_mode & 0o022 and not sticky and not stat.S_ISLNK(status.st_mode):
@@ -55,7 +56,7 @@ def require_trusted_path(path: str, *, must_exist: bool = False) -> None:
     """
     if os.geteuid() != 0:
         return
-    for part in sorted(_traversed(path)):
+    for part in sorted(traversed_parts(path)):
         try:
             _require_trusted(part, os.lstat(part))
         except FileNotFoundError:
@@ -109,11 +110,11 @@ def _require_trusted(part: str, status: os.stat_result) -> None:
     if reason:
         raise PermissionDenied(
             f"unsafe path `{part}`: {reason}, and files that root creates there could be replaced",
-            hint=f"{_remedy(part, status)}, or choose another path",
+            hint=f"{remedy(part, status)}, or choose another path",
         )
 
 
-def _remedy(path: str, status: os.stat_result) -> str:
+def remedy(path: str, status: os.stat_result) -> str:
     """Return a remedy for an untrusted path. A user's home directory must stay theirs."""
     # Imported here: a no-op run finds no untrusted path.
     import pwd
@@ -126,7 +127,7 @@ def _remedy(path: str, status: os.stat_result) -> str:
     return remedy if stat.S_ISLNK(status.st_mode) else f"{remedy} and `chmod go-w {path}`"
 
 
-def _is_unmapped(uid: int) -> bool:
+def is_unmapped_user(uid: int) -> bool:
     """Return whether a user doesn't exist in the current user namespace (user_namespaces(7)).
 
     The kernel shows the overflow UID for all of them. No process in the namespace can have it.
@@ -164,6 +165,44 @@ def require_writable(directory: str) -> None:
         )
 
 
+def require_short_names(path: str) -> None:
+    """Require that the file system accepts each name in a path.
+
+    A name that is too long looks like one that doesn't exist.
+
+    Raises:
+        OSError: A name, or the whole path, is too long.
+
+    """
+    existing = os.path.dirname(path)
+    while not entry_exists(existing):
+        existing = os.path.dirname(existing)
+    name_max, path_max = (os.pathconf(existing, name) for name in ("PC_NAME_MAX", "PC_PATH_MAX"))
+    names = map(os.fsencode, path.split("/"))
+    if len(os.fsencode(path)) >= path_max or any(len(name) > name_max for name in names):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+
+
+def require_replaceable(path: str) -> None:
+    """Require that the current user may replace or delete an entry of a writable directory.
+
+    In a sticky directory, only the owner of the entry, of the directory, or root may (unlink(2)).
+
+    Raises:
+        PermissionDenied: The user may not.
+
+    """
+    entry = lstat(path)
+    if entry is None or os.geteuid() == 0:
+        return
+    directory = os.stat(os.path.dirname(path))
+    if directory.st_mode & stat.S_ISVTX and os.geteuid() not in (entry.st_uid, directory.st_uid):
+        raise PermissionDenied(
+            f"permission denied: uid {entry.st_uid} owns `{path}`, in a sticky directory",
+            hint="let that user delete it, or choose another path",
+        )
+
+
 def require_trusted_symlinks(path: str) -> None:
     """Require, for root, that no other user owns a symlink of a path.
 
@@ -175,7 +214,7 @@ def require_trusted_symlinks(path: str) -> None:
     """
     if os.geteuid() != 0:
         return
-    for part in sorted(filter(is_symlink, _traversed(path))):
+    for part in sorted(filter(is_symlink, traversed_parts(path))):
         with suppress(FileNotFoundError):
             reason = untrusted_reason(os.lstat(part))
             if reason:
@@ -185,7 +224,7 @@ def require_trusted_symlinks(path: str) -> None:
                 )
 
 
-def _traversed(path: str) -> set[str]:
+def traversed_parts(path: str) -> set[str]:
     """Return each directory and symlink on the way to a path, including symlink targets."""
     parts: set[str] = set()
     pending = [path]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.follow_up import undo_command
-from engine.cli.session import commit_inventory, open_session, print_report, record_intent
-from engine.converge import Apply, DryRun, converge
+from engine.cli.session import RecordedIntent, commit_inventory, open_session, print_report
+from engine.converge import converge
 from engine.errors import ConvergeError
 from engine.frozen import replace
 from engine.output.report import build_report
+from engine.strategy.actions import Apply, DryRun
 from states.commands.per_venv import locked_store, print_result
 from states.commands.venv_arguments import add_venv_arguments, find_venv
 from states.venv.generations.hold import release_hold
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from engine.cli.command import BuildRegistry
     from engine.cli.session import Session
-    from engine.converge import Strategy
     from engine.output.report_schema import Report
     from engine.resource import Resource
     from engine.result import Result
+    from engine.strategy.actions import Strategy
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -48,8 +48,9 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
             f"nothing to adopt at `{venv.spec.path}`",
             hint="the path doesn't exist, or converge created it; run `converge apply`",
         )
+    intent = RecordedIntent(session.inventory)
     if arguments.dry_run:
-        results = _converge_with_adoption(session, venv, DryRun())
+        results = _converge_with_adoption(session, venv, DryRun(intent))
         return print_report(_report("plan", results, session), arguments, session.registry)
     progress.start()
     with locked_store(venv, arguments) as store:
@@ -57,8 +58,7 @@ def _adopt(arguments: Namespace, build_registry: BuildRegistry) -> int:
         release_hold(store)
     progress.close()
     orphans = session.inventory.orphans()
-    strategy = Apply(arguments.lock_timeout, partial(record_intent, session))
-    results = _converge_with_adoption(session, venv, strategy)
+    results = _converge_with_adoption(session, venv, Apply(arguments.lock_timeout, intent))
     report = _report("adopt", results, session)
     report["notices"] += commit_inventory(session, orphans)
     exit_code = print_report(report, arguments, session.registry)
@@ -84,14 +84,14 @@ def _converge_with_adoption(
 
     Args:
         session: The session.
-        venv: The venv.
+        venv: The venv. A rollback to the directory doesn't count.
         strategy: Reports or applies the changes.
 
     Returns:
         The results.
 
     """
-    adopting = replace(venv, spec=replace(venv.spec, adopt=True))
+    adopting = replace(venv, spec=replace(venv.spec, adopt=True, ignores_hold=True))
     resources = options.select_resources(session.declared, [venv.address])
     return converge(
         tuple(adopting if resource.address == venv.address else resource for resource in resources),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import tomli
 import tomli_w
-from uv import find_uv_bin
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
@@ -28,7 +26,9 @@ from states.installer.indexes import (
     write_stub,
 )
 from states.installer.lock_paths import with_absolute_paths
+from states.installer.readiness import find_uv, require_sources
 from states.installer.uv_errors import damaged_packages, translate_error
+from states.interpreter.launcher import write_launcher
 from states.system import subprocesses
 from states.system.scratch import writable_dir
 
@@ -36,18 +36,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from states.installer import IndexOptions, InstallRequest, ResolveRequest
+    from states.system.subprocesses import User
 
 _WITHOUT_STDOUT = ("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null')
 """The beginning of a command line that drops the standard output of the program after it."""
-_find_lock = threading.Lock()
 
 
 class Uv:
     """The installer uv. One instance serves one build or resolution."""
 
-    def __init__(self, cache: str, scratch: str) -> None:
+    def __init__(self, cache: str, scratch: str, user: User | None = None) -> None:
         self.cache = os.path.join(cache, "uv")
         self.scratch = scratch
+        self.user = user  # As whom the interpreter of the venv runs, if not as the current one.
         self.output = ""  # Of the last successful run, which may contain warnings.
 
     def resolve(self, request: ResolveRequest) -> str:
@@ -55,7 +56,8 @@ class Uv:
         output = f"{self.scratch}/pylock.toml"
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
         arguments = ["pip", "compile", requirements, "--output-file", output]
-        arguments += ["--format", "pylock.toml", "--python", request.python, "--no-header"]
+        arguments += ["--format", "pylock.toml", "--no-header"]
+        arguments += self._python_options(request.python)
         arguments += self._file_option("--build-constraints", request.build_constraints)
         for name in sorted(request.upgrade):
             arguments += ["--upgrade-package", name]
@@ -159,7 +161,7 @@ class Uv:
         """
         lock = restore_signatures(request.lock)
         arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [lock])]
-        arguments += ["--python", f"{request.root}/bin/python", "--link-mode", "copy"]
+        arguments += ["--link-mode", "copy", *self._python_options(f"{request.root}/bin/python")]
         arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
         arguments += self._file_option("--build-constraints", request.build_constraints)
         if request.archive_parts:
@@ -211,10 +213,12 @@ class Uv:
             ConvergeError: uv failed, or an index or netrc file isn't configured correctly.
 
         """
-        argv = [_program(), *arguments]
+        argv = [find_uv(), *arguments]
         if argv[1:3] == ["pip", "compile"]:
             # UV-QUIRK(0.12): uv prints the whole lock, although it also writes it to a file.
             argv = [*_WITHOUT_STDOUT, *argv]
+        if indexes is not None:
+            require_sources(indexes)
         variables = {
             "UV_NO_CONFIG": "1",
             "UV_PYTHON_DOWNLOADS": "never",
@@ -250,6 +254,15 @@ class Uv:
         environment = subprocesses.clean_environment(self.scratch, variables)
         return subprocesses.run(argv, env=environment, cwd=self.scratch)
 
+    def _python_options(self, program: str) -> list[str]:
+        """Return the options for an interpreter. A build would run it as the current user."""
+        if self.user is None:
+            return ["--python", program]
+        os.makedirs(f"{self.scratch}/launcher", exist_ok=True)
+        private = (self.cache, self.scratch)
+        launcher = write_launcher(f"{self.scratch}/launcher", program, self.user, private)
+        return ["--python", launcher, "--no-build"]
+
     def _file_option(self, option: str, lines: Sequence[str]) -> list[str]:
         """Return an option that names a file with these lines. Without lines, return nothing."""
         path = f"{self.scratch}/{option.strip('-')}.txt"
@@ -279,9 +292,3 @@ def _dist_infos(root: str) -> list[Path]:
 def _write(path: str, lines: Iterable[str]) -> str:
     Path(path).write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return path
-
-
-def _program() -> str:
-    # `find_uv_bin` calls `sysconfig`, whose cache isn't safe to fill from several threads.
-    with _find_lock:
-        return str(find_uv_bin())

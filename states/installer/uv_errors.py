@@ -84,6 +84,12 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         "set `netrc` to a file with a token, or use a `git+ssh://` URL and an SSH key",
     ),
     (
+        r"Git executable not found",
+        ConvergeError,
+        "a package comes from a Git repository, and `git` isn't installed",
+        "install the package `git` of your distribution",
+    ),
+    (
         r"dubious ownership",
         PermissionDenied,
         "another user owns the Git repository",

@@ -10,11 +10,11 @@ import re
 
 from engine.errors import ConvergeError
 from engine.frozen import frozen
-from engine.system.existence import exists, listdir_or_empty, resolve, status
+from engine.system.existence import exists, resolve, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Literal
 
     from packaging.specifiers import SpecifierSet
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Drift = Literal["", "missing", "changed"]
 
-_NAME = re.compile(r"python3(?:\.\d+)?t?|pypy3(?:\.\d+)?")
 _EXACT = re.compile(r"\d+(\.\d+)*")
-_STANDARD_DIRS = ("/usr/local/bin", "/usr/bin", "/bin")
+_MAX_FILE_SIZE = 1 << 30
+"""In bytes. No file of an interpreter is larger."""
 _OLDEST = (3, 8)
 """The oldest version that virtualenv and the bytecode compiler support."""
 
@@ -121,6 +121,8 @@ def find(request: str) -> Python:
         ConvergeError: No interpreter satisfies the request, or it is too old.
 
     """
+    from states.interpreter.candidates import STANDARD_DIRS, skipped_candidates
+
     oldest = ".".join(map(str, _OLDEST))
     if os.path.isabs(request):
         info = _inspect(request) if os.access(request, os.X_OK) else None
@@ -130,7 +132,7 @@ def find(request: str) -> Python:
         # Imported here: a no-op run finds its interpreter.
         from states.interpreter.not_found import not_found
 
-        raise not_found(request, list(_installed()), ("PATH", *_STANDARD_DIRS))
+        raise not_found(request, list(_installed()), ("PATH", *STANDARD_DIRS), skipped_candidates())
     if _is_too_old(info):
         raise ConvergeError(
             f"`{request}` is Python {_version(info)}", hint=f"choose Python {oldest} or later"
@@ -183,10 +185,12 @@ def _specifier(request: str) -> SpecifierSet:
 
 
 def _search(request: str) -> PythonInfo | None:
+    from states.interpreter.candidates import trusted_candidates
+
     specifier = _specifier(request)
     is_exact = _EXACT.fullmatch(request)
     best = None
-    for path in _candidates():
+    for path in trusted_candidates():
         info = _query(path)
         if info is None or _is_too_old(info):
             continue
@@ -201,7 +205,9 @@ def _search(request: str) -> PythonInfo | None:
 
 def _installed() -> list[str]:
     """Return the versions and the paths of up to five interpreters, for a hint."""
-    all_ = ((path, _query(path)) for path in sorted(_candidates()))
+    from states.interpreter.candidates import trusted_candidates
+
+    all_ = ((path, _query(path)) for path in sorted(trusted_candidates()))
     usable = ((path, info) for path, info in all_ if info and not _is_too_old(info))
     return [f"{_version(info)} (`{path}`)" for path, info in usable][:5]
 
@@ -215,43 +221,25 @@ def _rank(info: PythonInfo) -> tuple[bool, bool, tuple[Any, ...]]:
     return is_standard, info.version_info.releaselevel == "final", tuple(info.version_info)
 
 
-def _candidates() -> Iterator[str]:
-    """Yield each interpreter once, in the order in which a shell would find them."""
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    versions = os.path.join(pyenv, "versions")
-    directories = [*os.environ.get("PATH", "").split(os.pathsep), *_STANDARD_DIRS]
-    directories += [os.path.join(versions, version, "bin") for version in sorted(_names(versions))]
-    seen = set()
-    for directory in directories:
-        if not os.path.isabs(directory) or "/shims" in directory:
-            continue  # A shim is a script that searches for an interpreter.
-        # A distribution may have `pypy3` next to `python3`.
-        for name in sorted(
-            filter(_NAME.fullmatch, _names(directory)),
-            key=lambda name: (not name.startswith("python"), len(name)),
-        ):
-            path = os.path.join(directory, name)
-            real = os.path.realpath(path)
-            if real not in seen and os.access(real, os.X_OK):
-                seen.add(real)
-                yield path
-
-
-def _names(directory: str) -> list[str]:
-    """Return the names in a directory of PATH. One that the user can't list is skipped."""
-    try:
-        return listdir_or_empty(directory)
-    except PermissionError:
-        return []
-
-
 def _query(path: str) -> PythonInfo | None:
-    """Return the properties of an interpreter, or None if it can't be started."""
+    """Return the properties of an interpreter, or None if it can't be started.
+
+    If another user can change it, root starts it as that user.
+
+    Raises:
+        PermissionDenied: Several users can change it.
+
+    """
     from python_discovery import PythonInfo
+
+    from states.interpreter.launcher import query_as_user, user_of_interpreter
 
     environment = {"PATH": os.defpath, "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
     if not os.access(path, os.X_OK):
         return None
+    user = user_of_interpreter(path)
+    if user is not None:
+        return query_as_user(path, user, environment)
     return PythonInfo.from_exe(path, None, raise_on_error=False, env=environment)
 
 
@@ -287,12 +275,16 @@ def _stat(path: str) -> tuple[int, ...]:
 
 
 def _digest(paths: Iterable[str]) -> str:
-    """Return the SHA-256 over the content of files, in the order of their paths."""
+    """Return the SHA-256 over the content of files, in the order of their paths.
+
+    Another user may have chosen the paths, and an endless file must not be read.
+    """
     import hashlib  # Imported here: it takes a tenth of a run without changes.
+
+    from engine.system.files import iter_chunks
 
     digest = hashlib.sha256()
     for path in sorted(paths):
-        with open(path, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        for chunk in iter_chunks(resolve(path), _MAX_FILE_SIZE):
+            digest.update(chunk)
     return digest.hexdigest()

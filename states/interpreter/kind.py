@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies
+    from engine.kind import Dependencies, MayCreate
     from engine.settings import Settings
     from engine.table import Inputs
     from states.interpreter.discovery import Drift, Python
@@ -63,6 +63,14 @@ class InterpreterKind:
     def implied_dependencies(self, spec: Interpreter) -> Iterable[str]:
         """Yield nothing."""
         return ()
+
+    def required_paths(self, spec: Interpreter) -> Iterable[str]:
+        """Yield the path of the interpreter, if it is declared."""
+        return (spec.python,) if os.path.isabs(spec.python) else ()
+
+    def may_create(self, spec: Interpreter, path: str) -> bool:
+        """Return False: converge doesn't install interpreters."""
+        return False
 
     def removal_spec(self, spec: Interpreter) -> None:
         """Return None: converge doesn't install interpreters, so it removes none."""
@@ -145,8 +153,12 @@ class InterpreterGoal:
             return "the previous interpreter was removed or replaced"
         return "the path resolves to another interpreter"
 
-    def check_preconditions(self) -> None:
-        """Do nothing: the interpreter was found."""
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check that the record can be written. The interpreter was found."""
+        # Imported here: a no-op run writes nothing.
+        from engine.system.permissions import require_writable
+
+        require_writable(os.path.dirname(self.record))
 
     def apply(self) -> None:
         """Record the interpreter."""

@@ -17,8 +17,10 @@ import packaging
 from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
 
 from states.interpreter.discovery import information
+from states.interpreter.launcher import user_of_interpreter
 from states.interpreter.probe import parse_probe, probe_program
 from states.system import subprocesses
+from states.system.subprocesses import inherited_by
 
 if TYPE_CHECKING:
     from python_discovery import PythonInfo
@@ -54,6 +56,7 @@ def _ask(executable: str, _digest: str) -> tuple[Tag, ...]:
         [executable, "-I", "-S", "-B", "-c", program],
         env=subprocesses.clean_environment("/"),
         cwd="/",
+        inherit=inherited_by(user_of_interpreter(executable)),
     )
     encoded = parse_probe(completed)
     if encoded is None:

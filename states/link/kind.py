@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-from contextlib import suppress
 
 from engine.display import Display
 from engine.errors import ConvergeError
 from engine.frozen import computed, field, frozen, replace
 from engine.result import state_digest
-from engine.system.existence import exists, is_symlink, lstat
-from engine.system.files import fsync_dir, make_dirs, symlink
-from engine.system.permissions import require_trusted_symlinks, require_writable
+from engine.system.existence import exists, lstat
+from engine.system.files import fsync_dir, make_dirs
+from engine.system.permissions import require_trusted_symlinks
 from states.link.target import (
     content_dir,
     is_repaired_by_venv,
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies
+    from engine.kind import Dependencies, MayCreate
     from engine.table import Inputs
 
 
@@ -81,6 +79,15 @@ class LinkKind:
         """Yield the venv that the link points into, if any."""
         address, colon, _ = spec.to.partition(":")
         return (address,) if colon and spec.to.startswith("venv.") else ()
+
+    def required_paths(self, spec: Link) -> Iterable[str]:
+        """Yield the target, unless it is inside a venv that the link names."""
+        is_path = spec.state == "present" and os.path.isabs(spec.to)
+        return (spec.to,) if is_path else ()
+
+    def may_create(self, spec: Link, path: str) -> bool:
+        """Return whether a path leads through the link."""
+        return spec.state == "present" and f"{path}/".startswith(f"{spec.path}/")
 
     def removal_spec(self, spec: Link) -> Link | None:
         """Return the spec that deletes the link."""
@@ -187,19 +194,27 @@ class LinkGoal:
             return "the target doesn't exist"
         return "it points to another target" if change.before and change.after else ""
 
-    def check_preconditions(self) -> None:
-        """Check that the current user may change the directory, and that the venv has the target.
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check that the current user may change the link, and that its target exists.
 
         Raises:
-            ConvergeError: The venv doesn't contain the target.
+            ConvergeError: The target doesn't exist.
             PermissionDenied: The directory isn't writable, or another user could redirect it.
+            OSError: A file is in the way, or the name is too long.
 
         """
-        directory = os.path.dirname(self.spec.path)
-        require_trusted_symlinks(directory)
-        require_writable(directory)
-        if self.desired is not None and self.content is not None:
+        # Imported here: a no-op run changes nothing.
+        from states.link.preconditions import require_changeable, require_target
+
+        if may_create(self.spec.path):
+            return  # A command runs first, and may change the host.
+        require_changeable(self.spec.path)
+        if self.desired is None:
+            return
+        if self.content is not None:
             require_script(self.spec.to, self.content)
+        elif not self.spec.to.startswith("venv."):
+            require_target(self.spec.path, self.spec.to, may_create)
 
     def apply(self) -> None:
         """Replace the link by one rename, or delete it.
@@ -220,15 +235,17 @@ class LinkGoal:
             os.unlink(spec.path)
             fsync_dir(directory)
             return
+        # Imported here: a no-op run changes nothing.
+        from states.link.preconditions import require_target, temporary_name
+        from states.link.symlinks import delete_unfinished, replace_link
+
         target = self.desired["to"]
-        if not exists(os.path.join(directory, target)):
-            raise ConvergeError(
-                f"the target of `{spec.path}` doesn't exist: `{target}`",
-                hint="create the target first",
-            )
+        require_target(spec.path, target)
         make_dirs(directory)
-        _delete_unfinished(directory, name)
-        while not _replace(target, spec.path, os.path.join(directory, f".{name}.next-")):
+        delete_unfinished(directory, name)
+        while not replace_link(
+            target, spec.path, os.path.join(directory, temporary_name(name, ""))
+        ):
             pass  # A concurrent run deleted the temporary link as unfinished.
         fsync_dir(directory)
 
@@ -260,34 +277,3 @@ def _require_declared_target(spec: Link, observed: State | None) -> None:
             f"`{spec.path}` points to `{observed['to']}`, expected `{expected}`",
             hint="delete it yourself if no program needs it",
         )
-
-
-def _delete_unfinished(directory: str, name: str) -> None:
-    """Delete the temporary links of interrupted runs, and nothing else."""
-    temporary = re.compile(rf"\.{re.escape(name)}\.next-[0-9a-f]{{8}}")
-    for entry in filter(temporary.fullmatch, os.listdir(directory)):
-        path = os.path.join(directory, entry)
-        with suppress(FileNotFoundError, PermissionError):  # Another user may own it.
-            if is_symlink(path):
-                os.unlink(path)
-
-
-def _replace(target: str, path: str, prefix: str) -> bool:
-    """Create a symlink under a temporary name, and rename it.
-
-    Args:
-        target: The target of the symlink.
-        path: The final path, which may exist.
-        prefix: The beginning of the temporary path.
-
-    Returns:
-        Whether the symlink has its final path. If not, another run deleted the temporary one.
-
-    """
-    temporary = prefix + os.urandom(4).hex()
-    symlink(target, temporary)
-    try:
-        os.rename(temporary, path)
-    except FileNotFoundError:
-        return False
-    return True

@@ -96,6 +96,11 @@ LOCKS = Inherited()
 NOTHING = Inherited(locks=False)
 
 
+def inherited_by(user: User | None) -> Inherited:
+    """Return what a child inherits. Another user must not get hold of the locks."""
+    return LOCKS if user is None else Inherited(locks=False, user=user)
+
+
 def clean_environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment that inherits only the proxy and certificate variables.
 

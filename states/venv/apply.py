@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.frozen import replace
 from states.installer.uv import Uv
+from states.interpreter.user import user_of_python
 from states.system.scratch import scratch_dir_in
 from states.venv.accounts import renamed_accounts
 from states.venv.build.build import build_generation
@@ -110,7 +111,7 @@ def _publish(
     # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
     restore_permissions(store, observation.receipt.generation if observation.receipt else None)
-    generation = _find_reusable(spec, observation, selection)
+    generation = find_reusable(spec, observation, selection)
     messages: tuple[str, ...] = ()
     if generation is None or spec.persistent:
         try:
@@ -118,7 +119,8 @@ def _publish(
                 explain_disk_full(store, selection, settings, observations),
                 scratch_dir_in(store.root) as scratch,
             ):
-                installer = Uv(settings.cache, scratch)
+                user = user_of_python(selection.python)
+                installer = Uv(settings.cache, scratch, user)
                 context = BuildContext(
                     spec,
                     store,
@@ -237,7 +239,7 @@ def _record_run(store: Store, next_id: str, run: Run) -> None:
         record_run(store, PublishedBy(run.id_for(store), before, next_id))
 
 
-def _find_reusable(spec: Venv, observation: Observation, selection: Selection) -> Generation | None:
+def find_reusable(spec: Venv, observation: Observation, selection: Selection) -> Generation | None:
     """Return the newest finished generation that matches the selection and is intact.
 
     A run that was killed before the publication leaves one. A reverted change finds one.

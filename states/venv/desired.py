@@ -32,7 +32,8 @@ def require_ownership(spec: Venv, *, held: bool) -> None:
     if not (is_wanted and (spec.adopt or held)):
         raise ConvergeError(
             f"`{spec.path}` exists and wasn't created by converge",
-            hint="move it, or set `adopt = true` to back it up and replace it"
+            hint="move it, or set `adopt = true` to back it up and replace it. For a preview, run "
+            f"`converge adopt FILE {spec.declared.rpartition(' venv.')[2]} --dry-run`"
             if is_wanted
             else "move or delete it; converge deletes only what it created",
         )

@@ -55,10 +55,10 @@ def explain(
     remedied = next(
         (text for prefix, text in _REMEDIED_REASONS.items() if name.startswith(prefix)), ""
     )
-    if remedied or receipt is None:
-        return remedied
-    if name.startswith(FILES):
-        return _declared_file(spec, change, observation)
+    if remedied or name.startswith(FILES):
+        return remedied or _declared_file(spec, change, observation)
+    if receipt is None:
+        return _adopted(change, observation)
     if name.startswith(("package.", "file.")):
         return _content(change, receipt, selection)
     if name == "relocated":
@@ -119,7 +119,17 @@ def _path(change: Change, observation: Observation) -> str:
         return "the path doesn't point to it"
     if observation.link:
         return f"replaces the symlink to {observation.link}"
-    return "the existing directory becomes an adopted backup"
+    backup = f"{observation.store.root}/adopted-…"
+    return f"the existing directory becomes the adopted backup `{backup}`"
+
+
+def _adopted(change: Change, observation: Observation) -> str:
+    """Explain what an adoption does to a package or to the interpreter."""
+    if change.before is None or observation.live_id != FOREIGN:
+        return ""
+    if change.attribute.startswith("package."):
+        return _SELECTED if change.after else "not declared"
+    return "another interpreter was selected" if change.attribute == "python" else ""
 
 
 def _package(name: str, change: Change, receipt: Receipt) -> str:

@@ -9,7 +9,7 @@ from engine.result import state_digest
 from engine.system.existence import is_directory
 from states.interpreter.kind import executable_in
 from states.venv.desired import desired_state, held_state, require_ownership
-from states.venv.generations.access import create_store, lock_of, require_changeable
+from states.venv.generations.access import create_store, lock_of
 from states.venv.generations.store import publication
 from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, observe
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.diff import Change, State
-    from engine.kind import Dependencies
+    from engine.kind import Dependencies, MayCreate
     from engine.settings import Settings
     from states.venv.generations.runs import Run
     from states.venv.resolve.selection import Selection
@@ -175,9 +175,13 @@ class VenvGoal:
 
         return explain(self.handle.spec, change, self.handle.observation, self.handle.selection)
 
-    def check_preconditions(self) -> None:
-        """Check that the current user may change the store."""
-        require_changeable(self.handle.observation.store, self.handle.spec.path)
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check that the current user may change the store, and replace the path."""
+        from states.venv.preconditions.publication import require_publishable
+
+        store, path = self.handle.observation.store, self.handle.spec.path
+        if not may_create(path):  # Otherwise, a command runs first, and may change the host.
+            require_publishable(store, path)
 
     def apply(self) -> None:
         """Make the change.
@@ -197,6 +201,13 @@ class Removal(VenvGoal):
 
     def __init__(self, handle: VenvHandle) -> None:
         super().__init__(handle, None)
+
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check also that no file system is mounted in the store."""
+        from states.venv.generations.removal import require_no_mount
+
+        super().check_preconditions(may_create)
+        require_no_mount(self.handle.observation.store.root)
 
     def apply(self) -> None:
         """Delete the published symlink, then the store."""
@@ -222,16 +233,16 @@ class Build(VenvGoal):
         super().__init__(handle, desired_state(handle.spec, selection, handle.observed or {}))
         self.selection = selection
 
-    def check_preconditions(self) -> None:
-        """Check also that the owner and the group exist, and that the owner can use the venv."""
-        from states.venv.build.ownership import resolve_ids
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check also that a generation can be built, unless a matching one exists."""
+        from states.venv.apply import find_reusable
+        from states.venv.preconditions.build import require_buildable
 
-        super().check_preconditions()
-        resolve_ids(self.handle.spec)
-        if self.handle.spec.files:
-            from states.venv.files.preconditions import check_files
-
-            check_files(self.handle.spec, self.handle.observation.store)
+        super().check_preconditions(may_create)
+        spec, handle = self.handle.spec, self.handle
+        is_known = not may_create(spec.path)
+        if is_known and find_reusable(spec, handle.observation, self.selection) is None:
+            require_buildable(spec, self.selection, handle.observations(), may_create)
 
     def apply(self) -> None:
         """Publish a matching generation, built in a new directory if none exists."""

@@ -63,6 +63,16 @@ class VenvKind:
         """Yield the declared interpreter, if the venv uses one."""
         return (spec.python,) if spec.python.startswith("interpreter.") else ()
 
+    def required_paths(self, spec: Venv) -> Iterable[str]:
+        """Yield the path of the interpreter, if it is declared."""
+        return (spec.python,) if os.path.isabs(spec.python) else ()
+
+    def may_create(self, spec: Venv, path: str) -> bool:
+        """Return whether a path is in the venv: a new generation may contain any file."""
+        if spec.state == "absent":
+            return False
+        return any(f"{path}/".startswith(f"{own}/") for own in (spec.path, *self.owned_paths(spec)))
+
     def removal_spec(self, spec: Venv) -> Venv | None:
         """Return the spec that deletes the venv and its store."""
         return None if spec.state == "absent" else Venv(path=spec.path, state="absent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.system.existence import is_directory, is_file, resolve
+from engine.system.existence import is_directory, is_symlink
 from states.venv.files.paths import as_declared, expand
 from states.venv.observe import FOREIGN
 from states.venv.user_data import unused_data
@@ -95,22 +95,23 @@ def _repeated_drift(spec: Venv, observation: Observation, drifted: set[str]) -> 
 
 
 def _files_to_adopt(spec: Venv, store: Store) -> Iterator[str]:
-    # Imported here: most venvs aren't adopted.
-    from states.venv.integrity.unlisted_files import unlisted_files
-
-    if not is_file(f"{store.published}/pyvenv.cfg"):
+    if is_symlink(store.published) or not is_directory(store.published):
         return
-    root = resolve(store.published)
-    declared = {*spec.files}
-    kept = tuple(f"{name}/" for name in spec.persistent)
-    own = [
-        path
-        for path in sorted(unlisted_files(root, spec.ignore))
-        if as_declared(path, root) not in declared and not path.startswith(kept)
-    ]
-    if own:
-        them = "it" if len(own) == 1 else "those that you need"
-        yield f"{_named(own, root)} won't be copied; declare {them} in `files` or `persistent`"
+    # Imported here: most venvs aren't adopted.
+    from states.venv.adoption.files import find_user_files
+
+    files = find_user_files(store.published, spec, _MAX_NAMED)
+    if not files.count:
+        return
+    named = ", ".join(f"`{as_declared(path, store.published)}`" for path in files.first)
+    rest = files.count - len(files.first)
+    if rest or not files.is_complete:
+        named += f", and {'' if files.is_complete else 'at least '}{rest} more"
+    them = "it" if files.count == 1 else "those that you need"
+    yield (
+        f"{named} won't be copied; declare {them} in `files` or `persistent`, or copy {them} from "
+        f"the adopted backup `{store.root}/adopted-…`"
+    )
 
 
 def _named(paths: list[str], root: str) -> str:

@@ -80,7 +80,7 @@ class Observation:
         """The observed generation, or `foreign`, or an empty string."""
         if self.receipt is not None:
             return self.receipt.generation
-        return FOREIGN if self.state == {"path": FOREIGN} else ""
+        return FOREIGN if (self.state or {}).get("path") == FOREIGN else ""
 
     @property
     def root(self) -> str:
@@ -106,7 +106,9 @@ def _observe(spec: Venv) -> Observation:
     if path_state == FOREIGN:
         link = read_link(store.published)
         held = held if held == FOREIGN else ""
-        return Observation(store=store, state={"path": FOREIGN}, link=link, held=held)
+        content = _adopted_content(store, spec) if spec.adopt and not held else {}
+        state = {"path": FOREIGN, **content}
+        return Observation(store=store, state=state, link=link, held=held)
     if held == FOREIGN:
         held = ""  # Someone has moved the restored backup away.
     unfinished = {} if is_held(store.lock) else _unfinished(store)
@@ -135,6 +137,16 @@ def _observe(spec: Venv) -> Observation:
         stats_outdated=stats_outdated,
         held=held,
     )
+
+
+def _adopted_content(store: Store, spec: Venv) -> dict[str, str]:
+    """Return the attributes of a directory that an apply would adopt."""
+    if spec.state == "absent" or not is_directory(store.published):
+        return {}
+    # Imported here: a no-op run adopts nothing.
+    from states.venv.adoption.packages import adopted_attributes
+
+    return adopted_attributes(store.published)
 
 
 def _with_data(observation: Observation) -> Observation:

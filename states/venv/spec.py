@@ -118,6 +118,8 @@ class Venv:
     declared: str = computed(default="")
     """The declaring file and address, for people."""
 
+    ignores_hold: bool = computed(default=False)
+    """Whether a rollback that is still in effect doesn't count, as for `converge adopt`."""
     predecessors: tuple[str, ...] = computed(default=())
     """Paths at which the same address was declared before, and that still exist."""
 

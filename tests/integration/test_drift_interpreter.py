@@ -10,6 +10,7 @@ import pytest
 from tests.integration.host import MINOR, Host
 from tests.integration.interpreters import private_interpreter, upgrade
 from tests.support.command import changes, reasons
+from tests.support.wheels import make_wheel
 
 
 def apply_with_private_interpreter(host: Host) -> Path:
@@ -81,8 +82,8 @@ def test_patch_release_keeps_package_versions(host_with_wheels: Host) -> None:
     """The resolution is valid for all patch releases of a minor version."""
     executable = apply_with_private_interpreter(host_with_wheels)
     upgrade(executable)
-    shutil.rmtree(host_with_wheels.wheels)
-    host_with_wheels.wheels.mkdir()
+    for name in ("alpha", "beta"):
+        make_wheel(host_with_wheels.wheels, name, "1.9")
 
     plan = host_with_wheels.plan().first
 

@@ -159,7 +159,8 @@ def test_adopt_replaces_an_unmanaged_path_and_keeps_a_backup(
     expected = (
         "replaces the symlink to /etc"
         if is_symlink
-        else "the existing directory becomes an adopted backup"
+        else "the existing directory becomes the adopted backup "
+        f"`{host_with_wheels.store}/adopted-…`"
     )
     assert reasons(plan)["path"] == expected
     assert host_with_wheels.run_python("import beta; print(beta.__version__)") == "2.0"

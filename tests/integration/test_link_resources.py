@@ -197,6 +197,7 @@ def test_link_to_a_missing_script_is_refused_by_plan_and_apply(linked_host: Host
 )
 def test_misspelled_link_target_is_one_error(host: Host, target: str, expected: str) -> None:
     host.write(f'[venv.app]\npath = "app"\nstate = "absent"\n[link.tool]\nto = "{target}"\n')
+    host.write("", "web:bin/python")
 
     planned = host.plan()
 

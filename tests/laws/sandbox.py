@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.converge import Apply, DryRun, Strategy, converge
+from engine.converge import converge
 from engine.declaration.load import load_declaration, read_sources
 from engine.kind import AnyKind
 from engine.resource import Resource
 from engine.result import Result
 from engine.settings import Settings
+from engine.strategy.actions import Apply, DryRun, Strategy
 from states.__main__ import build_registry
 from tests.laws.samples import Sample
 

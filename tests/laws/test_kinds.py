@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.converge import Target
 from engine.diff import State
 from engine.resource import from_dict, to_dict
 from engine.settings import Settings
+from engine.strategy.target import Target
 from engine.system.lock import hold_lock
 from states.__main__ import build_registry
 from tests.crash.sweep import sample as choose_some
@@ -166,7 +166,7 @@ def test_kind_apply_is_idempotent(sandbox: Sandbox) -> None:
     handle.goal({})
     with hold_lock(handle.prepare_lock, 0):
         handle = handle.reobserve()
-        target = Target(resource, kind, {})
+        target = Target(resource, kind, {}, lambda _: False)
         comparison = target.compare(handle)
         assert comparison.diff
         for _ in range(2):

@@ -97,7 +97,7 @@ class CliRunner:
             terminal: Whether standard output and standard error claim to be terminals.
         """
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        out, err = _Stream(terminal), _Stream(terminal)
+        out, err = Stream(terminal), Stream(terminal)
         previous_stdin = sys.stdin
         sys.stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
         try:
@@ -117,7 +117,9 @@ class CliRunner:
         return completed(arguments, code, out.content(), err.content())
 
 
-class _Stream(io.TextIOWrapper):
+class Stream(io.TextIOWrapper):
+    """A stream that claims to be a terminal or not."""
+
     def __init__(self, terminal: bool) -> None:
         self.bytes = io.BytesIO()
         self.terminal = terminal

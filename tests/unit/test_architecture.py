@@ -402,13 +402,13 @@ def test_only_a_no_op_run_avoids_typing(no_op_modules: dict[str, set[str]]) -> N
 
 
 def test_installer_is_a_seam() -> None:
-    """The installer doesn't depend on venvs, and uv is run from one module."""
+    """The installer doesn't depend on venvs, and uv is found in one module."""
     offenders = [
         f"{_name(path)} imports {module}"
         for path in FILES
         for module in _all_imports(path)
         if (_name(path).startswith("states.installer") and module.startswith("states.venv"))
-        or (module.split(".")[0] == "uv" and _name(path) != "states.installer.uv")
+        or (module.split(".")[0] == "uv" and _name(path) != "states.installer.readiness")
     ]
     assert offenders == []
 

@@ -274,6 +274,7 @@ def test_cli_output_works_in_limited_encodings(
 ) -> None:
     file = tmp_path / "links.toml"
     (tmp_path / "l").symlink_to(os.fsdecode(b"caf\xe9"))
+    (tmp_path / "zürich").touch()
     file.write_text(f'[link."{tmp_path}/l"]\nto = "{tmp_path}/zürich"\n')
     for encoding in ("ascii", "latin-1", "utf-8"):
         result = subprocess.run(

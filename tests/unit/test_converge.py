@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from engine.converge import Apply, DryRun, converge
+from engine.converge import converge
 from engine.diff import State
 from engine.errors import ConvergeError, DiskFull, NotConverged, PermissionDenied
 from engine.kind import Dependencies
 from engine.resource import Resource
 from engine.result import Result
+from engine.strategy.actions import Apply, DryRun
 from tests.unit.concurrency import Concurrency
 from tests.unit.widget_kind import Widget, WidgetKind
 

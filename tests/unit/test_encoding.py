@@ -31,6 +31,7 @@ _OTHER: tuple[dict[str, str], ...] = (
 def plan(tmp_path: Path) -> Path:
     """Return a declaration whose plan contains an arrow, and a name with letters like `Ł`."""
     (tmp_path / "Łódź").symlink_to("here")
+    (tmp_path / "there").touch()
     file = tmp_path / "links.toml"
     file.write_text(f'[link."{tmp_path}/Łódź"]\nto = "there"\n')
     return file

@@ -131,6 +131,12 @@ ALLOWED = {
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",
     "engine.system.permissions.require_writable": "only asks the kernel; each read raises",
+    "states.system.programs": "only asks the kernel; the program is started next",
+    "states.venv.adoption.packages": "a preview; the adoption deletes nothing",
+    "states.interpreter.launch_script": "only copies what the interpreter reads next",
+    "states.venv.preconditions.build._is_executable": "the smoke tests run later",
+    "states.installer.readiness": "only asks the kernel, and no program is an error",
+    "engine.declaration.path_dependencies": "without the dependency, the declared order counts",
     # The answer "no" is an error, or precedes a call that fails.
     "engine.cli.plan_file": "a plan is written only where a regular file or nothing is",
     "engine.declaration.inputs": "the file is opened next",
@@ -152,6 +158,7 @@ ALLOWED = {
     "states.venv.generations.in_use.is_in_use": "counts as used",
     "states.system.subprocesses": "a process that has ended",
     "states.interpreter.discovery": "a candidate that can't be started is skipped, as in a shell",
+    "states.interpreter.candidates": "a candidate that can't be started is skipped, as in a shell",
     # Comparisons whose failure deletes nothing.
     "engine.inventory.Inventory._exists": "a resource that can't be examined counts as existing",
     "engine.inventory.Inventory.__init__": "a notice says so, and nothing is pruned or recorded",
@@ -167,14 +174,14 @@ ALLOWED = {
     "states.venv.build.install": "build directories of local projects",
     "states.venv.build.overlaps._are_installed": "the package is installed again",
     "states.venv.build.reuse": "the package is installed instead of copied",
-    "states.venv.apply._find_reusable": "the generation is kept, and isn't reused",
+    "states.venv.apply.find_reusable": "the generation is kept, and isn't reused",
     # A deletion after an error, or one that an error only stops.
     "engine.system.files.replace_symlink": "deletes its temporary symlink, and raises",
     "states.venv.generations.recovery.try_delete": "the entry stays, and is reported",
     "states.venv.generations.removal.delete_store": "an empty directory stays",
     "states.venv.generations.removal.delete_if_empty": "an empty store stays",
     "states.venv.generations.store.publish": "an empty directory stays, as a backup",
-    "states.link.kind._delete_unfinished": "a temporary symlink of another user stays",
+    "states.link.symlinks.delete_unfinished": "a temporary symlink of another user stays",
 }
 """The modules and functions that may use such a form, with the reason why that loses nothing."""
 

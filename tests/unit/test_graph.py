@@ -222,3 +222,30 @@ def test_selection_includes_all_dependencies(cli: CliRunner) -> None:
     )  # fmt: skip
     selected = with_dependencies(cli.load(), {"widget.c"})
     assert [resource.address for resource in selected] == ["widget.a", "widget.b", "widget.c"]
+
+
+def test_required_path_makes_its_owner_a_dependency(cli: CliRunner) -> None:
+    """Otherwise, both would be processed at once, and the required path wouldn't exist yet."""
+    path = cli.directory / "b" / "file"
+    cli.declare(f'[widget.a]\npath = "a"\nread-from = "{path}"\n[widget.b]\npath = "b"\n')
+    path.parent.mkdir()
+    path.write_text("")
+
+    b, a = cli.load()
+
+    assert (b.address, b.needs) == ("widget.b", ())
+    assert (a.address, a.needs) == ("widget.a", ("widget.b",))
+
+
+def test_required_path_never_closes_a_cycle(cli: CliRunner) -> None:
+    path = cli.directory / "b"
+    path.mkdir()
+    (path / "file").write_text("")
+    cli.declare(
+        f'[widget.a]\npath = "a"\nread-from = "{path}/file"\n'
+        '[widget.b]\npath = "b"\nneeds = ["widget.a"]\n'
+    )
+
+    a, b = cli.load()
+
+    assert (a.needs, b.needs) == ((), ("widget.a",))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from engine.errors import ConvergeError
-from states.interpreter import discovery
+from states.interpreter import candidates, discovery
 
 
 class VersionInfo(NamedTuple):
@@ -45,7 +45,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             name=name,
         )
 
-    monkeypatch.setattr(discovery, "_STANDARD_DIRS", ())
+    monkeypatch.setattr(candidates, "STANDARD_DIRS", ())
     monkeypatch.setattr(discovery, "_query", query)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))

@@ -183,7 +183,8 @@ def test_command_with_a_locked_resource_exits_75(cli: CliRunner) -> None:
 
 def test_concurrent_runs_are_serialized(cli: CliRunner) -> None:
     """Two processes write repeatedly, and the final content is that of one of them."""
-    from engine.converge import Apply, converge
+    from engine.converge import converge
+    from engine.strategy.actions import Apply
 
     cli.declare('[widget.a]\npath = "a"\ntext = "first"\n', "first.toml")
     cli.declare('[widget.a]\npath = "a"\ntext = "second"\n', "second.toml")

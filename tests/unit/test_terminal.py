@@ -17,9 +17,10 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 
 from engine import progress
-from engine.converge import Apply, converge
+from engine.converge import converge
 from engine.output.measure import Measure
 from engine.output.terminal import JsonLines, Lines, Live, choose_reporter
+from engine.strategy.actions import Apply
 from tests.support.command import ROOT
 from tests.unit.cli_runner import CliRunner, restored_process_state
 from tests.unit.widget_kind import Widget, widget_registry

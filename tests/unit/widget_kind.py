@@ -11,7 +11,7 @@ from typing import Any, Literal
 from engine.diff import Change, State
 from engine.display import Display, Group
 from engine.frozen import computed, field, frozen, replace
-from engine.kind import Dependencies
+from engine.kind import Dependencies, MayCreate
 from engine.registry import KindRegistry
 from engine.result import state_digest
 from engine.table import Inputs
@@ -86,6 +86,12 @@ class WidgetKind:
 
     def implied_dependencies(self, spec: Widget) -> Iterable[str]:
         return (spec.copies,) if spec.copies else ()
+
+    def required_paths(self, spec: Widget) -> Iterable[str]:
+        return (spec.read_from,) if spec.read_from.startswith("/") else ()
+
+    def may_create(self, spec: Widget, path: str) -> bool:
+        return path == spec.path
 
     def removal_spec(self, spec: Widget) -> Widget | None:
         return None if spec.state == "absent" else Widget(path=spec.path, state="absent")
@@ -179,7 +185,7 @@ class WidgetGoal:
     def explain(self, change: Change) -> str:
         return "the file is damaged" if change.attribute == "damage" else "the spec changed"
 
-    def check_preconditions(self) -> None:
+    def check_preconditions(self, may_create: MayCreate) -> None:
         self.kind.preconditions(self.spec)
 
     def apply(self) -> None:

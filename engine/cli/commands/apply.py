@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from engine.cli import options
 from engine.cli.command import Command
-from engine.cli.session import open_session, print_report, record_intent, run_loop
-from engine.converge import Apply, DryRun
+from engine.cli.session import RecordedIntent, open_session, print_report, run_loop
+from engine.strategy.actions import Apply, DryRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +33,15 @@ def _apply(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
         read_digest(arguments.plan)  # An invalid plan should fail before any work.
     session = open_session(arguments, build_registry)
-    strategy = Apply(arguments.lock_timeout, partial(record_intent, session))
+    intent = RecordedIntent(session.inventory)
+    strategy = Apply(arguments.lock_timeout, intent)
     if arguments.dry_run or arguments.plan:
-        planned = run_loop("plan", session, DryRun())
+        planned = run_loop("plan", session, DryRun(intent))
         if arguments.plan:
             from engine.cli.plan_file import ApplySavedPlan, confirm
 
             confirm(arguments.plan, planned)
-            strategy = ApplySavedPlan(planned, strategy.lock_timeout, strategy.record_intent)
+            strategy = ApplySavedPlan(planned, arguments.lock_timeout, intent)
         if arguments.dry_run:
             return _print_plan(planned, session)
     return _print_applied(run_loop("apply", session, strategy), session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import open_session, print_report, run_loop
-from engine.converge import DryRun
+from engine.strategy.actions import DryRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

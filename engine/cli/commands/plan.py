@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.cli import options
 from engine.cli.command import Command
-from engine.cli.session import open_session, print_report, run_loop
-from engine.converge import DryRun
+from engine.cli.session import RecordedIntent, open_session, print_report, run_loop
+from engine.strategy.actions import DryRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _plan(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
         check_plan_path(arguments.out)
     session = open_session(arguments, build_registry)
-    report = run_loop("plan", session, DryRun())
+    report = run_loop("plan", session, DryRun(RecordedIntent(session.inventory)))
     if arguments.out is not None:
         from engine.cli.plan_file import save
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
+from states.interpreter.discovery import information
 from states.interpreter.probe import parse_probe, probe_program
+from states.interpreter.user import user_of_python
 from states.system import subprocesses
 from states.venv.build.startup_hook import STARTUP_HOOK_FILES
 from states.venv.integrity.dist_info import site_packages
@@ -17,6 +19,7 @@ from states.venv.integrity.dist_info import site_packages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from states.interpreter.discovery import Python
     from states.venv.build.stages import Draft
 
 _virtualenv_lock = threading.Lock()
@@ -50,7 +53,16 @@ def create_base(draft: Draft) -> None:
     if context.spec.system_site_packages:
         arguments.append("--system-site-packages")
     environment = {"PATH": os.defpath, "VIRTUALENV_CONFIG_FILE": os.devnull}
-    with _virtualenv_lock, _default_temporary_directory(context.scratch):
+    user = user_of_python(python)
+    if user is not None:
+        # So that the user can start the interpreter of the environment.
+        os.chown(draft.root, -1, user.gid)
+        os.chmod(draft.root, 0o710)
+    with (
+        _virtualenv_lock,
+        _default_temporary_directory(context.scratch),
+        nullcontext() if user is None else _known_interpreter(python),
+    ):
         try:
             session_via_cli(arguments, setup_logging=False, env=environment).run()
         except (RuntimeError, SystemExit) as error:
@@ -66,6 +78,20 @@ def create_base(draft: Draft) -> None:
                 stream.write(content)
     with open(f"{draft.root}/bin/activate_this.py", "a", encoding="utf-8") as stream:
         stream.write(_ACTIVATE_THIS)
+
+
+@contextmanager
+def _known_interpreter(python: Python) -> Iterator[None]:
+    """Give virtualenv the properties of an interpreter, which it would start as root."""
+    from virtualenv.discovery import builtin
+
+    info = information(python)
+    before = builtin.get_interpreter
+    builtin.get_interpreter = lambda *_args, **_options: info
+    try:
+        yield
+    finally:
+        builtin.get_interpreter = before
 
 
 @contextmanager
@@ -88,10 +114,12 @@ def assert_isolated(draft: Draft) -> None:
 
     """
     root, scratch = draft.root, draft.context.scratch
+    user = user_of_python(draft.context.selection.python)
     completed = subprocesses.run(
         [f"{root}/bin/python", "-I", "-B", "-c", probe_program("[sys.prefix, sys.base_prefix]")],
-        env=subprocesses.clean_environment(scratch),
-        cwd=scratch,
+        env=subprocesses.clean_environment("/" if user else scratch),
+        cwd="/" if user else scratch,
+        inherit=subprocesses.inherited_by(user),
     )
     prefix, base_prefix = parse_probe(completed) or ("", "")
     is_isolated = (

@@ -7,15 +7,18 @@ import pwd
 import stat
 from typing import TYPE_CHECKING
 
-from engine.errors import ConvergeError
+from engine.errors import ConvergeError, PermissionDenied
 from engine.system.existence import status
-from states.system.subprocesses import User
+from engine.system.linux import CAP_CHOWN, has_capability
+from states.interpreter.user import user_of_python
+from states.system.users import with_groups
 from states.venv.accounts import find_accounts
 from states.venv.integrity.manifest import walk
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from states.system.subprocesses import User
     from states.venv.build.stages import Draft, Ids
     from states.venv.layout import Store
     from states.venv.spec import Venv
@@ -30,9 +33,11 @@ def resolve_ids(spec: Venv) -> Ids:
     Raises:
         ConvergeError: The user or the group doesn't exist, or the mode would lock out the
             current user or the owner.
+        PermissionDenied: The current user can't give files to them.
 
     """
     user, gid = find_accounts(spec)
+    _require_right_to_give(spec, user, gid)
     mode = int(spec.mode, 8)
     if os.geteuid() != 0 and ~mode & 0o700:
         raise ConvergeError(
@@ -51,6 +56,28 @@ def resolve_ids(spec: Venv) -> Ids:
     return (user.pw_uid if user else -1, gid)
 
 
+def _require_right_to_give(spec: Venv, user: pwd.struct_passwd | None, gid: int) -> None:
+    """Check that the current user may give files to the owner and the group (chown(2)).
+
+    Args:
+        spec: The declared venv.
+        user: Its owner, if declared.
+        gid: Its group, or -1.
+
+    Raises:
+        PermissionDenied: Only a process with the capability CAP_CHOWN may.
+
+    """
+    other_user = user is not None and user.pw_uid != os.geteuid()
+    other_group = gid not in (-1, os.getegid(), *os.getgroups())
+    if (other_user or other_group) and not has_capability(CAP_CHOWN):
+        account = f'owner = "{spec.owner}"' if other_user else f'group = "{spec.group}"'
+        raise PermissionDenied(
+            f"`{account}`: the current user can't give files away",
+            hint="run converge as root, or remove the key",
+        )
+
+
 def user_of_code(spec: Venv, store: Store) -> User | None:
     """Return the user who can change code of a venv, or None if only the current user can.
 
@@ -61,22 +88,12 @@ def user_of_code(spec: Venv, store: Store) -> User | None:
         return None  # Only root can switch.
     user = pwd.getpwnam(spec.owner) if spec.owner else None
     if user is not None and user.pw_uid:
-        return _as_user(user.pw_uid, user.pw_gid)
+        return with_groups(user.pw_uid, user.pw_gid)
     for name in spec.persistent:
         directory = status(f"{store.persistent}/{name}")
         if directory is not None and directory.st_uid:
-            return _as_user(directory.st_uid, directory.st_gid)
+            return with_groups(directory.st_uid, directory.st_gid)
     return None
-
-
-def _as_user(uid: int, gid: int) -> User:
-    """Return a user with all of their groups. One without a name has only the given group."""
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        return User(f"uid {uid}", uid, gid)
-    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
-    return User(entry.pw_name, uid, entry.pw_gid, tuple(groups))
 
 
 def set_root_mode(draft: Draft) -> None:
@@ -84,7 +101,10 @@ def set_root_mode(draft: Draft) -> None:
 
     It keeps its owner. Otherwise, the declared owner could replace the receipt and the manifest.
     """
-    os.chown(draft.root, -1, draft.ids[1])
+    gid = draft.ids[1]
+    if gid == -1 and user_of_python(draft.context.selection.python) is not None:
+        gid = os.getegid()  # Until now, it was the group of the interpreter's user.
+    os.chown(draft.root, -1, gid)
     os.chmod(draft.root, int(draft.context.spec.mode, 8))
 
 

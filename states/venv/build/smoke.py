@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.errors import ConvergeError, PermissionDenied
 from engine.frozen import frozen, replace
+from states.interpreter.user import user_of_python
 from states.system import subprocesses
 from states.system.scratch import scratch_dir_in
 from states.venv.build.ownership import user_of_code
@@ -59,7 +60,8 @@ def run_smoke_tests(draft: Draft) -> None:
     """
     progress.step("running smoke tests")
     context = draft.context
-    user = user_of_code(context.spec, context.store)
+    python = context.selection.python
+    user = user_of_code(context.spec, context.store) or user_of_python(python)
     if user is None:
         _run_all(draft, context.scratch, subprocesses.NOTHING)
         return
@@ -108,12 +110,9 @@ def _run(command: str, test: _Test) -> None:
             inherit=test.inherit,
         )
     except FileNotFoundError:
-        raise ConvergeError(
-            f"smoke test `{command}`: no program `{program}`",
-            hint="use a script of one of the packages, or remove the command from `smoke`",
-        ) from None
+        raise not_found(command, program) from None
     except PermissionError as error:
-        raise _not_permitted(command, test.inherit.user, error) from None
+        raise not_permitted(command, test.inherit.user, error) from None
     except subprocess.TimeoutExpired:
         raise ConvergeError(f"smoke test `{command}` timed out after {_TIMEOUT_S:g} s") from None
     if completed.status != 0:
@@ -124,7 +123,26 @@ def _run(command: str, test: _Test) -> None:
         )
 
 
-def _not_permitted(command: str, user: User | None, error: PermissionError) -> PermissionDenied:
+def not_found(command: str, program: str) -> ConvergeError:
+    """Return the error for a command whose program doesn't exist."""
+    return ConvergeError(
+        f"smoke test `{command}`: no program `{program}`",
+        hint="use a script of one of the packages, or remove the command from `smoke`",
+    )
+
+
+def not_permitted(command: str, user: User | None, error: PermissionError) -> PermissionDenied:
+    """Return the error for a command that a user can't run.
+
+    Args:
+        command: The command.
+        user: The user. None for the current one.
+        error: The error of the kernel.
+
+    Returns:
+        The error to report.
+
+    """
     strerror = (error.strerror or "").lower()
     if user is None:
         return PermissionDenied(

@@ -9,11 +9,13 @@ from engine.errors import ConvergeError
 from engine.system.existence import entry_exists, is_directory
 from engine.system.files import symlink
 from states.interpreter.probe import parse_probe, probe_program
+from states.interpreter.user import user_of_python
 from states.system import subprocesses
 from states.venv.files.paths import is_part_of_module
 from states.venv.integrity.dist_info import site_packages
 
 if TYPE_CHECKING:
+    from states.interpreter.discovery import Python
     from states.venv.build.stages import Draft
 
 
@@ -29,8 +31,30 @@ def link_system_packages(draft: Draft) -> None:
     modules = draft.context.spec.system_packages
     if not modules:
         return
-    directories = _system_site_packages(draft)
+    paths = find_system_packages(draft.context.selection.python, modules)
     site = site_packages(draft.root)[0]
+    for path in paths:
+        link = f"{draft.root}/{site}/{os.path.basename(path)}"
+        if not entry_exists(link):
+            symlink(path, link)
+
+
+def find_system_packages(python: Python, modules: tuple[str, ...]) -> list[str]:
+    """Return each file and directory of the modules that `system-packages` names.
+
+    Args:
+        python: The interpreter.
+        modules: The names of the modules. Without any, the interpreter isn't started.
+
+    Returns:
+        Absolute paths.
+
+    Raises:
+        ConvergeError: The interpreter has no such module, or doesn't report its directories.
+
+    """
+    all_paths: list[str] = []
+    directories = _site_packages(python) if modules else []
     for module in modules:
         paths = [
             os.path.join(directory, name)
@@ -44,24 +68,22 @@ def link_system_packages(draft: Draft) -> None:
                 hint="install the package of your distribution that contains it; "
                 f"searched {', '.join(directories)}",
             )
-        for path in paths:
-            link = f"{draft.root}/{site}/{os.path.basename(path)}"
-            if not entry_exists(link):
-                symlink(path, link)
+        all_paths += paths
+    return all_paths
 
 
-def _system_site_packages(draft: Draft) -> list[str]:
+def _site_packages(python: Python) -> list[str]:
     """Ask the base interpreter for its site-packages directories, and return the existing ones.
 
     Raises:
         ConvergeError: The interpreter doesn't report them.
 
     """
-    python, scratch = draft.context.selection.python, draft.context.scratch
     completed = subprocesses.run(
         [python.executable, "-I", "-B", "-c", probe_program("site.getsitepackages()")],
-        env=subprocesses.clean_environment(scratch),
-        cwd=scratch,
+        env=subprocesses.clean_environment("/"),
+        cwd="/",
+        inherit=subprocesses.inherited_by(user_of_python(python)),
     )
     directories = parse_probe(completed)
     if directories is None:

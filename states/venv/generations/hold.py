@@ -75,5 +75,6 @@ def effective_hold(store: Store) -> Hold | None:
 
 def held_id(store: Store, spec: Venv) -> str:
     """Return the generation that a hold keeps for this spec, or an empty string."""
-    hold = effective_hold(store) if spec.state == "present" else None
+    is_possible = spec.state == "present" and not spec.ignores_hold
+    hold = effective_hold(store) if is_possible else None
     return hold.generation if hold is not None and hold.spec_digest == spec_digest(spec) else ""

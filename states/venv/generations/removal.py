@@ -39,7 +39,7 @@ def delete_store(store: Store) -> None:
         OSError: A file system is mounted inside, or an entry can't be deleted.
 
     """
-    _require_no_mount(store.root)
+    require_no_mount(store.root)
     for name in os.listdir(store.root):
         if name != os.path.basename(store.lock):
             delete(f"{store.root}/{name}")
@@ -71,7 +71,7 @@ def delete(path: str) -> None:
     """
     status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode):
-        _require_no_mount(path)
+        require_no_mount(path)
         _remove_tree(path)
     else:
         os.unlink(path)
@@ -93,7 +93,7 @@ def _remove_tree(path: str) -> None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path) from None
 
 
-def _require_no_mount(directory: str) -> None:
+def require_no_mount(directory: str) -> None:
     """Check a directory that is about to be deleted.
 
     Raises:

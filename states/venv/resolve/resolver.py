@@ -10,6 +10,7 @@ from engine.frozen import replace
 from states.installer import IndexOptions, ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
+from states.interpreter.user import user_of_python
 from states.system.scratch import scratch_dir
 from states.venv.resolve.diagnosis.attempt import Attempt
 from states.venv.resolve.diagnosis.warnings import resolution_notices
@@ -121,7 +122,7 @@ class Resolver:
         self.basis = basis_of(spec, names, [*self.requirements, *self.constraints])
         self._python = python
         self._target = target
-        self._installer = Uv(settings.cache, scratch)
+        self._installer = Uv(settings.cache, scratch, user_of_python(python))
 
     def compile(self, preference: Preference | None) -> Compiled:
         """Create a lock with every file that the interpreter accepts.

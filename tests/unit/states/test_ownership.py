@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import ConvergeError
+from engine.errors import ConvergeError, PermissionDenied
 from states.venv.build.metadata import with_owner
 from states.venv.build.ownership import (
     KEEP_OWNER,
@@ -156,4 +156,21 @@ def test_mode_must_not_lock_out_the_current_user(
     resolve_ids(spec)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ConvergeError, match="would lock out the current user"):
+        resolve_ids(spec)
+
+
+@pytest.mark.parametrize("key", ["owner", "group"])
+def test_giving_files_away_requires_the_capability(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Otherwise, the last step of a build would fail with EPERM."""
+    keys: dict[str, Any] = {key: "root"}
+    spec = Venv(path="/srv/web", mode="0755", **keys)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(os, "getegid", lambda: 12345)
+    monkeypatch.setattr(os, "getgroups", lambda: [12345])
+    assert resolve_ids(spec) in ((0, -1), (-1, 0))
+
+    monkeypatch.setattr("states.venv.build.ownership.has_capability", lambda _: False)
+    with pytest.raises(PermissionDenied, match=f'`{key} = "root"`'):
         resolve_ids(spec)

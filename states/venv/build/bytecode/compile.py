@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.errors import ConvergeError
 from engine.system.linux import cpu_count
+from states.interpreter.user import user_of_python
 from states.system import subprocesses
 from states.venv.build.bytecode.cache import BytecodeCache
+from states.venv.build.bytecode.compile_as_user import compile_as_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +46,9 @@ def compile_all(draft: Draft, inspection: Inspection) -> dict[str, str]:
 
     """
     root, context = draft.root, draft.context
+    user = user_of_python(context.selection.python)
+    if user is not None:
+        return compile_as_user(draft, inspection.sources, user)
     cache = BytecodeCache(context.settings, context.selection.python)
     digests: dict[str, str] = {}
     missing: list[dict[str, str]] = []

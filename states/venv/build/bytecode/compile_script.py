@@ -1,11 +1,11 @@
 """Compile source files. The environment's own interpreter (3.8 or later) runs this as a script.
 
-Arguments: the directory of the environment, and a file with the relative paths of sources,
-one per line. The bytecode has the unchecked-hash format of PEP 552: the same bytes for the
-same source, wherever and whenever it is compiled. It can therefore be copied from one
-generation to the next, and it stays valid after a restore that lost the modification times.
-For the same reason, the path inside it is relative. The interpreter replaces it when it
-loads the file.
+Arguments: the directory of the environment, a file with the relative paths of sources, one per
+line, and a directory for the bytecode, which by default is the same one. The bytecode has the
+unchecked-hash format of PEP 552: the same bytes for the same source, wherever and whenever it
+is compiled. It can therefore be copied from one generation to the next, and it stays valid after
+a restore that lost the modification times. For the same reason, the path inside it is relative.
+The interpreter replaces it when it loads the file.
 """
 
 import importlib.util
@@ -17,15 +17,23 @@ from importlib.machinery import SourceFileLoader
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
 
 
-def main(root, listing):
-    """Compile each file. Skip a file that doesn't compile, because it can't be imported either."""
+def main(root, listing, output):
+    """Compile each file. Skip a file that doesn't compile, because it can't be imported either.
+
+    Args:
+        root: The directory of the environment.
+        listing: The file with the paths of the sources.
+        output: The directory for the bytecode.
+
+    """
     with open(listing, encoding="utf-8", errors="surrogateescape") as stream:
         for line in stream:
             relative = line.rstrip("\n")
             path = os.path.join(root, relative)
             bytecode = compile_source(path, relative)
             if bytecode:
-                write_new(importlib.util.cache_from_source(path), bytecode)
+                target = os.path.join(output, relative)
+                write_new(importlib.util.cache_from_source(target), bytecode)
             # A part of the step is done (`states.system.subprocesses.ADVANCED`).
             sys.stdout.write("\x01\n")
             sys.stdout.flush()
@@ -54,4 +62,4 @@ def write_new(path, content):
 
 if __name__ == "__main__":
     os.umask(0o022)
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else sys.argv[1])

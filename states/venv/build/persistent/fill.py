@@ -27,6 +27,8 @@ from states.venv.build.persistent.sources import Source, find_sources
 from states.venv.layout import PACKAGED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from states.venv.build.stages import BuildContext, Ids
     from states.venv.layout import Store
 
@@ -180,29 +182,58 @@ class _Filling:
         return changed or packaged.changed
 
 
-def _create_parents(store: Store, name: str) -> None:
-    """Create the parents of a persistent directory. Refuse one that another user controls.
-
-    A parent is controlled by another user if it is persistent itself and has an owner, or if
-    it is the mount point of a file system with another owner.
+def require_safe_parents(store: Store, name: str) -> None:
+    """Check the existing parents of a persistent directory.
 
     Raises:
         PermissionDenied: Another user could redirect entries of a parent.
 
     """
+    for directory in _parents(store, name):
+        try:
+            _require_safe(directory)
+        except FileNotFoundError:
+            return
+
+
+def _create_parents(store: Store, name: str) -> None:
+    """Create the parents of a persistent directory. Refuse one that another user controls.
+
+    Raises:
+        PermissionDenied: Another user could redirect entries of a parent.
+
+    """
+    for directory in _parents(store, name):
+        try:
+            _require_safe(directory)
+        except FileNotFoundError:
+            os.mkdir(directory, 0o755)
+
+
+def _parents(store: Store, name: str) -> Iterator[str]:
+    """Yield the directory of the persistent directories, and those in it above one of them."""
     directory = store.root
     for part in (os.path.basename(store.persistent), *name.split("/")[:-1]):
         directory = f"{directory}/{part}"
-        try:
-            status = os.lstat(directory)
-        except FileNotFoundError:
-            os.mkdir(directory, 0o755)
-            continue
-        is_directory = stat.S_ISDIR(status.st_mode)
-        reason = untrusted_reason(status) if is_directory else "not a directory"
-        if reason:
-            raise PermissionDenied(
-                f"unsafe directory `{directory}`: {reason}, "
-                "and writes below it could be redirected",
-                hint="add the parent itself to `persistent`, or create the directory in it",
-            )
+        yield directory
+
+
+def _require_safe(directory: str) -> None:
+    """Check that no other user controls a directory.
+
+    Such a directory is persistent itself and has an owner, or is the mount point of a file
+    system with another owner.
+
+    Raises:
+        PermissionDenied: Another user could redirect entries of it.
+        FileNotFoundError: It doesn't exist.
+
+    """
+    status = os.lstat(directory)
+    is_directory = stat.S_ISDIR(status.st_mode)
+    reason = untrusted_reason(status) if is_directory else "not a directory"
+    if reason:
+        raise PermissionDenied(
+            f"unsafe directory `{directory}`: {reason}, and writes below it could be redirected",
+            hint="add the parent itself to `persistent`, or create the directory in it",
+        )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from states.venv.integrity.manifest import Manifest
     from states.venv.integrity.receipt import Package, Receipt
     from states.venv.observe import Observation
+    from states.venv.resolve.selection import Selection
 
 
 def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
@@ -63,6 +64,40 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
                 digests.update(copied)
                 reused[package.name] = installed[package.name]
     return reused, digests
+
+
+def unavailable_packages(
+    selection: Selection, observations: tuple[Observation, ...]
+) -> frozenset[str]:
+    """Return the names of the selected packages that no observed generation has intact.
+
+    A plan calls it, so nothing is read again. The installer has to install these packages.
+    """
+    available: set[str] = set()
+    for observation in observations:
+        receipt = observation.receipt
+        if receipt is not None and _is_usable(observation, receipt, selection.python):
+            installed = {package.name: package for package in receipt.packages}
+            available.update(
+                package.name
+                for package in selection.packages
+                if is_same(package, installed.get(package.name))
+            )
+            available -= _drifted_packages(observation, receipt)
+    return frozenset(package.name for package in selection.packages) - available
+
+
+def _drifted_packages(observation: Observation, receipt: Receipt) -> set[str]:
+    drifted = observation.drifted
+    manifest = load_manifest(observation.root, receipt.manifest) if drifted else None
+    if drifted and manifest is None:
+        return {package.name for package in receipt.packages}
+    names = {name.removeprefix("package.") for name in drifted}
+    for name in drifted:
+        entry = (manifest or {}).get(name.removeprefix("file."))
+        if entry is not None:
+            names.add(entry.package)
+    return names
 
 
 def stat_copies(root: str, digests: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
@@ -116,7 +151,8 @@ def _is_usable(observation: Observation, receipt: Receipt, python: Python) -> bo
 
     """
     is_usable = is_at(receipt, observation.root) and is_protected(observation.root)
-    return is_usable and receipt.python.digest == python.digest
+    is_same_python = receipt.python.executable == python.executable
+    return is_usable and is_same_python and receipt.python.digest == python.digest
 
 
 def is_same(selected: Package, installed: Package | None) -> bool:

@@ -1,0 +1,1 @@
+"""Strategies of the loop: the actions for a resource that differs."""

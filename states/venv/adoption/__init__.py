@@ -1,0 +1,1 @@
+"""Preview the adoption of a directory that another tool created."""
