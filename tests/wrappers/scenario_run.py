@@ -38,25 +38,22 @@ def runnable_scenarios() -> list[Scenario]:
 
 def run_scenarios(
     caller: Caller,
-    plain: Workspace,
     sources: Sources,
     root: Path,
     scenarios: Sequence[Scenario],
 ) -> ScenarioResults:
-    """Create the initial state of each scenario, then run the caller three times.
+    """Run the caller three times.
 
     Args:
         caller: The tool under test.
-        plain: The workspace in which the plain command creates the initial state.
         sources: The packages to install.
-        root: The directory to create, with one venv for each scenario.
+        root: The directory with the initial venvs of the scenarios.
         scenarios: The scenarios to run.
 
     Returns:
         The reports of a dry run, a real run, and a second real run.
 
     """
-    _create_initial_state(plain, sources, root, scenarios)
     cases = [_case(scenario, sources, root) for scenario in scenarios]
     before = _file_stats(root)
     planned = caller.run(cases, dry=True)
@@ -72,10 +69,17 @@ def run_scenarios(
     )
 
 
-def _create_initial_state(
+def create_initial_state(
     plain: Workspace, sources: Sources, root: Path, scenarios: Sequence[Scenario]
 ) -> None:
-    """Create all initial venvs with one run of the plain command, then make them drift."""
+    """Create all initial venvs with one run of the plain command, then make them drift.
+
+    Args:
+        plain: The workspace of the plain command.
+        sources: The packages to install.
+        root: The directory to create, with one venv for each scenario.
+        scenarios: The scenarios.
+    """
     root.mkdir(parents=True)
     venvs = {
         scenario.id: _complete(scenario.id, scenario.initial, sources, root)

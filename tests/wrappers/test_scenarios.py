@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from tests.wrappers.drift import site_packages
 from tests.wrappers.environments import ANSIBLE, TOOLS
 from tests.wrappers.scenario_run import (
     ScenarioResults,
+    create_initial_state,
     installed,
     run_scenarios,
     runnable_scenarios,
@@ -77,10 +81,41 @@ def _selected_scenarios(session: pytest.Session) -> list[Scenario]:
     ]
 
 
+@pytest.fixture(scope="module")
+def initial_state(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    executable: Path,
+    wrappers: Path,
+    sources: Sources,
+) -> Callable[[], Path]:
+    """A function that returns a directory with the initial venvs, at the same path in each call.
+
+    The venvs contain absolute paths, and are built once.
+    """
+    base = tmp_path_factory.mktemp("scenarios")
+    directory, saved = base / "current", base / "saved"
+    directory.mkdir()
+    environ = clean_environment(directory, executable.parent)
+    plain = Workspace(
+        directory=directory, executable=executable, wrapper=wrappers / "command", environ=environ
+    )
+    scenarios = _selected_scenarios(request.session)
+    create_initial_state(plain, sources, directory / "venvs", scenarios)
+    directory.rename(saved)
+
+    def restore() -> Path:
+        shutil.rmtree(directory, ignore_errors=True)
+        subprocess.run(["cp", "--archive", saved, directory], check=True)  # With owners.
+        return directory
+
+    return restore
+
+
 @pytest.fixture(scope="module", params=CALLERS)
 def run(
     request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
+    initial_state: Callable[[], Path],
     executable: Path,
     wrappers: Path,
     sources: Sources,
@@ -88,23 +123,18 @@ def run(
 ) -> Run:
     """The caller, and its reports on the selected scenarios."""
     name = request.param
-    directory = tmp_path_factory.mktemp(name)
+    directory = initial_state()
     environ = clean_environment(directory, executable.parent)
     wrapper = wrappers / name.partition("-")[0]
-    plain = Workspace(directory=directory, executable=executable, wrapper=wrapper, environ=environ)
-    workspace = plain
+    workspace = Workspace(
+        directory=directory, executable=executable, wrapper=wrapper, environ=environ
+    )
     if name != "command":
         hostile = {"PYTHONPATH": str(_recording_pythonpath(directory / "hostile"))}
-        workspace = Workspace(
-            directory=directory,
-            executable=executable,
-            wrapper=wrapper,
-            environ=environ | HOSTILE_ENVIRONMENT | hostile,
-            umask=0o077,
-        )
+        workspace = replace(workspace, environ=environ | HOSTILE_ENVIRONMENT | hostile, umask=0o077)
     caller = _caller(name, workspace, tool)
     scenarios = _selected_scenarios(request.session)
-    return caller, run_scenarios(caller, plain, sources, directory / "venvs", scenarios)
+    return caller, run_scenarios(caller, sources, directory / "venvs", scenarios)
 
 
 def _recording_pythonpath(directory: Path) -> Path:
