@@ -50,7 +50,7 @@ def environment(variables: Variables, user: User | None = None) -> dict[str, str
         OSError: A file can't be read.
 
     """
-    values = {name: dereference(value) for name, value in variables}
+    values = {name: dereference(value, "environment") for name, value in variables}
     home = _home() if user is None else home_of(user)
     return clean_environment(home, {"TMPDIR": "/tmp", **values})
 

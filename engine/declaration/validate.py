@@ -126,7 +126,7 @@ def validate(kind: AnyKind, table: dict[str, Any], inputs: TableInputs) -> Any |
     try:
         return _to_spec(table_model(kind.spec).model_validate(content))
     except ValidationError as error:
-        for details in error.errors(include_url=False):
+        for details in _merged(error.errors(include_url=False), content):
             _report(details, inputs, kind.spec)
         return None
 
@@ -167,22 +167,61 @@ def _to_python(value: Any, key: Key, errors: dict[Key, str]) -> Any:
     return value
 
 
-def _report(error: Any, inputs: TableInputs, spec: type[Any]) -> None:
-    """Report one error of pydantic.
+def _merged(errors: Iterable[Any], content: Any) -> list[Any]:
+    """Return one error for each value, although pydantic reports each type that it may have.
 
     Args:
-        error: The details of the error.
+        errors: The errors of pydantic. After the key of a value that may have several types, a
+            location contains the name of the type.
+        content: The validated table.
+
+    Returns:
+        The errors, with keys as locations. An error in a value replaces that of the whole value.
+
+    """
+    merged: dict[Key, Any] = {}
+    for error in errors:
+        key = error["loc"] if error["type"] == "missing" else _key_in(content, error["loc"])
+        other = merged.get(key)
+        if other is not None:
+            alternative = _MESSAGES.get(error["type"], "").partition(" must be ")[2]
+            error = {**other, "or": f"{other.get('or', '')} or {alternative}"}  # noqa: PLW2901
+        merged[key] = {**error, "loc": key}
+    return [
+        error
+        for key, error in merged.items()
+        if not any(len(inner) > len(key) and inner[: len(key)] == key for inner in merged)
+    ]
+
+
+def _key_in(content: Any, location: Key) -> Key:
+    """Return the parts of a location that are keys and indexes in a document."""
+    key: list[str | int] = []
+    for part in location:
+        try:
+            content = content[part]
+        except (KeyError, TypeError, IndexError):
+            continue
+        key.append(part)
+    return tuple(key)
+
+
+def _report(error: Any, inputs: TableInputs, spec: type[Any]) -> None:
+    """Report one error.
+
+    Args:
+        error: The details of the error, as returned by `_merged`.
         inputs: Receives the error.
         spec: The spec of the table.
 
     """
-    key = tuple(error["loc"])
+    key = error["loc"]
     template = _MESSAGES.get(error["type"])
     if template is None:
         template = "`{key}`: " + error["msg"][:1].lower() + error["msg"][1:]
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     expected = (error.get("ctx") or {}).get("expected", "")
-    message = template.format(key=dotted.lstrip("."), expected=expected)
+    message = template.format(key=dotted.lstrip("."), expected=expected) + error.get("or", "")
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
     elif error["type"] == "extra_forbidden":

@@ -45,6 +45,8 @@ class Block:
     body: tuple[str, ...]
     is_brief: bool
     """Whether it is one of many changes that were made, without empty lines in between."""
+    error: tuple[str, str] | None = None
+    """The message and the hint of a failure."""
 
     def key(self) -> tuple[object, ...]:
         """Return everything that resources of one block have in common."""
@@ -64,7 +66,7 @@ class Layout:
         """Return the lines of all resources, with an empty line around those that have a body."""
         blocks = [self._block(resource) for resource in resources]
         if not self.verbose:
-            blocks = _merge(blocks)
+            blocks = self._shorten_repeated(_merge(blocks))
         headings = [_heading(block) for block in blocks]
         columns = [min(max(len(h[n]) for h in headings), _MAX_TITLE) for n in range(3)]
         text = ""
@@ -76,6 +78,20 @@ class Layout:
             text += "".join(f"{line}\n" for line in lines)
             spaced = is_tall
         return text
+
+    def _shorten_repeated(self, blocks: Sequence[Block]) -> list[Block]:
+        """Leave out the lines of an error that an earlier one with the same message has."""
+        shortened = []
+        first: dict[tuple[str, str], Block] = {}
+        for block in blocks:
+            earlier = first.setdefault(block.error, block) if block.error else block
+            if earlier is not block:
+                own = [line for line in block.body[1:] if line not in earlier.body]
+                if len(own) + 2 < len(block.body):
+                    reference = self.paint("dim", f"      more: see {earlier.titles[0]}")
+                    block = replace(block, body=(block.body[0], *own, reference))  # noqa: PLW2901
+            shortened.append(block)
+        return shortened
 
     def _block(self, resource: ResourceReport) -> Block:
         display = self.displays[resource["kind"]]
@@ -112,6 +128,7 @@ class Layout:
             remark=remark,
             body=tuple(body),
             is_brief=is_done and not self.verbose,
+            error=_error_key(resource["error"]),
         )
 
     def _heading(
@@ -157,6 +174,10 @@ class Layout:
         lines = output.splitlines()
         shown = lines if self.verbose else lines[-_MAX_OUTPUT:]
         return [f"    {self.paint('dim', '| ')}{printable(line)}" for line in shown]
+
+
+def _error_key(error: ErrorReport | None) -> tuple[str, str] | None:
+    return (error["message"], error["hint"] or "") if error is not None else None
 
 
 def _merge(blocks: Sequence[Block]) -> list[Block]:

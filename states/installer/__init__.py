@@ -42,6 +42,25 @@ class IndexOptions:
 
 
 @frozen
+class BuildOptions:
+    """How packages are built from source. Names of packages are normalized."""
+
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment variables of every build, with their values."""
+    package_variables: tuple[tuple[str, dict[str, str]], ...] = ()
+    """The variables of the builds of one package."""
+    settings: tuple[tuple[str, str | list[str]], ...] = ()
+    """Settings for the build backend of every package (PEP 517)."""
+    package_settings: tuple[tuple[str, dict[str, str | list[str]]], ...] = ()
+    """The settings of one package. They take precedence."""
+    dependencies: tuple[tuple[str, list[str]], ...] = ()
+    """Further requirements (PEP 508) of the builds of one package."""
+
+
+DEFAULT_BUILD = BuildOptions()
+
+
+@frozen
 class ResolveRequest:
     """Requirements to resolve. Each item is one line in the form of a requirement file."""
 
@@ -68,6 +87,7 @@ class ResolveRequest:
     """`--no-binary` or `--only-binary`, and the name of a package or `:all:`."""
     no_deps: bool = False
     """Whether the lock contains only the listed packages, without their dependencies."""
+    build: BuildOptions = DEFAULT_BUILD
 
 
 @frozen
@@ -84,6 +104,7 @@ class InstallRequest:
     archive_parts: tuple[str, ...]
     """Names of packages that are subdirectories of a source archive."""
     indexes: IndexOptions
+    build: BuildOptions = DEFAULT_BUILD
 
 
 class Installer(Protocol):

@@ -8,8 +8,13 @@ guidelines and weren't compared with a list of files.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
+from engine.system.existence import exists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HEADERS = """
 Python.h                python3-dev                   python3-devel
@@ -83,6 +88,21 @@ swig                    swig                          swig
 xmlsec1                 libxmlsec1-dev                xmlsec1-devel
 """
 """Programs, and modules of pkg-config."""
+_PACKAGES = """
+dbus-python             dbus/dbus.h
+gssapi                  gssapi/gssapi.h krb5-config
+libvirt-python          libvirt/libvirt.h pkg-config
+mysqlclient             pkg-config
+psycopg-c               pg_config
+psycopg2                pg_config
+pylibmc                 libmemcached/memcached.h
+python-ldap             lber.h sasl/sasl.h
+systemd-python          systemd/sd-journal.h pkg-config
+"""
+"""Packages that publish no wheels for Linux, and what their builds need."""
+_INCLUDE_DIRS = ("/usr/include", "/usr/local/include", "/usr/include/x86_64-linux-gnu",
+                 "/usr/include/aarch64-linux-gnu", "/usr/include/dbus-1.0")  # fmt: skip
+_BIN_DIRS = ("/usr/local/bin", "/usr/bin", "/bin")
 _MISSING_HEADER = re.compile(
     r"fatal error: '?([\w./+-]+\.(?:h|hpp|hh))'?(?:: No such file| file not)"
 )
@@ -123,10 +143,37 @@ def missing_requirements(output: str, more_headers: tuple[str, ...] = ()) -> Mis
     programs = dict.fromkeys(
         name for names in _MISSING_PROGRAM.findall(output) for name in names if name in PROGRAMS
     )
+    return Missing(tuple(headers), tuple(programs), _provided_by([*headers, *programs]))
+
+
+def is_absent_header(name: str) -> bool:
+    """Return whether a header isn't in a directory that compilers search."""
+    return not any(exists(f"{directory}/{name}") for directory in _INCLUDE_DIRS)
+
+
+def known_requirements(name: str) -> tuple[str, ...]:
+    """Return the distribution's packages that a Python package needs and this host lacks.
+
+    It is known for packages that publish no wheels.
+    """
+    return _provided_by(
+        requirement
+        for requirement in PACKAGES.get(name, ())
+        if (requirement in HEADERS and is_absent_header(requirement))
+        or (requirement in PROGRAMS and is_absent_program(requirement))
+    )
+
+
+def is_absent_program(name: str) -> bool:
+    """Return whether a program isn't in a directory that builds search."""
+    return not any(exists(f"{directory}/{name}") for directory in _BIN_DIRS)
+
+
+def _provided_by(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the packages of this host's distribution that provide headers and programs."""
     column = 1 if _is_fedora_like() else 0
-    packages = [HEADERS[name][column] for name in headers if name in HEADERS]
-    packages += [PROGRAMS[name][column] for name in programs]
-    return Missing(tuple(headers), tuple(programs), tuple(dict.fromkeys(packages)))
+    providers = {**HEADERS, **PROGRAMS}
+    return tuple(dict.fromkeys(providers[name][column] for name in names if name in providers))
 
 
 def _table(text: str) -> dict[str, tuple[str, str]]:
@@ -138,6 +185,8 @@ HEADERS = _table(_HEADERS)
 """The Debian and the Fedora package of each header."""
 PROGRAMS = _table(_PROGRAMS)
 """The same of each program."""
+PACKAGES = {name: names for name, *names in map(str.split, _PACKAGES.strip().splitlines())}
+"""The headers and programs that the build of each package needs."""
 
 
 def _is_fedora_like() -> bool:

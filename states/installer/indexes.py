@@ -60,8 +60,8 @@ def index_variables(indexes: IndexOptions, home: str) -> dict[str, str]:
     return variables
 
 
-def index_settings(indexes: IndexOptions) -> str:
-    """Return a `uv.toml` with the indexes that variables can't describe, or an empty string."""
+def index_tables(indexes: IndexOptions) -> dict[str, Any]:
+    """Return the tables of a `uv.toml` with the indexes that variables can't describe."""
     extra: list[dict[str, Any]] = []
     if indexes.ignore_error_codes:
         extra = [
@@ -73,17 +73,21 @@ def index_settings(indexes: IndexOptions) -> str:
             for position, reference in enumerate(indexes.extra_index_url)
         ]
     tables = [*extra, *_package_indexes(indexes)]
-    return tomli_w.dumps({"index": tables}) if tables else ""
+    return {"index": tables} if tables else {}
 
 
-def package_project(indexes: IndexOptions, names: Collection[str]) -> str:
-    """Return a `pyproject.toml` that requires packages, each from its own index only.
+def write_package_project(directory: str, indexes: IndexOptions, names: Collection[str]) -> str:
+    """Write a `pyproject.toml` that requires packages, each from its own index only.
 
     uv honors the index of a package only if a project requires it directly.
 
     Args:
+        directory: The directory of the file.
         indexes: The indexes.
         names: The packages to require.
+
+    Returns:
+        The path of the file.
 
     """
     positions = {url: position for position, url in enumerate(_package_urls(indexes))}
@@ -91,7 +95,11 @@ def package_project(indexes: IndexOptions, names: Collection[str]) -> str:
     sources = {name: {"index": f"package-{positions[by_name[name]]}"} for name in sorted(names)}
     project = {"name": "converge-indexes", "version": "0", "dependencies": sorted(names)}
     uv = {"sources": sources, "index": _package_indexes(indexes)}
-    return tomli_w.dumps({"project": project, "tool": {"uv": uv}})
+    os.makedirs(directory, exist_ok=True)
+    path = f"{directory}/pyproject.toml"
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(tomli_w.dumps({"project": project, "tool": {"uv": uv}}))
+    return path
 
 
 def without_packages(lines: Iterable[str], names: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The paths of local files and projects in a lock that uv wrote."""
+"""The paths of local files and projects, and the names of packages, in a lock of uv."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import tomli
 import tomli_w
+from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,3 +33,17 @@ def with_absolute_paths(lock: str, base: str) -> str:
     for source in relative:
         source["path"] = os.path.normpath(os.path.join(base, source["path"]))
     return tomli_w.dumps(document) if relative else lock
+
+
+def locked_names(lock: str) -> set[str]:
+    """Return the normalized names of the packages in a lock."""
+    return {canonicalize_name(entry["name"]) for entry in tomli.loads(lock).get("packages", [])}
+
+
+def is_toml(text: str) -> bool:
+    """Return whether a text can be parsed. A stored lock may be damaged."""
+    try:
+        tomli.loads(text)
+    except tomli.TOMLDecodeError:
+        return False
+    return True

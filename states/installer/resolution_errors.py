@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from packaging.utils import canonicalize_name
+
 from engine.errors import ConvergeError
 from states.installer.build_errors import shown_output
+from states.installer.requirers import NONE, Requirers, read_requirers
 
 _NO_PACKAGE = re.compile(
     r"\b(?P<name>[\w.-]+) was not found in (?:the provided package locations|the package registry)"
@@ -32,16 +35,22 @@ class ResolutionError(ConvergeError):
         package: The package that is the only cause, or empty for a conflict.
         is_missing: Whether no source has a package of that name.
         conflict: The explanation of uv, which names every package of a conflict.
+        requirers: The packages that require each package, as far as they are known.
 
     """
 
     package = ""
     is_missing = False
     conflict = ""
+    requirers: Requirers = NONE
 
-    def is_between_packages(self) -> bool:
-        """Return whether what a package depends on is part of the conflict."""
-        return bool(_DEPENDS.search(self.conflict))
+    def excludes_by_requirements(self, name: str) -> bool:
+        """Return whether versions of a package are excluded because of what they require.
+
+        Otherwise, no version of it is excluded but those that have to be built.
+        """
+        is_requirer = any(canonicalize_name(name) in names for names in self.requirers.values())
+        return bool(self.conflict) and is_requirer
 
 
 def resolution_error(output: str, action: str) -> ResolutionError:
@@ -60,6 +69,7 @@ def resolution_error(output: str, action: str) -> ResolutionError:
     error = ResolutionError(f"{action}: {message}", hint=hint, output=shown_output(output))
     error.package, error.is_missing = name, bool(_NO_PACKAGE.search(text))
     error.conflict = "" if name else text
+    error.requirers = read_requirers(output)
     return error
 
 

@@ -13,29 +13,32 @@ import tomli_w
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
-from states.installer import crash_safe_cache
+from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache
 from states.installer.credentials import restore_signatures
-from states.installer.direct_urls import strip_direct_urls
 from states.installer.indexes import (
     certificate_variables,
-    index_settings,
+    index_tables,
     index_variables,
-    package_project,
     source_options,
     without_packages,
+    write_package_project,
     write_stub,
 )
-from states.installer.lock_paths import with_absolute_paths
+from states.installer.lock_paths import is_toml, locked_names, with_absolute_paths
+from states.installer.options import ISOLATED, compile_options, refresh_options
 from states.installer.readiness import find_uv, require_sources
+from states.installer.recorded_files import delete_lock, dist_infos, installed_names, strip_secrets
+from states.installer.requirers import read_annotations
 from states.installer.uv_errors import damaged_packages, translate_error
 from states.interpreter.launcher import write_launcher
 from states.system import subprocesses
+from states.system.cache_expiry import touch
 from states.system.scratch import writable_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from states.installer import IndexOptions, InstallRequest, ResolveRequest
+    from states.installer import BuildOptions, IndexOptions, InstallRequest, ResolveRequest
     from states.system.subprocesses import User
 
 _WITHOUT_STDOUT = ("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null')
@@ -46,45 +49,48 @@ class Uv:
     """The installer uv. One instance serves one build or resolution."""
 
     def __init__(self, cache: str, scratch: str, user: User | None = None) -> None:
-        self.cache = os.path.join(cache, "uv")
         self.scratch = scratch
         self.user = user  # As whom the interpreter of the venv runs, if not as the current one.
+        self._root = cache
+        self.use(DEFAULT_BUILD)
         self.output = ""  # Of the last successful run, which may contain warnings.
+
+    def use(self, build: BuildOptions) -> None:
+        """Use settings for all later builds, and the cache that belongs to them."""
+        self._build = build
+        self.cache = build_options.cache_directory(build, self._root)
 
     def resolve(self, request: ResolveRequest) -> str:
         """Resolve requirements. If the cache is damaged, repair it and try again once."""
+        self._resolve(request)
+        lock = Path(f"{self.scratch}/pylock.toml").read_text("utf-8")
+        return with_absolute_paths(lock, self.scratch)
+
+    def _resolve(self, request: ResolveRequest) -> list[str]:
+        """Write a lock into the scratch directory, and return the command line of uv."""
+        self.use(request.build)
         output = f"{self.scratch}/pylock.toml"
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
         arguments = ["pip", "compile", requirements, "--output-file", output]
         arguments += ["--format", "pylock.toml", "--no-header"]
         arguments += self._python_options(request.python)
         arguments += self._file_option("--build-constraints", request.build_constraints)
-        for name in sorted(request.upgrade):
-            arguments += ["--upgrade-package", name]
-        arguments += _refresh_options(request.projects)
-        if request.allow_prereleases:
-            arguments += ["--prerelease", "allow"]
-        if request.no_deps:
-            arguments.append("--no-deps")
-        for binary_option in request.binary_options:
-            arguments += binary_option
-        arguments += source_options(request.indexes)
+        arguments += compile_options(request)
         variables = {}
         if request.environments:
             arguments += ["--universal", "--python-version", request.minimum_python]
             variables = self._environment_variables(request)
         else:
-            arguments += self._index_config(request.indexes)
+            arguments += self._config_option(request.indexes)
         attempt = partial(self._compile, request, arguments, variables)
         try:
-            attempt()
+            return attempt()
         except IntegrityError as error:
-            self._resolve_again(attempt, error)
-        return with_absolute_paths(Path(output).read_text("utf-8"), self.scratch)
+            return self._resolve_again(attempt, error)
 
     def _compile(
         self, request: ResolveRequest, arguments: Sequence[str], variables: Mapping[str, str]
-    ) -> None:
+    ) -> list[str]:
         """Run the resolution, again for each package with its own index that turns out needed.
 
         Until then, an empty wheel stands for such a package. So no other index is asked for it.
@@ -94,13 +100,16 @@ class Uv:
             arguments: The command line, without constraints and overrides.
             variables: Further variables.
 
+        Returns:
+            The command line of the last run.
+
         """
         output = f"{self.scratch}/pylock.toml"
         required: set[str] = set()
         while True:
             # uv prefers the versions in an existing output file.
             Path(output).unlink(missing_ok=True)
-            if request.previous is not None and _is_toml(request.previous):
+            if request.previous is not None and is_toml(request.previous):
                 _write(output, [request.previous])
             waiting = {name for name, _ in request.indexes.package_indexes} - required
             stubs = {name: write_stub(f"{self.scratch}/stubs", name) for name in sorted(waiting)}
@@ -111,23 +120,36 @@ class Uv:
             )
             extra += self._file_option("--overrides", lines)
             if required:
-                os.makedirs(f"{self.scratch}/indexes", exist_ok=True)
-                text = package_project(request.indexes, required)
-                extra.append(_write(f"{self.scratch}/indexes/pyproject.toml", [text]))
+                directory = f"{self.scratch}/indexes"
+                extra.append(write_package_project(directory, request.indexes, required))
             self.run([*arguments, *extra], "resolving versions", request.indexes, variables)
             packages = tomli.loads(Path(output).read_text("utf-8")).get("packages", [])
             needed = waiting & {package["name"] for package in packages}
             if not needed:
-                return
+                return [*arguments, *extra]
             required |= needed
 
-    def _index_config(self, indexes: IndexOptions) -> list[str]:
-        """Return an option that names a file with the settings of indexes, if there are any."""
-        settings = index_settings(indexes)
+    def requirers(self, request: ResolveRequest) -> dict[str, set[str]]:
+        """Return the packages that require each package. The lock of a request has no such list."""
+        path = f"{self.scratch}/requirers.txt"
+        replaced = {f"{self.scratch}/pylock.toml": path, "pylock.toml": "requirements.txt"}
+        arguments = [replaced.get(argument, argument) for argument in self._resolve(request)]
+        self.run(
+            [*arguments, "--annotation-style", "line"], "reading requirements", request.indexes
+        )
+        return read_annotations(Path(path).read_text("utf-8"))
+
+    def _config_option(self, indexes: IndexOptions) -> list[str]:
+        """Return an option that names a file with the settings of this call, if there are any."""
+        settings = self._settings(indexes)
         path = f"{self.scratch}/uv.toml"
         return ["--config-file", _write(path, [settings])] if settings else []
 
-    def _resolve_again(self, attempt: Callable[[], None], error: IntegrityError) -> None:
+    def _settings(self, indexes: IndexOptions) -> str:
+        tables = {**index_tables(indexes), **build_options.build_tables(self._build)}
+        return tomli_w.dumps(tables)
+
+    def _resolve_again(self, attempt: Callable[[], list[str]], error: IntegrityError) -> list[str]:
         """Resolve once more, and delete only cache entries that are damaged.
 
         The cache serves all venvs. It is emptied only after a resolution without it succeeded.
@@ -135,6 +157,9 @@ class Uv:
         Args:
             attempt: Runs the resolution.
             error: The error of the first attempt.
+
+        Returns:
+            The result of the attempt that succeeded.
 
         Raises:
             ConvergeError: The resolution failed again, so the cache isn't the cause.
@@ -144,14 +169,14 @@ class Uv:
         if names := damaged_packages(error.output):
             self.clear_cache(names)
             with suppress(IntegrityError):
-                attempt()
-                return
+                return attempt()
         shared, self.cache = self.cache, f"{self.scratch}/uv"
         try:
-            attempt()
+            arguments = attempt()
         finally:
             self.cache = shared
         self.clear_cache(())
+        return arguments
 
     def install(self, request: InstallRequest) -> None:
         """Install a lock: from the cache if that suffices, otherwise with the network.
@@ -159,6 +184,14 @@ class Uv:
         A hash makes a cached file as good as a downloaded one. The second attempt is made only
         if the first one changed nothing.
         """
+        before = dist_infos(request.root)
+        # UV-QUIRK(0.13): uv builds an installed package again if its settings differ from those
+        # in its metadata, from which `strip_secrets` removes them.
+        self.use(
+            build_options.narrow(
+                request.build, locked_names(request.lock) - installed_names(request.root)
+            )
+        )
         lock = restore_signatures(request.lock)
         arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [lock])]
         arguments += ["--link-mode", "copy", *self._python_options(f"{request.root}/bin/python")]
@@ -168,9 +201,8 @@ class Uv:
             # UV-QUIRK(0.12): the cache confuses projects of one archive that have the same name.
             self.clear_cache(request.archive_parts)
         if request.projects:
-            arguments += _refresh_options(frozenset(request.projects))
-        arguments += source_options(request.indexes) + self._index_config(request.indexes)
-        before = _dist_infos(request.root)
+            arguments += refresh_options(frozenset(request.projects))
+        arguments += source_options(request.indexes) + self._config_option(request.indexes)
         attempts = [[]] if request.projects else [["--offline"], []]
         for option in attempts:
             try:
@@ -179,12 +211,10 @@ class Uv:
             except ConvergeError:
                 # UV-QUIRK(0.12): uv considers a package installed once its dist-info exists, even
                 # if files are missing. Never run it again into a target that it has changed.
-                if not option or _dist_infos(request.root) != before:
+                if not option or dist_infos(request.root) != before:
                     raise
-        strip_direct_urls(request.root)
-        # UV-QUIRK(0.12): uv leaves the file of its lock in the environment, writable by all.
-        with suppress(FileNotFoundError):
-            os.unlink(f"{request.root}/.lock")
+        strip_secrets(request.root)
+        delete_lock(request.root)
 
     def clear_cache(self, packages: Sequence[str]) -> None:
         """Delete packages from uv's cache, or everything if none is named."""
@@ -220,18 +250,14 @@ class Uv:
         if indexes is not None:
             require_sources(indexes)
         variables = {
-            "UV_NO_CONFIG": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_NO_PROGRESS": "1",
-            "UV_SYSTEM_CERTS": "1",
-            "NO_COLOR": "1",
-            "UV_LINK_MODE": "copy",
-            "GIT_TERMINAL_PROMPT": "0",
+            **build_options.build_variables(self._build, subprocesses.SAFE_PATH),
+            **ISOLATED,
             **certificate_variables(),
             **(index_variables(indexes, self.scratch) if indexes else {}),
             **(more_variables or {}),
         }
         if writable_dir(self.cache):
+            touch(self.cache)
             with crash_safe_cache.open_cache(self.cache):
                 completed = self._start(argv, {**variables, "UV_CACHE_DIR": self.cache})
         else:
@@ -247,7 +273,7 @@ class Uv:
         _write(f"{self.scratch}/pyproject.toml", [tomli_w.dumps(project)])
         # So that uv doesn't read the one in /etc.
         os.makedirs(f"{self.scratch}/config/uv", exist_ok=True)
-        _write(f"{self.scratch}/config/uv/uv.toml", [index_settings(request.indexes)])
+        _write(f"{self.scratch}/config/uv/uv.toml", [self._settings(request.indexes)])
         return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{self.scratch}/config"}
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
@@ -267,26 +293,6 @@ class Uv:
         """Return an option that names a file with these lines. Without lines, return nothing."""
         path = f"{self.scratch}/{option.strip('-')}.txt"
         return [option, _write(path, lines)] if lines else []
-
-
-def _refresh_options(projects: frozenset[str] | None) -> list[str]:
-    """Return the options that refresh local projects, or everything for None."""
-    # UV-QUIRK(0.12): uv reuses a cached build of a local project after a source file has changed.
-    if projects is None:
-        return ["--refresh"]
-    return [f"--refresh-package={name}" for name in sorted(projects)]
-
-
-def _is_toml(text: str) -> bool:
-    try:
-        tomli.loads(text)
-    except tomli.TOMLDecodeError:
-        return False
-    return True
-
-
-def _dist_infos(root: str) -> list[Path]:
-    return sorted(Path(root).glob("lib*/*/site-packages/*.dist-info"))
 
 
 def _write(path: str, lines: Iterable[str]) -> str:

@@ -1,14 +1,18 @@
 """Expire cache entries that haven't been used for 90 days, so that the cache doesn't fill a disk.
 
-Downloads aren't included: uv manages its own cache (`uv cache prune`).
+Downloads aren't included: uv manages its own cache (`uv cache prune`). A cache for builds with
+certain variables expires as a whole.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from engine.system.existence import listdir_or_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 _MAX_AGE_S = 90 * 86400
 """Longer than the usual time between two point releases of a service."""
 _DIRECTORIES = ("bytecode", "declarations", "resolutions")
+BUILDS = "uv-builds"
+"""The directory with one cache of uv for each set of variables."""
 
 
 def touch(path: str) -> None:
@@ -27,14 +33,19 @@ def touch(path: str) -> None:
 def expired(cache: str) -> list[str]:
     """Return the paths of cache entries that haven't been used for 90 days, sorted."""
     oldest = time.time() - _MAX_AGE_S
-    return sorted(
+    files = (
         path for name in _DIRECTORIES for path in _older_than(oldest, os.path.join(cache, name))
     )
+    builds = (path for path in _children(os.path.join(cache, BUILDS)) if _is_older(path, oldest))
+    return sorted([*files, *builds])
 
 
 def delete(paths: list[str]) -> None:
     """Delete cache entries. Each can be created again."""
     for path in paths:
+        if os.path.dirname(path).endswith(f"/{BUILDS}"):
+            shutil.rmtree(path, ignore_errors=True)
+            continue
         with suppress(OSError):
             os.unlink(path)
 
@@ -43,6 +54,16 @@ def _older_than(mtime: float, directory: str) -> Iterator[str]:
     for parent, _, names in os.walk(directory):
         for name in names:
             path = os.path.join(parent, name)
-            with suppress(OSError):
-                if os.lstat(path).st_mtime < mtime:
-                    yield path
+            if _is_older(path, mtime):
+                yield path
+
+
+def _children(directory: str) -> Iterator[str]:
+    for name in listdir_or_empty(directory):
+        yield os.path.join(directory, name)
+
+
+def _is_older(path: str, mtime: float) -> bool:
+    with suppress(OSError):
+        return os.lstat(path).st_mtime < mtime
+    return False

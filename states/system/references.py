@@ -13,10 +13,17 @@ def is_reference(text: str) -> bool:
     return text.startswith("env:") or (text.startswith("file:") and not text.startswith("file://"))
 
 
-def dereference(text: str) -> str:
+def dereference(text: str, key: str) -> str:
     """Return the value that a text refers to, without a newline at its end, or the text itself.
 
     The value is registered as a secret, so that no output shows it.
+
+    Args:
+        text: The text.
+        key: The key of the declaration that contains it, for messages.
+
+    Returns:
+        The value.
 
     Raises:
         ConvergeError: The variable isn't set, or the file isn't text.
@@ -27,7 +34,7 @@ def dereference(text: str) -> str:
     if not is_reference(text):
         return text
     source, _, name = text.partition(":")
-    value = _variable(name) if source == "env" else _content(name)
+    value = _variable(name) if source == "env" else _content(name, key)
     register_secret(value)
     return value
 
@@ -42,11 +49,11 @@ def _variable(name: str) -> str:
     return value
 
 
-def _content(path: str) -> str:
+def _content(path: str, key: str) -> str:
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             return stream.read().rstrip("\r\n")
     except FileNotFoundError:
-        raise NoInput(f"no such file: `{path}` (from `environment`)") from None
+        raise NoInput(f"no such file: `{path}` (from `{key}`)") from None
     except ValueError:
         raise ConvergeError(f"not a UTF-8 text: `{path}`") from None

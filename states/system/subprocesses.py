@@ -38,7 +38,7 @@ _MAX_LINE = 1 << 13
 _MAX_REDACTED = 2 * _MAX_LINE
 """Bytes of a line that are searched for secrets. A secret that is cut off isn't recognized, so
 this must exceed `_MAX_LINE`."""
-_SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLL_MS = 200
 _TERMINATE_TIMEOUT_S = 5
 
@@ -111,7 +111,7 @@ def clean_environment(home: str, extra: Mapping[str, str] | None = None) -> dict
     """
     inherited = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
     fixed = {
-        "PATH": _SAFE_PATH,
+        "PATH": SAFE_PATH,
         "HOME": home,
         "TMPDIR": home,
         "LANG": "C.UTF-8",

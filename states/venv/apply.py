@@ -281,5 +281,5 @@ def _matches(receipt: Receipt, spec: Venv, selection: Selection) -> bool:
     )
 
 
-def _contents(packages: tuple[Package, ...]) -> set[tuple[str, str, str]]:
-    return {(package.name, package.origin, package.content) for package in packages}
+def _contents(packages: tuple[Package, ...]) -> set[tuple[str, ...]]:
+    return {(package.name, package.origin, package.content, package.build) for package in packages}

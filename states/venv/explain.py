@@ -150,7 +150,7 @@ def _listed(bounds: tuple[str, ...]) -> str:
 
 
 def _artifacts(receipt: Receipt, selection: Selection | None) -> str:
-    """Name the packages whose file was replaced under the same version.
+    """Name the packages whose file was replaced under the same version, or is built differently.
 
     Any other changed package has an attribute of its own.
     """
@@ -165,7 +165,13 @@ def _artifacts(receipt: Receipt, selection: Selection | None) -> str:
         and package.identity() == installed[package.name].identity()
         and package.content != installed[package.name].content
     ]
-    return _listed(tuple(replaced))
+    rebuilt = [
+        package.name
+        for package in selection.packages
+        if package.name in installed and package.build != installed[package.name].build
+    ]
+    changed = f"the build settings of {_listed(tuple(rebuilt))} changed" if rebuilt else ""
+    return ", and ".join(filter(None, (_listed(tuple(replaced)), changed)))
 
 
 def _digest(package: Package) -> str:

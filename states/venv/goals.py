@@ -136,7 +136,8 @@ class VenvHandle:
         receipt = self.observation.receipt
         yield from self.selection.notices if self.selection is not None else ()
         has_data = is_directory(self.observation.store.persistent)
-        if not (self.observation.held or self.is_changing or has_data):
+        is_selecting = bool(self.spec.build_settings) and self._is_current is not True
+        if not (self.observation.held or self.is_changing or has_data or is_selecting):
             return
         # Imported here: most runs have nothing to report.
         from states.venv.notices import content_notices, data_notices, file_notices, held_notice
@@ -148,6 +149,10 @@ class VenvHandle:
         if self.is_changing:
             yield from file_notices(self.spec, self.observation)
         yield from self.messages
+        if is_selecting and self.selection is not None:
+            from states.venv.resolve.builds.notices import build_notices
+
+            yield from build_notices(self.spec, self.selection.packages)
         yield from data_notices(self.spec, self.observation, is_changing=self.is_changing)
 
 

@@ -249,9 +249,12 @@ def owners(owner: str, group: str) -> dict[str, str]:
 def artifacts_of(packages: tuple[Package, ...]) -> str:
     """Return a short digest of the content of all packages.
 
-    Two files of one version can differ, so versions alone don't identify the content.
+    Two files of one version can differ, so versions alone don't identify the content. The same
+    source can be built with other settings.
     """
-    rows = sorted(f"{package.name} {package.content}" for package in packages)
+    rows = sorted(
+        f"{package.name} {package.content} {package.build}".rstrip() for package in packages
+    )
     return sha256("\n".join(rows).encode())[:16]
 
 

@@ -50,6 +50,21 @@ class Venv:
         "Whether to install only the listed packages, without their dependencies.", default=False
     )
     build_constraints: tuple[str, ...] = field("Constraint files for build tools.", default=())
+    build_variables: dict[str, str] = field(
+        "Environment variables of each build from source.", default={}
+    )
+    build_variables_package: dict[str, dict[str, str]] = field(
+        "The same for the builds of one package, by its name.", default={}
+    )
+    config_settings: dict[str, str | tuple[str, ...]] = field(
+        "Settings for the build backend of each package (PEP 517).", default={}
+    )
+    config_settings_package: dict[str, dict[str, str | tuple[str, ...]]] = field(
+        "The same for one package, by its name.", default={}
+    )
+    extra_build_dependencies: dict[str, tuple[str, ...]] = field(
+        "More requirements of the build of a package, by its name.", default={}
+    )
     lock: str = field("A PEP 751 lockfile to install exactly as it is.", default="")
     extras: tuple[str, ...] = field("Extras of the lockfile to install.", default=())
     groups: tuple[str, ...] = field("Dependency groups of the lockfile to install.", default=())
@@ -111,6 +126,9 @@ class Venv:
 
     inputs: str = computed(default="")
     """Digest of everything that versions are selected from, except the interpreter."""
+    build_settings: str = computed(default="")
+    """How packages are built from source, as returned by `builds.settings.format_settings`. Empty
+    by default. A normalized spec has no tables."""
     origins: tuple[str, ...] = computed(default=())
     """Digests of the required local files, in the form of `pack_origins`."""
     insecure_hosts: tuple[str, ...] = computed(default=())

@@ -182,7 +182,7 @@ def test_requirement_file_may_allow_pre_releases(
         ("--no-deps", "--no-deps"),
         ("--no-index --no-deps", "--no-deps"),
         ("--index-strategy=first-index", "--index-strategy"),
-        ("library==1.0 --config-settings=a=b", "--config-settings"),
+        ("--config-settings=a=b", "--config-settings"),
         ("./library-1.0.tar.gz --global-option x", "--global-option"),
         ("library --hash=sha256:00 --pre", "--pre"),
     ],

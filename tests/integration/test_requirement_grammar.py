@@ -36,6 +36,7 @@ for content in json.load(sys.stdin):
             "--requirement": found.requirements, "--constraint": found.constraints,
             "--prefer-binary": found.prefer_binary,
             "--hash": [f"{k}:{v}" for k, vs in (found.hashes or {}).items() for v in vs],
+            "--config-settings": found.config_settings or {},
             "--no-binary": sorted(binary.no_binary), "--only-binary": sorted(binary.only_binary),
         }])
     print(json.dumps(lines))
@@ -48,7 +49,7 @@ VALUED = {
     "--find-links": ["/srv/wheels", "https://c.example/links"], "--trusted-host": ["a.example"],
     "--no-binary": [":all:", "web", "web,API_x", ":none:"], "--only-binary": [":all:", "web,api"],
     "-r": ["/srv/more.txt"], "-c": ["/srv/more.txt"], "--hash": [f"sha256:{'ab' * 32}"],
-    "-e": ["."], "--config-settings": ["a=b"],
+    "-e": ["."], "--config-settings": ["a=b", "c=d=e"],
 }  # fmt: skip
 FLAGS = ["--no-index", "--pre", "--require-hashes", "--prefer-binary", "--no", "--nothing", "-x"]
 REQUIREMENTS = ["six", "six==1.0", "six ; python_version > '3'", "Web_App[tls]>=1,<2", ""]
@@ -93,11 +94,17 @@ def as_pip(line: Line) -> list[Any]:
 
     body = "" if line.is_only_options() else line.text.split(" --hash")[0]
     names = ("--extra-index-url", "--find-links", "--trusted-host", "--hash")
+    settings: dict[str, Any] = {}
+    for name, _, text in (value.partition("=") for value in values("--config-settings")):
+        earlier = settings.get(name, [])
+        texts = [*(earlier if isinstance(earlier, list) else [earlier]), text]
+        settings[name] = texts[0] if len(texts) == 1 else texts
     flags = ("--no-index", "--pre", "--require-hashes", "--prefer-binary")
     binary = binary_options(line.options)
     return [line.number, body, {
         "--index-url": (values("--index-url") or [""])[-1],
         **{name: values(name) for name in names},
+        "--config-settings": settings,
         **{name: line.has_option(name) for name in flags},
         **{name: sorted(value for option, value in binary if option == name)
            for name in ("--no-binary", "--only-binary")},

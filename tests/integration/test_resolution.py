@@ -206,10 +206,12 @@ def test_generation_stores_its_lockfile_with_hashes(served: Host) -> None:
 
 
 def test_unknown_extra_is_reported_with_its_place(host_with_wheels: Host) -> None:
-    requirements = host_with_wheels.write("gamma\nalpha[asynk]\n", "r.txt")
+    make_wheel(host_with_wheels.wheels, "web", "1.0", extras={"async": ["beta"], "tls": []})
+    requirements = host_with_wheels.write("gamma\nweb[asynk]\n", "r.txt")
     host_with_wheels.declare([], requirements=["r.txt"])
     expected = (
-        f"{requirements}:2: alpha 1.1 has no extra `asynk`, so `alpha[asynk]` adds no packages"
+        f"{requirements}:2: web 1.0 has no extra `asynk`, so `web[asynk]` adds no packages; "
+        "did you mean `web[async]`?"
     )
 
     assert host_with_wheels.plan().report["notices"] == [expected]

@@ -120,6 +120,28 @@ def test_failed_build_names_its_package_and_place(host_with_wheels: Host, static
         assert advice not in error["output"] + error["hint"]
 
 
+def test_error_of_an_indirect_package_names_its_chain(host_with_wheels: Host) -> None:
+    """Whether it is missing, or fails to build while versions are resolved, or later."""
+    wheels = host_with_wheels.wheels
+    make_wheel(wheels, "top", "1.0", requires=["middle"])
+    make_wheel(wheels, "middle", "1.0", requires=["absent"])
+    requirements = host_with_wheels.write("gamma\ntop>=1\n", "r.txt")
+    host_with_wheels.declare([], requirements=["r.txt"])
+    missing = error_of(host_with_wheels.plan())
+    make_sdist(wheels, "absent", "1.0", build_fails="no compiler of ours\n")
+    building = error_of(host_with_wheels.apply())
+    backend = {"_build/backend.py": "raise SystemExit('too old')\n"}
+    make_sdist(wheels, "absent", "2.0", files=backend, static=False)
+    resolving = error_of(host_with_wheels.plan())
+
+    for error in (missing, building, resolving):
+        first, *others = error["output"].splitlines()
+        assert first == f"top>=1 → middle → absent  {requirements}:2"
+        assert not any("was included because" in line for line in others)
+    assert missing["message"] == "resolving versions: no package named `absent`"
+    assert "absent 1.0: it failed to build" in building["message"]
+
+
 @compiler_only
 def test_all_missing_headers_and_their_packages_are_named(host_with_wheels: Host) -> None:
     """The compiler stops at the first one."""

@@ -118,6 +118,7 @@ ALLOWED = {
     "engine.cli.options.output_width": "the width of a terminal",
     "engine.output.terminal": "a terminal that is gone",
     "states.venv.resolve.fetch.Fetcher._download.download": "raised in the calling thread",
+    "states.venv.resolve.diagnosis.extras": "a suggestion in a notice",
     "states.venv.resolve.lines.invalid.similar_file": "a suggestion in an error",
     "engine.progress": "a terminal that is gone",
     "engine.system.encoding": "the signs of the output",

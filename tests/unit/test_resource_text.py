@@ -141,3 +141,35 @@ def test_headings_are_bold_and_colored(cli: CliRunner) -> None:
     out = cli.run("plan", "--color", "always").out
     assert out.startswith("\x1b[1;32m+ widget.a  create\x1b[0m")
     assert "\x1b[1mPlan: 1 to create, 0 unchanged.\x1b[0m" in out
+
+
+def _failed(name: str, output: str, message: str = "it failed") -> ResourceReport:
+    error = {"code": 1, "message": message, "hint": "install it", "output": output}
+    return _resource(f"box.{name}", "create", {}, outcome="failed", error=error)
+
+
+def test_equal_errors_show_their_output_once() -> None:
+    """A later one has only the lines that the first one doesn't have."""
+    log = "one\ntwo\nthree\nfour"
+    lines = _text(_failed("a", f"a.toml:1\n{log}"), _failed("b", f"a.toml:2\n{log}"))
+    assert lines == [
+        "✗ box.a  failed  /srv/a",
+        "    error: it failed",
+        "      a.toml:1",
+        *(f"      {line}" for line in log.splitlines()),
+        "    hint: install it",
+        "",
+        "✗ box.b  failed  /srv/b",
+        "    error: it failed",
+        "      a.toml:2",
+        "      more: see box.a",
+    ]
+
+
+def test_different_errors_show_their_whole_output() -> None:
+    """So does every error with `--verbose`."""
+    log = "one\ntwo\nthree\nfour"
+    different = _text(_failed("a", log), _failed("b", log, "it failed again"))
+    assert sum(line.strip() == "three" for line in different) == 2
+    verbose = _text(_failed("a", log), _failed("b", log), verbose=True)
+    assert sum(line.strip() == "three" for line in verbose) == 2

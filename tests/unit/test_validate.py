@@ -9,7 +9,9 @@ import pytest
 
 from engine.declaration.inputs import InputLog, TableInputs
 from engine.declaration.validate import key_of, keys_of, suggest, validate
+from engine.settings import Settings
 from engine.table import Key
+from states.venv.kind import VenvKind
 from tests.unit.widget_kind import WidgetKind
 
 
@@ -79,3 +81,28 @@ def test_keys_are_declared_fields_in_toml_spelling() -> None:
 )
 def test_suggestion_is_the_most_similar_word(word: str, expected: str) -> None:
     assert suggest(word, ["color", "read-from", "tags"]) == expected
+
+
+TEXT_OR_ARRAY = 'must be a string or an array, as in `["…"]`'
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "message"),
+    [
+        (1, (), f"`config-settings.a` {TEXT_OR_ARRAY}, found 1"),
+        ({"b": "c"}, (), f'`config-settings.a` {TEXT_OR_ARRAY}, found {{"b": "c"}}'),
+        (["b", 2], (1,), "`config-settings.a[1]` must be a string, found 2"),
+    ],
+)
+def test_value_of_several_types_has_one_error(value: Any, key: Key, message: str) -> None:
+    """Although each type rejects it, and at the innermost key."""
+    log = InputLog({})
+    inputs = TableInputs("/srv/site.toml", "/srv", ("venv", "web"), {}, log)
+    kind = VenvKind(Settings(cache="/cache", state="/state"))
+    table = {"path": "web", "config-settings": {"a": value}}
+
+    assert validate(kind, table, inputs) is None
+
+    (diagnostic,) = log.diagnostics
+    assert diagnostic.key == ("venv", "web", "config-settings", "a", *key)
+    assert diagnostic.message == message

@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
-from engine.errors import IntegrityError
+from engine.errors import ConvergeError, IntegrityError
+from engine.system import signals
 from engine.system.files import sha256
 from states.installer import InstallRequest
 from states.installer.build_errors import BuildError
+from states.installer.requirers import NONE
 from states.installer.uv_errors import damaged_packages
 from states.venv.integrity.mismatches import RecordMismatch
+from states.venv.resolve.builds.options import build_options
 from states.venv.resolve.diagnosis.explain import explain_build
-from states.venv.resolve.resolver import build_constraints, index_options
+from states.venv.resolve.resolver import Resolver, build_constraints, index_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from states.installer.requirers import Requirers
     from states.venv.build.stages import Draft
     from states.venv.integrity.receipt import Package
 
@@ -76,6 +81,7 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
         projects=projects,
         archive_parts=archive_parts,
         indexes=index_options(context.spec),
+        build=build_options(context.spec, context.selection.lock),
     )
     directories = {package.project() for package in context.selection.packages} - {""}
     # The name is the same for each run of this venv, so the next run deletes what a kill left.
@@ -84,11 +90,27 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
         try:
             context.installer.install(request)
         except BuildError as error:
-            raise explain_build(error, context.spec) from None
+            raise explain_build(error, context.spec, partial(_find_requirers, draft)) from None
         except IntegrityError as error:
             # Without names, the cached builds of all packages are suspect.
             names = damaged_packages(error.output)
             raise RecordMismatch(error.message, names, error.hint, error.output) from error
+
+
+def _find_requirers(draft: Draft) -> Requirers:
+    """Return the packages that require each package. A lockfile contains no such list.
+
+    It resolves once more, mostly from the cache. If that fails, nothing is known.
+    """
+    context = draft.context
+    if context.spec.lock:
+        return NONE
+    with suppress(ConvergeError):
+        python, lock = context.selection.python, context.selection.lock
+        resolver = Resolver(context.spec, python, context.settings, context.scratch)
+        return resolver.installer.requirers(resolver.request(lock))
+    signals.raise_if_interrupted()
+    return NONE
 
 
 @contextmanager

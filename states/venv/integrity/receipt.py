@@ -48,6 +48,8 @@ class Package:
     """Whether it came as a wheel. The same wheel always installs the same files."""
     record: str = ""
     """SHA-256 of the rows of its RECORD at the first installation; detects a poisoned cache."""
+    build: str = ""
+    """Digest of the settings that it was built with. Empty for a wheel, and for the defaults."""
 
     def project(self) -> str:
         """Return the directory of the local project that it was built from, or an empty string."""

@@ -19,6 +19,7 @@ from states.venv.build.reuse.reusable import unavailable_packages
 from states.venv.build.smoke import not_found, not_permitted
 from states.venv.build.system_packages import find_system_packages
 from states.venv.files.preconditions import check_files
+from states.venv.resolve.builds.options import require_references
 from states.venv.resolve.resolver import index_options
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def require_buildable(
     find_system_packages(selection.python, spec.system_packages)
     missing = unavailable_packages(selection, observations)
     python_user = user_of_python(selection.python)
+    require_references(spec)
     if missing:
         if python_user is not None:
             require_wheels(selection.lock, missing, python_user)

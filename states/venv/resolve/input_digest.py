@@ -36,11 +36,13 @@ def input_digest(
         The digest.
 
     """
+    # Only if it is set, so that receipts of earlier versions still match.
+    settings = {"build": spec.build_settings} if spec.build_settings else {}
     if lock is not None:
         # The requirements behind a lock may differ between hosts, so they don't count.
         keys = ("extras", "groups")
         selected = {key: sorted(getattr(spec, key)) for key in keys if getattr(spec, key)}
-        return _hash({"lock": lock.digest, "origins": origins, **selected})
+        return _hash({"lock": lock.digest, "origins": origins, **selected, **settings})
     of_packages = [f"{name} {url}" for name, url in sorted(spec.package_index_url.items())]
     indexes = (spec.index_url, *spec.extra_index_url, *of_packages)
     return _hash(
@@ -54,7 +56,7 @@ def input_digest(
             "no-index": spec.no_index,
             "exclude-newer": spec.exclude_newer,
             "origins": origins,
-            # Only if it is set, so that receipts of earlier versions still match.
+            **settings,
             **({"no-deps": True} if spec.no_deps else {}),
         }
     )

@@ -12,7 +12,9 @@ from states.installer.uv import Uv
 from states.interpreter import discovery
 from states.interpreter.user import user_of_python
 from states.system.scratch import scratch_dir
+from states.venv.resolve.builds.options import build_options
 from states.venv.resolve.diagnosis.attempt import Attempt
+from states.venv.resolve.diagnosis.extras import extras_finder
 from states.venv.resolve.diagnosis.warnings import resolution_notices
 from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
@@ -122,7 +124,7 @@ class Resolver:
         self.basis = basis_of(spec, names, [*self.requirements, *self.constraints])
         self._python = python
         self._target = target
-        self._installer = Uv(settings.cache, scratch, user_of_python(python))
+        self.installer = Uv(settings.cache, scratch, user_of_python(python))
 
     def compile(self, preference: Preference | None) -> Compiled:
         """Create a lock with every file that the interpreter accepts.
@@ -149,14 +151,15 @@ class Resolver:
             tuple(self._constraints()),
             tuple(self.overrides),
         )
-        lock = parse_lock(attempt.resolve(self._installer, self._request(previous)))
+        lock = parse_lock(attempt.resolve(self.installer, self.request(previous)))
         lines = [*self.requirements, *self.overrides, *self.constraints]
         lock = filter_by_hash(lock, lines, self.environments)
         if self._target is not None:
             lock = restrict_to(lock, self._target)
         lock = add_tool_table(lock, self.basis.to_dict())
+        extras_of = extras_finder(lock.packages, self.spec.netrc)
         notices = (
-            *resolution_notices(self._installer.output, self.spec, lines),
+            *resolution_notices(self.installer.output, self.spec, lines, extras_of),
             *self._find_missing(lock),
         )
         return Compiled(lock, previous is not None, changes, notices)
@@ -170,7 +173,7 @@ class Resolver:
         if not compiled.is_preferred or self.settings.upgrade is not None:
             return ()
         progress.step("looking for newer versions")
-        newest = self._try_resolve(self._request(None))
+        newest = self._try_resolve(self.request(None))
         return older_notice(self.spec.path, compiled.lock, newest) if newest else ()
 
     def _find_missing(self, lock: Lock) -> tuple[str, ...]:
@@ -179,7 +182,7 @@ class Resolver:
             return ()
         progress.step("looking for missing dependencies")
         request = replace(
-            self._request(None), no_deps=False, overrides=with_exact_versions(lock, self.overrides)
+            self.request(None), no_deps=False, overrides=with_exact_versions(lock, self.overrides)
         )
         return missing_notice(self.spec.path, lock, self._try_resolve(request))
 
@@ -187,7 +190,7 @@ class Resolver:
         """Return the lock for a request, or None if it fails. Nothing is built."""
         try:
             request = replace(request, binary_options=_NO_BUILDS)
-            return parse_lock(self._installer.resolve(request))
+            return parse_lock(self.installer.resolve(request))
         except Interrupted:
             raise
         except ConvergeError:
@@ -200,7 +203,8 @@ class Resolver:
         unbound |= required_names(self.overrides)
         return drop_packages(self.constraints, unbound)
 
-    def _request(self, previous: str | None) -> ResolveRequest:
+    def request(self, previous: str | None) -> ResolveRequest:
+        """Return the request to the installer that prefers the versions of a previous lock."""
         everything = [*self.requirements, *self.constraints]
         options = [option for line in everything for option in line.options]
         return ResolveRequest(
@@ -218,6 +222,7 @@ class Resolver:
             binary_options=binary_options(options),
             no_deps=self.spec.no_deps,
             indexes=index_options(self.spec),
+            build=build_options(self.spec),
         )
 
 

@@ -95,16 +95,26 @@ def select(
         recorded = _find_recorded(spec, python, observation, unchanged)
         if recorded is not None:
             lock, packages = recorded
-            return Selection(request, python, lock, packages)
+            return Selection(request, python, lock, _with_build(spec, packages))
     resolution = _resolve(spec, python, observation, settings)
     return Selection(
         request,
         python,
         resolution.lock,
-        resolution.packages,
+        _with_build(spec, resolution.packages),
         resolution.changed_bounds,
         resolution.notices,
     )
+
+
+def _with_build(spec: Venv, packages: tuple[Package, ...]) -> tuple[Package, ...]:
+    """Return packages with the digests of the settings with which a spec builds them."""
+    if not spec.build_settings and not any(package.build for package in packages):
+        return packages
+    # Imported here: most venvs declare no such settings.
+    from states.venv.resolve.builds.settings import add_build_digests
+
+    return add_build_digests(spec, packages)
 
 
 def _select_python(request: str, receipt: Receipt | None) -> Python:
@@ -228,6 +238,7 @@ def matches_settings(spec: Venv, receipt: Receipt) -> bool:
         receipt.inputs == spec.inputs
         and receipt.system_site_packages == spec.system_site_packages
         and receipt.settings == settings_digest(spec)
+        and _with_build(spec, receipt.packages) == receipt.packages
         and (receipt.owner, receipt.group, receipt.mode) == (spec.owner, spec.group, spec.mode)
     )
 

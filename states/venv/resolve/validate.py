@@ -12,6 +12,7 @@ from engine.frozen import replace
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
 from states.venv.files.validate import validate_files
 from states.venv.resolve import lockfile
+from states.venv.resolve.builds.keys import with_build_settings
 from states.venv.resolve.input_digest import input_digest
 from states.venv.resolve.key_checks import (
     check_keys,
@@ -69,7 +70,7 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         ),
     )
     if spec.state == "absent":
-        return replace(spec, files={})
+        return with_build_settings(replace(spec, files={}), (), inputs)
     spec = replace(spec, files=validate_files(spec, inputs))
     return _with_inputs(spec, inputs, locking=locking)
 
@@ -92,6 +93,7 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         "build-constraints": _read_files(spec.build_constraints, "build-constraints", inputs),
     }
     lines = [*files["requirements"], *files["constraints"]]
+    spec = with_build_settings(spec, lines, inputs)
     build_lines = files["build-constraints"]
     packages, overrides = declared_lines(spec.packages), declared_lines(spec.overrides)
     lock = None

@@ -259,6 +259,8 @@ ERRORS = {
     "git+ssh://git@h:team/x.git": "invalid port",
     "web @ git+ssh://git@h:team/x.git": "invalid port",
     "--config-settings=x": "--config-settings",
+    "web --config-settings=x": "invalid setting `x`",
+    "web --config-settings=x=https://u:secret@h": "****@h",
     "web --global-option=x": "--global-option",
     "web --pre": "--pre",
     "--pre web": "`web`",

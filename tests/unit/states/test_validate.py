@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,34 @@ REJECTED: list[tuple[dict[str, Any], Key, str]] = [
     ({"package_index_url": {"a/b": "https://x"}}, ("package-index-url", "a/b"), "`a/b`"),
     ({"package_index_url": {"web": "x"}}, ("package-index-url", "web"), "`x`"),
     ({"package_index_url": {"web": ""}}, ("package-index-url", "web"), "`web`"),
+    ({"build_variables": {"A-B": "1"}}, ("build-variables", "A-B"), "`A-B`"),
+    ({"build_variables": {"UV_INDEX": "x"}}, ("build-variables", "UV_INDEX"), "`UV_INDEX`"),
+    ({"build_variables": {"HOME": "/"}}, ("build-variables", "HOME"), "`HOME`"),
+    ({"build_variables": {"PATH": "/a:b"}}, ("build-variables", "PATH"), "`b`"),
+    ({"build_variables": {"A": "https://u:p@x"}}, ("build-variables", "A"), "password"),
+    (
+        {"build_variables_package": {"a": {"1": ""}}},
+        ("build-variables-package", "a", "1"),
+        "`1`",
+    ),
+    ({"build_variables_package": {"a>1": {}}}, ("build-variables-package", "a>1"), "`a>1`"),
+    ({"config_settings": {" ": "1"}}, ("config-settings", " "), "empty name"),
+    (
+        {"config_settings_package": {"a_b": {"c": "1"}, "A-B": {"c": "1"}}},
+        ("config-settings-package", "A-B"),
+        "duplicate package `A-B`",
+    ),
+    (
+        {"config_settings_package": {"a": {"c": ("https://u:p@x",)}}},
+        ("config-settings-package", "a", "c"),
+        "password",
+    ),
+    ({"extra_build_dependencies": {"a": ("b=1",)}}, ("extra-build-dependencies", "a", 0), "b=1"),
+    (
+        {"extra_build_dependencies": {"a": ("b @ ../b",)}},
+        ("extra-build-dependencies", "a", 0),
+        "can't be a path",
+    ),
     ({"download_timeout": 0}, ("download-timeout",), "between 1 and 3600"),
     ({"download_retries": -1}, ("download-retries",), "between 0 and 20"),
     ({"exclude_newer": "7 days"}, ("exclude-newer",), "7 days"),
@@ -284,3 +313,66 @@ def test_missing_file_gets_the_name_of_a_similar_one(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").touch()
     _, ((_, _, hint),) = _complete(tmp_path, requirements=("requirments.txt",))
     assert hint == f"did you mean `{tmp_path}/requirements.txt`?"
+
+
+def test_settings_of_builds_are_absolute_and_normalized(tmp_path: Path) -> None:
+    """The spec contains them as text, so that it stays flat."""
+    spec, diagnostics = _complete(
+        tmp_path,
+        build_variables={"TOKEN": "file:token", "URL": "file:///x"},
+        config_settings={"a": ("1", "2")},
+        extra_build_dependencies={"Foo.Bar": ("Torch>=2",)},
+    )
+    assert diagnostics == []
+    assert json.loads(spec.build_settings) == {
+        "build-variables": {"TOKEN": f"file:{tmp_path}/token", "URL": "file:///x"},
+        "build-variables-package": {},
+        "config-settings": {"a": ["1", "2"]},
+        "config-settings-package": {},
+        "extra-build-dependencies": {"foo-bar": [["torch", "Torch>=2"]]},
+    }
+
+
+def test_empty_settings_of_builds_change_no_digest(tmp_path: Path) -> None:
+    """So a venv of an earlier release isn't built again."""
+    plain, _ = _complete(tmp_path)
+    empty, _ = _complete(
+        tmp_path, build_variables={}, config_settings_package={"a": {}}, config_settings={}
+    )
+    changed, _ = _complete(tmp_path, build_variables={"A": "1"})
+    assert (plain.inputs, plain.build_settings) == (empty.inputs, "")
+    assert changed.inputs != plain.inputs
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("web --config-settings a=1", "`a` differs"),
+        ("web --config-settings a", "invalid setting `a`"),
+        ("web --config-settings==1", "invalid value `=1`"),
+        ("--config-settings a=1", "unsupported option `--config-settings`"),
+        ("web --global-option=x", "unsupported option `--global-option`"),
+        ("web -C a=https://u:p@x", "password"),
+    ],
+)
+def test_settings_in_a_line_are_reported_with_their_place(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    (tmp_path / "r.txt").write_text(f"\n{line}\n")
+    _, diagnostics = _complete(
+        tmp_path, requirements=("r.txt",), config_settings_package={"web": {"a": "2"}}
+    )
+    ((key, text, hint),) = diagnostics
+    assert key[0] == "requirements"
+    assert f"`{tmp_path}/r.txt` line 2: " in text
+    assert message in text
+    assert hint
+
+
+def test_settings_in_a_constraint_are_an_error(tmp_path: Path) -> None:
+    """pip ignores them."""
+    (tmp_path / "c.txt").write_text("web==1 -C a=1\n")
+    _, diagnostics = _complete(tmp_path, constraints=("c.txt",))
+    ((key, text, _),) = diagnostics
+    assert key == ("constraints", 0)
+    assert "unsupported option" in text

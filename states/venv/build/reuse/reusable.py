@@ -158,14 +158,14 @@ def _is_usable(observation: Observation, receipt: Receipt, python: Python) -> bo
 def is_same(selected: Package, installed: Package | None) -> bool:
     """Return whether an installed package has the content that was selected.
 
-    A package without a content digest is never the same. The version of a local project is
-    unknown until it is built.
+    A package without a content digest is never the same, and neither is one that was built with
+    other settings. The version of a local project is unknown until it is built.
     """
     return (
         installed is not None
         and bool(selected.content)
         and selected.content == installed.content
-        and selected.origin == installed.origin
+        and (selected.origin, selected.build) == (installed.origin, installed.build)
         and selected.version in ("", installed.version)
     )
 

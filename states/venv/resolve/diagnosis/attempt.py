@@ -86,7 +86,7 @@ def _conflict_behind(
     try:
         installer.resolve(replace(request, binary_options=options))
     except ResolutionError as conflict:
-        return conflict if conflict.is_between_packages() else None
+        return conflict if conflict.excludes_by_requirements(error.package) else None
     except ConvergeError:
         signals.raise_if_interrupted()
     return None

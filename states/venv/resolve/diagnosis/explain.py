@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from engine.declaration.inputs import decode
 from engine.errors import ConvergeError
-from states.installer.build_errors import BuildError
+from states.installer.build_errors import BuildError, hint_for_all
 from states.installer.resolution_errors import ResolutionError
 from states.venv.integrity.dist_info import normalize_name
+from states.venv.resolve.diagnosis.chains import find_chains
 from states.venv.resolve.diagnosis.conflicts import find_contradiction
 from states.venv.resolve.diagnosis.places import place_of
 from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import declared_lines, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from states.installer.requirers import Requirers
     from states.venv.resolve.lines.line import Line
     from states.venv.spec import Venv
 
@@ -77,22 +79,64 @@ def explain(error: ConvergeError, spec: Venv, lines: Sequence[Line]) -> Converge
     if isinstance(error, ResolutionError) and error.is_missing:
         similar = difflib.get_close_matches(name, _offered(spec), n=1, cutoff=0.7)
         hint = f"did you mean `{similar[0]}`?" if similar else hint
+    if isinstance(error, BuildError):
+        wheels = _offered(spec, ".whl")
+        hint = hint_for_all(error, sorted(set(map(_name, lines)) - wheels))
     places = _places(named[:_MAX_PLACES], spec)
     if not named and name:
-        places = f"{error.package}: required by another package"
+        places = _chains(name, error.requirers, spec, lines)
     output = "\n".join(filter(None, (places, error.output)))
     return ConvergeError(error.message, hint=hint, output=output)
 
 
-def explain_build(error: BuildError, spec: Venv) -> ConvergeError:
+def explain_build(
+    error: BuildError, spec: Venv, find_requirers: Callable[[], Requirers]
+) -> ConvergeError:
     """Return the error of a failed build with the place where the package was declared.
 
     Only local files are read again. A file that can't be read adds no place.
+
+    Args:
+        error: The error.
+        spec: The spec.
+        find_requirers: Returns the packages that require each package. Called if none of the
+            requirements names the package.
+
+    Returns:
+        The error to report.
+
     """
     lines = declared_lines(spec.packages)
     for name in filter(lambda name: not is_url(name), spec.requirements):
         lines += read_lines(name, _read_local, lambda *_: None, constraint=False)
+    if normalize_name(error.package) not in map(_name, lines):
+        error.requirers = error.requirers or find_requirers()
     return explain(error, spec, lines)
+
+
+def _chains(name: str, requirers: Requirers, spec: Venv, lines: Sequence[Line]) -> str:
+    """Return who requires a package that no line names, and the places of these lines.
+
+    Args:
+        name: The package.
+        requirers: The packages that require each package.
+        spec: The spec.
+        lines: The requirements and the constraints.
+
+    Returns:
+        The rows.
+
+    """
+    declared = {_name(line): line for line in reversed(lines) if not line.constraint}
+    declared.pop("", None)
+    rows = []
+    for chain in find_chains(name, requirers, declared):
+        line = declared.get(chain[0])
+        place = place_of(line, spec) if line is not None else ""
+        rows.append((" → ".join([_text(line) if line else chain[0], *chain[1:]]), place))
+    if not rows and spec.lock:
+        rows.append((name, spec.lock))
+    return _table(rows) or f"{name}: required by another package"
 
 
 def _read_local(path: str) -> str | None:
@@ -106,9 +150,12 @@ def _read_local(path: str) -> str | None:
 
 
 def _places(lines: Iterable[Line], spec: Venv) -> str:
-    rows = [(_text(line), place_of(line, spec)) for line in lines]
+    return _table([(_text(line), place_of(line, spec)) for line in lines])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
     width = max((len(text) for text, _ in rows), default=0)
-    return "\n".join(f"{text.ljust(width)}  {place}" for text, place in rows)
+    return "\n".join(f"{text.ljust(width)}  {place}".rstrip() for text, place in rows)
 
 
 def _text(line: Line) -> str:
@@ -126,11 +173,17 @@ def _is_in(line: Line, conflict: str) -> bool:
     )
 
 
-def _offered(spec: Venv) -> set[str]:
-    """Return the names of the packages in local `find-links` directories."""
+def _offered(spec: Venv, suffix: str = "") -> set[str]:
+    """Return the names of the packages of which a `find-links` directory has a file.
+
+    Args:
+        spec: The spec.
+        suffix: The end of the names of the files that count.
+
+    """
     names = set()
     for place in spec.find_links:
         for name in [] if is_url(place) else os.listdir(place):
-            if match := _FILE.match(name):
+            if name.endswith(suffix) and (match := _FILE.match(name)):
                 names.add(normalize_name(match["name"]))
     return names

@@ -8,7 +8,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import frozen
 from states.installer.credentials import CREDENTIALS_HINT, credentials_error
-from states.venv.resolve.lines.options import join_options, option_error, split_options
+from states.venv.resolve.lines.options import (
+    SETTINGS_OPTION,
+    join_options,
+    option_error,
+    split_options,
+)
 from states.venv.resolve.lines.remote import remote_error
 from states.venv.resolve.references import (
     is_path,
@@ -97,7 +102,7 @@ def parse_line(text: str, file: str, number: int, *, constraint: bool) -> Line:
     body = make_absolute(body, file)
     body = name_first(body) or body
     options = tuple((name, option_value(name, value, file)) for name, value in options)
-    requirement, problem = None, option_error(body, options)
+    requirement, problem = None, option_error(body, options, constraint=constraint)
     try:
         requirement = _parse_requirement(body) if body else None
     except InvalidRequirement as error:
@@ -142,7 +147,8 @@ def _editable_hint(line: Line) -> str:
 
 def line_error(line: Line) -> tuple[str, str] | None:
     """Return what is wrong with a line, and a hint. Return None if nothing is."""
-    if message := credentials_error(line.text):
+    settings = [value for name, value in line.options if name == SETTINGS_OPTION]
+    if message := credentials_error(" ".join([line.text, *settings])):
         return message, CREDENTIALS_HINT
     if line.has_option("--editable"):
         return "editable installs aren't supported", _editable_hint(line)

@@ -37,10 +37,13 @@ SOURCE_OPTIONS = ("--index-url", "--extra-index-url", "--no-index", "--find-link
 LINE_OPTIONS = (*SOURCE_OPTIONS, "--no-binary", "--only-binary", "--pre", "--require-hashes",
                 "--prefer-binary", "--use-feature")  # fmt: skip
 """Options that a line may consist of. The last two have no effect."""
-REQUIREMENT_OPTIONS = ("--hash",)
+SETTINGS_OPTION = "--config-settings"
+"""Settings for the build of one package. The installer gets them in another way."""
+REQUIREMENT_OPTIONS = ("--hash", SETTINGS_OPTION)
 """Options that may follow a requirement."""
 _BINARY_OPTIONS = ("--no-binary", "--only-binary")
 _PROJECT = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
+_SETTING = re.compile(r"[^=]*\S[^=]*=")
 _HOST = re.compile(r"[^\s/@]+")
 _INDEX = re.compile(r"(https?|file)://[^\s]+", re.IGNORECASE)
 
@@ -85,6 +88,7 @@ def join_options(requirement: str, options: Iterable[tuple[str, str]]) -> str:
     parts = [
         f"{name}={value}" if name == "--hash" else f"{name} {value}".rstrip()
         for name, value in options
+        if name != SETTINGS_OPTION
     ]
     return " ".join([requirement, *parts] if requirement else parts)
 
@@ -115,12 +119,18 @@ class _Parser(OptionParser):
         raise ValueError(f"unsupported option `{unknown[1]}`" if unknown else msg)
 
 
-def option_error(requirement: str, options: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+def option_error(
+    requirement: str, options: Sequence[tuple[str, str]], *, constraint: bool
+) -> tuple[str, str] | None:
     """Return what is wrong with the options of a line, and a hint. Return None if nothing is.
 
     Args:
         requirement: The requirement before the options, or empty.
         options: As returned by `split_options`.
+        constraint: Whether the line only bounds versions.
+
+    Returns:
+        The message and the hint, or None.
 
     """
     if not requirement and any(name in INCLUDES for name, _ in options):
@@ -129,12 +139,19 @@ def option_error(requirement: str, options: Sequence[tuple[str, str]]) -> tuple[
         return "another option after the name of a file", "write each option on its own line"
     supported = REQUIREMENT_OPTIONS if requirement else LINE_OPTIONS
     for name, value in options:
-        if name not in supported:
-            names = ", ".join(f"`{option}`" for option in supported)
-            return f"unsupported option `{name}`", f"remove it; supported here: {names}"
+        if name not in supported or (constraint and name == SETTINGS_OPTION):
+            return f"unsupported option `{name}`", _unsupported_hint(name, supported)
         if error := _value_error(name, value):
             return error
     return None
+
+
+def _unsupported_hint(name: str, supported: Iterable[str]) -> str:
+    if name == "--global-option":
+        return "remove it, and set `config-settings-package` in the declaration"
+    if name == SETTINGS_OPTION:
+        return "put it after a requirement, or set `config-settings` in the declaration"
+    return f"remove it; supported here: {', '.join(f'`{option}`' for option in supported)}"
 
 
 def _value_error(name: str, value: str) -> tuple[str, str] | None:
@@ -142,6 +159,8 @@ def _value_error(name: str, value: str) -> tuple[str, str] | None:
         return f"invalid index URL `{value}`", "write `https://…` or `file:///…`"
     if name == "--find-links" and (not value.strip() or value.startswith("~")):
         return f"invalid location `{value}`", "write the full path or the URL"
+    if name == SETTINGS_OPTION and not _SETTING.match(value):
+        return f"invalid setting `{value}`", "write `--config-settings NAME=VALUE`"
     if name == "--trusted-host" and not _HOST.fullmatch(value):
         return f"invalid host `{value}`", "write `HOST` or `HOST:PORT`"
     if name in _BINARY_OPTIONS:

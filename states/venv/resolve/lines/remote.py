@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from states.venv.resolve.lines.options import INCLUDES, SOURCE_OPTIONS
+from states.venv.resolve.lines.options import INCLUDES, SETTINGS_OPTION, SOURCE_OPTIONS
 from states.venv.resolve.references import join_reference
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def remote_error(
     if reference == file and not _HTTP.match(file):
         return f"invalid URL of a requirement file: `{file}`", "write a path or an HTTP(S) URL"
     for name, value in options:
-        if name in SOURCE_OPTIONS:
+        if name in (*SOURCE_OPTIONS, SETTINGS_OPTION):
             return f"unsupported option in a remote file: `{name}`", _HINT
         if name in INCLUDES and not _HTTP.match(join_reference(file, value)):
             return f"a remote file can't include `{value}`", "include an HTTP(S) URL"

@@ -19,6 +19,7 @@ from engine.redaction import redact, redact_all, strip_signed_queries
 from engine.system.existence import is_directory, proves_no_file
 from engine.system.files import sha256
 from states.venv.integrity.dist_info import normalize_name
+from states.venv.resolve.lines.options import SETTINGS_OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,6 +135,7 @@ def read_basis(document: Mapping[str, Any]) -> Basis | None:
 
 def _bound(requirement: Requirement, options: Sequence[tuple[str, str]]) -> str:
     """Return what a line requires of one package. An extra only adds packages."""
+    options = tuple(option for option in options if option[0] != SETTINGS_OPTION)
     return f"{requirement.specifier} @ {requirement.url} ; {requirement.marker} {options}"
 
 

@@ -1,0 +1,64 @@
+"""Remove secrets from the files that uv adds to the metadata of an installed package.
+
+Every user who may use the environment can read these files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from states.installer.credentials import strip_credentials
+
+_METADATA = "lib*/*/site-packages/*.dist-info"
+
+
+def dist_infos(root: str) -> list[Path]:
+    """Return the metadata directories of all packages in an environment."""
+    return sorted(Path(root).glob(_METADATA))
+
+
+def installed_names(root: str) -> set[str]:
+    """Return the normalized names of the packages that the installer considers installed."""
+    return {canonicalize_name(path.name.rpartition("-")[0]) for path in dist_infos(root)}
+
+
+def strip_secrets(root: str) -> None:
+    """Remove signatures and settings of builds from each environment's metadata, and its RECORD."""
+    for path in Path(root).glob(f"{_METADATA}/direct_url.json"):  # PEP 610
+        text = path.read_text("utf-8")
+        stripped = _strip(text)
+        if stripped != text:
+            _replace(path, stripped.encode())
+    for path in Path(root).glob(f"{_METADATA}/uv_build.json"):
+        if path.read_bytes() != b"{}":
+            # It contains the values of variables, with which uv compares later settings.
+            _replace(path, b"{}")
+
+
+def delete_lock(root: str) -> None:
+    """Delete the lock file of uv."""
+    # UV-QUIRK(0.12): uv leaves the file of its lock in the environment, writable by all.
+    Path(root, ".lock").unlink(missing_ok=True)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Replace a metadata file, and update its row in RECORD."""
+    path.write_bytes(data)
+    record = path.with_name("RECORD")
+    name = f"{path.parent.name}/{path.name}"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    rows = record.read_text("utf-8").splitlines()
+    rows = [
+        f"{name},sha256={digest},{len(data)}" if row.startswith(f"{name},") else row for row in rows
+    ]
+    record.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+
+
+def _strip(text: str) -> str:
+    """Return a JSON text whose URL has no signature. The rest stays byte for byte the same."""
+    url = text.partition('"url":"')[2].partition('"')[0]
+    return text.replace(url, strip_credentials(url), 1) if url else text

@@ -1,0 +1,1 @@
+"""How packages are built from source: settings, their validation, and their digests."""
