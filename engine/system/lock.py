@@ -235,7 +235,7 @@ def _try_current(lock: FileLock, on_busy: Callable[[FileLock], None]) -> bool:
 def _timeout_error(lock: FileLock, timeout_s: float) -> LockTimeout:
     return LockTimeout(
         f"`{lock.path}` is locked by {_describe_owners(lock)}",
-        hint=f"waited {timeout_s:g} s; try again later, or raise `--lock-timeout`",
+        hint=f"waited {round(timeout_s, 1):g} s; try again later, or raise `--lock-timeout`",
     )
 
 
