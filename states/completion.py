@@ -50,8 +50,13 @@ def _addresses(arguments: Sequence[str]) -> Iterator[str]:
 
 def _venvs(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the name of each declared venv that isn't among the arguments yet."""
-    for kind, name, _, _ in _tables(arguments):
-        if kind == "venv" and not {name, f"venv.{name}"}.intersection(arguments):
+    venvs = {name for kind, name, _, _ in _tables(arguments) if kind == "venv"}
+    is_named = any(argument.removeprefix("venv.") in venvs for argument in arguments[1:])
+    if arguments[:1] == ["pin"] and is_named:
+        yield from _generations(arguments)  # The argument after the name.
+        return
+    for name in venvs:
+        if not {name, f"venv.{name}"}.intersection(arguments):
             yield name
 
 

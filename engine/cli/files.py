@@ -56,15 +56,19 @@ def _require_file_first(name: str, arguments: Namespace) -> None:
 
 
 def _takes_name(arguments: Namespace) -> bool:
-    """Return whether the first argument can be a name: a command may accept only one."""
-    return "names" in arguments or arguments.name is None
+    """Return whether the first argument can be a name, and the others a name and a generation."""
+    if "names" in arguments or arguments.name is None:
+        return True
+    return getattr(arguments, "generation", "") is None
 
 
 def _add_name(arguments: Namespace, name: str) -> None:
     if "names" in arguments:
         arguments.names.insert(0, name)
-    else:
-        arguments.name = name
+        return
+    if arguments.name is not None:
+        arguments.generation = arguments.name
+    arguments.name = name
 
 
 def _is_file(name: str) -> bool:

@@ -65,6 +65,8 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Formatter, add_help=False, **options)
         self.add_argument("-h", "--help", action="help", help="Show this help")
+        self._is_intermixed = False
+        """Whether argparse calls this parser in parts."""
 
     def error(self, message: str) -> NoReturn:
         """Report an invalid argument.
@@ -82,11 +84,20 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # the overloads only bind the namespace type
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse, and raise `UsageError` for unknown arguments, with a hint to this command."""
-        namespace, unknown = super().parse_known_args(args, namespace)
+        """Parse, and raise `UsageError` for unknown arguments, with a hint to this command.
+
+        argparse takes all files at once, so those after a later option remain. Then the options
+        are parsed first, and the files after them.
+        """
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if self._is_intermixed:
+            return parsed, unknown
+        if unknown and not any(argument.startswith("-") for argument in unknown):
+            self._is_intermixed = True
+            parsed, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
             self._reject(unknown)
-        return namespace, unknown
+        return parsed, unknown
 
     def _reject(self, unknown: Sequence[str]) -> NoReturn:
         """Report unknown arguments, with the most similar option.

@@ -122,6 +122,7 @@ def complete_in_bash(project: Path, line: str) -> list[str]:
         ("converge rollback converge.toml web ", ["api"]),
         ("converge rollback web --to 0", ["000001-bd72401a", "000002-bd72401a"]),
         ("converge pin converge.toml web 000002", ["000002-bd72401a"]),
+        ("converge pin web 000001", ["000001-bd72401a"]),
         ("converge rollback --to 0", []),
         ("converge apply missing.toml --only x", []),
     ],

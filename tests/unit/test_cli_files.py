@@ -71,6 +71,20 @@ def test_value_of_a_flag_is_explained(here: CliRunner, option: str, correction: 
     assert f"`{option}` takes no value: `six`\n  hint: use {correction}\n" in result.err
 
 
+def test_files_and_options_can_alternate(here: CliRunner) -> None:
+    here.declare_widgets("a")
+    here.declare_widgets("b", filename="more.toml")
+    for arguments in (
+        ("widgets.toml", "--jobs", "1", "more.toml"),
+        ("--jobs", "1", "widgets.toml", "more.toml", "--quiet"),
+        ("widgets.toml", "--quiet", "more.toml", "--jobs=1"),
+    ):
+        out = here.invoke("plan", *arguments).out
+        assert "widget.a" in out
+        assert "widget.b" in out
+    assert "not a file: `c`" in here.invoke("plan", "widgets.toml", "-v", "c").err
+
+
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_version_has_a_short_option(cli: CliRunner, option: str) -> None:
     assert cli.invoke(option).code == 0
