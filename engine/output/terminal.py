@@ -128,7 +128,7 @@ class Live(Reporter):
         self._describe(address, text)
 
     def measure(self, address: str, label: str, total: int, unit: str) -> None:
-        """Show the size of the current step.
+        """Show the size of the current step, or that it has grown.
 
         Args:
             address: The address of the resource.
@@ -140,7 +140,10 @@ class Live(Reporter):
         # Imported here: a run without changes measures nothing.
         from engine.output.measure import Measure
 
-        if self.progress is not None:
+        measure = self.measures.get(address)
+        if measure is not None and measure.label == label:
+            measure.total = total
+        elif self.progress is not None:
             self.measures[address] = Measure(label, total, unit, time.monotonic())
 
     def advance(self, address: str, amount: int) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     parser.add_argument(
-        "generation",
+        "identifier",
         nargs="?",
         metavar="ID",
         help="Generation ID or a unique prefix of it (default: the live generation)",
@@ -44,7 +44,7 @@ def _pin(arguments: Namespace, build_registry: BuildRegistry) -> int:
     venv = select_venv(arguments, build_registry)
     pinned = not arguments.remove
     with locked_store(venv, arguments) as store:
-        generation = _select_generation(store, arguments.generation, venv.address)
+        generation = _select_generation(store, arguments.identifier, venv.address)
         changed = _set_pin(store, generation, pinned=pinned)
     document = {
         "address": venv.address,

@@ -98,7 +98,7 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     else:
         venvs = find_venvs(declared, arguments.names)
     with _locked(venvs, arguments):
-        steps, errors = run_per_venv(venvs, plan)
+        steps, errors = run_per_venv(venvs, partial(_plan, plan))
         # INVARIANT: all steps are known to be possible before the first one changes anything.
         if not errors and not arguments.dry_run:
             steps, errors = run_per_venv(venvs, lambda venv: take(steps[venv.address]))
@@ -110,6 +110,12 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
         for resource in resources
     )
     return _print(arguments, steps, errors, _Context(run, watches))
+
+
+def _plan(plan: Callable[[Resource], Step], venv: Resource) -> Step:
+    """Decide about one venv. Progress belongs to it, such as a damaged generation."""
+    with progress.task(venv.address):
+        return plan(venv)
 
 
 def _planner(arguments: Namespace) -> Callable[[Resource], Step]:

@@ -15,6 +15,7 @@ from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache
 from states.installer.credentials import restore_signatures
+from states.installer.downloads import run_uv
 from states.installer.indexes import (
     certificate_variables,
     index_tables,
@@ -278,7 +279,7 @@ class Uv:
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
         environment = subprocesses.clean_environment(self.scratch, variables)
-        return subprocesses.run(argv, env=environment, cwd=self.scratch)
+        return run_uv(argv, environment, self.scratch)
 
     def _python_options(self, program: str) -> list[str]:
         """Return the options for an interpreter. A build would run it as the current user."""

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 from collections import deque
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -17,7 +19,7 @@ from engine.redaction import redact
 from engine.system import lock, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
 _NETWORK_VARIABLES = (
@@ -99,6 +101,16 @@ NOTHING = Inherited(locks=False)
 def inherited_by(user: User | None) -> Inherited:
     """Return what a child inherits. Another user must not get hold of the locks."""
     return LOCKS if user is None else Inherited(locks=False, user=user)
+
+
+@contextmanager
+def reporting_to(report: Callable[[str], None]) -> Iterator[None]:
+    """Send the output of children in this context to a function, line by line."""
+    token = _report.set(report)
+    try:
+        yield
+    finally:
+        _report.reset(token)
 
 
 def clean_environment(home: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -206,6 +218,8 @@ def _read_output(process: subprocess.Popen[bytes], timeout: float | None) -> str
                 return "\n".join(tail.lines)
 
 
+_report: ContextVar[Callable[[str], None]] = ContextVar("report", default=progress.detail)
+"""The function that receives each line of a child's output."""
 ADVANCED = b"\x01"
 """A line of the converge scripts that run in a child: a part of the current step is done."""
 
@@ -228,7 +242,7 @@ class OutputTail:
                 self.lines.append(text)
                 self.size += len(text)
                 if not text.startswith(PROBE_PREFIX):
-                    progress.detail(text)
+                    _report.get()(text)
         while self.size > _MAX_OUTPUT and len(self.lines) > 1:
             self.size -= len(self.lines.popleft())
 

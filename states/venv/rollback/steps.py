@@ -6,7 +6,6 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine import progress
 from engine.errors import ConvergeError
 from engine.frozen import frozen, replace
 from engine.system.existence import is_directory
@@ -134,8 +133,7 @@ def take(step: Step) -> Step:
         for directory in filter(is_directory, (os.path.dirname(store.published), store.root)):
             fsync_dir(directory)
     elif step.held:
-        with progress.task(step.venv.address):
-            switch_back(store, step.target, step.venv.spec)
+        switch_back(store, step.target, step.venv.spec)
     else:
         release_hold(store)
     return replace(step, taken=True)
