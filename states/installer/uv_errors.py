@@ -30,7 +30,7 @@ ERROR_PATTERNS: tuple[tuple[str, type[ConvergeError], str, str], ...] = (
         r"No space left on device|os error 28|Disk quota exceeded",
         DiskFull,
         "the disk is full",
-        "free some disk space; the live generation is unchanged",
+        "free some disk space; nothing was published",
     ),
     (
         r"Too many open files|os error 24\)",

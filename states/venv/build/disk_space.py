@@ -76,7 +76,7 @@ def explain_disk_full(
             raise
         needed = estimate(selection, observations)
         amounts = _describe_disks(_directories(store, settings), needed)
-        hint = f"free disk space; the live generation is unchanged. {'. '.join(amounts)}"
+        hint = f"free disk space; nothing was published. {'. '.join(amounts)}"
         raise DiskFull(full.message, hint=hint, output=full.output) from error
 
 
