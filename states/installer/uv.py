@@ -15,7 +15,6 @@ from engine import progress
 from engine.errors import ConvergeError, IntegrityError
 from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache
 from states.installer.credentials import restore_signatures
-from states.installer.downloads import run_uv
 from states.installer.indexes import (
     certificate_variables,
     index_tables,
@@ -27,6 +26,7 @@ from states.installer.indexes import (
 )
 from states.installer.lock_paths import is_toml, locked_names, with_absolute_paths
 from states.installer.options import ISOLATED, compile_options, refresh_options
+from states.installer.output.downloads import run_uv
 from states.installer.readiness import find_uv, require_sources
 from states.installer.recorded_files import delete_lock, dist_infos, installed_names, strip_secrets
 from states.installer.requirers import read_annotations
@@ -278,8 +278,7 @@ class Uv:
         return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{self.scratch}/config"}
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
-        environment = subprocesses.clean_environment(self.scratch, variables)
-        return run_uv(argv, environment, self.scratch)
+        return run_uv(argv, subprocesses.clean_environment(self.scratch, variables), self.scratch)
 
     def _python_options(self, program: str) -> list[str]:
         """Return the options for an interpreter. A build would run it as the current user."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import progress
-from states.installer.downloads import run_uv
+from states.installer.output.downloads import run_uv
 
 LINES = """\
 Resolved 3 packages in 950ms
