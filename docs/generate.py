@@ -240,7 +240,11 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def main() -> None:
-    """Write all generated files."""
+    """Write all generated files, and the manual pages, which have the same sources."""
+    # Imported here: that module imports this one.
+    from docs.man import main as write_manual_pages
+
+    write_manual_pages()
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(HERE.parent))
