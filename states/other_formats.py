@@ -34,7 +34,7 @@ def recognize(content: str, document: Mapping[str, Any]) -> tuple[str, str] | No
     if isinstance(document.get("package"), list):
         return _recognize_lockfile(document)
     if _PROJECT_TABLES & document.keys():
-        hint = f"to install it, add `NAME @ file:///PATH` to the `packages` of a venv{_SEE_EXAMPLE}"
+        hint = f"name it in the `requirements` of a venv, or its `uv.lock` in `lock`{_SEE_EXAMPLE}"
         return "a Python project", hint
     if not document and _is_requirement_file(content):
         return "a requirement file", f"name it in the `requirements` of a venv{_SEE_EXAMPLE}"
@@ -43,8 +43,7 @@ def recognize(content: str, document: Mapping[str, Any]) -> tuple[str, str] | No
 
 def _recognize_lockfile(document: Mapping[str, Any]) -> tuple[str, str]:
     if "version" in document:
-        command = "`uv export --format pylock.toml --output-file pylock.toml`"
-        return "a lockfile of uv", f"run {command}, and set `lock` in a venv to its output"
+        return "a lockfile of uv", f"name it in the `lock` of a venv{_SEE_EXAMPLE}"
     return (
         "a lockfile of another tool",
         "export it as `pylock.toml`, and name that in the `lock` of a venv",

@@ -84,10 +84,13 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
         for resource in resources
         if resource.kind == "interpreter"
     }
-    venvs = {
-        venv.address: venv
-        for venv in present_venvs(options.select_resources(resources, arguments.only))
-    }
+    selected = present_venvs(options.select_resources(resources, arguments.only))
+    venvs = {venv.address: venv for venv in selected if not _is_uv_project(venv)}
+    uv_notices = [
+        f"`{venv.address}`: uv maintains `{venv.spec.lock}`; run `uv lock` to update it"
+        for venv in selected
+        if _is_uv_project(venv)
+    ]
 
     def lock_venv(venv: Resource) -> Lockfile:
         with progress.task(venv.address):
@@ -103,6 +106,7 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
         package["name"] for lockfile in lockfiles.values() for package in lockfile.lock.packages
     ]
     notices = [] if errors else unknown_upgrades(settings.upgrade or (), packages)
+    notices += uv_notices
     notices += [notice for lockfile in lockfiles.values() for notice in lockfile.notices]
     lines = [
         line
@@ -111,6 +115,10 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
     ]
     lines += [f"note: {notice}" for notice in notices]
     return print_results({"locks": rows, "notices": notices}, lines, errors, arguments)
+
+
+def _is_uv_project(venv: Resource) -> bool:
+    return os.path.basename(str(venv.spec.lock)) == "uv.lock"
 
 
 def _format(venv: Resource, lockfile: Lockfile) -> Iterator[str]:

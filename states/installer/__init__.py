@@ -107,6 +107,27 @@ class InstallRequest:
     build: BuildOptions = DEFAULT_BUILD
 
 
+@frozen
+class ExportRequest:
+    """The part of a project's own lockfile to convert to a PEP 751 lock. Paths are absolute."""
+
+    directory: str
+    """The directory of the lockfile."""
+    files: tuple[tuple[str, str], ...]
+    """The lockfile and the `pyproject.toml` of each project in it: their paths and contents."""
+    local_files: tuple[str, ...]
+    """Distribution files whose hashes the lockfile doesn't contain."""
+    extras: tuple[str, ...]
+    groups: tuple[str, ...]
+    member: str
+    """The project to install. Empty for the one in the directory, or for all if it has none."""
+    has_root: bool
+    """Whether one project is selected, not all."""
+    has_project: bool
+    """Whether the selected projects are part of the result."""
+    indexes: IndexOptions
+
+
 class Installer(Protocol):
     """A tool that resolves and installs. It caches downloads, and runs in a scratch directory.
 

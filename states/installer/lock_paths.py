@@ -1,4 +1,4 @@
-"""The paths of local files and projects, and the names of packages, in a lock of uv."""
+"""Locks that uv reads and writes: their syntax, packages, and the paths of local files."""
 
 from __future__ import annotations
 

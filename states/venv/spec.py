@@ -65,9 +65,17 @@ class Venv:
     extra_build_dependencies: dict[str, tuple[str, ...]] = field(
         "More requirements of the build of a package, by its name.", default={}
     )
-    lock: str = field("A PEP 751 lockfile to install exactly as it is.", default="")
-    extras: tuple[str, ...] = field("Extras of the lockfile to install.", default=())
-    groups: tuple[str, ...] = field("Dependency groups of the lockfile to install.", default=())
+    lock: str = field("A PEP 751 lockfile or a `uv.lock` to install exactly as it is.", default="")
+    extras: tuple[str, ...] = field(
+        "Extras to install from the lockfile or the `pyproject.toml`.", default=()
+    )
+    groups: tuple[str, ...] = field(
+        "Dependency groups to install from the lockfile or the `pyproject.toml`.", default=()
+    )
+    workspace_member: str = field("The project of a uv workspace to install.", default="")
+    no_install_project: bool = field(
+        "Whether to install only the dependencies of a uv project.", default=False
+    )
     index_url: str = field(
         "The URL of the index, or `env:NAME` or `file:PATH` that contains it.", default=""
     )

@@ -38,16 +38,39 @@ def _create_referenced_files(directory: Path, declaration: dict[str, object]) ->
         for entry in table.get("files", {}).values():
             if name := entry.get("from"):
                 (directory / name).touch()
-        if lock := table.get("lock"):
-            (directory / lock).parent.mkdir(parents=True, exist_ok=True)
-            packages = [
-                {"name": name, "directory": {"path": "."}} for name in table.get("packages", ())
-            ]
-            content = {"lock-version": "1.0", "created-by": "x", "packages": packages}
-            (directory / lock).write_text(tomli_w.dumps(content))
+        _create_lockfiles(directory, table)
         for requirement in table.get("packages", ()):
             if local := re.search(r"@ (\.[^;\s]*)", requirement):
                 (directory / local[1]).mkdir(parents=True, exist_ok=True)
+
+
+def _create_lockfiles(directory: Path, table: dict[str, Any]) -> None:
+    for name in filter(None, (*table.get("requirements", ()), table.get("lock", ""))):
+        if Path(name).name in ("pyproject.toml", "uv.lock"):
+            _create_project(directory / Path(name).parent, table)
+        elif name == table.get("lock"):
+            _create_lockfile(directory / name, table.get("packages", ()))
+
+
+def _create_lockfile(path: Path, names: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packages = [{"name": name, "directory": {"path": "."}} for name in names]
+    content = {"lock-version": "1.0", "created-by": "x", "packages": packages}
+    path.write_text(tomli_w.dumps(content))
+
+
+def _create_project(directory: Path, table: dict[str, Any]) -> None:
+    """Create a project without requirements, and its lockfile, with the names that are selected."""
+    directory.mkdir(parents=True, exist_ok=True)
+    name = table.get("workspace-member", "web")
+    groups = {group: list[str]() for group in table.get("groups", ())}
+    extras = {extra: list[str]() for extra in table.get("extras", ())}
+    project = {"name": name, "version": "1", "optional-dependencies": extras}
+    document = {"project": project, "dependency-groups": groups}
+    (directory / "pyproject.toml").write_text(tomli_w.dumps(document))
+    metadata = {"provides-extras": list(extras), "requires-dev": groups}
+    package = {"name": name, "source": {"editable": "."}, "metadata": metadata}
+    (directory / "uv.lock").write_text(tomli_w.dumps({"version": 1, "package": [package]}))
 
 
 def _venvs(declaration: dict[str, object]) -> list[dict[str, Any]]:

@@ -227,24 +227,3 @@ def test_yanked_pin_is_reported_with_its_reason(served: Host, index: Index) -> N
     assert notice.endswith(", `packages`: beta 1.0 was yanked from the index: breaks the API")
     locking = served.run("lock", "converge.toml")
     assert "beta 1.0 was yanked from the index: breaks the API" in locking.out
-
-
-@pytest.mark.parametrize(
-    ("keys", "place"),
-    [
-        ({"requirements": ["pyproject.toml"]}, "isn't a requirement file"),
-        ({"requirements": ["uv.lock"]}, "isn't a requirement file"),
-        ({"lock": "uv.lock"}, "isn't a lockfile (PEP 751)"),
-    ],
-)
-def test_file_of_a_project_manager_has_a_hint(host: Host, keys: dict[str, Any], place: str) -> None:
-    host.write('[project]\nname = "web"\nversion = "1"\n', "pyproject.toml")
-    host.write("version = 1\n", "uv.lock")
-    host.declare([], **keys)
-
-    refused = host.plan()
-
-    assert refused.code == 65
-    assert place in refused.err
-    assert refused.err.count("error:") == 1
-    assert "run `uv export --format pylock.toml --output-file pylock.toml`" in refused.err

@@ -19,7 +19,8 @@ from states.installer.uv_errors import damaged_packages
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.builds.options import build_options
 from states.venv.resolve.diagnosis.explain import explain_build
-from states.venv.resolve.resolver import Resolver, build_constraints, index_options
+from states.venv.resolve.lines.sources import index_options
+from states.venv.resolve.resolver import Resolver, build_constraints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from states.venv.build.smoke import not_found, not_permitted
 from states.venv.build.system_packages import find_system_packages
 from states.venv.files.preconditions import check_files
 from states.venv.resolve.builds.options import require_references
-from states.venv.resolve.resolver import index_options
+from states.venv.resolve.lines.sources import index_options
 
 if TYPE_CHECKING:
     from engine.kind import MayCreate

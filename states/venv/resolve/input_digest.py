@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from states.venv.resolve.lines.line import Line
+    from states.venv.resolve.projects.uv_lock import UvLock
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
@@ -21,7 +22,7 @@ def input_digest(
     lines: Iterable[Line],
     build_lines: Iterable[Line],
     origins: tuple[str, ...],
-    lock: Lock | None,
+    lock: Lock | UvLock | None,
 ) -> str:
     """Hash everything that versions depend on, except the interpreter.
 
@@ -40,8 +41,8 @@ def input_digest(
     settings = {"build": spec.build_settings} if spec.build_settings else {}
     if lock is not None:
         # The requirements behind a lock may differ between hosts, so they don't count.
-        keys = ("extras", "groups")
-        selected = {key: sorted(getattr(spec, key)) for key in keys if getattr(spec, key)}
+        keys = ("extras", "groups", "workspace_member", "no_install_project")
+        selected = {key: getattr(spec, key) for key in keys if getattr(spec, key)}
         return _hash({"lock": lock.digest, "origins": origins, **selected, **settings})
     of_packages = [f"{name} {url}" for name, url in sorted(spec.package_index_url.items())]
     indexes = (spec.index_url, *spec.extra_index_url, *of_packages)

@@ -23,12 +23,17 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.IGNORECASE
 )
 """RFC 3339. uv also accepts durations, but these would give each host other versions."""
+_EXPORT = "run `{}`, and set `lock` to its output"
 _PROJECT_FILES = {
-    "pyproject.toml": "uv export --format pylock.toml --output-file pylock.toml",
-    "uv.lock": "uv export --format pylock.toml --output-file pylock.toml",
-    "pdm.lock": "pdm export --format pylock --output pylock.toml",
+    "pyproject.toml": "name it in `requirements`, or set `lock` to the `uv.lock` beside it",
+    "uv.lock": 'write `lock = "{name}"`',
+    "pdm.lock": _EXPORT.format("pdm export --format pylock --output pylock.toml"),
+    "poetry.lock": "run `poetry export --output requirements.txt`, and name its output in "
+    "`requirements`, with `no-deps = true`",
 }
-"""Files of project managers, and the command that exports a lockfile from each."""
+"""Files of project managers, and how to use each."""
+_VALID = {"requirements": "pyproject.toml", "lock": "uv.lock"}
+"""The keys that accept one of them."""
 _MODE = re.compile(r"0?[0-7]{3}")
 _ENVIRONMENT = re.compile(
     rf"(bin|{re.escape(METADATA_DIR)})(/.*)?|include|pyvenv\.cfg"
@@ -131,10 +136,15 @@ def _check_files(spec: Venv, inputs: Inputs) -> None:
     for key in ("requirements", "constraints"):
         files.update({(key, index): name for index, name in enumerate(getattr(spec, key))})
     for place, name in files.items():
-        if is_project_file(name):
+        base = os.path.basename(name)
+        if is_project_file(name) and (base != _VALID.get(str(place[0])) or "://" in name):
             kind = "lockfile (PEP 751)" if place == ("lock",) else "requirement file"
-            hint = f"run `{_PROJECT_FILES[os.path.basename(name)]}`, and set `lock` to its output"
+            hint = _PROJECT_FILES[base].format(name=name)
             inputs.error(place, f"`{name}` isn't a {kind}", hint)
+    if os.path.basename(spec.lock) != _VALID["lock"]:
+        for key in ("workspace-member", "no-install-project"):
+            if getattr(spec, key.replace("-", "_")):
+                inputs.error((key,), f"`{key}` requires a `uv.lock` in `lock`")
 
 
 def _check_smoke(spec: Venv, inputs: Inputs) -> None:

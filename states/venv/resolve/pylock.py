@@ -27,8 +27,8 @@ from states.interpreter import discovery
 from states.interpreter.tags import accepted_tags
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.receipt import Package
-from states.venv.resolve.projects.subset import DEFAULT_SUBSET, Offer
 from states.venv.resolve.references import local_path
+from states.venv.resolve.subset import DEFAULT_SUBSET, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
 
     from states.interpreter.discovery import Python
-    from states.venv.resolve.projects.subset import Subset
+    from states.venv.resolve.subset import Subset
+    from states.venv.spec import Venv
 
 _SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
                 "size", "hashes")  # fmt: skip
@@ -69,10 +70,10 @@ class Lock:
             if "directory" in package
         }
 
-    def offer(self, file: str) -> Offer:
-        """Return the extras and groups that it declares."""
+    def offer(self, spec: Venv) -> Offer:
+        """Return the extras and groups that it declares, as the lockfile of a table."""
         keys = ("extras", "dependency-groups")
-        return Offer(file, *(tuple(self.document.get(key, ())) for key in keys))
+        return Offer(spec.lock, *(tuple(self.document.get(key, ())) for key in keys))
 
 
 @frozen

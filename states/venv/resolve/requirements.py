@@ -14,12 +14,16 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.lines.line import Line, line_error, parse_line
 from states.venv.resolve.lines.options import INCLUDES
 from states.venv.resolve.lines.split import split_lines
+from states.venv.resolve.projects.pyproject import is_pyproject, project_lines
 from states.venv.resolve.references import join_reference
+from states.venv.resolve.subset import DEFAULT_SUBSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
+
+    from states.venv.resolve.subset import Subset
 
 _MAX_DEPTH = 20
 """Maximum number of files that include one another."""
@@ -36,6 +40,7 @@ def read_lines(
     report_missing: Callable[[str, Line | None], None],
     *,
     constraint: bool,
+    subset: Subset = DEFAULT_SUBSET,
 ) -> Iterator[Line]:
     """Yield the lines of a file and of each file that it includes.
 
@@ -45,12 +50,13 @@ def read_lines(
             download of a URL, it returns the URL itself, which then becomes a line.
         report_missing: Called with a missing file, and with the line that includes it, if any.
         constraint: Whether the lines only bound versions.
+        subset: The extras and groups to read from a `pyproject.toml`.
 
     Yields:
         The lines, in the order in which an installer would read them.
 
     """
-    reader = _Reader(read, report_missing)
+    reader = _Reader(read, report_missing, subset)
     yield from reader.read_lines(_Include(name, constraint))
 
 
@@ -75,8 +81,10 @@ class _Reader:
         self,
         read: Callable[[str], str | None],
         report_missing: Callable[[str, Line | None], None],
+        subset: Subset,
     ) -> None:
         self.read = read
+        self.subset = subset
         self.report_missing = report_missing
         self.visited: set[tuple[str, bool]] = set()
 
@@ -89,6 +97,9 @@ class _Reader:
         content = self.read(name)
         if content is None:
             self.report_missing(name, include.line)
+            return
+        if is_pyproject(name) and not include.constraint:
+            yield from project_lines(name, content, self.subset)
             return
         for number, text in split_lines(content):
             line = parse_line(text, name, number, constraint=include.constraint)

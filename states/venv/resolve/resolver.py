@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine import progress
 from engine.errors import ConvergeError, Interrupted, Unavailable
 from engine.frozen import replace
-from states.installer import IndexOptions, ResolveRequest
+from states.installer import ResolveRequest
 from states.installer.uv import Uv
 from states.interpreter import discovery
 from states.interpreter.user import user_of_python
@@ -15,13 +15,14 @@ from states.system.scratch import scratch_dir
 from states.venv.resolve.builds.options import build_options
 from states.venv.resolve.diagnosis.attempt import Attempt
 from states.venv.resolve.diagnosis.extras import extras_finder
+from states.venv.resolve.diagnosis.missing import missing_notice, with_exact_versions
 from states.venv.resolve.diagnosis.warnings import resolution_notices
 from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.options import binary_options
+from states.venv.resolve.lines.sources import index_options
 from states.venv.resolve.lockfile import restrict_to
-from states.venv.resolve.no_deps import missing_notice, with_exact_versions
 from states.venv.resolve.pylock import (
     Resolution,
     add_tool_table,
@@ -38,6 +39,7 @@ from states.venv.resolve.requirements import (
 )
 from states.venv.resolve.reuse.basis import basis_of, interpreter_names
 from states.venv.resolve.reuse.preference import Compiled, Preference, older_notice
+from states.venv.resolve.subset import DEFAULT_SUBSET, subset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from states.interpreter.discovery import Python
     from states.venv.resolve.lockfile import Target
     from states.venv.resolve.pylock import Lock
+    from states.venv.resolve.subset import Subset
     from states.venv.spec import Venv
 
 _NO_BUILDS = (("--only-binary", ":all:"),)
@@ -116,7 +119,8 @@ class Resolver:
         self.environments = [{**own, **sample} for sample in target.samples()] if target else [own]
         self.overrides = declared_lines(spec.overrides)
         fetcher = _fetcher(spec)
-        lines = [*declared_lines(spec.packages), *_read_files(fetcher, spec.requirements, False)]
+        files = _read_files(fetcher, spec.requirements, False, subset_of(spec))
+        lines = [*declared_lines(spec.packages), *files]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
         self.constraints += _read_files(fetcher, spec.constraints, True)
@@ -237,23 +241,6 @@ def build_constraints(spec: Venv) -> tuple[str, ...]:
     return _texts(_read_files(_fetcher(spec), spec.build_constraints, True))
 
 
-def index_options(spec: Venv) -> IndexOptions:
-    """Return the sources of a venv's distributions."""
-    return IndexOptions(
-        index_url=spec.index_url,
-        extra_index_url=spec.extra_index_url,
-        netrc=spec.netrc,
-        find_links=spec.find_links,
-        package_indexes=tuple(sorted(spec.package_index_url.items())),
-        ignore_error_codes=spec.ignore_error_codes,
-        insecure_hosts=spec.insecure_hosts,
-        no_index=spec.no_index,
-        exclude_newer=spec.exclude_newer,
-        timeout_s=spec.download_timeout,
-        retries=spec.download_retries,
-    )
-
-
 def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
     """Return the names of local projects. Return None if only a build can find the name of one."""
     requirements = [line.requirement for line in lines if line.local_path()]
@@ -265,13 +252,16 @@ def _fetcher(spec: Venv) -> Fetcher:
     return Fetcher(spec.netrc, spec.download_timeout, spec.download_retries)
 
 
-def _read_files(fetcher: Fetcher, names: Iterable[str], constraint: bool) -> list[Line]:
+def _read_files(
+    fetcher: Fetcher, names: Iterable[str], constraint: bool, subset: Subset = DEFAULT_SUBSET
+) -> list[Line]:
     """Read requirement files.
 
     Args:
         fetcher: Reads paths and URLs.
         names: Paths and URLs.
         constraint: Whether the lines only bound versions.
+        subset: The extras and groups to read from a `pyproject.toml`.
 
     Returns:
         The lines.
@@ -283,7 +273,7 @@ def _read_files(fetcher: Fetcher, names: Iterable[str], constraint: bool) -> lis
     """
     lines: list[Line] = []
     for name in names:
-        lines += read_lines(name, fetcher.read, _missing, constraint=constraint)
+        lines += read_lines(name, fetcher.read, _missing, constraint=constraint, subset=subset)
     for line in lines:
         if error := line_error(line):
             message, hint = error

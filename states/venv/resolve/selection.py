@@ -161,14 +161,15 @@ def _recorded_locks(observation: Observation) -> Iterator[tuple[Receipt, str]]:
 def _resolve(
     spec: Venv, python: Python, observation: Observation, settings: Settings
 ) -> Resolution:
-    from states.venv.resolve.projects.subset import subset_of
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
+    from states.venv.resolve.subset import subset_of
 
     def digest(path: str) -> str:
         return _project_digest(path, spec, observation.receipt)
 
-    if spec.lock:
+    is_uv_lock = os.path.basename(spec.lock) == "uv.lock"
+    if spec.lock and not is_uv_lock:
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
         base = os.path.dirname(spec.lock)
@@ -184,7 +185,12 @@ def _resolve(
         if package.project()
     ):
         return planned
-    resolution = resolve(spec, python, observation.lock, settings, digest)
+    if is_uv_lock:
+        from states.venv.resolve.projects.uv_lock import export_uv_lock
+
+        resolution = export_uv_lock(spec, python, settings, digest)
+    else:
+        resolution = resolve(spec, python, observation.lock, settings, digest)
     if not is_upgrade:
         record(spec, request, resolution, settings)
     return resolution

@@ -24,13 +24,17 @@ from states.venv.resolve.key_checks import (
 from states.venv.resolve.lines.invalid import explain, file_error, similar_file
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.sources import add_file_options, register_signatures
-from states.venv.resolve.projects.subset import Offer, check_subset
+from states.venv.resolve.projects.pyproject import is_pyproject, pyproject_offer
+from states.venv.resolve.projects.uv_lock import is_uv_lock, read_uv_lock
+from states.venv.resolve.projects.uv_settings import check_uv_settings
 from states.venv.resolve.references import is_url, local_path, to_file_url
 from states.venv.resolve.requirements import declared_lines, read_lines
+from states.venv.resolve.subset import Offer, check_subset, subset_of
 from states.venv.spec import pack_origins
 
 if TYPE_CHECKING:
     from engine.table import Inputs
+    from states.venv.resolve.projects.uv_lock import UvLock
     from states.venv.resolve.pylock import Lock
     from states.venv.spec import Venv
 
@@ -88,19 +92,20 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
 
     """
     files = {
-        "requirements": _read_files(spec.requirements, "requirements", inputs),
-        "constraints": _read_files(spec.constraints, "constraints", inputs),
-        "build-constraints": _read_files(spec.build_constraints, "build-constraints", inputs),
+        key: _read_files(spec, key, inputs)
+        for key in ("requirements", "constraints", "build-constraints")
     }
     lines = [*files["requirements"], *files["constraints"]]
     spec = with_build_settings(spec, lines, inputs)
     build_lines = files["build-constraints"]
     packages, overrides = declared_lines(spec.packages), declared_lines(spec.overrides)
-    lock = None
-    if spec.lock and not locking and not is_project_file(spec.lock):
+    lock: Lock | UvLock | None = None
+    if is_uv_lock(spec.lock):
+        lock = None if locking else read_uv_lock(spec, inputs)
+    elif spec.lock and not locking and not is_project_file(spec.lock):
         lock = lockfile.read(spec.lock, [*packages, *lines], overrides, inputs)
-    if lock is not None or not spec.lock or locking:
-        check_subset(spec, _offers(spec, lock), inputs)
+    if lock is not None or not spec.lock or (locking and not is_uv_lock(spec.lock)):
+        check_subset(spec, _offers(spec, lock, inputs), inputs)
     register_signatures((*packages, *overrides, *lines))
     required = {line.local_path() for line in (*packages, *overrides, *lines)}
     tools = {line.local_path() for line in build_lines}
@@ -121,9 +126,23 @@ def _with_inputs(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
     return add_file_options(replace(spec, origins=origins, inputs=digest), files, inputs)
 
 
-def _offers(spec: Venv, lock: Lock | None) -> list[Offer]:
-    """Return the files that a table selects extras and groups from."""
-    return [] if lock is None else [lock.offer(spec.lock)]
+def _offers(spec: Venv, lock: Lock | UvLock | None, inputs: Inputs) -> list[Offer | None]:
+    """Return the files that a table selects extras and groups from.
+
+    Args:
+        spec: The table.
+        lock: Its lock, if it has a valid one.
+        inputs: Reads files.
+
+    Returns:
+        The files. None for one that is missing or invalid.
+
+    """
+    offers: list[Offer | None] = [] if lock is None else [lock.offer(spec)]
+    for index, name in enumerate(spec.requirements):
+        if is_pyproject(name):
+            offers.append(pyproject_offer(name, inputs.read(name, ("requirements", index))))
+    return offers
 
 
 def _absolute(names: tuple[str, ...], key: str, inputs: Inputs) -> tuple[str, ...]:
@@ -194,12 +213,12 @@ def _requirements(spec: Venv, key: str, inputs: Inputs) -> tuple[str, ...]:
     return tuple(valid)
 
 
-def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
+def _read_files(spec: Venv, key: str, inputs: Inputs) -> list[Line]:
     """Read the requirement files that a key names.
 
     Args:
-        names: Absolute paths, and URLs.
-        key: Their key in the table.
+        spec: The table, with absolute paths and URLs.
+        key: The key in the table.
         inputs: Reads files, and collects errors.
 
     Returns:
@@ -207,9 +226,9 @@ def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
 
     """
     lines = []
-    for index, name in enumerate(names):
+    for index, name in enumerate(getattr(spec, key.replace("-", "_"))):
         place = (key, index)
-        if is_project_file(name):
+        if is_project_file(name) and not (key == "requirements" and is_pyproject(name)):
             continue  # `check_keys` has reported it.
 
         def report_missing(
@@ -221,13 +240,17 @@ def _read_files(names: tuple[str, ...], key: str, inputs: Inputs) -> list[Line]:
         def read(file: str, place: tuple[str, int] = place) -> str | None:
             return file if is_url(file) else inputs.read(file, place)
 
-        for line in read_lines(name, read, report_missing, constraint=key != "requirements"):
+        constraint, subset = key != "requirements", subset_of(spec)
+        for line in read_lines(name, read, report_missing, constraint=constraint, subset=subset):
             if error := line_error(line):
                 message, hint = error
                 inputs.error(place, f"{line.location()}: {message}", hint)
                 continue
             _require(line.local_path(), place, inputs, prefix=f"{line.location()}: ")
             lines.append(line)
+        if is_pyproject(name):
+            own = [line for line in lines if line.file == name]
+            check_uv_settings(spec, name, own, inputs, place)
     return lines
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.declaration.inputs import InputLog, TableInputs, file_digest
 from states.interpreter.discovery import find
-from states.venv.resolve.no_deps import missing_notice
-from states.venv.resolve.projects.subset import Subset
+from states.venv.resolve.diagnosis.missing import missing_notice
 from states.venv.resolve.pylock import format_lock, parse_lock, select_artifacts
-from states.venv.resolve.validate import validate
-from states.venv.spec import Venv
+from states.venv.resolve.subset import Subset
+from tests.unit.states.values import validate_table
 
 LOCK = """\
 lock-version = "1.0"
@@ -71,23 +69,21 @@ INVALID: dict[str, tuple[dict[str, Any], tuple[str | int, ...], str, str]] = {
     "extra without a lockfile": (
         {"lock": "", "extras": ("a",)},
         ("extras",),
-        "`extras` has no lockfile to select from",
-        'set `lock`, or write the extra of a package as in `packages = ["name[extra]"]`',
+        "`extras` has no file to select from",
+        'for a package, write `packages = ["name[extra]"]`; else set `lock`, or name a '
+        "`pyproject.toml` in `requirements`",
     ),
     "group without a lockfile": (
         {"lock": "", "groups": ("a",)},
         ("groups",),
-        "`groups` has no lockfile to select from",
-        "set `lock`",
+        "`groups` has no file to select from",
+        "set `lock`, or name a `pyproject.toml` in `requirements`",
     ),
 }
 
 
 def _diagnostics(directory: Path, fields: dict[str, Any]) -> list[tuple[Any, str, str]]:
-    log = InputLog({"local-file": file_digest})
-    source = TableInputs(str(directory / "site.toml"), str(directory), ("venv", "a"), {}, log)
-    validate(Venv(**{"path": "web", "lock": "pylock.toml", **fields}), source, locking=False)
-    return [(item.key[2:], item.message, item.hint) for item in log.diagnostics]
+    return validate_table(directory, **{"lock": "pylock.toml", **fields})[1]
 
 
 @pytest.mark.parametrize(("fields", "key", "message", "hint"), INVALID.values(), ids=INVALID)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from engine.declaration.inputs import InputLog, TableInputs, file_digest
 from states.interpreter.discovery import Python
 from states.venv.integrity.receipt import Receipt
+from states.venv.resolve.validate import validate
+from states.venv.spec import Venv
 
 
 def make_python(**fields: Any) -> Python:
@@ -41,3 +45,18 @@ def make_receipt(**fields: Any) -> Receipt:
         "manifest": "",
     }
     return Receipt(**{**defaults, **fields})
+
+
+def validate_table(
+    directory: Path, *, locking: bool = False, **fields: Any
+) -> tuple[Venv, list[tuple[tuple[str | int, ...], str, str]]]:
+    """Validate `[venv.web]` in a directory.
+
+    Returns:
+        The spec, and key, message, and hint of each diagnostic.
+
+    """
+    log = InputLog({"source-tree": file_digest, "local-file": lambda path: path})
+    inputs = TableInputs(str(directory / "site.toml"), str(directory), ("venv", "web"), {}, log)
+    spec = validate(Venv(**{"path": "web", **fields}), inputs, locking=locking)
+    return spec, [(item.key[2:], item.message, item.hint) for item in log.diagnostics]

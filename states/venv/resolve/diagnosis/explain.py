@@ -17,6 +17,7 @@ from states.venv.resolve.diagnosis.conflicts import find_contradiction
 from states.venv.resolve.diagnosis.places import place_of
 from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import declared_lines, read_lines
+from states.venv.resolve.subset import subset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,9 +107,9 @@ def explain_build(
         The error to report.
 
     """
-    lines = declared_lines(spec.packages)
+    lines, subset = declared_lines(spec.packages), subset_of(spec)
     for name in filter(lambda name: not is_url(name), spec.requirements):
-        lines += read_lines(name, _read_local, lambda *_: None, constraint=False)
+        lines += read_lines(name, _read_local, lambda *_: None, constraint=False, subset=subset)
     if normalize_name(error.package) not in map(_name, lines):
         error.requirers = error.requirers or find_requirers()
     return explain(error, spec, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.frozen import replace
+from states.installer import IndexOptions
 from states.installer.credentials import strip_credentials
 
 if TYPE_CHECKING:
@@ -64,4 +65,21 @@ def add_file_options(spec: Venv, files: Mapping[str, Iterable[Line]], inputs: In
         find_links=tuple(named["--find-links"]),
         insecure_hosts=tuple(named["--trusted-host"]),
         no_index=no_index,
+    )
+
+
+def index_options(spec: Venv) -> IndexOptions:
+    """Return the sources of a venv's distributions."""
+    return IndexOptions(
+        index_url=spec.index_url,
+        extra_index_url=spec.extra_index_url,
+        netrc=spec.netrc,
+        find_links=spec.find_links,
+        package_indexes=tuple(sorted(spec.package_index_url.items())),
+        ignore_error_codes=spec.ignore_error_codes,
+        insecure_hosts=spec.insecure_hosts,
+        no_index=spec.no_index,
+        exclude_newer=spec.exclude_newer,
+        timeout_s=spec.download_timeout,
+        retries=spec.download_retries,
     )

@@ -1,1 +1,1 @@
-"""Projects as the input of a venv: their extras and dependency groups."""
+"""Projects as the input of a venv: `pyproject.toml` and `uv.lock`."""

@@ -1,4 +1,4 @@
-"""The extras and dependency groups that a table selects from a lockfile."""
+"""The extras and dependency groups that a table selects from a lockfile or a project."""
 
 from __future__ import annotations
 
@@ -44,28 +44,31 @@ def subset_of(spec: Venv) -> Subset:
     return Subset(frozenset(extras), frozenset(groups))
 
 
-def check_subset(spec: Venv, offers: Sequence[Offer], inputs: Inputs) -> None:
+def check_subset(spec: Venv, offers: Sequence[Offer | None], inputs: Inputs) -> None:
     """Report each selected extra and group that no file declares.
 
     Args:
         spec: The table.
-        offers: The files that the table selects from.
+        offers: The files that the table selects from. None for an invalid one: that is the error.
         inputs: Collects errors.
 
     """
+    valid = [offer for offer in offers if offer is not None]
+    if len(valid) < len(offers):
+        return
     for key, noun in _NOUNS.items():
         selected: tuple[str, ...] = getattr(spec, key)
         if selected and not offers:
-            hint = "set `lock`"
+            hint = "set `lock`, or name a `pyproject.toml` in `requirements`"
             if key == "extras":
-                hint += ', or write the extra of a package as in `packages = ["name[extra]"]`'
-            inputs.error((key,), f"`{key}` has no lockfile to select from", hint)
+                hint = 'for a package, write `packages = ["name[extra]"]`; else ' + hint
+            inputs.error((key,), f"`{key}` has no file to select from", hint)
             continue
-        declared = [name for offer in offers for name in getattr(offer, key)]
+        declared = [name for offer in valid for name in getattr(offer, key)]
         names = set(map(normalize_name, declared))
         for index, name in enumerate(selected):
             if normalize_name(name) not in names:
-                files = ", ".join(f"`{offer.file}`" for offer in offers)
+                files = ", ".join(f"`{offer.file}`" for offer in valid)
                 inputs.error((key, index), f"no {noun} `{name}` in {files}", _hint(name, declared))
 
 

@@ -1,0 +1,1 @@
+"""Lockfiles of projects, which uv converts."""
