@@ -40,8 +40,8 @@ def strip_secrets(root: str) -> None:
 
 
 def delete_lock(root: str) -> None:
-    """Delete the lock file of uv."""
-    # UV-QUIRK(0.12): uv leaves the file of its lock in the environment, writable by all.
+    """Delete the file that uv locks during an installation."""
+    # UV-QUIRK(0.12): uv leaves it in the environment, writable by all.
     Path(root, ".lock").unlink(missing_ok=True)
 
 
