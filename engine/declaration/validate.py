@@ -225,12 +225,19 @@ def _report(error: Any, inputs: TableInputs, spec: type[Any]) -> None:
     if error["type"] == "missing":
         inputs.error(key[:-1], message)
     elif error["type"] == "extra_forbidden":
-        tables = {key_of(name): field.table for name, field in fields(spec).items() if field.table}
-        keys = _keys(tables[key[0]])
+        keys = _keys(_table_of(spec, key))
         inputs.error(key, message, suggest(str(key[-1]), keys) or f"valid keys: {', '.join(keys)}")
     else:
         hint = "put it in quotes" if _lacks_quotes(error) else ""
+        if error["type"] == "model_type":
+            hint = f"write `{{ {_keys(_table_of(spec, key))[0]} = … }}`, for example"
         inputs.error(key, f"{message}, found {_shortened(error['input'])}", hint)
+
+
+def _table_of(spec: type[Any], key: Key) -> type[Any]:
+    """Return the class of the nested table at the beginning of a key."""
+    tables = {key_of(name): field.table for name, field in fields(spec).items() if field.table}
+    return tables[str(key[0])]
 
 
 def _lacks_quotes(error: Any) -> bool:

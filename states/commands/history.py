@@ -78,13 +78,12 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 
 
 def describe_changes(old: Receipt | None, new: Receipt) -> Iterator[str]:
-    """Yield the differences in interpreter and packages between two generations."""
+    """Yield the differences in interpreter, packages, and files between two generations."""
     if old is None:
         packages = count(len(new.packages), "package")
         yield f"first generation: {packages}, Python {new.python.version}"
         return
-    before = {"python": str(old.python)} | _package_identities(old)
-    after = {"python": str(new.python)} | _package_identities(new)
+    before, after = _identities(old), _identities(new)
     changes = []
     for name in sorted(before.keys() | after.keys(), key=lambda name: (name != "python", name)):
         if name not in before:
@@ -96,8 +95,13 @@ def describe_changes(old: Receipt | None, new: Receipt) -> Iterator[str]:
     yield from changes or ["same packages, built again"]
 
 
-def _package_identities(record: Receipt) -> dict[str, str]:
-    return {package.name: package.identity() for package in record.packages}
+def _identities(record: Receipt) -> dict[str, str]:
+    """Return the interpreter, the packages, and the declared files of a generation."""
+    return {
+        "python": str(record.python),
+        **{package.name: package.identity() for package in record.packages},
+        **{f"files.{path}": description for path, description, _ in record.files},
+    }
 
 
 def format_history(document: dict[str, Any], path: str) -> Iterator[Line]:

@@ -39,13 +39,24 @@ def create() -> Scenario:
 
 
 def update() -> Scenario:
-    """An apply updates both packages."""
+    """An apply updates both packages, a declared file, and a declared symlink to it."""
 
     def setup(home: Path) -> None:
-        product.apply(home, OLD)
-        product.declare(home, NEW)
+        product.apply(home, OLD, venv_options=_files(OLD))
+        product.declare(home, NEW, venv_options=_files(NEW))
 
-    return host_scenario("update", setup, Checker())
+    def wrong_file(home: Path) -> Sequence[str]:
+        version = (product.published(home) / "etc/link").read_text()
+        return [] if version == NEW else [f"the declared file contains {version!r}"]
+
+    return host_scenario("update", setup, Checker(extra_check=wrong_file))
+
+
+def _files(version: str) -> str:
+    return (
+        f'files."{{site-packages}}/alpha/part1.py".content = "{version}"\n'
+        'files."etc/link".link = "{site-packages}/alpha/part1.py"'
+    )
 
 
 def repair() -> Scenario:

@@ -60,8 +60,8 @@ SAMPLES = (
     ),
     Sample(
         kind="venv",
-        first=f'{_VENV}["beta==1.0"]',
-        second=f'{_VENV}["beta==2.0"]',
+        first=f'{_VENV}["beta==1.0"]\nfiles."etc/sample".content = "1"',
+        second=f'{_VENV}["beta==2.0"]\nfiles."etc/sample".content = "2"',
         prepare=_create_wheels,
     ),
     Sample(

@@ -45,6 +45,9 @@ def place_files(populated: Populated, inspection: Inspection) -> None:
         _require_usable(root, path, name, populated.baseline)
         if not file.is_placed:
             _require_packaged(root, path, name, inspection)
+            if file.mode is not None and _changes_executability(root, path, file.mode):
+                # A package keeps its executable bits when it is copied to other venvs.
+                inspection.owners.pop(path)
             continue
         inspection.replaced[name] = _forget(root, path, inspection)
         os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
@@ -149,11 +152,29 @@ def _require_packaged(root: str, path: str, name: str, inspection: Inspection) -
         ConvergeError: No package did.
 
     """
-    if path not in inspection.owners or lstat(f"{root}/{path}") is None:
+    status = lstat(f"{root}/{path}")
+    is_file = status is not None and stat.S_ISREG(status.st_mode)
+    if path not in inspection.owners or not is_file:
         raise ConvergeError(
             f"no package installs `{name}`",
             hint="set its content with `from`, `content`, or `link`",
         )
+
+
+def _changes_executability(root: str, path: str, mode: str) -> bool:
+    """Return whether a mode makes a file executable that isn't, or the reverse.
+
+    Args:
+        root: The directory of the generation.
+        path: The file, relative to it.
+        mode: The mode, in octal.
+
+    Returns:
+        Whether it does.
+
+    """
+    is_executable = os.lstat(f"{root}/{path}").st_mode & 0o111
+    return bool(is_executable) != bool(int(mode, 8) & 0o111)
 
 
 def _forget(root: str, path: str, inspection: Inspection) -> str:

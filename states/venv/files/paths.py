@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.system.existence import entry_exists
 from states.venv.integrity.dist_info import site_packages
 
 SITE_PACKAGES = "{site-packages}"
@@ -18,11 +19,17 @@ def expand(path: str, root: str) -> str:
         root: The directory of the generation.
 
     Returns:
-        The path without the placeholder.
+        The path without the placeholder. If the directory was deleted, the path stays as it is.
 
     """
     first, separator, rest = path.partition("/")
-    return f"{site_packages(root)[0]}{separator}{rest}" if first == SITE_PACKAGES else path
+    sites = site_packages(root) if first == SITE_PACKAGES else []
+    if not sites:
+        return path
+    # Some distributions have a second directory, `lib64`, for compiled packages.
+    package = rest.split("/")[0]
+    containing = (site for site in sites[1:] if entry_exists(f"{root}/{site}/{package}"))
+    return f"{next(containing, sites[0])}{separator}{rest}"
 
 
 def as_declared(path: str, root: str) -> str:

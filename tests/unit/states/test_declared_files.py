@@ -22,6 +22,7 @@ from states.__main__ import build_registry
 from states.venv.build.declared_files import place_files, require_link_targets, set_metadata
 from states.venv.build.startup_hook import STARTUP_HOOK_FILES
 from states.venv.files.capabilities import NUMBERS, encode, parse, require_support
+from states.venv.files.paths import expand
 from states.venv.files.source import digest_source
 from states.venv.files.state import describe
 from states.venv.integrity.inspection import Inspection
@@ -362,6 +363,29 @@ def test_replaced_source_leaves_no_bytecode_of_the_old_one(generation: Path) -> 
     assert inspection.replaced == {"{site-packages}/web/__init__.py": "web"}
 
 
+@pytest.mark.parametrize(("mode", "is_copied"), [("0600", True), ("0755", False)])
+def test_changed_executability_is_not_copied(generation: Path, mode: str, is_copied: bool) -> None:
+    """Another venv copies the package with the modes of its files."""
+    (generation / "bin/web").chmod(0o644)
+    inspection = _place(generation, "bin/web", File(mode=mode))
+    assert ("bin/web" in inspection.owners) == is_copied
+
+
+def test_placeholder_is_the_directory_of_the_package(generation: Path) -> None:
+    """Some distributions have a second directory for compiled packages."""
+    compiled = "lib64/python3.11/site-packages"
+    (generation / compiled / "fast").mkdir(parents=True)
+    assert expand("{site-packages}/fast/x.py", str(generation)) == f"{compiled}/fast/x.py"
+    pure = "lib/python3.11/site-packages"
+    assert expand("{site-packages}/web/x.py", str(generation)) == f"{pure}/web/x.py"
+    assert expand("{site-packages}/x.pth", str(generation)) == f"{pure}/x.pth"
+
+
+def test_placeholder_stays_in_a_damaged_generation(tmp_path: Path) -> None:
+    """A deleted `lib` must not prevent its repair."""
+    assert expand("{site-packages}/x.py", str(tmp_path)) == "{site-packages}/x.py"
+
+
 @ROOT_ONLY
 def test_capabilities_are_not_given_to_other_hard_links(generation: Path) -> None:
     program = generation / "bin/program"
@@ -390,7 +414,7 @@ TOML_ERRORS = {
         "unknown key `files.etc/a.form`",
         "did you mean `from`?",
     ),
-    '[venv.web.files]\n"etc/a" = "a"': ((), "`files.etc/a` must be a table", ""),
+    '[venv.web.files]\n"etc/a" = "a"': ((), "`files.etc/a` must be a table", "write `{ from"),
     '[venv.web.files."etc/a"]\nmode = 644': (("mode",), "must be a string", "put it in quotes"),
     '[venv.web.files."etc/a"]\nfrom = "a"\nlink = "/b"': ((), "exclude each other", ""),
 }
