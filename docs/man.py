@@ -138,6 +138,11 @@ def _declaration_page() -> Iterator[str]:
     for kind, handler in registry.kinds.items():
         yield f".SH [{_roff(kind)}.NAME]"
         yield from _keys(handler.spec, explanations[kind])
+        for name, field in fields(handler.spec).items():
+            if field.table is not None:
+                key = f"{kind}.{key_of(name)}"
+                yield f'.SH [{_roff(key.replace(".", ".NAME."))}."PATH"]'
+                yield from _keys(field.table, explanations[key])
     yield ".SH EXAMPLES"
     yield ".EX"
     yield from map(_roff, _EXAMPLE.strip().splitlines())
