@@ -14,6 +14,7 @@ from states.venv.build.base_env import assert_isolated, create_base
 from states.venv.build.bytecode.compile import compile_all
 from states.venv.build.declared_files import (
     place_files,
+    placed_paths,
     privileged_paths,
     require_link_targets,
     set_metadata,
@@ -200,7 +201,9 @@ def seal(verified: Verified) -> Sealed:
     link_system_packages(draft)
     link_persistent(draft)
     # INVARIANT: modes before the manifest, which records them.
-    chmod_tree(draft.root)
+    # INVARIANT: a declared file is never more accessible than declared. The user of an interpreter
+    # that belongs to another user can already enter the directory.
+    chmod_tree(draft.root, placed_paths(draft))
     set_metadata(draft)
     require_link_targets(draft)
     set_root_mode(draft)

@@ -101,6 +101,12 @@ def require_link_targets(draft: Draft) -> None:
             require_target(name, file.link, os.path.join(root, target))
 
 
+def placed_paths(draft: Draft) -> set[str]:
+    """Return the files that converge created with mode 0600, relative to the generation."""
+    files = draft.context.spec.files
+    return {expand(name, draft.root) for name, file in files.items() if file.digest}
+
+
 def privileged_paths(draft: Draft) -> set[str]:
     """Return the files with capabilities, relative to the generation.
 

@@ -108,14 +108,19 @@ def set_root_mode(draft: Draft) -> None:
     os.chmod(draft.root, int(draft.context.spec.mode, 8))
 
 
-def chmod_tree(root: str) -> None:
+def chmod_tree(root: str, kept: Container[str] = ()) -> None:
     """Set the mode of each entry below a directory: 0755 for executables, otherwise 0644.
 
     No other user may be able to write there, because chmod(2) follows a symlink.
+
+    Args:
+        root: The directory.
+        kept: The files that keep their mode, relative to it.
+
     """
     for path, entry in walk(root):
         status = entry.stat(follow_symlinks=False)
-        if not stat.S_ISLNK(status.st_mode):
+        if not stat.S_ISLNK(status.st_mode) and path not in kept:
             mode = normalized_mode(status.st_mode)
             if stat.S_IMODE(status.st_mode) != mode:
                 os.chmod(f"{root}/{path}", mode)

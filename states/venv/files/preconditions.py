@@ -10,14 +10,20 @@ from engine.system.existence import exists
 from states.venv.files.capabilities import require_support
 
 if TYPE_CHECKING:
+    from engine.kind import MayCreate
     from states.venv.layout import Store
     from states.venv.spec import Venv
 
 
-def check_files(spec: Venv, store: Store) -> None:
+def check_files(spec: Venv, store: Store, may_create: MayCreate) -> None:
     """Check that capabilities can be set, and that the targets outside the venv exist.
 
     This only reads.
+
+    Args:
+        spec: The declared venv.
+        store: Its store, which might not exist.
+        may_create: Whether a dependency may create a path.
 
     Raises:
         ConvergeError: Applying the venv would fail.
@@ -26,8 +32,9 @@ def check_files(spec: Venv, store: Store) -> None:
     for name, file in spec.files.items():
         if file.capabilities is not None:
             require_support(store.root, name)
-        if file.link is not None and os.path.isabs(file.link):
-            require_target(name, file.link, file.link)
+        link = file.link or ""
+        if os.path.isabs(link) and not may_create(link):
+            require_target(name, link, link)
 
 
 def require_target(name: str, link: str, target: str) -> None:

@@ -53,7 +53,7 @@ def require_buildable(
     store = observations[0].store
     resolve_ids(spec)
     if spec.files:
-        check_files(spec, store)
+        check_files(spec, store, may_create)
     for name in spec.persistent:
         require_safe_parents(store, name)
     find_system_packages(selection.python, spec.system_packages)
