@@ -26,7 +26,8 @@ MAX_DURATION_S = 5.0
 _MAX_RECORDS_SIZE = 1 << 26
 """Bytes of all RECORD files together."""
 _OWN = re.compile(
-    r"pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|\.lock|(lib|lib64)/[^/]+/site-packages/_virtualenv\.(py|pth)"
+    r"pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|\.lock|lib64"
+    r"|(lib|lib64)/[^/]+/site-packages/_virtualenv\.(py|pth)"
     r"|bin/(python|pypy|activate|deactivate|Activate|pip|easy_install|wheel)[^/]*"
     r"|(include|share/python-wheels)/.*|(.*/)?__pycache__/.*|.*\.pyc|(.*/)?[^/]+\.egg-info(/.*)?",
     re.DOTALL,
