@@ -178,7 +178,8 @@ def _locked(venvs: Sequence[Resource], arguments: Namespace) -> Iterator[None]:
         for venv in [] if arguments.dry_run else ordered:
             find_lock = partial(lock_of, store_of(venv.spec.path), venv.spec.path)
             left_s = max(0.0, deadline - time.monotonic())
-            stack.enter_context(hold_lock(find_lock, left_s, progress.step))
+            with progress.task(venv.address):
+                stack.enter_context(hold_lock(find_lock, left_s, progress.step))
         yield
 
 
