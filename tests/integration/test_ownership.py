@@ -134,6 +134,7 @@ def test_apply_succeeds_while_the_owner_creates_files(open_host: Host) -> None:
         "publication",
         "generations",
         "lock",
+        "run",
     }
 
 

@@ -5,6 +5,7 @@ PATH                      a symlink to .NAME/generations/ID, relative
 .NAME/generations/ID/     a generation; finished if it has a receipt
 .NAME/held, previous      records: the held generation, and the one that was live before
 .NAME/publication         a record: a token that each publication changes
+.NAME/run                 a record: the run that published the live generation
 .NAME/persistent/         directories that are kept across generations
 .NAME/adopted-…           an adopted backup: the previous content of the path
 .NAME/trash-…, next-…     entries that are being deleted or published
