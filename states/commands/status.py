@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
     from states.venv.integrity.receipt import Receipt
     from states.venv.layout import Store
-    from states.venv.spec import Venv
+    from states.venv.spec import File, Venv
 
     _Compared: TypeAlias = tuple[State | None, State | None, str]
 
@@ -162,10 +162,25 @@ def _describe(changes: Iterable[Change]) -> Iterator[str]:
 
 def _declared_keys(spec: Venv) -> dict[str, Any]:
     """Return the keys of the table whose values aren't the defaults, without passwords."""
+    declared = {
+        key: {name: _nondefault(table) for name, table in value.items()}
+        if key == "files"
+        else value
+        for key, value in _nondefault(spec).items()
+    }
+    if spec.build_settings:
+        # Imported here: few venvs declare such settings.
+        from states.venv.resolve.builds.settings import parse_settings
+
+        declared |= {key: value for key, value in parse_settings(spec).items() if value}
+    return {key: redact_all(value) for key, value in declared.items()}
+
+
+def _nondefault(table: Venv | File) -> dict[str, Any]:
     return {
-        key_of(name): redact_all(getattr(spec, name))
-        for name, field in fields(spec).items()
-        if not field.computed and getattr(spec, name) != field.default
+        key_of(name): getattr(table, name)
+        for name, field in fields(table).items()
+        if not field.computed and getattr(table, name) != field.default
     }
 
 
