@@ -113,6 +113,11 @@ STALE = {
     "version": ("<3.0", "<4", "requires `alpha[fast-io]<4,>=2`"),
     "extra of a package": ("[Fast_IO]", "", "requires `alpha<3.0,>=2`"),
     "requirement of an extra": ("(>=1)", ">=2", "requires `redis>=2`"),
+    "requirement moved out of an extra": (
+        '    "core",\n',
+        '    "core", "redis>=1",\n',
+        "requires `redis>=1`",
+    ),
     "group": ('"uwsgi==2.0.*"', '"uwsgi"', "requires `uwsgi` in the group `prod`"),
     "included group": ('"gamma~=1.0"', '"gamma"', "requires `gamma` in the group `base-set`"),
     "new group": ("none = []", 'none = []\nmore = ["x"]', "requires `x` in the group `more`"),

@@ -1,11 +1,13 @@
 """Whether a `uv.lock` was made from the current `pyproject.toml` of a project.
 
 uv itself can only compare them with network access, and with builds of the project's code. So
-converge compares names, extras, versions, and revisions. Markers aren't compared: uv rewrites them.
+converge compares names, extras, versions, and revisions. It compares only markers that name an
+extra of the project: uv rewrites the others.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _DIRECT = ("git", "url", "path", "directory", "editable", "virtual")
 """Keys of a requirement in a lock that replace its version."""
+_EXTRA = re.compile(r"""\bextra == ["']([^"']+)["']""")
 _REVISIONS = ("rev", "tag", "branch")
 
 
@@ -36,10 +39,16 @@ class _Bound:
     extras: frozenset[str]
     specifier: SpecifierSet | None
     """None for a direct reference."""
+    conditions: frozenset[str]
+    """The extras of the project that it belongs to. Empty if it is always required."""
 
     def matches(self, other: _Bound) -> bool:
         """Return whether two requirements are the same, with any source."""
-        is_same = (self.name, self.extras) == (other.name, other.extras)
+        is_same = (self.name, self.extras, self.conditions) == (
+            other.name,
+            other.extras,
+            other.conditions,
+        )
         is_direct = self.specifier is None or other.specifier is None
         return is_same and (is_direct or self.specifier == other.specifier)
 
@@ -141,9 +150,10 @@ def _declared(document: Mapping[str, Any]) -> list[_Bound] | None:
     is_dynamic = {"dependencies", "optional-dependencies"} & set(project.get("dynamic", ()))
     if not project or is_dynamic:
         return None
-    extras = table(project, "optional-dependencies").values()
-    texts = [*project.get("dependencies", ()), *(text for extra in extras for text in extra)]
-    return [_bound(Requirement(text)) for text in texts]
+    extras = table(project, "optional-dependencies")
+    optional = [(text, extra) for extra, texts in extras.items() for text in texts]
+    always = [(text, "") for text in project.get("dependencies", ())]
+    return [_bound(Requirement(text), extra) for text, extra in (*always, *optional)]
 
 
 def _declared_groups(document: Mapping[str, Any]) -> dict[str, list[_Bound]]:
@@ -159,12 +169,18 @@ def _declared_groups(document: Mapping[str, Any]) -> dict[str, list[_Bound]]:
     return groups
 
 
-def _bound(requirement: Requirement) -> _Bound:
+def _bound(requirement: Requirement, extra: str = "") -> _Bound:
     return _Bound(
         normalize_name(requirement.name),
         frozenset(map(normalize_name, requirement.extras)),
         None if requirement.url else requirement.specifier,
+        _conditions(str(requirement.marker or ""))
+        | frozenset(filter(None, [normalize_name(extra)])),
     )
+
+
+def _conditions(marker: str) -> frozenset[str]:
+    return frozenset(map(normalize_name, _EXTRA.findall(marker)))
 
 
 def _locked(entry: Mapping[str, Any]) -> _Bound:
@@ -173,6 +189,7 @@ def _locked(entry: Mapping[str, Any]) -> _Bound:
         normalize_name(entry["name"]),
         frozenset(map(normalize_name, entry.get("extras", ()))),
         None if is_direct else SpecifierSet(entry.get("specifier", "")),
+        _conditions(entry.get("marker", "")),
     )
 
 
