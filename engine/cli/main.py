@@ -187,7 +187,7 @@ def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: boo
 
     """
     # Imported here: a run without an error doesn't need them.
-    from engine.cli.options import use_color
+    from engine.cli.options import output_width, use_color
     from engine.declaration.diagnostics import DeclarationError
     from engine.output.report import build_failure, to_json
     from engine.output.text import Paint, format_error
@@ -201,7 +201,7 @@ def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: boo
         problems = diagnostic_reports(error)
         progress.write_stderr(format_diagnostics(error, paint))
     else:
-        progress.write_stderr(format_error(error, paint))
+        progress.write_stderr(format_error(error, paint, output_width(sys.stderr)))
     if as_json:
         sys.stdout.write(to_json(build_failure(invocation.command, error, code, problems)))
     return code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from engine.errors import UsageError
-from engine.output.text import DEFAULT_WIDTH
 from engine.settings import Settings
 from engine.system.linux import cpu_count
 from engine.system.paths import cache_and_state_dirs
@@ -244,12 +243,12 @@ def use_color(choice: str, stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def output_width(stream: TextIO) -> int:
-    """Return the number of characters in a line of a terminal, or the default without one."""
+def output_width(stream: TextIO) -> int | None:
+    """Return the number of characters in a line of a terminal, or `None` without one."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+        return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):
-        return DEFAULT_WIDTH
+        return None
 
 
 def positive(text: str) -> int:

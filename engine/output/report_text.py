@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.output.text import DEFAULT_WIDTH, printable, short_digest
+from engine.output.text import fold, printable, short_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def format_report(
     displays: Mapping[str, Display],
     *,
     verbose: bool = False,
-    width: int = DEFAULT_WIDTH,
+    width: int | None = None,
 ) -> str:
     """Return a report as text: changed resources, then notices, then a summary line.
 
@@ -28,7 +28,8 @@ def format_report(
         paint: Colors the text.
         displays: How to show attributes, by kind.
         verbose: Show unchanged resources, hidden attributes, and every change.
-        width: The number of characters in a line. Names and values can exceed it.
+        width: The number of characters in a line of the terminal. Names and values can exceed it.
+            Without a terminal, each notice, message, and hint is one line.
 
     Returns:
         The text, which ends with a newline.
@@ -45,7 +46,8 @@ def format_report(
         from engine.output.resource_text import Layout
 
         text = Layout(paint, displays, verbose, width).format(shown)
-    notices = [f"{paint('note', 'note')}: {printable(n)}\n" for n in report["notices"]]
+    folded = [fold(printable(n), width, used=6, indent=6) for n in report["notices"]]
+    notices = [f"{paint('note', 'note')}: {notice}\n" for notice in folded]
     text += ("\n" if text and notices else "") + "".join(notices)
     summary = f"{report['command'].capitalize()}: {report['comment']}."
     text += ("\n" if text else "") + paint("bold", summary)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen, replace
 from engine.output.change_text import Changes, fill
-from engine.output.text import printable
+from engine.output.text import DEFAULT_WIDTH, fold, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +22,6 @@ _MIN_MEMBERS = 3
 """Minimum number of resources with equal changes that are shown together."""
 _MAX_OUTPUT = 20
 """Maximum number of lines to show of the output of a command, without `--verbose`."""
-_MIN_WIDTH = 20
-"""Minimum width of a remark, in a terminal of any width."""
 _MAX_TITLE = 40
 """Maximum width of the column of addresses. A longer address takes more."""
 
@@ -60,7 +57,12 @@ class Layout:
     paint: Paint
     displays: Mapping[str, Display]
     verbose: bool
-    width: int
+    terminal_width: int | None
+
+    @property
+    def width(self) -> int:
+        """The number of characters in a line."""
+        return self.terminal_width or DEFAULT_WIDTH
 
     def format(self, resources: Sequence[ResourceReport]) -> str:
         """Return the lines of all resources, with an empty line around those that have a body."""
@@ -154,19 +156,21 @@ class Layout:
         elif len(plain) + 2 + len(block.remark) <= self.width:
             lines = [f"{line}  {self.paint('dim', block.remark)}"]
         else:
-            width = max(_MIN_WIDTH, self.width - 4)
-            remark = wrap(block.remark, width, break_long_words=False, break_on_hyphens=False)
-            lines = [line.rstrip(), *(f"    {self.paint('dim', part)}" for part in remark)]
+            remark = fold(block.remark, self.width, used=4, indent=4).split("\n")
+            dimmed = (f"    {self.paint('dim', part.strip())}" for part in remark)
+            lines = [line.rstrip(), *dimmed]
         if len(block.titles) > 1:
             names = [title.partition(".")[2] for title in block.titles]
             lines += [f"    {row}" for row in fill(names, self.width - 4, 2)]
         return lines
 
     def _error(self, error: ErrorReport) -> list[str]:
-        lines = [f"    {self.paint('error', 'error')}: {printable(error['message'])}"]
+        message = fold(printable(error["message"]), self.terminal_width, used=11, indent=6)
+        lines = [f"    {self.paint('error', 'error')}: {message}"]
         lines += [f"      {printable(line)}" for line in error["output"].splitlines()]
         if error["hint"]:
-            lines.append(f"    {self.paint('bold', 'hint')}: {printable(error['hint'])}")
+            hint = fold(printable(error["hint"]), self.terminal_width, used=10, indent=6)
+            lines.append(f"    {self.paint('bold', 'hint')}: {hint}")
         return lines
 
     def _output(self, output: str) -> list[str]:

@@ -15,6 +15,10 @@ _COLORS = {
 }  # fmt: skip
 DEFAULT_WIDTH = 100
 """Characters in a line if the output isn't a terminal."""
+_UNBROKEN = r"`[^`]*`|(?<= run: ).*|(?:^|(?<=, ))[-+~] "
+"""The text that stays on one line: code, commands, and the sign of a change with its name."""
+_MIN_WIDTH = 20
+"""Minimum width of a folded sentence, in a terminal of any width."""
 _DIGITS = 8
 """Digits of a digest that text shows. JSON has all of them."""
 
@@ -36,13 +40,54 @@ class Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on and code else text
 
 
-def format_error(error: ConvergeError, paint: Paint) -> str:
-    """Return an error as text: the message, the last lines of the tool, and the hint."""
-    lines = [f"{paint('error', 'error')}: {printable(error.message)}"]
+def format_error(error: ConvergeError, paint: Paint, width: int | None = None) -> str:
+    """Return an error as text: the message, the last lines of the tool, and the hint.
+
+    Args:
+        error: The error.
+        paint: Colors the text.
+        width: The number of characters in a line of the terminal, or `None` without one.
+
+    Returns:
+        The text, which ends with a newline.
+
+    """
+    message = fold(printable(error.message), width, used=7, indent=4)
+    lines = [f"{paint('error', 'error')}: {message}"]
     lines += [f"    {printable(line)}" for line in error.output.splitlines()]
     if error.hint:
-        lines.append(f"  hint: {printable(error.hint)}")
+        lines.append(f"  hint: {fold(printable(error.hint), width, used=8, indent=4)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def fold(text: str, width: int | None, *, used: int, indent: int) -> str:
+    """Return a sentence in lines of a width. A command stays on one line, so it can be copied.
+
+    Args:
+        text: The sentence.
+        width: The number of characters in a line, or `None` for a single line: programs read it.
+        used: The number of characters in front of the first line.
+        indent: The number of spaces in front of the other lines.
+
+    Returns:
+        The text, without an indent in its first line.
+
+    """
+    if width is None or used + len(text) <= width:
+        return text
+    import re  # Imported here: a no-op run has nothing to fold.
+    from textwrap import wrap
+
+    content = re.sub(_UNBROKEN, lambda match: match[0].replace(" ", "\0"), text)
+    lines = wrap(
+        content,
+        max(width, indent + _MIN_WIDTH),
+        initial_indent=" " * used,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)[used:].replace("\0", " ")
 
 
 def printable(text: str) -> str:

@@ -151,4 +151,4 @@ def print_errors(errors: Iterable[ConvergeError], arguments: Namespace) -> None:
     progress.close()
     paint = Paint(options.use_color(arguments.color, sys.stderr))
     for error in errors:
-        progress.write_stderr(format_error(error, paint))
+        progress.write_stderr(format_error(error, paint, options.output_width(sys.stderr)))

@@ -117,6 +117,17 @@ def test_remark_moves_to_its_own_line_if_the_terminal_is_narrow() -> None:
     assert _text(resource, width=80)[0].endswith("x" * 40)
 
 
+def test_folded_summary_keeps_the_sign_of_a_change_with_its_name() -> None:
+    done = {"outcome": "changed", "duration_s": 6.24, "observed": {}}
+    changes = {f"part.{'x' * n}": ("1", "2") for n in (10, 12, 14)}
+    lines = _text(_resource("box.a", "update", changes, **done), width=30)
+    assert lines[1:] == [
+        "    ~ xxxxxxxxxx 1 → 2,",
+        "    ~ xxxxxxxxxxxx 1 → 2,",
+        "    ~ xxxxxxxxxxxxxx 1 → 2",
+    ]
+
+
 def test_long_remark_is_wrapped_between_its_parts() -> None:
     reason = "another version was selected, because these changed: the requirement of `long-name`"
     lines = _text(_resource("box.a", "update", {}, reason=reason), width=60)

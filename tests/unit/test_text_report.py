@@ -227,3 +227,41 @@ def test_display_group_selects_the_form_of_a_change(
             verbose=before is None or outcome == "changed",
         )
         assert text.splitlines()[1] == f"    {line}"
+
+
+_NOTICE = "`/srv/web` is held. To resume updates, change its declaration or run: converge rollback FILE web --release"
+
+
+def _lines_of_failure(width: int | None) -> list[str]:
+    report = build_failure("plan", ConvergeError("none"), 0)
+    report["notices"] = [_NOTICE]
+    failed: dict[str, Any] = {
+        "address": "thing.t", "kind": "thing", "name": "t", "path": None, "description": None,
+        "action": "none", "outcome": "failed", "reason": "", "blocked_by": None, "output": "",
+        "duration_s": None, "changes": [], "observed": {},
+        "error": {"message": "word " * 20, "hint": "word " * 20 + "`a command`", "output": ""},
+    }  # fmt: skip
+    report["resources"] = [cast("ResourceReport", failed)]
+    text = format_report(report, Paint(on=False), {"thing": Display()}, width=width)
+    return text.splitlines()
+
+
+def test_sentences_are_folded_between_words_on_a_terminal() -> None:
+    lines = _lines_of_failure(60)
+    assert max(map(len, lines)) <= 60
+    assert lines[-5:-2] == [
+        "note: `/srv/web` is held. To resume updates, change its",
+        "      declaration or run:",
+        "      converge rollback FILE web --release",
+    ]
+    assert "      `a command`" in lines
+    error = ConvergeError("word " * 20, hint="word " * 20)
+    folded = format_error(error, Paint(on=False), 40).splitlines()
+    assert max(map(len, folded)) <= 40
+    assert (
+        " ".join(" ".join(folded).split()) == f"error: {'word ' * 20}hint: {'word ' * 20}".strip()
+    )
+
+
+def test_notice_is_one_line_without_a_terminal() -> None:
+    assert f"note: {_NOTICE}" in _lines_of_failure(None)
