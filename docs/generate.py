@@ -169,24 +169,24 @@ def _choices(action: argparse.Action) -> str:
     if not action.choices:
         return ""
     choices = ", ".join(f"`{choice}`" for choice in action.choices)
-    return f" ({choices})" if action.help else choices
+    return f". One of {choices}" if action.help else f"One of {choices}"
 
 
-def _type(hint: Any) -> str:
-    """Return the name of a type in TOML and JSON."""
+def _type(hint: Any, s: str = "") -> str:
+    """Return the name of a type in TOML and JSON, with an `s` in the plural."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Literal:
         return " or ".join(f'`"{value}"`' for value in inside)
     if origin in (tuple, list):
-        return f"array of {_type(inside[0])}s"
+        return f"array{s} of {_type(inside[0], 's')}"
     if origin is dict:
-        return f"object of {_type(inside[1])}s"
+        return f"object{s} of {_type(inside[1], 's')}"
     if hasattr(hint, "__fields__"):
-        return "table"
+        return f"table{s}"
     if inside:
-        return " or ".join(_type(member) for member in inside)
+        return " or ".join(_type(member, s) for member in inside)
     plain = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
-    return plain.get(hint, f"[{hint.__name__}](#{hint.__name__.lower()})")
+    return plain.get(hint, f"[{hint.__name__}](#{hint.__name__.lower()})") + s
 
 
 def _default(default: object) -> str:

@@ -40,8 +40,14 @@ def test_page_renders_without_warnings(path: Path) -> None:
     )
     assert result.stderr == ""
     assert "EXIT STATUS" in result.stdout or "EXAMPLES" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
     for markup in ("`", "\\f", "]("):
         assert markup not in result.stdout
+
+
+def test_types_have_one_plural() -> None:
+    assert "ss)" not in "".join(PAGES.values())
+    assert "object of objects of strings)" in PAGES[ROOT / "man/converge.toml.5"]
 
 
 @pytest.mark.parametrize(

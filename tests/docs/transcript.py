@@ -29,6 +29,7 @@ _MASKS = (
     (re.compile(r"sha256:[0-9a-f]+(?:\.\.\.)?"), "sha256:DIGEST"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGO"),
+    (re.compile(r"AGO +3\.\d+\.\d+"), "AGO 3.x.y"),
     (re.compile(r"\bpython 3\.\d+\.\d+ \S+"), "python 3.x.y EXECUTABLE"),
     (re.compile(r"Python 3\.\d+\.\d+"), "Python 3.x.y"),
     (re.compile(r"python3\.\d+"), "python3.x"),

@@ -82,6 +82,7 @@ resources that don't depend on it.""",
         "converge apply site.toml",
         "converge apply --upgrade-package django site.toml",
         "converge apply --prune --jobs 4 /etc/converge",
+        "converge apply --plan site.plan site.toml",
     ),
     exit_codes=options.RUN_EXIT_CODES,
 )

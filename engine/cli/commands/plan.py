@@ -51,7 +51,7 @@ so it may need the network, and it writes only to the cache.""",
     examples=(
         "converge plan site.toml",
         "converge plan --only 'command.*' --verbose site.toml",
-        "converge plan --out site.plan site.toml && converge apply --plan site.plan site.toml",
+        "converge plan --out site.plan site.toml",
     ),
     exit_codes=options.RUN_EXIT_CODES,
 )
