@@ -21,6 +21,7 @@ _NO_FILE = re.compile(
     r"(?P<name>[\w.-]+?)(?:[=<>~!]\S*)? (?:has|have) no wheels with a matching "
     r"(?P<tag>Python|platform|ABI)"
 )
+_NO_WHEEL = re.compile(r"(?P<name>[\w.-]+?)(?:[=<>~!]\S*)? (?:has|have) no usable wheels")
 _PYTHON = re.compile(
     r"Because (?P<name>[\w.-]+?)(?:[=<>~!]\S*)? (?:requires|depends on) "
     r"(?P<python>Python ?[<>=~!][^\s,]+)"
@@ -84,6 +85,12 @@ def _cause(text: str) -> tuple[str, str, str]:
         target = "platform" if tag == "platform" else "interpreter"
         hint = f"choose a version with a file for this {target}, or add one to `find-links`"
         return f"`{name}` has no file for this {target}", hint, name
+    if (match := _NO_WHEEL.search(text)) and not _DEPENDS.search(text):
+        hint = (
+            "provide a wheel through `find-links`; source distributions aren't built if "
+            "`--only-binary` forbids it, or if another user can change the interpreter"
+        )
+        return f"`{match['name']}` has no wheel, and can't be built here", hint, match["name"]
     if match := _PYTHON.search(text):
         name, python = match["name"], match["python"].removeprefix("Python").strip()
         hint = "choose another version, or another interpreter with `python`"

@@ -94,6 +94,19 @@ def test_package_for_another_platform_isnt_a_conflict(host_with_wheels: Host) ->
     assert "`overrides`" not in error["hint"]
 
 
+@pytest.mark.parametrize("requirement", ["source-only", "source-only==1.0"])
+def test_package_without_a_wheel_isnt_a_conflict(host_with_wheels: Host, requirement: str) -> None:
+    make_sdist(host_with_wheels.wheels, "source-only", "1.0")
+    host_with_wheels.write(f"--only-binary :all:\n{requirement}\n", "r.txt")
+    host_with_wheels.declare([], requirements=["r.txt"])
+
+    error = error_of(host_with_wheels.plan())
+
+    assert "`source-only` has no wheel" in error["message"]
+    assert "`find-links`" in error["hint"]
+    assert error["output"].startswith(f"{requirement}  ")
+
+
 def test_package_for_another_python_isnt_a_conflict(host_with_wheels: Host) -> None:
     make_wheel(host_with_wheels.wheels, "newer", "1.0", requires_python=">=3.99")
     host_with_wheels.declare(["newer"])
