@@ -9,6 +9,7 @@ import sys
 from engine import __version__
 from engine.cli.command import GROUPS, load_command
 from engine.cli.files import complete_files
+from engine.cli.options import output_width
 from engine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # instructions, 5 % of a run without changes. The messages of converge are English anyway.
 argparse._ = str  # type: ignore[attr-defined]
 
+_MAX_WIDTH = 96
+"""Characters in a line of help, on a wide terminal and in a file."""
 _READ_ONLY = ("plan", "check", "validate", "graph", "list", "status", "verify", "history")
 _EXPLICIT_VALUE = re.compile(r"argument (\S+): ignored explicit argument '(.*)'", re.DOTALL)
 """The message of argparse for an option with a value that takes none."""
@@ -34,17 +37,23 @@ Options:
   -h, --help    Show this overview, or after COMMAND the help of that command
   -V, --version Show the version
 
-FILE is a TOML file, a directory (every `*.toml` in it), or `-` for standard input. The default
-is `converge.toml` or `converge.d` in the current directory.
+FILE is a TOML file, a directory (every `*.toml` in it), or `-` for standard
+input. The default is `converge.toml` or `converge.d` in the current directory.
 Run `converge COMMAND --help` or `converge help COMMAND` for details.
 """
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Formats help with a fixed width: reading that of the terminal costs each run an import."""
+    """Formats help for the terminal. By default, argparse imports `shutil` in each run for that."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=96)
+        width = min(output_width(sys.stdout) or _MAX_WIDTH, _MAX_WIDTH)
+        super().__init__(prog, max_help_position=30, width=width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if width >= _MAX_WIDTH:
+            return super()._fill_text(text, width, indent)
+        return "\n\n".join(_fold(paragraph, width) for paragraph in text.split("\n\n"))
 
     if sys.version_info[:2] == (3, 14):
         # Choosing colors costs each run an import, even if no help is printed (fixed in 3.15).
@@ -57,6 +66,18 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
                 raise AttributeError(name)
             super()._set_color(self._color)
             return self.__dict__[name]
+
+
+def _fold(paragraph: str, width: int) -> str:
+    """Fold a paragraph to a width. The rows of a table, which are indented, stay separate."""
+    # Imported here: only help on a narrow terminal needs it.
+    from textwrap import TextWrapper
+
+    is_table = "\n  " in paragraph
+    lines = paragraph.splitlines() if is_table else [" ".join(paragraph.splitlines())]
+    wrapper = TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    wrapper.subsequent_indent = "    " if is_table else ""
+    return "\n".join(map(wrapper.fill, lines))
 
 
 class CommandParser(argparse.ArgumentParser):

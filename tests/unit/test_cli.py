@@ -107,6 +107,18 @@ def test_help_shows_exit_codes_and_examples(cli: CliRunner) -> None:
     assert "\nexamples:\n  converge check --quiet site.toml" in out
 
 
+@pytest.mark.parametrize("command", [(), ("apply",), ("plan",), ("check",), ("schema",)])
+def test_help_fits_a_narrow_terminal(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    wide = cli.invoke(*command, "--help").out
+    monkeypatch.setattr("engine.cli.parser.output_width", lambda _stream: 80)
+    narrow = cli.invoke(*command, "--help").out
+
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert narrow.split() == wide.split()
+
+
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_help_lists_the_exit_code_of_every_error(cli: CliRunner, command: str) -> None:
     listed = re.findall(r"^  (\d+) ", cli.invoke(command, "--help").out, re.MULTILINE)
