@@ -324,6 +324,14 @@ def test_rollback_selects_the_previously_live_generation(host: Host) -> None:
     assert live_version(host) == "1.0"
 
 
+def test_rollback_before_the_first_apply_suggests_one(host_with_wheels: Host) -> None:
+    host_with_wheels.declare(["beta"])
+
+    refused = host_with_wheels.run("rollback", "converge.toml", "app")
+
+    assert (refused.code, "run `converge apply`" in refused.err) == (1, True)
+
+
 def test_rollback_from_reused_generation_goes_one_back(host: Host) -> None:
     apply_versions(host, "1.0", "2.0", "1.0")
 

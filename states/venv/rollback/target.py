@@ -64,6 +64,10 @@ def previous_target(store: Store, spec: Venv) -> str:
         return unmarked[0]  # Its damage is the error.
     if len(backups) == 1 and not candidates:
         return backups[0]
+    if not list_generations(store) and not backups:
+        raise ConvergeError(
+            "no generation to switch to", hint="run `converge apply`, which creates the first one"
+        )
     raise ConvergeError(
         "no previous generation to switch to",
         hint=describe_choices(store) or "`keep` in the declaration sets how many are kept",
