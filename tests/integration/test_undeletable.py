@@ -62,7 +62,7 @@ def test_undeletable_generation_doesnt_stop_apply(host_with_wheels: Host) -> Non
     assert len(host_with_wheels.generations()) == 1
 
 
-def test_mount_at_the_venv_path_is_reported_as_busy(host_with_wheels: Host) -> None:
+def test_mount_at_the_venv_path_is_refused(host_with_wheels: Host) -> None:
     host_with_wheels.venv.mkdir(parents=True)
     mounted = host_with_wheels.directory / "mounted"
     mounted.mkdir()
@@ -74,7 +74,8 @@ def test_mount_at_the_venv_path_is_reported_as_busy(host_with_wheels: Host) -> N
         refused = host_with_wheels.apply(prefix=prefix)
 
     assert refused.code == 1
-    assert refused.first["error"]["message"].endswith(f"busy: `{host_with_wheels.venv}`")
+    message = refused.first["error"]["message"]
+    assert message == f"a file system is mounted there: `{host_with_wheels.venv}`"
     assert list(host_with_wheels.store.glob("adopted-*")) == []
 
 
