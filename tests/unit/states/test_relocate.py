@@ -35,13 +35,29 @@ def test_data_behind_the_head_of_a_script_stays() -> None:
     assert relocate_script(script, OLD, NEW) == script
 
 
-def test_first_line_may_be_127_bytes_long() -> None:
-    """Linux truncates a longer one (binfmt_script.c)."""
-    longest = "/" + "x" * (127 - len("#!//bin/python"))
+@pytest.mark.parametrize(("length", "fits"), [(126, True), (127, False), (60, True)])
+def test_relocated_script_starts_as_an_installed_one(length: int, fits: bool) -> None:
+    """uv writes a `#!` line of at most 126 bytes, without its newline, and no space."""
+    target = "/" + "x" * (length - len("#!//bin/python"))
     script = f"#!{OLD}/bin/python\n".encode()
-    assert len(relocate_script(script, OLD, longest).splitlines()[0]) == 127
-    with pytest.raises(ValueError, match="too long"):
-        relocate_script(script, OLD, f"{longest}x")
+    if fits:
+        assert len(relocate_script(script, OLD, target).splitlines()[0]) == length
+        target = f"{target[:-1]} "
+    with pytest.raises(ValueError, match="in another way"):
+        relocate_script(script, OLD, target)
+
+
+def test_shell_line_isnt_relocated_to_a_short_path() -> None:
+    long = "/" + "x" * 130
+    script = f"#!/bin/sh\n'''exec' '{long}/bin/python' \"$0\" \"$@\"\n' '''\n".encode()
+    assert relocate_script(script, long, f"{long}y") == script.replace(b"x/", b"xy/")
+    with pytest.raises(ValueError, match="in another way"):
+        relocate_script(script, long, NEW)
+
+
+def test_script_without_the_path_is_copied_to_any_path() -> None:
+    script = b"#!/usr/bin/env python3\n"
+    assert relocate_script(script, OLD, "/" + "x" * 200) == script
 
 
 def _digest(content: bytes) -> str:

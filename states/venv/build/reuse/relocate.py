@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHEBANG_LIMIT = 127
-"""Maximum length in bytes that Linux reads of a `#!` line (binfmt_script.c)."""
+"""Maximum length in bytes of a `#!` line with its newline, for which uv and pip write one.
+
+Linux 5.0 and earlier read no more of it (binfmt_script.c).
+"""
 SCRIPT_HEAD = 4096
 """Number of bytes at the start of a script that can contain the interpreter's path."""
 
@@ -21,7 +24,7 @@ def relocate_script(script: bytes, source: str, target: str) -> bytes:
     """Return a script that runs the interpreter of another generation.
 
     If the path is too long for a `#!` line, an installer writes a `#!/bin/sh` line, and the
-    path into a shell line below it. Both are replaced.
+    path into a shell line below it. A relocated script never differs from an installed one.
 
     Args:
         script: The content of the script.
@@ -32,15 +35,21 @@ def relocate_script(script: bytes, source: str, target: str) -> bytes:
         The new content.
 
     Raises:
-        ValueError: The new `#!` line is too long for Linux.
+        ValueError: An installer would start the script in another way at the new path.
 
     """
     first, newline, rest = script.partition(b"\n")
-    first = first.replace(source.encode(), target.encode())
-    if first.startswith(b"#!") and len(first) > _SHEBANG_LIMIT:
-        raise ValueError("the interpreter's path is too long for a `#!` line")
-    head, tail = rest[:SCRIPT_HEAD], rest[SCRIPT_HEAD:]
-    return first + newline + head.replace(source.encode(), target.encode()) + tail
+    head = first + newline + rest[:SCRIPT_HEAD]
+    relocated = head.replace(source.encode(), target.encode())
+    if relocated != head and _needs_shell(source) != _needs_shell(target):
+        raise ValueError("an installer would start this script in another way")
+    return relocated + rest[SCRIPT_HEAD:]
+
+
+def _needs_shell(root: str) -> bool:
+    """Return whether an installer can't write the path of the interpreter into a `#!` line."""
+    line = b"#!%s/bin/python\n" % root.encode()
+    return len(line) > _SHEBANG_LIMIT or b" " in line
 
 
 def update_record(record: str, data: bytes, relocated: Mapping[str, bytes]) -> bytes:
