@@ -25,8 +25,10 @@ argparse._ = str  # type: ignore[attr-defined]
 
 _MAX_WIDTH = 96
 """Characters in a line of help, on a wide terminal and in a file."""
+_HELP_COLUMN = 30
+"""The column in which the descriptions of options begin, on a wide terminal."""
 _READ_ONLY = ("plan", "check", "validate", "graph", "list", "status", "verify", "history")
-_EXPLICIT_VALUE = re.compile(r"argument (\S+): ignored explicit argument '(.*)'", re.DOTALL)
+_EXPLICIT_VALUE = r"argument (\S+): ignored explicit argument '(.*)'"
 """The message of argparse for an option with a value that takes none."""
 _OVERVIEW = """\
 usage: converge COMMAND [OPTIONS] [FILE...]
@@ -47,8 +49,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Formats help for the terminal. By default, argparse imports `shutil` in each run for that."""
 
     def __init__(self, prog: str) -> None:
-        width = min(output_width(sys.stdout) or _MAX_WIDTH, _MAX_WIDTH)
-        super().__init__(prog, max_help_position=30, width=width)
+        super().__init__(prog, max_help_position=_HELP_COLUMN, width=_MAX_WIDTH)
+
+    def format_help(self) -> str:
+        """Return the help, in the width of the terminal. Without help, a run doesn't look it up."""
+        self._width = min(output_width(sys.stdout) or _MAX_WIDTH, _MAX_WIDTH)
+        self._max_help_position = min(_HELP_COLUMN, max(self._width - 20, 4))
+        return super().format_help()
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if width >= _MAX_WIDTH:
@@ -96,7 +103,7 @@ class CommandParser(argparse.ArgumentParser):
             UsageError: Always, with a hint to the help of the command.
 
         """
-        if match := _EXPLICIT_VALUE.fullmatch(message):
+        if match := re.fullmatch(_EXPLICIT_VALUE, message, re.DOTALL):
             from engine.cli.options import valueless_option_error
 
             raise valueless_option_error(match[1].rpartition("/")[2], match[2])

@@ -119,6 +119,17 @@ def test_help_fits_a_narrow_terminal(
     assert narrow.split() == wide.split()
 
 
+def test_run_without_help_does_not_look_up_the_width_of_the_terminal(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups: list[object] = []
+    monkeypatch.setattr("engine.cli.parser.output_width", lookups.append)
+    cli.declare_widgets("a")
+
+    assert cli.run("apply").code == 0
+    assert lookups == []
+
+
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_help_lists_the_exit_code_of_every_error(cli: CliRunner, command: str) -> None:
     listed = re.findall(r"^  (\d+) ", cli.invoke(command, "--help").out, re.MULTILINE)
