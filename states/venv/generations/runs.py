@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 RUN_NAME = "run"
 """The name of the record in the store."""
-_ID = re.compile(r"(\d{1,18})-[0-9a-f]{8}")
-_NUMBER = re.compile(r"\d{1,18}")
+_ID = r"(\d{1,18})-[0-9a-f]{8}"
+_NUMBER = r"\d{1,18}"
 
 
 class Run:
@@ -74,7 +74,7 @@ class PublishedBy:
     @property
     def number(self) -> int:
         """The position of the run in the order of all runs."""
-        match = _ID.fullmatch(self.run)
+        match = re.fullmatch(_ID, self.run)
         return int(match[1]) if match else 0
 
 
@@ -92,7 +92,7 @@ def read_run(store: Store) -> PublishedBy | None:
 
     """
     parts = read_record(store, RUN_NAME).split(":")
-    if len(parts) != 3 or not _ID.fullmatch(parts[0]):
+    if len(parts) != 3 or not re.fullmatch(_ID, parts[0]):
         return None
     return PublishedBy(*parts)
 
@@ -101,7 +101,7 @@ def _reserve(state_dir: str, at_least: int) -> int:
     """Return a number that is higher than every reserved one, and reserve it."""
     directory = os.path.join(state_dir, "runs")
     make_private_dir(directory)
-    reserved = [name for name in listdir_or_empty(directory) if _NUMBER.fullmatch(name)]
+    reserved = [name for name in listdir_or_empty(directory) if re.fullmatch(_NUMBER, name)]
     number = max((*map(int, reserved), at_least)) + 1
     while True:
         path = os.path.join(directory, f"{number:06d}")
