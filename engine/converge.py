@@ -75,7 +75,7 @@ class _Loop:
             comparison = self._target(resource).compare(handle)
             if comparison.diff:
                 return False
-            self.strategy.onunchanged(comparison.goal)
+            self.strategy.on_unchanged(comparison.goal)
         except (ConvergeError, OSError):
             return False  # `process` meets the same error again, and reports it.
         self.results[resource.address] = unchanged(resource, comparison)
@@ -98,7 +98,7 @@ class _Loop:
                 comparison = target.compare(handle)
                 if comparison.diff:
                     return self.strategy.execute(target, comparison)
-                self.strategy.onunchanged(comparison.goal)
+                self.strategy.on_unchanged(comparison.goal)
                 return unchanged(resource, comparison)
         except (ConvergeError, OSError) as error:
             reported = from_os_error(error) if isinstance(error, OSError) else error

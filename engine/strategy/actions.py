@@ -33,7 +33,7 @@ class Strategy:
         """
         raise NotImplementedError
 
-    def onunchanged(self, goal: Goal) -> None:
+    def on_unchanged(self, goal: Goal) -> None:
         """React to a resource that is up to date."""
 
 
@@ -109,7 +109,7 @@ class Apply(Strategy):
                 f"still differs after apply: {names}",
                 hint="another process may be writing there; run `converge plan` again",
             )
-        self.onunchanged(after.goal)
+        self.on_unchanged(after.goal)
         return Result(
             resource=resource,
             outcome="changed",
@@ -126,7 +126,7 @@ class Apply(Strategy):
     def check_allowed(self, resource: Resource, diff: Diff) -> None:
         """Raise a `ConvergeError` if this change must not be made. Every change is allowed."""
 
-    def onunchanged(self, goal: Goal) -> None:
+    def on_unchanged(self, goal: Goal) -> None:
         """Let the kind update its cache."""
         goal.refresh_cache()
 
