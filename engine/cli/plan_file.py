@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.diff import Diff
     from engine.output.report_schema import ChangeReport, Report, ResourceReport
     from engine.resource import Resource
-    from engine.strategy.intent import Intent
+    from engine.strategy.actions import Intent
 
     _Steps: TypeAlias = tuple[str, Mapping[str, str]]
     """The action on one resource, and the text of each change by attribute."""

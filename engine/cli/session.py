@@ -16,8 +16,7 @@ from engine.inventory import Inventory
 from engine.output.report import build_report, to_json
 from engine.output.terminal import choose_reporter
 from engine.output.text import printable
-from engine.strategy.actions import Apply
-from engine.strategy.intent import Intent
+from engine.strategy.actions import Apply, Intent
 from engine.system import signals
 
 TYPE_CHECKING = False

@@ -11,7 +11,6 @@ import time
 from engine import progress
 from engine.errors import NotConverged
 from engine.result import Result
-from engine.strategy.intent import Intent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +18,26 @@ if TYPE_CHECKING:
     from engine.kind import Goal
     from engine.resource import Resource
     from engine.strategy.target import Comparison, Target
+
+
+class Intent:
+    """A record of what a run is about to change. This one records nothing."""
+
+    def check(self) -> None:
+        """Check that the record can be written. Must not write.
+
+        Raises:
+            ConvergeError: It can't be.
+
+        """
+
+    def record(self) -> None:
+        """Write the record, before each change, with nothing changed yet.
+
+        Raises:
+            ConvergeError: It can't be written, so nothing may be changed.
+
+        """
 
 
 class Strategy:
