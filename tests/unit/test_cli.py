@@ -119,7 +119,7 @@ def test_help_fits_a_narrow_terminal(
     assert narrow.split() == wide.split()
 
 
-def test_run_without_help_does_not_look_up_the_width_of_the_terminal(
+def test_run_without_help_looks_up_no_terminal_width(
     cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lookups: list[object] = []
