@@ -2,7 +2,7 @@
 
 Starting an interpreter and importing everything takes half of the time of a small apply. A forked run is a
 process of its own with its own environment, directory, umask, and streams, as if it had been started.
-`can_fork` decides which runs need a real start.
+Successive runs have different hash seeds. `can_fork` decides which runs need a real start.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import atexit
 import gc
 import importlib
 import io
+import itertools
 import json
 import os
 import pkgutil
@@ -21,9 +22,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -72,7 +74,7 @@ def run(
         env: The complete environment, for which `can_fork` is true.
         cwd: The current directory.
         stdin: The content of standard input.
-        umask: The umask; -1 inherits it.
+        umask: The umask; -1 keeps that of the server. The command sets its own at once.
         timeout: Seconds after which the command is killed.
 
     Raises:
@@ -83,7 +85,7 @@ def run(
     pipes = [os.pipe() for _ in range(3)]
     (stdin_read, stdin_write), (out_read, out_write), (err_read, err_write) = pipes
     given = [server.fileno(), stdin_read, out_write, err_write]
-    socket.send_fds(_server(), [request], given)
+    socket.send_fds(next(_servers()), [request], given)
     server.close()
     for descriptor in given[1:]:
         os.close(descriptor)
@@ -106,8 +108,9 @@ def _communicate(
     Args:
         inputs: The content by descriptor.
         outputs: The descriptors to read.
-        timeout: The maximum number of seconds without any progress.
+        timeout: Seconds until a `TimeoutError`.
     """
+    deadline = time.monotonic() + timeout
     collected = {descriptor: bytearray() for descriptor in outputs}
     with selectors.DefaultSelector() as selector:
         for descriptor in inputs:
@@ -115,10 +118,9 @@ def _communicate(
         for descriptor in outputs:
             selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
-            ready = selector.select(timeout)
-            if not ready:
+            if time.monotonic() > deadline:
                 raise TimeoutError
-            for key, _ in ready:
+            for key, _ in selector.select(deadline - time.monotonic()):
                 if not _transfer(key.fd, inputs, collected):
                     selector.unregister(key.fd)
                     os.close(key.fd)
@@ -133,16 +135,26 @@ def _transfer(
         data = os.read(descriptor, 1 << 16)
         collected[descriptor] += data
         return bool(data)
-    with suppress(BrokenPipeError):
-        if inputs[descriptor]:
-            written = os.write(descriptor, inputs[descriptor][: 1 << 12])
-            inputs[descriptor] = inputs[descriptor][written:]
+    try:
+        written = os.write(descriptor, inputs[descriptor][: 1 << 12])
+    except BrokenPipeError:
+        return False  # The command doesn't read the rest.
+    inputs[descriptor] = inputs[descriptor][written:]
     return bool(inputs[descriptor])
 
 
 @cache
-def _server() -> socket.socket:
-    """Start the server, and return its socket. It ends with this process."""
+def _servers() -> Iterator[socket.socket]:
+    """Start two servers, and yield their sockets in turn.
+
+    A hash seed lasts as long as an interpreter. With one server, a test couldn't find output or
+    state that depends on the order of a set.
+    """
+    return itertools.cycle([_start_server(), _start_server()])
+
+
+def _start_server() -> socket.socket:
+    """Start a server, and return its socket. It ends with this process."""
     client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -222,8 +234,9 @@ def _become(streams: Sequence[int]) -> None:
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), "utf-8")  # noqa: SIM115
-    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), "utf-8")  # noqa: SIM115
+    # The error handlers depend on the locale, which is the same in the server.
+    sys.stdin = open(0, encoding="utf-8", errors=sys.stdin.errors, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors=sys.stdout.errors, closefd=False)  # noqa: SIM115
     sys.stderr = io.TextIOWrapper(
         open(2, "wb", closefd=False),  # noqa: SIM115
         "utf-8",
@@ -252,6 +265,7 @@ def _run(arguments: list[str], env: dict[str, str], cwd: str, umask: int) -> int
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:
         traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]  # Waits for threads.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

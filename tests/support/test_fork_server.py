@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +77,56 @@ def test_fork_has_the_environment(name: str, environment: dict[str, str], tmp_pa
     done = run_both("apply", "site.toml", environment={**environment, "WORD": name}, cwd=tmp_path)
 
     assert name.encode() in done.stderr + done.stdout
+
+
+def test_fork_has_the_directory_the_signals_and_no_socket(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    program = (
+        "cd /proc/$PPID; readlink fd/* | grep ^socket; readlink cwd;"
+        "grep -E '^(Umask|Sig(Blk|Ign|Cgt)):' status; exit 3"
+    )
+    (tmp_path / "site.toml").write_text(
+        f"[command.show]\nargv = ['sh', '-c', {json.dumps(program)}]\n"
+    )
+
+    done = run_both("apply", "site.toml", environment=environment, cwd=tmp_path)
+
+    lines = done.stdout.decode().split()
+    assert str(tmp_path) in lines
+    assert not any(line.startswith("socket:") for line in lines)
+    assert "SigIgn:\\t0000000001001000" in lines
+
+
+def test_fork_may_leave_its_input_unread(environment: dict[str, str], tmp_path: Path) -> None:
+    run_both("--help", environment=environment, cwd=tmp_path, stdin=b"#" * 500_000)
+
+
+def test_command_that_never_ends_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('[command.wait]\nargv = ["sleep", "2"]\n')
+    with pytest.raises(subprocess.TimeoutExpired):
+        fork_server.run(
+            ["apply", "site.toml"], env=environment, cwd=tmp_path, stdin=b"", umask=-1, timeout=0.5
+        )
+
+
+def test_successive_forks_have_another_hash_seed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """It is that of the server, which is the parent of the parent of the process."""
+    program = (
+        "parent() { sed -n 's/^PPid:.//p' /proc/$1/status; }\n"
+        "echo server $(parent $(parent $PPID)); exit 3"
+    )
+    (tmp_path / "site.toml").write_text(
+        f"[command.show]\nargv = ['sh', '-c', {json.dumps(program)}]\n"
+    )
+    shared: dict[str, Any] = {"env": environment, "cwd": tmp_path, "umask": -1, "timeout": 60.0}
+    runs = [fork_server.run(["apply", "site.toml"], stdin=b"", **shared) for _ in range(3)]
+
+    first, second, third = (re.search(rb"server \d+", run.stdout) for run in runs)
+    assert first and second and third
+    assert first[0] == third[0] != second[0]
 
 
 def test_fork_of_a_killed_run_has_its_signal(environment: dict[str, str], tmp_path: Path) -> None:
