@@ -310,14 +310,16 @@ def test_rollback_of_several_venvs_holds_all_locks_or_none(three_venv_host: Host
 def test_killed_rollback_of_several_venvs_can_be_repeated(
     three_venv_host: Host, selection: tuple[str, ...], distance: int
 ) -> None:
-    changes = range(distance, 20, distance)
-    for change in changes:
+    interrupted: set[str] = set()
+    for change in range(distance, 20, distance):
         killed = run_here(three_venv_host, "rollback", *selection, kill_before_change=change)
         assert killed.code == KILLED
-        assert set(live(three_venv_host).values()) <= {"000001", "000002"}
+        interrupted = set(live(three_venv_host).values())
+        assert interrupted <= {"000001", "000002"}
 
         assert run_here(three_venv_host, "rollback", *selection).code == 0
         assert live(three_venv_host) == FIRST
         again = parse_report(run_here(three_venv_host, "rollback", *selection, "--json"))
         assert not any(row["changed"] for row in again["venvs"])
         go_forward(three_venv_host)
+    assert len(interrupted) == 2, "the last kill must be between two switches"
