@@ -65,6 +65,13 @@ def exists(path: str) -> bool:
     return status(path) is not None
 
 
+def nearest_existing(path: str) -> str:
+    """Return a path if its entry exists, or else its nearest parent. Raises as `lstat`."""
+    while not entry_exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def is_directory(path: str) -> bool:
     """Return whether a path resolves to a directory. Raises as `status`."""
     target = status(path)

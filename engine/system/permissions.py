@@ -14,6 +14,7 @@ from engine.system.existence import (
     is_directory,
     is_symlink,
     lstat,
+    nearest_existing,
     read_link,
     resolve,
 )
@@ -153,8 +154,7 @@ def require_writable(directory: str) -> None:
         NotADirectoryError: A file is in the way.
 
     """
-    while not entry_exists(directory):
-        directory = os.path.dirname(directory)
+    directory = nearest_existing(directory)
     if not is_directory(directory):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
     is_writable = os.access(directory, os.W_OK | os.X_OK, effective_ids=True)
@@ -174,9 +174,7 @@ def require_short_names(path: str) -> None:
         OSError: A name, or the whole path, is too long.
 
     """
-    existing = os.path.dirname(path)
-    while not entry_exists(existing):
-        existing = os.path.dirname(existing)
+    existing = nearest_existing(os.path.dirname(path))
     name_max, path_max = (os.pathconf(existing, name) for name in ("PC_NAME_MAX", "PC_PATH_MAX"))
     names = map(os.fsencode, path.split("/"))
     if len(os.fsencode(path)) >= path_max or any(len(name) > name_max for name in names):

@@ -23,6 +23,7 @@ FUNCTIONS: tuple[Callable[[str], object], ...] = (
     existence.is_symlink,
     existence.listdir_or_empty,
     existence.lstat,
+    existence.nearest_existing,
     existence.read_link,
     existence.resolve,
     existence.status,
@@ -61,6 +62,13 @@ def test_read_link_returns_only_targets_of_symlinks(tree: Path) -> None:
     names = ("file", "gone", "link", "dangling")
     targets = {name: existence.read_link(str(tree / name)) for name in names}
     assert targets == {"file": "", "gone": "", "link": "directory", "dangling": "gone/../gone"}
+
+
+def test_nearest_existing_entry_is_a_parent_at_most(tree: Path) -> None:
+    names = {"directory/a/b": "directory", "file/a": "file", "loop/a": "loop", "link": "link"}
+    assert {name: existence.nearest_existing(str(tree / name)) for name in names} == {
+        name: str(tree / nearest) for name, nearest in names.items()
+    }
 
 
 @pytest.mark.parametrize(

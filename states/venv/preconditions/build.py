@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
-from engine.system.existence import entry_exists
+from engine.system.existence import nearest_existing
 from engine.system.program_trust import require_trusted_program
 from states.installer.readiness import require_ready, require_wheels
 from states.interpreter.user import user_of_python
@@ -110,13 +110,10 @@ def _require_accessible(spec: Venv, python: str, store: str, user: User) -> None
         PermissionDenied: The user can't.
 
     """
-    directory = store
-    while not entry_exists(directory):
-        directory = os.path.dirname(directory)
     starts_python = [
         command for command in spec.smoke if shlex.split(command)[0].startswith("python")
     ]
-    for path, commands in ((directory, spec.smoke), (python, starts_python)):
+    for path, commands in ((nearest_existing(store), spec.smoke), (python, starts_python)):
         if commands and not _is_executable(path, user):
             error = PermissionError(0, "Permission denied", path)
             raise not_permitted(commands[0], user, error)
