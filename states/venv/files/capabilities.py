@@ -9,10 +9,10 @@ import errno
 import os
 import re
 import struct
-from contextlib import suppress
 
 from engine.errors import ConvergeError, PermissionDenied
-from engine.system.existence import entry_exists
+from engine.system.existence import nearest_existing
+from engine.system.linux import has_capability
 
 ATTRIBUTE = "security.capability"
 """The extended attribute that contains the capabilities of a file."""
@@ -101,10 +101,9 @@ def require_support(directory: str, name: str) -> None:
         PermissionDenied: The current process can't set them.
 
     """
-    if not _can_set():
+    if not has_capability(NUMBERS["cap_setfcap"]):
         raise _not_permitted(name)
-    while not entry_exists(directory):
-        directory = os.path.dirname(directory)
+    directory = nearest_existing(directory)
     try:
         os.getxattr(directory, ATTRIBUTE)
     except OSError as error:
@@ -117,15 +116,6 @@ def require_support(directory: str, name: str) -> None:
             f"capabilities have no effect on the file system of `{directory}`: `nosuid`",
             hint="mount it without `nosuid`, or move the venv",
         )
-
-
-def _can_set() -> bool:
-    """Return whether this process has the capability to set capabilities. True if unknown."""
-    with suppress(FileNotFoundError), open("/proc/self/status", encoding="ascii") as stream:
-        for line in stream:
-            if line.startswith("CapEff:"):
-                return bool(int(line.split()[1], 16) >> NUMBERS["cap_setfcap"] & 1)
-    return True
 
 
 def _not_permitted(name: str) -> PermissionDenied:
