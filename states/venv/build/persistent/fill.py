@@ -189,11 +189,8 @@ def require_safe_parents(store: Store, name: str) -> None:
         PermissionDenied: Another user could redirect entries of a parent.
 
     """
-    for directory in _parents(store, name):
-        try:
-            _require_safe(directory)
-        except FileNotFoundError:
-            return
+    for _ in _missing_parents(store, name):
+        return  # Below a missing directory, nothing exists.
 
 
 def _create_parents(store: Store, name: str) -> None:
@@ -203,37 +200,33 @@ def _create_parents(store: Store, name: str) -> None:
         PermissionDenied: Another user could redirect entries of a parent.
 
     """
-    for directory in _parents(store, name):
-        try:
-            _require_safe(directory)
-        except FileNotFoundError:
-            os.mkdir(directory, 0o755)
+    for directory in _missing_parents(store, name):
+        os.mkdir(directory, 0o755)
 
 
-def _parents(store: Store, name: str) -> Iterator[str]:
-    """Yield the directory of the persistent directories, and those in it above one of them."""
+def _missing_parents(store: Store, name: str) -> Iterator[str]:
+    """Check each parent of a persistent directory, and yield those that don't exist.
+
+    A parent is controlled by another user if it is persistent itself and has an owner, or if
+    it is the mount point of a file system with another owner.
+
+    Raises:
+        PermissionDenied: Another user could redirect entries of a parent.
+
+    """
     directory = store.root
     for part in (os.path.basename(store.persistent), *name.split("/")[:-1]):
         directory = f"{directory}/{part}"
-        yield directory
-
-
-def _require_safe(directory: str) -> None:
-    """Check that no other user controls a directory.
-
-    Such a directory is persistent itself and has an owner, or is the mount point of a file
-    system with another owner.
-
-    Raises:
-        PermissionDenied: Another user could redirect entries of it.
-        FileNotFoundError: It doesn't exist.
-
-    """
-    status = os.lstat(directory)
-    is_directory = stat.S_ISDIR(status.st_mode)
-    reason = untrusted_reason(status) if is_directory else "not a directory"
-    if reason:
-        raise PermissionDenied(
-            f"unsafe directory `{directory}`: {reason}, and writes below it could be redirected",
-            hint="add the parent itself to `persistent`, or create the directory in it",
-        )
+        try:
+            status = os.lstat(directory)
+        except FileNotFoundError:
+            yield directory
+            continue
+        is_directory = stat.S_ISDIR(status.st_mode)
+        reason = untrusted_reason(status) if is_directory else "not a directory"
+        if reason:
+            raise PermissionDenied(
+                f"unsafe directory `{directory}`: {reason}, "
+                "and writes below it could be redirected",
+                hint="add the parent itself to `persistent`, or create the directory in it",
+            )
