@@ -35,12 +35,13 @@ class Inputs(Protocol):
 
         """
 
-    def error(self, key: Key, message: str, hint: str = "") -> None:
+    def error(self, key: Key, message: str, hint: str = "", *, marks_key: bool = False) -> None:
         """Report an error.
 
         Args:
             key: The key of this table that is invalid.
             message: The problem.
             hint: A remedy in the imperative.
+            marks_key: Whether the key itself is wrong, and not its value.
 
         """

@@ -112,7 +112,7 @@ class TableInputs:
             self._report_unreadable(error, path, key)
             return ""
 
-    def error(self, key: Key, message: str, hint: str = "") -> None:
+    def error(self, key: Key, message: str, hint: str = "", *, marks_key: bool = False) -> None:
         """Report an error at a key of this table.
 
         Args:
@@ -120,11 +120,12 @@ class TableInputs:
                 the table of defaults.
             message: The summary.
             hint: How to fix the error.
+            marks_key: Whether the key itself is wrong, and not its value.
 
         """
         name = str(key[0]) if key else ""
         file, table = self.origins.get(name, (self.file, self.table))
-        self.log.add(Diagnostic(file=file, key=(*table, *key), message=message, hint=hint))
+        self.log.add(Diagnostic(file, message, hint, (*table, *key), marks_key=marks_key))
 
     def _report_unreadable(self, error: OSError, path: str, key: Key) -> None:
         """Report an error that the path causes.

@@ -226,7 +226,8 @@ def _report(error: Any, inputs: TableInputs, spec: type[Any]) -> None:
         inputs.error(key[:-1], message)
     elif error["type"] == "extra_forbidden":
         keys = _keys(_table_of(spec, key))
-        inputs.error(key, message, suggest(str(key[-1]), keys) or f"valid keys: {', '.join(keys)}")
+        hint = suggest(str(key[-1]), keys) or f"valid keys: {', '.join(keys)}"
+        inputs.error(key, message, hint, marks_key=True)
     else:
         hint = "put it in quotes" if _lacks_quotes(error) else ""
         if error["type"] == "model_type":

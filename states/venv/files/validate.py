@@ -50,7 +50,7 @@ def validate_files(spec: Venv, inputs: Inputs) -> dict[str, File]:
     for path, file in spec.files.items():
         problem, hint = _path_error(path, spec)
         if problem:
-            inputs.error(("files", path), problem, hint)
+            inputs.error(("files", path), problem, hint, marks_key=True)
         else:
             files[path] = _Entry(spec, path, file, inputs).normalize()
     return files

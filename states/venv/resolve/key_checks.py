@@ -216,10 +216,10 @@ def resolve_package_indexes(spec: Venv, inputs: Inputs) -> dict[str, str]:
     for name, reference in spec.package_index_url.items():
         normalized = normalize_name(name)
         if not _PROJECT.fullmatch(name):
-            inputs.error((key, name), f"invalid package name `{name}`")
+            inputs.error((key, name), f"invalid package name `{name}`", marks_key=True)
         elif normalized in overridden:
             hint = "remove one of them; an override would come from another index"
-            inputs.error((key, name), f"`{name}` is also in `overrides`", hint)
+            inputs.error((key, name), f"`{name}` is also in `overrides`", hint, marks_key=True)
         elif not reference:
             inputs.error((key, name), f"no index for `{name}`", "write its URL")
         else:

@@ -15,6 +15,7 @@ from engine.declaration.inputs import InputLog, TableInputs, file_digest
 from engine.declaration.load import load_declaration
 from engine.declaration.source_file import SourceFile
 from engine.errors import ConvergeError
+from engine.output.snippets import locate_all
 from engine.resource import Resource
 from engine.settings import Settings
 from engine.system.files import sha256
@@ -406,6 +407,28 @@ def set_capabilities_of(generation: Path, program: Path) -> None:
         root=str(generation), context=SimpleNamespace(spec=spec), ids=(-1, -1)
     )
     set_metadata(draft)
+
+
+WRONG_KEYS = {
+    '[venv.web.files]\n"etc/a" = { content = "", form = "a" }': "form",
+    '[venv.web.files."etc/a"]\ncontent = ""\nform = "a"': "form",
+    '[venv.web.files]\n"/a" = { content = "" }': '"/a"',
+    '[venv.web.files."/a"]\ncontent = ""': '"/a"',
+    'venv.web.build-variables = { "A B" = "x" }': '"A B"',
+    'venv.web.build-variables-package = { "?" = { A = "x" } }': '"?"',
+    'venv.web.package-index-url = { "?" = "https://pypi.org/simple" }': '"?"',
+}
+
+
+@pytest.mark.parametrize(("entries", "marked"), WRONG_KEYS.items())
+def test_error_about_a_key_marks_the_key_and_not_its_value(
+    tmp_path: Path, entries: str, marked: str
+) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        _load(tmp_path, entries)
+    (diagnostic,) = locate_all(caught.value)
+    (text,) = caught.value.texts.values()
+    assert text.splitlines()[diagnostic.line - 1][diagnostic.column - 1 :].startswith(marked)
 
 
 TOML_ERRORS = {

@@ -86,10 +86,10 @@ def _by_package(key: str, table: Mapping[str, Any], inputs: Inputs) -> dict[str,
     for name, value in table.items():
         if not _PROJECT.fullmatch(name):
             hint = "use the name of one package, without a version"
-            inputs.error((key, name), f"invalid package name `{name}`", hint)
+            inputs.error((key, name), f"invalid package name `{name}`", hint, marks_key=True)
         elif normalize_name(name) in normalized:
             hint = "put both into one table; `-`, `_`, `.`, and case don't count"
-            inputs.error((key, name), f"duplicate package `{name}`", hint)
+            inputs.error((key, name), f"duplicate package `{name}`", hint, marks_key=True)
         elif value:
             normalized[normalize_name(name)] = value
     return normalized
@@ -111,9 +111,10 @@ def _variables(key: Key, table: Mapping[str, str], inputs: Inputs) -> dict[str, 
     for name, value in table.items():
         place = (*key, name)
         if not _VARIABLE.fullmatch(name):
-            inputs.error(place, f"invalid variable name `{name}`", "use letters, digits, and `_`")
+            hint = "use letters, digits, and `_`"
+            inputs.error(place, f"invalid variable name `{name}`", hint, marks_key=True)
         elif _RESERVED.fullmatch(name):
-            inputs.error(place, f"converge sets `{name}` itself", "remove it")
+            inputs.error(place, f"converge sets `{name}` itself", "remove it", marks_key=True)
         elif name == "PATH" and not is_reference(value):
             _check_path(place, value, inputs)
         elif not is_reference(value) and (message := credentials_error(value)):
@@ -136,7 +137,8 @@ def _check_path(key: Key, value: str, inputs: Inputs) -> None:
 def _check_settings(key: Key, table: Mapping[str, Any], inputs: Inputs) -> None:
     for name, value in table.items():
         if not name.strip():
-            inputs.error((*key, name), "empty name of a setting", "write the name of the setting")
+            hint = "write the name of the setting"
+            inputs.error((*key, name), "empty name of a setting", hint, marks_key=True)
         for text in [value] if isinstance(value, str) else value:
             if message := credentials_error(text):
                 hint = "settings are visible; use a variable with `env:NAME` or `file:PATH`"
