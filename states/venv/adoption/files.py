@@ -11,7 +11,7 @@ from engine.frozen import frozen
 from engine.system.existence import lstat
 from engine.system.signals import raise_if_interrupted
 from states.venv.adoption.packages import metadata_dirs
-from states.venv.files.paths import as_declared
+from states.venv.files.paths import expand
 from states.venv.integrity.dist_info import record_paths
 from states.venv.integrity.drift import ignored
 
@@ -69,8 +69,7 @@ def find_user_files(root: str, spec: Venv, shown: int) -> UserFiles:
         for path in search.files()
         if not _OWN.fullmatch(path) and not path.startswith(kept) and not ignored(path, spec.ignore)
     }
-    if spec.files:
-        files = {path for path in files if as_declared(path, root) not in spec.files}
+    files -= {expand(name, root) for name in spec.files}
     for directory, _ in metadata_dirs(root):
         if search.may_read(f"{root}/{directory}/RECORD"):
             files -= record_paths(root, directory, files)
