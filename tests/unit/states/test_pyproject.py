@@ -98,6 +98,14 @@ def test_missing_or_invalid_project_is_the_only_error(tmp_path: Path, text: str 
     assert [key for key, _, _ in diagnostics] == [("requirements", 0)]
 
 
+@pytest.mark.parametrize("dynamic", ["true", "5", "'version'"])
+def test_dynamic_keys_of_another_type_are_ignored(tmp_path: Path, dynamic: str) -> None:
+    """Another tool reports them."""
+    text = f"[project]\nname = 'web'\ndependencies = ['a']\ndynamic = {dynamic}\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert validate_table(tmp_path, requirements=("pyproject.toml",))[1] == []
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [("", "add it (PEP 621)"), ("[tool.poetry.dependencies]\na = '*'", "run `poetry export")],

@@ -186,6 +186,30 @@ def test_invalid_lock_is_one_error(tmp_path: Path, lock: str) -> None:
     assert diagnostics[0][2]
 
 
+@pytest.mark.parametrize("specifier", ['"<3"', '">=2,<3.0"'])
+def test_invalid_version_in_the_lock_is_an_error(tmp_path: Path, specifier: str) -> None:
+    _write(tmp_path, lock=LOCK.replace(specifier, '"x"'))
+    _, ((_, message, _),) = validate_table(tmp_path, lock="uv.lock")
+    assert message == f"invalid lockfile of uv: `{tmp_path}/uv.lock`"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"core",', "5,"),
+        ('version = "1"', 'version = "1"\ndynamic = true'),
+        ('Redis = ["redis (>=1)"]', "Redis = 5"),
+        ('["pytest"]', "5"),
+        ('"delta<3"', "5"),
+    ],
+)
+def test_invalid_project_is_not_blamed_on_the_lock(tmp_path: Path, old: str, new: str) -> None:
+    """uv reports it."""
+    assert old in PROJECT
+    _write(tmp_path, PROJECT.replace(old, new, 1))
+    assert validate_table(tmp_path, lock="uv.lock")[1] == []
+
+
 @pytest.mark.parametrize("missing", ["uv.lock", "pyproject.toml", "packages/core/pyproject.toml"])
 def test_missing_file_is_an_error(tmp_path: Path, missing: str) -> None:
     _write(tmp_path)

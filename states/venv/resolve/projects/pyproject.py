@@ -141,7 +141,7 @@ class _Reader:
             The requirements.
 
         """
-        if key[1] in self._project.get("dynamic", ()):
+        if key[1] in self._array(("project", "dynamic")):
             place = os.path.dirname(self.file)
             hint = f'install the project: `packages = ["{self._name or "NAME"} @ {place}"]`'
             message = f"`{key[1]}` is dynamic, so only a build can determine it"

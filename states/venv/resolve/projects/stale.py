@@ -29,6 +29,8 @@ _DIRECT = ("git", "url", "path", "directory", "editable", "virtual")
 """Keys of a requirement in a lock that replace its version."""
 _EXTRA = re.compile(r"""\bextra == ["']([^"']+)["']""")
 _REVISIONS = ("rev", "tag", "branch")
+_INVALID = (tomli.TOMLDecodeError, RecursionError, TypeError, ValueError, ExceptionGroup)
+"""Errors of a `pyproject.toml` that isn't valid."""
 
 
 @frozen
@@ -74,7 +76,7 @@ def find_change(package: Mapping[str, Any], text: str, root: str) -> str:
         document = tomli.loads(text)
         sources = {**_sources(tomli.loads(root)), **_sources(document)}
         declared, groups = _declared(document), _declared_groups(document)
-    except (tomli.TOMLDecodeError, RecursionError, ValueError, ExceptionGroup):
+    except _INVALID:
         return ""
     metadata = table(package, "metadata")
     change = ""
@@ -106,16 +108,20 @@ def find_changed_settings(manifest: Mapping[str, Any], root: str) -> str:
         As `find_change`.
 
     """
+    keys = ("override", "constraint")
     try:
         settings = table(tomli.loads(root), "tool", "uv")
-        for key in ("override", "constraint"):
-            locked = [_locked(entry) for entry in manifest.get(f"{key}s", ())]
-            for text in settings.get(f"{key}-dependencies", ()):
-                bound = _bound(Requirement(text))
-                if not any(bound.matches(other) for other in locked):
-                    return f"has the {key} `{bound}`"
-    except (tomli.TOMLDecodeError, RecursionError, ValueError):
-        pass
+        declared = [
+            (key, _bound(Requirement(text)))
+            for key in keys
+            for text in settings.get(f"{key}-dependencies", ())
+        ]
+    except _INVALID:
+        return ""
+    locked = {key: [_locked(entry) for entry in manifest.get(f"{key}s", ())] for key in keys}
+    for key, bound in declared:
+        if not any(bound.matches(other) for other in locked[key]):
+            return f"has the {key} `{bound}`"
     return ""
 
 

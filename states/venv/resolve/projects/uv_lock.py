@@ -143,7 +143,7 @@ def read_uv_lock(spec: Venv, inputs: Inputs) -> UvLock | None:
     try:
         lock = UvLock(spec.lock, text, tomli.loads(text))
         problem = _problem(lock, inputs)
-    except (tomli.TOMLDecodeError, RecursionError, AttributeError, TypeError, KeyError) as error:
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
         is_syntax = isinstance(error, tomli.TOMLDecodeError)
         reason = f": {error}" if is_syntax else ""
         inputs.error(key, f"invalid lockfile of uv: `{spec.lock}`{reason}", update)
