@@ -1,6 +1,6 @@
 """PEP 751 locks, and the selection of exactly one file for each package.
 
-With one file for each package, the installer has nothing left to choose. If it had a subset, uv
+With one file for each package, the installer has nothing left to choose. If it had a choice, uv
 would prefer an index's sdist with a known hash to a wheel in a directory, for example.
 """
 
