@@ -20,6 +20,7 @@ from engine.system.atomic_write import write_atomic
 from engine.system.existence import exists, is_directory
 from states.commands.per_venv import print_results, run_per_venv
 from states.commands.venv_arguments import present_venvs
+from states.venv.resolve.projects.names import is_uv_lock
 from states.venv.resolve.upgrades import unknown_upgrades
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _lock(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 
 def _is_uv_project(venv: Resource) -> bool:
-    return os.path.basename(str(venv.spec.lock)) == "uv.lock"
+    return is_uv_lock(str(venv.spec.lock))
 
 
 def _format(venv: Resource, lockfile: Lockfile) -> Iterator[str]:

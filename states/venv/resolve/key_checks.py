@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from states.interpreter import discovery
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.layout import METADATA_DIR
+from states.venv.resolve.projects.names import PYPROJECT, UV_LOCK, is_uv_lock
 
 if TYPE_CHECKING:
     from engine.table import Inputs, Key
@@ -25,14 +26,14 @@ _TIMESTAMP = re.compile(
 """RFC 3339. uv also accepts durations, but these would give each host other versions."""
 _EXPORT = "run `{}`, and set `lock` to its output"
 _PROJECT_FILES = {
-    "pyproject.toml": "name it in `requirements`, or set `lock` to the `uv.lock` beside it",
-    "uv.lock": 'write `lock = "{name}"`',
+    PYPROJECT: "name it in `requirements`, or set `lock` to the `uv.lock` beside it",
+    UV_LOCK: 'write `lock = "{name}"`',
     "pdm.lock": _EXPORT.format("pdm export --format pylock --output pylock.toml"),
     "poetry.lock": "run `poetry export --output requirements.txt`, and name its output in "
     "`requirements`, with `no-deps = true`",
 }
 """Files of project managers, and how to use each."""
-_VALID = {"requirements": "pyproject.toml", "lock": "uv.lock"}
+_VALID = {"requirements": PYPROJECT, "lock": UV_LOCK}
 """The keys that accept one of them."""
 _MODE = re.compile(r"0?[0-7]{3}")
 _ENVIRONMENT = re.compile(
@@ -141,7 +142,7 @@ def _check_files(spec: Venv, inputs: Inputs) -> None:
             kind = "lockfile (PEP 751)" if place == ("lock",) else "requirement file"
             hint = _PROJECT_FILES[base].format(name=name)
             inputs.error(place, f"`{name}` isn't a {kind}", hint)
-    if os.path.basename(spec.lock) != _VALID["lock"]:
+    if not is_uv_lock(spec.lock):
         for key in ("workspace-member", "no-install-project"):
             if getattr(spec, key.replace("-", "_")):
                 inputs.error((key,), f"`{key}` requires a `uv.lock` in `lock`")

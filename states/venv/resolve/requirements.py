@@ -14,7 +14,8 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.lines.line import Line, line_error, parse_line
 from states.venv.resolve.lines.options import INCLUDES
 from states.venv.resolve.lines.split import split_lines
-from states.venv.resolve.projects.pyproject import is_pyproject, project_lines
+from states.venv.resolve.projects.names import is_pyproject
+from states.venv.resolve.projects.pyproject import project_lines
 from states.venv.resolve.references import join_reference
 from states.venv.resolve.subset import DEFAULT_SUBSET
 

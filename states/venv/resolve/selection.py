@@ -161,6 +161,7 @@ def _recorded_locks(observation: Observation) -> Iterator[tuple[Receipt, str]]:
 def _resolve(
     spec: Venv, python: Python, observation: Observation, settings: Settings
 ) -> Resolution:
+    from states.venv.resolve.projects.names import is_uv_lock
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
     from states.venv.resolve.subset import subset_of
@@ -168,8 +169,7 @@ def _resolve(
     def digest(path: str) -> str:
         return _project_digest(path, spec, observation.receipt)
 
-    is_uv_lock = os.path.basename(spec.lock) == "uv.lock"
-    if spec.lock and not is_uv_lock:
+    if spec.lock and not is_uv_lock(spec.lock):
         with open(spec.lock, encoding="utf-8-sig") as stream:
             lock = parse_lock(stream.read())
         base = os.path.dirname(spec.lock)
@@ -185,7 +185,7 @@ def _resolve(
         if package.project()
     ):
         return planned
-    if is_uv_lock:
+    if is_uv_lock(spec.lock):
         from states.venv.resolve.projects.uv_lock import export_uv_lock
 
         resolution = export_uv_lock(spec, python, settings, digest)

@@ -24,8 +24,9 @@ from states.venv.resolve.key_checks import (
 from states.venv.resolve.lines.invalid import explain, file_error, similar_file
 from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.sources import add_file_options, register_signatures
-from states.venv.resolve.projects.pyproject import is_pyproject, pyproject_offer
-from states.venv.resolve.projects.uv_lock import is_uv_lock, read_uv_lock
+from states.venv.resolve.projects.names import is_pyproject, is_uv_lock
+from states.venv.resolve.projects.pyproject import pyproject_offer
+from states.venv.resolve.projects.uv_lock import read_uv_lock
 from states.venv.resolve.projects.uv_settings import check_uv_settings
 from states.venv.resolve.references import is_url, local_path, to_file_url
 from states.venv.resolve.requirements import declared_lines, read_lines

@@ -25,15 +25,9 @@ if TYPE_CHECKING:
     from engine.table import Key
     from states.venv.resolve.subset import Subset
 
-PYPROJECT = "pyproject.toml"
 _DEPENDENCIES = ("project", "dependencies")
 _EXTRAS = ("project", "optional-dependencies")
 _GROUPS = ("dependency-groups",)
-
-
-def is_pyproject(name: str) -> bool:
-    """Return whether a path is that of a `pyproject.toml`."""
-    return os.path.basename(name) == PYPROJECT and "://" not in name
 
 
 def project_lines(file: str, text: str, subset: Subset) -> Iterator[Line]:

@@ -23,7 +23,8 @@ from states.installer.uv import Uv
 from states.system.scratch import scratch_dir
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.lines.sources import index_options
-from states.venv.resolve.projects.pyproject import PYPROJECT, is_pyproject, table
+from states.venv.resolve.projects.names import PYPROJECT, is_pyproject
+from states.venv.resolve.projects.pyproject import table
 from states.venv.resolve.projects.stale import find_change, find_changed_settings
 from states.venv.resolve.pylock import Resolution, parse_lock, select_artifacts
 from states.venv.resolve.subset import Offer
@@ -37,14 +38,8 @@ if TYPE_CHECKING:
     from states.interpreter.discovery import Python
     from states.venv.spec import Venv
 
-NAME = "uv.lock"
 _ROOT_GROUPS = ("manifest", "dependency-groups")
 _MEMBER_SOURCES = ("editable", "virtual", "directory")
-
-
-def is_uv_lock(path: str) -> bool:
-    """Return whether a path is that of the lockfile of a uv project."""
-    return os.path.basename(path) == NAME
 
 
 @frozen
