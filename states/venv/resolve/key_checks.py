@@ -141,6 +141,8 @@ def _check_files(spec: Venv, inputs: Inputs) -> None:
         if is_project_file(name) and (base != _VALID.get(str(place[0])) or "://" in name):
             kind = "lockfile (PEP 751)" if place == ("lock",) else "requirement file"
             hint = _PROJECT_FILES[base].format(name=name)
+            if "://" in name:
+                hint = "name the file in a local copy of the project"
             inputs.error(place, f"`{name}` isn't a {kind}", hint)
     if not is_uv_lock(spec.lock):
         for key in ("workspace-member", "no-install-project"):

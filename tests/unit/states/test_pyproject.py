@@ -144,6 +144,21 @@ def test_source_that_the_project_names_is_never_ignored(
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        (INDEX, "set `index-url` or `package-index-url` in the declaration"),
+        ("[tool.uv]\nfind-links = ['wheels']\n", "set `find-links` in the declaration"),
+    ],
+)
+def test_hint_names_the_key_that_replaces_a_setting(
+    tmp_path: Path, settings: str, hint: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[project]\nname = 'web'\n{settings}")
+    _, ((_, _, reported),) = validate_table(tmp_path, requirements=("pyproject.toml",))
+    assert hint in reported
+
+
 def test_only_selected_requirements_are_inputs(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
 

@@ -226,7 +226,8 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     "lock = poetry.lock": ({"lock": "poetry.lock"}, "run `poetry export --output"),
     "requirements = uv.lock": ({"requirements": ("uv.lock",)}, "write `lock = "),
     "constraints = pyproject.toml": ({"constraints": ("pyproject.toml",)}, "name it in"),
-    "remote pyproject.toml": ({"requirements": ("https://h/pyproject.toml",)}, "name it in"),
+    "remote pyproject.toml": ({"requirements": ("https://h/pyproject.toml",)}, "a local copy"),
+    "remote uv.lock": ({"requirements": ("https://h/uv.lock",)}, "a local copy"),
     "no uv.lock": ({"no_install_project": True}, ""),
 }
 

@@ -61,8 +61,9 @@ def check_uv_settings(
     )
     ignored = [key for key in _INDEX_KEYS if key in settings]
     if ignored and not has_index:
+        keys = f"`{ignored[0]}`" if ignored[0] != "index" else "`index-url` or `package-index-url`"
         inputs.error(
             place,
             f"`{file}`: `tool.uv.{ignored[0]}` has no effect in `requirements`",
-            "set `index-url` or `package-index-url`, or set `lock` to its `uv.lock`",
+            f"set {keys} in the declaration, or set `lock` to its `uv.lock`",
         )
