@@ -114,11 +114,14 @@ REJECTED: list[tuple[dict[str, Any], Key, str]] = [
         "password",
     ),
     ({"extra_build_dependencies": {"a": ("b=1",)}}, ("extra-build-dependencies", "a", 0), "b=1"),
-    (
-        {"extra_build_dependencies": {"a": ("b @ ../b",)}},
-        ("extra-build-dependencies", "a", 0),
-        "can't be a path",
-    ),
+    *[
+        (
+            {"extra_build_dependencies": {"a": (reference,)}},
+            ("extra-build-dependencies", "a", 0),
+            "can't be a path",
+        )
+        for reference in ("b @ ../b", "./b", "-e ./b", "file:///b")
+    ],
     ({"download_timeout": 0}, ("download-timeout",), "between 1 and 3600"),
     ({"download_retries": -1}, ("download-retries",), "between 0 and 20"),
     ({"exclude_newer": "7 days"}, ("exclude-newer",), "7 days"),
@@ -331,6 +334,15 @@ def test_settings_of_builds_are_absolute_and_normalized(tmp_path: Path) -> None:
         "config-settings-package": {},
         "extra-build-dependencies": {"foo-bar": [["torch", "Torch>=2"]]},
     }
+
+
+@pytest.mark.parametrize("url", ["https://h.example/b.zip", "git+https://h.example/b"])
+def test_build_requirement_may_have_a_remote_url(tmp_path: Path, url: str) -> None:
+    """The hint for a URL without a name contains a valid form."""
+    _, ((_, _, hint),) = _complete(tmp_path, extra_build_dependencies={"a": (url,)})
+    text = hint.partition("`")[2].rstrip("`")
+    assert text == f"b @ {url}"
+    assert _complete(tmp_path, extra_build_dependencies={"a": (text,)})[1] == []
 
 
 def test_empty_settings_of_builds_change_no_digest(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.builds.settings import KEYS, format_settings
 from states.venv.resolve.lines.invalid import explain
 from states.venv.resolve.lines.options import SETTINGS_OPTION
-from states.venv.resolve.references import is_url, local_path
+from states.venv.resolve.references import is_path, is_url, local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = re.compile(
-    r"UV_.*|(HOME|TMPDIR|NETRC|VIRTUAL_ENV|CONDA_PREFIX|XDG_(CONFIG|CACHE|DATA)_.*)"
-)
+_RESERVED = re.compile(r"HOME|TMPDIR|NETRC|VIRTUAL_ENV|CONDA_PREFIX|XDG_(CONFIG|CACHE|DATA)_.*")
 """Variables with which the installer would read or write elsewhere."""
+_EDITABLE = re.compile(r"^(-e|--editable)[\s=]+")
 _PROJECT = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
 _SECRET_HINT = "write `env:NAME` or `file:PATH` instead"
 
@@ -115,6 +114,9 @@ def _variables(key: Key, table: Mapping[str, str], inputs: Inputs) -> dict[str, 
             inputs.error(place, f"invalid variable name `{name}`", hint, marks_key=True)
         elif _RESERVED.fullmatch(name):
             inputs.error(place, f"converge sets `{name}` itself", "remove it", marks_key=True)
+        elif name.startswith("UV_"):
+            hint = "remove it, and use the keys of the venv, such as `index-url`"
+            inputs.error(place, f"a variable of uv, not of builds: `{name}`", hint, marks_key=True)
         elif name == "PATH" and not is_reference(value):
             _check_path(place, value, inputs)
         elif not is_reference(value) and (message := credentials_error(value)):
@@ -163,16 +165,27 @@ def _dependencies(key: Key, texts: Iterable[str], inputs: Inputs) -> list[list[s
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            inputs.error(place, *explain(text, error))
+            # `explain` would suggest `NAME @ PATH`, which isn't accepted here.
+            is_local = _is_local(_EDITABLE.sub("", text.strip()))
+            inputs.error(place, *(_local_error(text) if is_local else explain(text, error)))
             continue
         if message := credentials_error(text):
             inputs.error(place, message, CREDENTIALS_HINT)
-        elif requirement.url and (not is_url(requirement.url) or local_path(requirement.url)):
-            hint = "write its name, and provide a wheel through `find-links`"
-            inputs.error(place, f"a build requirement can't be a path: `{text}`", hint)
+        elif requirement.url and (_is_local(requirement.url) or not is_url(requirement.url)):
+            inputs.error(place, *_local_error(text))
         else:
             valid.append([normalize_name(requirement.name), str(requirement)])
     return valid
+
+
+def _is_local(reference: str) -> bool:
+    is_relative = is_path(reference) and not is_url(reference)
+    return is_relative or local_path(reference) is not None
+
+
+def _local_error(text: str) -> tuple[str, str]:
+    hint = "write its name, and provide a wheel through `find-links`"
+    return f"a build requirement can't be a path: `{text}`", hint
 
 
 def _add_lines(config: dict[str, Any], lines: Iterable[Line], inputs: Inputs) -> None:
