@@ -92,7 +92,7 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if configured:
         return Path(configured)
     launcher = tmp_path_factory.mktemp("executable") / "converge"
-    program = launcher.parent / "program.py"
+    program = launcher.parent / "converge.py"
     program.write_text(_LAUNCHER.format(repository=str(REPOSITORY)))
     launcher.write_text(_BARE.format(python=sys.executable, program=program))
     launcher.chmod(0o755)
