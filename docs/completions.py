@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import shtab
 
+from docs.generate import write_files
 from engine.cli.parser import RootParser
 from states.__main__ import COMMANDS
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-COMPLETIONS = Path(__file__).parent.parent / "completions"
+COMPLETIONS = Path(__file__).parent / "generated/completions"
 _FILES = {"bash": "converge.bash", "zsh": "_converge", "fish": "converge.fish"}
 _WORDS = {
     # Not `compgen -W`, which would expand a name such as `$(…)`.
@@ -103,10 +104,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Action,
 
 def main() -> None:
     """Write all completions."""
-    COMPLETIONS.mkdir(exist_ok=True)
-    for path, text in completions().items():
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(COMPLETIONS.parent))
+    write_files(completions())
 
 
 if __name__ == "__main__":

@@ -239,15 +239,21 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
+def write_files(texts: dict[Path, str]) -> None:
+    """Write generated files, and print their paths."""
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(HERE.parent))
+
+
 def main() -> None:
     """Write all generated files, and the manual pages, which have the same sources."""
     # Imported here: that module imports this one.
     from docs.man import main as write_manual_pages
 
     write_manual_pages()
-    for path, text in pages().items():
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(HERE.parent))
+    write_files(pages())
 
 
 if __name__ == "__main__":

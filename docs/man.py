@@ -20,6 +20,7 @@ from docs.generate import (
     exit_rows,
     option_rows,
     type_text,
+    write_files,
 )
 from engine import __version__
 from engine.cli.command import GROUPS
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from engine.cli.command import Command
 
-MAN = Path(__file__).parent.parent / "man"
+MAN = Path(__file__).parent / "generated/man"
 _DATE = "2026-11-30"
 """The date in the footer. Change it with a release."""
 _WIDTH = 62
@@ -222,10 +223,7 @@ def _protected(line: str) -> str:
 
 def main() -> None:
     """Write all pages."""
-    MAN.mkdir(exist_ok=True)
-    for path, text in manual_pages().items():
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(MAN.parent))
+    write_files(manual_pages())
 
 
 if __name__ == "__main__":

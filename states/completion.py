@@ -1,9 +1,9 @@
 """Print the candidates for a shell to complete: addresses, venvs, and generations.
 
-The functions in `completions/` call `converge __complete KIND ARGUMENT...` with the arguments
-around the cursor. This only reads, loads no declaration, and prints nothing after an error: a
-shell would show it in the middle of the line that the user types. A name that a shell would have to
-quote isn't offered.
+The functions in `docs/generated/completions/` call `converge __complete KIND ARGUMENT...` with the
+arguments around the cursor. This only reads, loads no declaration, and prints nothing after an
+error: a shell would show it in the middle of the line that the user types. A name that a shell
+would have to quote isn't offered.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ _generate = _load("generate")
 pages = _generate.pages
 every_command = _generate.every_command
 parser_of = _generate.parser_of
-completions = _load("completions").completions
-# `docs.man` imports the other generator by its name.
+# The other generators import this one by its name.
 sys.modules["docs.generate"] = _generate
+completions = _load("completions").completions
 _man = _load("man")
 manual_pages = _man.manual_pages
 paragraph = _man.paragraph

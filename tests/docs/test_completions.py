@@ -26,14 +26,14 @@ def test_completion_file_is_up_to_date(path: Path) -> None:
 def test_wheel_installs_files_where_shells_and_man_search() -> None:
     project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"] == {
-        "completions/converge.bash": "share/bash-completion/completions/converge",
-        "completions/_converge": "share/zsh/site-functions/_converge",
-        "completions/converge.fish": "share/fish/vendor_completions.d/converge.fish",
-        "man/converge.1": "share/man/man1/converge.1",
-        "man/converge.toml.5": "share/man/man5/converge.toml.5",
+        "docs/generated/completions/converge.bash": "share/bash-completion/completions/converge",
+        "docs/generated/completions/_converge": "share/zsh/site-functions/_converge",
+        "docs/generated/completions/converge.fish": "share/fish/vendor_completions.d/converge.fish",
+        "docs/generated/man/converge.1": "share/man/man1/converge.1",
+        "docs/generated/man/converge.toml.5": "share/man/man5/converge.toml.5",
     }
     assert {path.name for path in COMPLETIONS} == {
-        path.name for path in (ROOT / "completions").iterdir()
+        path.name for path in (ROOT / "docs/generated/completions").iterdir()
     }
 
 
@@ -48,7 +48,7 @@ def test_wheel_installs_files_where_shells_and_man_search() -> None:
 )
 def test_bash_completes_commands_options_and_files(line: str, replies: list[str]) -> None:
     script = """
-    source completions/converge.bash
+    source docs/generated/completions/converge.bash
     COMP_WORDS=($1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
     _shtab_converge
     printf '%s\\n' "${COMPREPLY[@]}"
@@ -94,7 +94,7 @@ def project(tmp_path: Path) -> Path:
 def complete_in_bash(project: Path, line: str) -> list[str]:
     """Return the replies for a line, whose last word is the one to complete."""
     script = f"""
-    source {ROOT}/completions/converge.bash
+    source {ROOT}/docs/generated/completions/converge.bash
     cd "$2"
     IFS=' ' read -ra COMP_WORDS <<< "$1"
     [[ "$1" == *' ' ]] && COMP_WORDS+=("")
@@ -169,9 +169,7 @@ def test_completion_imports_nothing_heavy(project: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish isn't installed")
 def test_fish_completes_names_from_the_declaration(project: Path) -> None:
-    script = (
-        f"source {ROOT}/completions/converge.fish; complete -C 'converge rollback converge.toml w'"
-    )
+    script = f"source {ROOT}/docs/generated/completions/converge.fish; complete -C 'converge rollback converge.toml w'"
     process = subprocess.run(
         ["fish", "--no-config", "-c", script],
         cwd=project,
@@ -189,7 +187,7 @@ def test_zsh_completes_names_from_the_declaration(project: Path) -> None:
     script = f"""
     zmodload zsh/zpty
     zpty z zsh -f -i
-    zpty -w z 'fpath=({ROOT}/completions $fpath); autoload -U compinit; compinit -u -D'
+    zpty -w z 'fpath=({ROOT}/docs/generated/completions $fpath); autoload -U compinit; compinit -u -D'
     zpty -w z 'bindkey "^I" complete-word; print rea""dy'
     zpty -r z line '*ready*'
     zpty -w -n z "converge apply --only venv.w"$'\\t'

@@ -20,11 +20,13 @@ def test_manual_page_is_up_to_date(path: Path) -> None:
 
 
 def test_every_page_of_the_directory_is_generated() -> None:
-    assert {path.name for path in PAGES} == {path.name for path in (ROOT / "man").iterdir()}
+    assert {path.name for path in PAGES} == {
+        path.name for path in (ROOT / "docs/generated/man").iterdir()
+    }
 
 
 def test_page_describes_every_command() -> None:
-    page = PAGES[ROOT / "man/converge.1"]
+    page = PAGES[ROOT / "docs/generated/man/converge.1"]
     assert [name for name in every_command() if f"\n.SS {name}\n" not in page] == []
 
 
@@ -47,7 +49,7 @@ def test_page_renders_without_warnings(path: Path) -> None:
 
 def test_types_have_one_plural() -> None:
     assert "ss)" not in "".join(PAGES.values())
-    assert "object of objects of strings)" in PAGES[ROOT / "man/converge.toml.5"]
+    assert "object of objects of strings)" in PAGES[ROOT / "docs/generated/man/converge.toml.5"]
 
 
 @pytest.mark.parametrize(
