@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from engine.errors import PermissionDenied
 from engine.frozen import frozen
 from engine.system.existence import lstat
 from engine.system.permissions import is_unmapped_user, remedy, traversed_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @frozen
@@ -40,6 +44,37 @@ def find_threat(path: str) -> Threat | None:
         if threat is not None:
             return threat
     return None
+
+
+def find_threats_in(directory: str, is_skipped: Callable[[str], bool]) -> Iterator[Threat]:
+    """Yield what another user could change: the path of a directory, and entries below it.
+
+    Args:
+        directory: The directory.
+        is_skipped: Returns whether the content of a directory below it doesn't count.
+
+    Yields:
+        Each part.
+
+    Raises:
+        OSError: An entry can't be examined.
+
+    """
+    if os.geteuid() != 0:
+        return
+    pending = [directory]
+    while pending:
+        path = pending.pop()
+        status = lstat(path)
+        # The path of the directory may contain symlinks, and a symlink may leave the directory.
+        is_outside = path == directory or (status is not None and stat.S_ISLNK(status.st_mode))
+        threat = find_threat(path) if is_outside else None
+        if threat is None and status is not None:
+            threat = _threat(path, status)
+        if threat is not None:
+            yield threat
+        if status is not None and stat.S_ISDIR(status.st_mode) and not is_skipped(path):
+            pending += [entry.path for entry in os.scandir(path)]
 
 
 def require_trusted_program(path: str, purpose: str) -> None:

@@ -88,6 +88,8 @@ class ResolveRequest:
     no_deps: bool = False
     """Whether the lock contains only the listed packages, without their dependencies."""
     build: BuildOptions = DEFAULT_BUILD
+    projects_by_url: tuple[tuple[str, str], ...] = ()
+    """The URL of each local project as in the requirements, and its directory."""
 
 
 @frozen
@@ -96,6 +98,8 @@ class InstallRequest:
 
     root: str
     """The environment's directory."""
+    python: str
+    """The executable of its base interpreter."""
     lock: str
     """A lock with exactly one file for each package."""
     build_constraints: tuple[str, ...]

@@ -1,8 +1,12 @@
-"""Options and variables of uv that don't depend on files."""
+"""Options and variables of uv that don't depend on files of the host."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import tomli_w
 
 from states.installer.indexes import source_options
 
@@ -43,3 +47,26 @@ def refresh_options(projects: frozenset[str] | None) -> list[str]:
     if projects is None:
         return ["--refresh"]
     return [f"--refresh-package={name}" for name in sorted(projects)]
+
+
+def environment_variables(
+    scratch: str, environments: tuple[str, ...], settings: str
+) -> dict[str, str]:
+    """Return the variables that make uv read these environments, and no other settings.
+
+    Args:
+        scratch: The working directory of uv.
+        environments: The markers of the environments.
+        settings: The content of the `uv.toml`.
+
+    Returns:
+        The variables.
+
+    """
+    # UV-QUIRK(0.13): no option names environments, only the `pyproject.toml` of a project.
+    project = {"tool": {"uv": {"environments": list(environments)}}}
+    Path(f"{scratch}/pyproject.toml").write_text(tomli_w.dumps(project), "utf-8")
+    # So that uv doesn't read the one in /etc.
+    os.makedirs(f"{scratch}/config/uv", exist_ok=True)
+    Path(f"{scratch}/config/uv/uv.toml").write_text(settings, "utf-8")
+    return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{scratch}/config"}

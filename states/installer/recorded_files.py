@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
 from states.installer.credentials import strip_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _METADATA = "lib*/*/site-packages/*.dist-info"
 
@@ -37,6 +43,22 @@ def strip_secrets(root: str) -> None:
         if path.read_bytes() != b"{}":
             # It contains the values of variables, with which uv compares later settings.
             _replace(path, b"{}")
+
+
+def restore_origins(root: str, wheels: Mapping[str, str]) -> None:
+    """Record the projects that wheels were built from as the origin of their packages.
+
+    Args:
+        root: The environment.
+        wheels: The wheel of each project by its directory.
+
+    """
+    projects = {f"file://{quote(wheel)}": project for project, wheel in wheels.items()}
+    for path in Path(root).glob(f"{_METADATA}/direct_url.json") if wheels else ():
+        project = projects.get(json.loads(path.read_bytes()).get("url"))
+        if project is not None:
+            text = json.dumps({"url": f"file://{quote(project)}", "dir_info": {}})
+            _replace(path, text.replace(" ", "").encode())
 
 
 def delete_lock(root: str) -> None:

@@ -13,7 +13,7 @@ import tomli_w
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
-from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache
+from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache, options
 from states.installer.credentials import restore_signatures
 from states.installer.indexes import (
     certificate_variables,
@@ -25,11 +25,16 @@ from states.installer.indexes import (
     write_stub,
 )
 from states.installer.lock_paths import is_toml, locked_names, with_absolute_paths
-from states.installer.options import ISOLATED, compile_options, refresh_options
 from states.installer.output.downloads import run_uv
 from states.installer.readiness import find_uv, require_sources
-from states.installer.recorded_files import delete_lock, dist_infos, installed_names, strip_secrets
+from states.installer.recorded_files import (
+    delete_lock,
+    dist_infos,
+    installed_names,
+    strip_secrets,
+)
 from states.installer.requirers import read_annotations
+from states.installer.user_builds.projects import UserProjects
 from states.installer.uv_errors import damaged_packages, translate_error
 from states.interpreter.launcher import write_launcher
 from states.system import subprocesses
@@ -52,6 +57,7 @@ class Uv:
     def __init__(self, cache: str, scratch: str, user: User | None = None) -> None:
         self.scratch = scratch
         self.user = user  # As whom the interpreter of the venv runs, if not as the current one.
+        self._projects = UserProjects(scratch, self.run)
         self._root = cache
         self.use(DEFAULT_BUILD)
         self.output = ""  # Of the last successful run, which may contain warnings.
@@ -65,22 +71,25 @@ class Uv:
         """Resolve requirements. If the cache is damaged, repair it and try again once."""
         self._resolve(request)
         lock = Path(f"{self.scratch}/pylock.toml").read_text("utf-8")
-        return with_absolute_paths(lock, self.scratch)
+        return self._projects.in_lock(with_absolute_paths(lock, self.scratch))
 
     def _resolve(self, request: ResolveRequest) -> list[str]:
         """Write a lock into the scratch directory, and return the command line of uv."""
         self.use(request.build)
+        if self.user is None:  # Otherwise, nothing is built.
+            request = self._projects.in_request(request)
         output = f"{self.scratch}/pylock.toml"
         requirements = _write(f"{self.scratch}/requirements.in", request.requirements)
         arguments = ["pip", "compile", requirements, "--output-file", output]
         arguments += ["--format", "pylock.toml", "--no-header"]
         arguments += self._python_options(request.python)
         arguments += self._file_option("--build-constraints", request.build_constraints)
-        arguments += compile_options(request)
+        arguments += options.compile_options(request)
         variables = {}
         if request.environments:
             arguments += ["--universal", "--python-version", request.minimum_python]
-            variables = self._environment_variables(request)
+            settings = self._settings(request.indexes)
+            variables = options.environment_variables(self.scratch, request.environments, settings)
         else:
             arguments += self._config_option(request.indexes)
         attempt = partial(self._compile, request, arguments, variables)
@@ -186,14 +195,11 @@ class Uv:
         if the first one changed nothing.
         """
         before = dist_infos(request.root)
+        installed = installed_names(request.root)
         # UV-QUIRK(0.13): uv builds an installed package again if its settings differ from those
         # in its metadata, from which `strip_secrets` removes them.
-        self.use(
-            build_options.narrow(
-                request.build, locked_names(request.lock) - installed_names(request.root)
-            )
-        )
-        lock = restore_signatures(request.lock)
+        self.use(build_options.narrow(request.build, locked_names(request.lock) - installed))
+        lock = restore_signatures(self._projects.to_install(request, installed))
         arguments = ["pip", "sync", _write(f"{self.scratch}/pylock.toml", [lock])]
         arguments += ["--link-mode", "copy", *self._python_options(f"{request.root}/bin/python")]
         arguments += ["--allow-empty-requirements", "--preview-features", "pylock"]
@@ -202,7 +208,7 @@ class Uv:
             # UV-QUIRK(0.12): the cache confuses projects of one archive that have the same name.
             self.clear_cache(request.archive_parts)
         if request.projects:
-            arguments += refresh_options(frozenset(request.projects))
+            arguments += options.refresh_options(frozenset(request.projects))
         arguments += source_options(request.indexes) + self._config_option(request.indexes)
         attempts = [[]] if request.projects else [["--offline"], []]
         for option in attempts:
@@ -214,6 +220,7 @@ class Uv:
                 # if files are missing. Never run it again into a target that it has changed.
                 if not option or dist_infos(request.root) != before:
                     raise
+        self._projects.finish(request.root)
         strip_secrets(request.root)
         delete_lock(request.root)
 
@@ -252,7 +259,7 @@ class Uv:
             require_sources(indexes)
         variables = {
             **build_options.build_variables(self._build, subprocesses.SAFE_PATH),
-            **ISOLATED,
+            **options.ISOLATED,
             **certificate_variables(),
             **(index_variables(indexes, self.scratch) if indexes else {}),
             **(more_variables or {}),
@@ -266,16 +273,6 @@ class Uv:
         if completed.status != 0:
             raise translate_error(completed, action, self.cache)
         self.output = completed.output
-
-    def _environment_variables(self, request: ResolveRequest) -> dict[str, str]:
-        """Return the variables that make uv read these environments, and no other settings."""
-        # UV-QUIRK(0.13): no option names environments, only the `pyproject.toml` of a project.
-        project = {"tool": {"uv": {"environments": list(request.environments)}}}
-        _write(f"{self.scratch}/pyproject.toml", [tomli_w.dumps(project)])
-        # So that uv doesn't read the one in /etc.
-        os.makedirs(f"{self.scratch}/config/uv", exist_ok=True)
-        _write(f"{self.scratch}/config/uv/uv.toml", [self._settings(request.indexes)])
-        return {"UV_NO_CONFIG": "0", "XDG_CONFIG_DIRS": f"{self.scratch}/config"}
 
     def _start(self, argv: Sequence[str], variables: dict[str, str]) -> subprocesses.Completed:
         return run_uv(argv, subprocesses.clean_environment(self.scratch, variables), self.scratch)

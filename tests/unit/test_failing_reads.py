@@ -143,7 +143,7 @@ ALLOWED = {
     "states.system.programs": "only asks the kernel; the program is started next",
     "states.venv.adoption.packages": "a preview; the adoption deletes nothing",
     "states.interpreter.launch_script": "only copies what the interpreter reads next",
-    "states.venv.preconditions.build._is_executable": "the smoke tests run later",
+    "states.system.users.can_execute": "the smoke tests run later",
     "states.installer.readiness": "only asks the kernel, and no program is an error",
     "engine.declaration.path_dependencies": "without the dependency, the declared order counts",
     # The answer "no" is an error, or precedes a call that fails.

@@ -11,6 +11,8 @@ from states.system import subprocesses
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from states.system.subprocesses import Inherited
+
 _BEGUN = re.compile(r"\s*Downloading (\S+) \(([\d.]+)(B|KiB|MiB|GiB)\)")
 _ENDED = re.compile(r"\s*Downloaded (\S+)")
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -39,13 +41,19 @@ class Downloads:
             progress.advance(self.sizes.pop(ended[1], 0))
 
 
-def run_uv(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> subprocesses.Completed:
+def run_uv(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str,
+    inherit: Inherited = subprocesses.LOCKS,
+) -> subprocesses.Completed:
     """Run uv to its end, and report its downloads.
 
     Args:
         argv: The program and its arguments.
         env: The whole environment.
         cwd: The working directory.
+        inherit: The properties that it inherits.
 
     Returns:
         The exit status and the output.
@@ -55,4 +63,4 @@ def run_uv(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> subprocesse
 
     """
     with subprocesses.reporting_to(Downloads().report):
-        return subprocesses.run(argv, env=env, cwd=cwd)
+        return subprocesses.run(argv, env=env, cwd=cwd, inherit=inherit)

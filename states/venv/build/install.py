@@ -16,6 +16,7 @@ from states.installer import InstallRequest
 from states.installer.build_errors import BuildError
 from states.installer.requirers import NONE
 from states.installer.uv_errors import damaged_packages
+from states.system.users import user_of_project
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.resolve.builds.options import build_options
 from states.venv.resolve.diagnosis.explain import explain_build
@@ -77,6 +78,7 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
     context = draft.context
     request = InstallRequest(
         root=draft.root,
+        python=context.selection.python.executable,
         lock=context.selection.lock,
         build_constraints=build_constraints(context.spec),
         projects=projects,
@@ -84,10 +86,14 @@ def _install(draft: Draft, projects: tuple[str, ...], archive_parts: tuple[str, 
         indexes=index_options(context.spec),
         build=build_options(context.spec, context.selection.lock),
     )
-    directories = {package.project() for package in context.selection.packages} - {""}
+    projects_of_root = [
+        package.project()
+        for package in context.selection.packages
+        if package.project() and user_of_project(package.project()) is None
+    ]
     # The name is the same for each run of this venv, so the next run deletes what a kill left.
     build_name = f"converge-{sha256(os.path.dirname(draft.root).encode())[:16]}"
-    with _clean_build_directories(sorted(directories), build_name, context.scratch):
+    with _clean_build_directories(sorted(set(projects_of_root)), build_name, context.scratch):
         try:
             context.installer.install(request)
         except BuildError as error:

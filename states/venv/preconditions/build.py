@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from typing import TYPE_CHECKING
 
 from engine.system.existence import nearest_existing
 from engine.system.program_trust import require_trusted_program
 from states.installer.readiness import require_ready, require_wheels
+from states.installer.user_builds.build import require_possible
 from states.interpreter.user import user_of_python
 from states.system.programs import find_program
-from states.system.subprocesses import NOTHING, Inherited, clean_environment, run
+from states.system.users import can_execute, user_of_project
 from states.venv.build.ownership import resolve_ids, user_of_code
 from states.venv.build.persistent.fill import require_safe_parents
 from states.venv.build.reuse.reusable import unavailable_packages
@@ -23,13 +23,13 @@ from states.venv.resolve.builds.options import require_references
 from states.venv.resolve.lines.sources import index_options
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from engine.kind import MayCreate
     from states.system.subprocesses import User
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
     from states.venv.spec import Venv
-
-_IS_EXECUTABLE = ("/bin/sh", "-c", '[ -x "$0" ]')
 
 
 def require_buildable(
@@ -63,11 +63,32 @@ def require_buildable(
     if missing:
         if python_user is not None:
             require_wheels(selection.lock, missing, python_user)
+        else:
+            _require_safe_projects(spec, selection, missing)
         require_ready(index_options(spec), selection.lock, missing, may_create)
     user = user_of_code(spec, store) or python_user
     _require_smoke_programs(spec, user, may_create)
     if user is not None and spec.smoke:
         _require_accessible(spec, selection.python.executable, store.root, user)
+
+
+def _require_safe_projects(spec: Venv, selection: Selection, missing: Collection[str]) -> None:
+    """Check that each project that another user can change can be built as that user.
+
+    Args:
+        spec: The declared venv.
+        selection: The interpreter and the packages.
+        missing: The packages that have to be installed.
+
+    Raises:
+        PermissionDenied: One can't.
+
+    """
+    for package in selection.packages:
+        project = package.project() if package.name in missing else ""
+        user = user_of_project(project) if project else None
+        if user is not None:
+            require_possible(project, user, selection.python.executable, index_options(spec))
 
 
 def _require_smoke_programs(spec: Venv, user: User | None, may_create: MayCreate) -> None:
@@ -114,20 +135,6 @@ def _require_accessible(spec: Venv, python: str, store: str, user: User) -> None
         command for command in spec.smoke if shlex.split(command)[0].startswith("python")
     ]
     for path, commands in ((nearest_existing(store), spec.smoke), (python, starts_python)):
-        if commands and not _is_executable(path, user):
+        if commands and not can_execute(path, user):
             error = PermissionError(0, "Permission denied", path)
             raise not_permitted(commands[0], user, error)
-
-
-def _is_executable(path: str, user: User) -> bool:
-    """Ask the kernel whether a user can enter a directory or run a file. ACLs count."""
-    try:
-        completed = run(
-            [*_IS_EXECUTABLE, path],
-            env=clean_environment("/"),
-            cwd="/",
-            inherit=Inherited(locks=NOTHING.locks, user=user),
-        )
-    except (PermissionError, subprocess.SubprocessError):
-        return True  # This process can't switch users. The build reports that.
-    return completed.status == 0

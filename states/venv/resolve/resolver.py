@@ -20,6 +20,7 @@ from states.venv.resolve.diagnosis.warnings import resolution_notices
 from states.venv.resolve.fetch import Fetcher
 from states.venv.resolve.hashes import filter_by_hash
 from states.venv.resolve.lines.line import Line, line_error
+from states.venv.resolve.lines.local import local_projects, require_trusted_files
 from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.lines.sources import index_options
 from states.venv.resolve.lockfile import restrict_to
@@ -120,7 +121,9 @@ class Resolver:
         self.overrides = declared_lines(spec.overrides)
         fetcher = _fetcher(spec)
         files = _read_files(fetcher, spec.requirements, False, subset_of(spec))
-        lines = [*declared_lines(spec.packages), *files]
+        declared = declared_lines(spec.packages)
+        require_trusted_files([*declared, *self.overrides])
+        lines = [*declared, *files]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
         self.constraints += _read_files(fetcher, spec.constraints, True)
@@ -227,6 +230,7 @@ class Resolver:
             no_deps=self.spec.no_deps,
             indexes=index_options(self.spec),
             build=build_options(self.spec),
+            projects_by_url=local_projects([*everything, *self.overrides]),
         )
 
 
@@ -279,6 +283,7 @@ def _read_files(
             message, hint = error
             error_class = Unavailable if is_url(line.file) else ConvergeError
             raise error_class(f"{line.location()}: {message}", hint=hint or "check its content")
+    require_trusted_files(lines)
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,7 @@ def _resolve(uv: Uv, **fields: Any) -> str:
 def _install(uv: Uv, root: Path, **fields: Any) -> None:
     request = {
         "root": str(root),
+        "python": sys.executable,
         "lock": LOCK,
         "build_constraints": (),
         "projects": (),

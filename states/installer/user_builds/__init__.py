@@ -1,0 +1,1 @@
+"""Builds of local projects that another user can change, as that user."""
