@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from tests.bench import baselines, converge
 from tests.bench.converge import CONVERGE, ONLY_DOWNLOADS
-from tests.bench.inputs import SERVICES
+from tests.bench.inputs import OPENSTACK, SERVICES, openstack_services
+from tests.bench.measure import RunError
 from tests.bench.peers import ansible, pip, salt, uv
 from tests.bench.targets import Benchmark, peak_ram, ratio, start_up
 from tests.bench.workspace import Workspace
@@ -110,9 +111,9 @@ def cold_1(workspace: Workspace) -> Benchmark:
         uv.cold(workspace, ["keystone"]),
     ]
     if "pip" in workspace.peers:
-        cases.append(pip.cold(workspace, "keystone"))
+        cases.append(pip.cold(workspace, ["keystone"]))
     if "ansible" in workspace.peers:
-        cases.append(ansible.cold(workspace, "keystone"))
+        cases.append(ansible.cold(workspace, ["keystone"]))
     if "salt" in workspace.peers:
         cases.append(salt.cold(workspace, "keystone"))
     slow = (pip.NAME, ansible.NAME, salt.NAME)
@@ -143,6 +144,31 @@ def cold_10(workspace: Workspace) -> Benchmark:
     )
 
 
+def openstack(workspace: Workspace) -> Benchmark:
+    """Build all services of an OpenStack series that have wheels."""
+    services = openstack_services()
+    if not services:
+        raise RunError(f"{OPENSTACK} contains no requirements of services")
+    declaration = converge.declare(workspace, "openstack", services)
+    cases = [
+        converge.cold_without_caches(workspace, declaration),
+        uv.cold(workspace, services),
+    ]
+    if "pip" in workspace.peers:
+        cases.append(pip.cold(workspace, services))
+    if "ansible" in workspace.peers:
+        cases.append(ansible.cold(workspace, services))
+    return Benchmark(
+        title=f"{len(services)} services of OpenStack built cold",
+        cases=cases,
+        targets=[
+            ratio(ONLY_DOWNLOADS, uv.PYLOCK),
+            ratio(ONLY_DOWNLOADS, pip.NAME, 0.2),
+            ratio(ONLY_DOWNLOADS, ansible.NAME, 0.2),
+        ],
+    )
+
+
 def update_1(workspace: Workspace) -> Benchmark:
     """Update one package of an environment."""
     older = converge.declare(workspace, "update-older", ["keystone-older"], venvs="update")
@@ -166,5 +192,6 @@ BENCHMARKS: Mapping[str, Callable[[Workspace], Benchmark]] = {
     "noop-100": no_op_100,
     "cold-1": cold_1,
     "cold-10": cold_10,
+    "openstack": openstack,
     "update-1": update_1,
 }

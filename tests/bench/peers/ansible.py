@@ -20,16 +20,17 @@ def no_op(workspace: Workspace, services: Sequence[str]) -> Case:
     return _case(workspace, "no-op", pip.installed(workspace, services), services, "changed=0")
 
 
-def cold(workspace: Workspace, service: str) -> Case:
-    """Return the case of a play that creates the environment."""
-    venv = workspace.make_directory("ansible") / "cold"
-    case = _case(workspace, "cold", [venv], [service], "changed=1")
+def cold(workspace: Workspace, services: Sequence[str]) -> Case:
+    """Return the case of a play that creates the environments."""
+    directory = workspace.make_directory("ansible") / "cold"
+    venvs = [directory / f"{number:03}" for number in range(len(services))]
+    case = _case(workspace, "cold", venvs, services, f"changed={len(services)}")
     return Case(
         name=case.name,
         commands=case.commands,
         expected_output=case.expected_output,
         environment=case.environment,
-        before=lambda: shutil.rmtree(venv, ignore_errors=True),
+        before=lambda: shutil.rmtree(directory, ignore_errors=True),
     )
 
 
@@ -42,6 +43,7 @@ def _case(
 ) -> Case:
     tools = pip.tool(workspace, PACKAGE)
     offline = "--no-deps --no-index --find-links"
+    wheels = pip.wheelhouse(workspace, services)
     tasks = [
         {
             "name": venv.name,
@@ -50,7 +52,7 @@ def _case(
                 "virtualenv": str(venv),
                 "virtualenv_command": str(tools / "virtualenv"),
                 "virtualenv_python": str(workspace.python),
-                "extra_args": f"{offline} {pip.wheelhouse(workspace, service)}",
+                "extra_args": f"{offline} {wheels}",
             },
         }
         for venv, service in zip(venvs, services, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,16 +15,20 @@ from tests.bench.workspace import Workspace
 NAME = "pip"
 
 
-def cold(workspace: Workspace, service: str) -> Case:
-    """Return the case of creating an environment with virtualenv and installing with pip."""
-    venv = workspace.make_directory("pip") / "cold"
-    wheels = wheelhouse(workspace, service)
-    create = _virtualenv(workspace, venv)
-    install = argv(venv / "bin" / "pip", "install", "--no-index", "--find-links", wheels)
+def cold(workspace: Workspace, services: Sequence[str]) -> Case:
+    """Return the case of creating environments with virtualenv and installing with pip."""
+    directory = workspace.make_directory("pip") / "cold"
+    wheels = wheelhouse(workspace, services)
+    commands = []
+    for number, service in enumerate(services):
+        venv = directory / f"{number:03}"
+        commands.append(_virtualenv(workspace, venv))
+        install = argv(venv / "bin" / "pip", "install", "--no-index", "--find-links", wheels)
+        commands.append([*install, "--no-deps", *_pinned(workspace, service)])
     return Case(
         name=NAME,
-        commands=[create, [*install, "--no-deps", *_pinned(workspace, service)]],
-        before=lambda: shutil.rmtree(venv, ignore_errors=True),
+        commands=commands,
+        before=lambda: shutil.rmtree(directory, ignore_errors=True),
     )
 
 
@@ -51,16 +56,35 @@ def installed(workspace: Workspace, services: Sequence[str]) -> list[Path]:
     return [directory / f"{number:03}" for number in range(len(services))]
 
 
-def wheelhouse(workspace: Workspace, service: str) -> Path:
-    """Return a directory with the wheels of `service`, for installation without a network."""
+def wheelhouse(workspace: Workspace, services: Sequence[str]) -> Path:
+    """Return a directory with the wheels of services, for installation without a network."""
+    names = sorted(set(services))
 
     def make(directory: Path) -> None:
         venv = directory.with_name(f"{directory.name}-downloader")
         workspace.prepare(_virtualenv(workspace, venv))
         download = argv(venv / "bin" / "pip", "download", "--no-deps", "--only-binary", ":all:")
-        workspace.prepare([*download, "--dest", str(directory), *_pinned(workspace, service)])
+        lockfiles = [workspace.lock(name).requirements.read_text() for name in names]
+        for number, text in enumerate(_merged(lockfiles)):
+            requirements = directory.with_name(f"{directory.name}-{number}.txt")
+            requirements.write_text(text)
+            workspace.prepare([*download, "--dest", str(directory), "-r", str(requirements)])
 
-    return workspace.once(f"wheels/{service}", make)
+    name = names[0] if len(names) == 1 else f"{len(names)}-{names[0]}"
+    return workspace.once(f"wheels/{name}", make)
+
+
+def _merged(lockfiles: Sequence[str]) -> list[str]:
+    """Merge lockfiles. Each result has one version of a package, because pip accepts no more."""
+    pinned = re.compile(r"^([\w.-]+)==.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+    versions: dict[str, list[str]] = {}
+    for match in (match for text in lockfiles for match in pinned.finditer(text)):
+        pins = versions.setdefault(match[1], [])
+        pin = re.sub(r"^ *#.*\n", "", match[0], flags=re.MULTILINE)
+        if pin not in pins:
+            pins.append(pin)
+    count = max(map(len, versions.values()))
+    return ["".join(pins[n] for pins in versions.values() if n < len(pins)) for n in range(count)]
 
 
 def tool(workspace: Workspace, package: str) -> Path:

@@ -63,11 +63,10 @@ def _case(
         "grains_cache": True,
     }
     (directory / "minion").write_text(json.dumps(minion))
-    wheels = [str(pip.wheelhouse(workspace, service)) for service in sorted(set(services))]
     variables = {
         # The state has no arguments for these.
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": " ".join(wheels),
+        "PIP_FIND_LINKS": str(pip.wheelhouse(workspace, services)),
         "PATH": f"{tools}:/usr/bin:/bin",
     }
     command = argv(tools / "salt-call", "--local", "--config-dir", directory, "state.apply", name)
