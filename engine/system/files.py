@@ -54,7 +54,7 @@ def read_regular_file(path: str, max_size: int | None = None) -> bytes:
         OSError: The path isn't a regular file, or the file has more than `max_size` bytes.
 
     """
-    with _open_regular_file(path) as file:
+    with FileIO(open_regular_file(path)) as file:
         if max_size is not None and os.fstat(file.fileno()).st_size > max_size:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         return file.readall()
@@ -67,27 +67,42 @@ def iter_chunks(path: str, size: int) -> Iterator[bytes]:
         OSError: The path isn't a regular file, or it can't be read.
 
     """
-    with _open_regular_file(path) as file:
-        while size > 0 and (chunk := file.read(min(size, CHUNK_SIZE))):
-            size -= len(chunk)
-            yield chunk
+    descriptor = open_regular_file(path)
+    try:
+        yield from read_chunks(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
-def _open_regular_file(path: str) -> FileIO:
-    """Open a file that another user may have created.
+def read_chunks(descriptor: int, size: int) -> Iterator[bytes]:
+    """Yield the next `size` bytes of an open file in chunks, or fewer at its end."""
+    while size > 0 and (chunk := os.read(descriptor, min(size, CHUNK_SIZE))):
+        size -= len(chunk)
+        yield chunk
+
+
+def open_regular_file(path: str, directory: int | None = None) -> int:
+    """Open a file that another user may have created, for reading.
 
     Opening a pipe would block, and reading a device might never end.
+
+    Args:
+        path: The file.
+        directory: An open directory that a relative path starts from.
+
+    Returns:
+        The descriptor.
 
     Raises:
         OSError: The path isn't a regular file.
 
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    file = FileIO(descriptor)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, dir_fd=directory)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
-    return file
+    return descriptor
 
 
 def add_checksum(data: bytes) -> bytes:

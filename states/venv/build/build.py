@@ -30,7 +30,7 @@ from states.venv.build.ownership import (
 )
 from states.venv.build.persistent.link import link_persistent
 from states.venv.build.projects.settle import assert_sources_unchanged, install_packages
-from states.venv.build.reuse.reusable import copy_reusable, stat_copies, unmodified
+from states.venv.build.reuse.reusable import copy_reusable, unmodified
 from states.venv.build.smoke import run_smoke_tests
 from states.venv.build.stages import Draft, Populated, Sealed, Verified
 from states.venv.build.system_packages import link_system_packages
@@ -251,10 +251,9 @@ def _install_packages(
         The SHA-256 of each intact copy by path, and each local project by its directory.
 
     """
-    reused, digests = copy_reusable(draft)
+    reused, copies = copy_reusable(draft)
     packages = draft.context.selection.packages
     missing = [package.name for package in packages if package.name not in reused]
-    before = stat_copies(draft.root, digests)
     placeholder = f"{draft.root}/{METADATA_DIR}"
     # INVARIANT: a regular file occupies the name while the installer runs, so that no package
     # can install a forged receipt there.
@@ -264,7 +263,7 @@ def _install_packages(
     if missing:
         settle_overlaps(draft, baseline)
     os.unlink(placeholder)
-    return unmodified(draft.root, digests, before), projects
+    return unmodified(draft.root, copies), projects
 
 
 def _with_content(populated: Populated) -> tuple[Package, ...]:

@@ -14,6 +14,7 @@ import os
 from itertools import chain
 from operator import attrgetter
 
+from engine.system.existence import proves_absence
 from engine.system.files import read_regular_file
 from states.venv.layout import MANIFEST, STATS
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _key_fields = attrgetter(
     "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
 )
-_KEY_LENGTH = 7
+KEY_LENGTH = 7
+Key = tuple[int, ...]
+"""The metadata of a file that changes whenever the file does."""
 _HALF_RANGE = 1 << 63
 _UNRELIABLE = b"unreliable"
 """The whole cache, if metadata doesn't prove that a file is unchanged."""
@@ -85,7 +88,7 @@ def is_unreliable(root: str) -> bool:
         return False
 
 
-def load_stats(root: str) -> dict[str, tuple[int, ...]]:
+def load_stats(root: str) -> dict[str, Key]:
     """Return the cached key of each path, or an empty dictionary if the cache is unreadable."""
     try:
         groups, keys = _read_stats(root)
@@ -98,17 +101,40 @@ def load_stats(root: str) -> dict[str, tuple[int, ...]]:
         for directory, names in groups
         for name in names
     ]
-    if len(numbers) != len(paths) * _KEY_LENGTH:
+    if len(numbers) != len(paths) * KEY_LENGTH:
         return {}
     return {
-        os.fsdecode(path): tuple(numbers[index * _KEY_LENGTH : (index + 1) * _KEY_LENGTH])
+        os.fsdecode(path): tuple(numbers[index * KEY_LENGTH : (index + 1) * KEY_LENGTH])
         for index, path in enumerate(paths)
     }
 
 
-def stat_key(path: str) -> tuple[int, ...]:
+def stat_key(path: str) -> Key:
     """Return the key of one path, as `load_stats` does."""
-    return _wrapped_key(os.lstat(path))
+    return status_key(os.lstat(path))
+
+
+def stat_keys(root: str, paths: Iterable[str]) -> dict[str, Key | None]:
+    """Return the key of each path relative to a directory, or None if there is no such entry.
+
+    Raises:
+        OSError: An entry can't be examined.
+
+    """
+    keys: dict[str, Key | None] = {}
+    base = os.open(root, os.O_PATH | os.O_CLOEXEC)
+    try:
+        for path in paths:
+            try:
+                # Relative to an open directory, the kernel resolves fewer path components.
+                keys[path] = status_key(os.stat(path, dir_fd=base, follow_symlinks=False))
+            except OSError as error:
+                if not proves_absence(error):
+                    raise
+                keys[path] = None
+    finally:
+        os.close(base)
+    return keys
 
 
 def _grouped(paths: Iterable[str]) -> list[_Group]:
@@ -138,23 +164,22 @@ def _read_keys(root: str, groups: list[_Group]) -> bytes:
     try:
         return _packed(root, groups, _key_fields)
     except OverflowError:
-        return _packed(root, groups, _wrapped_key)
+        return _packed(root, groups, status_key)
 
 
-def _wrapped_key(status: os.stat_result) -> tuple[int, ...]:
+def status_key(status: os.stat_result) -> Key:
     """Return a key whose numbers fit into signed 64 bits.
 
     An inode number may use the highest bit (overlayfs with `xino`), and a time may be
     after 2262.
     """
-    return tuple(
-        (number + _HALF_RANGE) % (2 * _HALF_RANGE) - _HALF_RANGE for number in _key_fields(status)
-    )
+    key: Key = _key_fields(status)
+    if min(key) >= -_HALF_RANGE and max(key) < _HALF_RANGE:
+        return key
+    return tuple((number + _HALF_RANGE) % (2 * _HALF_RANGE) - _HALF_RANGE for number in key)
 
 
-def _packed(
-    root: str, groups: list[_Group], key_of: Callable[[os.stat_result], tuple[int, ...]]
-) -> bytes:
+def _packed(root: str, groups: list[_Group], key_of: Callable[[os.stat_result], Key]) -> bytes:
     numbers = array.array("q")
     for directory, names in groups:
         base = os.open(os.path.join(os.fsencode(root), directory), os.O_PATH | os.O_CLOEXEC)

@@ -10,11 +10,12 @@ import pytest
 from engine.frozen import replace
 from engine.system.files import sha256
 from states.venv.build.install import is_subdirectory_of_archive
-from states.venv.build.reuse.package_copy import PackageCopier
-from states.venv.build.reuse.reusable import is_same, stat_copies, unmodified
+from states.venv.build.reuse.package_copy import Copy, PackageCopier
+from states.venv.build.reuse.reusable import is_same, unmodified
 from states.venv.files.paths import is_part_of_module
 from states.venv.integrity.manifest import Entry
 from states.venv.integrity.receipt import Package
+from states.venv.integrity.stat_cache import stat_key
 
 SELECTED = Package(name="web", version="1.0", content="sha256:aa")
 INSTALLED = replace(SELECTED, wheel=True, record="any:bb")
@@ -48,14 +49,14 @@ def test_changed_source_invalidates_its_bytecode(tmp_path: Path) -> None:
                  "__pycache__/b.cpython-311.pyc"):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    digests = {str(path.relative_to(tmp_path)): path.name for path in tmp_path.rglob("*.py*")}
-    before = stat_copies(str(tmp_path), digests)
+    copies = {
+        str(path.relative_to(tmp_path)): Copy(path.name, stat_key(str(path)))
+        for path in tmp_path.rglob("*.py*")
+    }
     (tmp_path / "b.py").write_text("changed")
     (tmp_path / "c.py").unlink()
 
-    assert set(unmodified(str(tmp_path), digests, before)) == {
-        "a.py", "__pycache__/a.cpython-311.pyc"
-    }  # fmt: skip
+    assert set(unmodified(str(tmp_path), copies)) == {"a.py", "__pycache__/a.cpython-311.pyc"}
 
 
 SITE = "lib/python3.11/site-packages"
@@ -94,10 +95,16 @@ def _files(root: Path) -> dict[str, str]:
     }
 
 
-def _copy(source: Path, target: Path, manifest: dict[str, Entry], *packages: str) -> dict[str, str]:
-    """Copy the files of the package `web`."""
-    paths = [path for path, entry in manifest.items() if entry.package in ("web", "")]
-    return PackageCopier(str(source), str(target), manifest, set(packages)).copy(paths)
+def _copy(source: Path, target: Path, manifest: dict[str, Entry], *others: str) -> dict[str, str]:
+    """Copy the package `web` and others, and return the digests of the copies of `web`."""
+    packages = {
+        name: [path for path, entry in manifest.items() if entry.package == name]
+        for name in ("web", *others)
+    }
+    copier = PackageCopier(str(source), str(target), manifest, str(source.parent))
+    copies = copier.copy(packages).get("web", {})
+    assert all(copy.key == stat_key(f"{target}/{path}") for path, copy in copies.items())
+    return {path: copy.digest for path, copy in copies.items()}
 
 
 def test_intact_package_is_copied_with_its_script(source: Path) -> None:
@@ -154,15 +161,15 @@ def test_package_with_an_untracked_file_isnt_copied(source: Path) -> None:
     assert list(target.rglob("*")) == []
 
 
-@pytest.mark.parametrize("packages", [("web", "api"), ("web",)])
-def test_file_of_a_selected_package_may_be_missing(source: Path, packages: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("others", [("api",), ()])
+def test_file_of_a_selected_package_may_be_missing(source: Path, others: tuple[str, ...]) -> None:
     """The other package brings it. If that isn't selected, nothing does."""
     target = source.with_name("000002-bbbbbbbb")
     shared = f"{SITE}/web/main.py"
     manifest = _manifest(source)
     manifest[shared] = manifest[shared]._replace(package="api")
 
-    assert bool(_copy(source, target, manifest, *packages)) is ("api" in packages)
+    assert bool(_copy(source, target, manifest, *others)) is bool(others)
 
 
 def test_existing_file_isnt_overwritten(source: Path) -> None:

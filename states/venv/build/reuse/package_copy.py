@@ -1,25 +1,33 @@
-"""Copy the files of one package from one generation to another."""
+"""Copy packages from one generation to another."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from engine import progress
 from engine.system.files import iter_chunks, sha256_of_file, write_all
+from states.venv.build.reuse.copy_workers import copying
+from states.venv.build.reuse.file_copy import NEW_FILE, File
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
 from states.venv.integrity.dist_info import is_metadata, read_record
 from states.venv.integrity.pyc_paths import is_bytecode
+from states.venv.integrity.stat_cache import status_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from states.venv.integrity.manifest import Entry
+    from states.venv.integrity.stat_cache import Key
 
-_MAX_WHOLE_READ = 1 << 24
-"""Maximum size in bytes of a file that is read as a whole."""
+
+class Copy(NamedTuple):
+    """A copied file."""
+
+    digest: str
+    """Its SHA-256."""
+    key: Key
+    """Its stat key when it was complete. A file with another key was changed later."""
 
 
 class PackageCopier:
@@ -29,145 +37,158 @@ class PackageCopier:
         source: The directory of the other generation.
         target: The directory of the new generation.
         manifest: The manifest of the other generation.
-        packages: The names of the packages that both generations contain.
+        scratch: A directory for temporary files.
 
     """
 
     def __init__(
-        self, source: str, target: str, manifest: Mapping[str, Entry], packages: set[str]
+        self, source: str, target: str, manifest: Mapping[str, Entry], scratch: str
     ) -> None:
         self._source = source
         self._target = target
         self._manifest = manifest
-        self._packages = packages
-        self._created: set[str] = set()
-        """The directories that exist in the target."""
+        self._scratch = scratch
 
-    def copy(self, paths: list[str]) -> dict[str, str]:
-        """Copy one package. If any file differs from the manifest, delete its copies again.
+    def copy(self, paths: Mapping[str, list[str]]) -> dict[str, dict[str, Copy]]:
+        """Copy packages. If a file differs from the manifest, delete the copies of its package.
 
         Args:
-            paths: The files of the package, relative to both directories.
+            paths: The files of each package, relative to both directories.
 
         Returns:
-            The SHA-256 of each copy by path, or an empty dictionary if the package can't be
-            copied.
+            The copies by path, for each package that could be copied.
 
         """
-        package = _PackageCopy(self._source, self._target, self._created)
-        try:
-            # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
-            for path in sorted(paths):
-                package.copy(path, self._manifest[path])
-                progress.advance(self._manifest[path].size)
-            is_complete = all(self._is_shared(path) for path in package.missing())
-        except (OSError, ValueError):
-            is_complete = False
-        if not is_complete:
-            package.undo()
-            return {}
-        return package.digests
 
-    def _is_shared(self, path: str) -> bool:
-        """Return whether another package, which the new generation also contains, has a path."""
-        entry = self._manifest.get(path)
-        return entry is not None and entry.package in self._packages
+        def is_shared(path: str) -> bool:
+            """Return whether another package, which is also copied, has a path."""
+            entry = self._manifest.get(path)
+            return entry is not None and entry.package in paths
+
+        packages = {name: self._package(own) for name, own in paths.items()}
+        files = [file for package in packages.values() for file in package.same]
+        with copying(self._source, self._target, files, self._scratch) as wait:
+            for package in packages.values():
+                package.adapt(is_shared)
+            keys = wait()
+        copied = {name: package.finish(keys) for name, package in packages.items()}
+        return {name: copies for name, copies in copied.items() if copies}
+
+    def _package(self, paths: Iterable[str]) -> _PackageCopy:
+        entries = ((path, self._manifest[path]) for path in paths)
+        files = [File(path, entry.mode, entry.size, entry.content) for path, entry in entries]
+        return _PackageCopy(self._source, self._target, files)
 
 
 class _PackageCopy:
-    """Copies the files of one package from one generation to another."""
+    """The copy of one package.
 
-    def __init__(self, source: str, target: str, created: set[str]) -> None:
-        self.source = source
-        self.target = target
-        self.created = created
-        self.digests: dict[str, str] = {}
-        """The SHA-256 of each complete copy by path."""
+    Attributes:
+        same: The files whose copies have the same content.
+
+    """
+
+    def __init__(self, source: str, target: str, files: list[File]) -> None:
+        self.same = [file for file in files if not _may_name_generation(file.path)]
+        # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
+        self._others = sorted(file for file in files if _may_name_generation(file.path))
+        self._source = source
+        self._target = target
+        self._copies: dict[str, Copy] = {}
         self._relocated: dict[str, bytes] = {}
-        self._started: list[str] = []
+        self._is_complete = False
 
-    def copy(self, path: str, entry: Entry) -> None:
-        """Copy a file and hash it.
+    def adapt(self, is_shared: Callable[[str], bool]) -> None:
+        """Copy the other files: scripts, which name their generation, and the RECORD.
+
+        Args:
+            is_shared: Returns whether another package brings a file that the RECORD lists.
+
+        """
+        # `finish` deletes the copies of an incomplete package.
+        with suppress(OSError, ValueError):
+            for file in self._others:
+                self._copies[file.path] = self._adapt(file)
+            self._is_complete = all(map(is_shared, self._missing()))
+
+    def finish(self, keys: Mapping[str, Key | None]) -> dict[str, Copy]:
+        """Return all copies. If any is missing, delete them, and return an empty dictionary.
+
+        Args:
+            keys: The stat key of the copy of each file in `same`, or None if there is no copy.
+
+        """
+        for file in self.same:
+            if key := keys.get(file.path):
+                self._copies[file.path] = Copy(file.digest, key)
+        if self._is_complete and all(file.path in self._copies for file in self.same):
+            return self._copies
+        # Nothing is known about a copy without an entry.
+        unknown = (file.path for file in self.same if file.path not in keys)
+        self._undo([*self._copies, *unknown])
+        return {}
+
+    def _adapt(self, file: File) -> Copy:
+        """Copy a file with the path of its new generation.
 
         Raises:
             ValueError: The file differs from the manifest, or its script can't be relocated.
             OSError: The file can't be read, or the copy can't be written.
 
         """
-        is_script = path.startswith("bin/")
-        if entry.size > _MAX_WHOLE_READ and not is_script:
-            self._copy_large_file(path, entry)
-            return
-        content = b"".join(iter_chunks(f"{self.source}/{path}", entry.size))
-        if sha256_of_file([content]) != entry.content:
-            raise ValueError(path)
-        digest = entry.content
-        if is_script and self.source.encode() in content[:SCRIPT_HEAD]:
-            content = self._relocated[path] = relocate_script(content, self.source, self.target)
-            digest = sha256_of_file([content])
-        elif self._relocated and is_metadata(path, "RECORD"):
-            content = update_record(path, content, self._relocated)
-            digest = sha256_of_file([content])
-        self._write(path, [content], entry.mode)
-        self.digests[path] = digest
+        content = b"".join(iter_chunks(f"{self._source}/{file.path}", file.size))
+        if sha256_of_file([content]) != file.digest:
+            raise ValueError(file.path)
+        if is_metadata(file.path, "RECORD"):
+            content = update_record(file.path, content, self._relocated)
+        elif self._source.encode() in content[:SCRIPT_HEAD]:
+            content = relocate_script(content, self._source, self._target)
+            self._relocated[file.path] = content
+        return Copy(sha256_of_file([content]), self._write(file, content))
 
-    def _copy_large_file(self, path: str, entry: Entry) -> None:
-        """Copy a file chunk by chunk.
-
-        Raises:
-            ValueError: The file differs from the manifest.
-
-        """
-        digest = hashlib.sha256()
-
-        def read_and_hash() -> Iterator[bytes]:
-            for chunk in iter_chunks(f"{self.source}/{path}", entry.size):
-                digest.update(chunk)
-                yield chunk
-
-        self._write(path, read_and_hash(), entry.mode)
-        if digest.hexdigest() != entry.content:
-            raise ValueError(path)
-        self.digests[path] = digest.hexdigest()
-
-    def _write(self, path: str, chunks: Iterable[bytes], mode: int) -> None:
-        self._started.append(path)
-        copy = f"{self.target}/{path}"
-        directory = os.path.dirname(copy)
-        if directory not in self.created:
-            os.makedirs(directory, exist_ok=True)
-            self.created.add(directory)
-        descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    def _write(self, file: File, content: bytes) -> Key:
+        copy = f"{self._target}/{file.path}"
+        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        descriptor = os.open(copy, NEW_FILE, file.mode)
         try:
-            for chunk in chunks:
-                write_all(descriptor, chunk)
+            write_all(descriptor, content)
+            return status_key(os.fstat(descriptor))
+        except BaseException:
+            os.unlink(copy)
+            raise
         finally:
             os.close(descriptor)
 
-    def missing(self) -> Iterator[str]:
-        """Yield the files in the package's RECORD that weren't copied.
+    def _missing(self) -> Iterator[str]:
+        """Yield the files in the package's RECORD that aren't copied with it.
 
         The manifest doesn't list persistent and ignored files, and a file of several packages
         belongs to one of them.
         """
-        for path in self.digests:
+        paths = {file.path for file in (*self.same, *self._others)}
+        for path in paths:
             if is_metadata(path, "RECORD"):
-                for listed, _ in read_record(self.target, os.path.dirname(path)):
-                    if listed not in self.digests and not is_bytecode(listed):
+                for listed, _ in read_record(self._target, os.path.dirname(path)):
+                    if listed not in paths and not is_bytecode(listed):
                         yield listed
 
-    def undo(self) -> None:
-        """Delete the copies, and the directories that become empty.
+    def _undo(self, paths: Iterable[str]) -> None:
+        """Delete copies, and the directories that become empty.
 
         An empty `dist-info` directory must not remain: uv counts its package as installed.
         """
-        directories = set()
-        for path in self._started:
+        for path in paths:
             with suppress(FileNotFoundError):
-                os.unlink(f"{self.target}/{path}")
+                os.unlink(f"{self._target}/{path}")
+        directories = set()
+        for path, *_ in (*self.same, *self._others):
             while path := os.path.dirname(path):
-                directories.add(f"{self.target}/{path}")
+                directories.add(f"{self._target}/{path}")
         for directory in sorted(directories, key=len, reverse=True):
             with suppress(OSError):
                 os.rmdir(directory)
-                self.created.discard(directory)
+
+
+def _may_name_generation(path: str) -> bool:
+    """Return whether a file may contain the path of its generation, or the digest of one."""
+    return path.startswith("bin/") or is_metadata(path, "RECORD")

@@ -14,12 +14,13 @@ from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.manifest import load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode, source_of
 from states.venv.integrity.receipt import is_at, is_protected
-from states.venv.integrity.stat_cache import stat_key
+from states.venv.integrity.stat_cache import stat_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from states.interpreter.discovery import Python
+    from states.venv.build.reuse.package_copy import Copy
     from states.venv.build.stages import Draft
     from states.venv.integrity.manifest import Manifest
     from states.venv.integrity.receipt import Package, Receipt
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
     from states.venv.resolve.selection import Selection
 
 
-def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
+def copy_reusable(draft: Draft) -> tuple[set[str], dict[str, Copy]]:
     """Copy every selected package that an observed generation has intact.
 
     Returns:
-        The copied packages by name, and the SHA-256 of each copied file by path.
+        The names of the copied packages, and the copies by path.
 
     """
     selection = draft.context.selection
-    reused: dict[str, Package] = {}
-    digests: dict[str, str] = {}
+    reused: set[str] = set()
+    copies: dict[str, Copy] = {}
     for observation in draft.context.observations:
         receipt = observation.receipt
         if receipt is None or not _is_usable(observation, receipt, selection.python):
@@ -53,17 +54,14 @@ def copy_reusable(draft: Draft) -> tuple[dict[str, Package], dict[str, str]]:
         noun = "package" if len(reusable) == 1 else "packages"
         progress.step(f"reusing {len(reusable)} {noun} from {receipt.generation}")
         paths = _paths_by_package(manifest)
-        names = {package.name for package in reusable}
-        size = sum(manifest[path].size for name in names for path in paths.get(name, []))
-        progress.measure("copying", size, "bytes")
+        own = {package.name: paths.get(package.name, []) for package in reusable}
+        progress.measure("copying", sum(map(len, own.values())), "files")
         # The scripts contain the path of the receipt. It can lead through a symlink.
-        copier = PackageCopier(receipt.path, draft.root, manifest, names)
-        for package in reusable:
-            copied = copier.copy(paths.get(package.name, []))
-            if copied:
-                digests.update(copied)
-                reused[package.name] = installed[package.name]
-    return reused, digests
+        copier = PackageCopier(receipt.path, draft.root, manifest, draft.context.scratch)
+        for name, copied in copier.copy(own).items():
+            reused.add(name)
+            copies.update(copied)
+    return reused, copies
 
 
 def unavailable_packages(
@@ -100,14 +98,7 @@ def _drifted_packages(observation: Observation, receipt: Receipt) -> set[str]:
     return names
 
 
-def stat_copies(root: str, digests: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
-    """Return the metadata of each copied file. Call it before the installer runs."""
-    return {path: stat_key(f"{root}/{path}") for path in digests}
-
-
-def unmodified(
-    root: str, digests: Mapping[str, str], before: Mapping[str, tuple[int, ...]]
-) -> dict[str, str]:
+def unmodified(root: str, copies: Mapping[str, Copy]) -> dict[str, str]:
     """Return the digests of the copies that the installer left unchanged.
 
     It may build a local project again, or overwrite a file of another package. Those files
@@ -115,26 +106,19 @@ def unmodified(
 
     Args:
         root: The directory of the generation.
-        digests: The SHA-256 of each copied file.
-        before: The result of `stat_copies`.
+        copies: The copies by path.
 
     Returns:
         The SHA-256 of each unchanged copy by path.
 
     """
-    same = {path for path in digests if _stat_key_or_empty(root, path) == before[path]}
+    keys = stat_keys(root, copies)
+    same = {path for path, copy in copies.items() if keys[path] == copy.key}
     return {
-        path: digest
-        for path, digest in digests.items()
+        path: copies[path].digest
+        for path in copies
         if path in same and (not is_bytecode(path) or source_of(path) in same)
     }
-
-
-def _stat_key_or_empty(root: str, path: str) -> tuple[int, ...]:
-    try:
-        return stat_key(f"{root}/{path}")
-    except OSError:
-        return ()
 
 
 def _is_usable(observation: Observation, receipt: Receipt, python: Python) -> bool:
