@@ -264,6 +264,21 @@ def test_system_package_is_symlinked(host_with_wheels: Host) -> None:
     assert not (host_with_wheels.site / "libthingmod.py").exists()
 
 
+def test_wheel_does_not_divert_system_packages(host: Host) -> None:
+    python = private_interpreter(host.directory / "opt/python")
+    system = interpreter_packages(python)
+    system.mkdir(parents=True, exist_ok=True)
+    (system / "libthing.py").write_text("SOURCE = 'system'\n")
+    data = {"data/lib/aaa/site-packages/other.py": ""}
+    make_wheel(host.wheels, "diverting", "1.0", data=data)
+    host.python = str(python)
+    host.declare(["diverting"], system_packages=["libthing"])
+
+    host.assert_converges()
+
+    assert host.run_python("import libthing; print(libthing.SOURCE)") == "system"
+
+
 @pytest.mark.parametrize("noise", ["old\\n", "no end of line"])
 def test_interpreter_output_at_startup_is_ignored(host_with_wheels: Host, noise: str) -> None:
     """For example, an error in a `.pth` file, or a warning."""

@@ -11,15 +11,14 @@ import re
 from typing import TYPE_CHECKING
 
 from engine.system.existence import is_symlink, resolve
-from engine.system.files import iter_chunks
 from states.venv.integrity.dist_info import metadata_name, normalize_name
+from states.venv.integrity.settings_file import minor_version, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_PACKAGES = 2000
 """Packages that a preview shows."""
-_MAX_SETTINGS_SIZE = 1 << 16
 _SUFFIXES = {".dist-info": "METADATA", ".egg-info": "PKG-INFO"}
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 _PATH = re.compile(r"/[ -~]{1,4000}")
@@ -95,18 +94,14 @@ def _subdirectories(directory: str) -> list[str]:
 def _interpreter(root: str) -> str:
     """Return version and path of the base interpreter, by `pyvenv.cfg` (PEP 405), if known."""
     try:
-        content = b"".join(iter_chunks(f"{root}/pyvenv.cfg", _MAX_SETTINGS_SIZE))
+        settings = read_settings(root)
     except OSError:
         return ""
-    lines = content.decode("utf-8", "replace").splitlines()
-    pairs = (line.partition("=") for line in lines)
-    settings = {key.strip().lower(): value.strip() for key, _, value in pairs}
     version = _VERSION.match(settings.get("version", settings.get("version_info", "")))
     if version is None:
         return ""
-    minor = ".".join(version[0].split(".")[:2])
     paths = (settings.get("base-executable"), settings.get("executable"))
-    path = next(filter(None, paths), f"{settings.get('home', '')}/python{minor}")
+    path = next(filter(None, paths), f"{settings.get('home', '')}/python{minor_version(settings)}")
     if not _PATH.fullmatch(path):
         return version[0]
     try:

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from engine.system.existence import is_directory, is_symlink, proves_no_file
 from engine.system.files import iter_chunks, read_regular_file, sha256
 from states.venv.integrity.record_hash import parse_hash
+from states.venv.integrity.settings_file import minor_version, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -101,7 +102,23 @@ def is_metadata(path: str, name: str) -> bool:
 
 
 def site_packages(root: str) -> list[str]:
-    """Return the `site-packages` directories of a venv, relative to it."""
+    """Return the `site-packages` directories of a venv's interpreter, relative to the venv.
+
+    A wheel can contain directories with other versions. If `pyvenv.cfg` or the directories were
+    deleted, all are returned.
+    """
+    settings = read_settings(root)
+    implementation = settings.get("implementation", "CPython").lower()
+    name = implementation.replace("cpython", "python") + minor_version(settings)
+    sites = _all_site_packages(root)
+    # Without the global interpreter lock, the name ends with `t`.
+    for candidate in (name, f"{name}t"):
+        if matching := [site for site in sites if site.split("/")[1] == candidate]:
+            return matching
+    return sites
+
+
+def _all_site_packages(root: str) -> list[str]:
     sites = []
     for lib in ("lib", "lib64"):
         if is_symlink(os.path.join(root, lib)) or not is_directory(os.path.join(root, lib)):

@@ -81,6 +81,22 @@ def test_site_packages_skips_links_and_files(root: Path) -> None:
     assert site_packages(str(root)) == [SITE, "lib/python3.9/site-packages"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "site"),
+    [
+        ("version_info = 3.9.2", "python3.9"),
+        ("implementation = PyPy\nversion = 3.10.1", "pypy3.10"),
+        ("version = 3.14.0", "python3.14t"),
+    ],
+)
+def test_site_packages_are_those_of_the_interpreter(root: Path, settings: str, site: str) -> None:
+    for name in ("aaa", "pypy3.10", "python3.9", "python3.14t"):
+        (root / "lib" / name / "site-packages").mkdir(parents=True)
+    (root / "pyvenv.cfg").write_text(f"{settings}\n")
+
+    assert site_packages(str(root)) == [f"lib/{site}/site-packages"]
+
+
 def test_dist_infos_are_sorted(root: Path) -> None:
     """Other directories are left out."""
     for name in ("api-1.dist-info", "web", "web-1.0.data"):
