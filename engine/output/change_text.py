@@ -62,6 +62,15 @@ class Changes:
         more = len(texts) - _MAX_SUMMARY
         return ", ".join(texts[:_MAX_SUMMARY]) + (f", and {more} more" if more > 0 else "")
 
+    def remark(self) -> str:
+        """Return the reason of the resource, without reasons that the line of a change shows."""
+        reason = self.resource["reason"]
+        parts = {change["reason"]: "" for change in self.resource["changes"] if change["reason"]}
+        if len(parts) < 2 or not reason.startswith(", ".join(list(parts)[:2])):
+            return printable(reason)
+        shown = {change["reason"] for _, changes in self._by_group() for change in changes}
+        return ", ".join(printable(part) for part in parts if part not in shown)
+
     def headline(self) -> str:
         """Return the most important attribute of a new resource, or an empty string."""
         if self.display.headline is None:
@@ -104,8 +113,10 @@ class Changes:
             return False
         if self.resource["action"] == "create":
             is_headline = display.headline is not None and name == display.headline[0]
-            if is_headline or (name, change["after"]) in display.defaults:
+            if is_headline:
                 return False
+        if change["before"] is None and (name, change["after"]) in display.defaults:
+            return False
         if display.group_of(name).style == "changed":
             # The reason usually lists such attributes. It is shortened if there are many.
             is_listed = bool(change["reason"]) and change["reason"] in self.resource["reason"]

@@ -115,6 +115,7 @@ class Layout:
             remark = changes.headline() or ("" if not display.runs else remark)
             body = changes.lines()
         else:
+            remark = changes.remark()
             body = changes.lines()
         body += self._output(resource["output"])
         return Block(

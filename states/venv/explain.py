@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from states.venv.accounts import renamed_accounts
 from states.venv.files.paths import expand
 from states.venv.files.state import PREFIX as FILES
+from states.venv.files.state import file_attributes
 from states.venv.integrity.manifest import load_manifest
 from states.venv.observe import FOREIGN, PUBLISHED, REMEDIED
 from states.venv.user_data import DATA_PREFIXES, describe_data
@@ -67,10 +68,14 @@ def explain(
         return _python(change, receipt.python)
     if name == "artifacts":
         return _artifacts(receipt, selection)
-    return _declared(change, receipt)
+    return _declared(spec, change, receipt)
 
 
-def _declared(change: Change, receipt: Receipt) -> str:
+def _declared(spec: Venv, change: Change, receipt: Receipt) -> str:
+    declared = file_attributes(spec.files)
+    installed = {f"{FILES}{path}": text for path, text, _ in receipt.files}
+    if change.attribute == "settings" and declared != installed:
+        return ""  # Each declared file that changed has its own reason.
     if change.before == renamed_accounts(receipt).get(change.attribute, ""):
         return f"`{change.after}` now has another ID"
     return "the declaration changed" if change.attribute in _DECLARED else ""

@@ -97,7 +97,7 @@ def test_changed_source_is_an_update_and_can_be_reverted(host: Host) -> None:
     assert applied["action"] == plan["action"] == "update"
     assert changes(applied) == {**changes(plan), "generation": changes(applied)["generation"]}
     (change,) = [change for change in plan["changes"] if change["attribute"] == f"files.{LOCAL}"]
-    assert change["reason"] == "its content changed"
+    assert plan["reason"] == change["reason"] == "its content changed"
     assert run_in(host, "from alpha import local; print(local.PASSWORD)") == "b"
 
     source.write_text(original)

@@ -117,6 +117,21 @@ def test_remark_moves_to_its_own_line_if_the_terminal_is_narrow() -> None:
     assert _text(resource, width=80)[0].endswith("x" * 40)
 
 
+def test_reasons_are_shown_once_and_defaults_not_at_all() -> None:
+    box = _resource("box.web", "replace", dict(_NEW, path=("foreign", "/srv/web")))
+    for change, reason in zip(box["changes"], ["hidden", "", "", "due", "due", "new"], strict=True):
+        change["reason"] = reason
+    box["reason"] = "hidden, due, new"
+
+    assert _text(box) == [
+        "± box.web  replace  /srv/web  hidden",
+        "    + core 3.1 /usr/bin/core",
+        "    ~ path foreign → /srv/web  (new)",
+        "    + a 1  (due)",
+        "    + b 2  (due)",
+    ]
+
+
 def test_folded_summary_keeps_the_sign_of_a_change_with_its_name() -> None:
     done = {"outcome": "changed", "duration_s": 6.24, "observed": {}}
     changes = {f"part.{'x' * n}": ("1", "2") for n in (10, 12, 14)}
