@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Mapping
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from engine.registry import KindRegistry
     from engine.settings import Settings
@@ -43,6 +43,9 @@ class Command:
     """Command lines without a prompt."""
     exit_codes: tuple[tuple[str, str], ...] = ()
     """Exit codes that differ from those of other commands, each with its condition."""
+    empty_document: Callable[[Namespace], Mapping[str, Any]] | None = None
+    """The result with `--json` of a call that failed as a whole. None for an empty report. Takes
+    the parsed arguments, or none of them after a usage error."""
 
 
 def load_command(commands: CommandTable, name: str) -> Command:

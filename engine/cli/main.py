@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 
 from engine import progress
+from engine.cli.command import load_command
 from engine.cli.commands import COMMANDS
 from engine.cli.parser import command_name, parse_arguments
 from engine.errors import (
@@ -22,8 +23,8 @@ from engine.system import signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
-    from typing import TextIO
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TextIO
 
     from engine.cli.command import BuildRegistry, CommandTable
     from engine.output.report_schema import ProblemReport
@@ -48,7 +49,8 @@ class _Output(io.StringIO):
 class _Invocation:
     """The arguments of one call: as parsed, or as far as they are known after a usage error."""
 
-    def __init__(self, argv: Sequence[str] | None) -> None:
+    def __init__(self, argv: Sequence[str] | None, commands: CommandTable) -> None:
+        self.commands = commands
         self.argv = list(sys.argv[1:] if argv is None else argv)
         self.arguments: Namespace | None = None
 
@@ -70,6 +72,15 @@ class _Invocation:
     def is_data(self) -> bool:
         """Whether standard output is data for programs, which is UTF-8 in any locale."""
         return self.as_json or getattr(self.arguments, "data", False)
+
+    def empty_document(self) -> Mapping[str, Any] | None:
+        """Return the result of a failed call with `--json`, or None for an empty report."""
+        from argparse import Namespace
+
+        if self.command not in self.commands:
+            return None
+        create = load_command(self.commands, self.command).empty_document
+        return None if create is None else create(self.arguments or Namespace())
 
     @property
     def color(self) -> str:
@@ -103,10 +114,10 @@ def main(
     # The modes of created files must not depend on the caller. Kinds set stricter modes.
     os.umask(0o022)
     _open_missing_streams()
-    invocation = _Invocation(argv)
+    invocation = _Invocation(argv, commands)
     output = _Output(sys.stdout)
     with redirect_stdout(output):
-        code = _attempt(invocation, commands, build_registry)
+        code = _attempt(invocation, build_registry)
     try:
         _print(output.getvalue(), is_data=invocation.is_data)
     except BrokenPipeError:
@@ -131,12 +142,11 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115
 
 
-def _attempt(invocation: _Invocation, commands: CommandTable, build_registry: BuildRegistry) -> int:
+def _attempt(invocation: _Invocation, build_registry: BuildRegistry) -> int:
     """Parse the arguments and run the command, and report any error.
 
     Args:
         invocation: The call. Gets the parsed arguments.
-        commands: All commands.
         build_registry: The composition root.
 
     Returns:
@@ -145,7 +155,7 @@ def _attempt(invocation: _Invocation, commands: CommandTable, build_registry: Bu
     """
     error: ConvergeError
     try:
-        arguments = invocation.arguments = parse_arguments(invocation.argv, commands)
+        arguments = invocation.arguments = parse_arguments(invocation.argv, invocation.commands)
         try:
             return int(arguments.run(arguments, build_registry))
         finally:
@@ -189,7 +199,7 @@ def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: boo
     # Imported here: a run without an error doesn't need them.
     from engine.cli.options import output_width, use_color
     from engine.declaration.diagnostics import DeclarationError
-    from engine.output.report import build_failure, to_json
+    from engine.output.report import build_failure, fail_document, to_json
     from engine.output.text import Paint, format_error
 
     code = 1 if invocation.command == "check" else error.code
@@ -203,7 +213,9 @@ def _report_error(invocation: _Invocation, error: ConvergeError, *, as_json: boo
     else:
         progress.write_stderr(format_error(error, paint, output_width(sys.stderr)))
     if as_json:
-        sys.stdout.write(to_json(build_failure(invocation.command, error, code, problems)))
+        failure = build_failure(invocation.command, error, code, problems)
+        document = invocation.empty_document()
+        sys.stdout.write(to_json(failure if document is None else fail_document(document, failure)))
     return code
 
 

@@ -116,6 +116,21 @@ def build_failure(
     }
 
 
+def fail_document(document: Mapping[str, Any], failure: Report) -> dict[str, Any]:
+    """Return the document of a command whose success isn't a report, with the error of a failure.
+
+    Args:
+        document: The keys of a success, without results.
+        failure: The result of `build_failure`.
+
+    Returns:
+        The document.
+
+    """
+    error: dict[str, Any] = {"errors": {}, "error": failure["error"], "exit": failure["exit"]}
+    return {**document, **error, "problems": failure["problems"]}
+
+
 def to_json(document: Mapping[str, Any]) -> str:
     """Return a document as JSON, with the format version and redacted passwords.
 

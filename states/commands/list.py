@@ -154,6 +154,7 @@ COMMAND = Command(
     _add_arguments,
     _list,
     group="Inspection",
+    empty_document=lambda _: {"venvs": []},
     description="""\
 Without FILE, lists the venvs of all files that the current user applied. Reads one symlink of
 each, hashes nothing, and so doesn't know about drift. To test for drift, use `converge check`.""",

@@ -247,6 +247,7 @@ COMMAND = Command(
     _add_arguments,
     _lock,
     group="Declaration",
+    empty_document=lambda _: {"locks": [], "notices": []},
     description="""\
 Resolves versions, and keeps those of an existing lockfile where possible, or else those of the
 live generation. The lockfile is the one that `lock` declares, or pylock.NAME.toml next to the

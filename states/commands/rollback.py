@@ -39,6 +39,7 @@ from states.venv.rollback.target import describe_choices
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
     from engine.cli.command import BuildRegistry
     from engine.errors import ConvergeError
@@ -96,7 +97,8 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     if arguments.last_run:
         run, venvs, plan = plan_last_run(declared, release=arguments.release)
     else:
-        venvs = find_venvs(declared, arguments.names)
+        choice = "; or select all that the last run published with `--last-run`"
+        venvs = find_venvs(declared, arguments.names, choice)
     with _locked(venvs, arguments):
         steps, errors = run_per_venv(venvs, partial(_plan, plan))
         # INVARIANT: all steps are known to be possible before the first one changes anything.
@@ -220,6 +222,10 @@ def _print(
     return print_results(document, lines, errors, arguments)
 
 
+def _empty_document(arguments: Namespace) -> dict[str, Any]:
+    return {"venvs": [], "run": None, "dry_run": getattr(arguments, "dry_run", False)}
+
+
 def _without_address(error: ConvergeError, venv: Resource) -> ConvergeError:
     """Return the error of the only venv, which needs no address."""
     error.message = error.message.removeprefix(f"{venv.address}: ")
@@ -236,6 +242,7 @@ COMMAND = Command(
 Works offline and on a full disk. A venv is then held: `converge apply` doesn't update it
 until its declaration changes or you pass `--release`. If one of several venvs can't be rolled
 back, none is.""",
+    empty_document=_empty_document,
     examples=(
         "converge rollback site.toml web",
         "converge rollback site.toml web api --dry-run",

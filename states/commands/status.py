@@ -281,6 +281,7 @@ COMMAND = Command(
     _add_arguments,
     _status,
     group="Inspection",
+    empty_document=lambda _: {"venvs": []},
     description="""\
 Reads the disk, and queries no index. Drift doesn't change the exit code. To test for drift,
 use `converge check`. With `--verbose`, lists every difference.""",

@@ -76,8 +76,16 @@ def select_venv(arguments: Namespace, build_registry: BuildRegistry) -> Resource
     return find_venv(select_venvs(arguments, build_registry), arguments.name)
 
 
-def find_venv(resources: Sequence[Resource], name: str | None) -> Resource:
+def find_venv(resources: Sequence[Resource], name: str | None, choice: str = "") -> Resource:
     """Return the venv with this name or address. Without a name, return the only venv.
+
+    Args:
+        resources: The declared resources.
+        name: The name or address.
+        choice: Another way to select venvs, for the hint if the name is missing.
+
+    Returns:
+        The venv.
 
     Raises:
         UsageError: No venv has that name, or it is declared absent.
@@ -93,7 +101,7 @@ def find_venv(resources: Sequence[Resource], name: str | None) -> Resource:
             return venvs[0]
         raise UsageError(
             "missing argument: NAME",
-            hint=f"declared venvs: {', '.join(names) or 'none'}",
+            hint=f"declared venvs: {', '.join(names) or 'none'}{choice if names else ''}",
         )
     from engine.declaration.validate import suggest
 
@@ -103,14 +111,22 @@ def find_venv(resources: Sequence[Resource], name: str | None) -> Resource:
     )
 
 
-def find_venvs(venvs: Sequence[Resource], names: Sequence[str]) -> list[Resource]:
+def find_venvs(venvs: Sequence[Resource], names: Sequence[str], choice: str) -> list[Resource]:
     """Return the venvs with these names or addresses, once each. Without names, the only venv.
+
+    Args:
+        venvs: The declared venvs.
+        names: The names or addresses.
+        choice: As for `find_venv`.
+
+    Returns:
+        The venvs.
 
     Raises:
         UsageError: As for `find_venv`.
 
     """
-    selected = [find_venv(venvs, name) for name in names] or [find_venv(venvs, None)]
+    selected = [find_venv(venvs, name) for name in names] or [find_venv(venvs, None, choice)]
     return [venv for venv in venvs if venv in selected]
 
 

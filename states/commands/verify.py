@@ -167,6 +167,7 @@ COMMAND = Command(
     _add_arguments,
     _verify,
     group="Inspection",
+    empty_document=lambda _: {"generations": []},
     description="""\
 Hashes the files of the live generation, and compares the manifest with the RECORD files of
 the wheels. Reports each difference with the letters of `rpm -V`.""",

@@ -30,10 +30,13 @@ def require_ownership(spec: Venv, *, held: bool) -> None:
     """
     is_wanted = spec.state == "present"
     if not (is_wanted and (spec.adopt or held)):
+        # Imported here: a no-op run suggests no command.
+        from states.venv.notices import venv_command
+
         raise ConvergeError(
             f"`{spec.path}` exists and wasn't created by converge",
             hint="move it, or set `adopt = true` to back it up and replace it. For a preview, run "
-            f"`converge adopt FILE {spec.declared.rpartition(' venv.')[2]} --dry-run`"
+            f"`{venv_command(spec, 'adopt', '--dry-run')}`"
             if is_wanted
             else "move or delete it; converge deletes only what it created",
         )

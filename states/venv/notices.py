@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from engine.system.existence import is_directory, is_symlink
@@ -26,12 +27,27 @@ _MAX_NAMED = 3
 def held_notice(spec: Venv, observation: Observation) -> str:
     """Return the message about a rollback that is still in effect."""
     held = observation.held
-    name = spec.declared.rpartition(" venv.")[2]  # The name may contain dots.
     target = "the adopted backup" if held == FOREIGN else f"generation {held}"
     return (
         f"`{spec.path}` is held at {target} after a rollback. To resume updates, "
-        f"change its declaration or run: converge rollback FILE {name} --release"
+        f"change its declaration or run: {venv_command(spec, 'rollback', '--release')}"
     )
+
+
+def venv_command(spec: Venv, command: str, option: str) -> str:
+    """Return a command line with the file and the name of a venv.
+
+    Args:
+        spec: The declared venv.
+        command: The command, which takes FILE and NAME.
+        option: The option after them.
+
+    Returns:
+        The command line. A declaration from standard input has no file to name.
+
+    """
+    file, _, name = spec.declared.rpartition(" venv.")  # The name may contain dots.
+    return shlex.join(("converge", command, file if file.startswith("/") else "FILE", name, option))
 
 
 def content_notices(receipt: Receipt) -> Iterator[str]:

@@ -130,7 +130,8 @@ def test_held_path_is_restored_to_the_held_generation(held: Host, fault: str) ->
 
     assert set(changes(plan)) == {"path"}
     assert held.generation == before
-    assert any("is held at" in notice for notice in held.apply().report["notices"])
+    (notice,) = [line for line in held.apply().report["notices"] if "is held at" in line]
+    assert notice.endswith(f"converge rollback {held.directory}/{NAME} app --release")
 
 
 @pytest.mark.parametrize("path", ["present", "missing"])
