@@ -15,6 +15,7 @@ from states.venv.integrity.manifest import encode_manifest, load_manifest, stat_
 from states.venv.integrity.stat_cache import (
     load_stats,
     pack_stats,
+    pack_statuses,
     stat_key,
     stat_paths,
     stats_match,
@@ -72,6 +73,8 @@ def test_any_modification_is_detected(
     root = _create_generation(directory, names)
     assert stats_match(root)
     stats = load_stats(root)
+    statuses = {path: os.lstat(os.path.join(root, path)) for path in stats}
+    assert pack_statuses(statuses) == pack_stats(root, stats)
     path = data.draw(st.sampled_from(sorted(stats)))
     absolute_path = os.path.join(root, path)
     assert stats[path] == stat_key(absolute_path)

@@ -10,17 +10,18 @@ from engine.system.existence import is_directory
 from engine.system.files import sha256
 from states.system import timestamps
 from states.venv.build.declared_files import privileged_paths
+from states.venv.build.ownership import KEEP_OWNER
 from states.venv.files.state import describe
 from states.venv.integrity.drift import ignored, partly_ignored_dirs
-from states.venv.integrity.manifest import encode_manifest, stat_entry, walk
+from states.venv.integrity.manifest import encode_manifest, entry_of, walk
 from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.receipt import Receipt
-from states.venv.integrity.stat_cache import pack_stats, stat_paths
+from states.venv.integrity.stat_cache import pack_statuses, stat_paths
 from states.venv.layout import LEASE, LOCKFILE, MANIFEST, METADATA_DIR, PACKAGED, STATS
 from states.venv.resolve.selection import settings_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Mapping
     from typing import BinaryIO
 
     from states.venv.build.stages import Ids, Verified
@@ -40,19 +41,25 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     os.makedirs(f"{root}/{METADATA_DIR}", 0o755, exist_ok=True)
     with _open_new(root, LEASE) as stream:
         stream.write(b"Each Python process that runs from here holds a shared lock on this file.\n")
-    paths = [path for path, _ in walk(root) if not ignored(path, spec.ignore)]
-    kept = privileged_paths(verified.draft)
-    progress.measure("recording", len(paths), "files")
-    manifest = {path: _manifest_entry(verified, path, kept) for path in paths}
-    manifest["."] = stat_entry(root, ".")
-    manifest.update(_packaged_entries(root))
+    # INVARIANT: the metadata before the content, as in `update_stat_cache`.
+    statuses = {
+        path: entry.stat(follow_symlinks=False)
+        for path, entry in walk(root)
+        if not ignored(path, spec.ignore)
+    }
+    manifest = _manifest_entries(verified, statuses)
+    partly_ignored = partly_ignored_dirs(statuses, spec.ignore) if spec.ignore else ()
+    for path in (".", *_packaged_paths(root)):
+        statuses[path] = os.lstat(f"{root}/{path}")
+        manifest[path] = entry_of(f"{root}/{path}", statuses[path])
     dumped = encode_manifest(manifest)
-    partly_ignored = partly_ignored_dirs(paths, spec.ignore) if spec.ignore else ()
     for name, data in ((MANIFEST, dumped), (LOCKFILE, selection.lock.encode())):
         with _open_new(root, name) as stream:
             stream.write(data)
+    statuses[MANIFEST] = os.lstat(f"{root}/{MANIFEST}")
+    cached = stat_paths(manifest, partly_ignored)
     with _open_new(root, STATS) as stream:
-        stream.write(pack_stats(root, stat_paths(manifest, partly_ignored)))
+        stream.write(pack_statuses({path: statuses[path] for path in cached}))
     receipt = Receipt(
         generation=os.path.basename(root),
         path=root,
@@ -84,37 +91,42 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
     return receipt, manifest
 
 
-def _packaged_entries(root: str) -> Manifest:
-    """Return the entries of the packaged content of persistent directories. It keeps its owner."""
+def _packaged_paths(root: str) -> list[str]:
+    """Return the packaged content of persistent directories. It keeps its owner."""
     if not is_directory(f"{root}/{PACKAGED}"):
-        return {}
-    paths = [PACKAGED, *(f"{PACKAGED}/{path}" for path, _ in walk(f"{root}/{PACKAGED}"))]
-    return {path: stat_entry(root, path) for path in paths}
+        return []
+    return [PACKAGED, *(f"{PACKAGED}/{path}" for path, _ in walk(f"{root}/{PACKAGED}"))]
 
 
-def _manifest_entry(verified: Verified, path: str, kept: Container[str]) -> Entry:
-    """Return the manifest entry of a file, with the owner that it gets after the smoke tests.
+def _manifest_entries(verified: Verified, statuses: Mapping[str, os.stat_result]) -> Manifest:
+    """Return the manifest entries of all files, with the owner after the smoke tests.
 
     Args:
         verified: The generation.
-        path: The file.
-        kept: The files that keep their owner.
+        statuses: The status of each file by path.
 
     Returns:
-        The entry.
+        The entries by path.
 
     """
-    owners, digests = verified.inspection.owners, verified.inspection.digests
-    package = owners.get(path, "")
-    if not package and path.endswith(".pyc"):
-        package = owners.get(source_of(path), "")
-    progress.advance()
-    entry = stat_entry(verified.draft.root, path, package, digests.get(path))
-    return entry if path in kept else with_owner(entry, verified.draft.ids)
+    draft, owners, digests = verified.draft, verified.inspection.owners, verified.inspection.digests
+    kept = privileged_paths(draft)
+    progress.measure("recording", len(statuses), "files")
+    manifest: Manifest = {}
+    for path, status in statuses.items():
+        package = owners.get(path, "")
+        if not package and path.endswith(".pyc"):
+            package = owners.get(source_of(path), "")
+        entry = entry_of(f"{draft.root}/{path}", status, package, digests.get(path))
+        manifest[path] = entry if path in kept else with_owner(entry, draft.ids)
+        progress.advance()
+    return manifest
 
 
 def with_owner(entry: Entry, ids: Ids) -> Entry:
     """Return a manifest entry after chown(2) with these IDs."""
+    if ids == KEEP_OWNER:
+        return entry
     uid, gid = ids
     return entry._replace(uid=entry.uid if uid == -1 else uid, gid=entry.gid if gid == -1 else gid)
 

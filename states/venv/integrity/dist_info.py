@@ -11,6 +11,7 @@ import errno
 import io
 import os
 from email.parser import BytesHeaderParser
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -29,6 +30,8 @@ _MAX_HEADERS_SIZE = 1 << 18
 """In bytes. The name and the version come first, and 32 MB of headers take a minute to parse."""
 _MAX_NAME = 256
 """Characters of a name or a version. No wheel has longer ones: they are parts of its file name."""
+_PARSED_FILES = 512
+"""Parsed files to keep. A build asks for those of all its packages several times."""
 _INSTALLER_FILES = (
     "/RECORD",
     "/INSTALLER",
@@ -65,7 +68,12 @@ def metadata_name(path: str) -> tuple[str, str]:
         if proves_no_file(error):
             return "", ""
         raise
-    headers = BytesHeaderParser().parsebytes(content)
+    return _parse_name(content)
+
+
+@lru_cache(_PARSED_FILES)
+def _parse_name(metadata: bytes) -> tuple[str, str]:
+    headers = BytesHeaderParser().parsebytes(metadata)
     name, version = (str(headers[key] or "").strip() for key in ("Name", "Version"))
     return normalize_name(name[:_MAX_NAME]), version[:_MAX_NAME]
 
@@ -138,23 +146,37 @@ def read_record(root: str, dist_info: str) -> list[tuple[str, str]]:
         OSError: It can't be read.
 
     """
-    return [*_record_rows(root, dist_info)]
+    return [*_parse_record(os.path.dirname(dist_info), _read_record(root, dist_info))]
 
 
-def _record_rows(root: str, dist_info: str) -> Iterator[tuple[str, str]]:
-    """Yield the rows of a RECORD.
+@lru_cache(_PARSED_FILES)
+def _parse_record(site: str, content: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(_record_rows(site, content))
+
+
+def _read_record(root: str, dist_info: str) -> bytes:
+    """Return the content of a RECORD.
 
     Raises:
-        ValueError, OSError: As for `read_record`.
+        ValueError: The file is missing or too large.
+        OSError: It can't be read.
 
     """
-    site = os.path.dirname(dist_info)
     try:
-        content = read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE)
+        return read_regular_file(os.path.join(root, dist_info, "RECORD"), _MAX_RECORD_SIZE)
     except OSError as error:
         if proves_no_file(error) or error.errno == errno.EFBIG:
             raise ValueError(str(error)) from None
         raise
+
+
+def _record_rows(site: str, content: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the rows of a RECORD below a `site-packages` directory.
+
+    Raises:
+        ValueError: It is malformed, or uses a hash that is weaker than SHA-256.
+
+    """
     for row in _csv_rows(content):
         if not row:
             continue
@@ -189,7 +211,8 @@ def record_paths(root: str, dist_info: str, candidates: Container[str]) -> set[s
     paths = {f"{dist_info}/{name}" for name in os.listdir(os.path.join(root, dist_info))}
     paths.add(dist_info)
     try:
-        listed = {path for path, _ in _record_rows(root, dist_info) if path in candidates}
+        rows = _record_rows(os.path.dirname(dist_info), _read_record(root, dist_info))
+        listed = {path for path, _ in rows if path in candidates}
     except ValueError:
         return paths
     return listed | paths

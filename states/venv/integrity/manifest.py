@@ -96,21 +96,42 @@ def stat_entry(
     """
     absolute = os.path.join(root, path)
     status = os.lstat(absolute)
-    size = 0
-    if stat.S_ISLNK(status.st_mode):
-        kind, content = "l", os.readlink(absolute)
-    elif stat.S_ISDIR(status.st_mode):
-        kind, content = "d", ""
-    elif stat.S_ISREG(status.st_mode):
+    if content is None and recorded is not None and recorded.size != status.st_size:
+        content = ""
+    return entry_of(absolute, status, package, content)
+
+
+def entry_of(
+    path: str, status: os.stat_result, package: str = "", content: str | None = None
+) -> Entry:
+    """Describe a path whose status is known.
+
+    Args:
+        path: The absolute path.
+        status: Its status.
+        package: The package to record in the entry.
+        content: The SHA-256 of a file, if it is known.
+
+    Returns:
+        The entry.
+
+    Raises:
+        OSError: The path is missing or unreadable.
+
+    """
+    mode, size = status.st_mode, 0
+    if stat.S_ISREG(mode):
         kind, size = "f", status.st_size
-        if content is None:
-            same_size = recorded is None or recorded.size == size
-            content = file_digest(absolute, size) if same_size else ""
+        content = file_digest(path, size) if content is None else content
+    elif stat.S_ISDIR(mode):
+        kind, content = "d", ""
+    elif stat.S_ISLNK(mode):
+        kind, content = "l", os.readlink(path)
     else:
         kind, content = "o", ""
-    mode = stat.S_IMODE(status.st_mode)
-    attributes = describe_attributes(absolute) if kind in "fd" else ""
-    return Entry(kind, mode, status.st_uid, status.st_gid, size, content, package, attributes)
+    attributes = describe_attributes(path) if kind in "fd" else ""
+    owner = status.st_uid, status.st_gid
+    return Entry(kind, stat.S_IMODE(mode), *owner, size, content, package, attributes)
 
 
 def file_digest(path: str, size: int) -> str:

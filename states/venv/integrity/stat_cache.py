@@ -20,7 +20,7 @@ from states.venv.layout import MANIFEST, STATS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 _key_fields = attrgetter(
     "st_mode", "st_ino", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ctime_ns"
@@ -58,9 +58,23 @@ def pack_stats(root: str, paths: Iterable[str]) -> bytes:
         OSError: A path is missing.
 
     """
-    groups = _grouped(paths)
+    return _pack(groups := _grouped(paths), _read_keys(root, groups))
+
+
+def pack_statuses(statuses: Mapping[str, os.stat_result]) -> bytes:
+    """Return the bytes of `stats` for known statuses, by path relative to the generation."""
+    groups = _grouped(statuses)
+    keys = array.array("q")
+    for directory, names in groups:
+        prefix = os.fsdecode(b"" if directory == b"." else directory + b"/")
+        for name in names:
+            keys.extend(status_key(statuses[prefix + os.fsdecode(name)]))
+    return _pack(groups, keys.tobytes())
+
+
+def _pack(groups: list[_Group], keys: bytes) -> bytes:
     names = b"\0\0".join(b"\0".join((directory, *names)) for directory, names in groups)
-    return len(names).to_bytes(8, "little") + names + _read_keys(root, groups)
+    return len(names).to_bytes(8, "little") + names + keys
 
 
 def stats_match(root: str) -> bool:
