@@ -181,7 +181,21 @@ def update_1(workspace: Workspace) -> Benchmark:
             converge.cold_without_caches(workspace, newer),
             converge.cold(workspace, newer),
         ],
-        targets=[ratio(update, ONLY_DOWNLOADS, 0.5), ratio(update, CONVERGE, 0.5)],
+        targets=[ratio(update, ONLY_DOWNLOADS, 0.2), ratio(update, CONVERGE)],
+    )
+
+
+def repair_1(workspace: Workspace) -> Benchmark:
+    """Repair one deleted file of an environment."""
+    declaration = converge.declare(workspace, "repair", ["keystone"])
+    repair = f"{CONVERGE}, one file repaired"
+    return Benchmark(
+        title="One deleted file repaired",
+        cases=[
+            converge.repair(workspace, declaration, repair),
+            converge.cold_without_caches(workspace, declaration),
+        ],
+        targets=[ratio(repair, ONLY_DOWNLOADS, 0.2)],
     )
 
 
@@ -194,4 +208,5 @@ BENCHMARKS: Mapping[str, Callable[[Workspace], Benchmark]] = {
     "cold-10": cold_10,
     "openstack": openstack,
     "update-1": update_1,
+    "repair-1": repair_1,
 }

@@ -87,6 +87,18 @@ def update(workspace: Workspace, before: Declaration, after: Declaration, name: 
     return _change_case(workspace, after, reset, name)
 
 
+def repair(workspace: Workspace, declaration: Declaration, name: str) -> Case:
+    """Return the case of an environment that lacks one module of its service."""
+
+    def reset() -> None:
+        _clean(workspace, declaration)
+        _apply(workspace, declaration)
+        for venv in declaration.venvs.glob("[!.]*"):
+            next(venv.glob("lib/python*/site-packages/keystone/__init__.py")).unlink()
+
+    return _change_case(workspace, declaration, reset, name)
+
+
 def _change_case(
     workspace: Workspace, declaration: Declaration, before: Callable[[], None], name: str
 ) -> Case:
