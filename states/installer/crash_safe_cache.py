@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from engine.system.background import run_now
 from engine.system.files import make_private_dir
 from engine.system.linux import boot_id, sync_filesystem
 from engine.system.lock import FileLock
@@ -19,14 +21,23 @@ from engine.system.lock import FileLock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from engine.system.background import Start
+
 
 @contextmanager
-def open_cache(cache: str) -> Iterator[None]:
+def open_cache(cache: str, start: Start = run_now) -> Iterator[None]:
     """Mark a cache as being written, and empty it first if a power failure may have torn it.
 
     Several processes may use the cache at a time. Each has its own marker, locked while the
     process runs. If a process is killed, its marker remains until another process syncs the
     cache.
+
+    Args:
+        cache: The directory of the cache.
+        start: Runs the sync at the end.
+
+    Yields:
+        Nothing. The caller may write to the cache.
 
     Raises:
         OSError: The cache can't be emptied or synced. If the sync fails, the marker remains,
@@ -44,13 +55,37 @@ def open_cache(cache: str) -> Iterator[None]:
             _delete_markers(markers)
         marker = _create_marker(f"{markers}/{boot}-{os.urandom(4).hex()}")
         os.fsync(directory.descriptor)
-    with marker:
+    try:
         yield
+    except BaseException:
+        marker.close()
+        raise
+    start(partial(_unmark, cache, markers, marker))
+
+
+def _unmark(cache: str, markers: str, marker: FileLock) -> None:
+    """Delete a marker, and those of processes that have ended, once their writes are synced.
+
+    Others can open the cache during the sync.
+
+    Args:
+        cache: The directory of the cache.
+        markers: That of the markers.
+        marker: The marker, which is closed.
+
+    Raises:
+        OSError: The sync failed, and all markers remain.
+
+    """
+    with marker:
         with _lock_directory(markers):
-            # INVARIANT: the cache is synced before its marker is deleted.
-            _sync(cache, markers)
-            marker.release()
-            _delete_markers(markers)
+            abandoned = _abandoned(markers)
+        # INVARIANT: a marker is deleted only after a sync that began when its process had ended.
+        _sync(cache, markers)
+        with _lock_directory(markers):
+            for name in (*abandoned, os.path.basename(marker.path)):
+                with suppress(FileNotFoundError):  # Another process synced the cache as well.
+                    os.unlink(f"{markers}/{name}")
 
 
 def _empty(directory: str) -> None:

@@ -13,6 +13,7 @@ import tomli_w
 
 from engine import progress
 from engine.errors import ConvergeError, IntegrityError
+from engine.system.background import run_now
 from states.installer import DEFAULT_BUILD, build_options, crash_safe_cache, options
 from states.installer.credentials import restore_signatures
 from states.installer.indexes import (
@@ -44,6 +45,7 @@ from states.system.scratch import writable_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from engine.system.background import Start
     from states.installer import BuildOptions, IndexOptions, InstallRequest, ResolveRequest
     from states.system.subprocesses import User
 
@@ -54,11 +56,12 @@ _WITHOUT_STDOUT = ("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null')
 class Uv:
     """The installer uv. One instance serves one build or resolution."""
 
-    def __init__(self, cache: str, scratch: str, user: User | None = None) -> None:
-        self.scratch = scratch
+    def __init__(
+        self, cache: str, scratch: str, user: User | None = None, start: Start = run_now
+    ) -> None:
         self.user = user  # As whom the interpreter of the venv runs, if not as the current one.
+        self.scratch, self._root, self._start_sync = scratch, cache, start
         self._projects = UserProjects(scratch, self.run)
-        self._root = cache
         self.use(DEFAULT_BUILD)
         self.output = ""  # Of the last successful run, which may contain warnings.
 
@@ -152,12 +155,10 @@ class Uv:
     def _config_option(self, indexes: IndexOptions) -> list[str]:
         """Return an option that names a file with the settings of this call, if there are any."""
         settings = self._settings(indexes)
-        path = f"{self.scratch}/uv.toml"
-        return ["--config-file", _write(path, [settings])] if settings else []
+        return ["--config-file", _write(f"{self.scratch}/uv.toml", [settings])] if settings else []
 
     def _settings(self, indexes: IndexOptions) -> str:
-        tables = {**index_tables(indexes), **build_options.build_tables(self._build)}
-        return tomli_w.dumps(tables)
+        return tomli_w.dumps({**index_tables(indexes), **build_options.build_tables(self._build)})
 
     def _resolve_again(self, attempt: Callable[[], list[str]], error: IntegrityError) -> list[str]:
         """Resolve once more, and delete only cache entries that are damaged.
@@ -266,7 +267,7 @@ class Uv:
         }
         if writable_dir(self.cache):
             touch(self.cache)
-            with crash_safe_cache.open_cache(self.cache):
+            with crash_safe_cache.open_cache(self.cache, self._start_sync):
                 completed = self._start(argv, {**variables, "UV_CACHE_DIR": self.cache})
         else:
             completed = self._start(argv, {**variables, "UV_NO_CACHE": "1"})
@@ -281,15 +282,14 @@ class Uv:
         """Return the options for an interpreter. A build would run it as the current user."""
         if self.user is None:
             return ["--python", program]
-        os.makedirs(f"{self.scratch}/launcher", exist_ok=True)
-        private = (self.cache, self.scratch)
-        launcher = write_launcher(f"{self.scratch}/launcher", program, self.user, private)
+        directory = f"{self.scratch}/launcher"
+        os.makedirs(directory, exist_ok=True)
+        launcher = write_launcher(directory, program, self.user, (self.cache, self.scratch))
         return ["--python", launcher, "--no-build"]
 
     def _file_option(self, option: str, lines: Sequence[str]) -> list[str]:
         """Return an option that names a file with these lines. Without lines, return nothing."""
-        path = f"{self.scratch}/{option.strip('-')}.txt"
-        return [option, _write(path, lines)] if lines else []
+        return [option, _write(f"{self.scratch}/{option[2:]}.txt", lines)] if lines else []
 
 
 def _write(path: str, lines: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine import progress
 from engine.frozen import replace
+from engine.system.background import background
 from states.installer.uv import Uv
 from states.interpreter.user import user_of_python
 from states.system.scratch import scratch_dir_in
@@ -118,9 +119,10 @@ def _publish(
             with (
                 explain_disk_full(store, selection, settings, observations),
                 scratch_dir_in(store.root) as scratch,
+                background() as start,
             ):
                 user = user_of_python(selection.python)
-                installer = Uv(settings.cache, scratch, user)
+                installer = Uv(settings.cache, scratch, user, start)
                 context = BuildContext(
                     spec,
                     store,
@@ -131,6 +133,7 @@ def _publish(
                     observation,
                     observations,
                     messages=[],
+                    start=start,
                 )
                 generation = generation or build_generation(context)
                 # INVARIANT: after the smoke tests, and before the publication. The live generation

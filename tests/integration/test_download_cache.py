@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from engine.frozen import replace
 from engine.system.files import sha256
+from engine.system.lock import FileLock
 from states.installer import IndexOptions, ResolveRequest, crash_safe_cache
 from states.installer.uv import Uv
 from states.system import subprocesses
@@ -281,6 +283,29 @@ def test_cache_is_synced_on_its_own_file_system(
         on_entry = list(synced)
 
     assert (on_entry, synced) == ([], [str(cache)])
+
+
+def test_cache_can_be_opened_while_it_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parallel build doesn't wait for the disk. The marker stays until the sync has ended."""
+    cache, markers = tmp_path / "uv", tmp_path / "uv-unflushed"
+    cache.mkdir()
+    during: list[tuple[bool, int]] = []
+
+    def sync(_path: str) -> None:
+        with FileLock(str(markers)) as lock:
+            during.append((lock.try_acquire(), len(list(markers.iterdir()))))
+
+    monkeypatch.setattr(crash_safe_cache, "sync_filesystem", sync)
+    syncs: list[Callable[[], None]] = []
+    with crash_safe_cache.open_cache(str(cache), syncs.append):
+        pass
+    for run in syncs:
+        run()
+
+    assert during == [(True, 1)]
+    assert list(markers.iterdir()) == []
 
 
 def test_cache_survives_a_killed_run(cached_host: Host) -> None:

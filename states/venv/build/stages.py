@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.settings import Settings
+    from engine.system.background import Start
     from states.installer import Installer
     from states.venv.integrity.inspection import Inspection
     from states.venv.integrity.receipt import Receipt
@@ -48,6 +49,8 @@ class BuildContext:
     """Observations of venvs whose packages are copied if they are intact and identical."""
     messages: list[str]
     """Receives messages about persistent directories that the build creates."""
+    start: Start
+    """Runs a function beside the build, which ends after it."""
 
 
 @frozen
