@@ -20,7 +20,7 @@ from engine.system import lock, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, BinaryIO
 
 _NETWORK_VARIABLES = (
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",
@@ -92,6 +92,8 @@ class Inherited:
     the locks indefinitely."""
     user: User | None = None
     """The user that it runs as. None for the current one."""
+    stdin: BinaryIO | None = None
+    """Its standard input. None for an empty one."""
 
 
 LOCKS = Inherited()
@@ -164,7 +166,7 @@ def run(
             list(argv),
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=inherit.stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=lock.inherited_fds() if inherit.locks else (),

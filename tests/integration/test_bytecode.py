@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
-from tests.support.wheels import make_wheel
+from tests.support.wheels import make_wheel, record_row
 
 TAG = sys.implementation.cache_tag
 LIMIT = 100_000
@@ -46,6 +47,39 @@ def test_truncated_bytecode_is_not_published(large_package_host: Host, cached: b
     assert not large_package_host.venv.exists()
     large_package_host.apply_ok()
     assert bytecode(large_package_host, "large").stat().st_size > LIMIT
+
+
+def test_mismatch_is_reported_although_compiling_failed(large_package_host: Host) -> None:
+    """A mismatch can be the cause, and the package is then downloaded again."""
+    lie = {"broken/__init__.py": record_row("other")}
+    make_wheel(large_package_host.wheels, "broken", "1.0", record_lies=lie)
+    large_package_host.declare(["large", "broken"])
+
+    failed = large_package_host.apply(prefix=["prlimit", f"--fsize={LIMIT}"])
+
+    assert failed.code == 81, failed.out
+    assert "downloading again" in failed.err
+
+
+def test_venvs_of_one_run_compile_a_source_once(host_with_wheels: Host) -> None:
+    """Only the scripts of the environment itself differ: they contain its name."""
+    host = host_with_wheels
+    host.cache = host.directory / "cache"
+    host.declare([])
+    own = compiled_files(host.apply_ok().err)
+    host.declare(["alpha", "beta"])
+    packages = compiled_files(host.apply_ok().err)
+    assert packages
+    shutil.rmtree(host.cache / "bytecode")
+    shutil.rmtree(host.directory / "venvs")
+    others = "".join(
+        f'[venv.other{number}]\npath = "venvs/other{number}"\npython = "{host.python}"\n'
+        'packages = ["alpha", "beta"]\nfind-links = ["wheels"]\nno-index = true\n'
+        for number in range(3)
+    )
+    host.declare(["alpha", "beta"], others)
+
+    assert compiled_files(host.apply_ok("--jobs", "4").err) == packages + 4 * own
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -88,6 +122,11 @@ def test_module_with_too_long_a_bytecode_name_is_installed(host: Host, spare: in
     assert bool(list(compiled.parent.glob("mm*"))) is (spare == 0)
     host.assert_no_changes()
     assert host.run("verify", "converge.toml").code == 0
+
+
+def compiled_files(progress: str) -> int:
+    """Return how many files a run has compiled."""
+    return sum(int(number) for number in re.findall(r"compiling (\d+) file", progress))
 
 
 def bytecode(host: Host, package: str) -> Path:

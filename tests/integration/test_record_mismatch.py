@@ -42,6 +42,23 @@ def test_mismatch_is_accepted_only_if_declared(host: Host, contents: dict[str, A
     assert host.run("verify", "converge.toml").code == 0
 
 
+@pytest.mark.parametrize("lying_first", [True, False])
+def test_accepted_file_runs_its_own_bytecode(host: Host, lying_first: bool) -> None:
+    """Cached bytecode belongs to the digest in the RECORD, and not to the accepted file."""
+    host.cache = host.directory / "cache"
+    genuine, other = "NAME = 'genuine'\n", "NAME = 'other'\n"
+    for is_lying in (lying_first, not lying_first):
+        lies = {MODULE: record_row(genuine)} if is_lying else {}
+        content = other if is_lying else genuine
+        make_wheel(host.wheels, "broken", "1.0", files={MODULE: content}, record_lies=lies)
+        host.declare(["broken"], accept_record_mismatch=["broken"])
+        host.apply_ok("--upgrade")
+
+        expected = "other" if is_lying else "genuine"
+        assert host.run_python("import broken; print(broken.NAME)") == expected
+    assert list((host.cache / "bytecode").rglob("*-*")) == []
+
+
 @pytest.fixture
 def accepted(snapshots: Snapshots) -> Host:
     """Return a host with an accepted mismatch and a package that has none."""

@@ -12,7 +12,7 @@ from engine.frozen import replace
 from engine.system.files import fsync_dir
 from engine.system.linux import sync_filesystem, syncing
 from states.venv.build.base_env import assert_isolated, create_base
-from states.venv.build.bytecode.compile import compile_all
+from states.venv.build.bytecode.compile import compiling
 from states.venv.build.declared_files import (
     place_files,
     placed_paths,
@@ -44,6 +44,7 @@ from states.venv.integrity.inspection import Expected
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
 from states.venv.integrity.record_check import baseline_digests, check_records
+from states.venv.integrity.records import read_records
 from states.venv.layout import METADATA_DIR
 from states.venv.refresh import update_stat_cache
 
@@ -172,22 +173,21 @@ def verify(populated: Populated) -> Verified:
     """
     draft, context = populated.draft, populated.draft.context
     progress.step("verifying files")
-    inspection = check_records(
-        draft.root,
-        Expected(
-            _with_content(populated),
-            populated.baseline,
-            _known_records(context),
-            frozenset(map(normalize_name, context.spec.accept_record_mismatch)),
-        ),
-        populated.copied,
+    expected = Expected(
+        _with_content(populated),
+        populated.baseline,
+        _known_records(context),
+        frozenset(map(normalize_name, context.spec.accept_record_mismatch)),
     )
-    assert_sources_unchanged(draft, populated.projects)
-    if context.spec.files:
-        place_files(populated, inspection)
-    # INVARIANT: after the check, because compiling reads the sources, and before the manifest,
-    # which lists the bytecode.
-    inspection.digests.update(compile_all(draft, inspection))
+    records = read_records(draft.root, populated.baseline, populated.copied)
+    with compiling(draft) as compilation:
+        inspection = check_records(records, expected, compilation.hash_and_compile(records))
+        assert_sources_unchanged(draft, populated.projects)
+        if context.spec.files:
+            place_files(populated, inspection)
+        # INVARIANT: after the check, because it caches bytecode, and before the manifest, which
+        # lists the bytecode.
+        inspection.digests.update(compilation.finish(inspection))
     _write_back(draft)
     return Verified(draft, inspection, populated.projects)
 

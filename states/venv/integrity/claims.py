@@ -45,7 +45,7 @@ def check_claims(
         progress.advance()
         names = [name for name, _ in claimants]
         try:
-            digest = _sha256(root, path, claimants, inspection.digests)
+            digest = _sha256(root, path, inspection.digests)
             matching = _matching(root, path, claimants, digest)
         except OSError as error:
             if not proves_no_file(error):
@@ -104,13 +104,12 @@ def _matching(root: str, path: str, claimants: Claimants, digest: str | None) ->
     }
 
 
-def _sha256(root: str, path: str, claimants: Claimants, digests: dict[str, str]) -> str | None:
+def _sha256(root: str, path: str, digests: dict[str, str]) -> str | None:
     """Return the digest of a listed file, or None if it isn't a regular file.
 
     Args:
         root: The directory of the generation.
         path: The file, relative to `root`.
-        claimants: The packages that list the file.
         digests: The digests of files that were hashed before. Receives this one.
 
     Returns:
@@ -120,8 +119,7 @@ def _sha256(root: str, path: str, claimants: Claimants, digests: dict[str, str])
         OSError: The file is missing or unreadable.
 
     """
-    # Another claimant may have replaced a file after it was hashed during the copy.
-    if len(claimants) == 1 and path in digests:
+    if path in digests:
         return digests[path]
     absolute = os.path.join(root, path)
     status = os.lstat(absolute)

@@ -7,42 +7,33 @@ and the wheel may be hostile.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
 from engine.frozen import replace
 from states.venv.integrity.claims import SIGNATURES, check_claims
-from states.venv.integrity.dist_info import (
-    RECORD_DIGEST_PREFIX,
-    dist_infos,
-    metadata_name,
-    read_record,
-    record_digest,
-)
+from states.venv.integrity.dist_info import RECORD_DIGEST_PREFIX, record_digest
 from states.venv.integrity.inspection import Expected, Inspection
 from states.venv.integrity.manifest import stat_entry, walk
-from states.venv.integrity.mismatches import Mismatches
 from states.venv.integrity.pyc_paths import has_bytecode_path, is_bytecode, pyc_path, source_of
-from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from states.venv.integrity.inspection import Claims
+    from states.venv.integrity.mismatches import Mismatches
     from states.venv.integrity.receipt import Package
+    from states.venv.integrity.records import Records
 
-_INTERPRETER = re.compile(r"bin/(?:python|pypy)[\d.]*t?")
 
-
-def check_records(root: str, expected: Expected, copied: Mapping[str, str]) -> Inspection:
-    """Check a generation before its manifest is written, and delete bytecode from wheels.
+def check_records(records: Records, expected: Expected, hashed: Mapping[str, str]) -> Inspection:
+    """Check a generation before its manifest is written.
 
     Args:
-        root: The directory of the generation.
+        records: The RECORD files, and the files on disk.
         expected: The required content.
-        copied: The digests of files that were hashed while they were copied.
+        hashed: The SHA-256 of files that were hashed before. The others are hashed here.
 
     Returns:
         The owners and digests of all files, and the packages with their versions.
@@ -51,36 +42,19 @@ def check_records(root: str, expected: Expected, copied: Mapping[str, str]) -> I
         RecordMismatch: A file is missing, changed, or not listed in any RECORD.
 
     """
-    inspection = Inspection(digests=dict(copied))
-    mismatches = Mismatches()
-    records: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-    versions: dict[str, str] = {}
-    claims: Claims = {}
-    for dist_info in dist_infos(root):
-        name, version = metadata_name(os.path.join(root, dist_info, "METADATA"))
-        versions[name] = version
-        try:
-            rows = read_record(root, dist_info)
-        except ValueError as error:
-            mismatches.add(f"unusable RECORD in {dist_info}: {error}", name)
-            continue
-        records[name] = (dist_info.split("/")[1], rows)
-        for path, digest in rows:
-            if is_reserved(path, expected.baseline):
-                mismatches.add(f"{name} would replace `{path}`", name)
-            if not is_bytecode(path):
-                claims.setdefault(path, []).append((name, digest))
-    check_claims(root, claims, expected, inspection, mismatches)
-    _check_versions(expected.packages, versions, mismatches)
-    _check_other_files(root, expected, claims, inspection, mismatches)
+    root, mismatches = records.root, records.mismatches
+    inspection = Inspection(digests={**records.copied, **hashed})
+    check_claims(root, records.claims, expected, inspection, mismatches)
+    _check_versions(expected.packages, records.versions, mismatches)
+    _check_other_files(records, expected, inspection)
     digests = {
         name: record_digest(_as_installed(root, name, rows, inspection), python)
-        for name, (python, rows) in records.items()
+        for name, (python, rows) in records.rows.items()
     }
     _check_known_records(expected.packages, digests, expected.known_records, mismatches)
     mismatches.require_none()
     inspection.packages = tuple(
-        replace(package, version=versions[package.name], record=digests[package.name])
+        replace(package, version=records.versions[package.name], record=digests[package.name])
         for package in expected.packages
     )
     return inspection
@@ -121,19 +95,6 @@ def baseline_digests(root: str) -> dict[str, str]:
     }
 
 
-def is_reserved(path: str, baseline: Mapping[str, str]) -> bool:
-    """Return whether a wheel must not install to a path.
-
-    It is outside the venv, belongs to converge, or belongs to the empty environment.
-    """
-    return (
-        path in baseline
-        or path.startswith(("../", "/"))
-        or path.partition("/")[0] == METADATA_DIR
-        or _INTERPRETER.fullmatch(path) is not None
-    )
-
-
 def _check_versions(
     packages: tuple[Package, ...], versions: Mapping[str, str], mismatches: Mismatches
 ) -> None:
@@ -165,34 +126,24 @@ def _is_same_version(installed: str, locked: str) -> bool:
         return installed == locked
 
 
-def _check_other_files(
-    root: str,
-    expected: Expected,
-    claims: Claims,
-    inspection: Inspection,
-    mismatches: Mismatches,
-) -> None:
+def _check_other_files(records: Records, expected: Expected, inspection: Inspection) -> None:
     """Require that no RECORD omits a file, and that the environment itself is unchanged.
 
     Args:
-        root: The directory of the generation.
+        records: The files. `check_claims` has already reported mismatches of the listed ones.
         expected: The required content.
-        claims: The listed files. `check_claims` has already reported their mismatches.
         inspection: Receives the owners, digests, and sources of the remaining files.
-        mismatches: Receives the mismatches.
 
     """
+    root, claims, mismatches = records.root, records.claims, records.mismatches
     owners, digests, baseline = inspection.owners, inspection.digests, expected.baseline
     packages: dict[str, set[str]] = {}
-    paths = [path for path, entry in walk(root) if not entry.is_dir(follow_symlinks=False)]
-    for path in paths:
+    for path in records.files:
         if path in baseline:
             if stat_entry(root, path).content != baseline[path]:
                 mismatches.add(f"a package replaced `{path}`")
             digests[path] = baseline[path]
         elif is_bytecode(path):
-            if path not in digests:
-                os.unlink(f"{root}/{path}")
             owners.setdefault(path, owners.get(source_of(path), ""))
         elif path.endswith(SIGNATURES) and f"{os.path.dirname(path)}/RECORD" in owners:
             # A signature is created after the RECORD, which can't list it.
@@ -203,11 +154,11 @@ def _check_other_files(
             if not inspection.tolerate(path, names, expected):
                 tolerable = expected.tolerable(names)
                 mismatches.add(f"no RECORD lists `{path}`", tolerable=tolerable)
-    for path in sorted(baseline.keys() - set(paths)):
+    for path in sorted(baseline.keys() - records.files.keys()):
         mismatches.add(f"a package deleted `{path}`")
     inspection.sources = {
         path: digests.get(path, "")
-        for path in paths
+        for path in records.files
         if path.endswith(".py")
         and pyc_path(path, root) not in digests
         and has_bytecode_path(path, root)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from states.venv.integrity.inspection import Expected
+from states.venv.integrity.inspection import Expected, Inspection
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.integrity.receipt import Package
 from states.venv.integrity.record_check import baseline_digests, check_records
+from states.venv.integrity.records import read_records
 
 SITE = "lib/python3.11/site-packages"
 INFO = f"{SITE}/web-1.0.dist-info"
@@ -61,7 +62,12 @@ class Environment:
     ) -> list[Package]:
         """Check the environment and return the packages with their records."""
         expected = Expected(packages or (WEB,), self.baseline, known_records or {})
-        return list(check_records(str(self.root), expected, {}).packages)
+        return list(self.inspect(expected).packages)
+
+    def inspect(self, expected: Expected) -> Inspection:
+        """Check the environment against an expected content."""
+        records = read_records(str(self.root), self.baseline, {})
+        return check_records(records, expected, {})
 
     def rejected(
         self, *packages: Package, known_records: dict[str, str] | None = None
@@ -87,13 +93,29 @@ def test_intact_environment_is_accepted(environment: Environment) -> None:
 
 def test_check_returns_owners_digests_and_sources(environment: Environment) -> None:
     """A source without bytecode must be compiled."""
-    result = check_records(str(environment.root), Expected((WEB,), environment.baseline, {}), {})
+    result = environment.inspect(Expected((WEB,), environment.baseline, {}))
     path = f"{SITE}/web/__init__.py"
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
     assert result.owners[path] == "web"
     assert result.digests[path] == digest
     assert result.sources == {path: digest}
     assert result.digests["pyvenv.cfg"] == environment.baseline["pyvenv.cfg"]
+
+
+@pytest.mark.parametrize("occupied", [False, True])
+def test_bytecode_never_goes_through_a_symlink(tmp_path: Path, occupied: bool) -> None:
+    """Sources are compiled before the check rejects the symlink."""
+    environment = Environment(tmp_path / "venv")
+    if occupied:
+        (tmp_path / "outside").mkdir()
+        (environment.root / SITE / "web/__pycache__").symlink_to(tmp_path / "outside")
+
+    sources = read_records(str(environment.root), environment.baseline, {}).sources()
+
+    expected = {f"{SITE}/web/__init__.py": hashlib.sha256(SOURCE.encode()).hexdigest()}
+    assert sources == ({} if occupied else expected)
+    if occupied:
+        environment.rejected()
 
 
 def _link(file: Path) -> None:
@@ -191,7 +213,7 @@ def test_shared_file_must_be_that_of_the_last_name(environment: Environment) -> 
     api = Package(name="api", version="2.0")
     _install(environment.root, "api", "2.0", _row("web/__init__.py", "other\n"))
     expected = Expected((WEB, api), environment.baseline, {})
-    result = check_records(str(environment.root), expected, {})
+    result = environment.inspect(expected)
     path = f"{SITE}/web/__init__.py"
     assert result.owners[path] == "web"
     assert result.overlaps() == (("web", "api", 1, path),)
@@ -206,7 +228,7 @@ def test_identical_shared_file_isnt_an_overlap(environment: Environment) -> None
     strong = base64.urlsafe_b64encode(hashlib.sha512(SOURCE.encode()).digest()).decode()
     _install(environment.root, "api", "2.0", f"web/__init__.py,sha512={strong},12\n")
     expected = Expected((WEB, api), environment.baseline, {})
-    result = check_records(str(environment.root), expected, {})
+    result = environment.inspect(expected)
     assert result.overlaps() == ()
 
 

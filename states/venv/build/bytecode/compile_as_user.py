@@ -16,6 +16,7 @@ from engine.system.files import read_regular_file, sha256, write_all
 from states.interpreter.launcher import write_launcher
 from states.system import subprocesses
 from states.system.scratch import scratch_dir_in
+from states.venv.build.bytecode.workers import SCRIPT, Job, write_jobs
 from states.venv.integrity.pyc_paths import pyc_path
 
 if TYPE_CHECKING:
@@ -44,19 +45,17 @@ def compile_as_user(draft: Draft, sources: Iterable[str], user: User) -> dict[st
 
     """
     root, scratch = draft.root, draft.context.scratch
-    paths = [path for path in sources if "\n" not in path]
+    paths = sorted(sources)
     progress.step(f"compiling {len(paths)} files as {user.name}")
     listing = os.path.join(scratch, "sources")
-    with open(listing, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        stream.writelines(f"{path}\n" for path in paths)
-    script = os.path.join(os.path.dirname(__file__), "compile_script.py")
+    write_jobs(listing, [Job(tuple(paths), are_sources=True)])
     os.makedirs(f"{scratch}/launcher", exist_ok=True)
-    private = (os.path.dirname(script), scratch)
+    private = (os.path.dirname(SCRIPT), scratch)
     launcher = write_launcher(f"{scratch}/launcher", f"{root}/bin/python", user, private)
     with scratch_dir_in(draft.context.store.root) as output:
         os.chown(output, user.uid, user.gid)
         completed = subprocesses.run(
-            [launcher, "-I", "-S", script, root, listing, output],
+            [launcher, "-I", "-S", SCRIPT, root, listing, output],
             env=subprocesses.clean_environment(scratch),
             cwd=scratch,
         )
