@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError, PermissionDenied
 from states.command_environment import environment
-from states.system.programs import find_program
+from states.system.programs import ExecFormatError, find_program
 from states.system.users import user_of_paths
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def user_of_program(
     """
     try:
         path = find_program(program, environment(variables), cwd, may_create)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ExecFormatError) as error:
         raise not_started(program, cwd, error) from None
     return None if path is None else user_of_paths((path, cwd), program)
 
@@ -60,6 +60,8 @@ def not_started(program: str, cwd: str, error: OSError) -> ConvergeError:
         hint = "set `cwd` to an existing directory that the current user can access"
     elif error_class is PermissionDenied:
         hint = "make it executable for the current user"
+    elif isinstance(error, ExecFormatError):
+        hint = "begin it with `#!` and its interpreter, or add the interpreter to `argv`"
     else:
         hint = "converge searches only the system's PATH; use the absolute path of the program"
     message = f"can't run `{program}`: {error.strerror}: `{error.filename}`"

@@ -6,13 +6,22 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from engine.system.existence import is_directory, status
+from engine.system.existence import is_directory, listdir_or_empty, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+_OTHER_FORMATS = "/proc/sys/fs/binfmt_misc"
+"""Lists formats of programs that the host has registered (binfmt_misc), and two control files."""
 _MAX_HEAD = 256
 """Bytes of the first line of a script that the kernel reads (binfmt_script.c)."""
+
+
+class ExecFormatError(OSError):
+    """A file has none of the formats that the kernel can execute."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.ENOEXEC, os.strerror(errno.ENOEXEC), path)
 
 
 def find_program(
@@ -34,6 +43,7 @@ def find_program(
 
     Raises:
         FileNotFoundError, NotADirectoryError, PermissionError: `subprocess` would raise this.
+        ExecFormatError: The program is a script without `#!`, for example.
 
     """
     if may_create(cwd):
@@ -52,7 +62,10 @@ def find_program(
         if is_directory(candidate) or not os.access(candidate, os.X_OK, effective_ids=True):
             denied = True
             continue
-        interpreter = _script_interpreter(candidate)
+        head = _head(candidate)
+        if head is not None and not _is_executable_format(head):
+            raise ExecFormatError(candidate)
+        interpreter = _script_interpreter(head or b"")
         if interpreter and may_create(interpreter):
             return None
         if interpreter and status(interpreter) is None:
@@ -89,15 +102,27 @@ def _candidates(program: str, env: Mapping[str, str], cwd: str) -> Iterator[str]
         yield os.path.join(cwd, directory, program)
 
 
-def _script_interpreter(path: str) -> str:
-    """Return the interpreter in the first line of a script, or an empty string.
+def _head(path: str) -> bytes | None:
+    """Return the beginning of a program, or None if the user may run it but not read it.
 
-    A program that the user may run but not read isn't a script: its interpreter couldn't read it.
+    Such a program isn't a script: its interpreter couldn't read it.
     """
     try:
         with open(path, "rb") as stream:
-            head = stream.read(_MAX_HEAD)
+            return stream.read(_MAX_HEAD)
     except PermissionError:
-        return ""
+        return None
+
+
+def _is_executable_format(head: bytes) -> bool:
+    """Return whether the kernel executes a file that begins so."""
+    if head.startswith((b"\x7fELF", b"#!")):
+        return True
+    # A registered format may begin with anything.
+    return len(listdir_or_empty(_OTHER_FORMATS)) > 2
+
+
+def _script_interpreter(head: bytes) -> str:
+    """Return the interpreter in the first line of a script, or an empty string."""
     parts = head.partition(b"\n")[0].removeprefix(b"#!").split()
     return os.fsdecode(parts[0]) if head.startswith(b"#!") and parts else ""

@@ -116,6 +116,16 @@ def prepare_missing_path(host: Host) -> None:
     host.write('[command.restart]\nargv = ["/no/such/program"]\n')
 
 
+def prepare_unknown_format(host: Host) -> None:
+    host.write("echo hello\n", "script").chmod(0o755)
+    host.write(f'[command.restart]\nargv = ["{host.directory}/script"]\n')
+
+
+def prepare_unknown_format_of_smoke_test(host: Host) -> None:
+    host.write("", "script").chmod(0o755)
+    host.declare(smoke=[f"{host.directory}/script"])
+
+
 def prepare_missing_directory(host: Host) -> None:
     host.write('[command.restart]\nargv = ["true"]\ncwd = "/no/such/directory"\n')
 
@@ -203,6 +213,8 @@ def prepare_mounted_volume(host: Host) -> None:
         (prepare_venv_with_a_long_name, 1, "file name too long"),
         (prepare_missing_program, 1, "can't run `no-such-program`"),
         (prepare_missing_path, 1, "can't run `/no/such/program`"),
+        (prepare_unknown_format, 1, "Exec format error"),
+        (prepare_unknown_format_of_smoke_test, 1, "isn't a program or a script with `#!`"),
         (prepare_missing_directory, 1, "can't run `true`: No such file or directory: `/no"),
         (prepare_script_without_interpreter, 1, "No such file or directory"),
         (prepare_unexecutable_program, 77, "Permission denied"),

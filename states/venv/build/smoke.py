@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -113,6 +114,10 @@ def _run(command: str, test: _Test) -> None:
         raise not_found(command, program) from None
     except PermissionError as error:
         raise not_permitted(command, test.inherit.user, error) from None
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        raise not_a_program(command, program) from None
     except subprocess.TimeoutExpired:
         raise ConvergeError(f"smoke test `{command}` timed out after {_TIMEOUT_S:g} s") from None
     if completed.status != 0:
@@ -128,6 +133,14 @@ def not_found(command: str, program: str) -> ConvergeError:
     return ConvergeError(
         f"smoke test `{command}`: no program `{program}`",
         hint="use a script of one of the packages, or remove the command from `smoke`",
+    )
+
+
+def not_a_program(command: str, program: str) -> ConvergeError:
+    """Return the error for a command whose program the kernel can't execute."""
+    return ConvergeError(
+        f"smoke test `{command}`: `{program}` isn't a program or a script with `#!`",
+        hint="begin it with `#!` and its interpreter, or add the interpreter to the command",
     )
 
 

@@ -11,12 +11,12 @@ from engine.system.program_trust import require_trusted_program
 from states.installer.readiness import require_ready, require_wheels
 from states.installer.user_builds.build import require_possible
 from states.interpreter.user import user_of_python
-from states.system.programs import find_program
+from states.system.programs import ExecFormatError, find_program
 from states.system.users import can_execute, user_of_project
 from states.venv.build.ownership import resolve_ids, user_of_code
 from states.venv.build.persistent.fill import require_safe_parents
 from states.venv.build.reuse.reusable import unavailable_packages
-from states.venv.build.smoke import not_found, not_permitted
+from states.venv.build.smoke import not_a_program, not_found, not_permitted
 from states.venv.build.system_packages import find_system_packages
 from states.venv.files.preconditions import check_files
 from states.venv.resolve.builds.options import require_references
@@ -114,6 +114,8 @@ def _require_smoke_programs(spec: Venv, user: User | None, may_create: MayCreate
             raise not_found(command, program) from None
         except PermissionError as error:
             raise not_permitted(command, None, error) from None
+        except ExecFormatError:
+            raise not_a_program(command, program) from None
         if path and user is None:
             require_trusted_program(path, f"the smoke test `{command}` would run as root")
 
