@@ -121,6 +121,17 @@ def test_requirements_of_a_project_are_resolved(host_with_wheels: Host) -> None:
     assert added == {"package.beta": "1.0", "package.gamma": "3.0", "package.delta": "1.0"}
 
 
+def test_plan_reports_an_unsupported_interpreter(host: Host) -> None:
+    project = '[project]\nname = "web"\nversion = "1"\nrequires-python = ">=3.99"\n'
+    host.write(project + "dependencies = []\n", "web/pyproject.toml")
+    host.declare([], requirements=["web/pyproject.toml"])
+
+    plan = host.plan()
+
+    assert plan.code == 1
+    assert "requires Python >=3.99, not 3." in plan.first["error"]["message"]
+
+
 WORKSPACE_LOCK = """\
 version = 1
 requires-python = ">=3.8"

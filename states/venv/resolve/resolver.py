@@ -24,6 +24,7 @@ from states.venv.resolve.lines.local import local_projects, require_trusted_file
 from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.lines.sources import index_options
 from states.venv.resolve.lockfile import restrict_to
+from states.venv.resolve.projects.pyproject import require_python
 from states.venv.resolve.pylock import (
     Resolution,
     add_tool_table,
@@ -120,6 +121,8 @@ class Resolver:
         self.environments = [{**own, **sample} for sample in target.samples()] if target else [own]
         self.overrides = declared_lines(spec.overrides)
         fetcher = _fetcher(spec)
+        versions = [environment["python_full_version"] for environment in self.environments]
+        require_python(spec.requirements, fetcher.read, versions)
         files = _read_files(fetcher, spec.requirements, False, subset_of(spec))
         declared = declared_lines(spec.packages)
         require_trusted_files([*declared, *self.overrides])

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 import tomli
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from engine.declaration.toml_spans import find_spans
+from engine.errors import ConvergeError
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.lines.invalid import explain
 from states.venv.resolve.lines.line import Line, parse_line
+from states.venv.resolve.projects.names import is_pyproject
 from states.venv.resolve.subset import Offer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from engine.table import Key
@@ -63,6 +66,34 @@ def pyproject_offer(file: str, text: str | None) -> Offer | None:
     except (tomli.TOMLDecodeError, RecursionError):
         return None
     return Offer(file, tuple(table(document, *_EXTRAS)), tuple(table(document, *_GROUPS)))
+
+
+def require_python(
+    names: Iterable[str], read: Callable[[str], str | None], versions: Iterable[str]
+) -> None:
+    """Check that the projects among these files support the versions of the interpreters.
+
+    Args:
+        names: The paths and URLs in `requirements`.
+        read: Returns the text of one, or None if it doesn't exist.
+        versions: The full versions.
+
+    Raises:
+        ConvergeError: A project doesn't support one.
+
+    """
+    for name in filter(is_pyproject, names):
+        try:
+            project = table(tomli.loads(read(name) or ""), "project")
+            supported = SpecifierSet(str(project.get("requires-python", "")))
+        except (tomli.TOMLDecodeError, RecursionError, InvalidSpecifier):
+            continue  # Its lines report invalid TOML. The build of the project reports the others.
+        for version in versions:
+            if not supported.contains(version, prereleases=True):
+                raise ConvergeError(
+                    f"`{name}` requires Python {supported}, not {version}",
+                    hint="set `python` to a supported version, or change `requires-python`",
+                )
 
 
 def table(document: Mapping[str, Any], *path: str) -> dict[str, Any]:
