@@ -120,7 +120,7 @@ REJECTED: list[tuple[dict[str, Any], Key, str]] = [
             ("extra-build-dependencies", "a", 0),
             "can't be a path",
         )
-        for reference in ("b @ ../b", "./b", "-e ./b", "file:///b")
+        for reference in ("b @ ../b", "./b", "-e ./b", "file:///b", "file:./b", "b/", "~/b")
     ],
     ({"download_timeout": 0}, ("download-timeout",), "between 1 and 3600"),
     ({"download_retries": -1}, ("download-retries",), "between 0 and 20"),

@@ -14,7 +14,7 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.resolve.builds.settings import KEYS, format_settings
 from states.venv.resolve.lines.invalid import explain
 from states.venv.resolve.lines.options import SETTINGS_OPTION
-from states.venv.resolve.references import is_path, is_url, local_path
+from states.venv.resolve.references import is_path, is_url, local_path, strip_file_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -179,8 +179,9 @@ def _dependencies(key: Key, texts: Iterable[str], inputs: Inputs) -> list[list[s
 
 
 def _is_local(reference: str) -> bool:
-    is_relative = is_path(reference) and not is_url(reference)
-    return is_relative or local_path(reference) is not None
+    path = strip_file_scheme(reference)
+    is_relative = not is_url(path) and (is_path(path) or path.endswith("/") or path[:1] == "~")
+    return is_relative or path != reference or local_path(reference) is not None
 
 
 def _local_error(text: str) -> tuple[str, str]:
