@@ -134,6 +134,19 @@ def bytecode(host: Host, package: str) -> Path:
     return host.site / package / "__pycache__" / f"__init__.{TAG}.pyc"
 
 
+def test_gc_deletes_expired_build_caches(large_package_host: Host) -> None:
+    caches = [large_package_host.cache / "uv-builds" / name for name in ("old", "new")]
+    for cache in caches:
+        cache.mkdir(parents=True)
+        (cache / "wheel").touch()
+    os.utime(caches[0], (0, 0))
+
+    report = json.loads(large_package_host.run("gc", "--json", "converge.toml").out)
+
+    assert report["expired_cache_files"] == 1
+    assert [cache.exists() for cache in caches] == [False, True]
+
+
 def test_gc_deletes_only_expired_cache_files(large_package_host: Host) -> None:
     large_package_host.apply_ok()
     kept = {file for file in (large_package_host.cache / "bytecode").rglob("*") if file.is_file()}
