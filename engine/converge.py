@@ -18,7 +18,8 @@ from engine.system.existence import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from engine.kind import AnyKind, Handle
     from engine.resource import Resource
@@ -44,7 +45,11 @@ def converge(
 
     """
     loop = _Loop(kinds, strategy)
-    remaining = [resource for resource in order if not loop.fast_path(resource)]
+    openers = _openers(order, kinds, jobs)
+    remaining = [
+        resource for resource in order if not loop.fast_path(resource, openers[resource.kind])
+    ]
+    del openers  # Their answers are out of date as soon as a resource changes.
     if remaining:
         # Imported here: a no-op doesn't need threads, which take milliseconds to import.
         from engine.order.scheduler import run_scheduled
@@ -52,6 +57,26 @@ def converge(
         progress.start(len(remaining))
         run_scheduled(remaining, loop.results, loop.process, jobs)
     return tuple(loop.results[resource.address] for resource in order)
+
+
+def _openers(
+    order: tuple[Resource, ...], kinds: Mapping[str, AnyKind], jobs: int
+) -> dict[str, Callable[[Any], Handle]]:
+    """Let each kind read ahead for its resources.
+
+    Args:
+        order: The resources.
+        kinds: The kinds by name.
+        jobs: Maximum number of processes.
+
+    Returns:
+        A function for each kind that opens its resources.
+
+    """
+    specs: dict[str, list[Any]] = {}
+    for resource in order:
+        specs.setdefault(resource.kind, []).append(resource.spec)
+    return {name: kinds[name].opener(of_kind, jobs) for name, of_kind in specs.items()}
 
 
 class _Loop:
@@ -63,12 +88,12 @@ class _Loop:
         self.results: dict[str, Result] = {}
         self.handles: dict[str, Handle] = {}
 
-    def fast_path(self, resource: Resource) -> bool:
+    def fast_path(self, resource: Resource, open_: Callable[[Any], Handle]) -> bool:
         """Add the result of a resource that is up to date without a lookup, or return False."""
         if any(need not in self.results for need in resource.needs):
             return False
         try:
-            handle = self.kinds[resource.kind].open(resource.spec)
+            handle = open_(resource.spec)
             self.handles[resource.address] = handle
             if handle.requires_lookup:
                 return False

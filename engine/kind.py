@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.diff import Change, State
     from engine.display import Display
@@ -83,6 +83,21 @@ class Kind(Protocol[Spec]):
 
         Called without a lock before the resource is observed, if orphans had its address. Must
         not write. Raises `OSError` if the disk can't be read.
+        """
+
+    def opener(self, specs: Sequence[Spec], jobs: int) -> Callable[[Spec], Handle]:
+        """Return a function like `open` for these resources, which may read ahead for all of them.
+
+        Called once before a run visits the resources, without a lock and while the process has
+        no other thread. The function may use what was read here until the first resource is
+        processed. Later, the loop calls `open`. May fork, but must not write or start a program.
+        Must not raise: `open` meets the same error again. If the process is killed, nothing
+        remains.
+
+        Args:
+            specs: The specs of all resources of this kind, in the order of the visits.
+            jobs: The maximum number of processes.
+
         """
 
     def open(self, spec: Spec) -> Handle:

@@ -20,7 +20,7 @@ from engine.system.files import make_private_dir, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
@@ -125,6 +125,10 @@ class CommandKind:
     def succeed(self, spec: Command, predecessors: tuple[Command, ...]) -> Command:
         """Return the spec: nothing is taken over."""
         return spec
+
+    def opener(self, specs: Sequence[Command], jobs: int) -> Callable[[Command], CommandHandle]:
+        """Return `open`: there is nothing to read ahead."""
+        return self.open
 
     def open(self, spec: Command) -> CommandHandle:
         """Read the record of the last success."""

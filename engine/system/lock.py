@@ -240,6 +240,6 @@ def _timeout_error(lock: FileLock, timeout_s: float) -> LockTimeout:
 
 
 def _describe_owners(lock: FileLock) -> str:
-    from engine.system.lock_owner import describe_owners
+    from engine.system.processes import describe_lock_owners
 
-    return describe_owners(os.fstat(lock.descriptor))
+    return describe_lock_owners(os.fstat(lock.descriptor))

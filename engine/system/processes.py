@@ -143,6 +143,18 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def describe_lock_owners(file: os.stat_result) -> str:
+    """Return the processes that took or inherited a lock on a file, at most three.
+
+    The kernel is asked: a stored ID could be stale. Processes that inherited the lock are looked
+    up only if the one that took it has exited.
+    """
+    pids = flock_owners(file) or [pid for pid in list_pids() if holds_lock(pid, file)]
+    if not pids:
+        return "a process that isn't visible from here"
+    return "; ".join(describe(pid) for pid in pids[:3])
+
+
 def describe(pid: int) -> str:
     """Return the ID, user, start time, and command line of a process."""
     directory = Path(f"/proc/{pid}")

@@ -14,7 +14,7 @@ from states.interpreter import discovery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
@@ -78,6 +78,12 @@ class InterpreterKind:
     def succeed(self, spec: Interpreter, predecessors: tuple[Interpreter, ...]) -> Interpreter:
         """Return the spec: nothing is taken over."""
         return spec
+
+    def opener(
+        self, specs: Sequence[Interpreter], jobs: int
+    ) -> Callable[[Interpreter], InterpreterHandle]:
+        """Return `open`: there is nothing to read ahead."""
+        return self.open
 
     def open(self, spec: Interpreter) -> InterpreterHandle:
         """Check whether the interpreter that was found last is still the same."""

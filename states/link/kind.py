@@ -24,7 +24,7 @@ from states.venv.layout import NEW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
     from engine.diff import Change, State
@@ -98,6 +98,10 @@ class LinkKind:
     def succeed(self, spec: Link, predecessors: tuple[Link, ...]) -> Link:
         """Return the spec: nothing is taken over."""
         return spec
+
+    def opener(self, specs: Sequence[Link], jobs: int) -> Callable[[Link], LinkHandle]:
+        """Return `open`: there is nothing to read ahead."""
+        return self.open
 
     def open(self, spec: Link) -> LinkHandle:
         """Read the link, and check whether its target exists."""

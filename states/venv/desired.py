@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from engine.errors import ConvergeError
 from states.venv.files.state import file_attributes
+from states.venv.integrity.receipt import artifacts_of
 from states.venv.layout import NEW
-from states.venv.observe import FOREIGN, REMEDIED, Observation, artifacts_of, owners
+from states.venv.observe import FOREIGN, REMEDIED, Observation, owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from states.venv.observe import FOREIGN, Observation, observe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
@@ -35,16 +35,22 @@ class VenvHandle:
         latest: The latest observation of each venv in this run, by path. The handle adds its
             own, and packages are reused from all of them.
         run: The identity of the run.
+        matching: Generations whose stat cache was just compared, and matches.
 
     """
 
     def __init__(
-        self, spec: Venv, settings: Settings, latest: dict[str, Observation], run: Run
+        self,
+        spec: Venv,
+        settings: Settings,
+        latest: dict[str, Observation],
+        run: Run,
+        matching: Container[str] = (),
     ) -> None:
         self.spec = spec
         self.settings = settings
         self.run = run
-        self.observation = latest[spec.path] = observe(spec)
+        self.observation = latest[spec.path] = observe(spec, matching)
         self.selection: Selection | None = None
         """The interpreter and versions that this run has selected, if it had to."""
         self.is_changing = False

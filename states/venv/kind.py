@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from engine.display import Display, Group
 from engine.frozen import replace
 from states.venv.generations.runs import Run
+from states.venv.generations.store import live_id
 from states.venv.goals import VenvHandle
+from states.venv.integrity.intact import find_matching
+from states.venv.layout import store_of
 from states.venv.spec import Venv
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from engine.settings import Settings
     from engine.table import Inputs
@@ -85,6 +89,23 @@ class VenvKind:
         paths = paths_with_data(spec, [predecessor.path for predecessor in predecessors])
         return replace(spec, predecessors=paths) if paths else spec
 
+    def opener(self, specs: Sequence[Venv], jobs: int) -> Callable[[Venv], VenvHandle]:
+        """Compare the metadata of the files of all venvs at once, in several processes."""
+        matching = find_matching(live_generations(specs), jobs)
+        return lambda spec: VenvHandle(spec, self.settings, self._latest, self._run, matching)
+
     def open(self, spec: Venv) -> VenvHandle:
         """Observe the path, the receipt, and the metadata of every file in the manifest."""
         return VenvHandle(spec, self.settings, self._latest, self._run)
+
+
+def live_generations(specs: Iterable[Venv]) -> Iterator[str]:
+    """Yield the directory of each live generation whose stat cache can prove that it is intact."""
+    for spec in specs:
+        if spec.state == "absent" or spec.ignore:
+            continue  # Ignored files change without being drift.
+        with suppress(OSError):  # `open` meets the error again.
+            store = store_of(spec.path)
+            identifier = live_id(store)
+            if identifier is not None:
+                yield store.generation(identifier)

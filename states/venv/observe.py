@@ -1,4 +1,4 @@
-"""Observe a venv. This only reads, starts no process, and runs no code of the venv.
+"""Observe a venv. This only reads, starts no program, and runs no code of the venv.
 
 Almost every run does nothing else, so this module stays small: it imports the comparison of
 files only after the stat cache reports a difference.
@@ -11,7 +11,6 @@ import stat
 
 from engine.frozen import frozen, replace
 from engine.system.existence import is_directory, is_symlink, lstat, read_link
-from engine.system.files import sha256
 from engine.system.lock import is_held
 from states.venv.files.state import PREFIX as FILES
 from states.venv.generations.hold import HOLD_NAME, held_id
@@ -19,14 +18,16 @@ from states.venv.generations.modes import find_missing_permissions
 from states.venv.generations.recovery import find_unfinished, has_stale_hold
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
-from states.venv.integrity.receipt import is_at, lock_text, read_receipt
+from states.venv.integrity.receipt import artifacts_of, is_at, lock_text, read_receipt
 from states.venv.integrity.stat_cache import is_unreliable
 from states.venv.layout import RECEIPT, Store, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from engine.diff import State
-    from states.venv.integrity.receipt import Package, Receipt
+    from states.venv.integrity.receipt import Receipt
     from states.venv.spec import Venv
 
 PUBLISHED = "published"
@@ -88,18 +89,25 @@ class Observation:
         return self.store.generation(self.receipt.generation) if self.receipt else ""
 
 
-def observe(spec: Venv) -> Observation:
+def observe(spec: Venv, matching: Container[str] = ()) -> Observation:
     """Observe the venv at the path of a spec.
+
+    Args:
+        spec: The spec.
+        matching: Generations whose stat cache was just compared, and matches.
+
+    Returns:
+        The observation.
 
     Raises:
         OSError: Something can't be read. A failing read must not look like a missing file.
 
     """
-    observation = _observe(spec)
+    observation = _observe(spec, matching)
     return observation if spec.state == "present" else _with_data(observation)
 
 
-def _observe(spec: Venv) -> Observation:
+def _observe(spec: Venv, matching: Container[str]) -> Observation:
     store = store_of(spec.path)
     path_state, identifier = published_state(store)
     held = held_id(store, spec)
@@ -125,7 +133,7 @@ def _observe(spec: Venv) -> Observation:
         # The value of a correct path is the path itself.
         path_state = spec.path if receipt.generation == identifier else "incomplete"
     root = store.generation(receipt.generation)
-    content, stats_outdated = _content(root, receipt, spec)
+    content, stats_outdated = _content(root, receipt, spec, matching)
     content.update(_dangling_links(root, spec))
     modes = find_missing_permissions(store, receipt.generation)
     content.update({f"permissions.{path}": mode for path, mode in modes.items()})
@@ -246,25 +254,16 @@ def owners(owner: str, group: str) -> dict[str, str]:
     return {name: value for name, value in (("owner", owner), ("group", group)) if value}
 
 
-def artifacts_of(packages: tuple[Package, ...]) -> str:
-    """Return a short digest of the content of all packages.
-
-    Two files of one version can differ, so versions alone don't identify the content. The same
-    source can be built with other settings.
-    """
-    rows = sorted(
-        f"{package.name} {package.content} {package.build}".rstrip() for package in packages
-    )
-    return sha256("\n".join(rows).encode())[:16]
-
-
-def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], bool]:
+def _content(
+    root: str, receipt: Receipt, spec: Venv, matching: Container[str]
+) -> tuple[dict[str, str], bool]:
     """Observe the content of a generation.
 
     Args:
         root: The directory of the generation.
         receipt: Its receipt.
         spec: The declared venv.
+        matching: Generations whose stat cache was just compared, and matches.
 
     Returns:
         The attributes of the packages and the drifted files, and whether the stat cache is
@@ -278,7 +277,7 @@ def _content(root: str, receipt: Receipt, spec: Venv) -> tuple[dict[str, str], b
     metadata = {f"file.{path}": drift for path, drift in metadata_drift(root).items()}
     if not is_at(receipt, root):
         return {**packages, **metadata, "relocated": f"made at {receipt.path}"}, False
-    drift, manifest = check_content(root, receipt, spec.ignore)
+    drift, manifest = check_content(root, receipt, spec.ignore, matching)
     if not drift:
         uses_cache = not receipt.partly_ignored and not is_unreliable(root)
         return {**packages, **metadata}, bool(manifest) and uses_cache

@@ -1,4 +1,4 @@
-"""Observing a venv runs none of its code, starts no process, and writes nothing."""
+"""Observing a venv runs none of its code, starts no program, and writes nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.integration.host import Host
+
+CHANGES = (
+    "execve,socket,connect,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat"
+    ",chmod,fchmod,fchmodat,fsync,syncfs,ftruncate"
+)
+"""System calls that start a program, use a network, or change a file."""
 
 
 def plant_interpreter(host: Host, canary: Path) -> None:
@@ -48,12 +54,11 @@ def test_check_and_repair_run_no_planted_code(
     assert not canary.exists()
 
 
-def test_no_op_apply_starts_no_process_and_writes_nothing(applied_host: Host) -> None:
+def test_no_op_apply_starts_no_program_and_writes_nothing(applied_host: Host) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace isn't installed")
     log = applied_host.directory / "calls"
-    calls = "execve,fork,vfork,clone,clone3,socket,connect,mkdir,mkdirat,rename,renameat,renameat2"
-    calls += ",unlink,unlinkat,symlink,symlinkat,chmod,fchmod,fchmodat,fsync,syncfs,ftruncate"
+    calls = f"{CHANGES},fork,vfork,clone,clone3"
     strace = ["strace", "-f", "-qq", "-e", f"trace={calls}", "-e", "signal=none", "-o", str(log)]
 
     assert applied_host.apply(prefix=strace).code == 0

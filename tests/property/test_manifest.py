@@ -16,6 +16,8 @@ from states.venv.integrity.stat_cache import (
     load_stats,
     pack_stats,
     pack_statuses,
+    part_matches,
+    read_stats,
     stat_key,
     stat_paths,
     stats_match,
@@ -110,6 +112,20 @@ def _replace(path: str) -> None:
     os.rename(copy, path)
 
 
+@given(NAMES, st.integers(1, 12), st.data())
+def test_parts_of_a_stat_cache_cover_every_path(
+    directory: Path, names: list[bytes], parts: int, data: st.DataObject
+) -> None:
+    root = _create_generation(directory, names)
+    stats = read_stats(root)
+    path = data.draw(st.sampled_from(sorted(load_stats(root))))
+    assert all(part_matches(root, stats, part, parts) for part in range(parts))
+
+    _change_mode(os.path.join(root, path))
+
+    assert [part_matches(root, stats, part, parts) for part in range(parts)].count(False) == 1
+
+
 @given(NAMES, st.data())
 def test_torn_stat_cache_is_never_trusted(
     directory: Path, names: list[bytes], data: st.DataObject
@@ -121,4 +137,13 @@ def test_torn_stat_cache_is_never_trusted(
     torn = data.draw(st.sampled_from([complete[:cut], complete[cut:], bytes(len(complete))]))
     file.write_bytes(torn)
     assert torn == complete or not stats_match(root)
+    assert torn == complete or not _all_parts_match(root)
     load_stats(root)  # doesn't raise
+
+
+def _all_parts_match(root: str) -> bool:
+    try:
+        stats = read_stats(root)
+        return all(part_matches(root, stats, part, 3) for part in range(3))
+    except (OSError, ValueError):
+        return False

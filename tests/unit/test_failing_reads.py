@@ -160,7 +160,10 @@ ALLOWED = {
     "states.venv.resolve.pylock._static_version": "a version in a project file is a hint",
     "states.venv.resolve.fetch.Fetcher._download": "the error is raised in another thread",
     "states.venv.resolve.validate": "a missing file is an error",
+    "states.venv.kind.live_generations": "`open` meets the error again",
+    "states.venv.integrity.intact": "a generation that isn't compared is observed by the loop",
     # Other processes, and other users.
+    "engine.system.forks": "the process repeats the calls of its children, and meets the error",
     "engine.system.encoding.locale_is_utf8": "the variables of this process are used instead",
     "engine.system.linux.boot_id": "without a boot ID, the cache is emptied",
     "engine.system.lock.is_held": "the kernel's list of locks is asked instead",

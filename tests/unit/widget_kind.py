@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,6 +98,9 @@ class WidgetKind:
 
     def succeed(self, spec: Widget, predecessors: tuple[Widget, ...]) -> Widget:
         return spec
+
+    def opener(self, specs: Sequence[Widget], jobs: int) -> Callable[[Widget], WidgetHandle]:
+        return self.open
 
     def open(self, spec: Widget) -> WidgetHandle:
         return WidgetHandle(self, spec)

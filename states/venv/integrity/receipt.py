@@ -117,6 +117,18 @@ class Receipt:
         return next(contents, "")
 
 
+def artifacts_of(packages: tuple[Package, ...]) -> str:
+    """Return a short digest of the content of all packages.
+
+    Two files of one version can differ, so versions alone don't identify the content. The same
+    source can be built with other settings.
+    """
+    rows = sorted(
+        f"{package.name} {package.content} {package.build}".rstrip() for package in packages
+    )
+    return sha256("\n".join(rows).encode())[:16]
+
+
 def is_at(receipt: Receipt, root: str) -> bool:
     """Return whether a generation is at the path where it was built, also through a symlink.
 
