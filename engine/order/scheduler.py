@@ -6,6 +6,7 @@ Only a run with changes imports this module. Threads take milliseconds to import
 from __future__ import annotations
 
 import contextvars
+import sysconfig
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ def run_scheduled(
             those in progress have ended.
 
     """
+    # Before 3.12, Python fills the cache of `sysconfig` without a lock, and libraries use it.
+    sysconfig.get_config_vars()
     jobs = max(1, jobs)
     queue = ReadyQueue(remaining, results)
     running: dict[Future[Result], str] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from states.installer import IndexOptions
     from states.system.subprocesses import User
 
-_find_lock = threading.Lock()
-
 
 def find_uv() -> str:
     """Return the path of uv.
@@ -35,9 +32,7 @@ def find_uv() -> str:
 
     """
     try:
-        # `find_uv_bin` calls `sysconfig`, whose cache isn't safe to fill from several threads.
-        with _find_lock:
-            program = str(find_uv_bin())
+        program = str(find_uv_bin())
     except FileNotFoundError:
         program = ""
     if not os.access(program, os.X_OK):

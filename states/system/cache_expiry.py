@@ -17,7 +17,8 @@ from engine.system.existence import listdir_or_empty
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAX_AGE_S = 90 * 86400
+_DAY_S = 86400
+_MAX_AGE_S = 90 * _DAY_S
 """Longer than the usual time between two point releases of a service."""
 _DIRECTORIES = ("bytecode", "declarations", "resolutions")
 BUILDS = "uv-builds"
@@ -25,9 +26,11 @@ BUILDS = "uv-builds"
 
 
 def touch(path: str) -> None:
-    """Record that a cache entry was used. A read-only cache is ignored."""
+    """Record the day on which a cache entry was used. A read-only cache is ignored."""
     with suppress(OSError):
-        os.utime(path)
+        # Changing a time can wait for the journal of the file system, which a sync writes.
+        if abs(time.time() - os.stat(path).st_mtime) > _DAY_S:
+            os.utime(path)
 
 
 def expired(cache: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import threading
 import time
 from contextvars import ContextVar
@@ -41,6 +42,20 @@ def test_dependencies_have_results_before_their_dependents() -> None:
     assert sorted(results) == [
         f"widget.{name}" for name in ("base", "left", "right", "settled", "top")
     ]
+
+
+def test_sysconfig_is_initialized_before_threads_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.12, a second thread sees an incomplete cache while the first one fills it."""
+    callers = []
+    monkeypatch.setattr(
+        sysconfig, "get_config_vars", lambda: callers.append(threading.current_thread())
+    )
+
+    def process(current: Resource) -> Result:
+        assert callers == [threading.main_thread()]
+        return unchanged(current)
+
+    run_scheduled([resource("venv")], {}, process, jobs=2)
 
 
 FLEET = [
