@@ -43,8 +43,8 @@ from states.venv.integrity.dist_info import normalize_name
 from states.venv.integrity.inspection import Expected
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.receipt import is_protected, write_receipt
-from states.venv.integrity.record_check import baseline_digests, check_records
-from states.venv.integrity.records import read_records
+from states.venv.integrity.wheels.record_check import baseline_digests, check_records
+from states.venv.integrity.wheels.records import read_records
 from states.venv.layout import METADATA_DIR
 from states.venv.refresh import update_stat_cache
 

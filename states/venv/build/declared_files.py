@@ -14,7 +14,7 @@ from states.venv.files.paths import expand
 from states.venv.files.preconditions import require_target
 from states.venv.files.source import read_content, source_changed
 from states.venv.integrity.pyc_paths import has_bytecode_path, pyc_path, source_of
-from states.venv.integrity.records import is_reserved
+from states.venv.integrity.wheels.records import is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

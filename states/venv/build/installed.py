@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.frozen import frozen
 from states.venv.integrity.dist_info import dist_infos, metadata_name, read_record
 from states.venv.integrity.pyc_paths import is_bytecode
-from states.venv.integrity.records import is_reserved
+from states.venv.integrity.wheels.records import is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ from states.venv.integrity.inspection import Expected, Inspection
 from states.venv.integrity.mismatches import RecordMismatch
 from states.venv.integrity.pyc_paths import is_bytecode, pyc_path, source_of
 from states.venv.integrity.receipt import Package
-from states.venv.integrity.record_check import baseline_digests, check_records
-from states.venv.integrity.records import read_records
+from states.venv.integrity.wheels.record_check import baseline_digests, check_records
+from states.venv.integrity.wheels.records import read_records
 
 SITE = "lib/python3.11/site-packages"
 INFO = f"{SITE}/web-1.0.dist-info"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from states.venv.build.bytecode.workers import Row
     from states.venv.build.stages import Draft
     from states.venv.integrity.inspection import Inspection
-    from states.venv.integrity.records import Records
+    from states.venv.integrity.wheels.records import Records
 
 _FILES_PER_JOB = 200
 _turns = Turns()

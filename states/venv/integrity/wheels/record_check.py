@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from engine.frozen import replace
-from states.venv.integrity.claims import SIGNATURES, check_claims
 from states.venv.integrity.dist_info import RECORD_DIGEST_PREFIX, record_digest
 from states.venv.integrity.inspection import Expected, Inspection
 from states.venv.integrity.manifest import stat_entry, walk
 from states.venv.integrity.pyc_paths import has_bytecode_path, is_bytecode, pyc_path, source_of
+from states.venv.integrity.wheels.claims import SIGNATURES, check_claims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from states.venv.integrity.inspection import Claims
     from states.venv.integrity.mismatches import Mismatches
     from states.venv.integrity.receipt import Package
-    from states.venv.integrity.records import Records
+    from states.venv.integrity.wheels.records import Records
 
 
 def check_records(records: Records, expected: Expected, hashed: Mapping[str, str]) -> Inspection:

@@ -1,0 +1,1 @@
+"""The check of a new generation against the RECORD files of its wheels."""
