@@ -398,7 +398,7 @@ def test_only_a_no_op_run_avoids_typing(no_op_modules: dict[str, set[str]]) -> N
     hot = set().union(*no_op_modules.values())
     avoiding = {_name(path) for path in FILES if "\nTYPE_CHECKING = False\n" in path.read_text()}
     assert {"states.venv.observe", "engine.converge"} <= avoiding
-    assert avoiding - hot == set()
+    assert avoiding - hot == {"states.venv.build.reuse.file_copy"}  # Worker processes start it.
 
 
 def test_installer_is_a_seam() -> None:

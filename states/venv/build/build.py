@@ -260,6 +260,7 @@ def _install_packages(
 
     """
     reused, copies = copy_reusable(draft)
+    _write_back(draft)
     packages = draft.context.selection.packages
     missing = [package.name for package in packages if package.name not in reused]
     placeholder = f"{draft.root}/{METADATA_DIR}"

@@ -21,6 +21,7 @@ from packaging.pylock import (
 
 from engine.errors import ConvergeError, IntegrityError
 from engine.frozen import frozen
+from engine.system.background import background
 from engine.system.files import sha256
 from states.installer.credentials import strip_credentials
 from states.interpreter import discovery
@@ -132,7 +133,14 @@ def select_artifacts(
         IntegrityError: A selected file has no SHA-256 hash.
 
     """
-    info = discovery.information(python)
+
+    def ask_for_tags() -> None:
+        accepted_tags(python)
+
+    with background() as start:
+        # Each starts the interpreter once per run, which takes a while.
+        start(ask_for_tags)
+        info = discovery.information(python)
     try:
         pylock = Pylock.from_dict(lock.document)
         environment = cast("Environment", dict(info.marker_environment))

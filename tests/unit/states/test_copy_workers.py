@@ -12,7 +12,6 @@ import pytest
 from engine.system.files import sha256
 from states.venv.build.reuse import copy_workers
 from states.venv.build.reuse.copy_workers import deal
-from states.venv.build.reuse.file_copy import File
 from states.venv.build.reuse.package_copy import PackageCopier
 from states.venv.integrity.manifest import Manifest, stat_entry
 from states.venv.integrity.stat_cache import stat_key
@@ -126,12 +125,12 @@ def test_without_workers_this_process_copies(source: str, monkeypatch: pytest.Mo
 
 def test_files_are_dealt_by_directory_and_cost() -> None:
     files = [
-        File(f"{directory}/{number}", 0o644, size, sha256(b""))
+        (f"{directory}/{number}", 0o644, size, sha256(b""))
         for directory, count, size in [("a", 30, 1), ("b", 20, 1), ("c", 10, 1), ("d", 1, 1 << 21)]
         for number in range(count)
     ]
 
-    parts = [{os.path.dirname(file.path) for file in part} for part in deal(files, 2)]
+    parts = [{os.path.dirname(path) for path, *_ in part} for part in deal(files, 2)]
 
     assert sorted(map(sorted, parts)) == [["a", "b"], ["c", "d"]]
     assert sorted(file for part in deal(files, 3) for file in part) == sorted(files)

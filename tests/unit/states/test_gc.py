@@ -9,6 +9,7 @@ import os
 import subprocess
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,10 +100,10 @@ def test_unreadable_lease_counts_as_in_use(store: Store, monkeypatch: pytest.Mon
     """A failing read isn't an absence: the limit of open files, for example."""
     opening = os.open
 
-    def fail(path: str, *arguments: int) -> int:
+    def fail(path: str, *arguments: int, **options: Any) -> int:
         if path.endswith(LEASE) and B in path:
             raise OSError(24, "Too many open files", path)
-        return opening(path, *arguments)
+        return opening(path, *arguments, **options)
 
     monkeypatch.setattr(os, "open", fail)
     assert collectable(store, 0) == [A, C, D]

@@ -8,7 +8,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from engine import progress
@@ -79,8 +78,10 @@ def deal(files: Iterable[File], count: int) -> list[list[File]]:
 
     A directory stays in one part, because the kernel creates one file at a time in it.
     """
-    by_directory = sorted(files, key=lambda file: (os.path.dirname(file.path), file.path))
-    groups = [[*group] for _, group in groupby(by_directory, lambda f: os.path.dirname(f.path))]
+    directories: dict[str, list[File]] = {}
+    for file in files:
+        directories.setdefault(os.path.dirname(file[0]), []).append(file)
+    groups = directories.values()
     loads = [0] * count
     parts: list[list[File]] = [[] for _ in range(count)]
     for cost, group in sorted(((_cost(group), group) for group in groups), reverse=True):
@@ -91,7 +92,7 @@ def deal(files: Iterable[File], count: int) -> list[list[File]]:
 
 
 def _cost(files: list[File]) -> int:
-    return sum(file.size + _FILE_COST for file in files)
+    return sum(size + _FILE_COST for _, _, size, _ in files)
 
 
 def _copy_in_worker(
@@ -124,7 +125,7 @@ def _copy_in_worker(
         return _copy_here(source, target, files, listing)
     if completed.status != 0:
         return {}
-    return dict(zip((file.path for file in files), read_keys(listing), strict=True))
+    return dict(zip((path for path, *_ in files), read_keys(listing), strict=True))
 
 
 def _copy_here(source: str, target: str, files: list[File], _listing: str) -> dict[str, Key | None]:
@@ -141,7 +142,7 @@ def _copy_here(source: str, target: str, files: list[File], _listing: str) -> di
 
     """
     keys: dict[str, Key | None] = {}
-    for file, key in zip(files, copy_files(source, target, files), strict=True):
-        keys[file.path] = key
+    for (path, *_), key in zip(files, copy_files(source, target, files), strict=True):
+        keys[path] = key
         progress.advance()
     return keys

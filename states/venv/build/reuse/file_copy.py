@@ -1,4 +1,8 @@
-"""Copy files of a generation, and hash each copy. A worker process imports only this module."""
+"""Copy files of a generation, and hash each copy.
+
+A worker process imports this module, so it imports few others. `typing` alone would take half of
+the start.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,18 @@ import hashlib
 import os
 from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
 
 from engine.system.files import open_regular_file, read_chunks, write_all
 from states.venv.integrity.stat_cache import KEY_LENGTH, status_key
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from states.venv.integrity.stat_cache import Key
 
+File = tuple[str, int, int, str]
+"""The path of a file in its generation, its mode, its size in bytes, and its SHA-256."""
 KEYS_SUFFIX = ".keys"
 """The result of a worker is beside its list of files, and ends with this."""
 _ADVANCED = b"\x01\n"
@@ -25,18 +31,6 @@ _REPORTED_AT_ONCE = 50
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_COPY = (0,) * KEY_LENGTH
 """No file has the inode number 0."""
-
-
-class File(NamedTuple):
-    """A file of a generation, as its manifest describes it."""
-
-    path: str
-    """Relative to the generation."""
-    mode: int
-    size: int
-    """In bytes."""
-    digest: str
-    """The SHA-256."""
 
 
 def copy_files(source: str, target: str, files: Iterable[File]) -> Iterator[Key | None]:
@@ -52,7 +46,7 @@ def copy_files(source: str, target: str, files: Iterable[File]) -> Iterator[Key 
         already. Then no copy was made.
 
     """
-    for directory, group in groupby(files, lambda file: os.path.dirname(file.path)):
+    for directory, group in groupby(files, lambda file: os.path.dirname(file[0])):
         siblings = list(group)
         try:
             os.makedirs(f"{target}/{directory}", exist_ok=True)
@@ -98,17 +92,18 @@ def _copy(source: int, target: int, file: File) -> Key:
         OSError: It can't be read, or the copy can't be written.
 
     """
-    name = os.path.basename(file.path)
+    path, mode, size, expected = file
+    name = os.path.basename(path)
     original = open_regular_file(name, source)
     try:
-        copy = os.open(name, NEW_FILE, file.mode, dir_fd=target)
+        copy = os.open(name, NEW_FILE, mode, dir_fd=target)
         try:
             digest = hashlib.sha256()
-            for chunk in read_chunks(original, file.size):
+            for chunk in read_chunks(original, size):
                 digest.update(chunk)
                 write_all(copy, chunk)
-            if digest.hexdigest() != file.digest:
-                raise ValueError(file.path)
+            if digest.hexdigest() != expected:
+                raise ValueError(path)
             return status_key(os.fstat(copy))
         except BaseException:
             os.unlink(name, dir_fd=target)
@@ -147,7 +142,7 @@ def main(source: str, target: str, listing: str) -> None:
     with open(listing, "rb") as stream:
         fields = iter(os.fsdecode(stream.read()).split("\0"))
     files = [
-        File(path, int(mode), int(size), digest)
+        (path, int(mode), int(size), digest)
         for path, mode, size, digest in zip(fields, fields, fields, fields, strict=True)
     ]
     keys = array.array("q")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.system.files import iter_chunks, sha256_of_file, write_all
 from states.venv.build.reuse.copy_workers import copying
-from states.venv.build.reuse.file_copy import NEW_FILE, File
+from states.venv.build.reuse.file_copy import NEW_FILE
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
 from states.venv.integrity.dist_info import is_metadata, read_record
 from states.venv.integrity.pyc_paths import is_bytecode
@@ -17,6 +17,7 @@ from states.venv.integrity.stat_cache import status_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from states.venv.build.reuse.file_copy import File
     from states.venv.integrity.manifest import Entry
     from states.venv.integrity.stat_cache import Key
 
@@ -76,7 +77,7 @@ class PackageCopier:
 
     def _package(self, paths: Iterable[str]) -> _PackageCopy:
         entries = ((path, self._manifest[path]) for path in paths)
-        files = [File(path, entry.mode, entry.size, entry.content) for path, entry in entries]
+        files = [(path, entry.mode, entry.size, entry.content) for path, entry in entries]
         return _PackageCopy(self._source, self._target, files)
 
 
@@ -89,9 +90,9 @@ class _PackageCopy:
     """
 
     def __init__(self, source: str, target: str, files: list[File]) -> None:
-        self.same = [file for file in files if not _may_name_generation(file.path)]
         # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
-        self._others = sorted(file for file in files if _may_name_generation(file.path))
+        self._others = sorted(file for file in files if _may_name_generation(file[0]))
+        self.same = [file for file in files if not _may_name_generation(file[0])]
         self._source = source
         self._target = target
         self._copies: dict[str, Copy] = {}
@@ -108,7 +109,7 @@ class _PackageCopy:
         # `finish` deletes the copies of an incomplete package.
         with suppress(OSError, ValueError):
             for file in self._others:
-                self._copies[file.path] = self._adapt(file)
+                self._copies[file[0]] = self._adapt(*file)
             self._is_complete = all(map(is_shared, self._missing()))
 
     def finish(self, keys: Mapping[str, Key | None]) -> dict[str, Copy]:
@@ -118,46 +119,41 @@ class _PackageCopy:
             keys: The stat key of the copy of each file in `same`, or None if there is no copy.
 
         """
-        for file in self.same:
-            if key := keys.get(file.path):
-                self._copies[file.path] = Copy(file.digest, key)
-        if self._is_complete and all(file.path in self._copies for file in self.same):
+        for path, _, _, digest in self.same:
+            if key := keys.get(path):
+                self._copies[path] = Copy(digest, key)
+        if self._is_complete and len(self._copies) == len(self.same) + len(self._others):
             return self._copies
         # Nothing is known about a copy without an entry.
-        unknown = (file.path for file in self.same if file.path not in keys)
+        unknown = (path for path, *_ in self.same if path not in keys)
         self._undo([*self._copies, *unknown])
         return {}
 
-    def _adapt(self, file: File) -> Copy:
+    def _adapt(self, path: str, mode: int, size: int, digest: str) -> Copy:
         """Copy a file with the path of its new generation.
+
+        Args:
+            path: The file.
+            mode: Its mode.
+            size: Its size in bytes.
+            digest: Its SHA-256.
+
+        Returns:
+            The copy.
 
         Raises:
             ValueError: The file differs from the manifest, or its script can't be relocated.
             OSError: The file can't be read, or the copy can't be written.
 
         """
-        content = b"".join(iter_chunks(f"{self._source}/{file.path}", file.size))
-        if sha256_of_file([content]) != file.digest:
-            raise ValueError(file.path)
-        if is_metadata(file.path, "RECORD"):
-            content = update_record(file.path, content, self._relocated)
+        content = b"".join(iter_chunks(f"{self._source}/{path}", size))
+        if sha256_of_file([content]) != digest:
+            raise ValueError(path)
+        if is_metadata(path, "RECORD"):
+            content = update_record(path, content, self._relocated)
         elif self._source.encode() in content[:SCRIPT_HEAD]:
-            content = relocate_script(content, self._source, self._target)
-            self._relocated[file.path] = content
-        return Copy(sha256_of_file([content]), self._write(file, content))
-
-    def _write(self, file: File, content: bytes) -> Key:
-        copy = f"{self._target}/{file.path}"
-        os.makedirs(os.path.dirname(copy), exist_ok=True)
-        descriptor = os.open(copy, NEW_FILE, file.mode)
-        try:
-            write_all(descriptor, content)
-            return status_key(os.fstat(descriptor))
-        except BaseException:
-            os.unlink(copy)
-            raise
-        finally:
-            os.close(descriptor)
+            content = self._relocated[path] = relocate_script(content, self._source, self._target)
+        return Copy(sha256_of_file([content]), _write(f"{self._target}/{path}", mode, content))
 
     def _missing(self) -> Iterator[str]:
         """Yield the files in the package's RECORD that aren't copied with it.
@@ -165,7 +161,7 @@ class _PackageCopy:
         The manifest doesn't list persistent and ignored files, and a file of several packages
         belongs to one of them.
         """
-        paths = {file.path for file in (*self.same, *self._others)}
+        paths = {path for path, *_ in (*self.same, *self._others)}
         for path in paths:
             if is_metadata(path, "RECORD"):
                 for listed, _ in read_record(self._target, os.path.dirname(path)):
@@ -187,6 +183,33 @@ class _PackageCopy:
         for directory in sorted(directories, key=len, reverse=True):
             with suppress(OSError):
                 os.rmdir(directory)
+
+
+def _write(path: str, mode: int, content: bytes) -> Key:
+    """Write a new file.
+
+    Args:
+        path: The file.
+        mode: Its mode.
+        content: Its content.
+
+    Returns:
+        Its stat key.
+
+    Raises:
+        OSError: The file can't be written, or exists already. If it is new, it was deleted again.
+
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    descriptor = os.open(path, NEW_FILE, mode)
+    try:
+        write_all(descriptor, content)
+        return status_key(os.fstat(descriptor))
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _may_name_generation(path: str) -> bool:
