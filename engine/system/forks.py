@@ -26,13 +26,19 @@ _MAX_TOKENS = 2048
 """A pipe holds at least a page (pipe(7)), so that many tokens of two bytes never block."""
 
 
-def divide(function: Callable[[int], Answer], count: int, processes: int) -> list[Answer]:
+def divide(
+    function: Callable[[int], Answer],
+    count: int,
+    processes: int,
+    on_take: Callable[[int], object] = lambda _number: None,
+) -> list[Answer]:
     """Call a function with each number below `count`, in this process and in forked ones.
 
     Each process takes the next number when it is ready. If a fork fails, fewer processes do the
     work. If a child fails or is killed, this process repeats its calls.
 
-    Call it while no other thread holds a lock that the function needs. Before its return, all
+    Call it while no other thread holds a lock that the function needs. The thread of a live display
+    holds none. Before its return, all
     children have ended. If this process is killed, a child ends after its current call.
 
     Args:
@@ -40,6 +46,8 @@ def divide(function: Callable[[int], Answer], count: int, processes: int) -> lis
             which process calls it, or in which order.
         count: The number of calls.
         processes: The maximum number of processes, with this one.
+        on_take: Called in this process with each number that it takes. A process has taken every
+            lower number.
 
     Returns:
         The results, in the order of the numbers.
@@ -58,7 +66,10 @@ def divide(function: Callable[[int], Answer], count: int, processes: int) -> lis
             with suppress(OSError):  # There are too many processes or open files: use fewer.
                 for _ in range(min(processes, count) - 1):
                     children.append(_Child(function, queue))
-            answers = {number: function(number) for number in queue}
+            answers = {}
+            for number in queue:
+                on_take(number)
+                answers[number] = function(number)
         for child in children:
             answers.update(child.answers())
     finally:

@@ -7,30 +7,34 @@ a symlink, T kind of file, P extended attributes. Otherwise it is `missing`, `un
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 from engine import progress
+from engine.system.forks import divide
+from engine.system.linux import cpu_count
 from states.venv.files.paths import expand
 from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.dist_info import dist_infos, read_record
-from states.venv.integrity.drift import compare_to_manifest, ignored
+from states.venv.integrity.drift import added_paths, changed_entries, ignored
 from states.venv.integrity.intact import metadata_drift
-from states.venv.integrity.manifest import load_manifest
+from states.venv.integrity.manifest import Entry, load_manifest
 from states.venv.integrity.pyc_paths import is_bytecode
 from states.venv.integrity.receipt import is_at, lock_text, read_receipt
 from states.venv.integrity.record_hash import has_digest
 from states.venv.layout import LOCKFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from typing import Any
 
     from engine.resource import Resource
-    from states.venv.integrity.manifest import Entry, Manifest
+    from states.venv.integrity.manifest import Manifest
     from states.venv.layout import Store
 
+_PART_COST = 1 << 22
+"""The number of bytes that one process reads before it takes the next part."""
+_FILE_COST = 1 << 14
+"""The number of bytes that take as long to hash as it takes to open a file."""
 _PROGRESS_INTERVAL = 1000
 """Number of files between two progress messages."""
 
@@ -41,7 +45,7 @@ def verify(resource: Resource, store: Store, jobs: int, *, every: bool) -> Itera
     Args:
         resource: The declared venv.
         store: Its store.
-        jobs: The number of files to read at the same time.
+        jobs: The maximum number of processes. No more than the number of CPUs are used.
         every: Whether to also verify the previous generations.
 
     Yields:
@@ -73,7 +77,7 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     Args:
         root: The directory of the generation.
         ignore: Patterns of paths that may appear.
-        jobs: The number of files to read at the same time.
+        jobs: The maximum number of processes.
 
     Returns:
         The flags of each path that differs, the number of entries in the manifest, and the
@@ -88,40 +92,74 @@ def _verify(root: str, ignore: tuple[str, ...], jobs: int) -> tuple[dict[str, st
     manifest = load_manifest(root, receipt.manifest)
     if manifest is None:
         return {}, 0, "its manifest doesn't match its receipt: `converge apply` replaces it"
-    # Threads are enough: reading and hashing release the interpreter's lock.
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        changed, added = compare_to_manifest(
-            root, manifest, ignore, {}, partial(_map_with_progress, pool)
-        )
+    replacing = {expand(path, root) for path, _, package in receipt.files if package}
+    accepted = {*receipt.tolerated, *replacing}
+    scan = _Scan(root, manifest, ignore, accepted)
+    changed, added, mismatches = scan.run(min(jobs, cpu_count()))
     differences = {path: _flags(manifest[path], current) for path, current in changed.items()}
     differences.update(dict.fromkeys(added, "unexpected"))
     if lock_text(root, receipt) is None:
         differences[LOCKFILE] = "..5....."
     differences.update(metadata_drift(root))
-    replacing = {expand(path, root) for path, _, package in receipt.files if package}
-    accepted = {*differences, *receipt.tolerated, *replacing}
-    differences.update(_compare_to_records(root, manifest, accepted, ignore))
-    return differences, len(manifest), ""
+    if differences or mismatches is None:  # They were compared as if no file had drifted.
+        mismatches = _compare_to_records(root, manifest, {*differences, *accepted}, ignore)
+    return {**differences, **mismatches}, len(manifest), ""
 
 
-def _map_with_progress(
-    pool: ThreadPoolExecutor, function: Callable[[str], Entry | None], paths: list[str]
-) -> Iterable[Entry | None]:
-    """Call a function with each path in a pool of threads, and report progress.
+class _Scan:
+    """The work on one generation, in parts of about equal cost for several processes.
 
-    Args:
-        pool: The pool.
-        function: The function to call.
-        paths: The paths of the files.
-
-    Yields:
-        The return values, in the order of the paths.
-
+    The records are compared at the same time as the files, as if no file had drifted.
     """
-    for count, entry in enumerate(pool.map(function, paths), 1):
-        if count % _PROGRESS_INTERVAL == 0:
-            progress.detail(f"{count} of {len(paths)} files")
-        yield entry
+
+    def __init__(
+        self, root: str, manifest: Manifest, ignore: tuple[str, ...], accepted: Container[str]
+    ) -> None:
+        self.root = root
+        self.manifest = manifest
+        self.ignore = ignore
+        self.accepted = accepted
+        self.parts = list(_divided(manifest))
+
+    def run(
+        self, processes: int
+    ) -> tuple[dict[str, Entry | None], list[str], dict[str, str] | None]:
+        """Return the changed entries, the added paths, and the differences from the records."""
+        mismatches, added, *parts = divide(self._do, 2 + len(self.parts), processes, self._report)
+        changed = {path: entry and Entry(*entry) for part in parts for path, entry in part}
+        return changed, added, mismatches
+
+    def _do(self, number: int) -> Any:
+        """Do one part. The first two take long, so they are begun first."""
+        if number == 0:
+            try:
+                return _compare_to_records(self.root, self.manifest, self.accepted, self.ignore)
+            except OSError:
+                return None  # The RECORD may have drifted. If it hasn't, the caller repeats this.
+        if number == 1:
+            return added_paths(self.root, self.manifest, self.ignore)
+        paths = self.parts[number - 2]
+        changed = changed_entries(self.root, self.manifest, paths, {})
+        return [(path, entry and tuple(entry)) for path, entry in changed.items()]
+
+    def _report(self, number: int) -> None:
+        """Report progress, whenever another thousand files are read."""
+        done, before = (sum(map(len, self.parts[: max(n, 0)])) for n in (number - 2, number - 3))
+        count = done - done % _PROGRESS_INTERVAL
+        if count > before:
+            progress.detail(f"{count} of {len(self.manifest)} files")
+
+
+def _divided(manifest: Manifest) -> Iterator[list[str]]:
+    paths: list[str] = []
+    cost = 0
+    for path, entry in manifest.items():
+        paths.append(path)
+        cost += entry.size + _FILE_COST
+        if cost >= _PART_COST:
+            yield paths
+            paths, cost = [], 0
+    yield paths
 
 
 def _flags(recorded: Entry, current: Entry | None) -> str:

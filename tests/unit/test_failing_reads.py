@@ -163,6 +163,7 @@ ALLOWED = {
     "states.venv.kind.live_generations": "`open` meets the error again",
     "states.venv.integrity.intact": "a generation that isn't compared is observed by the loop",
     # Other processes, and other users.
+    "states.venv.verify._Scan._do": "the comparison is repeated, and meets the error again",
     "engine.system.forks": "the process repeats the calls of its children, and meets the error",
     "engine.system.encoding.locale_is_utf8": "the variables of this process are used instead",
     "engine.system.linux.boot_id": "without a boot ID, the cache is emptied",

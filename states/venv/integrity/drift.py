@@ -19,10 +19,11 @@ _MAX_FOREIGN_PACKAGES = 200
 metadata that the owner of a venv has planted could take any time."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from states.venv.integrity.manifest import Entry, Manifest
     from states.venv.integrity.receipt import Receipt
+    from states.venv.integrity.stat_cache import Key
 
 
 def find_drift(root: str, manifest: Manifest, ignore: tuple[str, ...]) -> dict[str, str]:
@@ -41,59 +42,70 @@ def find_drift(root: str, manifest: Manifest, ignore: tuple[str, ...]) -> dict[s
         OSError: An entry can't be read.
 
     """
-    changed, added = compare_to_manifest(root, manifest, ignore, load_stats(root))
+    changed = changed_entries(root, manifest, manifest, load_stats(root))
     drift = {path: _describe(manifest[path], current) for path, current in changed.items()}
-    return drift | dict.fromkeys(added, "unexpected")
+    return drift | dict.fromkeys(added_paths(root, manifest, ignore), "unexpected")
 
 
-def compare_to_manifest(
-    root: str,
-    manifest: Manifest,
-    ignore: tuple[str, ...],
-    stats: Mapping[str, tuple[int, ...]],
-    map_paths: Callable[..., Iterable[Entry | None]] = map,
-) -> tuple[dict[str, Entry | None], list[str]]:
-    """Compare each entry of a generation with its manifest.
+def changed_entries(
+    root: str, manifest: Manifest, paths: Iterable[str], stats: Mapping[str, Key]
+) -> dict[str, Entry | None]:
+    """Compare entries of a generation with its manifest.
+
+    Args:
+        root: The directory of the generation.
+        manifest: Its manifest.
+        paths: The paths to compare, all of them in the manifest.
+        stats: The stat cache. A file whose metadata matches it isn't read.
+
+    Returns:
+        The current entries of the paths that changed, None for a missing path.
+
+    Raises:
+        OSError: An entry can't be read.
+        Interrupted: A signal was received.
+
+    """
+    changed: dict[str, Entry | None] = {}
+    for path in paths:
+        raise_if_interrupted()
+        recorded = manifest[path]
+        current = None
+        try:
+            if path in stats and stats[path] == stat_key(os.path.join(root, path)):
+                continue
+            current = stat_entry(root, path, recorded.package, recorded=recorded)
+        except OSError as error:
+            if not proves_absence(error):
+                raise
+        if current != recorded:
+            changed[path] = current
+    return changed
+
+
+def added_paths(root: str, manifest: Manifest, ignore: tuple[str, ...]) -> list[str]:
+    """Find the paths of a generation that aren't in its manifest.
 
     Args:
         root: The directory of the generation.
         manifest: Its manifest.
         ignore: Patterns of paths that may appear.
-        stats: The stat cache. A file whose metadata matches it isn't read.
-        map_paths: Calls a function with each path and returns the results in order, like `map`.
 
     Returns:
-        The current entries of the paths that changed, None for a missing path, and the paths
-        that aren't in the manifest.
+        The paths.
 
     Raises:
-        OSError: An entry can't be read.
+        OSError: A directory can't be read.
 
     """
-
-    def current_entry(path: str) -> Entry | None:
-        raise_if_interrupted()
-        try:
-            if stats.get(path) == stat_key(os.path.join(root, path)):
-                return manifest[path]
-            return stat_entry(root, path, manifest[path].package, recorded=manifest[path])
-        except OSError as error:
-            if proves_absence(error):
-                return None
-            raise
-
-    paths = list(manifest)
-    entries = zip(paths, map_paths(current_entry, paths), strict=True)
-    changed = {path: entry for path, entry in entries if entry != manifest[path]}
     parents = _ignored_parents(ignore)
-    added = [
+    return [
         path
         for path, entry in walk(root)
         if path not in manifest
         and not ignored(path, ignore)
         and not (path in parents and entry.is_dir(follow_symlinks=False))
     ]
-    return changed, added
 
 
 def ignored(path: str, patterns: Iterable[str]) -> bool:
