@@ -1,4 +1,4 @@
-"""Lower bounds: the cost of an empty process, and of one `lstat` call per file."""
+"""Lower bounds: the cost of an empty process, and of one `lstat` call or one hash per file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.bench.workspace import Workspace
 BARE = "python -I -c pass"
 STATS = "lstat of every file"
 STATS_IN_C = "lstat of every file, in C"
+SHA256SUM = "sha256sum"
 
 _PYTHON = """\
 import os, sys
@@ -76,6 +77,22 @@ def in_c(workspace: Workspace, venvs: Path) -> list[Case]:
             for path in _below(root):
                 paths_file.write(f"{path.relative_to(root)}\0")
     return [Case(name=STATS_IN_C, commands=[argv(directory / "stats", directory / "paths")])]
+
+
+def sha256sum(workspace: Workspace, venvs: Path, processes: int) -> Case:
+    """Return the case of hashing all files of the live generations in as many processes."""
+    directory = workspace.make_directory("sha256sum")
+    files = (
+        path
+        for venv in venvs.iterdir()
+        if venv.is_symlink()
+        for path in _below(venv.resolve())
+        if path.is_file() and not path.is_symlink()
+    )
+    (directory / "paths").write_text("\0".join(map(str, files)))
+    command = 'exec xargs -0 -a "$1" -n 500 -P "$2" sha256sum > /dev/null'
+    shell = argv("sh", "-c", command, "sh", directory / "paths", str(processes))
+    return Case(name=SHA256SUM, commands=[shell])
 
 
 def _below(directory: Path) -> Iterator[Path]:

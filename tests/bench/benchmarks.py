@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from engine.system.linux import cpu_count
 from tests.bench import baselines, converge
 from tests.bench.converge import CONVERGE, ONLY_DOWNLOADS
 from tests.bench.inputs import OPENSTACK, SERVICES, openstack_services
@@ -11,6 +13,8 @@ from tests.bench.measure import RunError
 from tests.bench.peers import ansible, pip, salt, uv
 from tests.bench.targets import Benchmark, peak_ram, ratio, start_up
 from tests.bench.workspace import Workspace
+
+ONE_CPU = f"{CONVERGE}, one CPU"
 
 
 def no_op_1(workspace: Workspace) -> Benchmark:
@@ -29,7 +33,7 @@ def no_op_1(workspace: Workspace) -> Benchmark:
             baselines.in_python(workspace, declaration.venvs),
         ],
         targets=[
-            start_up(CONVERGE, baselines.BARE, baselines.STATS, 4.0),
+            start_up(CONVERGE, baselines.BARE, baselines.STATS, 3.0),
             ratio(CONVERGE, uv.REQUIREMENTS),
             ratio(CONVERGE, uv.PYLOCK),
         ],
@@ -40,8 +44,11 @@ def no_op_10(workspace: Workspace) -> Benchmark:
     """Compare all tools on ten environments."""
     services = ["keystone"] * 10
     declaration = converge.declare(workspace, "noop-10", services)
+    one_cpu = partial(converge.no_op, workspace, declaration, prefix=("taskset", "-c", "0"))
     cases = [
         converge.no_op(workspace, declaration),
+        one_cpu(name=ONE_CPU),
+        one_cpu(name=f"{ONE_CPU}, -j 1", options=("-j", "1")),
         uv.no_op(workspace, services, uv.REQUIREMENTS),
         uv.no_op(workspace, services, uv.PYLOCK),
         *baselines.in_c(workspace, declaration.venvs),
@@ -56,8 +63,9 @@ def no_op_10(workspace: Workspace) -> Benchmark:
         title="No-op over ten environments",
         cases=cases,
         targets=[
-            ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
-            ratio(CONVERGE, uv.PYLOCK),
+            ratio(CONVERGE, uv.REQUIREMENTS, 0.9),
+            ratio(CONVERGE, uv.PYLOCK, 1.5),
+            ratio(ONE_CPU, f"{ONE_CPU}, -j 1", 1.05),
             ratio(baselines.STATS_IN_C, uv.REQUIREMENTS),
             ratio(CONVERGE, ansible.NAME, 1 / 30),
             ratio(CONVERGE, salt.NAME, 1 / 30),
@@ -94,11 +102,25 @@ def no_op_100(workspace: Workspace) -> Benchmark:
             uv.no_op(workspace, services, uv.PYLOCK),
         ],
         targets=[
-            peak_ram(CONVERGE, 150),
+            peak_ram(CONVERGE, 150, processes=min(cpu_count(), 8)),
             ratio(CONVERGE, ten, 10.0),
             ratio(CONVERGE, uv.REQUIREMENTS, 1.0),
             ratio(CONVERGE, uv.PYLOCK),
         ],
+    )
+
+
+def verify_10(workspace: Workspace) -> Benchmark:
+    """Hash every file of ten environments."""
+    declaration = converge.declare(workspace, "noop-10", ["keystone"] * 10)
+    verify = f"{CONVERGE} verify"
+    return Benchmark(
+        title="Verify ten environments",
+        cases=[
+            converge.no_op(workspace, declaration, "verify", verify),
+            baselines.sha256sum(workspace, declaration.venvs, cpu_count()),
+        ],
+        targets=[ratio(verify, baselines.SHA256SUM, 1.2)],
     )
 
 
@@ -204,6 +226,7 @@ BENCHMARKS: Mapping[str, Callable[[Workspace], Benchmark]] = {
     "noop-10": no_op_10,
     "noop-services": no_op_services,
     "noop-100": no_op_100,
+    "verify-10": verify_10,
     "cold-1": cold_1,
     "cold-10": cold_10,
     "openstack": openstack,

@@ -52,12 +52,27 @@ def declare(
 
 
 def no_op(
-    workspace: Workspace, declaration: Declaration, verb: str = "apply", name: str = CONVERGE
+    workspace: Workspace,
+    declaration: Declaration,
+    verb: str = "apply",
+    name: str = CONVERGE,
+    options: Sequence[str] = (),
+    prefix: Sequence[str] = (),
 ) -> Case:
-    """Return the case of environments that match the declaration."""
+    """Return the case of environments that match the declaration.
+
+    Args:
+        workspace: The workspace of this run.
+        declaration: The declaration, which is applied now.
+        verb: The command.
+        name: Name of the case.
+        options: Options of the command.
+        prefix: A program that starts the command.
+    """
     _apply(workspace, declaration)
-    options = ["--detailed-exitcode"] if verb == "apply" else []
-    return Case(name=name, commands=[argv(*workspace.converge, verb, *options, declaration.file)])
+    options = [*options, "--detailed-exitcode"] if verb == "apply" else options
+    command = argv(*prefix, *workspace.converge, verb, *options, declaration.file)
+    return Case(name=name, commands=[command])
 
 
 def cold(workspace: Workspace, declaration: Declaration) -> Case:

@@ -41,12 +41,15 @@ def ratio(case: str, peer: str, at_most: float | None = None) -> Target:
     )
 
 
-def peak_ram(case: str, at_most: float) -> Target:
-    """Return the target that `case` uses at most `at_most` MiB of RAM."""
+def peak_ram(case: str, at_most: float, processes: int = 1) -> Target:
+    """Return the target that `case` uses at most `at_most` MiB of RAM.
+
+    With several processes, the number is an upper bound: forked processes share most of it.
+    """
     return Target(
-        name=f"{case}, peak RAM in MiB",
+        name=f"{case}, peak RAM in MiB" + (f", {processes} processes" if processes > 1 else ""),
         at_most=at_most,
-        value=lambda samples: max(sample.peak for sample in samples[case]),
+        value=lambda samples: processes * max(sample.peak for sample in samples[case]),
         needs=frozenset({case}),
     )
 
