@@ -113,6 +113,7 @@ def main(
     """
     # The modes of created files must not depend on the caller. Kinds set stricter modes.
     os.umask(0o022)
+    signals.keep_exit_statuses()
     _open_missing_streams()
     invocation = _Invocation(argv, commands)
     output = _Output(sys.stdout)

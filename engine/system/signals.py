@@ -24,6 +24,16 @@ _received = 0
 """The signal that requested the stop, or 0."""
 
 
+def keep_exit_statuses() -> None:
+    """Undo that the parent process ignores SIGCHLD, which an exec preserves.
+
+    The kernel would discard the exit status of each child (wait(2)), and `subprocess` would then
+    report success.
+    """
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def install_handlers() -> None:
     """Handle SIGINT, SIGTERM, and SIGHUP, except those that the parent process ignores."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

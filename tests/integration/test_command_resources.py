@@ -425,3 +425,16 @@ def test_missing_variable_of_a_command_is_reported_by_the_plan(host: Host) -> No
     for failed in (host.plan(), host.apply()):
         assert failed.code == 1
         assert "`NO_SUCH_VARIABLE` isn't set" in failed.first["error"]["message"]
+
+
+def test_failure_counts_if_the_caller_ignores_sigchld(watched_host: Host) -> None:
+    """The kernel discards the exit statuses of children then, unless the command changes that."""
+    (watched_host.directory / "broken").touch()
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    done = watched_host.apply(prefix=[sys.executable, "-c", program])
+    assert done.code == 1
+    (command,) = (row for row in done.report["resources"] if row["kind"] == "command")
+    assert "failed with status 3" in command["error"]["message"]
