@@ -35,13 +35,19 @@ def large_host(module_host: Host) -> Host:
     return module_host
 
 
-def trace(host: Host, calls: str, prefix: Sequence[str] = (), options: Sequence[str] = ()) -> str:
+def trace(
+    host: Host,
+    calls: str,
+    prefix: Sequence[str] = (),
+    options: Sequence[str] = (),
+    verb: str = "apply",
+) -> str:
     """Run a no-op under strace and return its log."""
     if not shutil.which("strace"):
         pytest.skip("strace isn't installed")
     log = host.directory / "calls"
     strace = [*prefix, "strace", "-f", "-qq", *options, "-e", f"trace={calls}", "-o", str(log)]
-    done = host.apply(prefix=strace)
+    done = host.run(verb, "converge.toml", "--json", prefix=strace)
     assert done.code == 0, done.err
     assert not done.report["changed"]
     return log.read_text()
@@ -54,8 +60,9 @@ def stat_counts(log: str, host: Host) -> Counter[str]:
     return Counter(names)
 
 
-def test_each_file_is_compared_once_by_one_of_two_processes(large_host: Host) -> None:
-    log = trace(large_host, "%file,clone,clone3,fork,vfork")
+@pytest.mark.parametrize("verb", ["apply", "plan", "check"])
+def test_each_file_is_compared_once_by_one_of_two_processes(large_host: Host, verb: str) -> None:
+    log = trace(large_host, "%file,clone,clone3,fork,vfork", verb=verb)
 
     counts = stat_counts(log, large_host)
 

@@ -6,6 +6,7 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.cli.session import open_session, print_report, run_loop
 from engine.strategy.actions import DryRun
+from engine.system.linux import cpu_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def _add_arguments(parser: ArgumentParser) -> None:
     options.add_files_argument(parser)
     options.add_output_options(parser)
-    parser.set_defaults(jobs=1, prune=False, detailed_exitcode=False)
+    parser.set_defaults(jobs=cpu_count(), prune=False, detailed_exitcode=False)
 
 
 def _check(arguments: Namespace, build_registry: BuildRegistry) -> int:
