@@ -416,7 +416,7 @@ WRONG_KEYS = {
     '[venv.web.files."/a"]\ncontent = ""': '"/a"',
     'venv.web.build-variables = { "A B" = "x" }': '"A B"',
     'venv.web.build-variables-package = { "?" = { A = "x" } }': '"?"',
-    'venv.web.package-index-url = { "?" = "https://pypi.org/simple" }': '"?"',
+    'venv.web.package-index-url = { "?" = "https://index.example/simple" }': '"?"',
 }
 
 
