@@ -35,10 +35,10 @@ def installed_names(root: str) -> set[str]:
 def strip_secrets(root: str) -> None:
     """Remove signatures and settings of builds from each environment's metadata, and its RECORD."""
     for path in Path(root).glob(f"{_METADATA}/direct_url.json"):  # PEP 610
-        text = path.read_text("utf-8")
+        text = _read(path)
         stripped = _strip(text)
         if stripped != text:
-            _replace(path, stripped.encode())
+            _replace(path, _encode(stripped))
     for path in Path(root).glob(f"{_METADATA}/uv_build.json"):
         if path.read_bytes() != b"{}":
             # It contains the values of variables, with which uv compares later settings.
@@ -55,7 +55,7 @@ def restore_origins(root: str, wheels: Mapping[str, str]) -> None:
     """
     projects = {f"file://{quote(wheel)}": project for project, wheel in wheels.items()}
     for path in Path(root).glob(f"{_METADATA}/direct_url.json") if wheels else ():
-        project = projects.get(json.loads(path.read_bytes()).get("url"))
+        project = projects.get(_url(_read(path)))
         if project is not None:
             text = json.dumps({"url": f"file://{quote(project)}", "dir_info": {}})
             _replace(path, text.replace(" ", "").encode())
@@ -73,14 +73,28 @@ def _replace(path: Path, data: bytes) -> None:
     record = path.with_name("RECORD")
     name = f"{path.parent.name}/{path.name}"
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
-    rows = record.read_text("utf-8").splitlines()
+    rows = _read(record).splitlines()
     rows = [
         f"{name},sha256={digest},{len(data)}" if row.startswith(f"{name},") else row for row in rows
     ]
-    record.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+    record.write_bytes(_encode("".join(f"{row}\n" for row in rows)))
 
 
 def _strip(text: str) -> str:
     """Return a JSON text whose URL has no signature. The rest stays byte for byte the same."""
-    url = text.partition('"url":"')[2].partition('"')[0]
+    url = _url(text)
     return text.replace(url, strip_credentials(url), 1) if url else text
+
+
+def _url(text: str) -> str:
+    """Return the URL in a JSON text of the installer. A wheel can bring any other text."""
+    return text.partition('"url":"')[2].partition('"')[0]
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file that a wheel can bring. It may have any bytes."""
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

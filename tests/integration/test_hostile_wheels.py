@@ -204,3 +204,14 @@ def test_unusual_file_names_are_installed_and_in_the_manifest(host: Host) -> Non
         *(f"file.lib/{MINOR}/site-packages/{file}" for file in files),
         "generation",
     }
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b"{", b"[1]", b'{"url":1}'], ids=repr)
+def test_wheel_may_contain_any_bytes_in_direct_url_json(host: Host, content: bytes) -> None:
+    """The installer writes this file. A wheel can contain another one (PEP 610 forbids it)."""
+    name = "odd-1.0.dist-info/direct_url.json"
+    make_wheel(host.wheels, "odd", "1.0", files={name: content})
+    host.declare(["odd"])
+    host.apply_ok()
+    assert (host.site / name).read_bytes() == content
+    assert host.run("verify", "converge.toml").code == 0
