@@ -38,8 +38,8 @@ def divide(
     work. If a child fails or is killed, this process repeats its calls.
 
     Call it while no other thread holds a lock that the function needs. The thread of a live display
-    holds none. Before its return, all
-    children have ended. If this process is killed, a child ends after its current call.
+    holds none. Before its return, all children have ended. If this process is killed, a child ends
+    after its current call.
 
     Args:
         function: Reads, and returns what `marshal` can write. Its results must not depend on

@@ -104,12 +104,12 @@ def test_wait_ends_with_the_turn() -> None:
     assert turns.take("a")
 
     def wait() -> None:
-        turns.wait(["b", "a"])
+        turns.wait(iter(["b", "a"]))
         ended.append(True)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    time.sleep(0.05)
+    time.sleep(0.3)  # Longer than the interval in which it looks for signals.
     before = list(ended)
     turns.end(["a"])
     waiting.join(60)

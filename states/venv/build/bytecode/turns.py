@@ -42,7 +42,8 @@ class Turns:
             Interrupted: A signal was received.
 
         """
+        awaited = set(names)
         with self._ended:
-            while not self._taken.isdisjoint(names):
+            while not self._taken.isdisjoint(awaited):
                 signals.raise_if_interrupted()
                 self._ended.wait(_POLL_S)
