@@ -36,7 +36,8 @@ _converge_words() {
 _converge_addresses() { _converge_words addresses "$1"; }
 _converge_venvs() { _converge_words venvs "$1"; }
 _converge_generations() { _converge_words generations "$1"; }
-_converge_file_or_venv() { _converge_words venvs "$1"; compgen -f -- "$1"; }""",
+_converge_file_or_venv() { _converge_words venvs "$1"; compgen -f -- "$1"; }
+_converge_file_or_address() { _converge_words addresses "$1"; compgen -f -- "$1"; }""",
     "zsh": """\
 _converge_words() {
   local -a found
@@ -46,7 +47,8 @@ _converge_words() {
 _converge_addresses() { _converge_words addresses }
 _converge_venvs() { _converge_words venvs }
 _converge_generations() { _converge_words generations }
-_converge_file_or_venv() { _converge_words venvs; _files }""",
+_converge_file_or_venv() { _converge_words venvs; _files }
+_converge_file_or_address() { _converge_words addresses; _files }""",
     "fish": """\
 function _converge_words
   converge __complete $argv[1] (commandline -opc)[2..-1] 2>/dev/null
@@ -58,6 +60,7 @@ _FISH = {
     "_converge_venvs": "(_converge_words venvs)",
     "_converge_generations": "(_converge_words generations)",
     "_converge_file_or_venv": "(_converge_words venvs; __fish_complete_path)",
+    "_converge_file_or_address": "(_converge_words addresses; __fish_complete_path)",
 }
 
 
@@ -77,26 +80,30 @@ _COMPLETE = {
 """How to complete a value, by the name that the help shows for it."""
 
 
+_NOUNS = {"NAME": "venv", "ADDRESS": "address"}
+"""The alternative to a file, by the name of the argument after the file."""
+
+
 def completions() -> dict[Path, str]:
     """Return the completions of each shell, by path."""
     parser = RootParser(COMMANDS, COMMANDS)
-    for action, with_name in _actions(parser):
+    for action, name in _actions(parser):
         completion = _COMPLETE.get(str(action.metavar))
-        if action.dest in ("name", "names"):
+        if action.dest in ("name", "names") and name == "NAME":
             completion = _calls("_converge_venvs")
-        elif action.dest == "files" and with_name:
-            completion = _calls("_converge_file_or_venv")
+        elif action.dest == "files" and name:
+            completion = _calls(f"_converge_file_or_{_NOUNS[name]}")
         if completion is not None:
             action.complete = completion  # type: ignore[attr-defined]
     return {COMPLETIONS / name: shtab.complete(parser, shell) for shell, name in _FILES.items()}
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Action, bool]]:
-    """Yield the arguments of all commands, and whether the command takes the name of a venv."""
+def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Action, str]]:
+    """Yield the arguments of all commands, each with what its command takes after a file."""
     actions = parser._actions  # noqa: SLF001  # argparse has no public list
-    with_name = any(action.dest in ("name", "names") for action in actions)
+    names = [str(action.metavar) for action in actions if action.dest in ("name", "names")]
     for action in actions:
-        yield action, with_name
+        yield action, next(iter(names), "")
         if isinstance(action.choices, dict):
             for subparser in action.choices.values():
                 yield from _actions(subparser)

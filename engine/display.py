@@ -6,7 +6,7 @@ from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any, Literal, TypeAlias
 
     Style: TypeAlias = Literal["values", "condition", "changed"]
@@ -39,6 +39,9 @@ class Display:
     """An attribute that the heading of a new resource shows, and how to write its value."""
     describe: Callable[[Any], str] | None = None
     """Returns what the heading shows in place of a path, from the spec, without secrets."""
+    expand: Callable[[Any], Mapping[str, Any]] | None = None
+    """Returns the keys of a table, from the normalized spec, that it no longer contains as they
+    were declared, or whose values may be secrets. The secrets are masked."""
     shape: str = "box"
     """The shape of a node in a drawing, as Graphviz names it."""
     runs: bool = False

@@ -35,6 +35,16 @@ class Inputs(Protocol):
 
         """
 
+    def add_origin(self, key: Key, file: str, line: int) -> None:
+        """Record where a value comes from that the declaration doesn't contain.
+
+        Args:
+            key: The key of this table that gets the value.
+            file: The file that contains it.
+            line: The line, from 1.
+
+        """
+
     def error(self, key: Key, message: str, hint: str = "", *, marks_key: bool = False) -> None:
         """Report an error.
 

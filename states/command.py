@@ -21,6 +21,7 @@ from engine.system.files import make_private_dir, sha256
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
@@ -60,6 +61,16 @@ def _describe(spec: Command) -> str:
     return describe(spec.argv)
 
 
+def _expand(spec: Command) -> dict[str, Any]:
+    # Imported here: only `converge show` prints all values.
+    from states.command_line import masked_arguments, masked_variables
+
+    return {
+        "argv": masked_arguments(spec.argv),
+        "environment": masked_variables(spec.variables),
+    }
+
+
 class CommandKind:
     """Runs commands after the resources that they watch."""
 
@@ -69,6 +80,7 @@ class CommandKind:
         groups=(Group("trigger.", "changed"),),
         hidden=frozenset({"succeeded"}),
         describe=_describe,
+        expand=_expand,
         shape="hexagon",
         runs=True,
     )

@@ -11,10 +11,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from engine.redaction import redact
+from states.system.references import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+MASKED = "****"
+"""Replaces a secret in output."""
 _MASK = "__masked__"
 """Stands for a secret until the arguments are quoted: a shell doesn't need to quote it."""
 _SECRET = r"(?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|private[-_]?key|credentials?|auth)"
@@ -29,8 +32,28 @@ _MAX_LENGTH = 60
 
 def describe(argv: Sequence[str]) -> str:
     """Return the command line with masked secrets, shortened to fit into a heading."""
-    line = redact(shlex.join(_masked(argv))).replace(_MASK, "****")
+    line = redact(shlex.join(_masked(argv))).replace(_MASK, MASKED)
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
+
+
+def masked_arguments(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with masked secrets."""
+    return [argument.replace(_MASK, MASKED) for argument in _masked(argv)]
+
+
+def masked_variables(variables: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return variables without the values of those that are named like a secret.
+
+    A reference isn't a secret.
+    """
+    return {
+        name: value if is_reference(value) or not _is_secret(name) else MASKED
+        for name, value in variables
+    }
+
+
+def _is_secret(name: str) -> bool:
+    return _ASSIGNMENT.fullmatch(f"{name}=value") is not None
 
 
 def _masked(argv: Sequence[str]) -> Iterator[str]:

@@ -27,7 +27,7 @@ def complete_files(arguments: Namespace) -> None:
         return
     if not isinstance(arguments.files, list):  # a command with the arguments FILE and NAME
         first = arguments.files
-        if first is not None and not _is_file(first):
+        if first is not None and (_is_address(first, arguments) or not _is_file(first)):
             _require_file_first(first, arguments)
             if _takes_name(arguments):
                 _add_name(arguments, first)
@@ -69,6 +69,20 @@ def _add_name(arguments: Namespace, name: str) -> None:
     if arguments.name is not None:
         arguments.identifier = arguments.name
     arguments.name = name
+
+
+def _is_address(name: str, arguments: Namespace) -> bool:
+    """Return whether an argument is an address, for a command that takes some.
+
+    The name of a resource may contain slashes, or end in the suffix of a file. An existing file,
+    or a path in an existing directory, isn't an address.
+    """
+    kind, _, rest = name.partition(".")
+    if "takes_addresses" not in arguments or not kind.isalpha() or rest in ("", "toml", "json"):
+        return False
+    from engine.system.existence import exists
+
+    return not exists(name.partition("/")[0])
 
 
 def _is_file(name: str) -> bool:

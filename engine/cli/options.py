@@ -200,32 +200,10 @@ def select_resources(order: tuple[Resource, ...], patterns: list[str]) -> tuple[
     if not patterns:
         return order
     # Imported here: a run without `--only` doesn't need them.
-    from fnmatch import fnmatchcase
-
+    from engine.cli.addresses import find_addresses
     from engine.declaration.graph import with_dependencies
 
-    addresses = [resource.address for resource in order]
-    selected: set[str] = set()
-    for pattern in patterns:
-        matching = {
-            address for address in addresses if address == pattern or fnmatchcase(address, pattern)
-        }
-        if not matching:
-            from engine.declaration.validate import suggest
-
-            same_name = [a for a in addresses if a.partition(".")[2] == pattern]
-            if same_name:
-                raise UsageError(
-                    f"`--only {pattern}` isn't an address",
-                    hint=f"use `--only {same_name[0]}`",
-                )
-            declared = f"declared resources: {', '.join(addresses) or 'none'}"
-            raise UsageError(
-                f"`--only {pattern}` matches no resource",
-                hint=suggest(pattern, addresses) or declared,
-            )
-        selected |= matching
-    return with_dependencies(order, selected)
+    return with_dependencies(order, find_addresses(order, patterns, "--only "))
 
 
 def use_color(choice: str, stream: TextIO) -> bool:

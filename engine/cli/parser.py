@@ -27,7 +27,7 @@ _MAX_WIDTH = 96
 """Characters in a line of help, on a wide terminal and in a file."""
 _HELP_COLUMN = 30
 """The column in which the descriptions of options begin, on a wide terminal."""
-_READ_ONLY = ("plan", "check", "validate", "graph", "list", "status", "verify", "history")
+_READ_ONLY = ("plan", "check", "validate", "graph", "show", "list", "status", "verify", "history")
 _EXPLICIT_VALUE = r"argument (\S+): ignored explicit argument '(.*)'"
 """The message of argparse for an option with a value that takes none."""
 _OVERVIEW = """\

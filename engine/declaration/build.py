@@ -7,26 +7,31 @@ from typing import TYPE_CHECKING
 from engine.declaration.diagnostics import DeclarationError, Diagnostic
 from engine.declaration.inputs import InputLog, TableInputs
 from engine.declaration.parse import is_json, parse, table_header
+from engine.declaration.tables.defaults import DEFAULTS, collect_defaults
+from engine.declaration.tables.unknown_keys import unknown_key
 from engine.declaration.toml_spans import find_spans
 from engine.declaration.validate import keys_of, suggest, validate
 from engine.frozen import frozen
 from engine.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, TypeAlias
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
-    from engine.declaration.inputs import Origin
     from engine.declaration.source_file import SourceFile
+    from engine.declaration.tables.defaults import Defaults
     from engine.registry import KindRegistry
     from engine.table import Key
 
-    Documents: TypeAlias = list[tuple[SourceFile, dict[str, Any]]]
-    """Each file with its parsed content."""
-    Defaults: TypeAlias = dict[str, tuple[Any, Origin]]
-    """For each key, the default value and the location of its table."""
 
-DEFAULTS = "defaults"
+@frozen
+class MergedTable:
+    """The table of one resource, with the defaults that apply to it."""
+
+    content: Mapping[str, Any]
+    """Before validation."""
+    inputs: TableInputs
+    """Where its values come from."""
 
 
 @frozen
@@ -41,6 +46,8 @@ class Declaration:
     texts: dict[str, str]
     """The content of each file."""
     log: InputLog
+    tables: Mapping[str, MergedTable] = {}
+    """The table of each valid resource, by its address."""
 
     def error(self, *diagnostics: Diagnostic) -> DeclarationError:
         """Return the error that reports these diagnostics."""
@@ -66,25 +73,29 @@ def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -
     log = InputLog(registry.digest_functions)
     documents = [(source, _parse(source, registry, log)) for source in sources]
     readable = not log.diagnostics
-    defaults = _collect_defaults(documents, registry, log)
+    defaults = collect_defaults(documents, registry, log)
     tables = [
         table
         for source, document in documents
         for table in _in_text_order(source, list(_tables(source, document, registry, log)))
     ]
     resources: dict[str, Resource] = {}
+    merged_tables: dict[str, MergedTable] = {}
     for table in tables:
         applicable = table.kind == registry.defaults_kind
         inherited = defaults.get(table.source.directory, {}) if applicable else {}
-        resource = _build_resource(table, inherited, registry, log)
+        merged = _merge(table, inherited, registry, log)
+        resource = _build_resource(table, merged, registry)
         if resource is not None:
             _add(resource, resources, log)
+            merged_tables.setdefault(resource.address, merged)
     return Declaration(
         resources=tuple(resources.values()),
         addresses=frozenset(f"{table.kind}.{table.name}" for table in tables),
         readable=readable,
         texts={source.file: source.content for source in sources},
         log=log,
+        tables=merged_tables,
     )
 
 
@@ -125,44 +136,6 @@ def _add(resource: Resource, resources: dict[str, Resource], log: InputLog) -> N
                 hint=f"rename one of them; the other is in `{first.file}`",
             )
         )
-
-
-def _collect_defaults(
-    documents: Documents, registry: KindRegistry, log: InputLog
-) -> dict[str, Defaults]:
-    """Merge the `[defaults]` tables of each directory.
-
-    Defaults apply to all files of one directory, so that a relative path in them has one meaning.
-
-    Args:
-        documents: The parsed files.
-        registry: The kinds. `defaults_kind` determines the valid keys.
-        log: Extended by the errors.
-
-    Returns:
-        The defaults by directory.
-
-    """
-    defaults: dict[str, Defaults] = {}
-    keys = keys_of(registry.kinds[registry.defaults_kind])
-    for source, document in documents:
-        table = document.get(DEFAULTS, {})
-        if not isinstance(table, dict):
-            message = f"`{DEFAULTS}` must be a table: `[{DEFAULTS}]`"
-            log.add(Diagnostic(source.file, message, key=(DEFAULTS,), marks_key=True))
-            continue
-        for key, value in table.items():
-            location = (DEFAULTS, key)
-            if key not in keys:
-                log.add(_unknown_key(source.file, location, keys, registry))
-                continue
-            merged = defaults.setdefault(source.directory, {})
-            first, (file, _) = merged.setdefault(key, (value, (source.file, (DEFAULTS,))))
-            if first != value:
-                message = f"`{key}` has two default values"
-                hint = f"remove one; `{file}` sets the other for the same directory"
-                log.add(Diagnostic(source.file, message, hint, location))
-    return defaults
 
 
 def _tables(
@@ -221,65 +194,49 @@ def _scalars(named_tables: dict[str, Any]) -> list[str]:
     return [name for name, content in named_tables.items() if not isinstance(content, dict)]
 
 
-def _build_resource(
-    table: _Table, defaults: Defaults, registry: KindRegistry, log: InputLog
-) -> Resource | None:
-    """Build a resource from its table.
+def _merge(table: _Table, defaults: Defaults, registry: KindRegistry, log: InputLog) -> MergedTable:
+    """Merge a table with its defaults.
 
     Args:
         table: The table.
         defaults: The defaults that apply to it. A key in the table overrides them.
         registry: The kinds.
-        log: Extended by the inputs and errors of the table.
+        log: Extended by the unknown keys. Shared by all tables.
+
+    Returns:
+        The merged table, without unknown keys.
+
+    """
+    keys = keys_of(registry.kinds[table.kind])
+    for key in table.content:
+        if key not in keys:
+            log.add(unknown_key(table.source.file, (*table.key, key), keys, registry))
+    inherited = {key: default for key, default in defaults.items() if key not in table.content}
+    origins = {key: origin for key, (_, origin) in inherited.items()}
+    content = {key: value for key, (value, _) in inherited.items()}
+    content.update((key, value) for key, value in table.content.items() if key in keys)
+    source = table.source
+    return MergedTable(content, TableInputs(source.file, source.directory, table.key, origins, log))
+
+
+def _build_resource(table: _Table, merged: MergedTable, registry: KindRegistry) -> Resource | None:
+    """Build a resource from its table.
+
+    Args:
+        table: The table.
+        merged: The table with its defaults. Its log is extended by inputs and errors.
+        registry: The kinds.
 
     Returns:
         The resource, or None if a value has the wrong type.
 
     """
     kind = registry.kinds[table.kind]
-    keys = keys_of(kind)
-    for key in table.content:
-        if key not in keys:
-            log.add(_unknown_key(table.source.file, (*table.key, key), keys, registry))
-    inherited = {key: default for key, default in defaults.items() if key not in table.content}
-    origins = {key: origin for key, (_, origin) in inherited.items()}
-    content = {key: value for key, (value, _) in inherited.items()}
-    content.update((key, value) for key, value in table.content.items() if key in keys)
-    source = table.source
-    inputs = TableInputs(source.file, source.directory, table.key, origins, log)
-    spec = validate(kind, content, inputs)
+    spec = validate(kind, dict(merged.content), merged.inputs)
     if spec is None:
         return None
-    spec = kind.normalize(spec, inputs)
+    spec = kind.normalize(spec, merged.inputs)
     needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.implied_dependencies(spec)))
     return Resource(
-        kind=table.kind, name=table.name, spec=spec, needs=tuple(needs), file=source.file
-    )
-
-
-def _unknown_key(file: str, location: Key, keys: list[str], registry: KindRegistry) -> Diagnostic:
-    """Describe a key that its table doesn't have.
-
-    Args:
-        file: The declaring file.
-        location: The location of the key.
-        keys: The valid keys of its table.
-        registry: The kinds. The key may belong to another one.
-
-    Returns:
-        The diagnostic, with a suggestion.
-
-    """
-    key = str(location[-1])
-    header = table_header(*map(str, location[:-1]))
-    others = [kind for kind in registry.kinds if key in keys_of(registry.kinds[kind])]
-    hint = suggest(key, keys)
-    if not hint and others:
-        hint = f"`{key}` is a key of " + " and ".join(f"`[{kind}.NAME]`" for kind in others)
-    return Diagnostic(
-        file=file,
-        key=location,
-        message=f"unknown key `{key}` in {header}",
-        hint=hint or f"valid keys: {', '.join(keys)}",
-        marks_key=True,
+        kind=table.kind, name=table.name, spec=spec, needs=tuple(needs), file=table.source.file
     )

@@ -51,6 +51,8 @@ class TableInputs:
         self.table = table
         self.origins = origins
         self.log = log
+        self.added: dict[Key, tuple[str, int]] = {}
+        """The file and the line of each value that a kind took from another file."""
 
     def path(self, text: str, key: Key) -> str:
         """Return the absolute, normalized form of a path in the declaration.
@@ -112,12 +114,22 @@ class TableInputs:
             self._report_unreadable(error, path, key)
             return ""
 
+    def add_origin(self, key: Key, file: str, line: int) -> None:
+        """Record the place of a value that a kind took from another file.
+
+        Args:
+            key: The key of this table that gets the value.
+            file: The file that contains it.
+            line: The line, from 1.
+
+        """
+        self.added[key] = (file, line)
+
     def error(self, key: Key, message: str, hint: str = "", *, marks_key: bool = False) -> None:
         """Report an error at a key of this table.
 
         Args:
-            key: The key, relative to the table. If it is inherited, the error is reported in
-                the table of defaults.
+            key: The key, relative to the table. The place of an inherited one is in its defaults.
             message: The summary.
             hint: How to fix the error.
             marks_key: Whether the key itself is wrong, and not its value.

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from engine.declaration.build import Declaration
     from engine.declaration.diagnostics import EmptyDeclaration
-    from engine.declaration.inputs import InputLog
     from engine.registry import KindRegistry
     from engine.resource import Resource
 
@@ -76,23 +76,34 @@ def load_declaration(
 
     """
     resources = _load(sources, registry, cache_dir)
-    empty = [source for source in sources if not resources or _is_blank(source.content)]
-    if not allow_empty and (empty or not sources):
-        raise _empty_error(empty)
+    if not allow_empty:
+        require_content(sources, resources)
     return resources
+
+
+def require_content(sources: tuple[SourceFile, ...], resources: tuple[Resource, ...]) -> None:
+    """Check that every file declares something.
+
+    Raises:
+        EmptyDeclaration: The declaration, or one of several files, declares nothing.
+
+    """
+    empty = [source for source in sources if not resources or _is_blank(source.content)]
+    if empty or not sources:
+        raise _empty_error(empty)
 
 
 def _load(
     sources: tuple[SourceFile, ...], registry: KindRegistry, cache_dir: str | None
 ) -> tuple[Resource, ...]:
     if cache_dir is None:
-        return _build(sources, registry)[0]
+        return build_uncached(sources, registry)[0]
     entry = CacheEntry(cache_dir, sources, registry)
     cached = entry.load()
     if cached is not None:
         return cached
-    resources, log = _build(sources, registry)
-    entry.store(resources, log)
+    resources, declaration = build_uncached(sources, registry)
+    entry.store(resources, declaration.log)
     return resources
 
 
@@ -114,15 +125,29 @@ def _empty_error(sources: list[SourceFile]) -> EmptyDeclaration:
     )
 
 
-def _build(
+def build_uncached(
     sources: tuple[SourceFile, ...], registry: KindRegistry
-) -> tuple[tuple[Resource, ...], InputLog]:
+) -> tuple[tuple[Resource, ...], Declaration]:
+    """Return the resources in topological order, and the declaration with the place of each value.
+
+    Args:
+        sources: The declaring files.
+        registry: The kinds.
+
+    Returns:
+        The resources, and the declaration.
+
+    Raises:
+        DeclarationError: The declaration is invalid.
+        OSError: An input can't be read.
+
+    """
     # Imported here: a cache hit must not import the libraries that validate and sort.
     from engine.declaration.build import build_declaration
     from engine.declaration.graph import sort_resources
 
     declaration = build_declaration(sources, registry)
-    return sort_resources(declaration, registry.kinds), declaration.log
+    return sort_resources(declaration, registry.kinds), declaration
 
 
 def _expand_directory(

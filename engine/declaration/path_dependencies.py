@@ -29,7 +29,7 @@ def add_path_dependencies(
     needs = {resource.address: resource.needs for resource in resources}
     for resource in resources:
         for path in kinds[resource.kind].required_paths(resource.spec):
-            for owner in filter(None, map(owners.get, _with_parents(path))):
+            for owner in filter(None, map(owners.get, with_parents(path))):
                 if not _reaches(owner, resource.address, needs):
                     needs[resource.address] = tuple(
                         dict.fromkeys((*needs[resource.address], owner))
@@ -37,7 +37,7 @@ def add_path_dependencies(
     return tuple(replace(resource, needs=needs[resource.address]) for resource in resources)
 
 
-def _with_parents(path: str) -> Iterator[str]:
+def with_parents(path: str) -> Iterator[str]:
     """Yield a path and its parents, in the form of `Kind.owned_paths`."""
     parent, name = os.path.split(path)
     while name:

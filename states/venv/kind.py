@@ -17,10 +17,18 @@ from states.venv.spec import Venv
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
     from engine.settings import Settings
     from engine.table import Inputs
     from states.venv.observe import Observation
+
+
+def _expand(spec: Venv) -> dict[str, Any]:
+    # Imported here: only `converge show` prints all values.
+    from states.venv.resolve.builds.settings import declared_settings
+
+    return declared_settings(spec)
 
 
 class VenvKind:
@@ -39,6 +47,7 @@ class VenvKind:
         ),
         hidden=frozenset({"artifacts", "settings", "generation"}),
         defaults=frozenset({("mode", "0755"), ("system-site-packages", "false")}),
+        expand=_expand,
         headline=("python", lambda python: f"Python {python.partition(' ')[0]}"),
     )
 

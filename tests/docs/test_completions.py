@@ -125,6 +125,9 @@ def complete_in_bash(project: Path, line: str) -> list[str]:
         ("converge pin web 000001", ["000001-bd72401a"]),
         ("converge rollback --to 0", []),
         ("converge apply missing.toml --only x", []),
+        ("converge show venv.w", ["venv.web"]),
+        ("converge show other.toml v", ["venv.jobs"]),
+        ("converge show oth", ["other.toml"]),
     ],
 )
 def test_bash_completes_names_from_the_declaration(

@@ -138,12 +138,12 @@ def test_adopt_replaces_a_symlink_of_another_tool(host_with_wheels: Host) -> Non
 @pytest.mark.parametrize(
     "command",
     ["plan", "apply", "check", "validate", "graph", "lock", "status", "verify", "gc", "history",
-     "rollback", "pin", "adopt"],
+     "rollback", "pin", "adopt", "show"],
 )  # fmt: skip
 def test_empty_declaration_is_an_error_for_each_command(host: Host, command: str) -> None:
     """A template that rendered to nothing must not look like a host without resources."""
     host.write("# rendered from nothing\n")
-    name = ["app"] if command in ("history", "rollback", "pin", "adopt") else []
+    name = ["app"] if command in ("history", "rollback", "pin", "adopt", "show") else []
 
     refused = host.run(command, "converge.toml", *name)
 

@@ -73,6 +73,8 @@ def test_password_works_and_appears_nowhere(
             host_with_password.run("apply", "converge.toml", "--upgrade", "--verbose"),
             host_with_password.check(),
             host_with_password.run("graph", "converge.toml", "--format", "dot"),
+            host_with_password.run("show", "converge.toml", "*"),
+            host_with_password.run("show", "converge.toml", "*", "--json"),
             host_with_password.run("lock", "converge.toml"),
             host_with_password.run("status", "converge.toml"),
         ]

@@ -86,12 +86,12 @@ def test_cli_missing_file_exits_66(cli: CliRunner) -> None:
 def test_help_lists_every_command(cli: CliRunner, arguments: list[str]) -> None:
     result = cli.invoke(*arguments)
     assert result.code == 0
-    for command in ("plan", "apply", "check", "validate", "graph", "schema", "version"):
+    for command in ("plan", "apply", "check", "validate", "graph", "show", "schema", "version"):
         assert f"\n  {command} " in result.out
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "apply", "check", "validate", "graph", "schema", "version"]
+    "command", ["plan", "apply", "check", "validate", "graph", "show", "schema", "version"]
 )
 def test_every_command_has_its_own_help(cli: CliRunner, command: str) -> None:
     result = cli.invoke(command, "--help")

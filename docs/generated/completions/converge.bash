@@ -5,13 +5,14 @@
 #    source ~/.local/share/bash_completion/converge
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_converge_subparsers=(plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_subparsers=(plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color --out)
 _shtab_converge_apply_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color -n --dry-run --plan --lock-timeout)
 _shtab_converge_check_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_validate_option_strings=(-h --help --allow-empty --json -q --quiet --color)
 _shtab_converge_graph_option_strings=(-h --help --only --allow-empty --format)
+_shtab_converge_show_option_strings=(-h --help --json --color)
 _shtab_converge_schema_option_strings=(-h --help)
 _shtab_converge_version_option_strings=(-h --help --json)
 _shtab_converge_list_option_strings=(-h --help --allow-empty --json --color)
@@ -39,6 +40,8 @@ _shtab_converge_check___only_COMPGEN=_converge_addresses
 _shtab_converge_validate_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_graph_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_graph___only_COMPGEN=_converge_addresses
+_shtab_converge_show_pos_0_COMPGEN=_converge_file_or_address
+_shtab_converge_show_pos_1_COMPGEN=_converge_addresses
 _shtab_converge_list_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_status_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_status___only_COMPGEN=_converge_addresses
@@ -70,6 +73,7 @@ _shtab_converge_check___progress_choices=(auto plain json)
 _shtab_converge_check___color_choices=(auto always never)
 _shtab_converge_validate___color_choices=(auto always never)
 _shtab_converge_graph___format_choices=(text dot mermaid)
+_shtab_converge_show___color_choices=(auto always never)
 _shtab_converge_schema_pos_0_choices=(declaration output)
 _shtab_converge_list___color_choices=(auto always never)
 _shtab_converge_status___progress_choices=(auto plain json)
@@ -88,7 +92,7 @@ _shtab_converge_adopt___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
 _shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
-_shtab_converge_pos_0_choices=(plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
 _shtab_converge_plan__h_nargs=0
@@ -136,6 +140,10 @@ _shtab_converge_graph_pos_0_nargs='*'
 _shtab_converge_graph__h_nargs=0
 _shtab_converge_graph___help_nargs=0
 _shtab_converge_graph___allow_empty_nargs=0
+_shtab_converge_show_pos_1_nargs='*'
+_shtab_converge_show__h_nargs=0
+_shtab_converge_show___help_nargs=0
+_shtab_converge_show___json_nargs=0
 _shtab_converge_schema__h_nargs=0
 _shtab_converge_schema___help_nargs=0
 _shtab_converge_version__h_nargs=0
@@ -247,6 +255,7 @@ _converge_addresses() { _converge_words addresses "$1"; }
 _converge_venvs() { _converge_words venvs "$1"; }
 _converge_generations() { _converge_words generations "$1"; }
 _converge_file_or_venv() { _converge_words venvs "$1"; compgen -f -- "$1"; }
+_converge_file_or_address() { _converge_words addresses "$1"; compgen -f -- "$1"; }
 # End Custom Preamble
 
 # $1=COMP_WORDS[1]

@@ -55,7 +55,7 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check validate graph schema version list status verify history rollback pin gc adopt init lock selftest wrapper
+set -g _shtab_converge_commands plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper
 set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
@@ -120,6 +120,12 @@ complete -c converge -n '_shtab_converge_using graph' -l only -xka "(_converge_w
 complete -c converge -n '_shtab_converge_using graph' -l allow-empty -d 'Accept a file that declares nothing'
 complete -c converge -n '_shtab_converge_using graph' -l format -xka "text dot mermaid" -d 'Output format (default: text)'
 complete -c converge -n '_shtab_converge_using graph; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a show -d 'Print a resource with all its values, and where each is declared.'
+complete -c converge -n '_shtab_converge_using show' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using show' -l json -d 'Print one JSON document'
+complete -c converge -n '_shtab_converge_using show' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using show; and test $_shtab_converge_npos -eq 0' -ka "(_converge_words addresses; __fish_complete_path)" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
+complete -c converge -n '_shtab_converge_using show; and test $_shtab_converge_npos -ge 1' -ka "(_converge_words addresses)" -d 'Resource to print, such as link.bin/web. Repeatable. Accepts * and ?'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a schema -d 'Print the JSON Schema of declarations or of the JSON output.'
 complete -c converge -n '_shtab_converge_using schema' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using schema; and test $_shtab_converge_npos -eq 0' -ka "declaration output" -d 'The schema of declarations, or of the output of `--json` (default: declaration)'

@@ -8,5 +8,5 @@ if TYPE_CHECKING:
 
 COMMANDS: CommandTable = {
     name: f"{__name__}.{name}"
-    for name in ("plan", "apply", "check", "validate", "graph", "schema", "version")
+    for name in ("plan", "apply", "check", "validate", "graph", "show", "schema", "version")
 }

@@ -199,7 +199,7 @@ def _add_lines(config: dict[str, Any], lines: Iterable[Line], inputs: Inputs) ->
 
     """
     collected: dict[str, dict[str, list[str]]] = {}
-    origins = {}
+    origins: dict[tuple[str, str], Line] = {}
     for line in lines:
         if line.requirement is None:
             continue
@@ -208,7 +208,7 @@ def _add_lines(config: dict[str, Any], lines: Iterable[Line], inputs: Inputs) ->
             if option == SETTINGS_OPTION:
                 setting, _, content = value.partition("=")
                 collected.setdefault(name, {}).setdefault(setting, []).append(content)
-                origins[name, setting] = line.location()
+                origins[name, setting] = line
     for name, settings in collected.items():
         declared = config.get(name, {})
         merged = {
@@ -216,6 +216,11 @@ def _add_lines(config: dict[str, Any], lines: Iterable[Line], inputs: Inputs) ->
         }
         for setting in merged.keys() & declared.keys():
             if declared[setting] not in (merged[setting], tuple(settings[setting])):
-                message = f"{origins[name, setting]}: `{setting}` differs from `{KEYS[3]}`"
+                message = (
+                    f"{origins[name, setting].location()}: `{setting}` differs from `{KEYS[3]}`"
+                )
                 inputs.error(("requirements",), message, "remove one of them")
+        for setting in merged.keys() - declared.keys():
+            line = origins[name, setting]
+            inputs.add_origin((KEYS[3], name, setting), line.file, line.number)
         config[name] = {**merged, **declared}

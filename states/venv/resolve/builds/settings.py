@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.frozen import replace
 from engine.system.files import sha256
+from states.command_line import masked_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,22 @@ def parse_settings(spec: Venv) -> dict[str, dict[str, Any]]:
     """
     tables = json.loads(spec.build_settings) if spec.build_settings else {}
     return {key: tables.get(key, {}) for key in KEYS}
+
+
+def declared_settings(spec: Venv) -> dict[str, dict[str, Any]]:
+    """Return the tables of a normalized spec as a declaration contains them, without secrets."""
+    variables, by_package, _, _, dependencies = KEYS
+    tables = parse_settings(spec)
+    return {
+        **tables,
+        variables: masked_variables(tables[variables].items()),
+        by_package: {
+            name: masked_variables(table.items()) for name, table in tables[by_package].items()
+        },
+        dependencies: {
+            name: [text for _, text in pairs] for name, pairs in tables[dependencies].items()
+        },
+    }
 
 
 def add_build_digests(spec: Venv, packages: tuple[Package, ...]) -> tuple[Package, ...]:

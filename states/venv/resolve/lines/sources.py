@@ -54,9 +54,14 @@ def add_file_options(spec: Venv, files: Mapping[str, Iterable[Line]], inputs: In
                 message = f"{line.location()}: `--index-url` differs from {origin}"
                 inputs.error((key,), message, "remove one of them, or use `--extra-index-url`")
             else:
+                if not index:
+                    inputs.add_origin(("index-url",), line.file, line.number)
                 index, origin = value, line.location()
-        no_index = no_index or name == "--no-index"
+        if name == "--no-index" and not no_index:
+            no_index = True
+            inputs.add_origin(("no-index",), line.file, line.number)
         if name in named and value not in named[name]:
+            inputs.add_origin((name.lstrip("-"), len(named[name])), line.file, line.number)
             named[name].append(value)
     return replace(
         spec,
