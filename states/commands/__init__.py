@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from engine.cli.command import CommandTable
 
 COMMANDS: CommandTable = {
-    name: f"{__name__}.{name}"
+    name.rpartition(".")[2]: f"{__name__}.{name}"
     for name in (
-        "list", "status", "verify", "history", "rollback", "pin", "gc", "adopt", "init", "lock",
-        "selftest", "wrapper",
+        "list", "host.scan", "status", "verify", "history", "rollback", "pin", "gc", "adopt",
+        "init", "lock", "selftest", "wrapper",
     )
 }  # fmt: skip

@@ -18,17 +18,17 @@ STANDARD_DIRS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 def trusted_candidates() -> Iterator[str]:
     """Yield the candidates that root may start: no other user can change them."""
-    return (path for path in _candidates() if find_threat(path) is None)
+    return (path for path in candidates() if find_threat(path) is None)
 
 
 def skipped_candidates() -> list[str]:
     """Return up to two interpreters that root doesn't start, with the reason."""
-    threats = ((path, find_threat(path)) for path in _candidates())
+    threats = ((path, find_threat(path)) for path in candidates())
     skipped = [f"`{path}`, because `{t.path}` is {t.reason}" for path, t in threats if t]
     return skipped[:2]
 
 
-def _candidates() -> Iterator[str]:
+def candidates() -> Iterator[str]:
     """Yield each interpreter once, in the order in which a shell would find them."""
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     versions = os.path.join(pyenv, "versions")

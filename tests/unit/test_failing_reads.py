@@ -136,6 +136,7 @@ ALLOWED = {
     "states.commands.text.gc._size": "the size in a report",
     "states.commands.text.gc._reason": "the error is the reason to keep the generation",
     "states.completion": "a shell would show an error within the line that the user types",
+    "states.global_installs.unreadable": "the error is reported with the packages",
     "states.commands.list._describe": "the error is the result of the venv",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",

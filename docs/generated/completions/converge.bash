@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/converge
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_converge_subparsers=(plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_subparsers=(plan apply check validate graph show schema version list scan status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color --out)
 _shtab_converge_apply_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color -n --dry-run --plan --lock-timeout)
@@ -16,6 +16,7 @@ _shtab_converge_show_option_strings=(-h --help --json --color)
 _shtab_converge_schema_option_strings=(-h --help)
 _shtab_converge_version_option_strings=(-h --help --json)
 _shtab_converge_list_option_strings=(-h --help --allow-empty --json --color)
+_shtab_converge_scan_option_strings=(-h --help --declaration --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_status_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_verify_option_strings=(-h --help --only --allow-empty --json -q --quiet -v --verbose --progress --color --all -j --jobs)
 _shtab_converge_history_option_strings=(-h --help --allow-empty --json --color)
@@ -76,6 +77,8 @@ _shtab_converge_graph___format_choices=(text dot mermaid)
 _shtab_converge_show___color_choices=(auto always never)
 _shtab_converge_schema_pos_0_choices=(declaration output)
 _shtab_converge_list___color_choices=(auto always never)
+_shtab_converge_scan___progress_choices=(auto plain json)
+_shtab_converge_scan___color_choices=(auto always never)
 _shtab_converge_status___progress_choices=(auto plain json)
 _shtab_converge_status___color_choices=(auto always never)
 _shtab_converge_verify___progress_choices=(auto plain json)
@@ -92,7 +95,7 @@ _shtab_converge_adopt___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
 _shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
-_shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list scan status verify history rollback pin gc adopt init lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
 _shtab_converge_plan__h_nargs=0
@@ -154,6 +157,15 @@ _shtab_converge_list__h_nargs=0
 _shtab_converge_list___help_nargs=0
 _shtab_converge_list___allow_empty_nargs=0
 _shtab_converge_list___json_nargs=0
+_shtab_converge_scan_pos_0_nargs='*'
+_shtab_converge_scan__h_nargs=0
+_shtab_converge_scan___help_nargs=0
+_shtab_converge_scan___declaration_nargs=0
+_shtab_converge_scan___json_nargs=0
+_shtab_converge_scan__q_nargs=0
+_shtab_converge_scan___quiet_nargs=0
+_shtab_converge_scan__v_nargs=0
+_shtab_converge_scan___verbose_nargs=0
 _shtab_converge_status_pos_0_nargs='*'
 _shtab_converge_status__h_nargs=0
 _shtab_converge_status___help_nargs=0

@@ -55,7 +55,7 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check validate graph show schema version list status verify history rollback pin gc adopt init lock selftest wrapper
+set -g _shtab_converge_commands plan apply check validate graph show schema version list scan status verify history rollback pin gc adopt init lock selftest wrapper
 set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
@@ -138,6 +138,14 @@ complete -c converge -n '_shtab_converge_using list' -l allow-empty -d 'Accept a
 complete -c converge -n '_shtab_converge_using list' -l json -d 'Print one JSON document'
 complete -c converge -n '_shtab_converge_using list' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using list; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: all files that were applied on this host)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a scan -d 'Find packages that are installed outside of venvs.'
+complete -c converge -n '_shtab_converge_using scan' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using scan' -l declaration -d 'Print only the declaration that moves the packages into venvs'
+complete -c converge -n '_shtab_converge_using scan' -l json -d 'Print one JSON document to standard output'
+complete -c converge -n '_shtab_converge_using scan' -s q -l quiet -d 'Print nothing unless something fails, or a plan has changes'
+complete -c converge -n '_shtab_converge_using scan' -s v -l verbose -d 'Show all changes, each step, and the messages of tools'
+complete -c converge -n '_shtab_converge_using scan' -l progress -xka "auto plain json" -d 'Form of the progress on standard error: a live display, lines of text, or lines of JSON (default: auto, live only on a terminal)'
+complete -c converge -n '_shtab_converge_using scan' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a status -d 'Show a table of all venvs and other resources.'
 complete -c converge -n '_shtab_converge_using status' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using status' -l only -xka "(_converge_words addresses)" -d 'Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?'

@@ -1,0 +1,1 @@
+"""Units, crontabs, and scripts that start programs of packages, or import packages."""
