@@ -21,7 +21,6 @@ from states.commands.venv_arguments import load_resources, present_venvs
 from states.venv.accounts import renamed_accounts
 from states.venv.generations import in_use
 from states.venv.generations.gc import is_pinned
-from states.venv.generations.runs import Run
 from states.venv.generations.store import (
     generation_names,
     is_finished,
@@ -37,6 +36,7 @@ from states.venv.resolve.selection import (
     local_projects_changed,
     matches_settings,
 )
+from states.venv.run.shared import VenvRun
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -87,7 +87,7 @@ def _status(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 def _row(venv: Resource, settings: Settings) -> dict[str, Any]:
     """Return the status of one venv, in the form that `--json` prints."""
-    handle = VenvHandle(venv.spec, settings, {}, Run(settings.state))
+    handle = VenvHandle(venv.spec, VenvRun(settings))
     observation = handle.observation
     store, receipt, state = observation.store, observation.receipt, observation.state
     live = live_id(store)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DAY_S = 86400
 _MAX_AGE_S = 90 * _DAY_S
 """Longer than the usual time between two point releases of a service."""
-_DIRECTORIES = ("bytecode", "declarations", "resolutions")
+_DIRECTORIES = ("bytecode", "declarations", "resolutions", "system")
 BUILDS = "uv-builds"
 """The directory with one cache of uv for each set of variables."""
 

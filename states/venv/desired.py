@@ -73,7 +73,7 @@ def held_state(spec: Venv, observed: State, observation: Observation) -> State:
     return kept if observed["path"] == FOREIGN else {**kept, "path": spec.path}
 
 
-def desired_state(spec: Venv, selection: Selection, observed: State) -> State:
+def desired_state(spec: Venv, selection: Selection, observed: State) -> dict[str, str]:
     """Return the state that a venv must have.
 
     Args:

@@ -13,6 +13,7 @@ from states.venv.generations.access import create_store, lock_of
 from states.venv.generations.store import publication
 from states.venv.layout import NEW, store_of
 from states.venv.observe import FOREIGN, Observation, observe
+from states.venv.run.system_requirements import SystemRequirements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
-    from engine.settings import Settings
-    from states.venv.generations.runs import Run
     from states.venv.resolve.selection import Selection
+    from states.venv.run.shared import VenvRun
     from states.venv.spec import Venv
 
 
@@ -31,51 +31,42 @@ class VenvHandle:
 
     Args:
         spec: The declared venv.
-        settings: The settings of the run.
-        latest: The latest observation of each venv in this run, by path. The handle adds its
-            own, and packages are reused from all of them.
-        run: The identity of the run.
+        shared: The state of the run. The handle adds its observation.
         matching: Generations whose stat cache was just compared, and matches.
 
     """
 
-    def __init__(
-        self,
-        spec: Venv,
-        settings: Settings,
-        latest: dict[str, Observation],
-        run: Run,
-        matching: Container[str] = (),
-    ) -> None:
+    def __init__(self, spec: Venv, shared: VenvRun, matching: Container[str] = ()) -> None:
         self.spec = spec
-        self.settings = settings
-        self.run = run
-        self.observation = latest[spec.path] = observe(spec, matching)
+        self.shared = shared
+        self.settings = shared.settings
+        self.observation = shared.latest[spec.path] = observe(spec, matching)
         self.selection: Selection | None = None
         """The interpreter and versions that this run has selected, if it had to."""
         self.is_changing = False
         """Whether this run changes the venv, or would change it."""
         self.messages: tuple[str, ...] = ()
         """Messages of the apply in this run about persistent directories."""
-        self._latest = latest
+        self.system = SystemRequirements(spec, shared.requirers, shared.settings.cache)
         self._is_current: bool | None = None
         """The result of `is_current`, which reads the source of each local project."""
 
     @property
     def observed(self) -> State | None:
-        """The venv as a flat map."""
-        return self.observation.state
+        """The venv as a flat map, with the required packages that `goal` found missing."""
+        state = self.observation.state
+        return {**state, **self.system.observed()} if state is not None else None
 
     @property
     def requires_lookup(self) -> bool:
-        """Whether versions have to be resolved, or an interpreter found."""
+        """Whether versions have to be resolved, an interpreter found, or packages looked up."""
         from states.venv.resolve.selection import is_current
 
         if self.spec.state == "absent" or self.observation.held:
             return False
         if self._is_current is None:
             self._is_current = is_current(self.spec, self.observation, self.settings.upgrade)
-        return not self._is_current
+        return not self._is_current or not self.system.is_known()
 
     def goal(self, dependencies: Dependencies) -> VenvGoal:
         """Decide what the path must point to. Resolve versions if no generation records them.
@@ -107,6 +98,7 @@ class VenvHandle:
             request = _interpreter_request(spec, dependencies)
             is_current = self._is_current is True
             self.selection = select(spec, request, observation, self.settings, is_current)
+        self.system.look_up()
         build = Build(self, self.selection)
         self.is_changing = self.is_changing or build.desired != observed
         return build
@@ -124,7 +116,7 @@ class VenvHandle:
 
     def reobserve(self) -> VenvHandle:
         """Observe again, and keep the selection."""
-        handle = VenvHandle(self.spec, self.settings, self._latest, self.run)
+        handle = VenvHandle(self.spec, self.shared)
         handle.selection, handle.is_changing = self.selection, self.is_changing
         handle.messages = self.messages
         return handle
@@ -134,7 +126,7 @@ class VenvHandle:
 
         The copy is made at once, because other threads add to the originals.
         """
-        others = list(self._latest.values())
+        others = list(self.shared.latest.values())
         return (self.observation, *(other for other in others if other is not self.observation))
 
     def notices(self) -> Iterable[str]:
@@ -184,7 +176,9 @@ class VenvGoal:
         """Return the reason for a change."""
         from states.venv.explain import explain
 
-        return explain(self.handle.spec, change, self.handle.observation, self.handle.selection)
+        handle = self.handle
+        reason = handle.system.explain(change.attribute)
+        return reason or explain(handle.spec, change, handle.observation, handle.selection)
 
     def check_preconditions(self, may_create: MayCreate) -> None:
         """Check that the current user may change the store, and replace the path."""
@@ -241,7 +235,10 @@ class Build(VenvGoal):
     """The path points to a generation that matches the declaration."""
 
     def __init__(self, handle: VenvHandle, selection: Selection) -> None:
-        super().__init__(handle, desired_state(handle.spec, selection, handle.observed or {}))
+        desired = desired_state(handle.spec, selection, handle.observation.state or {})
+        if handle.observed is not None:
+            desired.update(handle.system.desired())
+        super().__init__(handle, desired)
         self.selection = selection
 
     def check_preconditions(self, may_create: MayCreate) -> None:
@@ -251,6 +248,7 @@ class Build(VenvGoal):
 
         super().check_preconditions(may_create)
         spec, handle = self.handle.spec, self.handle
+        handle.system.require_installed(may_create)
         is_known = not may_create(spec.path)
         if is_known and find_reusable(spec, handle.observation, self.selection) is None:
             require_buildable(spec, self.selection, handle.observations(), may_create)
@@ -267,7 +265,11 @@ class Build(VenvGoal):
         )
         # A local project's version is known only once it is built.
         handle.selection, messages = apply(
-            handle.spec, self.selection, handle.settings, handle.observations(), handle.run
+            handle.spec,
+            self.selection,
+            handle.settings,
+            handle.observations(),
+            handle.shared.identity,
         )
         handle.messages = (*before, *messages)
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from engine.display import Display, Group
 from engine.frozen import replace
-from states.venv.generations.runs import Run
 from states.venv.generations.store import live_id
 from states.venv.goals import VenvHandle
 from states.venv.integrity.intact import find_matching
 from states.venv.layout import store_of
+from states.venv.run.shared import VenvRun
 from states.venv.spec import Venv
 
 TYPE_CHECKING = False
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
     from engine.table import Inputs
-    from states.venv.observe import Observation
 
 
 def _expand(spec: Venv) -> dict[str, Any]:
@@ -53,9 +52,7 @@ class VenvKind:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._run = Run(settings.state)
-        self._latest: dict[str, Observation] = {}
-        """The latest observation of each venv in this run, in the order of observation."""
+        self._shared = VenvRun(settings)
 
     def normalize(self, spec: Venv, inputs: Inputs) -> Venv:
         """Resolve paths, read the files that the table names, and validate every key."""
@@ -100,12 +97,13 @@ class VenvKind:
 
     def opener(self, specs: Sequence[Venv], jobs: int) -> Callable[[Venv], VenvHandle]:
         """Compare the metadata of the files of all venvs at once, in several processes."""
+        self._shared.add_requirers(specs)
         matching = find_matching(live_generations(specs), jobs)
-        return lambda spec: VenvHandle(spec, self.settings, self._latest, self._run, matching)
+        return lambda spec: VenvHandle(spec, self._shared, matching)
 
     def open(self, spec: Venv) -> VenvHandle:
         """Observe the path, the receipt, and the metadata of every file in the manifest."""
-        return VenvHandle(spec, self.settings, self._latest, self._run)
+        return VenvHandle(spec, self._shared)
 
 
 def live_generations(specs: Iterable[Venv]) -> Iterator[str]:

@@ -119,6 +119,9 @@ class Venv:
     system_packages: tuple[str, ...] = field(
         "Modules of the interpreter to link into the venv.", default=()
     )
+    requires_system: tuple[str, ...] = field(
+        "Packages of the distribution that must be installed.", default=()
+    )
     owner: str = field("The owner of all files. Default: the user that runs converge.", default="")
     group: str = field("The group of all files.", default="")
     mode: str = field("The permissions of the venv's directory, in octal.", default="0755")

@@ -8,6 +8,7 @@ import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from states.distribution.requirement import EXAMPLE, parse_requirement
 from states.interpreter import discovery
 from states.venv.integrity.dist_info import normalize_name
 from states.venv.layout import METADATA_DIR
@@ -72,6 +73,7 @@ def check_keys(spec: Venv, inputs: Inputs) -> None:
     _check_downloads(spec, inputs)
     _check_directories(spec, inputs)
     _check_modules(spec, inputs)
+    _check_system(spec, inputs)
     _check_files(spec, inputs)
     _check_package_names(spec, inputs)
     _check_smoke(spec, inputs)
@@ -125,6 +127,12 @@ def _check_modules(spec: Venv, inputs: Inputs) -> None:
     for index, module in enumerate(spec.system_packages):
         if not module.strip() or "/" in module:
             inputs.error(("system-packages", index), f"invalid module name `{module}`")
+
+
+def _check_system(spec: Venv, inputs: Inputs) -> None:
+    for index, text in enumerate(spec.requires_system):
+        if parse_requirement(text) is None:
+            inputs.error(("requires-system", index), f"invalid requirement `{text}`", EXAMPLE)
 
 
 def is_project_file(name: str) -> bool:

@@ -1,0 +1,1 @@
+"""The packages of the distribution: which are installed, and how to install others."""
