@@ -276,6 +276,8 @@ def find_reusable(spec: Venv, observation: Observation, selection: Selection) ->
 def _matches(receipt: Receipt, spec: Venv, selection: Selection) -> bool:
     if renamed_accounts(receipt):
         return False  # Its files belong to another user or group.
+    if any(module.drift() for module in receipt.system_modules):
+        return False  # It links to modules that have changed.
     return (
         _contents(receipt.packages) == _contents(selection.packages)
         and matches_settings(spec, receipt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.errors import ConvergeError
 from states.venv.files.state import file_attributes
 from states.venv.integrity.receipt import artifacts_of
-from states.venv.layout import NEW
+from states.venv.layout import NEW, SYSTEM_MODULES
 from states.venv.observe import FOREIGN, REMEDIED, Observation, owners
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 INTACT = "intact"
-"""The desired value of a `file.` attribute, for a file that differs from the manifest."""
+"""The desired value of an attribute, for a file that differs from the manifest, or a module."""
 
 
 def require_ownership(spec: Venv, *, held: bool) -> None:
@@ -101,7 +101,7 @@ def desired_state(spec: Venv, selection: Selection, observed: State) -> dict[str
     intact = {
         name: INTACT
         for name, condition in observed.items()
-        if name.startswith("file.") and condition != "unexpected"
+        if name.startswith(("file.", SYSTEM_MODULES)) and condition != "unexpected"
     }
     return {**desired, **intact, "generation": _generation(desired, observed)}
 

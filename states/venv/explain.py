@@ -9,6 +9,7 @@ from states.venv.files.paths import expand
 from states.venv.files.state import PREFIX as FILES
 from states.venv.files.state import file_attributes
 from states.venv.integrity.manifest import load_manifest
+from states.venv.layout import SYSTEM_MODULES
 from states.venv.observe import FOREIGN, PUBLISHED, REMEDIED
 from states.venv.user_data import DATA_PREFIXES, describe_data
 
@@ -60,7 +61,7 @@ def explain(
         return remedied or _declared_file(spec, change, observation)
     if receipt is None:
         return _adopted(change, observation)
-    if name.startswith(("package.", "file.")):
+    if name.startswith(("package.", "file.", SYSTEM_MODULES)):
         return _content(change, receipt, selection)
     if name == "relocated":
         return "its scripts contain the path where it was built"
@@ -114,6 +115,9 @@ def _content(change: Change, receipt: Receipt, selection: Selection | None) -> s
         bounds = selection.changed_bounds if selection is not None else ()
         is_bounded = reason == _SELECTED and bounds
         return f"{reason}, because these changed: {_listed(bounds)}" if is_bounded else reason
+    if change.attribute.startswith(SYSTEM_MODULES):
+        event = "was removed" if change.before == "missing" else "changed"
+        return f"the module `{name}` of the distribution {event}"
     return "not in the manifest" if change.before == "unexpected" else "differs from the manifest"
 
 

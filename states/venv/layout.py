@@ -9,6 +9,8 @@ from engine.system.existence import resolve
 
 NEW = "new"
 """In a plan, the ID of a generation that doesn't exist yet."""
+SYSTEM_MODULES = "system-packages."
+"""The prefix of the attributes of modules of the distribution that changed."""
 METADATA_DIR = ".converge"
 """The directory in a generation for the metadata that converge records."""
 RECEIPT = f"{METADATA_DIR}/receipt.json"

@@ -20,7 +20,7 @@ from states.venv.generations.store import list_generations, live_id
 from states.venv.integrity.intact import check_content, metadata_drift
 from states.venv.integrity.receipt import artifacts_of, is_at, lock_text, read_receipt
 from states.venv.integrity.stat_cache import is_unreliable
-from states.venv.layout import RECEIPT, Store, store_of
+from states.venv.layout import RECEIPT, SYSTEM_MODULES, Store, store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FOREIGN = "foreign"
 """The path holds something that converge didn't create, or a restored backup of it."""
 REMEDIED = ("unfinished.", "permissions.")
 """Prefixes of the attributes that an apply removes without another generation."""
-_CONTENT_ATTRIBUTES = ("file.", "package.", "relocated")
+_CONTENT_ATTRIBUTES = ("file.", "package.", SYSTEM_MODULES, "relocated")
 
 
 @frozen
@@ -115,8 +115,7 @@ def _observe(spec: Venv, matching: Container[str]) -> Observation:
         link = read_link(store.published)
         held = held if held == FOREIGN else ""
         content = _adopted_content(store, spec) if spec.adopt and not held else {}
-        state = {"path": FOREIGN, **content}
-        return Observation(store=store, state=state, link=link, held=held)
+        return Observation(store=store, state={"path": FOREIGN, **content}, link=link, held=held)
     if held == FOREIGN:
         held = ""  # Someone has moved the restored backup away.
     unfinished = {} if is_held(store.lock) else _unfinished(store)
@@ -135,6 +134,12 @@ def _observe(spec: Venv, matching: Container[str]) -> Observation:
     root = store.generation(receipt.generation)
     content, stats_outdated = _content(root, receipt, spec, matching)
     content.update(_dangling_links(root, spec))
+    if spec.system_packages:
+        # Imported here: most venvs link to no module of the distribution.
+        from states.venv.integrity.system_modules import observe_modules
+
+        drift, is_outdated = observe_modules(receipt.system_modules, held=bool(held))
+        content, stats_outdated = {**content, **drift}, stats_outdated or is_outdated
     modes = find_missing_permissions(store, receipt.generation)
     content.update({f"permissions.{path}": mode for path, mode in modes.items()})
     return Observation(
@@ -197,8 +202,7 @@ def _unfinished(store: Store) -> dict[str, str]:
 def _find_receipt(store: Store, identifier: str | None, held: str) -> Receipt | None:
     """Return the receipt of the published generation, or of the one that should be published.
 
-    The latter is the held generation if there is one. Otherwise, it is the newest generation
-    with a valid receipt.
+    The latter is the held generation, or else the newest one with a valid receipt.
 
     Args:
         store: The store of the venv.

@@ -24,6 +24,7 @@ from states.venv.integrity.mapped_writes import (
 )
 from states.venv.integrity.receipt import is_protected, lock_text, write_receipt
 from states.venv.integrity.stat_cache import pack_stats, stat_paths, unreliable_stats
+from states.venv.integrity.system_modules import refresh_modules
 from states.venv.layout import LOCKFILE, METADATA_DIR, STATS
 from states.venv.resolve.reuse.planned import delete_record
 
@@ -68,7 +69,13 @@ def refresh(spec: Venv, observation: Observation, selection: Selection, settings
         lock = selection.lock.encode()
         if lock_text(root, receipt) != selection.lock:
             write_atomic(f"{root}/{LOCKFILE}", lock, durable=True, locked=True)
-        updated = replace(receipt, inputs=spec.inputs, request=selection.request, lock=sha256(lock))
+        updated = replace(
+            receipt,
+            inputs=spec.inputs,
+            request=selection.request,
+            lock=sha256(lock),
+            system_modules=refresh_modules(root, spec.system_packages, receipt.system_modules),
+        )
         if updated != receipt:
             write_receipt(updated, root)
         delete_record(spec, settings)

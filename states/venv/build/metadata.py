@@ -17,6 +17,7 @@ from states.venv.integrity.manifest import encode_manifest, entry_of, walk
 from states.venv.integrity.pyc_paths import source_of
 from states.venv.integrity.receipt import Receipt
 from states.venv.integrity.stat_cache import pack_statuses, stat_paths
+from states.venv.integrity.system_modules import record_modules
 from states.venv.layout import LEASE, LOCKFILE, MANIFEST, METADATA_DIR, PACKAGED, STATS
 from states.venv.resolve.selection import settings_digest
 
@@ -87,6 +88,7 @@ def write_metadata(verified: Verified) -> tuple[Receipt, Manifest]:
             (path, describe(file), inspection.replaced.get(path, ""))
             for path, file in sorted(spec.files.items())
         ),
+        system_modules=record_modules(root, spec.system_packages),
     )
     return receipt, manifest
 

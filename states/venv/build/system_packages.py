@@ -11,8 +11,7 @@ from engine.system.files import symlink
 from states.interpreter.probe import parse_probe, probe_program
 from states.interpreter.user import user_of_python
 from states.system import subprocesses
-from states.venv.files.paths import is_part_of_module
-from states.venv.integrity.dist_info import site_packages
+from states.venv.integrity.dist_info import is_part_of_module, site_packages
 
 if TYPE_CHECKING:
     from states.interpreter.discovery import Python

@@ -47,10 +47,3 @@ def as_declared(path: str, root: str) -> str:
         if path.startswith(f"{site}/"):
             return os.path.join(SITE_PACKAGES, path[len(site) + 1 :])
     return path
-
-
-def is_part_of_module(name: str, module: str) -> bool:
-    """Return whether a file or directory is a module: a package, a source, or an extension."""
-    if name in (module, f"{module}.py"):
-        return True
-    return name.startswith(f"{module}.") and name.endswith(".so")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.frozen import replace
 from engine.system.files import sha256
 from states.venv.files.capabilities import parse
-from states.venv.files.paths import SITE_PACKAGES, is_part_of_module
+from states.venv.files.paths import SITE_PACKAGES
 from states.venv.files.source import (
     EXECUTABLE,
     OPEN_TO_ALL,
@@ -18,6 +18,7 @@ from states.venv.files.source import (
     Source,
     parse_source,
 )
+from states.venv.integrity.dist_info import is_part_of_module
 from states.venv.layout import METADATA_DIR
 
 if TYPE_CHECKING:

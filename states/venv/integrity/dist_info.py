@@ -234,3 +234,10 @@ def _without_version(path: str, version: str) -> str:
     """Return a path without the directory of the Python version: `lib/site-packages/a.py`."""
     before, _, after = path.partition(f"/{version}/")
     return f"{before}/{after}" if before in _VERSIONED else path
+
+
+def is_part_of_module(name: str, module: str) -> bool:
+    """Return whether a file or directory is a module: a package, a source, or an extension."""
+    if name in (module, f"{module}.py"):
+        return True
+    return name.startswith(f"{module}.") and name.endswith(".so")

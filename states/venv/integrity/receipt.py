@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from states.interpreter.discovery import Python
+    from states.venv.integrity.system_modules import SystemModule
 
 _FORMAT = 1
 Overlap = tuple[str, str, int, str]
@@ -106,6 +107,8 @@ class Receipt:
     """The ID of the owner. -1 if none is declared."""
     gid: int = -1
     """The ID of the group. -1 if none is declared."""
+    system_modules: tuple[SystemModule, ...] = ()
+    """The modules of the distribution that it links to."""
 
     def project_files(self, path: str) -> ProjectFiles | None:
         """Return the recorded files of a local project, or None without a record."""
@@ -151,6 +154,10 @@ def write_receipt(receipt: Receipt, root: str) -> None:
     document["python"] = discovery.to_json(receipt.python)
     document["packages"] = [dict(as_items(package)) for package in receipt.packages]
     document["projects"] = [dict(as_items(project)) for project in receipt.projects]
+    if receipt.system_modules:
+        from states.venv.integrity import system_modules
+
+        document["system_modules"] = [*map(system_modules.to_json, receipt.system_modules)]
     body = json.dumps({"format": _FORMAT, **document}, sort_keys=True)
     data = f"{sha256(body.encode())}\n{body}\n".encode()
     write_atomic(f"{root}/{RECEIPT}", data, durable=True, locked=True)
@@ -216,6 +223,13 @@ def _parse(document: dict[str, Any]) -> Receipt:
     document["projects"] = tuple(_parse_project(files) for files in document.get("projects", ()))
     document["overlaps"] = tuple(tuple(overlap) for overlap in document.get("overlaps", ()))
     document["files"] = tuple(tuple(file) for file in document.get("files", ()))
+    if document.get("system_modules"):
+        # Imported here: most venvs link to no module of the distribution.
+        from states.venv.integrity.system_modules import from_json
+
+        document["system_modules"] = tuple(map(from_json, document["system_modules"]))
+    else:
+        document["system_modules"] = ()
     return Receipt(**document)
 
 

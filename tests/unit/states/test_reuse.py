@@ -12,7 +12,7 @@ from engine.system.files import sha256
 from states.venv.build.install import is_subdirectory_of_archive
 from states.venv.build.reuse.package_copy import Copy, PackageCopier
 from states.venv.build.reuse.reusable import is_same, unmodified
-from states.venv.files.paths import is_part_of_module
+from states.venv.integrity.dist_info import is_part_of_module
 from states.venv.integrity.manifest import Entry
 from states.venv.integrity.receipt import Package
 from states.venv.integrity.stat_cache import stat_key
