@@ -52,7 +52,7 @@ def pages() -> dict[Path, str]:
         f"{name}.{key_of(key)}": field.table
         for name, kind in registry.kinds.items()
         for key, field in fields(kind.spec).items()
-        if field.table is not None
+        if field.table is not None and not field.computed
     }
     directives: dict[str, Callable[[str], str]] = {
         "keys": lambda kind: _keys(registry.kinds[kind].spec, explanations[kind]),

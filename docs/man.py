@@ -140,7 +140,7 @@ def _declaration_page() -> Iterator[str]:
         yield f".SH [{_roff(kind)}.NAME]"
         yield from _keys(handler.spec, explanations[kind])
         for name, field in fields(handler.spec).items():
-            if field.table is not None:
+            if field.table is not None and not field.computed:
                 key = f"{kind}.{key_of(name)}"
                 yield f'.SH [{_roff(key.replace(".", ".NAME."))}."PATH"]'
                 yield from _keys(field.table, explanations[key])

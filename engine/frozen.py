@@ -73,9 +73,20 @@ def field(description: str, *, default: Any = REQUIRED, table: type[Any] | None 
     return declared
 
 
-def computed(*, default: Any) -> Any:
-    """Return a field that a kind computes from others. A declaration can't set it."""
-    return Field(default, computed=True)
+def computed(*, default: Any, table: type[Any] | None = None) -> Any:
+    """Return a field that a kind computes from others. A declaration can't set it.
+
+    Args:
+        default: The default value.
+        table: For a dictionary of tables, the frozen class of each of them.
+
+    Returns:
+        The field.
+
+    """
+    result = Field(default, computed=True)
+    result.table = table
+    return result
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, computed))

@@ -53,6 +53,15 @@ class Kind(Protocol[Spec]):
         Reports every error to `inputs` and raises nothing for bad input. Must not write.
         """
 
+    def resolve_references(self, spec: Spec, inputs: Inputs) -> Spec:
+        """Return the spec with the content of the tables that it refers to.
+
+        For a kind that uses how other resources are declared, and not their state. Such a
+        reference isn't a dependency. Called once per declaration, after all its tables were
+        normalized without an error: `inputs.declared` has all of them. Reports every error to
+        `inputs`. Must not write.
+        """
+
     def owned_paths(self, spec: Spec) -> Iterable[str]:
         """Yield the absolute paths that belong to this resource alone, subtrees included.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Key: TypeAlias = tuple[str | int, ...]
 """A location in a document or a table: names of tables and keys, and indexes of array elements."""
@@ -15,6 +18,8 @@ class Inputs(Protocol):
     """The declaring file: an absolute path or `<stdin>`."""
     table: Key
     """The kind and the name of the table."""
+    declared: Mapping[str, Any]
+    """The spec of each table of the declaration by address. Empty while they are normalized."""
 
     def path(self, text: str, key: Key) -> str:
         """Return the absolute form of a path, relative to the declaring file's directory."""

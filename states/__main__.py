@@ -16,6 +16,7 @@ from states.command import CommandKind
 from states.interpreter.kind import InterpreterKind
 from states.link.kind import LinkKind
 from states.venv.kind import VenvKind
+from states.wheelhouse.kind import WheelhouseKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def build_registry(settings: Settings) -> KindRegistry:
         kinds={
             "interpreter": InterpreterKind(settings),
             "venv": VenvKind(settings),
+            "wheelhouse": WheelhouseKind(settings),
             "link": LinkKind(),
             "command": CommandKind(settings),
         },

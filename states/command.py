@@ -114,6 +114,10 @@ class CommandKind:
             variables=normalize_variables(dict(spec.environment), inputs),
         )
 
+    def resolve_references(self, spec: Command, inputs: Inputs) -> Command:
+        """Return the spec: it refers to no other table."""
+        return spec
+
     def owned_paths(self, spec: Command) -> Iterable[str]:
         """Yield nothing: a command owns no path."""
         return ()

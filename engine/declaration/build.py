@@ -11,7 +11,7 @@ from engine.declaration.tables.defaults import DEFAULTS, collect_defaults
 from engine.declaration.tables.unknown_keys import unknown_key
 from engine.declaration.toml_spans import find_spans
 from engine.declaration.validate import keys_of, suggest, validate
-from engine.frozen import frozen
+from engine.frozen import frozen, replace
 from engine.resource import Resource
 
 if TYPE_CHECKING:
@@ -90,13 +90,40 @@ def build_declaration(sources: tuple[SourceFile, ...], registry: KindRegistry) -
             _add(resource, resources, log)
             merged_tables.setdefault(resource.address, merged)
     return Declaration(
-        resources=tuple(resources.values()),
+        resources=_with_references(resources, merged_tables, registry),
         addresses=frozenset(f"{table.kind}.{table.name}" for table in tables),
         readable=readable,
         texts={source.file: source.content for source in sources},
         log=log,
         tables=merged_tables,
     )
+
+
+def _with_references(
+    resources: Mapping[str, Resource], tables: Mapping[str, MergedTable], registry: KindRegistry
+) -> tuple[Resource, ...]:
+    """Return the resources with what they take from other tables, and with all dependencies.
+
+    Args:
+        resources: The resources by address.
+        tables: The table of each resource.
+        registry: The kinds.
+
+    Returns:
+        The resources. If there are errors already, references aren't resolved.
+
+    """
+    specs = {address: resource.spec for address, resource in resources.items()}
+    is_valid = not any(table.inputs.log.diagnostics for table in tables.values())
+    complete = []
+    for address, resource in resources.items():
+        kind, spec, inputs = registry.kinds[resource.kind], resource.spec, tables[address].inputs
+        if is_valid:
+            inputs.declared = specs
+            spec = kind.resolve_references(spec, inputs)
+        needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.implied_dependencies(spec)))
+        complete.append(replace(resource, spec=spec, needs=tuple(needs)))
+    return tuple(complete)
 
 
 def _parse(source: SourceFile, registry: KindRegistry, log: InputLog) -> dict[str, Any]:
@@ -220,7 +247,7 @@ def _merge(table: _Table, defaults: Defaults, registry: KindRegistry, log: Input
 
 
 def _build_resource(table: _Table, merged: MergedTable, registry: KindRegistry) -> Resource | None:
-    """Build a resource from its table.
+    """Build a resource from its table, without its dependencies.
 
     Args:
         table: The table.
@@ -236,7 +263,4 @@ def _build_resource(table: _Table, merged: MergedTable, registry: KindRegistry) 
     if spec is None:
         return None
     spec = kind.normalize(spec, merged.inputs)
-    needs = dict.fromkeys((*getattr(spec, "needs", ()), *kind.implied_dependencies(spec)))
-    return Resource(
-        kind=table.kind, name=table.name, spec=spec, needs=tuple(needs), file=table.source.file
-    )
+    return Resource(kind=table.kind, name=table.name, spec=spec, file=table.source.file)

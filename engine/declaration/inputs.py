@@ -14,7 +14,7 @@ from engine.system.files import CHUNK_SIZE, sha256, sha256_of_file
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from engine.table import Key
 
@@ -53,6 +53,7 @@ class TableInputs:
         self.log = log
         self.added: dict[Key, tuple[str, int]] = {}
         """The file and the line of each value that a kind took from another file."""
+        self.declared: Mapping[str, Any] = {}
 
     def path(self, text: str, key: Key) -> str:
         """Return the absolute, normalized form of a path in the declaration.
@@ -89,9 +90,7 @@ class TableInputs:
         return None
 
     def digest(self, path: str, function: str, key: Key) -> str:
-        """Return the digest of a file or directory.
-
-        Reports a path that can't be read.
+        """Return the digest of a file or directory. Reports a path that can't be read.
 
         Args:
             path: An absolute path.

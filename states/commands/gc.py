@@ -15,7 +15,7 @@ from engine.system.existence import entry_exists
 from engine.system.lock import is_held
 from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
 from states.commands.text.gc import Garbage, Limits, describe, format_garbage
-from states.commands.venv_arguments import select_venvs
+from states.commands.venv_arguments import load_resources
 from states.system import cache_expiry, timestamps
 from states.venv.generations.access import lock_of
 from states.venv.generations.gc import collect, collectable, has_damage
@@ -26,6 +26,8 @@ from states.venv.generations.recovery import (
 )
 from states.venv.integrity.receipt import read_receipt
 from states.venv.layout import store_of
+from states.wheelhouse.generations import collect as wheelhouse_gc
+from states.wheelhouse.store.wheels import list_wheels
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -62,8 +64,18 @@ def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
     min_age_s = parse_age(arguments.older_than) if arguments.older_than is not None else 0
-    collect_venv = partial(_collect, arguments=arguments, min_age_s=min_age_s)
-    garbage, errors = run_per_venv(select_venvs(arguments, build_registry), collect_venv)
+    collectors = {"venv": _collect, "wheelhouse": _collect_wheelhouse}
+    _, resources = load_resources(arguments, build_registry)
+    present = [
+        resource
+        for resource in resources
+        if resource.kind in collectors and resource.spec.state == "present"
+    ]
+
+    def collect_resource(resource: Resource) -> Garbage:
+        return collectors[resource.kind](resource, arguments=arguments, min_age_s=min_age_s)
+
+    garbage, errors = run_per_venv(present, collect_resource)
     for address, entries in garbage.items():
         for error in entries.unreadable:
             errors[address] = address_error(address, error)
@@ -74,6 +86,11 @@ def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     document = {
         "dry_run": arguments.dry_run,
         "removed": {address: entries.generations for address, entries in garbage.items()},
+        "removed_wheels": {
+            address: [file for file, _ in entries.wheels]
+            for address, entries in garbage.items()
+            if entries.wheels
+        },
         "unfinished": {address: entries.unfinished for address, entries in garbage.items()},
         "expired_cache_files": len(expired),
         "freed_bytes": {address: entries.freed for address, entries in garbage.items()},
@@ -112,6 +129,64 @@ def _collect(venv: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage
         deleted = collect(store, candidates)
         _warn_about_undeletable(store, candidates)
     return replace(described, generations=tuple(deleted))
+
+
+def _collect_wheelhouse(wheelhouse: Resource, *, arguments: Namespace, min_age_s: int) -> Garbage:
+    """Delete the garbage in the store of one wheelhouse, or only list it in a dry run.
+
+    Args:
+        wheelhouse: The wheelhouse.
+        arguments: The parsed arguments.
+        min_age_s: Minimum age of a deleted generation, in seconds.
+
+    Returns:
+        The deleted entries.
+
+    Raises:
+        ConvergeError, OSError: The store can't be read, locked, or changed.
+
+    """
+    store = store_of(wheelhouse.spec.path)
+    if lock_of(store, wheelhouse.spec.path) is None:
+        return Garbage()
+    keep = wheelhouse.spec.keep if arguments.keep is None else arguments.keep
+    limits = Limits(keep, arguments.older_than or "")
+    if arguments.dry_run:
+        # While another process holds the lock, its generation looks like an unfinished one.
+        unfinished = [] if is_held(store.lock) else find_unfinished(store)
+        return _describe_wheelhouse(store, unfinished, limits, min_age_s)
+    with locked_store(wheelhouse, arguments):
+        unfinished = clean_up_interrupted(store)
+        described = _describe_wheelhouse(store, unfinished, limits, min_age_s)
+        garbage = wheelhouse_gc.find_garbage(store, keep, min_age_s)
+        wheelhouse_gc.delete_retained(store, garbage)
+        wheelhouse_gc.collect(store, garbage)
+    return described
+
+
+def _describe_wheelhouse(
+    store: Store, unfinished: list[str], limits: Limits, min_age_s: int
+) -> Garbage:
+    """Return the garbage of a store with its sizes, and why the other generations stay.
+
+    Args:
+        store: The store.
+        unfinished: The entries that interrupted runs left.
+        limits: The number of previous generations to keep, and the minimum age as text.
+        min_age_s: The minimum age in seconds.
+
+    Returns:
+        The entries.
+
+    """
+    garbage = wheelhouse_gc.find_garbage(store, limits.keep, min_age_s)
+    wheels = list_wheels(store)
+    rows = tuple(
+        (wheels[digest].file, wheels[digest].size) if digest in wheels else (digest, 0)
+        for digest in garbage.wheels
+    )
+    entries = Garbage(garbage.generations, tuple(unfinished), wheels=rows)
+    return describe(store, entries, limits)
 
 
 def _warn_about_undeletable(store: Store, candidates: Iterable[str]) -> None:

@@ -56,6 +56,10 @@ class InterpreterKind:
             inputs.error(("python",), f"invalid interpreter request `{spec.python}`", hint)
         return spec
 
+    def resolve_references(self, spec: Interpreter, inputs: Inputs) -> Interpreter:
+        """Return the spec: it refers to no other table."""
+        return spec
+
     def owned_paths(self, spec: Interpreter) -> Iterable[str]:
         """Yield nothing: an interpreter belongs to the system."""
         return ()

@@ -70,6 +70,10 @@ class LinkKind:
         to = normalize_target(spec.to, inputs, linked=spec.state == "present")
         return replace(spec, path=path, to=to)
 
+    def resolve_references(self, spec: Link, inputs: Inputs) -> Link:
+        """Return the spec: it refers to no other table."""
+        return spec
+
     def owned_paths(self, spec: Link) -> Iterable[str]:
         """Yield the path of the link, with symlinks in its parent directory resolved."""
         parent, name = os.path.split(spec.path)

@@ -61,6 +61,10 @@ class VenvKind:
 
         return validate(spec, inputs, locking=self.settings.compiling_lockfiles)
 
+    def resolve_references(self, spec: Venv, inputs: Inputs) -> Venv:
+        """Return the spec: it refers to no other table."""
+        return spec
+
     def owned_paths(self, spec: Venv) -> Iterable[str]:
         """Yield the published path and the store beside it."""
         # Not `store_of`: an unreadable parent is an error of this venv only. Before a

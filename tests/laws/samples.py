@@ -37,6 +37,11 @@ def _create_wheels(directory: Path) -> None:
         make_wheel(directory / "wheels", "beta", version)
 
 
+def _create_more_wheels(directory: Path) -> None:
+    _create_wheels(directory)
+    make_wheel(directory / "wheels", "alpha", "1.0")
+
+
 def _create_targets(directory: Path) -> None:
     for name in ("one", "two"):
         (directory / name).write_text(name)
@@ -49,6 +54,11 @@ python = "{sys.executable}"
 find-links = ["@/wheels"]
 no-index = true
 packages = """
+
+_WHEELHOUSE = """
+[wheelhouse.sample]
+path = "@/venvs/wheels"
+"""
 
 SAMPLES = (
     Sample(
@@ -63,6 +73,12 @@ SAMPLES = (
         first=f'{_VENV}["beta==1.0"]\nfiles."etc/sample".content = "1"',
         second=f'{_VENV}["beta==2.0"]\nfiles."etc/sample".content = "2"',
         prepare=_create_wheels,
+    ),
+    Sample(
+        kind="wheelhouse",
+        first=f'{_WHEELHOUSE}{_VENV}["alpha", "beta==1.0"]',
+        second=f'{_WHEELHOUSE}{_VENV}["beta==1.0"]',
+        prepare=_create_more_wheels,
     ),
     Sample(
         kind="link",

@@ -36,12 +36,12 @@ class Sandbox:
         return self.directory / "converge.toml"
 
     def declare(self, table: str) -> Resource:
-        """Write the declaration and return its only resource."""
+        """Write the declaration and return its only resource of the sample's kind."""
         self.file.write_text(table.replace("@", str(self.directory)))
         registry = build_registry(self.settings)
         sources = read_sources([str(self.file)], registry)
-        (resource,) = load_declaration(sources, registry, None)
-        assert resource.kind == self.sample.kind
+        declared = load_declaration(sources, registry, None)
+        (resource,) = [resource for resource in declared if resource.kind == self.sample.kind]
         return resource
 
     def kind(self) -> AnyKind:

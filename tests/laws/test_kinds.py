@@ -239,7 +239,7 @@ def test_run_after_a_kill_repairs_the_resource(
         assert _run_and_kill(sandbox, change + 1) == KILLED, change
         resource = sandbox.declare(sample.first)
         sandbox.kind().open(resource.spec)
-        next_run = _command(sandbox)("apply", sandbox.file, "--json")
+        next_run = _command(sandbox)("apply", sandbox.file, "--json", *_only(sandbox))
         assert next_run.code == 0, (change, next_run)
         assert sandbox.apply(resource).outcome == "unchanged", change
 
@@ -254,7 +254,10 @@ def _run_and_kill(sandbox: Sandbox, fatal_change: int) -> int:
     command = _command(sandbox)
     script = ROOT / "tests/laws/kill_before_change.py"
     result = subprocess.run(
-        [command.python, script, str(fatal_change), "apply", "--quiet", sandbox.file],
+        [
+            *(command.python, script, str(fatal_change)),
+            *("apply", "--quiet", sandbox.file, *_only(sandbox)),
+        ],
         env=command.environment(),
         capture_output=True,
         text=True,
@@ -262,6 +265,11 @@ def _run_and_kill(sandbox: Sandbox, fatal_change: int) -> int:
     )
     assert result.returncode in (0, KILLED), result.stderr
     return result.returncode or int(result.stdout.split()[-1])
+
+
+def _only(sandbox: Sandbox) -> tuple[str, str]:
+    """Return the option that selects the resource of the sample."""
+    return "--only", f"{sandbox.sample.kind}.*"
 
 
 def _command(sandbox: Sandbox) -> Converge:

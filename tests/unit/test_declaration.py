@@ -11,9 +11,15 @@ import pytest
 import tomli
 
 from engine.declaration.diagnostics import DeclarationError
+from engine.declaration.load import load_declaration, read_sources
+from engine.frozen import replace
 from engine.output.snippets import format_diagnostics, locate_all
 from engine.output.text import Paint
+from engine.registry import KindRegistry
+from engine.resource import Resource
+from engine.table import Inputs
 from tests.unit.cli_runner import CliRunner
+from tests.unit.widget_kind import Widget, WidgetKind
 
 CASES = tomli.loads((Path(__file__).parent / "cases" / "declaration.toml").read_text())["case"]
 
@@ -295,3 +301,52 @@ def test_thousands_of_errors_are_reported_in_seconds(cli: CliRunner) -> None:
     format_diagnostics(error, Paint(on=False))
     assert time.process_time() - start < 10
     assert len(error.diagnostics) == 6000
+
+
+class ReferringKind(WidgetKind):
+    """A kind whose `copies` is a reference to a declared table, and not a dependency."""
+
+    def implied_dependencies(self, spec: Widget) -> tuple[str, ...]:
+        return ()
+
+    def resolve_references(self, spec: Widget, inputs: Inputs) -> Widget:
+        if not spec.copies:
+            return spec
+        texts = {address: table.text for address, table in inputs.declared.items()}
+        if spec.copies not in texts:
+            inputs.error(("copies",), f"`{spec.copies}` isn't declared")
+        return replace(spec, text=texts.get(spec.copies, ""))
+
+
+def load_references(tmp_path: Path, text: str) -> tuple[Resource, ...]:
+    file = tmp_path / "widgets.toml"
+    file.write_text(text)
+    registry = KindRegistry(kinds={"widget": ReferringKind()}, defaults_kind="widget")
+    return load_declaration(read_sources([str(file)], registry), registry, None)
+
+
+def test_reference_reads_a_later_table_without_depending_on_it(tmp_path: Path) -> None:
+    first, second = load_references(
+        tmp_path,
+        '[widget.a]\npath = "a"\ncopies = "widget.b"\n'
+        '[widget.b]\npath = "b"\ntext = "from b"\nneeds = ["widget.a"]\n',
+    )
+    assert (first.address, first.spec.text, first.needs) == ("widget.a", "from b", ())
+    assert second.needs == ("widget.a",)
+
+
+def test_invalid_reference_is_located(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        load_references(tmp_path, '[widget.a]\npath = "a"\ncopies = "widget.c"\n')
+    (diagnostic,) = locate_all(caught.value)
+    assert (diagnostic.line, diagnostic.message) == (3, "`widget.c` isn't declared")
+
+
+def test_references_are_not_resolved_in_an_invalid_declaration(tmp_path: Path) -> None:
+    """The table that is referred to may be the invalid one."""
+    with pytest.raises(DeclarationError) as caught:
+        load_references(
+            tmp_path,
+            '[widget.a]\npath = "a"\ncopies = "widget.b"\n[widget.b]\npath = "b"\nsize = "big"\n',
+        )
+    assert [diagnostic.line for diagnostic in locate_all(caught.value)] == [6]

@@ -81,6 +81,9 @@ class WidgetKind:
             digest = inputs.digest(path, "library", ("tags",))
         return replace(spec, path=inputs.path(spec.path, ("path",)), text=text, digest=digest)
 
+    def resolve_references(self, spec: Widget, inputs: Inputs) -> Widget:
+        return spec
+
     def owned_paths(self, spec: Widget) -> Iterable[str]:
         return (spec.path,)
 

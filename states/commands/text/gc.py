@@ -51,11 +51,14 @@ class Garbage:
     """The disk space of each deleted generation in bytes."""
     kept: tuple[tuple[str, str], ...] = ()
     """Each other generation, and why it stays."""
+    wheels: tuple[tuple[str, int], ...] = ()
+    """The name and the size in bytes of each wheel."""
 
     @property
     def freed(self) -> int:
-        """The disk space of the deleted generations in bytes."""
-        return sum(size for name, size in self.sizes if name in self.generations)
+        """The disk space of the deleted generations and wheels in bytes."""
+        generations = sum(size for name, size in self.sizes if name in self.generations)
+        return generations + sum(size for _, size in self.wheels)
 
 
 def describe(store: Store, garbage: Garbage, limits: Limits) -> Garbage:
@@ -103,13 +106,15 @@ def format_garbage(
         for generation in entries.generations:
             size = f" ({format_size(sizes[generation])})" if generation in sizes else ""
             yield [("-", f"- {address}  {generation}  {action}{size}")]
+        for file, file_size in entries.wheels:
+            yield [("-", f"- {address}  {file}  {action} ({format_size(file_size)})")]
         for path in entries.unfinished:
             yield [("-", f"- {address}  {path} (unfinished)  {action}")]
         for generation, reason in entries.kept:
             yield [("", f"  {address}  {generation}  "), ("dim", f"kept: {reason}")]
     if expired_files:
         yield [("-", f"- {count(expired_files, 'expired cache file')} {action}")]
-    deleted = sum(len(entries.generations) for entries in garbage.values())
+    deleted = sum(len(entries.generations) + len(entries.wheels) for entries in garbage.values())
     kept = sum(len(entries.kept) for entries in garbage.values())
     freed = format_size(sum(entries.freed for entries in garbage.values()))
     if deleted or expired_files or any(entries.unfinished for entries in garbage.values()):

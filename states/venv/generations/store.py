@@ -31,7 +31,19 @@ from states.venv.layout import RECEIPT, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from states.venv.generations.generation import Generation
+    from typing import Protocol
+
+    class Finished(Protocol):
+        """A complete generation of any kind that has such a store."""
+
+        @property
+        def root(self) -> str:
+            """Its directory."""
+
+        @property
+        def identifier(self) -> str:
+            """The name of its directory."""
+
 
 PUBLICATION_NAME = "publication"
 """The name of the record in the store."""
@@ -89,7 +101,7 @@ def new_id(store: Store) -> str:
     return f"{max(numbers, default=0) + 1:06d}-{_random_suffix()}"
 
 
-def publish(store: Store, generation: Generation) -> None:
+def publish(store: Store, generation: Finished) -> None:
     """Make a generation the live one. The lock of the store must be held.
 
     # INVARIANT: the rename of the symlink is the only commit point of a run.

@@ -35,7 +35,8 @@ MAX_FILES = 100
 MAX_DURATION_S = 120
 """Seconds for all files, apart from timeouts. A server may send a byte now and then, forever."""
 _TOO_SLOW = "too slow"
-_RETRY_PAUSE_S = 0.5
+RETRY_PAUSE_S = 0.5
+"""Seconds before the second attempt. Each further pause is twice as long."""
 _BLOCK_SIZE = 2**16
 
 
@@ -92,9 +93,9 @@ class Fetcher:
                 return decode(self._download(opener, url))
             except Exception as error:
                 is_last = is_last or time.monotonic() > self._deadline
-                if is_last or not _is_temporary(error):
-                    raise _translate(error, url, self.timeout_s) from None
-            time.sleep(_RETRY_PAUSE_S * 2**attempt)
+                if is_last or not is_temporary(error):
+                    raise translate_http_error(error, url, self.timeout_s) from None
+            time.sleep(RETRY_PAUSE_S * 2**attempt)
         raise AssertionError
 
     def _download(self, opener: OpenerDirector, url: str) -> bytes:
@@ -154,7 +155,8 @@ def _read_file(path: str) -> str | None:
         raise ConvergeError(f"`{path}` {error}") from None
 
 
-def _is_temporary(error: Exception) -> bool:
+def is_temporary(error: Exception) -> bool:
+    """Return whether a further attempt can succeed after the error of a request."""
     if isinstance(error, HTTPError):
         return error.code in (408, 429) or error.code >= 500
     reason = error.reason if isinstance(error, URLError) else error
@@ -163,7 +165,7 @@ def _is_temporary(error: Exception) -> bool:
     )
 
 
-def _translate(error: Exception, url: str, timeout_s: int) -> Exception:
+def translate_http_error(error: Exception, url: str, timeout_s: int) -> Exception:
     """Return an error that names the cause of a failed download.
 
     Args:

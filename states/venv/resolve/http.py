@@ -45,8 +45,18 @@ class _SafeRedirects(HTTPRedirectHandler):
         return super().redirect_request(req, *details)
 
 
-def create_opener(url: str, netrc_path: str) -> OpenerDirector:
-    """Return an opener that sends the netrc password to the host of this URL only.
+def create_opener(
+    url: str, netrc_path: str, login: tuple[str, str] | None = None
+) -> OpenerDirector:
+    """Return an opener that sends a password to the host of this URL only.
+
+    Args:
+        url: The URL.
+        netrc_path: A netrc file with passwords, or empty.
+        login: The user and the password for the host. They take precedence over the netrc file.
+
+    Returns:
+        The opener.
 
     Raises:
         ConvergeError: The netrc file is invalid.
@@ -59,9 +69,11 @@ def create_opener(url: str, netrc_path: str) -> OpenerDirector:
         entries = netrc(require_netrc(netrc_path)) if netrc_path else None
     except NetrcParseError as error:
         raise ConvergeError(f"`{netrc_path}` line {error.lineno}: invalid netrc entry") from None
-    login = entries.authenticators(parts.hostname or "") if entries else None
+    recorded = entries.authenticators(parts.hostname or "") if entries else None
+    if login is None and recorded:
+        login = recorded[0], recorded[2] or ""
     if login:
-        passwords.add_password(None, f"{parts.scheme}://{parts.netloc}/", login[0], login[2] or "")
+        passwords.add_password(None, f"{parts.scheme}://{parts.netloc}/", *login)
     opener = OpenerDirector()
     # `build_opener` would also add handlers for local files and FTP.
     for handler in (

@@ -169,17 +169,17 @@ def _check_smoke(spec: Venv, inputs: Inputs) -> None:
             inputs.error(("smoke", index), "the command is empty")
 
 
-def resolve_path(spec: Venv, inputs: Inputs) -> str:
-    """Return the absolute path of the venv. Reports a path that can't be published."""
-    path = inputs.path(spec.path, ("path",))
-    message, hint = _path_error(spec.path, path)
+def resolve_path(declared: str, inputs: Inputs) -> str:
+    """Return the absolute form of a `path`. Reports one at which nothing can be published."""
+    path = inputs.path(declared, ("path",))
+    message, hint = _path_error(declared, path)
     if message:
         inputs.error(("path",), message, hint)
     return path
 
 
 def _path_error(declared: str, path: str) -> tuple[str, str]:
-    """Return a message and a hint about the path of a venv, or two empty strings."""
+    """Return a message and a hint about a `path`, or two empty strings."""
     if not declared.strip() or not declared.isprintable():
         return f"invalid path {declared!r}", ""
     if not path.isprintable():

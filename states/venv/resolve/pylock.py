@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from states.venv.spec import Venv
 
 _SOURCE_KEYS = ("type", "url", "path", "requested-revision", "commit-id", "subdirectory", "name",
-                "size", "hashes")  # fmt: skip
+                "size", "upload-time", "hashes")  # fmt: skip
 """Keys of a source that the selected lock keeps."""
 
 

@@ -96,7 +96,7 @@ def select(
         if recorded is not None:
             lock, packages = recorded
             return Selection(request, python, lock, _with_build(spec, packages))
-    resolution = _resolve(spec, python, observation, settings)
+    resolution = resolve_versions(spec, python, observation.lock, observation.receipt, settings)
     return Selection(
         request,
         python,
@@ -158,16 +158,33 @@ def _recorded_locks(observation: Observation) -> Iterator[tuple[Receipt, str]]:
             yield receipt, lock
 
 
-def _resolve(
-    spec: Venv, python: Python, observation: Observation, settings: Settings
+def resolve_versions(
+    spec: Venv, python: Python, previous: str | None, receipt: Receipt | None, settings: Settings
 ) -> Resolution:
+    """Select versions from a lockfile, or resolve them, unless a plan has recorded them.
+
+    Args:
+        spec: The spec.
+        python: The selected interpreter.
+        previous: The lock whose versions are kept where possible, if there is one.
+        receipt: The receipt of the last build of local projects, if there was one.
+        settings: The cache directory, and the packages to upgrade.
+
+    Returns:
+        The versions.
+
+    Raises:
+        ConvergeError: No versions satisfy the spec.
+        OSError: The lockfile can't be read.
+
+    """
     from states.venv.resolve.projects.names import is_uv_lock
     from states.venv.resolve.pylock import parse_lock, select_artifacts
     from states.venv.resolve.resolver import resolve
     from states.venv.resolve.subset import subset_of
 
     def digest(path: str) -> str:
-        return _project_digest(path, spec, observation.receipt)
+        return _project_digest(path, spec, receipt)
 
     if spec.lock and not is_uv_lock(spec.lock):
         with open(spec.lock, encoding="utf-8-sig") as stream:
@@ -176,7 +193,7 @@ def _resolve(
         return select_artifacts(lock, python, base, digest, subset_of(spec))
     from states.venv.resolve.reuse.planned import recall, record, request_digest
 
-    request = request_digest(spec, python, observation.lock)
+    request = request_digest(spec, python, previous)
     is_upgrade = settings.upgrade is not None
     planned = None if is_upgrade else recall(spec, request, settings)
     if planned is not None and all(
@@ -190,7 +207,7 @@ def _resolve(
 
         resolution = export_uv_lock(spec, python, settings, digest)
     else:
-        resolution = resolve(spec, python, observation.lock, settings, digest)
+        resolution = resolve(spec, python, previous, settings, digest)
     if not is_upgrade:
         record(spec, request, resolution, settings)
     return resolution

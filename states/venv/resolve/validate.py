@@ -57,7 +57,7 @@ def validate(spec: Venv, inputs: Inputs, *, locking: bool) -> Venv:
         spec,
         mode=spec.mode.zfill(4),
         declared=f"{inputs.file} {'.'.join(str(part) for part in inputs.table)}",
-        path=resolve_path(spec, inputs),
+        path=resolve_path(spec.path, inputs),
         persistent=tuple(map(os.path.normpath, spec.persistent)),
         requirements=_absolute(spec.requirements, "requirements", inputs),
         constraints=_absolute(spec.constraints, "constraints", inputs),

@@ -1,0 +1,1 @@
+"""Generations of a wheelhouse: the index, the receipt, and garbage collection."""

@@ -1,0 +1,1 @@
+"""Which files the venvs of a wheelhouse consist of."""

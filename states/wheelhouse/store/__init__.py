@@ -1,0 +1,1 @@
+"""The store of a wheelhouse: its wheels, and the host that publishes."""
