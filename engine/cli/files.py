@@ -57,7 +57,7 @@ def _require_file_first(name: str, arguments: Namespace) -> None:
 
 def _takes_name(arguments: Namespace) -> bool:
     """Return whether the first argument can be a name, and the others a name and an ID."""
-    if "names" in arguments or arguments.name is None:
+    if "names" in arguments or "identifiers" in arguments or arguments.name is None:
         return True
     return getattr(arguments, "identifier", "") is None
 
@@ -67,7 +67,10 @@ def _add_name(arguments: Namespace, name: str) -> None:
         arguments.names.insert(0, name)
         return
     if arguments.name is not None:
-        arguments.identifier = arguments.name
+        if "identifiers" in arguments:
+            arguments.identifiers.insert(0, arguments.name)
+        else:
+            arguments.identifier = arguments.name
     arguments.name = name
 
 

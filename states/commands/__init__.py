@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 COMMANDS: CommandTable = {
     name.rpartition(".")[2]: f"{__name__}.{name}"
     for name in (
-        "list", "host.scan", "status", "verify", "history", "rollback", "pin", "gc", "adopt",
-        "init", "lock", "selftest", "wrapper",
+        "list", "packages.who", "host.scan", "status", "verify", "history", "packages.diff",
+        "packages.why", "rollback", "pin", "gc", "adopt", "init", "lock", "selftest", "wrapper",
     )
 }  # fmt: skip

@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING
 
 from engine.cli import options
 from engine.cli.command import Command
-from engine.declaration.records import all_entries
-from engine.errors import ConvergeError, from_os_error
-from engine.frozen import frozen
-from engine.resource import from_dict
-from engine.system.existence import exists, lstat
+from engine.system.existence import lstat
+from states.commands.host.venvs import VenvEntry, venvs_of_host
 from states.commands.per_venv import address_error, print_results
 from states.commands.text.list import format_list
-from states.commands.venv_arguments import load_resources, present_venvs
 from states.system import timestamps
 from states.venv.generations.hold import effective_hold
 from states.venv.layout import store_of
@@ -21,21 +17,11 @@ from states.venv.observe import PUBLISHED, published_state
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Any
 
     from engine.cli.command import BuildRegistry
-    from engine.registry import KindRegistry
-    from engine.resource import Resource
-    from engine.settings import Settings
-
-
-@frozen
-class _Entry:
-    """A venv, and whether its file still declares it, as far as the record knows."""
-
-    venv: Resource
-    declared: bool
+    from engine.errors import ConvergeError
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -54,20 +40,14 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _list(arguments: Namespace, build_registry: BuildRegistry) -> int:
-    settings = options.build_settings(arguments)
-    if arguments.files:
-        registry, resources = load_resources(arguments, build_registry)
-        entries = [_Entry(venv, declared=True) for venv in present_venvs(resources)]
-        entries += _undeclared(entries, registry, settings)
-    else:
-        entries = [*_recorded(build_registry(settings), settings)]
-    entries.sort(key=lambda entry: (entry.venv.file, entry.venv.address, entry.venv.spec.path))
-    rows, errors = _describe(entries)
+    rows, errors = _describe(venvs_of_host(arguments, build_registry))
     lines = format_list(rows)
     return print_results({"venvs": rows}, lines, errors, arguments)
 
 
-def _describe(entries: Iterable[_Entry]) -> tuple[list[dict[str, Any]], dict[str, ConvergeError]]:
+def _describe(
+    entries: Iterable[VenvEntry],
+) -> tuple[list[dict[str, Any]], dict[str, ConvergeError]]:
     """Return a row for each venv that can be read, and the errors of the others by path."""
     rows: list[dict[str, Any]] = []
     errors: dict[str, ConvergeError] = {}
@@ -79,53 +59,7 @@ def _describe(entries: Iterable[_Entry]) -> tuple[list[dict[str, Any]], dict[str
     return rows, errors
 
 
-def _recorded(registry: KindRegistry, settings: Settings) -> Iterator[_Entry]:
-    """Yield each venv in the inventory of this user, once for each path.
-
-    Raises:
-        ConvergeError: The inventory can't be read.
-
-    """
-    by_path: dict[str, _Entry] = {}
-    try:
-        for file, entry in all_entries(settings.state):
-            try:
-                venv = from_dict(entry, registry.kinds)
-            except (KeyError, TypeError, AttributeError, ValueError):
-                continue  # It was written by another version.
-            declared = not entry.get("orphaned") and exists(file)
-            # A table that moved to another file is an orphan of the first one.
-            if venv.kind == "venv" and (declared or venv.spec.path not in by_path):
-                by_path[venv.spec.path] = _Entry(venv, declared=declared)
-    except OSError as error:
-        raise from_os_error(error) from error
-    yield from by_path.values()
-
-
-def _undeclared(
-    entries: Iterable[_Entry], registry: KindRegistry, settings: Settings
-) -> list[_Entry]:
-    """Return the recorded venvs of the same files that those no longer declare.
-
-    Args:
-        entries: The declared venvs.
-        registry: The kinds.
-        settings: The settings of this run.
-
-    Returns:
-        The others that are recorded for these files.
-
-    """
-    files = {entry.venv.file for entry in entries}
-    paths = {entry.venv.spec.path for entry in entries}
-    return [
-        entry
-        for entry in _recorded(registry, settings)
-        if not entry.declared and entry.venv.file in files and entry.venv.spec.path not in paths
-    ]
-
-
-def _row(entry: _Entry) -> dict[str, Any]:
+def _row(entry: VenvEntry) -> dict[str, Any]:
     """Return one venv, in the form that `--json` prints."""
     venv = entry.venv
     store = store_of(venv.spec.path)

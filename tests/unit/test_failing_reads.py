@@ -138,6 +138,7 @@ ALLOWED = {
     "states.commands.text.gc._reason": "the error is the reason to keep the generation",
     "states.completion": "a shell would show an error within the line that the user types",
     "states.global_installs.unreadable": "the error is reported with the packages",
+    "states.commands.packages.who._Search.add": "the error is the result of the venv",
     "states.commands.list._describe": "the error is the result of the venv",
     "states.commands.per_venv.run_per_venv": "the error is the result of the venv",
     "states.selftest": "a test of a file system",

@@ -55,8 +55,8 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check validate graph show schema version list scan status verify history rollback pin gc adopt init lock selftest wrapper
-set -g _shtab_converge_opts_with_value --color --dir --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
+set -g _shtab_converge_commands plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init lock selftest wrapper
+set -g _shtab_converge_opts_with_value --color --dir --file --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
 complete -c converge -f
@@ -138,6 +138,12 @@ complete -c converge -n '_shtab_converge_using list' -l allow-empty -d 'Accept a
 complete -c converge -n '_shtab_converge_using list' -l json -d 'Print one JSON document'
 complete -c converge -n '_shtab_converge_using list' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using list; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: all files that were applied on this host)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a who -d 'Find which generations on this host contain a package.'
+complete -c converge -n '_shtab_converge_using who' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using who' -l file -xka "(__fish_complete_path (commandline -ct))" -d 'Search only the venvs of this file. Can be repeated (default: all files that were applied on this host)'
+complete -c converge -n '_shtab_converge_using who' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using who' -l json -d 'Print one JSON document'
+complete -c converge -n '_shtab_converge_using who' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a scan -d 'Find packages that are installed outside of venvs.'
 complete -c converge -n '_shtab_converge_using scan' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using scan' -l declaration -d 'Print only the declaration that moves the packages into venvs'
@@ -175,6 +181,22 @@ complete -c converge -n '_shtab_converge_using history' -l json -d 'Print one JS
 complete -c converge -n '_shtab_converge_using history' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
 complete -c converge -n '_shtab_converge_using history; and test $_shtab_converge_npos -eq 0' -ka "(_converge_words venvs; __fish_complete_path)" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
 complete -c converge -n '_shtab_converge_using history; and test $_shtab_converge_npos -eq 1' -ka "(_converge_words venvs)" -d 'Venv to act on, such as web or venv.web (default: the only declared venv)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a diff -d 'Compare two generations of a venv.'
+complete -c converge -n '_shtab_converge_using diff' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using diff' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using diff' -l files -d 'List every file that differs'
+complete -c converge -n '_shtab_converge_using diff' -l json -d 'Print one JSON document'
+complete -c converge -n '_shtab_converge_using diff' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using diff; and test $_shtab_converge_npos -eq 0' -ka "(_converge_words venvs; __fish_complete_path)" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
+complete -c converge -n '_shtab_converge_using diff; and test $_shtab_converge_npos -eq 1' -ka "(_converge_words venvs)" -d 'Venv to act on, such as web or venv.web (default: the only declared venv)'
+complete -c converge -n '_shtab_converge_using diff; and test $_shtab_converge_npos -ge 2' -ka "(_converge_words generations)" -d 'One or two generation IDs, or unique prefixes of them. One is compared with the live generation (default: the one before it, and the live generation)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a why -d 'Show which requirements brought a package into a venv.'
+complete -c converge -n '_shtab_converge_using why' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using why' -l allow-empty -d 'Accept a file that declares nothing'
+complete -c converge -n '_shtab_converge_using why' -l json -d 'Print one JSON document'
+complete -c converge -n '_shtab_converge_using why' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using why; and test $_shtab_converge_npos -eq 0' -ka "(_converge_words venvs; __fish_complete_path)" -d 'TOML file, directory (every *.toml in it), or - for standard input (default: converge.toml or converge.d)'
+complete -c converge -n '_shtab_converge_using why; and test $_shtab_converge_npos -eq 1' -ka "(_converge_words venvs)" -d 'Venv to act on, such as web or venv.web (default: the only declared venv)'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a rollback -d 'Switch back to previous generations.'
 complete -c converge -n '_shtab_converge_using rollback' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using rollback' -l allow-empty -d 'Accept a file that declares nothing'

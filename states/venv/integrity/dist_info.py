@@ -109,6 +109,11 @@ def is_metadata(path: str, name: str) -> bool:
     return False
 
 
+def may_name_generation(path: str) -> bool:
+    """Return whether a file may contain the path of its generation, or the digest of one."""
+    return path.startswith("bin/") or is_metadata(path, "RECORD")
+
+
 def site_packages(root: str) -> list[str]:
     """Return the `site-packages` directories of a venv's interpreter, relative to the venv.
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from urllib.request import OpenerDirector
 
+    from states.venv.spec import Venv
+
 MAX_SIZE = 8 * 2**20
 """Bytes of the largest file behind a URL. OpenStack's upper constraints have 30 kB."""
 MAX_FILES = 100
@@ -201,3 +203,8 @@ def translate_http_error(error: Exception, url: str, timeout_s: int) -> Exceptio
     elif not isinstance(reason, (OSError, HTTPException, str)):
         return error
     return Unavailable(f"can't fetch `{url}`: {cause}", hint=hint)
+
+
+def fetcher_of(spec: Venv) -> Fetcher:
+    """Return a fetcher with the credentials and the limits that a spec declares."""
+    return Fetcher(spec.netrc, spec.download_timeout, spec.download_retries)

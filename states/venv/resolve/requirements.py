@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.errors import ConvergeError, Unavailable
 from engine.frozen import frozen, replace
 from states.venv.integrity.dist_info import normalize_name
+from states.venv.resolve.fetch import fetcher_of
 from states.venv.resolve.lines.line import Line, line_error, parse_line
+from states.venv.resolve.lines.local import require_trusted_files
 from states.venv.resolve.lines.options import INCLUDES
 from states.venv.resolve.lines.split import split_lines
 from states.venv.resolve.projects.names import is_pyproject
 from states.venv.resolve.projects.pyproject import project_lines
-from states.venv.resolve.references import join_reference
-from states.venv.resolve.subset import DEFAULT_SUBSET
+from states.venv.resolve.references import is_url, join_reference
+from states.venv.resolve.subset import DEFAULT_SUBSET, subset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
+    from states.venv.resolve.fetch import Fetcher
     from states.venv.resolve.subset import Subset
+    from states.venv.spec import Venv
 
 _MAX_DEPTH = 20
 """Maximum number of files that include one another."""
@@ -156,3 +161,44 @@ def required_names(lines: Iterable[Line]) -> set[str]:
 def drop_packages(lines: Iterable[Line], names: set[str]) -> list[Line]:
     """Return the lines that don't name one of these packages."""
     return [line for line in lines if not required_names([line]) & names]
+
+
+def read_files(
+    fetcher: Fetcher, names: Iterable[str], constraint: bool, subset: Subset = DEFAULT_SUBSET
+) -> list[Line]:
+    """Read requirement files.
+
+    Args:
+        fetcher: Reads paths and URLs.
+        names: Paths and URLs.
+        constraint: Whether the lines only bound versions.
+        subset: The extras and groups to read from a `pyproject.toml`.
+
+    Returns:
+        The lines.
+
+    Raises:
+        ConvergeError: A file disappeared, or a line can't be used.
+        Unavailable: A URL can't be fetched, or a line behind it can't be used.
+
+    """
+    lines: list[Line] = []
+    for name in names:
+        lines += read_lines(name, fetcher.read, _missing, constraint=constraint, subset=subset)
+    for line in lines:
+        if error := line_error(line):
+            message, hint = error
+            error_class = Unavailable if is_url(line.file) else ConvergeError
+            raise error_class(f"{line.location()}: {message}", hint=hint or "check its content")
+    require_trusted_files(lines)
+    return lines
+
+
+def _missing(name: str, _included_by: Line | None) -> None:
+    raise ConvergeError(f"the file disappeared during the run: `{name}`")
+
+
+def read_requirements(spec: Venv, names: Iterable[str]) -> list[Line]:
+    """Return the requirements in some requirement files of a spec, without constraints."""
+    lines = read_files(fetcher_of(spec), names, False, subset_of(spec))
+    return [line for line in lines if not line.constraint]

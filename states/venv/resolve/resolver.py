@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import progress
-from engine.errors import ConvergeError, Interrupted, Unavailable
+from engine.errors import ConvergeError, Interrupted
 from engine.frozen import replace
 from states.installer import ResolveRequest
 from states.installer.uv import Uv
@@ -17,9 +17,8 @@ from states.venv.resolve.diagnosis.attempt import Attempt
 from states.venv.resolve.diagnosis.extras import extras_finder
 from states.venv.resolve.diagnosis.missing import missing_notice, with_exact_versions
 from states.venv.resolve.diagnosis.warnings import resolution_notices
-from states.venv.resolve.fetch import Fetcher
+from states.venv.resolve.fetch import fetcher_of
 from states.venv.resolve.hashes import filter_by_hash
-from states.venv.resolve.lines.line import Line, line_error
 from states.venv.resolve.lines.local import local_projects, require_trusted_files
 from states.venv.resolve.lines.options import binary_options
 from states.venv.resolve.lines.sources import index_options
@@ -31,26 +30,25 @@ from states.venv.resolve.pylock import (
     parse_lock,
     select_artifacts,
 )
-from states.venv.resolve.references import is_url
 from states.venv.resolve.requirements import (
     declared_lines,
     drop_packages,
     exact_requirements,
-    read_lines,
+    read_files,
     required_names,
 )
 from states.venv.resolve.reuse.basis import basis_of, interpreter_names
 from states.venv.resolve.reuse.preference import Compiled, Preference, older_notice
-from states.venv.resolve.subset import DEFAULT_SUBSET, subset_of
+from states.venv.resolve.subset import subset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from engine.settings import Settings
     from states.interpreter.discovery import Python
+    from states.venv.resolve.lines.line import Line
     from states.venv.resolve.lockfile import Target
     from states.venv.resolve.pylock import Lock
-    from states.venv.resolve.subset import Subset
     from states.venv.spec import Venv
 
 _NO_BUILDS = (("--only-binary", ":all:"),)
@@ -120,16 +118,16 @@ class Resolver:
         own = markers(python)
         self.environments = [{**own, **sample} for sample in target.samples()] if target else [own]
         self.overrides = declared_lines(spec.overrides)
-        fetcher = _fetcher(spec)
+        fetcher = fetcher_of(spec)
         versions = [environment["python_full_version"] for environment in self.environments]
         require_python(spec.requirements, fetcher.read, versions)
-        files = _read_files(fetcher, spec.requirements, False, subset_of(spec))
+        files = read_files(fetcher, spec.requirements, False, subset_of(spec))
         declared = declared_lines(spec.packages)
         require_trusted_files([*declared, *self.overrides])
         lines = [*declared, *files]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
-        self.constraints += _read_files(fetcher, spec.constraints, True)
+        self.constraints += read_files(fetcher, spec.constraints, True)
         names = interpreter_names(python, target.minors if target else ())
         self.basis = basis_of(spec, names, [*self.requirements, *self.constraints])
         self._python = python
@@ -245,7 +243,7 @@ def markers(python: Python) -> dict[str, str]:
 
 def build_constraints(spec: Venv) -> tuple[str, ...]:
     """Return the constraints on the tools that build from source."""
-    return _texts(_read_files(_fetcher(spec), spec.build_constraints, True))
+    return _texts(read_files(fetcher_of(spec), spec.build_constraints, True))
 
 
 def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
@@ -253,45 +251,6 @@ def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
     requirements = [line.requirement for line in lines if line.local_path()]
     names = [requirement.name for requirement in requirements if requirement is not None]
     return frozenset(names) if len(names) == len(requirements) else None
-
-
-def _fetcher(spec: Venv) -> Fetcher:
-    return Fetcher(spec.netrc, spec.download_timeout, spec.download_retries)
-
-
-def _read_files(
-    fetcher: Fetcher, names: Iterable[str], constraint: bool, subset: Subset = DEFAULT_SUBSET
-) -> list[Line]:
-    """Read requirement files.
-
-    Args:
-        fetcher: Reads paths and URLs.
-        names: Paths and URLs.
-        constraint: Whether the lines only bound versions.
-        subset: The extras and groups to read from a `pyproject.toml`.
-
-    Returns:
-        The lines.
-
-    Raises:
-        ConvergeError: A file disappeared, or a line can't be used.
-        Unavailable: A URL can't be fetched, or a line behind it can't be used.
-
-    """
-    lines: list[Line] = []
-    for name in names:
-        lines += read_lines(name, fetcher.read, _missing, constraint=constraint, subset=subset)
-    for line in lines:
-        if error := line_error(line):
-            message, hint = error
-            error_class = Unavailable if is_url(line.file) else ConvergeError
-            raise error_class(f"{line.location()}: {message}", hint=hint or "check its content")
-    require_trusted_files(lines)
-    return lines
-
-
-def _missing(name: str, _included_by: Line | None) -> None:
-    raise ConvergeError(f"the file disappeared during the run: `{name}`")
 
 
 def _texts(lines: Iterable[Line]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from engine.system.files import iter_chunks, sha256_of_file, write_all
 from states.venv.build.reuse.copy_workers import copying
 from states.venv.build.reuse.file_copy import NEW_FILE
 from states.venv.build.reuse.relocate import SCRIPT_HEAD, relocate_script, update_record
-from states.venv.integrity.dist_info import is_metadata, read_record
+from states.venv.integrity.dist_info import is_metadata, may_name_generation, read_record
 from states.venv.integrity.pyc_paths import is_bytecode
 from states.venv.integrity.stat_cache import status_key
 
@@ -91,8 +91,8 @@ class _PackageCopy:
 
     def __init__(self, source: str, target: str, files: list[File]) -> None:
         # Sorted, so that the scripts in `bin` come before the RECORD that lists them.
-        self._others = sorted(file for file in files if _may_name_generation(file[0]))
-        self.same = [file for file in files if not _may_name_generation(file[0])]
+        self._others = sorted(file for file in files if may_name_generation(file[0]))
+        self.same = [file for file in files if not may_name_generation(file[0])]
         self._source = source
         self._target = target
         self._copies: dict[str, Copy] = {}
@@ -210,8 +210,3 @@ def _write(path: str, mode: int, content: bytes) -> Key:
         raise
     finally:
         os.close(descriptor)
-
-
-def _may_name_generation(path: str) -> bool:
-    """Return whether a file may contain the path of its generation, or the digest of one."""
-    return path.startswith("bin/") or is_metadata(path, "RECORD")

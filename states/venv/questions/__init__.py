@@ -1,0 +1,1 @@
+"""Answers about generations that no plan needs: differences, and the reasons for packages."""
