@@ -13,7 +13,7 @@ from engine.declaration.validate import key_of, suggest
 from engine.frozen import fields, frozen
 from engine.order.ready_queue import ReadyQueue
 
-# networkx is imported in functions: a run with `--only` selects from cached resources without it.
+# networkx is imported in functions: only a declaration with a cycle needs it.
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,25 +36,21 @@ def sort_resources(declaration: Declaration, kinds: Mapping[str, AnyKind]) -> tu
             dependency cycle, or two resources own the same path.
 
     """
-    import networkx
-
     resources = add_path_dependencies(declaration.resources, kinds)
-    diagnostics = [
-        *declaration.log.diagnostics,
-        *_missing_dependencies(declaration),
-        *_overlapping_paths(declaration, kinds),
-    ]
-    graph = build_graph(resources)
-    if not networkx.is_directed_acyclic_graph(graph):
-        by_address = {resource.address: resource for resource in resources}
-        diagnostics.append(_cycle(by_address, graph))
-    if diagnostics:
-        raise declaration.error(*diagnostics)
     queue = ReadyQueue(resources)
     order = []
     while queue:
         order.append(queue.pop())
         queue.mark_completed(order[-1].address)
+    diagnostics = [
+        *declaration.log.diagnostics,
+        *_missing_dependencies(declaration),
+        *_overlapping_paths(declaration, kinds),
+    ]
+    if len(order) < len(resources):  # The others wait for each other, or for what isn't declared.
+        diagnostics += _cycles(resources)
+    if diagnostics:
+        raise declaration.error(*diagnostics)
     return tuple(order)
 
 
@@ -149,6 +145,16 @@ def _overlap(inner: _OwnedPath, outer: _OwnedPath) -> Diagnostic:
         hint=hint,
         related=((other.file, (other.kind, other.name, "path")),),
     )
+
+
+def _cycles(resources: tuple[Resource, ...]) -> list[Diagnostic]:
+    """Return the diagnostic for the shortest cycle, or nothing if there is none."""
+    import networkx
+
+    graph = build_graph(resources)
+    if networkx.is_directed_acyclic_graph(graph):
+        return []
+    return [_cycle({resource.address: resource for resource in resources}, graph)]
 
 
 def _cycle(resources: Mapping[str, Resource], graph: networkx.DiGraph[str]) -> Diagnostic:

@@ -124,6 +124,21 @@ def verify_10(workspace: Workspace) -> Benchmark:
     )
 
 
+def plan_10(workspace: Workspace) -> Benchmark:
+    """Plan ten different environments, none of which exists."""
+    services = list(SERVICES)
+    locked = converge.declare(workspace, "plan-locked", services)
+    unlocked = converge.declare(workspace, "plan-remembered", services, locked=False)
+    return Benchmark(
+        title="Plan of ten different environments on an empty disk",
+        cases=[
+            converge.plan(workspace, locked, f"{CONVERGE} plan, locked"),
+            converge.plan(workspace, unlocked, f"{CONVERGE} plan, versions remembered"),
+        ],
+        targets=[],
+    )
+
+
 def cold_1(workspace: Workspace) -> Benchmark:
     """Build one environment with a warm download cache."""
     declaration = converge.declare(workspace, "cold-1", ["keystone"])
@@ -227,6 +242,7 @@ BENCHMARKS: Mapping[str, Callable[[Workspace], Benchmark]] = {
     "noop-services": no_op_services,
     "noop-100": no_op_100,
     "verify-10": verify_10,
+    "plan-10": plan_10,
     "cold-1": cold_1,
     "cold-10": cold_10,
     "openstack": openstack,

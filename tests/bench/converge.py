@@ -24,7 +24,12 @@ class Declaration:
 
 
 def declare(
-    workspace: Workspace, name: str, services: Sequence[str], venvs: str = ""
+    workspace: Workspace,
+    name: str,
+    services: Sequence[str],
+    venvs: str = "",
+    *,
+    locked: bool = True,
 ) -> Declaration:
     """Write a declaration with one environment for each service, each with its own lockfile.
 
@@ -33,6 +38,7 @@ def declare(
         name: Name of the declaration.
         services: Keys of `SERVICES`.
         venvs: Name of the directory that contains the environments (default: `name`).
+        locked: Whether to name the lockfile. Otherwise, name the requirements file.
     """
     directory = workspace.make_directory(f"converge/{name}")
     declaration = Declaration(
@@ -46,7 +52,10 @@ def declare(
         shutil.copyfile(workspace.lock(service).pylock, pylock)
         path = declaration.venvs / f"{service.removesuffix('-older')}-{number:03}"
         lines += [f"[venv.{path.name}]", f"path = {json.dumps(str(path))}"]
-        lines += [f"lock = {json.dumps(pylock.name)}"]
+        requirements = json.dumps([str(workspace.lock(service).requirements)])
+        lines += [
+            f"lock = {json.dumps(pylock.name)}" if locked else f"requirements = {requirements}"
+        ]
     declaration.file.write_text("\n".join(lines) + "\n")
     return declaration
 
@@ -73,6 +82,12 @@ def no_op(
     options = [*options, "--detailed-exitcode"] if verb == "apply" else options
     command = argv(*prefix, *workspace.converge, verb, *options, declaration.file)
     return Case(name=name, commands=[command])
+
+
+def plan(workspace: Workspace, declaration: Declaration, name: str) -> Case:
+    """Return the case of a plan without any environment. An earlier plan chose the versions."""
+    command = argv(*workspace.converge, "plan", declaration.file)
+    return Case(name=name, commands=[command], before=lambda: _clean(workspace, declaration))
 
 
 def cold(workspace: Workspace, declaration: Declaration) -> Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -152,6 +153,14 @@ def test_self_dependency_is_a_cycle(cli: CliRunner) -> None:
     assert errors_of(cli) == [
         (4, 10, "dependency cycle: widget.a → widget.a", "remove one of these dependencies")
     ]
+
+
+def test_declaration_without_a_cycle_needs_no_graph_library(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "networkx", None)  # An import of it fails.
+    cli.declare_widgets("a", "b", a='needs = ["widget.b"]')
+    assert order_of(cli) == ["widget.b", "widget.a"]
 
 
 def test_cycle_across_two_files_shows_both(cli: CliRunner) -> None:
