@@ -133,7 +133,7 @@ def plan_10(workspace: Workspace) -> Benchmark:
         title="Plan of ten different environments on an empty disk",
         cases=[
             converge.plan(workspace, locked, f"{CONVERGE} plan, locked"),
-            converge.plan(workspace, unlocked, f"{CONVERGE} plan, versions remembered"),
+            converge.plan(workspace, unlocked, f"{CONVERGE} plan, versions of an earlier plan"),
         ],
         targets=[],
     )

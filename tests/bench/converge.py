@@ -51,7 +51,7 @@ def declare(
         pylock = directory / f"pylock.{service}-{number:03}.toml"
         shutil.copyfile(workspace.lock(service).pylock, pylock)
         path = declaration.venvs / f"{service.removesuffix('-older')}-{number:03}"
-        lines += [f"[venv.{path.name}]", f"path = {json.dumps(str(path))}"]
+        lines += [f"[venv.{json.dumps(path.name)}]", f"path = {json.dumps(str(path))}"]
         requirements = json.dumps([str(workspace.lock(service).requirements)])
         lines += [
             f"lock = {json.dumps(pylock.name)}" if locked else f"requirements = {requirements}"
