@@ -74,6 +74,7 @@ _COMPLETE = {
     "FILE": shtab.FILE,
     "PLAN": shtab.FILE,
     "DIR": shtab.DIRECTORY,
+    "PATH": shtab.DIRECTORY,
     "ADDRESS": _calls("_converge_addresses"),
     "ID": _calls("_converge_generations"),
 }

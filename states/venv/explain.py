@@ -137,6 +137,8 @@ def _adopted(change: Change, observation: Observation) -> str:
     if change.before is None or observation.live_id != FOREIGN:
         return ""
     if change.attribute.startswith("package."):
+        if change.after and change.before.split(" @ ")[0] == change.after.split(" @ ")[0]:
+            return "the same version; the installed content isn't known"
         return _SELECTED if change.after else "not declared"
     return "another interpreter was selected" if change.attribute == "python" else ""
 

@@ -22,6 +22,8 @@ _REPEATABLE = ("unexpected", "modified", "missing", "another kind of file")
 """Conditions of files that a declared file would remedy."""
 _MAX_NAMED = 3
 """Maximum number of files that a message names."""
+_MAX_LISTED = 20
+"""Maximum number of files that the preview of an adoption names. Each needs a decision."""
 
 
 def held_notice(spec: Venv, observation: Observation) -> str:
@@ -114,20 +116,43 @@ def _files_to_adopt(spec: Venv, store: Store) -> Iterator[str]:
     if is_symlink(store.published) or not is_directory(store.published):
         return
     # Imported here: most venvs aren't adopted.
-    from states.venv.adoption.files import find_user_files
+    from states.venv.adoption.files import MAX_DURATION_S, inspect_files
 
-    files = find_user_files(store.published, spec, _MAX_NAMED)
-    if not files.count:
-        return
-    named = ", ".join(f"`{as_declared(path, store.published)}`" for path in files.first)
-    rest = files.count - len(files.first)
-    if rest or not files.is_complete:
-        named += f", and {'' if files.is_complete else 'at least '}{rest} more"
-    them = "it" if files.count == 1 else "those that you need"
-    yield (
-        f"{named} won't be copied; declare {them} in `files` or `persistent`, or copy {them} from "
-        f"the adopted backup `{store.root}/adopted-…`"
-    )
+    content = inspect_files(store.published, spec, MAX_DURATION_S)
+    if content.unowned:
+        named = _listed(content.unowned, store.published, is_complete=content.is_complete)
+        them = "it" if len(content.unowned) == 1 else "those that you need"
+        yield (
+            f"{named} won't be copied; declare {them} in `files` or `persistent`, or copy {them} "
+            f"from the adopted backup `{store.root}/adopted-…`"
+        )
+    if content.edited:
+        paths = tuple(file.path for file in content.edited)
+        named = _listed(paths, store.published, is_complete=content.is_complete)
+        was, its = ("was", "it") if len(paths) == 1 else ("were", "those that you need")
+        yield (
+            f"{named} {was} edited after the installation, and the new venv gets the content of "
+            f"the package; declare {its} in `files` or `persistent`"
+        )
+
+
+def _listed(paths: tuple[str, ...], root: str, *, is_complete: bool) -> str:
+    """Return the first paths, as `files` would name them, and the number of the others.
+
+    Args:
+        paths: The paths, relative to the venv.
+        root: The directory of the venv.
+        is_complete: Whether these are all paths.
+
+    Returns:
+        The list, as a part of a sentence.
+
+    """
+    named = ", ".join(f"`{as_declared(path, root)}`" for path in paths[:_MAX_LISTED])
+    rest = len(paths[_MAX_LISTED:])
+    if rest:
+        named += f", and {'' if is_complete else 'at least '}{rest} more"
+    return named if rest or is_complete else f"{named}, and possibly more"
 
 
 def _named(paths: list[str], root: str) -> str:

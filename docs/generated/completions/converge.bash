@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/converge
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_converge_subparsers=(plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_subparsers=(plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init import lock selftest wrapper)
 
 _shtab_converge_plan_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color --out)
 _shtab_converge_apply_option_strings=(-h --help --only --allow-empty -j --jobs --upgrade --upgrade-package --prune --detailed-exitcode --json -q --quiet -v --verbose --progress --color -n --dry-run --plan --lock-timeout)
@@ -28,6 +28,7 @@ _shtab_converge_pin_option_strings=(-h --help --allow-empty --remove --lock-time
 _shtab_converge_gc_option_strings=(-h --help --only --allow-empty --keep --older-than -n --dry-run --lock-timeout --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_adopt_option_strings=(-h --help --allow-empty -n --dry-run --lock-timeout --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_init_option_strings=(-h --help)
+_shtab_converge_import_option_strings=(-h --help --to --overwrite --index-url --extra-index-url --find-links --no-index --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_lock_option_strings=(-h --help --only --allow-empty --python --upgrade --upgrade-package --json -q --quiet -v --verbose --progress --color)
 _shtab_converge_selftest_option_strings=(-h --help --dir --kills)
 _shtab_converge_wrapper_option_strings=(-h --help --to)
@@ -70,6 +71,8 @@ _shtab_converge_gc___only_COMPGEN=_converge_addresses
 _shtab_converge_adopt_pos_0_COMPGEN=_converge_file_or_venv
 _shtab_converge_adopt_pos_1_COMPGEN=_converge_venvs
 _shtab_converge_init_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_converge_import_pos_0_COMPGEN=_shtab_compgen_dirs
+_shtab_converge_import___to_COMPGEN=_shtab_compgen_dirs
 _shtab_converge_lock_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_converge_lock___only_COMPGEN=_converge_addresses
 _shtab_converge_selftest___dir_COMPGEN=_shtab_compgen_dirs
@@ -104,10 +107,12 @@ _shtab_converge_gc___progress_choices=(auto plain json)
 _shtab_converge_gc___color_choices=(auto always never)
 _shtab_converge_adopt___progress_choices=(auto plain json)
 _shtab_converge_adopt___color_choices=(auto always never)
+_shtab_converge_import___progress_choices=(auto plain json)
+_shtab_converge_import___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
 _shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
-_shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init lock selftest wrapper)
+_shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init import lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
 _shtab_converge_plan__h_nargs=0
@@ -261,6 +266,16 @@ _shtab_converge_adopt__v_nargs=0
 _shtab_converge_adopt___verbose_nargs=0
 _shtab_converge_init__h_nargs=0
 _shtab_converge_init___help_nargs=0
+_shtab_converge_import_pos_0_nargs=+
+_shtab_converge_import__h_nargs=0
+_shtab_converge_import___help_nargs=0
+_shtab_converge_import___overwrite_nargs=0
+_shtab_converge_import___no_index_nargs=0
+_shtab_converge_import___json_nargs=0
+_shtab_converge_import__q_nargs=0
+_shtab_converge_import___quiet_nargs=0
+_shtab_converge_import__v_nargs=0
+_shtab_converge_import___verbose_nargs=0
 _shtab_converge_lock_pos_0_nargs='*'
 _shtab_converge_lock__h_nargs=0
 _shtab_converge_lock___help_nargs=0

@@ -55,8 +55,8 @@ function _shtab_converge_using
   test "$_shtab_converge_cmdpath" = "$argv"
 end
 
-set -g _shtab_converge_commands plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init lock selftest wrapper
-set -g _shtab_converge_opts_with_value --color --dir --file --format --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
+set -g _shtab_converge_commands plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init import lock selftest wrapper
+set -g _shtab_converge_opts_with_value --color --dir --extra-index-url --file --find-links --format --index-url --jobs --keep --kills --lock-timeout --older-than --only --out --plan --progress --python --to --upgrade-package -j
 
 complete -c converge -e
 complete -c converge -f
@@ -254,6 +254,20 @@ complete -c converge -n '_shtab_converge_using adopt; and test $_shtab_converge_
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a init -d 'Write an initial declaration and its JSON Schema.'
 complete -c converge -n '_shtab_converge_using init' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using init; and test $_shtab_converge_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'Declaration to create (default: converge.toml)'
+complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a import -d 'Write a declaration and lockfiles for existing venvs.'
+complete -c converge -n '_shtab_converge_using import' -s h -l help -d 'Show this help'
+complete -c converge -n '_shtab_converge_using import' -l to -xka "(__fish_complete_directories)" -d 'Directory for converge.toml and the lockfiles (default: the current directory)'
+complete -c converge -n '_shtab_converge_using import' -l overwrite -d 'Replace existing files of these names'
+complete -c converge -n '_shtab_converge_using import' -l index-url -x -d 'Index to declare, which provides the hashes'
+complete -c converge -n '_shtab_converge_using import' -l extra-index-url -x -d 'Another index to declare. Repeatable'
+complete -c converge -n '_shtab_converge_using import' -l find-links -x -d 'Directory or page with wheels to declare. Repeatable'
+complete -c converge -n '_shtab_converge_using import' -l no-index -d 'Declare no index'
+complete -c converge -n '_shtab_converge_using import' -l json -d 'Print one JSON document to standard output'
+complete -c converge -n '_shtab_converge_using import' -s q -l quiet -d 'Print nothing unless something fails, or a plan has changes'
+complete -c converge -n '_shtab_converge_using import' -s v -l verbose -d 'Show all changes, each step, and the messages of tools'
+complete -c converge -n '_shtab_converge_using import' -l progress -xka "auto plain json" -d 'Form of the progress on standard error: a live display, lines of text, or lines of JSON (default: auto, live only on a terminal)'
+complete -c converge -n '_shtab_converge_using import' -l color -xka "auto always never" -d 'Whether to use color (default: auto, only on a terminal)'
+complete -c converge -n '_shtab_converge_using import; and test $_shtab_converge_npos -ge 0' -ka "(__fish_complete_directories)" -d 'Directory of an existing venv'
 complete -c converge -n '_shtab_converge_using; and test $_shtab_converge_npos -eq 0' -a lock -d 'Write a PEP 751 lockfile for each venv.'
 complete -c converge -n '_shtab_converge_using lock' -s h -l help -d 'Show this help'
 complete -c converge -n '_shtab_converge_using lock' -l only -xka "(_converge_words addresses)" -d 'Limit the run to this resource and its dependencies. Repeatable. Accepts * and ?'

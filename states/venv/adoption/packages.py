@@ -10,8 +10,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
 from engine.system.existence import is_symlink, resolve
+from states.venv.adoption.origins import read_origin
 from states.venv.integrity.dist_info import metadata_name, normalize_name
+from states.venv.integrity.receipt import Package
 from states.venv.integrity.settings_file import minor_version, read_settings
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_PACKAGES = 2000
 """Packages that a preview shows."""
+STALE_PREFIX = "~"
+"""The first character of a directory that pip renamed, and that a killed run didn't delete."""
 _SUFFIXES = {".dist-info": "METADATA", ".egg-info": "PKG-INFO"}
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 _PATH = re.compile(r"/[ -~]{1,4000}")
@@ -37,7 +43,8 @@ def adopted_attributes(root: str) -> dict[str, str]:
         OSError: A directory can't be listed.
 
     """
-    attributes = {}
+    attributes: dict[str, str] = {}
+    versions: dict[str, str] = {}
     python = _interpreter(root)
     if python:
         attributes["python"] = python
@@ -45,10 +52,46 @@ def adopted_attributes(root: str) -> dict[str, str]:
         try:
             name, version = metadata_name(f"{root}/{directory}/{metadata}")
         except OSError as error:
-            name, version = _name_of(directory), f"unreadable ({error.strerror})"
-        if name:
-            attributes.setdefault(f"package.{name}", version or "unknown version")
+            name, _ = name_in_directory(directory)
+            version = f"unreadable ({error.strerror})"
+        if not name:
+            name, version = name_in_directory(directory)
+            name = name if version else ""
+        if name and _rank(version) >= _rank(versions.get(name, "")):
+            versions[name] = version
+            attributes[f"package.{name}"] = _identity(root, directory, version)
     return attributes
+
+
+def _rank(version: str) -> tuple[bool, Version]:
+    """Return the sort key of the versions of one package: the newest one counts."""
+    try:
+        return True, Version(version)
+    except InvalidVersion:
+        return False, Version("0")
+
+
+def _identity(root: str, directory: str, version: str) -> str:
+    """Return the form in which plans show a package.
+
+    Args:
+        root: The directory of the venv.
+        directory: The metadata directory, relative to `root`.
+        version: The version, if it is known.
+
+    Returns:
+        The version, and the recorded origin. The content of a local project isn't recorded.
+
+    """
+    origin = read_origin(root, directory)
+    if origin is None or not origin.url or not version:
+        return version or "unknown version"
+    url, _, fragment = origin.url.partition("#")
+    parts = [part for part in fragment.split("&") if not part.startswith("sha256=") and part]
+    if url.startswith("git+"):
+        url = f"{url.removesuffix(origin.content)}{origin.content[:12]}"
+    url += f"#{'&'.join(parts)}" if parts else ""
+    return Package("", version, url, origin.content).identity()
 
 
 def metadata_dirs(root: str) -> Iterator[tuple[str, str]]:
@@ -62,9 +105,25 @@ def metadata_dirs(root: str) -> Iterator[tuple[str, str]]:
     for site in site_directories(root):
         for name in _subdirectories(f"{root}/{site}"):
             metadata = _SUFFIXES.get(os.path.splitext(name)[1])
-            if metadata is not None and count < MAX_PACKAGES:
+            is_installed = metadata is not None and not name.startswith(STALE_PREFIX)
+            if metadata is not None and is_installed and count < MAX_PACKAGES:
                 count += 1
                 yield f"{site}/{name}", metadata
+
+
+def stale_directories(root: str) -> list[str]:
+    """Return the directories that a killed run of pip left, relative to a venv.
+
+    Raises:
+        OSError: A directory can't be listed.
+
+    """
+    return [
+        f"{site}/{name}"
+        for site in site_directories(root)
+        for name in _subdirectories(f"{root}/{site}")
+        if name.startswith(STALE_PREFIX)
+    ]
 
 
 def site_directories(root: str) -> list[str]:
@@ -110,6 +169,13 @@ def _interpreter(root: str) -> str:
         return f"{version[0]} {path}"
 
 
-def _name_of(directory: str) -> str:
-    """Return the normalized name of a package by the name of its metadata directory."""
-    return normalize_name(os.path.basename(directory).split("-")[0])
+def name_in_directory(directory: str) -> tuple[str, str]:
+    """Return the normalized name and the version in the name of a metadata directory.
+
+    Returns:
+        An empty version, or two empty strings, if the name doesn't contain it.
+
+    """
+    name, _, version = os.path.splitext(os.path.basename(directory))[0].partition("-")
+    # The name of an egg ends with the version of Python.
+    return normalize_name(name), version.partition("-")[0]

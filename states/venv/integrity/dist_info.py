@@ -85,9 +85,19 @@ def required_distributions(path: str) -> list[str]:
         OSError: The file can't be read.
 
     """
+    return metadata_values(path, "Requires-Dist")
+
+
+def metadata_values(path: str, header: str) -> list[str]:
+    """Return the values of a header in a METADATA file that may occur several times.
+
+    Raises:
+        OSError: The file can't be read.
+
+    """
     content = b"".join(iter_chunks(path, _MAX_HEADERS_SIZE))
     headers = BytesHeaderParser().parsebytes(content)
-    return [str(value) for value in headers.get_all("Requires-Dist", ())]
+    return [str(value) for value in headers.get_all(header, ())]
 
 
 def dist_infos(root: str) -> Iterator[str]:
