@@ -29,7 +29,7 @@ def _wrapper(arguments: Namespace, build_registry: BuildRegistry) -> int:
 
 COMMAND = Command(
     "wrapper",
-    "Write the Ansible, Salt, pyinfra, or DSC module",
+    "Write the module or the role for a configuration-management tool",
     _add_arguments,
     _wrapper,
     description="Writes the module of this version. Replaces files that an earlier call wrote.",

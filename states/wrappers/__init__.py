@@ -1,4 +1,4 @@
-"""Source files of the wrappers for Ansible, Salt, pyinfra, and DSC, and a function to write them.
+"""Source files of the wrappers, for example for Ansible and Salt, and a function to write them.
 
 Each wrapper runs the `converge` command and reads its JSON output. converge imports no wrapper
 module, and no wrapper imports converge.
@@ -15,6 +15,7 @@ __all__ = ["PLACES", "write"]
 _HERE = Path(__file__).parent
 _VERSION = "@VERSION@"
 _SALT = "src/saltext/converge"
+_ROLE = "python_venv_build"
 
 PLACES: dict[str, dict[str, str]] = {
     "ansible": {"": "ansible_collections/converge/python"},
@@ -25,11 +26,17 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "pyinfra": {"": "pyinfra-converge"},
     "dsc": {"": "."},
+    "openstack-ansible": {
+        "": _ROLE,
+        "../ansible/plugins/modules/venv.py": f"{_ROLE}/library/converge_venv.py",
+        "../ansible/roles/engine/tasks/main.yml": f"{_ROLE}/tasks/engine.yml",
+        "../ansible/roles/engine/defaults/main.yml": f"{_ROLE}/defaults/main/engine.yml",
+    },
 }
 """Target paths for each tool, relative to the output directory.
 
-The key `""` maps the whole tree. Other keys map single files that are also written to the place
-where the tool loads them without a package.
+The key `""` maps the whole tree. Other keys map single files, which may belong to the tree of
+another tool. They are also written to the place where the tool loads them.
 """
 
 
@@ -63,10 +70,10 @@ def _plan(tool: str) -> Iterator[tuple[Path, PurePosixPath]]:
     root = _HERE / tool
     for source in sorted(root.rglob("*")):
         if source.is_file() and "__pycache__" not in source.parts:
-            relative = source.relative_to(root).as_posix()
-            yield source, PurePosixPath(places[""]) / relative
-            if relative in places:
-                yield source, PurePosixPath(places[relative])
+            yield source, PurePosixPath(places[""]) / source.relative_to(root).as_posix()
+    for relative, target in places.items():
+        if relative:
+            yield root / relative, PurePosixPath(target)
 
 
 def _copy(source: Path, target: Path, version: str) -> Path:

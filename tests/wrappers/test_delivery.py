@@ -16,6 +16,7 @@ _FRAMEWORKS = {
     "salt": {"salt"},
     "pyinfra": {"pyinfra", "pyinfra_converge"},
     "dsc": set(),
+    "openstack-ansible": {"ansible"},
 }
 _MAX_STATEMENTS = 60
 

@@ -111,7 +111,7 @@ _shtab_converge_import___progress_choices=(auto plain json)
 _shtab_converge_import___color_choices=(auto always never)
 _shtab_converge_lock___progress_choices=(auto plain json)
 _shtab_converge_lock___color_choices=(auto always never)
-_shtab_converge_wrapper_pos_0_choices=(ansible dsc pyinfra salt)
+_shtab_converge_wrapper_pos_0_choices=(ansible dsc openstack-ansible pyinfra salt)
 _shtab_converge_pos_0_choices=(plan apply check validate graph show schema version list who scan status verify history diff why rollback pin gc adopt init import lock selftest wrapper)
 
 _shtab_converge_plan_pos_0_nargs='*'
