@@ -13,6 +13,7 @@ from engine.declaration.inputs import file_digest
 from engine.registry import KindRegistry, is_toml
 from states import commands as states_commands
 from states.command import CommandKind
+from states.global_installs.kind import GlobalKind
 from states.interpreter.kind import InterpreterKind
 from states.link.kind import LinkKind
 from states.venv.kind import VenvKind
@@ -51,6 +52,7 @@ def build_registry(settings: Settings) -> KindRegistry:
             "wheelhouse": WheelhouseKind(settings),
             "link": LinkKind(),
             "command": CommandKind(settings),
+            "global": GlobalKind(),
         },
         defaults_kind="venv",
         digest_functions={

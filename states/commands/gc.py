@@ -13,6 +13,7 @@ from engine.errors import UsageError
 from engine.frozen import replace
 from engine.system.existence import entry_exists
 from engine.system.lock import is_held
+from states.commands.host.removals import collect_removals
 from states.commands.per_venv import address_error, locked_store, print_results, run_per_venv
 from states.commands.text.gc import Garbage, Limits, describe, format_garbage
 from states.commands.venv_arguments import load_resources
@@ -64,12 +65,16 @@ def _gc(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
     min_age_s = parse_age(arguments.older_than) if arguments.older_than is not None else 0
-    collectors = {"venv": _collect, "wheelhouse": _collect_wheelhouse}
+    collectors = {
+        "venv": _collect,
+        "wheelhouse": _collect_wheelhouse,
+        "global": collect_removals,
+    }
     _, resources = load_resources(arguments, build_registry)
     present = [
         resource
         for resource in resources
-        if resource.kind in collectors and resource.spec.state == "present"
+        if resource.kind in collectors and getattr(resource.spec, "state", "present") == "present"
     ]
 
     def collect_resource(resource: Resource) -> Garbage:
@@ -270,7 +275,7 @@ def parse_age(age: str) -> int:
 
 COMMAND = Command(
     "gc",
-    "Delete old generations and unused cache entries",
+    "Delete old generations, removals, and unused cache entries",
     _add_arguments,
     _gc,
     group="Generations",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from engine.cli import options
 from engine.cli.command import Command
 from engine.output.text import count
+from states.commands.host.removals import format_removals, history_document, named_global
 from states.commands.per_venv import print_result
-from states.commands.venv_arguments import add_venv_arguments, select_venv
+from states.commands.venv_arguments import add_venv_arguments, find_venv, load_resources
 from states.venv.generations.gc import is_pinned, is_quarantined
 from states.venv.generations.hold import effective_hold
 from states.venv.generations.in_use import is_in_use
@@ -38,7 +39,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _history(arguments: Namespace, build_registry: BuildRegistry) -> int:
-    venv = select_venv(arguments, build_registry)
+    _, resources = load_resources(arguments, build_registry)
+    resource = named_global(resources, [arguments.name] if arguments.name else [])
+    if resource is not None:
+        removals = history_document(resource)
+        print_result(removals, format_removals(removals), arguments)
+        return 0
+    venv = find_venv(resources, arguments.name)
     store = store_of(venv.spec.path)
     is_foreign = published_state(store)[0] == FOREIGN
     document = {
@@ -142,6 +149,8 @@ COMMAND = Command(
     _add_arguments,
     _history,
     group="Inspection",
-    description="Lists the generations of one venv, newest first, and its adopted backups.",
-    examples=("converge history site.toml web",),
+    description="""\
+Lists the generations of one venv, newest first, and its adopted backups; or the removals of one
+global.NAME.""",
+    examples=("converge history site.toml web", "converge history site.toml global.system"),
 )

@@ -15,6 +15,7 @@ from engine.cli.session import setup_progress
 from engine.errors import UsageError
 from engine.frozen import frozen
 from engine.system.lock import hold_lock
+from states.commands.host.removals import format_rollback, named_global, roll_back
 from states.commands.per_venv import print_result, print_results, run_per_venv
 from states.commands.text.rollback import format_steps
 from states.commands.venv_arguments import (
@@ -62,7 +63,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="Venvs to roll back, such as web or venv.web (default: the only declared venv)",
+        help="Venvs to roll back, such as web or venv.web, or one global.NAME "
+        "(default: the only declared venv)",
     )
     options.add_allow_empty_option(parser)
     parser.add_argument(
@@ -74,8 +76,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--to",
         metavar="ID",
-        help="Generation or adopted backup, or a unique prefix of its ID "
-        "(default: the previous generation)",
+        help="Generation, adopted backup, or removal, or a unique prefix of its ID "
+        "(default: the previous generation, or the last removal)",
     )
     group.add_argument(
         "--release",
@@ -92,6 +94,9 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
     setup_progress(arguments)
     progress.start()
     registry, resources = load_resources(arguments, build_registry)
+    resource = None if arguments.last_run else named_global(resources, arguments.names)
+    if resource is not None:
+        return _roll_back_global(resource, arguments)
     declared = present_venvs(resources)
     run, venvs, plan = "", declared, _planner(arguments)
     if arguments.last_run:
@@ -112,6 +117,13 @@ def _rollback(arguments: Namespace, build_registry: BuildRegistry) -> int:
         for resource in resources
     )
     return _print(arguments, steps, errors, _Context(run, watches))
+
+
+def _roll_back_global(resource: Resource, arguments: Namespace) -> int:
+    rollback = roll_back(resource, arguments)
+    document = {**_empty_document(arguments), "removals": [rollback.row()]}
+    print_result(document, format_rollback(rollback, arguments), arguments)
+    return 0
 
 
 def _plan(plan: Callable[[Resource], Step], venv: Resource) -> Step:
@@ -249,5 +261,6 @@ back, none is.""",
         "converge rollback site.toml --last-run",
         "converge rollback site.toml web --to 000004",
         "converge rollback site.toml web --release",
+        "converge rollback site.toml global.system",
     ),
 )

@@ -99,6 +99,11 @@ def data_directories(site: str) -> tuple[str, ...]:
     return tuple(resolve(f"{prefix}/{name}") for name in _DATA_DIRECTORIES)
 
 
+def owned_directories(layout: Layout) -> set[str]:
+    """Return the directories of the host in which an interpreter's packages have files."""
+    return {*layout.sites, *(path for site in layout.sites for path in data_directories(site))}
+
+
 def _parents(path: str) -> Iterator[str]:
     while path != "/":
         yield path

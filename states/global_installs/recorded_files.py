@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MAX_SIZE = 1 << 25
 """In bytes. No package has a longer list, but a planted one may be endless."""
+PATH_FILE = "easy-install.pth"
+"""The file that puts all eggs and the projects of all `.egg-link` files on the import path."""
 _BYTECODE = ("/__pycache__/", ".pyc")
 
 
@@ -55,7 +57,8 @@ def _candidates(site: str, metadata: str, directory: str) -> Iterator[str]:
     elif metadata.endswith(".egg-info") and is_directory(directory):
         for name in _lines(f"{directory}/top_level.txt"):
             yield from _module_files(site, name)
-    else:
+    elif metadata.endswith((".egg", ".egg-link")):
+        yield f"{site}/{PATH_FILE}"
         for name in _lines(f"{directory}/entry_points.txt"):
             yield from _easy_install_scripts(site, name.partition("=")[0].strip())
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError, from_os_error
 from engine.frozen import frozen
-from engine.system.existence import entry_exists, is_directory, listdir_or_empty, resolve
+from engine.system.existence import is_directory
 from states.global_installs.distributions import Distribution, find_metadata, read_distribution
+from states.global_installs.entries import stray_entries
 from states.global_installs.layout import (
     Layout,
-    data_directories,
     is_venv_interpreter,
+    owned_directories,
     read_layout,
 )
+from states.global_installs.places import Place, user_places
 from states.global_installs.shadows import Shadow, find_shadows
 from states.interpreter.candidates import candidates
 from states.package_managers.owners import Owners
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
     from states.global_installs.unreadable import Unreadable
     from states.global_installs.users import Home
-
-_OF_NO_PACKAGE = ("__pycache__", "README.txt")
-"""Entries that Python itself creates."""
-
-
-@frozen
-class Place:
-    """One directory with packages, and the user whose interpreter processes search it."""
-
-    site: str
-    user: str
-    """Empty for a directory of the host."""
 
 
 @frozen
@@ -114,8 +103,8 @@ def scan_interpreter(
         OSError: The database of a package manager can't be read.
 
     """
-    places = [*_user_places(layout, homes, unreadable), *(Place(site, "") for site in layout.sites)]
-    owners = Owners([*layout.sites, *_script_directories(layout)])
+    places = [*user_places(layout, homes, unreadable), *(Place(site, "") for site in layout.sites)]
+    owners = Owners(owned_directories(layout))
     read = [(place, d) for place in places for d in _read_place(place, unreadable)]
     packages = []
     for place, distribution in read:
@@ -131,21 +120,12 @@ def scan_interpreter(
                     shadows=tuple(find_shadows(distribution, sites, later, owners)),
                 )
             )
-    stray = (path for place in places for path in _stray(place, packages, owners, unreadable))
+    stray: list[str] = []
+    others = [p.distribution for p in packages if not p.owner]
+    for place in places:
+        with unreadable.collect(place.site):
+            stray += stray_entries(place.site, others, owners)
     return InterpreterScan(layout, python, tuple(packages), tuple(stray))
-
-
-def _user_places(layout: Layout, homes: Iterable[Home], unreadable: Unreadable) -> Iterator[Place]:
-    for home in homes:
-        site = f"{home.path}/{layout.user_site}"
-        with unreadable.collect(site):
-            if is_directory(site):
-                yield Place(resolve(site), home.user)
-
-
-def _script_directories(layout: Layout) -> set[str]:
-    """Return the directories of the scripts that packages of the host install."""
-    return {directory for site in layout.sites for directory in data_directories(site)}
 
 
 def _comes_later(other: Place, place: Place, places: list[Place]) -> bool:
@@ -179,39 +159,3 @@ def _shared(distribution: Distribution, owners: Owners) -> Iterator[tuple[str, s
             owner = owners.owner(path)
             if owner and not is_directory(path):
                 yield path, owner
-
-
-def _stray(
-    place: Place, packages: Iterable[Installed], owners: Owners, unreadable: Unreadable
-) -> Iterator[str]:
-    """Yield the entries of a place that belong to no package of any kind.
-
-    Args:
-        place: The place.
-        packages: All packages of the interpreter.
-        owners: The owners of files.
-        unreadable: Receives what can't be read.
-
-    Yields:
-        The absolute paths.
-
-    """
-    prefix = f"{place.site}/"
-    claimed = {
-        path.removeprefix(prefix).partition("/")[0]
-        for package in packages
-        for path in (*package.distribution.files, *_module_entries(package.distribution))
-        if path.startswith(prefix)
-    }
-    with unreadable.collect(place.site):
-        for name in sorted(listdir_or_empty(place.site)):
-            if name not in (*claimed, *_OF_NO_PACKAGE) and not owners.owner(prefix + name):
-                yield prefix + name
-
-
-def _module_entries(distribution: Distribution) -> Iterator[str]:
-    """Yield the entries of the modules of a package that has no complete list of its files."""
-    for module in distribution.modules:
-        for name in (module, f"{module}.py"):
-            if entry_exists(f"{distribution.site}/{name}"):
-                yield os.path.join(distribution.site, name)

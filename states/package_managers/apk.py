@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from engine.system.existence import is_file
 from engine.system.files import read_regular_file
+from states.distribution.databases import APK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_DATABASES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
-"""The file. apk 3 moves it to `/usr`."""
-LOCKS = ("/lib/apk/db/lock", "/usr/lib/apk/db/lock")
+LOCKS = tuple(f"{os.path.dirname(path)}/lock" for path in APK)
 _MAX_SIZE = 1 << 28
 """In bytes."""
 
 
 def exists(root: str) -> bool:
     """Return whether a system has a database of apk. Raises as `lstat`."""
-    return any(is_file(f"{root}{database}") for database in _DATABASES)
+    return any(is_file(f"{root}{database}") for database in APK)
 
 
 def owned_files(root: str, directories: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -41,7 +40,7 @@ def owned_files(root: str, directories: Iterable[str]) -> Iterator[tuple[str, st
     """
     prefixes = tuple(f"{directory}/" for directory in directories)
     package = directory = ""
-    database = next(path for path in _DATABASES if is_file(f"{root}{path}"))
+    database = next(path for path in APK if is_file(f"{root}{path}"))
     for line in read_regular_file(f"{root}{database}", _MAX_SIZE).splitlines():
         field, _, value = os.fsdecode(line).partition(":")
         if field == "P":

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 from engine.system.existence import exists as path_exists
 from engine.system.existence import is_file
+from states.distribution.databases import RPM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_DIRECTORIES = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-_SQLITE = "rpmdb.sqlite"
-_OTHER_FORMATS = ("Packages", "Packages.db")
-"""The files of Berkeley DB, as in RHEL 8, and of ndb, as in SUSE."""
-LOCKS = tuple(f"{directory}/.rpm.lock" for directory in _DIRECTORIES)
+_SQLITE = tuple(path for path in RPM if path.endswith(".sqlite"))
+"""The other files are those of Berkeley DB, as in RHEL 8, and of ndb, as in SUSE."""
+LOCKS = tuple(f"{os.path.dirname(path)}/.rpm.lock" for path in _SQLITE)
 """The files that rpm locks (fcntl) while it changes packages."""
 _NAME, _DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES = 1000, 1116, 1117, 1118
 """Tags of a header (rpmtag.h)."""
@@ -28,8 +27,7 @@ _NAME, _DIRECTORY_INDEXES, _BASE_NAMES, _DIRECTORY_NAMES = 1000, 1116, 1117, 111
 
 def exists(root: str) -> bool:
     """Return whether a system has a database of rpm. Raises as `lstat`."""
-    names = (_SQLITE, *_OTHER_FORMATS)
-    return any(path_exists(f"{root}{place}/{name}") for place in _DIRECTORIES for name in names)
+    return any(path_exists(f"{root}{path}") for path in RPM)
 
 
 def owned_files(root: str, directories: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -71,7 +69,7 @@ def _blobs(root: str) -> Sequence[bytes]:
     import sqlite3
     from contextlib import closing
 
-    database = next(filter(is_file, (f"{root}{place}/{_SQLITE}" for place in _DIRECTORIES)), None)
+    database = next(filter(is_file, (f"{root}{path}" for path in _SQLITE)), None)
     if database is None:
         raise OSError(0, "the database of rpm isn't an SQLite database", root or "/")
     # Without a write-ahead log, SQLite would create one. Only the owner of the directory can.

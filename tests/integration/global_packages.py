@@ -109,7 +109,38 @@ def layered_host(directory: Path) -> Iterator[GlobalHost]:
     """Yield this host with writable layers above its directories, which disappear at the end."""
     if not Path(PYTHON).exists() or not shutil.which("dpkg-deb"):
         pytest.skip(f"requires {PYTHON} of Debian")
-    layers = directory / "layers"
+    script = [
+        _layers(directory / "layers"),
+        "rm -rf /usr/local/lib/python3*/dist-packages/* /usr/lib/python3/dist-packages/_sandbox*",
+        f"echo 'ann:x:{UID}:{UID}::{HOME}:/bin/sh' >> /etc/passwd",
+    ]
+    with mount_namespace("\n".join(script), directory) as in_namespace:
+        yield GlobalHost(in_namespace, directory)
+
+
+@contextmanager
+def layer_above(host: GlobalHost, directory: Path) -> Iterator[GlobalHost]:
+    """Yield the host with one more writable layer, which disappears at the end.
+
+    As in a container, its directories can't be renamed.
+    """
+    script = _layers(directory / "layers")
+    command = [*host.prefix, "unshare", "--mount", "--propagation", "private", "sh", "-e", "-c"]
+    holder = subprocess.Popen(
+        [*command, f"{script}\necho ready\nexec sleep 600"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        prefix = ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", f"--wd={directory}"]
+        yield GlobalHost(prefix, host.directory)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def _layers(layers: Path) -> str:
+    """Return a script that mounts a writable layer above each directory of the host."""
     layers.mkdir()
     script = [f"mount -t tmpfs -o mode=0755 layers '{layers}'"]
     for name in _DIRECTORIES:
@@ -119,32 +150,34 @@ def layered_host(directory: Path) -> Iterator[GlobalHost]:
             f"mkdir -p '{upper}' '{work}'",
             f"mount -t overlay -o '{options}' {name} /{name}",
         ]
-    script += [
-        "rm -rf /usr/local/lib/python3*/dist-packages/* /usr/lib/python3/dist-packages/_sandbox*",
-        f"echo 'ann:x:{UID}:{UID}::{HOME}:/bin/sh' >> /etc/passwd",
-    ]
-    with mount_namespace("\n".join(script), directory) as in_namespace:
-        yield GlobalHost(in_namespace, directory)
+    return "\n".join(script)
 
 
 def install_seven(host: GlobalHost) -> None:
     """Install the seven packages."""
+    install_five(host)
     wheels = host.directory / "wheels"
-    for name in ("shadow", "metrics", "personal", "library"):
+    make_wheel(wheels, "personal", "1.0")
+    make_project(host.directory, "editable", "1.0")
+    host.command("cp", "-r", host.directory / "editable", "/opt/editable")
+    host.pip("--no-build-isolation", "-e", "/opt/editable")
+    host.command("mkdir", "-p", HOME)
+    host.pip("--user", "personal", HOME=HOME, PYTHONUSERBASE=f"{HOME}/.local")
+    host.command("chown", "-R", f"{UID}:{UID}", HOME)
+
+
+def install_five(host: GlobalHost) -> None:
+    """Install all but the editable one and that of a user."""
+    wheels = host.directory / "wheels"
+    for name in ("shadow", "metrics", "library"):
         make_wheel(wheels, name, "2.0" if name == "shadow" else "1.0")
     main = {"tool/main.py": "def main():\n    print('tool')\n", "tool/__init__.py": ""}
     scripts = {"tool": "tool.main:main"}
     make_wheel(wheels, "tool", "1.0", requires=["library"], files=main, console_scripts=scripts)
     _install_debian_package(host, "shadow", {})
     _install_debian_package(host, "owned", {"usr/bin/owned": "#!/usr/bin/python3\nimport shadow\n"})
-    make_project(host.directory, "editable", "1.0")
-    host.command("cp", "-r", host.directory / "editable", "/opt/editable")
     host.pip("--ignore-installed", "shadow", "metrics")
     host.uv("tool")
-    host.pip("--no-build-isolation", "-e", "/opt/editable")
-    host.command("mkdir", "-p", HOME)
-    host.pip("--user", "personal", HOME=HOME, PYTHONUSERBASE=f"{HOME}/.local")
-    host.command("chown", "-R", f"{UID}:{UID}", HOME)
     host.write(SCRIPT, "import metrics, json\nprint(metrics.__version__)")
     host.write(UNIT, f"[Service]\nUser=daemon\nExecStart=-{PYTHON} -B \\\n    {SCRIPT} --daily\n")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.interpreters import private_interpreter
 from tests.support.wheels import make_wheel
 
 
@@ -47,6 +50,17 @@ def _create_targets(directory: Path) -> None:
         (directory / name).write_text(name)
 
 
+def _create_global_packages(directory: Path) -> None:
+    """Create an interpreter with two packages, and an entry that belongs to no package."""
+    executable = private_interpreter(directory / "prefix", os.path.realpath(sys.executable))
+    (directory / "python").symlink_to(executable)
+    site = directory / "prefix/lib" / executable.name / "site-packages"
+    for name in ("alpha", "beta"):
+        with zipfile.ZipFile(make_wheel(directory / "wheels", name, "1.0")) as wheel:
+            wheel.extractall(site)
+    (site / "stray.py").write_text("")
+
+
 _VENV = f"""
 [venv.sample]
 path = "@/venvs/sample"
@@ -85,6 +99,12 @@ SAMPLES = (
         first='[link."@/bin/sample"]\nto = "@/one"',
         second='[link."@/bin/sample"]\nto = "@/two"',
         prepare=_create_targets,
+    ),
+    Sample(
+        kind="global",
+        first='[global.sample]\npython = "@/python"\nallow = ["beta"]',
+        second='[global.sample]\npython = "@/python"',
+        prepare=_create_global_packages,
     ),
     Sample(
         kind="command",

@@ -137,6 +137,8 @@ ALLOWED = {
     "states.commands.text.gc._size": "the size in a report",
     "states.commands.text.gc._reason": "the error is the reason to keep the generation",
     "states.completion": "a shell would show an error within the line that the user types",
+    "states.global_installs.removal.user_process": "the error is raised in the calling process",
+    "states.global_installs.kind.GlobalKind.owned_paths": "`open` meets the error again",
     "states.global_installs.unreadable": "the error is reported with the packages",
     "states.commands.packages.who._Search.add": "the error is the result of the venv",
     "states.commands.list._describe": "the error is the result of the venv",

@@ -208,7 +208,12 @@ def test_directory_of_an_egg_has_its_program(site: Path) -> None:
             "../../../bin/lazy": "#!/usr/bin/python3\n# EASY-INSTALL-ENTRY-SCRIPT: 'lazy==6'\n",
         },
     )
-    assert _names(_read(site)) == ["bin/lazy", "lib/python3.11/site-packages/lazy-6-py3.11.egg"]
+    place = "lib/python3.11/site-packages"
+    assert _names(_read(site)) == [
+        "bin/lazy",
+        f"{place}/easy-install.pth",
+        f"{place}/lazy-6-py3.11.egg",
+    ]
     assert _read(site).modules == ("lazy",)
 
 

@@ -1,0 +1,1 @@
+"""Move packages out of site directories into a store, and back."""
