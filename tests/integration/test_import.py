@@ -213,6 +213,7 @@ def test_damage_is_reported_and_the_rest_is_imported(
     assert message in " ".join(finding["message"] for finding in venv["findings"])
     comments = (host.directory / "converge.toml").read_text().replace("\n#   ", " ")
     assert f"# REVIEW: {message.split()[0]}" in comments or message in comments
+    assert ("duplicate" in kinds(venv)) == (damage is install_twice)
     versions = {package["name"]: package["version"] for package in venv["packages"]}
     assert versions == VERSIONS
     plan = host.plan()

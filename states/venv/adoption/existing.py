@@ -141,7 +141,7 @@ def read_venv(path: str) -> ExistingVenv:
         roots=find_roots(packages, environment),
         links=find_system_links(root, sites, content.unowned),
         content=content,
-        persistent=_persistent(content.unowned),
+        persistent=_persistent([*content.unowned, *(file.path for file in content.edited)]),
     )
 
 
@@ -237,11 +237,19 @@ def _top_level(root: str, package: Distribution) -> list[str]:
 
 
 def _persistent(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the directories that contain files of users: `etc/nova`, or `etc` for `etc/a.conf`."""
+    """Return the directories that contain files of users: `etc/nova`, or `etc` for `etc/a.conf`.
+
+    Args:
+        paths: Edited files, and files that no package lists.
+
+    Returns:
+        Directories whose names a declaration can contain, outside of the environment itself.
+
+    """
     directories = set()
     for path in paths:
         parts = path.split("/")
-        if len(parts) > 1 and parts[0] not in _ENVIRONMENT:
+        if len(parts) > 1 and parts[0] not in _ENVIRONMENT and path.isprintable():
             directories.add("/".join(parts[: 2 if len(parts) > 2 else 1]))
     outer = {directory for directory in directories if directory.split("/")[0] in directories}
     nested = {directory for directory in outer if "/" in directory}

@@ -235,3 +235,32 @@ def test_declaration_has_links_and_comments(tmp_path: Path) -> None:
         assert f"#     {shown}" in text or f"{shown}\n" in text
     assert '# argv = [\n#     "systemctl"' in text
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_directories_with_files_of_users_are_persistent(tmp_path: Path) -> None:
+    root = tmp_path / "venv"
+    info = root / "lib/python3.11/site-packages/web-1.0.dist-info"
+    files = {
+        "etc/web/web.conf": "",
+        "share/web/edited.ini": "changed",
+        "share/doc/unedited.txt": "",
+        "var/lib/web/data.db": "",
+        "var/run": "",
+        "log/\udcff/web.log": "",
+        "bin/deploy": "",
+        "top.txt": "",
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: web\nVersion: 1.0\n")
+    empty = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
+    listed = ("share/web/edited.ini", "share/doc/unedited.txt")
+    (info / "RECORD").write_text("".join(f"../../../{name},{empty}\n" for name in listed))
+
+    existing = read_venv(str(root))
+
+    assert existing.persistent == ("etc/web", "share/web", "var")
+    assert existing.unowned() == ["bin/deploy", "log/\udcff/web.log", "top.txt"]
+    assert [file.path for file in existing.edited_files(persistent=True)] == [listed[0]]
