@@ -17,6 +17,7 @@ from states.global_installs.kind import GlobalKind
 from states.interpreter.kind import InterpreterKind
 from states.link.kind import LinkKind
 from states.venv.kind import VenvKind
+from states.venv.run.shared import PathUses
 from states.wheelhouse.kind import WheelhouseKind
 
 TYPE_CHECKING = False
@@ -45,13 +46,14 @@ def build_registry(settings: Settings) -> KindRegistry:
 
         return unknown_upgrades(settings.upgrade, reported_packages(results))
 
+    uses = PathUses()
     return KindRegistry(
         kinds={
             "interpreter": InterpreterKind(settings),
-            "venv": VenvKind(settings),
+            "venv": VenvKind(settings, uses),
             "wheelhouse": WheelhouseKind(settings),
-            "link": LinkKind(),
-            "command": CommandKind(settings),
+            "link": LinkKind(uses),
+            "command": CommandKind(settings, uses),
             "global": GlobalKind(),
         },
         defaults_kind="venv",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.kind import Dependencies, MayCreate
     from engine.settings import Settings
     from engine.table import Inputs
+    from states.venv.run.shared import PathUses
 
 _MAX_TIMEOUT_S = 365 * 86400
 """One year. A longer timeout is a mistake, and the kernel limits the range."""
@@ -86,7 +87,8 @@ class CommandKind:
     )
     declared: frozenset[str] = frozenset()
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, uses: PathUses) -> None:
+        self._uses = uses
         self.directory = os.path.join(settings.state, "commands")
 
     def normalize(self, spec: Command, inputs: Inputs) -> Command:
@@ -143,7 +145,10 @@ class CommandKind:
         return spec
 
     def opener(self, specs: Sequence[Command], jobs: int) -> Callable[[Command], CommandHandle]:
-        """Return `open`: there is nothing to read ahead."""
+        """Record the programs that are in venvs, and return `open`."""
+        for spec in specs:
+            if "/" in spec.argv[0]:
+                self._uses.add(os.path.join(spec.cwd, spec.argv[0]), f"`command.{spec.name[-1]}`")
         return self.open
 
     def open(self, spec: Command) -> CommandHandle:

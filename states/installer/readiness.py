@@ -90,7 +90,7 @@ def require_ready(
     """
     find_uv()
     require_sources(indexes)
-    for name, source in _sources(lock, names):
+    for name, source in package_sources(lock, names):
         path = source.get("path", "")
         if "commit-id" in source:
             require_git(name)
@@ -110,7 +110,7 @@ def require_wheels(lock: str, names: Collection[str], user: User) -> None:
         PermissionDenied: A package has no wheel.
 
     """
-    for name, source in _sources(lock, names):
+    for name, source in package_sources(lock, names):
         place = source.get("path") or source.get("url") or ""
         if not place.partition("?")[0].partition("#")[0].endswith(".whl"):
             raise PermissionDenied(
@@ -135,7 +135,7 @@ def require_git(name: str) -> None:
         )
 
 
-def _sources(lock: str, names: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def package_sources(lock: str, names: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the source of each of these packages."""
     for package in tomli.loads(lock).get("packages", ()):
         name = canonicalize_name(package["name"])

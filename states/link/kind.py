@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.diff import Change, State
     from engine.kind import Dependencies, MayCreate
     from engine.table import Inputs
+    from states.venv.run.shared import PathUses
 
 
 _NOT_A_LINK = "not a link"
@@ -58,6 +59,9 @@ class LinkKind:
         hidden=frozenset({"target"}), shape="note", headline=("to", lambda to: f"→ {to}")
     )
     declared: frozenset[str] = frozenset()
+
+    def __init__(self, uses: PathUses) -> None:
+        self._uses = uses
 
     def normalize(self, spec: Link, inputs: Inputs) -> Link:
         """Validate the target, and set the path."""
@@ -104,7 +108,10 @@ class LinkKind:
         return spec
 
     def opener(self, specs: Sequence[Link], jobs: int) -> Callable[[Link], LinkHandle]:
-        """Return `open`: there is nothing to read ahead."""
+        """Record the linked files of venvs, and return `open`."""
+        for spec in specs:
+            if spec.state == "present":
+                self._uses.add(spec.to, f"the link `{spec.path}`")
         return self.open
 
     def open(self, spec: Link) -> LinkHandle:

@@ -40,26 +40,26 @@ from states.venv.generations.store import list_generations, live_id, publish
 from states.venv.integrity.intact import is_intact
 from states.venv.integrity.receipt import is_protected, read_receipt
 from states.venv.observe import FOREIGN, published_state
+from states.venv.preconditions.used_paths import require_used_paths, used_paths
 from states.venv.resolve.reuse.planned import delete_record
 from states.venv.resolve.selection import matches_settings
 
 if TYPE_CHECKING:
-    from engine.settings import Settings
     from states.venv.generations.generation import Generation
     from states.venv.generations.runs import Run
     from states.venv.integrity.receipt import Package, Receipt
     from states.venv.layout import Store
     from states.venv.observe import Observation
     from states.venv.resolve.selection import Selection
+    from states.venv.run.shared import VenvRun
     from states.venv.spec import Venv
 
 
 def apply(
     spec: Venv,
     selection: Selection,
-    settings: Settings,
+    shared: VenvRun,
     observations: tuple[Observation, ...],
-    run: Run,
 ) -> tuple[Selection, tuple[str, ...]]:
     """Publish a generation that matches a selection, and build it if none exists.
 
@@ -68,9 +68,8 @@ def apply(
     Args:
         spec: The declared venv. Its store exists.
         selection: The interpreter and the packages.
-        settings: The settings of this run.
+        shared: The state of this run.
         observations: The observation of this venv, then those of others to copy packages from.
-        run: The identity of this run.
 
     Returns:
         The selection with all versions: that of a local project is known once it is built. And
@@ -81,34 +80,32 @@ def apply(
 
     """
     try:
-        return _publish(spec, selection, settings, observations, run)
+        return _publish(spec, selection, shared, observations)
     finally:
         # The generation records the versions now. If it failed, they may not be installable.
-        delete_record(spec, settings)
+        delete_record(spec, shared.settings)
 
 
 def _publish(
     spec: Venv,
     selection: Selection,
-    settings: Settings,
+    shared: VenvRun,
     observations: tuple[Observation, ...],
-    run: Run,
 ) -> tuple[Selection, tuple[str, ...]]:
     """Publish a matching generation.
 
     Args:
         spec: As for `apply`.
         selection: As for `apply`.
-        settings: As for `apply`.
+        shared: As for `apply`.
         observations: As for `apply`.
-        run: As for `apply`.
 
     Returns:
         As `apply`.
 
     """
     observation = observations[0]
-    store = observation.store
+    store, settings = observation.store, shared.settings
     # INVARIANT: delete before building, so that a kill in every run can't fill the disk.
     clean_up_interrupted(store)
     restore_permissions(store, observation.receipt.generation if observation.receipt else None)
@@ -144,6 +141,7 @@ def _publish(
         except BaseException:
             delete_if_empty(store)
             raise
+    require_used_paths(used_paths(spec, shared.uses, observation), generation.root)
     progress.step("publishing")
     observed = observation.receipt
     is_damaged = bool(observation.damaged and observed and observed != generation.receipt)
@@ -152,7 +150,7 @@ def _publish(
     # INVARIANT: before the publication, which syncs both records with the symlink. A record that
     # doesn't name the live generation has no effect.
     _record_previous(store, generation.identifier, is_damaged=is_damaged)
-    _record_run(store, generation.identifier, run)
+    _record_run(store, generation.identifier, shared.identity)
     publish(store, generation)
     # INVARIANT: after the publication. A hold has no effect once another generation is live. If
     # it ended earlier, a kill would leave the rejected generation live and not held.

@@ -245,13 +245,24 @@ class Build(VenvGoal):
         """Check also that a generation can be built, unless a matching one exists."""
         from states.venv.apply import find_reusable
         from states.venv.preconditions.build import require_buildable
+        from states.venv.preconditions.used_paths import (
+            predict_vanishing,
+            require_used_paths,
+            used_paths,
+        )
 
         super().check_preconditions(may_create)
         spec, handle = self.handle.spec, self.handle
         handle.system.require_installed(may_create)
-        is_known = not may_create(spec.path)
-        if is_known and find_reusable(spec, handle.observation, self.selection) is None:
-            require_buildable(spec, self.selection, handle.observations(), may_create)
+        if may_create(spec.path):
+            return
+        used = used_paths(spec, handle.shared.uses, handle.observation)
+        reusable = find_reusable(spec, handle.observation, self.selection)
+        if reusable is not None:
+            require_used_paths(used, reusable.root)
+            return
+        handle.messages = predict_vanishing(spec, used, handle.observation, self.selection)
+        require_buildable(spec, self.selection, handle.observations(), may_create)
 
     def apply(self) -> None:
         """Publish a matching generation, built in a new directory if none exists."""
@@ -265,11 +276,7 @@ class Build(VenvGoal):
         )
         # A local project's version is known only once it is built.
         handle.selection, messages = apply(
-            handle.spec,
-            self.selection,
-            handle.settings,
-            handle.observations(),
-            handle.shared.identity,
+            handle.spec, self.selection, handle.shared, handle.observations()
         )
         handle.messages = (*before, *messages)
 

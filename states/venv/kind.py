@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
     from engine.table import Inputs
+    from states.venv.run.shared import PathUses
 
 
 def _expand(spec: Venv) -> dict[str, Any]:
@@ -50,9 +51,9 @@ class VenvKind:
         headline=("python", lambda python: f"Python {python.partition(' ')[0]}"),
     )
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, uses: PathUses | None = None) -> None:
         self.settings = settings
-        self._shared = VenvRun(settings)
+        self._shared = VenvRun(settings, uses)
 
     def normalize(self, spec: Venv, inputs: Inputs) -> Venv:
         """Resolve paths, read the files that the table names, and validate every key."""
