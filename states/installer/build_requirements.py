@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
 from engine.system.existence import exists
+from states.distribution.databases import database_stats, find_manager
+from states.distribution.file_index import find_providers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,12 +116,39 @@ _MISSING_PROGRAM = re.compile(
     r"|No package '([\w.+-]+)' found"
     r"|[Cc]annot find (lib\w+)|make sure the (libxml2) and"
 )
+_UNKNOWN_PROGRAM = re.compile(
+    r"error: command '(?:[^'\n]*/)?([\w+.-]+)' failed: No such file"
+    r"|unable to execute '(?:[^'\n]*/)?([\w+.-]+)'"
+    r"|(?:sh|bash): (?:line )?(?:\d+: )?(?:exec: )?([\w+.-]+): (?:command )?not found"
+    r"|make(?:\[\d+\])?: ([\w+.-]+): No such file or directory"
+    r"|Program '?([\w+.-]+?)'?(?: \S+)* not found or not executable"
+    r"|/subprocess\.py\", line (?:(?!Traceback).)*?"
+    r"No such file or directory: '(?:[^'\n]*/)?([\w+.-]+)'",
+    re.DOTALL,
+)
+"""A program of any name, in messages that no missing data file causes: those of setuptools, shells,
+make, Meson, and the module `subprocess`."""
+_UNKNOWN_MODULE = re.compile(
+    r"Package '?([\w.+-]+?)'?,? (?:required by [^\n]*, |was )not found"
+    r"|No package '([\w.+-]+)' found"
+    r"|Dependency \"([\w.+-]+)\" not found, tried pkgconfig"
+)
+"""A module of pkg-config of any name."""
+_TOOL_MESSAGES = {
+    "rustc": re.compile(r"can't find Rust compiler|Rust not found, installing into"),
+    "cargo": re.compile(r"Cargo, the Rust package manager, is not installed"),
+    "gcc": re.compile(r"Unknown compiler\(s\): \[\['?cc|No CMAKE_C_COMPILER could be found"),
+    "g++": re.compile(r"Unknown compiler\(s\): \[\['?c\+\+|No CMAKE_CXX_COMPILER could be found"),
+    "cmake": re.compile(r"CMake must be installed"),
+    "pkg-config": re.compile(r"Could NOT find PkgConfig|Did not find pkg-config"),
+}
+"""Other messages about a missing tool."""
 _FEDORA_LIKE = ("fedora", "rhel", "centos", "suse")
 
 
 @frozen
 class Missing:
-    """The headers and programs that a build lacks."""
+    """The headers and programs that a build lacks, with modules of pkg-config."""
 
     headers: tuple[str, ...]
     programs: tuple[str, ...]
@@ -139,11 +168,28 @@ def missing_requirements(output: str, more_headers: tuple[str, ...] = ()) -> Mis
 
     """
     named = _MISSING_HEADER.findall(output)
-    headers = dict.fromkeys([*named, *(more_headers if named else ())])
-    programs = dict.fromkeys(
+    headers = list(dict.fromkeys([*named, *(more_headers if named else ())]))
+    tools = [
         name for names in _MISSING_PROGRAM.findall(output) for name in names if name in PROGRAMS
+    ]
+    tools += [name for name, message in _TOOL_MESSAGES.items() if message.search(output)]
+    programs = _names(_UNKNOWN_PROGRAM, output)
+    modules = _names(_UNKNOWN_MODULE, output)
+    needed = list(dict.fromkeys([*tools, *programs, *modules]))
+    unknown = find_providers(
+        [name for name in headers if name not in HEADERS or is_alpine()],
+        [name for name in needed if name not in modules and (name not in PROGRAMS or is_alpine())],
+        [name for name in modules if name not in PROGRAMS or is_alpine()],
     )
-    return Missing(tuple(headers), tuple(programs), _provided_by([*headers, *programs]))
+    packages = dict.fromkeys([*_provided_by([*headers, *needed]), *unknown])
+    return Missing(tuple(headers), tuple(needed), tuple(packages))
+
+
+def _names(pattern: re.Pattern[str], output: str) -> list[str]:
+    """Return the names in the messages that a pattern matches."""
+    return list(
+        dict.fromkeys(name for match in pattern.finditer(output) for name in match.groups() if name)
+    )
 
 
 def is_absent_header(name: str) -> bool:
@@ -171,6 +217,8 @@ def is_absent_program(name: str) -> bool:
 
 def _provided_by(names: Iterable[str]) -> tuple[str, ...]:
     """Return the packages of this host's distribution that provide headers and programs."""
+    if is_alpine():
+        return ()  # Its names differ, and its index knows them.
     column = 1 if _is_fedora_like() else 0
     providers = {**HEADERS, **PROGRAMS}
     return tuple(dict.fromkeys(providers[name][column] for name in names if name in providers))
@@ -187,6 +235,11 @@ PROGRAMS = _table(_PROGRAMS)
 """The same of each program."""
 PACKAGES = {name: names for name, *names in map(str.split, _PACKAGES.strip().splitlines())}
 """The headers and programs that the build of each package needs."""
+
+
+def is_alpine() -> bool:
+    """Return whether the package manager of this host is apk."""
+    return find_manager(database_stats()) == "apk"
 
 
 def _is_fedora_like() -> bool:

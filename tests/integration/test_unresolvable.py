@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from states.distribution.databases import database_stats, find_manager
 from states.installer.build_requirements import HEADERS, missing_requirements
 from tests.integration.host import Host
+from tests.integration.mount_namespaces import mount_namespace
 from tests.support.command import Completed
 from tests.support.wheels import make_sdist, make_wheel
 
@@ -187,3 +189,46 @@ def test_messages_of_this_compiler_are_understood(tmp_path: Path) -> None:
     output = subprocess.run(argv, capture_output=True, text=True, check=False).stderr
 
     assert missing_requirements(output).headers == ("nope/never.h",)
+
+
+BUILDS = {
+    "missing tool": ("['nosuch-tool']", "nosuch-tool"),
+    "missing tool in a shell": ("'exec nosuch-tool', shell=True", "nosuch-tool"),
+    "missing module": ("['pkg-config', '--print-errors', '--exists', 'nosuch-module']",
+                       "nosuch-module"),
+    "missing header": ("'echo \"#include <nosuch/a.h>\" | gcc -E -', shell=True", "nosuch/a.h"),
+}  # fmt: skip
+
+
+@compiler_only
+@pytest.mark.parametrize("case", BUILDS)
+def test_failed_build_names_the_tool_and_its_package(
+    host_with_wheels: Host, tmp_path: Path, case: str
+) -> None:
+    """A stand-in for apt-file: it lists the files that the real one would find."""
+    command, name = BUILDS[case]
+    if "pkg-config" in command and not shutil.which("pkg-config"):
+        pytest.skip("pkg-config isn't installed")
+    backend = f"import subprocess\nsubprocess.run({command}, check=True)\n"
+    files = {"_build/backend.py": backend}
+    make_sdist(host_with_wheels.wheels, "native", "1.0", files=files, static=False)
+    index = tmp_path / "index"
+    index.mkdir()
+    listing = (
+        "wrong-docs: /usr/share/doc/nosuch-tool\n"
+        "wrong: /usr/include/nosuch/a.h\n"
+        "nosuch-dev: /usr/include/nosuch/a.h\n"
+        "nosuch-dev: /usr/lib/x86_64-linux-gnu/pkgconfig/nosuch-module.pc\n"
+        "nosuch-dev: /usr/bin/nosuch-tool\n"
+    )
+    (index / "apt-file").write_text(f"#!/bin/sh\ncat <<'END'\n{listing}END\n")
+    (index / "apt-file").chmod(0o755)
+    host_with_wheels.declare(["native"])
+
+    with mount_namespace(f"mount --bind '{index}' /usr/local/sbin", tmp_path) as prefix:
+        error = error_of(host_with_wheels.apply(prefix=prefix))
+
+    assert f"`{name}`" in error["message"]
+    expected = "install nosuch-dev, or" if find_manager(database_stats()) == "dpkg" else "install"
+    assert error["hint"].startswith(expected)
+    assert name in error_of(host_with_wheels.apply())["message"]

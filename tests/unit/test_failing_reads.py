@@ -118,6 +118,7 @@ ALLOWED = {
     "states.venv.integrity.stat_cache": "a cache: without it, the content is compared",
     "states.installer.build_errors._includes": "a suggestion in the message of another error",
     "states.venv.resolve.reuse.planned": "a cache: without it, the versions are selected again",
+    "states.distribution.file_index": "a suggestion in the message of another error",
     "states.distribution.lookup": "a cache: without it, the database is read",
     "states.venv.refresh.refresh": "writes caches, if it can",
     # The error is reported in another way.

@@ -73,3 +73,40 @@ def test_missing_build_requirements_are_recognized(
     missing = missing_requirements(output)
     assert (missing.headers, missing.programs) == (headers, programs)
     assert bool(missing.packages) == bool(headers or programs)
+
+
+@pytest.mark.parametrize(
+    ("output", "program"),
+    [
+        ("error: command '/opt/bin/nasm' failed: No such file or directory", "nasm"),
+        (
+            "unable to execute 'x86_64-linux-gnu-gfortran': No such file",
+            "x86_64-linux-gnu-gfortran",
+        ),
+        ("/bin/sh: 1: bison: not found", "bison"),
+        ("make: m4: No such file or directory", "m4"),
+        ("meson.build:3:0: ERROR: Program 'flex' not found or not executable", "flex"),
+        ('ERROR: Dependency "libfoo" not found, tried pkgconfig and cmake', "libfoo"),
+        ("No package 'libbar-2.0' found", "libbar-2.0"),
+        ("error: can't find Rust compiler", "rustc"),
+        ("Cargo, the Rust package manager, is not installed or is not on PATH.", "cargo"),
+        ("ERROR: Unknown compiler(s): [['cc'], ['gcc'], ['clang']]", "gcc"),
+        ("RuntimeError: CMake must be installed to build", "cmake"),
+    ],
+)
+def test_tool_of_any_name_is_recognized(output: str, program: str) -> None:
+    assert missing_requirements(output).programs == (program,)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "FileNotFoundError: [Errno 2] No such file or directory: 'README.md'",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'version'",
+        "ModuleNotFoundError: No module named 'pkg_resources'",
+        "LookupError: package not found",
+    ],
+)
+def test_missing_data_is_not_a_tool(output: str) -> None:
+    missing = missing_requirements(output)
+    assert (missing.headers, missing.programs) == ((), ())
