@@ -23,7 +23,7 @@ _FAILED = re.compile(
     r"Failed to (?:download and )?build `(?P<name>[\w.-]+)(?:==(?P<version>[^`\s]+))?"
 )
 _BUILD_TOOLS = re.compile(r"Failed to resolve requirements from [^\n]*build")
-_UNRESOLVED = re.compile(r"No solution found when resolving: `([^`]+)`")
+_UNRESOLVED = re.compile(r"No solution found when resolving: `([^`]+)`((?:, `[^`]+`)*)")
 _INCLUDE = re.compile(rb"^\s*#\s*include\s*<([\w./+-]+)>", re.MULTILINE)
 _MAX_SOURCE_SIZE = 1 << 20
 _USELESS_HINT = re.compile(
@@ -85,6 +85,14 @@ def build_error(output: str, action: str, cache: str) -> BuildError | None:
     error.package, error.requirers = name, read_requirers(output)
     error.provided_by = provided_by
     return error
+
+
+def unresolved_tools(output: str) -> tuple[str, ...]:
+    """Return the build requirements that uv couldn't resolve, or nothing for another error."""
+    unresolved = _UNRESOLVED.search(output) if _BUILD_TOOLS.search(output) else None
+    if unresolved is None:
+        return ()
+    return (unresolved[1], *re.findall(r"`([^`]+)`", unresolved[2]))
 
 
 def hint_for_all(error: BuildError, others: Iterable[str]) -> str:

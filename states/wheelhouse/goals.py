@@ -44,6 +44,8 @@ class WheelhouseHandle:
         self.settings = settings
         self.observation = observe(spec)
         self.plan = plan
+        self.messages: tuple[str, ...] = ()
+        """Messages of the apply in this run."""
 
     @property
     def observed(self) -> State | None:
@@ -88,7 +90,7 @@ class WheelhouseHandle:
                 return Publication(self, desired)
         if self.plan is None:
             recorded = read_selected(observation.root, receipt) if receipt else {}
-            self.plan = make_plan(select(spec, recorded, dependencies, self.settings))
+            self.plan = make_plan(spec, select(spec, recorded, dependencies, self.settings))
         return Publication(self, self._desired(self.plan.attributes))
 
     def _desired(self, attributes: dict[str, str]) -> dict[str, str]:
@@ -113,12 +115,15 @@ class WheelhouseHandle:
 
     def reobserve(self) -> WheelhouseHandle:
         """Observe again, and keep the selection."""
-        return WheelhouseHandle(self.spec, self.settings, self.plan)
+        handle = WheelhouseHandle(self.spec, self.settings, self.plan)
+        handle.messages = self.messages
+        return handle
 
     def notices(self) -> Iterable[str]:
-        """Yield the notices of the resolutions."""
+        """Yield the notices of the resolutions, and the messages of the apply."""
         selected = self.plan.selected if self.plan is not None else ()
         yield from dict.fromkeys(notice for versions in selected for notice in versions.notices)
+        yield from self.messages
 
 
 class WheelhouseGoal:
@@ -139,17 +144,19 @@ class WheelhouseGoal:
 
     def explain(self, change: Change) -> str:
         """Return the reason for a change."""
-        if not change.attribute.startswith("wheel."):
+        plan, is_wheel = self.handle.plan, change.attribute.startswith("wheel.")
+        if not is_wheel or plan is None:
             return ""
         if change.after is None:
             return "no declared venv needs it"
-        file = change.attribute.removeprefix("wheel.")
-        stored = {
-            f"sha256:{digest[:12]}"
-            for digest, wheel in list_wheels(self.handle.observation.store).items()
-            if wheel.file == file
-        }
-        return "in the store already" if change.after in stored else "to be fetched"
+        # Imported here: a no-op run explains nothing.
+        from states.wheelhouse.sources.provide import find_wheel
+
+        artifact = plan.unique_artifacts()[change.attribute]
+        stored = list_wheels(self.handle.observation.store).values()
+        if find_wheel(artifact, stored):
+            return "in the store already"
+        return "to be built" if artifact.build else "to be fetched"
 
     def check_preconditions(self, may_create: MayCreate) -> None:
         """Check that the current user may change the store, and replace the path."""
@@ -187,11 +194,21 @@ class Removal(WheelhouseGoal):
 class Publication(WheelhouseGoal):
     """The path points to a generation with the wheels of all venvs."""
 
+    def check_preconditions(self, may_create: MayCreate) -> None:
+        """Check also the sources, and the user of builds."""
+        # Imported here: a no-op run changes nothing.
+        from states.wheelhouse.preconditions import require_sources_of
+
+        super().check_preconditions(may_create)
+        if self.handle.plan is not None:
+            require_sources_of(self.handle.spec, self.handle.plan)
+
     def apply(self) -> None:
-        """Fetch the missing wheels, and publish a new generation."""
+        """Provide the missing wheels, and publish a new generation."""
         # Imported here: a no-op run changes nothing.
         from states.wheelhouse.apply import apply
 
         handle = self.handle
         assert handle.plan is not None  # It differs from the live generation.
-        apply(handle.spec, handle.observation.store, handle.plan, handle.settings)
+        store = handle.observation.store
+        handle.messages += apply(handle.spec, store, handle.plan, handle.settings)

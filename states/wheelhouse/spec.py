@@ -22,6 +22,9 @@ class Wheelhouse:
     pythons: tuple[str, ...] = field(
         "The interpreters to provide wheels for. Default: `python` of each venv.", default=()
     )
+    build_user: str = field(
+        "The user that builds packages. Default: the user that runs converge.", default=""
+    )
     url: str = field("The URL at which a web server serves the path.", default="")
     keep: int = field("The number of previous generations whose wheels are kept.", default=1)
     needs: tuple[str, ...] = field("Addresses of resources to apply first.", default=())

@@ -72,9 +72,10 @@ def _traceback(outcome: Outcome) -> list[str]:
     return []
 
 
-def second_apply_changes(home: Path) -> list[str]:
+def second_apply_changes(home: Path, *options: str) -> list[str]:
     """Run another apply and return the changes that it makes. There must be none."""
-    outcome = run(product.command(home, "apply", "--json"), roots=[home], writes=True)
+    command = product.command(home, "apply", "--json", *options)
+    outcome = run(command, roots=[home], writes=True)
     if outcome.code != 0:
         return [f"the second apply exited with {outcome.code}: {product.last_output(outcome)}"]
     violations = []

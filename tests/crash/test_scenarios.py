@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import global_scenarios, persistent_scenarios, product, scenarios
+from . import global_scenarios, persistent_scenarios, product, scenarios, wheelhouse_scenarios
 from .faults import FAULTS, LOST_SYNC, Fault
 from .power_cuts import sweep_power_cuts
 from .rows import Row
@@ -39,7 +39,7 @@ DELETING_SCENARIOS = ("gc", "remove")
 
 def interruptions() -> Iterable[object]:
     """Return each scenario with each fault. Mark the cases that only the full sweep runs."""
-    groups = (scenarios, persistent_scenarios, global_scenarios)
+    groups = (scenarios, persistent_scenarios, global_scenarios, wheelhouse_scenarios)
     for scenario in (scenario for group in groups for scenario in group.SCENARIOS):
         for fault in FAULTS:
             sampled = (fault == "kill" and scenario.name not in SWEPT_SCENARIOS) or (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,8 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 from uv import find_uv_bin
 
+from engine.errors import ConvergeError
+from states.interpreter import discovery
+from states.interpreter.discovery import Python
+from states.venv.resolve.pylock import parse_lock, select_artifacts
 from tests.integration.host import Host
 from tests.integration.snapshots import Snapshots
 from tests.support.command import Resource, reasons
@@ -27,6 +34,7 @@ ONLY = ("--only", "wheelhouse.main")
 
 def declare(host: Host, *packages: list[str], more: str = "", **keys: object) -> None:
     """Declare a wheelhouse, and a venv for each list of packages."""
+    host.wheels.mkdir(exist_ok=True)
     table = {"path": "house", **keys}
     rows = [f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in table.items()]
     tables = [
@@ -360,3 +368,148 @@ def test_venv_that_needs_the_house_is_applied_after_it(applied: Host) -> None:
     file.write_text(file.read_text().replace("path = 'venvs/v0'", needs))
     order = [resource["address"] for resource in applied.plan().report["resources"]]
     assert order.index("wheelhouse.main") < order.index("venv.v0")
+
+
+def lock_of(host: Host, name: str = "v0") -> dict[str, Any]:
+    """Return the lockfile that a wheelhouse publishes for a venv."""
+    return tomli.loads((house(host) / f"locks/pylock.{name}.toml").read_text())
+
+
+def install(host: Host, target: Path, lock: Path) -> dict[str, str]:
+    """Apply a venv on another host that has only a lockfile; return its versions."""
+    target.mkdir()
+    other = Host(directory=target, cache=target / "cache", python=host.python)
+    other.declare(["alpha"], find_links=None, lock=str(lock))
+    other.apply_ok()
+    return other.versions()
+
+
+def test_lockfile_names_only_wheels_of_the_house(applied: Host, tmp_path: Path) -> None:
+    """Without a URL, its paths are relative to it."""
+    document = lock_of(applied)
+    assert [package["name"] for package in document["packages"]] == ["alpha", "beta"]
+    for package in document["packages"]:
+        (wheel,) = package["wheels"]
+        file = house(applied) / "locks" / wheel["path"]
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == wheel["hashes"]["sha256"]
+    copy = tmp_path / "copy"
+    shutil.copytree(house(applied), copy)
+    versions = install(applied, tmp_path / "target", copy / "locks/pylock.v0.toml")
+    assert versions == {"alpha": "1.0", "beta": "2.0"}
+
+
+def test_lockfile_names_the_declared_url(applied: Host, tmp_path: Path) -> None:
+    with StaticServer(house(applied), negotiates=False) as server:
+        declare(applied, ["alpha"], ["beta<2"], url=server.url)
+        planned = assert_converges(applied)
+        assert {change["attribute"] for change in planned["changes"]} == {"url", "generation"}
+        copied = tmp_path / "pylock.toml"
+        shutil.copy(house(applied) / "locks/pylock.v0.toml", copied)
+
+        versions = install(applied, tmp_path / "target", copied)
+
+    assert versions == {"alpha": "1.0", "beta": "2.0"}
+    assert len([path for path, _ in server.requests if path.endswith(".whl")]) == 2
+
+
+def test_lockfile_serves_several_interpreters(host: Host) -> None:
+    """Each interpreter gets its own versions, and a shared package has no marker."""
+    first, second = (discovery.find(host.python), other_python(host))
+    minor = second.version.rpartition(".")[0]
+    make_wheel(host.wheels, "alpha", "1.0", requires=["beta"])
+    make_wheel(host.wheels, "beta", "1.0")
+    make_wheel(host.wheels, "beta", "2.0", requires_python=f"=={minor}.*")
+    declare(host, ["alpha"], pythons=[host.python, second.executable])
+
+    host.apply_ok(*ONLY)
+
+    text = (house(host) / "locks/pylock.v0.toml").read_text()
+    markers = {
+        (package["name"], package["version"]): package.get("marker")
+        for package in tomli.loads(text)["packages"]
+    }
+    own = first.version.rpartition(".")[0]
+    assert markers == {
+        ("alpha", "1.0"): None,
+        ("beta", "1.0"): f"python_version == '{own}'",
+        ("beta", "2.0"): f"python_version == '{minor}'",
+    }
+    for python, expected in ((first, "1.0"), (second, "2.0")):
+        resolution = select_artifacts(parse_lock(text), python, str(house(host) / "locks"), str)
+        versions = {package.name: package.version for package in resolution.packages}
+        assert versions == {"alpha": "1.0", "beta": expected}
+
+
+def other_python(host: Host) -> Python:
+    """Return an interpreter of another minor version, or skip the test."""
+    own = discovery.find(host.python).version.rpartition(".")[0]
+    for minor in range(14, 8, -1):
+        if f"3.{minor}" != own:
+            try:
+                return discovery.find(f"3.{minor}")
+            except ConvergeError:
+                continue
+    pytest.skip("this host has only one version of Python")
+
+
+def test_two_interpreters_of_one_version_are_refused(host: Host) -> None:
+    minor = f"3.{sys.version_info.minor}"
+    make_wheel(host.wheels, "alpha", "1.0")
+    declare(host, ["alpha"], pythons=[host.python, minor])
+    planned = host.plan(*ONLY)
+    message = planned.resource("wheelhouse.main")["error"]["message"]
+    assert "`pythons` selects two interpreters" in message
+
+
+def test_venvs_with_the_same_lockfile_are_refused(host: Host) -> None:
+    make_wheel(host.wheels, "alpha", "1.0")
+    declare(host, ["alpha"], ["alpha"])
+    file = host.directory / "converge.toml"
+    text = file.read_text().replace("[venv.v0]", "[venv.'a.b']").replace("[venv.v1]", "[venv.a_b]")
+    file.write_text(text)
+    message = host.plan(*ONLY).resource("wheelhouse.main")["error"]["message"]
+    assert "the lockfiles of `venv.a.b` and `venv.a_b` have the same name" in message
+
+
+def test_other_build_host_is_refused_and_named(applied: Host) -> None:
+    """Each of two hosts with one directory would replace the wheels of the other."""
+    record = applied.directory / ".house/host"
+    assert os.readlink(record) == os.uname().nodename
+    record.unlink()
+    record.symlink_to("build-host-7")
+    declare(applied, ["alpha"])
+
+    for command in ("plan", "apply"):
+        done = applied.run(command, "converge.toml", "--json", *ONLY)
+        assert done.code == 1
+        error = done.resource("wheelhouse.main")["error"]
+        assert "belongs to the build host `build-host-7`" in error["message"]
+    assert "beta-1.0-py3-none-any.whl" in files(applied)
+    record.unlink()  # As the hint recommends.
+    applied.apply_ok(*ONLY)
+    assert "beta-1.0-py3-none-any.whl" not in files(applied)
+
+
+def test_concurrent_run_waits_for_the_lock(applied: Host) -> None:
+    declare(applied, ["alpha"])
+    with open(applied.directory / ".house/lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = applied.apply("--lock-timeout", "0", *ONLY)
+    assert done.code == 75
+    assert "beta-1.0-py3-none-any.whl" in files(applied)
+
+
+@pytest.mark.parametrize("content", ["file", "directory"])
+def test_foreign_content_at_the_path_is_kept(host: Host, content: str) -> None:
+    make_wheel(host.wheels, "alpha", "1.0")
+    declare(host, ["alpha"])
+    if content == "file":
+        house(host).write_text("other")
+    else:
+        (house(host) / "inner").mkdir(parents=True)
+
+    done = host.apply(*ONLY)
+
+    message = done.resource("wheelhouse.main")["error"]["message"]
+    assert "exists and wasn't created by converge" in message
+    assert house(host).exists()

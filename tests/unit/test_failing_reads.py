@@ -187,6 +187,7 @@ ALLOWED = {
     "engine.inventory.Inventory._exists": "a resource that can't be examined counts as existing",
     "engine.inventory.Inventory.__init__": "a notice says so, and nothing is pruned or recorded",
     "states.link.kind.LinkKind.owned_paths": "before a deletion, the inventory resolves paths again",
+    "states.wheelhouse.select.resolve_child.main": "the parent process raises the error",
     "states.wheelhouse.kind.WheelhouseKind.owned_paths": "as for a venv",
     "states.venv.kind.VenvKind.owned_paths": "before a deletion, the inventory resolves paths again",
     "states.venv.sources": "a digest of a local project",

@@ -107,7 +107,7 @@ def build_wheel(request: UserBuild, scratch: str) -> str:
     require_possible(project, user, request.python, request.indexes)
     action = f"building `{project}` as {user.name}"
     progress.step(action)
-    with _user_dirs(user) as top:
+    with user_dirs(user) as top:
         completed = run_uv(
             _arguments(request, top),
             _environment(request, top),
@@ -119,11 +119,11 @@ def build_wheel(request: UserBuild, scratch: str) -> str:
             output = completed.output.replace(f"`{project}`", f"`{os.path.basename(project)}`")
             failed = subprocesses.Completed(completed.status, output)
             raise translate_error(failed, action)
-        return _take_wheel(f"{top}/out", project, user, scratch)
+        return take_wheel(f"{top}/out", project, user, scratch)
 
 
 @contextmanager
-def _user_dirs(user: User) -> Iterator[str]:
+def user_dirs(user: User) -> Iterator[str]:
     """Yield a directory of root with three directories of a user, which are deleted at the end."""
     parent = next(filter(is_directory, PUBLIC_DIRECTORIES))
     top = tempfile.mkdtemp(prefix="converge-", dir=parent)
@@ -197,7 +197,7 @@ def _write(path: str, text: str, request: UserBuild) -> str:
     return path
 
 
-def _take_wheel(directory: str, project: str, user: User, scratch: str) -> str:
+def take_wheel(directory: str, project: str, user: User, scratch: str) -> str:
     """Copy the wheel that a user built. The user may still change the directory.
 
     Args:

@@ -164,7 +164,7 @@ def select_artifacts(
         _strip(lock.packages[positions[id(package)]], artifact, base)
         for package, artifact in selected
     ]
-    packages = sorted((_package(entry, digest) for entry in entries), key=lambda item: item.name)
+    packages = sorted((package_of(entry, digest) for entry in entries), key=lambda item: item.name)
     document: dict[str, Any] = {"lock-version": "1.0", "created-by": "converge"}
     document["packages"] = entries
     if table := lock.document.get("tool", {}).get("converge"):
@@ -212,8 +212,8 @@ def _source(entry: Mapping[str, Any], base: str) -> dict[str, Any]:
     return source
 
 
-def _package(entry: Mapping[str, Any], digest: Callable[[str], str]) -> Package:
-    """Return the package that an entry with one source installs.
+def package_of(entry: Mapping[str, Any], digest: Callable[[str], str]) -> Package:
+    """Return the package that an entry with one source installs. `digest` is for local projects.
 
     Raises:
         IntegrityError: The file has no SHA-256 hash.

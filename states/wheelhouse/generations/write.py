@@ -13,6 +13,7 @@ from states.system import timestamps
 from states.venv.generations.store import live_id, new_id
 from states.venv.layout import METADATA_DIR
 from states.wheelhouse.generations.index import FILES, file_path, pages
+from states.wheelhouse.generations.locks import lockfiles
 from states.wheelhouse.generations.receipt import Receipt, read_receipt, write_receipt
 from states.wheelhouse.store.wheels import require_same_files, wheel_dir
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from states.venv.layout import Store
     from states.wheelhouse.generations.receipt import FileStat
-    from states.wheelhouse.select.selection import Selected
+    from states.wheelhouse.select.plan import Plan
     from states.wheelhouse.spec import Wheelhouse
     from states.wheelhouse.store.wheels import Wheel
 
@@ -31,9 +32,14 @@ class Content:
     """Everything that a generation contains."""
 
     spec: Wheelhouse
-    selected: tuple[Selected, ...]
-    attributes: Mapping[str, str]
-    wheels: tuple[Wheel, ...]
+    plan: Plan
+    provided: Mapping[str, Wheel]
+    """The wheel of each artifact by its attribute."""
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """Each wheel once. Several interpreters may use the same one."""
+        return tuple({wheel.sha256: wheel for wheel in self.provided.values()}.values())
 
 
 @frozen
@@ -71,7 +77,8 @@ def write_generation(store: Store, content: Content) -> IndexGeneration:
     os.mkdir(root, 0o700)
     with syncing(root) as sync:
         os.mkdir(f"{root}/{METADATA_DIR}", 0o700)
-        for path, text in pages(content.wheels):
+        locks = lockfiles(content.plan, content.provided, content.spec.url)
+        for path, text in (*pages(content.wheels), *locks):
             _write(root, path, text)
         for wheel in content.wheels:
             _link(store, root, wheel)
@@ -83,14 +90,14 @@ def write_generation(store: Store, content: Content) -> IndexGeneration:
             converge_version=__version__,
             declared=content.spec.declared,
             url=content.spec.url,
-            attributes=dict(content.attributes),
-            targets=tuple(versions.target for versions in content.selected),
+            attributes=content.plan.attributes,
+            targets=tuple(versions.target for versions in content.plan.selected),
             wheels=content.wheels,
             files=_record_files(root),
             retained=tuple(f"{FILES}/{wheel.sha256}" for wheel in retained),
         )
         sync()
-    write_receipt(root, receipt, content.selected)
+    write_receipt(root, receipt, content.plan.selected)
     return IndexGeneration(root)
 
 

@@ -13,9 +13,10 @@ from engine.frozen import frozen, replace
 from engine.system.files import sha256
 from states.interpreter import discovery
 from states.interpreter.kind import executable_in
-from states.venv.resolve.lockfile import default_name
 from states.venv.resolve.reuse.planned import delete_record
 from states.venv.resolve.selection import resolve_versions
+from states.wheelhouse.sandbox import find_build_user
+from states.wheelhouse.select.lock_names import LOCKS, lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,14 +140,19 @@ def _select(
         return Selected(target, previous.lock)
     lock = previous.lock if previous is not None else None
     venv = _venv_of(spec, target)
+    user = find_build_user(spec.build_user)
+    if user is not None and not venv.lock:
+        # Imported here: most hosts declare no build user.
+        from states.wheelhouse.select.as_user import resolve_as
+
+        return Selected(target, *resolve_as(user, venv, target.python, lock, settings))
     resolution = resolve_versions(venv, target.python, lock, None, settings)
     return Selected(target, resolution.lock, resolution.notices)
 
 
 def _venv_of(spec: Wheelhouse, target: VenvPython) -> Venv:
     """Return the spec to resolve. Its path identifies the resolution, also in messages."""
-    name = default_name(target.venv.partition(".")[2])
-    path = f"{spec.path}/locks/{name} for Python {target.python.version}"
+    path = f"{spec.path}/{LOCKS}/{lock_name(target.venv)} for Python {target.python.version}"
     return replace(spec.sources[target.venv], path=path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import mktime_tz, parsedate_tz
@@ -60,9 +61,8 @@ def download_all(
     pool = ThreadPoolExecutor(min(_PARALLEL, len(artifacts) or 1))
     pending: list[tuple[Artifact, Future[str]]] = []
     try:
-        for number, (artifact, indexes) in enumerate(artifacts):
-            path = f"{scratch}/{number}/{artifact.file}"
-            os.mkdir(os.path.dirname(path))
+        for artifact, indexes in artifacts:
+            path = f"{tempfile.mkdtemp(prefix='file-', dir=scratch)}/{artifact.file}"
             context = contextvars.copy_context()
             future = pool.submit(context.run, download, artifact, indexes, path)
             pending.append((artifact, future))
