@@ -27,8 +27,8 @@ def create() -> Scenario:
     """The first apply fetches two wheels and builds one."""
 
     def setup(home: Path) -> None:
-        _create_host(home)
-        _declare(home, NEW)
+        create_host(home)
+        declare(home, NEW)
 
     return _scenario("wheelhouse create", setup, (NEW,), absent=True)
 
@@ -37,34 +37,34 @@ def update() -> Scenario:
     """An apply publishes other versions. It needs the built wheel of the previous one again."""
 
     def setup(home: Path) -> None:
-        _create_host(home)
-        _declare(home, OLD)
+        create_host(home)
+        declare(home, OLD)
         product.run_ok(home, "apply")
-        _declare(home, NEW)
+        declare(home, NEW)
 
     return _scenario("wheelhouse update", setup, (OLD, NEW))
 
 
-def _create_host(home: Path) -> None:
+def create_host(home: Path) -> None:
     product.create_host(home)
     make_sdist(home / "wheels", _BUILT, "1.0")
 
 
-def _published(home: Path) -> Path:
+def published(home: Path) -> Path:
     return home / "srv" / "house"
 
 
-def _declare(home: Path, version: str) -> None:
+def declare(home: Path, version: str) -> None:
     """Declare a wheelhouse for a venv that isn't applied: `state` of another table is enough."""
     packages = ", ".join(f'"{name}=={version}"' for name in PACKAGES)
     product.declaration(home).write_text(
         f'[venv.app]\npath = "{product.published(home)}"\npython = "{product.base_python()}"\n'
         f'packages = [{packages}, "{_BUILT}"]\nfind-links = ["wheels"]\nno-index = true\n'
-        f'[wheelhouse.main]\npath = "{_published(home)}"\nkeep = 1\n'
+        f'[wheelhouse.main]\npath = "{published(home)}"\nkeep = 1\n'
     )
 
 
-def _command(home: Path) -> Command:
+def command(home: Path) -> Command:
     return product.command(home, "apply", "--only", "wheelhouse.main")
 
 
@@ -81,19 +81,19 @@ def _scenario(
     """
 
     def published_error(home: Path) -> str | None:
-        if absent and not os.path.lexists(_published(home)):
+        if absent and not os.path.lexists(published(home)):
             return None
-        return index_error(_published(home), allowed)
+        return index_error(published(home), allowed)
 
     def missing_result(home: Path) -> Sequence[str]:
-        error = index_error(_published(home), (NEW,))
+        error = index_error(published(home), (NEW,))
         return [error] if error else []
 
     def check(home: Path, outcome: Outcome) -> Sequence[str]:
         violations = []
         if outcome.code == 0:
             violations += [f"reported success, but {text}" for text in missing_result(home)]
-        again = run(_command(home))
+        again = run(command(home))
         if again.code != 0:
             error = f"the next apply exited with {again.code}: {product.last_output(again)}"
             return [*violations, error]
@@ -104,7 +104,7 @@ def _scenario(
     return Scenario(
         name=name,
         setup=setup,
-        command=_command,
+        command=command,
         check=check,
         published_error=published_error,
         missing_result=missing_result,
