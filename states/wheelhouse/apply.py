@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from engine import progress
 from states.venv.generations.recovery import clean_up_interrupted, remove_unfinished
-from states.venv.generations.removal import delete_if_empty, delete_store, unpublish
+from states.venv.generations.removal import delete_store, unpublish
 from states.venv.generations.store import publish
 from states.wheelhouse.generations.collect import collect, find_garbage
 from states.wheelhouse.generations.write import Content, write_generation
 from states.wheelhouse.select.selection import delete_planned
 from states.wheelhouse.sources.provide import provide_wheels
 from states.wheelhouse.store.hosts import record_host
-from states.wheelhouse.store.wheels import create_wheels_dir
+from states.wheelhouse.store.wheels import create_wheels_dir, delete_if_unused
 
 if TYPE_CHECKING:
     from engine.settings import Settings
@@ -47,7 +47,7 @@ def apply(spec: Wheelhouse, store: Store, plan: Plan, settings: Settings) -> tup
     try:
         return _publish(spec, store, plan, settings)
     except BaseException:
-        delete_if_empty(store)
+        delete_if_unused(store)
         raise
     finally:
         delete_planned(spec, plan.selected, settings)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.kind import Dependencies
     from engine.settings import Settings
     from states.interpreter.discovery import Python
+    from states.system.subprocesses import User
     from states.venv.spec import Venv
     from states.wheelhouse.spec import Wheelhouse
 
@@ -106,15 +107,17 @@ def select(
         ConvergeError: No interpreter or no versions satisfy a venv.
 
     """
+    user = find_build_user(spec.build_user)
     selected = []
     for address, venv, request in spec.requests():
         previous = recorded.get(f"{address} {request}")
         state, _ = dependencies.get(request, (None, ""))
         resolved = request if state is None else executable_in(state)
-        python = _select_python(resolved, previous)
-        target = VenvPython(address, request, input_digest(venv), python)
         try:
-            selected.append(_select(target, spec, previous, settings))
+            python = _select_python(resolved, previous)
+            target = VenvPython(address, request, input_digest(venv), python)
+            recorded_lock = _find_recorded(target, previous, settings)
+            selected.append(recorded_lock or _resolve(target, spec, previous, settings, user))
         except ConvergeError as error:
             error.message = f"{address}: {error.message}"
             raise
@@ -127,20 +130,51 @@ def _select_python(request: str, previous: Selected | None) -> Python:
     return discovery.find(request)
 
 
-def _select(
-    target: VenvPython, spec: Wheelhouse, previous: Selected | None, settings: Settings
+def _find_recorded(
+    target: VenvPython, previous: Selected | None, settings: Settings
+) -> Selected | None:
+    """Return the recorded versions if they answer the same request.
+
+    Args:
+        target: The venv and the interpreter.
+        previous: The recorded versions, if there are any.
+        settings: The packages to upgrade.
+
+    Returns:
+        The versions, or None.
+
+    """
+    if previous is None or settings.upgrade is not None:
+        return None
+    is_same = previous.target.inputs == target.inputs
+    is_same = is_same and previous.python.is_compatible_with(target.python)
+    return Selected(target, previous.lock) if is_same else None
+
+
+def _resolve(
+    target: VenvPython,
+    spec: Wheelhouse,
+    previous: Selected | None,
+    settings: Settings,
+    user: User | None,
 ) -> Selected:
-    is_same = (
-        previous is not None
-        and settings.upgrade is None
-        and previous.target.inputs == target.inputs
-        and previous.python.is_compatible_with(target.python)
-    )
-    if is_same and previous is not None:
-        return Selected(target, previous.lock)
-    lock = previous.lock if previous is not None else None
-    venv = _venv_of(spec, target)
-    user = find_build_user(spec.build_user)
+    """Resolve the versions of a venv for an interpreter.
+
+    Args:
+        target: The venv and the interpreter.
+        spec: The wheelhouse.
+        previous: Versions that are kept where possible, if there are any.
+        settings: The cache directory, and the packages to upgrade.
+        user: The build user, if it isn't the current one.
+
+    Returns:
+        The versions.
+
+    Raises:
+        ConvergeError: No versions satisfy the venv.
+
+    """
+    venv, lock = _venv_of(spec, target), previous.lock if previous is not None else None
     if user is not None and not venv.lock:
         # Imported here: most hosts declare no build user.
         from states.wheelhouse.select.as_user import resolve_as

@@ -11,7 +11,7 @@ from states.venv.generations.store import read_record, write_record
 if TYPE_CHECKING:
     from states.venv.layout import Store
 
-_HOST = "host"
+HOST = "host"
 """The name of the record in the store."""
 
 
@@ -26,17 +26,17 @@ def require_same_host(store: Store) -> None:
         OSError: The record can't be read.
 
     """
-    recorded = read_record(store, _HOST)
+    recorded = read_record(store, HOST)
     if recorded not in ("", os.uname().nodename):
         raise ConvergeError(
             f"`{store.published}` belongs to the build host `{recorded}`, and this is "
             f"`{os.uname().nodename}`",
             hint="choose another path for this host; if it replaces the other one, run "
-            f"`rm {store.root}/{_HOST}`",
+            f"`rm {store.root}/{HOST}`",
         )
 
 
 def record_host(store: Store) -> None:
     """Record this host. The lock of the store must be held."""
-    if not read_record(store, _HOST):
-        write_record(store, _HOST, os.uname().nodename)
+    if not read_record(store, HOST):
+        write_record(store, HOST, os.uname().nodename)

@@ -27,7 +27,9 @@ from engine.system.files import (
     write_all,
 )
 from states.venv.generations.recovery import try_delete
+from states.venv.generations.removal import delete_if_empty
 from states.venv.generations.store import live_id
+from states.wheelhouse.store.hosts import HOST
 from states.wheelhouse.store.wheel_file import read_metadata, requires_python
 
 if TYPE_CHECKING:
@@ -197,6 +199,19 @@ def create_wheels_dir(store: Store) -> None:
     if not entry_exists(directory):
         os.mkdir(directory, 0o700)
         fsync_dir(store.root)
+
+
+def delete_if_unused(store: Store) -> None:
+    """Delete a store without wheels, because creating the wheelhouse failed.
+
+    The lock of the store must be held.
+    """
+    directory = f"{store.root}/{WHEELS}"
+    if live_id(store) is None and not listdir_or_empty(directory):
+        for name in (HOST, WHEELS):
+            if entry_exists(f"{store.root}/{name}"):
+                try_delete(store, name)
+        delete_if_empty(store)
 
 
 def require_same_files(wheels: Iterable[Wheel]) -> None:
