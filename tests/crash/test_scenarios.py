@@ -58,7 +58,7 @@ def container_interruptions() -> Iterable[object]:
 
 def power_cut_cases() -> Iterable[object]:
     """Return the cases for power cuts, with and without early syncs."""
-    for scenario in scenarios.POWER_CUT:
+    for scenario in (*scenarios.POWER_CUT, *wheelhouse_scenarios.SCENARIOS):
         for seed in (None, 1):
             sampled = seed is None and scenario.name in ("create", "update")
             yield case(scenario, seed, sampled=sampled)
