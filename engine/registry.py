@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from engine.kind import AnyKind
@@ -29,6 +31,39 @@ def _recognize_nothing(_content: str, _document: Mapping[str, Any]) -> None:
 def is_toml(name: str) -> bool:
     """Return whether a file name ends in `.toml` and isn't hidden."""
     return name.endswith(".toml") and not name.startswith(".")
+
+
+class Kinds(Mapping[str, "AnyKind"]):
+    """The kinds by name, each created when it is first used.
+
+    A run that changes nothing then imports only the kinds of its resources.
+
+    Args:
+        factories: A function that imports and creates a kind, by its name.
+
+    """
+
+    def __init__(self, factories: Mapping[str, Callable[[], AnyKind]]) -> None:
+        self._factories = factories
+        self._kinds: dict[str, AnyKind] = {}
+
+    def __getitem__(self, name: str) -> AnyKind:
+        """Return a kind. Raises `KeyError` if there is none with that name."""
+        if name not in self._kinds:
+            self._kinds[name] = self._factories[name]()
+        return self._kinds[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a kind with that name, without its creation."""
+        return name in self._factories
+
+    def __iter__(self) -> Iterator[str]:
+        """Return an iterator of the names."""
+        return iter(self._factories)
+
+    def __len__(self) -> int:
+        """Return the number of kinds."""
+        return len(self._factories)
 
 
 @frozen

@@ -10,15 +10,9 @@ import sys
 from engine.cli import commands as engine_commands
 from engine.cli.main import main as run_command
 from engine.declaration.inputs import file_digest
-from engine.registry import KindRegistry, is_toml
+from engine.registry import KindRegistry, Kinds, is_toml
 from states import commands as states_commands
-from states.command import CommandKind
-from states.global_installs.kind import GlobalKind
-from states.interpreter.kind import InterpreterKind
-from states.link.kind import LinkKind
-from states.venv.kind import VenvKind
 from states.venv.run.shared import PathUses
-from states.wheelhouse.kind import WheelhouseKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cli.command import CommandTable
+    from engine.kind import AnyKind
     from engine.resource import Resource
     from engine.result import Result
     from engine.settings import Settings
@@ -46,16 +41,8 @@ def build_registry(settings: Settings) -> KindRegistry:
 
         return unknown_upgrades(settings.upgrade, reported_packages(results))
 
-    uses = PathUses()
     return KindRegistry(
-        kinds={
-            "interpreter": InterpreterKind(settings),
-            "venv": VenvKind(settings, uses),
-            "wheelhouse": WheelhouseKind(settings),
-            "link": LinkKind(uses),
-            "command": CommandKind(settings, uses),
-            "global": GlobalKind(),
-        },
+        kinds=_kinds(settings),
         defaults_kind="venv",
         digest_functions={
             "source-tree": _source_tree_digest,
@@ -66,6 +53,52 @@ def build_registry(settings: Settings) -> KindRegistry:
         notices=notices,
         undo=_undo,
         recognize=_recognize,
+    )
+
+
+def _kinds(settings: Settings) -> Kinds:
+    """Return the kinds. Each module is imported only for a declaration with that kind."""
+    uses = PathUses()
+
+    def interpreter() -> AnyKind:
+        from states.interpreter.kind import InterpreterKind
+
+        return InterpreterKind(settings)
+
+    def venv() -> AnyKind:
+        from states.venv.kind import VenvKind
+
+        return VenvKind(settings, uses)
+
+    def wheelhouse() -> AnyKind:
+        from states.wheelhouse.kind import WheelhouseKind
+
+        return WheelhouseKind(settings)
+
+    def link() -> AnyKind:
+        from states.link.kind import LinkKind
+
+        return LinkKind(uses)
+
+    def command() -> AnyKind:
+        from states.command import CommandKind
+
+        return CommandKind(settings, uses)
+
+    def global_() -> AnyKind:
+        from states.global_installs.kind import GlobalKind
+
+        return GlobalKind()
+
+    return Kinds(
+        {
+            "interpreter": interpreter,
+            "venv": venv,
+            "wheelhouse": wheelhouse,
+            "link": link,
+            "command": command,
+            "global": global_,
+        }
     )
 
 

@@ -165,7 +165,8 @@ def _as_text(report: Report, arguments: Namespace, registry: KindRegistry) -> st
     from engine.output.text import Paint
 
     paint = Paint(options.use_color(arguments.color, sys.stdout))
-    displays = {name: kind.display for name, kind in registry.kinds.items()}
+    names = {resource["kind"] for resource in report["resources"]}
+    displays = {name: registry.kinds[name].display for name in names}
     width = options.output_width(sys.stdout)
     return format_report(report, paint, displays, verbose=arguments.verbose, width=width)
 

@@ -22,6 +22,8 @@ from engine.system.files import add_checksum, make_private_dir, read_with_checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.declaration.inputs import InputLog
     from engine.declaration.source_file import SourceFile
     from engine.registry import KindRegistry
@@ -51,6 +53,8 @@ class CacheEntry:
             functions = self.registry.digest_functions
             if not is_unchanged(entry["files"], entry["digests"], functions):
                 return None
+            if entry["fields"] != self._fields(entry["fields"]):
+                return None
             resources = tuple(from_dict(body, self.registry.kinds) for body in entry["resources"])
             # The target of a symlink may have changed, so that two paths now overlap.
             return resources if self._owned_paths(resources) == entry["owned-paths"] else None
@@ -72,6 +76,7 @@ class CacheEntry:
             "files": log.files,
             "digests": log.digests,
             "owned-paths": self._owned_paths(resources),
+            "fields": self._fields(resource.kind for resource in resources),
             "resources": [to_dict(resource) for resource in resources],
         }
         content = json.dumps(entry)
@@ -87,13 +92,16 @@ class CacheEntry:
         kinds = self.registry.kinds
         return [list(kinds[resource.kind].owned_paths(resource.spec)) for resource in resources]
 
+    def _fields(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the fields of the specs of some kinds. Another version may have others."""
+        return {name: list(fields(self.registry.kinds[name].spec)) for name in names}
+
 
 def _key(sources: tuple[SourceFile, ...], registry: KindRegistry) -> str:
     """Return the digest of the declaring files and of the program that reads them."""
-    specs = {name: list(fields(kind.spec)) for name, kind in registry.kinds.items()}
     # A version that was reinstalled in place may read a declaration differently.
     package_dir = os.path.dirname(os.path.dirname(__file__))
     installed_ns = os.stat(package_dir).st_mtime_ns
     contents = [(source.file, source.directory, source.content) for source in sources]
-    document = json.dumps([__version__, installed_ns, specs, contents])
+    document = json.dumps([__version__, installed_ns, list(registry.kinds), contents])
     return sha256(document.encode("utf-8", "surrogatepass"))
