@@ -5,15 +5,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from engine.errors import LockTimeout
+from engine.system import signals
 from engine.system.existence import entry_exists
 from states.package_managers.owners import lock_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_TIMEOUT_S = 10.0
+"""Seconds to wait for a package manager. A query takes the lock briefly."""
+_RETRY_S = 0.1
 
 
 @contextmanager
@@ -25,7 +31,8 @@ def excluded_package_managers() -> Iterator[None]:
     process is killed.
 
     Raises:
-        LockTimeout: A package manager is running.
+        LockTimeout: A package manager is running, and didn't finish in time.
+        Interrupted: A signal was received.
         OSError: A lock can't be taken.
 
     """
@@ -45,12 +52,23 @@ def _take(path: str, stack: ExitStack) -> None:
         raise
     stack.callback(os.close, descriptor)
     lock = fcntl.flock if "/apk/" in path else fcntl.lockf
+    deadline = time.monotonic() + _TIMEOUT_S
+    while not _try(lambda: lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+        if time.monotonic() >= deadline:
+            raise LockTimeout(
+                f"a package manager is running: `{path}` is locked",
+                hint="run the command again when it has finished",
+            )
+        signals.raise_if_interrupted()
+        time.sleep(_RETRY_S)
+
+
+def _try(lock: Callable[[], None]) -> bool:
+    """Return whether a call took a lock. Another process may hold it."""
     try:
-        lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock()
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
-        raise LockTimeout(
-            f"a package manager is running: `{path}` is locked",
-            hint="run the command again when it has finished",
-        ) from None
+        return False
+    return True
