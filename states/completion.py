@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-KINDS = ("venv", "link", "command", "interpreter", "global")
+KINDS = ("venv", "link", "command", "interpreter", "wheelhouse", "global")
 _SAFE = re.compile(r"[\w.@%+,/-]+", re.ASCII)
 _DEFAULTS = ("converge.toml", "converge.d")
 _MAX_BYTES = 1_000_000

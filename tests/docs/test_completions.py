@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import tomli
 
-from states.completion import print_candidates
+from engine.settings import Settings
+from states.__main__ import build_registry
+from states.completion import KINDS, print_candidates
 from tests.docs.generator import completions
 from tests.docs.pages import ROOT
 
@@ -205,3 +207,7 @@ def test_zsh_completes_names_from_the_declaration(project: Path) -> None:
         check=False,
     )
     assert "venv.web" in process.stdout
+
+
+def test_addresses_of_every_kind_are_completed() -> None:
+    assert set(KINDS) == set(build_registry(Settings(cache="/cache", state="/state")).kinds)
