@@ -159,6 +159,12 @@ def upgrade_arguments(arguments: Namespace) -> list[str]:
     return ["--upgrade", *names] if arguments.upgrade else names
 
 
+def add_document_options(parser: ArgumentParser) -> None:
+    """Add the output options of a command that shows no progress and hides nothing."""
+    parser.add_argument("--json", action="store_true", help="Print one JSON document")
+    add_color_option(parser)
+
+
 def add_lock_timeout_option(parser: ArgumentParser) -> None:
     """Add `--lock-timeout`."""
     parser.add_argument(

@@ -33,9 +33,7 @@ _MARKS = ("live", "held", "pinned", "quarantined", "in_use")
 
 def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
-    # Not the other output options: this command shows no progress, and hides no changes.
-    parser.add_argument("--json", action="store_true", help="Print one JSON document")
-    options.add_color_option(parser)
+    options.add_document_options(parser)
 
 
 def _history(arguments: Namespace, build_registry: BuildRegistry) -> int:

@@ -159,6 +159,29 @@ def test_why_shows_each_declared_requirement(answering_host: Host) -> None:
     assert chain["place"] == f"{answering_host.directory}/jobs.txt:2"
 
 
+def test_why_counts_only_requirements_that_apply(answering_host: Host) -> None:
+    declare(answering_host, "gamma ; python_version < '3'")
+    (chain,) = answer(answering_host, "why", "web", "gamma")["chains"]
+    assert chain["declared"] == "top"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "JSON"])
+def test_why_masks_the_signature_of_a_url(answering_host: Host, options: tuple[str, ...]) -> None:
+    declare(answering_host, "beta @ https://host.example/beta.whl?X-Amz-Signature=s3cret-canary")
+    done = answering_host.run("why", "web", "beta", *options)
+    assert done.code == 0, done.err
+    assert "beta @ https://" in done.out
+    assert "s3cret-canary" not in done.out + done.err
+
+
+def test_why_fetches_no_file_behind_a_url(answering_host: Host) -> None:
+    answering_host.write("-r https://host.invalid/more.txt\n", "jobs.txt")
+    done = answering_host.run("why", "jobs", "beta", "--json")
+    assert done.code == 0, done.err
+    (chain,) = json.loads(done.out)["chains"]
+    assert (chain["declared"], chain["place"]) == ("beta", "https://host.invalid/more.txt")
+
+
 def test_why_with_a_lock_begins_at_unrequired_packages(answering_host: Host) -> None:
     answering_host.run("lock", "converge.toml", "--only", "venv.web")
     declaration = answering_host.directory / "converge.toml"

@@ -31,8 +31,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="Resource to print, such as link.bin/web. Repeatable. Accepts * and ?",
     )
     parser.set_defaults(takes_addresses=True)
-    parser.add_argument("--json", action="store_true", help="Print one JSON document")
-    options.add_color_option(parser)
+    options.add_document_options(parser)
 
 
 def _show(arguments: Namespace, build_registry: BuildRegistry) -> int:

@@ -44,9 +44,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--files", dest="every_file", action="store_true", help="List every file that differs"
     )
-    # Not the other output options: this command shows no progress, and hides nothing.
-    parser.add_argument("--json", action="store_true", help="Print one JSON document")
-    options.add_color_option(parser)
+    options.add_document_options(parser)
 
 
 def _diff(arguments: Namespace, build_registry: BuildRegistry) -> int:

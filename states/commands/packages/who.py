@@ -49,9 +49,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.set_defaults(default_file=False)
     options.add_allow_empty_option(parser)
-    # Not the other output options: this command shows no progress, and hides nothing.
-    parser.add_argument("--json", action="store_true", help="Print one JSON document")
-    options.add_color_option(parser)
+    options.add_document_options(parser)
 
 
 def _find(arguments: Namespace, build_registry: BuildRegistry) -> int:

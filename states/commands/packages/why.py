@@ -9,7 +9,6 @@ from engine.cli import options
 from engine.cli.command import Command
 from engine.errors import ConvergeError, UsageError
 from engine.frozen import as_items
-from engine.redaction import redact
 from states.commands.per_venv import print_result
 from states.commands.text.why import format_chains
 from states.commands.venv_arguments import add_venv_arguments, select_venv
@@ -19,7 +18,7 @@ from states.venv.layout import store_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from packaging.requirements import Requirement
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
 def _add_arguments(parser: ArgumentParser) -> None:
     add_venv_arguments(parser)
     parser.add_argument("identifier", nargs="?", metavar="PACKAGE", help="Name of the package")
-    # Not the other output options: this command shows no progress, and hides nothing.
-    parser.add_argument("--json", action="store_true", help="Print one JSON document")
-    options.add_color_option(parser)
+    options.add_document_options(parser)
 
 
 def _why(arguments: Namespace, build_registry: BuildRegistry) -> int:
@@ -53,7 +50,8 @@ def _why(arguments: Namespace, build_registry: BuildRegistry) -> int:
             f"{venv.address} has no live generation with a valid receipt",
             hint="run `converge apply`",
         )
-    packages = installed_packages(root, markers(receipt.python))
+    environment = markers(receipt.python)
+    packages = installed_packages(root, environment)
     name = normalize_name(package)
     _require_installed(packages, name, venv.address)
     document = {
@@ -61,7 +59,7 @@ def _why(arguments: Namespace, build_registry: BuildRegistry) -> int:
         "generation": os.path.basename(root),
         "package": name,
         "version": packages.versions[name],
-        "chains": [*_chains(venv.spec, packages, name)],
+        "chains": [*_chains(_declared(venv.spec, packages, environment), packages, name)],
     }
     print_result(document, format_chains(document), arguments)
     return 0
@@ -104,11 +102,13 @@ def _require_installed(packages: InstalledPackages, name: str, address: str) -> 
         )
 
 
-def _chains(spec: Venv, packages: InstalledPackages, name: str) -> Iterator[dict[str, Any]]:
+def _chains(
+    declared: Iterable[tuple[Requirement, str]], packages: InstalledPackages, name: str
+) -> Iterator[dict[str, Any]]:
     """Yield the shortest chain from each declared requirement to a package, if there is one.
 
     Args:
-        spec: The declared venv.
+        declared: The declared requirements, each with its place.
         packages: The installed packages.
         name: The normalized name of the package.
 
@@ -116,37 +116,46 @@ def _chains(spec: Venv, packages: InstalledPackages, name: str) -> Iterator[dict
         The chains, in the form that `--json` prints.
 
     """
-    for declared, place in _declared(spec, packages):
-        steps = packages.chain(declared, name)
+    for requirement, place in declared:
+        steps = packages.chain(requirement, name)
         if steps is not None:
             yield {
-                "declared": str(declared),
+                "declared": str(requirement),
                 "place": place,
                 "steps": [dict(as_items(step)) for step in steps],
             }
 
 
-def _declared(spec: Venv, packages: InstalledPackages) -> Iterator[tuple[Requirement, str]]:
+def _declared(
+    spec: Venv, packages: InstalledPackages, environment: Mapping[str, str]
+) -> Iterator[tuple[Requirement, str]]:
     """Yield the requirements that the venv starts from, each with its place.
 
     A lockfile doesn't specify which packages were requested. A file behind a URL isn't fetched.
     The packages that no other one requires stand for their requirements.
+
+    Args:
+        spec: The declared venv.
+        packages: The installed packages.
+        environment: The environment in which markers are evaluated.
+
+    Yields:
+        The requirements that apply.
+
     """
     from packaging.requirements import Requirement
 
     from states.venv.resolve.references import is_url
-    from states.venv.resolve.requirements import declared_lines, read_requirements
+    from states.venv.resolve.requirements import local_requirements, marker_applies
 
-    for line in () if spec.lock else declared_lines(spec.packages):
-        if line.requirement is not None:
-            yield line.requirement, "packages"
-    files = [spec.lock] if spec.lock else spec.requirements
-    unread = [file for file in files if spec.lock or is_url(file)]
-    for line in read_requirements(spec, [file for file in files if file not in unread]):
-        if line.requirement is not None:
-            yield line.requirement, f"{line.file}:{line.number}"
+    unread = spec.lock
+    for line in () if spec.lock else local_requirements(spec):
+        if is_url(line.file):
+            unread = unread or line.file
+        elif line.requirement is not None and marker_applies(line.requirement, [environment]):
+            yield line.requirement, f"{line.file}:{line.number}" if line.number else "packages"
     for name in packages.unrequired() if unread else ():
-        yield Requirement(name), redact(unread[0])
+        yield Requirement(name), unread
 
 
 COMMAND = Command(

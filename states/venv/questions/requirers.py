@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from engine.frozen import frozen
-from engine.redaction import redact
 from states.venv.integrity.dist_info import (
     dist_infos,
     metadata_name,
@@ -154,5 +153,5 @@ def _nodes(requirement: Requirement) -> list[_Node]:
 def _text(requirement: Requirement) -> str:
     """Return a requirement without its marker."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    source = f" @ {redact(requirement.url)}" if requirement.url else str(requirement.specifier)
+    source = f" @ {requirement.url}" if requirement.url else str(requirement.specifier)
     return f"{requirement.name}{extras}{source}"

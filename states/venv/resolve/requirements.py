@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from states.venv.resolve.fetch import Fetcher
     from states.venv.resolve.subset import Subset
     from states.venv.spec import Venv
 
@@ -164,12 +163,15 @@ def drop_packages(lines: Iterable[Line], names: set[str]) -> list[Line]:
 
 
 def read_files(
-    fetcher: Fetcher, names: Iterable[str], constraint: bool, subset: Subset = DEFAULT_SUBSET
+    read: Callable[[str], str | None],
+    names: Iterable[str],
+    constraint: bool,
+    subset: Subset = DEFAULT_SUBSET,
 ) -> list[Line]:
     """Read requirement files.
 
     Args:
-        fetcher: Reads paths and URLs.
+        read: As for `read_lines`.
         names: Paths and URLs.
         constraint: Whether the lines only bound versions.
         subset: The extras and groups to read from a `pyproject.toml`.
@@ -184,7 +186,7 @@ def read_files(
     """
     lines: list[Line] = []
     for name in names:
-        lines += read_lines(name, fetcher.read, _missing, constraint=constraint, subset=subset)
+        lines += read_lines(name, read, _missing, constraint=constraint, subset=subset)
     for line in lines:
         if error := line_error(line):
             message, hint = error
@@ -198,7 +200,19 @@ def _missing(name: str, _included_by: Line | None) -> None:
     raise ConvergeError(f"the file disappeared during the run: `{name}`")
 
 
-def read_requirements(spec: Venv, names: Iterable[str]) -> list[Line]:
-    """Return the requirements in some requirement files of a spec, without constraints."""
-    lines = read_files(fetcher_of(spec), names, False, subset_of(spec))
-    return [line for line in lines if not line.constraint]
+def local_requirements(spec: Venv) -> list[Line]:
+    """Return the requirements of a spec without a lockfile.
+
+    A file behind a URL isn't fetched. Its only line is its URL.
+
+    Raises:
+        ConvergeError: A file disappeared, or a line can't be used.
+
+    """
+    fetcher = fetcher_of(spec)
+
+    def read(name: str) -> str | None:
+        return name if is_url(name) else fetcher.read(name)
+
+    lines = read_files(read, spec.requirements, False, subset_of(spec))
+    return [*declared_lines(spec.packages), *(line for line in lines if not line.constraint)]

@@ -121,13 +121,13 @@ class Resolver:
         fetcher = fetcher_of(spec)
         versions = [environment["python_full_version"] for environment in self.environments]
         require_python(spec.requirements, fetcher.read, versions)
-        files = read_files(fetcher, spec.requirements, False, subset_of(spec))
+        files = read_files(fetcher.read, spec.requirements, False, subset_of(spec))
         declared = declared_lines(spec.packages)
         require_trusted_files([*declared, *self.overrides])
         lines = [*declared, *files]
         self.requirements = [line for line in lines if not line.constraint]
         self.constraints = [line for line in lines if line.constraint]
-        self.constraints += read_files(fetcher, spec.constraints, True)
+        self.constraints += read_files(fetcher.read, spec.constraints, True)
         names = interpreter_names(python, target.minors if target else ())
         self.basis = basis_of(spec, names, [*self.requirements, *self.constraints])
         self._python = python
@@ -243,7 +243,7 @@ def markers(python: Python) -> dict[str, str]:
 
 def build_constraints(spec: Venv) -> tuple[str, ...]:
     """Return the constraints on the tools that build from source."""
-    return _texts(read_files(fetcher_of(spec), spec.build_constraints, True))
+    return _texts(read_files(fetcher_of(spec).read, spec.build_constraints, True))
 
 
 def _local_names(lines: Iterable[Line]) -> frozenset[str] | None:
