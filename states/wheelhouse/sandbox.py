@@ -103,10 +103,15 @@ def give_to(user: User | None, path: str) -> None:
     """Change the owner of a file or a directory tree that only the current user can change."""
     if user is None:
         return
-    os.lchown(path, user.uid, user.gid)
-    for parent, directories, files in os.walk(path):
+    for parent, directories, files in os.walk(path, onerror=_raise):
         for name in (*directories, *files):
             os.lchown(os.path.join(parent, name), user.uid, user.gid)
+    # INVARIANT: last. The user can enter it from here on, and replace a directory by a symlink.
+    os.lchown(path, user.uid, user.gid)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def owner_of_builds(user: User | None) -> User:

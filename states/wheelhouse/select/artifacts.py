@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _SHORT = 12
 """Characters of a hash or a commit in a report."""
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_FILE = re.compile(r"(?!\.\.?$)[^/\x00]+")
 _PREFIXES = {"CPython": "cp", "PyPy": "pp"}
 """The beginnings of the names of interpreters in wheel tags (PEP 425)."""
 
@@ -111,7 +114,7 @@ def artifacts_of(selected: Selected, venv: Venv) -> Iterator[Artifact]:
     """Yield the artifacts of one venv and interpreter.
 
     Raises:
-        ConvergeError: A package is a local project.
+        ConvergeError: A package is a local project, or a file name or a commit is invalid.
 
     """
     entries = parse_lock(selected.lock).packages
@@ -136,6 +139,8 @@ def _artifact(entry: Mapping[str, Any], package: Package, selected: Selected) ->
     file = source.get("name") or unquote(os.path.basename(urlsplit(place).path))
     build = None
     if "vcs" in entry:
+        # The build user can write the lock. Git would take `--upload-pack=PROGRAM` as an option.
+        _require_form(_COMMIT, source["commit-id"], f"commit of {name}")
         build = Build(
             selected.python,
             package.build,
@@ -145,6 +150,8 @@ def _artifact(entry: Mapping[str, Any], package: Package, selected: Selected) ->
             subdirectory=source.get("subdirectory", ""),
         )
         return Artifact(name, version, "", "", "", "", selected.venv, build)
+    # It becomes part of a path.
+    _require_form(_FILE, file, f"file name of {name}")
     if not file.endswith(".whl"):
         subdirectory = source.get("subdirectory", "")
         build = Build(selected.python, package.build, subdirectory=subdirectory)
@@ -158,6 +165,22 @@ def _artifact(entry: Mapping[str, Any], package: Package, selected: Selected) ->
         venv=selected.venv,
         build=build,
     )
+
+
+def _require_form(form: re.Pattern[str], value: str, label: str) -> None:
+    """Check a value of a lock.
+
+    Args:
+        form: The form of a valid value.
+        value: The value.
+        label: The name of the value in the message.
+
+    Raises:
+        ConvergeError: The value is invalid.
+
+    """
+    if not form.fullmatch(value):
+        raise ConvergeError(f"invalid {label} in the lock: `{value}`", hint="create the lock again")
 
 
 def _timestamp(value: object) -> str:

@@ -49,7 +49,7 @@ def check_out(build: Build, indexes: IndexOptions, directory: str) -> str:
 
     action = f"fetching `{build.url}`"
     progress.step(action)
-    _require(git("clone", "--quiet", "--no-checkout", build.url, checkout), action)
+    _require(git("clone", "--quiet", "--no-checkout", "--", build.url, checkout), action)
     inside = ("-C", checkout)
     detach = (*inside, "checkout", "--quiet", "--detach", build.commit)
     if git(*detach).status != 0:

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from engine import progress
 from engine.errors import ConvergeError
 from states.installer import ResolveRequest
@@ -51,16 +53,18 @@ class Tools:
         """Copy wheels that satisfy requirements into a directory.
 
         Args:
-            requirements: The requirements (PEP 508).
+            requirements: The requirements (PEP 508), as the build printed them.
             venv: The venv whose package is built.
             python: The interpreter of the build.
             directory: The directory.
 
         Raises:
-            ConvergeError: A requirement has no wheel, or the requirements contradict each other.
+            ConvergeError: A requirement is invalid, names a URL, or has no wheel. Or the
+                requirements contradict each other.
             Unavailable: An index can't be reached.
 
         """
+        _require_names(requirements)
         progress.step(f"fetching build requirements: {', '.join(requirements)}")
         work = tempfile.mkdtemp(prefix="tools-", dir=self._scratch)
         request = ResolveRequest(
@@ -96,3 +100,25 @@ class Tools:
             target_path = f"{directory}/{artifact.file}"
             shutil.copyfile(self._files[artifact.sha256], target_path)
             os.chmod(target_path, 0o644)
+
+
+def _require_names(requirements: Sequence[str]) -> None:
+    """Check that each requirement names a package, and nothing else.
+
+    A build controls its output. uv would take `--no-binary NAME` as an option, and build that
+    package outside of the sandbox.
+
+    Raises:
+        ConvergeError: A requirement is invalid, or names a URL.
+
+    """
+    for text in requirements:
+        try:
+            is_name = text.isprintable() and Requirement(text).url is None
+        except InvalidRequirement:
+            is_name = False
+        if not is_name:
+            raise ConvergeError(
+                f"`{text}` isn't a build requirement that a wheelhouse can provide",
+                hint='require the package by its name, as in "setuptools>=80"',
+            )
