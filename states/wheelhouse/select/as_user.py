@@ -99,15 +99,25 @@ def _read_result(
     """
     try:
         result = json.loads(read_regular_file(path, _MAX_RESULT_SIZE))
-    except (OSError, ValueError) as error:
+        failure = result.get("error")
+        if failure is None:
+            return str(result["lock"]), tuple(map(str, result["notices"]))
+        hint = None if failure["hint"] is None else str(failure["hint"])
+        output = str(failure["output"])
+        reported = _error_class(failure["class"])(str(failure["message"]), hint=hint, output=output)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         if isinstance(error, OSError) and not proves_no_file(error):
             raise
         raise _not_permitted(user, completed.last_lines()) from None
-    if "error" not in result:
-        return str(result["lock"]), tuple(map(str, result["notices"]))
-    failure = result["error"]
-    error_class = getattr(errors, str(failure["class"]), ConvergeError)
-    raise error_class(failure["message"], hint=failure["hint"], output=failure["output"])
+    raise reported
+
+
+def _error_class(name: object) -> type[ConvergeError]:
+    """Return the class of an error by a name that the build user can choose."""
+    candidate = getattr(errors, str(name), None)
+    if not isinstance(candidate, type) or not issubclass(candidate, ConvergeError):
+        return ConvergeError
+    return ConvergeError if candidate is errors.Interrupted else candidate
 
 
 def _not_permitted(user: User, output: str) -> PermissionDenied:

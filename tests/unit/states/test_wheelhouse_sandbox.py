@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -10,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConvergeError
-from states.system.subprocesses import User
+from states.system.subprocesses import Completed, User
 from states.venv.resolve.pylock import format_lock
 from states.venv.spec import Venv
 from states.wheelhouse.sandbox import give_to
 from states.wheelhouse.select.artifacts import artifacts_of
+from states.wheelhouse.select.as_user import _read_result
 from states.wheelhouse.select.selection import Selected, VenvPython
 from states.wheelhouse.sources.tools import Tools
 from tests.unit.states.values import make_python
 
+USER = User("builder", 1234, 1234)
 VENV = Venv(path="/srv/web")
 HASHES = {"sha256": "0" * 64}
 
@@ -89,7 +92,26 @@ def test_user_gets_the_source_after_everything_in_it(
 
     monkeypatch.setattr(os, "lchown", record)
 
-    give_to(User("builder", 1234, 1234), str(tmp_path))
+    give_to(USER, str(tmp_path))
 
     assert given[-1] == str(tmp_path)
     assert len(given) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "can't run converge"),
+        ({"lock": ""}, "can't run converge"),
+        ({"error": {"class": "NoInput"}}, "can't run converge"),
+        ({"error": {"class": "summarize", "message": "m", "hint": None, "output": ""}}, "m"),
+        ({"error": {"class": "Interrupted", "message": "m", "hint": "h", "output": ""}}, "m"),
+        ({"error": {"class": "Unavailable", "message": "m", "hint": "h", "output": ""}}, "m"),
+    ],
+)
+def test_result_of_any_form_is_an_error_for_people(
+    content: object, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    with pytest.raises(ConvergeError, match=message):
+        _read_result(str(tmp_path / "result.json"), USER, Completed(0, ""))
