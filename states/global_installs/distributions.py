@@ -16,13 +16,14 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
 from engine.frozen import frozen
-from engine.system.existence import is_directory, is_file, listdir_or_empty, proves_no_file
-from engine.system.files import read_regular_file
-from states.global_installs.recorded_files import listed_files
+from engine.system.existence import is_directory, is_file, listdir_or_empty, proves_no_file, resolve
+from engine.system.files import open_regular_file, read_regular_file
+from states.global_installs.recorded_files import listed_files, listed_modules, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,9 +105,7 @@ def read_distribution(site: str, entry: str) -> Distribution:
         requested=is_file(f"{directory}/REQUESTED"),
         requires=tuple(map(str, headers.get_all("Requires-Dist", ()))),
         files=files,
-        modules=tuple(
-            sorted({*_modules(site, files), *_text(f"{directory}/top_level.txt").split()})
-        ),
+        modules=tuple(sorted({*_modules(site, files), *listed_modules(directory)})),
     )
 
 
@@ -115,7 +114,7 @@ def _metadata_directory(path: str) -> str:
     if path.endswith(".egg"):
         return f"{path}/EGG-INFO"
     if path.endswith(".egg-link"):
-        project = _text(path).partition("\n")[0].strip()
+        project = "".join(read_lines(path)[:1]).strip()
         names = sorted(listdir_or_empty(project)) if os.path.isabs(project) else []
         info = next((name for name in names if name.endswith(".egg-info")), "egg-info")
         return f"{project}/{info}"
@@ -134,9 +133,13 @@ def _headers(path: str, directory: str) -> bytes:
 
 def _archived_headers(path: str) -> bytes:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("EGG-INFO/PKG-INFO") as file:
+        with (
+            open(open_regular_file(resolve(path)), "rb") as egg,
+            zipfile.ZipFile(egg) as archive,
+            archive.open("EGG-INFO/PKG-INFO") as file,
+        ):
             return file.read(_MAX_SIZE)
-    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
         return b""
 
 

@@ -92,11 +92,12 @@ def is_venv_interpreter(python: str) -> bool:
 def data_directories(site: str) -> tuple[str, ...]:
     """Return the directories beside a site directory that also get files of its packages.
 
-    A RECORD can list any path, so converge believes only those in these directories.
+    A RECORD can list any path, so converge believes only those in these directories. A site
+    directory that a symlink moved out of its prefix has none.
     """
     libraries = (path for path in _parents(site) if os.path.basename(path) in _LIBRARIES)
-    prefix = os.path.dirname(next(libraries))
-    return tuple(resolve(f"{prefix}/{name}") for name in _DATA_DIRECTORIES)
+    prefixes = [os.path.dirname(library) for library in libraries][:1]
+    return tuple(resolve(f"{prefix}/{name}") for prefix in prefixes for name in _DATA_DIRECTORIES)
 
 
 def owned_directories(layout: Layout) -> set[str]:

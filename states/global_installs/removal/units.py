@@ -49,8 +49,8 @@ def units_to_move(
         if path in kept or owners.owner(path) or not entry_exists(path):
             continue
         unit = _largest(path, site, kept_parents)
-        if is_directory(unit) and unit in kept_parents:
-            continue  # Its files are units of their own.
+        if is_directory(unit) and (unit in kept_parents or not unit.startswith(f"{site}/")):
+            continue  # Its files are units of their own, and it can contain files of others.
         units[unit] = None
         units.update(dict.fromkeys(_bytecode(unit, owners)))
     metadata = {package.metadata for package in contents.unwanted}

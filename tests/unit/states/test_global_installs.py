@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -193,9 +194,25 @@ def test_zipped_egg_is_read(site: Path) -> None:
     assert distribution.installer == "easy_install"
 
 
-def test_damaged_egg_has_the_name_of_its_file(site: Path) -> None:
-    _write(site, {"broken-5-py3.11.egg": "no archive"})
+@pytest.mark.parametrize("is_archive", [False, True])
+def test_damaged_egg_has_the_name_of_its_file(is_archive: bool, site: Path) -> None:
+    egg = site / "broken-5-py3.11.egg"
+    egg.write_text("no archive")
+    if is_archive:
+        with zipfile.ZipFile(egg, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("EGG-INFO/PKG-INFO", "Name: zipped\nVersion: 4\n")
+        start = len("EGG-INFO/PKG-INFO") + 30  # The size of a local header.
+        content = bytearray(egg.read_bytes())
+        content[start : start + 4] = b"\xff" * 4
+        egg.write_bytes(content)
     assert (_read(site).name, _read(site).version) == ("broken", "5")
+
+
+def test_egg_that_is_a_pipe_is_an_error(site: Path) -> None:
+    """Opening it would block."""
+    os.mkfifo(site / "pipe-5-py3.11.egg")
+    with pytest.raises(OSError, match="not a regular file"):
+        _read(site)
 
 
 def test_directory_of_an_egg_has_its_program(site: Path) -> None:
@@ -205,9 +222,10 @@ def test_directory_of_an_egg_has_its_program(site: Path) -> None:
             "lazy-6-py3.11.egg/EGG-INFO/PKG-INFO": "Name: lazy\nVersion: 6\n",
             "lazy-6-py3.11.egg/EGG-INFO/entry_points.txt": "[console_scripts]\nlazy = lazy:main\n",
             "lazy-6-py3.11.egg/EGG-INFO/top_level.txt": "lazy\n",
-            "../../../bin/lazy": "#!/usr/bin/python3\n# EASY-INSTALL-ENTRY-SCRIPT: 'lazy==6'\n",
+            "../../../bin/lazy-6": "#!/usr/bin/python3\n# EASY-INSTALL-ENTRY-SCRIPT: 'lazy==6'\n",
         },
     )
+    (site / "../../../bin/lazy").symlink_to("lazy-6")
     place = "lib/python3.11/site-packages"
     assert _names(_read(site)) == [
         "bin/lazy",
@@ -230,6 +248,21 @@ def test_egg_link_has_its_project(site: Path, tmp_path: Path) -> None:
     distribution = _read(site)
     assert (distribution.name, distribution.version) == ("dev", "7")
     assert distribution.project == str(project)
+
+
+def test_package_in_a_moved_site_directory_has_only_files_in_it(tmp_path: Path) -> None:
+    """A user can replace `~/.local/lib` by a symlink to any other directory."""
+    site = tmp_path / "packages"
+    _write(site, {"web-1.dist-info/METADATA": "Name: web\n"})
+    _write(site, {"web-1.dist-info/RECORD": "web.py,,\n../bin/web,,\n"})
+    assert _read(site).files == (f"{site}/web-1.dist-info", f"{site}/web.py")
+
+
+@pytest.mark.parametrize("name", ["RECORD", "top_level.txt"])
+def test_list_with_a_nul_character_is_an_error(name: str, site: Path) -> None:
+    _write(site, {"bad-1.dist-info/METADATA": "Name: bad\n", f"bad-1.dist-info/{name}": "a\0b\n"})
+    with pytest.raises(OSError, match="NUL"):
+        _read(site)
 
 
 def test_malformed_record_is_an_error_that_names_it(site: Path) -> None:

@@ -86,6 +86,27 @@ def test_bytecode_of_a_single_module_moves_with_it(site: Path) -> None:
     assert _units(site) == ["__pycache__/one.cpython-311.pyc", "one.py", "one-1.dist-info"]
 
 
+@pytest.mark.parametrize("suffix", ["dist-info", "egg-info"])
+@pytest.mark.parametrize("module", ["..", ".", "../other", "web/../..", "/etc"])
+def test_module_outside_of_the_site_directory_stays(suffix: str, module: str, site: Path) -> None:
+    (site.parent / "other").mkdir()
+    (site / f"web-1.{suffix}").mkdir()
+    for name in ("METADATA", "PKG-INFO"):
+        (site / f"web-1.{suffix}" / name).write_text("Name: web\nVersion: 1\n")
+    (site / f"web-1.{suffix}/top_level.txt").write_text(f"{module}\nweb\n")
+    (site / "web.py").touch()
+    assert _units(site) == ["web.py", f"web-1.{suffix}"]
+
+
+def test_directory_outside_of_the_site_directory_stays(site: Path) -> None:
+    """distutils records a directory that a package creates empty. Others may have filled it."""
+    _install(site, "web", "../../../share/man/web.1")
+    with (site / "web-1.dist-info/RECORD").open("a") as record:
+        record.write("../../../share/man,,\n")
+    (site / "../../../share/man/other.1").touch()
+    assert _units(site) == ["../../../share/man/web.1", "web-1.dist-info"]
+
+
 def test_ignored_entries_stay(site: Path) -> None:
     _install(site, "one", "one.py")
     (site / "zz_site.pth").touch()
