@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.frozen import replace
+from states.venv.integrity import system_modules
 from states.venv.integrity.receipt import read_receipt, write_receipt
+from states.venv.integrity.system_modules import observe_modules
 from tests.integration.host import Host
 from tests.integration.interpreters import private_interpreter
 from tests.integration.test_persistent import interpreter_packages
@@ -98,8 +100,24 @@ def test_reinstalled_module_changes_nothing(host_with_wheels: Host, system: Path
 
     receipt = read_receipt(str(host_with_wheels.generation))
     assert receipt is not None
-    assert not any(module.is_outdated() for module in receipt.system_modules)
+    assert [module.compare() for module in receipt.system_modules] == [("", False)]
     assert restarts(host_with_wheels) == 1
+
+
+def test_observation_lists_a_module_once(
+    host_with_wheels: Host, system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+
+    def list_directory(path: str) -> list[str]:
+        listed.append(path)
+        return os.listdir(path)
+
+    monkeypatch.setattr(system_modules, "listdir_or_empty", list_directory)
+    receipt = read_receipt(str(host_with_wheels.generation))
+    assert receipt is not None
+    assert observe_modules(receipt.system_modules, held=False) == ({}, False)
+    assert listed.count(f"{system}/libthing") == 1
 
 
 def test_changed_link_is_drift(host_with_wheels: Host, system: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -142,5 +143,15 @@ def test_scripts_of_a_wheel_are_read(tmp_path: Path) -> None:
         data={"scripts/run": "#!python\n"},
     )  # fmt: skip
     assert wheel_scripts(str(wheel)) == {"bin/A.b-c", "bin/run"}
-    (tmp_path / "broken.whl").write_bytes(b"not a wheel")
-    assert wheel_scripts(str(tmp_path / "broken.whl")) == set()
+
+
+def test_damaged_wheel_is_left_to_the_installer(tmp_path: Path) -> None:
+    broken, name = tmp_path / "broken.whl", "broken-1.dist-info/entry_points.txt"
+    with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr(name, "[console_scripts]\nrun = web:main\n")
+    content = bytearray(broken.read_bytes())
+    start = len(name) + 30  # The size of a local header.
+    content[start : start + 4] = b"\xff" * 4
+    for damaged in (bytes(content), b"not a wheel"):
+        broken.write_bytes(damaged)
+        assert wheel_scripts(str(broken)) == set()

@@ -52,19 +52,21 @@ class SystemModule:
             OSError: A file of it can't be examined.
 
         """
-        stats = self._stats()
+        return self.compare()[0]
+
+    def compare(self) -> tuple[Drift, bool]:
+        """Return how the module on disk differs, and whether the recorded metadata does.
+
+        Raises:
+            OSError: A file of it can't be examined.
+
+        """
+        stats = _stats(self.name, self.directories, self.own)
         if stats == self.watched:
-            return ""
+            return "", False
         if not stats:
-            return "missing"
-        return "" if _digest(stats) == self.digest else "changed"
-
-    def is_outdated(self) -> bool:
-        """Return whether the recorded metadata isn't that on disk."""
-        return self._stats() != self.watched
-
-    def _stats(self) -> dict[str, tuple[int, ...]]:
-        return _stats(self.name, self.directories, self.own)
+            return "missing", True
+        return "" if _digest(stats) == self.digest else "changed", True
 
 
 def record_modules(root: str, names: Iterable[str]) -> tuple[SystemModule, ...]:
@@ -101,13 +103,13 @@ def observe_modules(
         OSError: A file can't be examined.
 
     """
-    drifts = {f"{SYSTEM_MODULES}{module.name}": module.drift() for module in modules}
+    compared = {f"{SYSTEM_MODULES}{module.name}": module.compare() for module in modules}
     attributes = {
         name: str(drift)
-        for name, drift in drifts.items()
+        for name, (drift, _) in compared.items()
         if drift == "missing" or (drift and not held)
     }
-    return attributes, not modules or any(module.is_outdated() for module in modules)
+    return attributes, not modules or any(is_outdated for _, is_outdated in compared.values())
 
 
 def refresh_modules(

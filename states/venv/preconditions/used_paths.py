@@ -1,4 +1,4 @@
-"""Check that a new generation contains the files that links and commands use in the live used_path.
+"""Check that a new generation contains the files that links and commands use in the live one.
 
 A console script can vanish with another version of its package. A plan knows that before a switch
 if it can read the new packages: a generation that matches, or local wheels. Otherwise, it reports
@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import os
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvergeError
@@ -184,7 +185,7 @@ def wheel_scripts(path: str) -> set[str]:
                     scripts.add(f"bin/{rest.removeprefix('scripts/')}")
                 elif directory.endswith(".dist-info") and rest == "entry_points.txt":
                     scripts |= _entry_points(wheel.read(name).decode("utf-8", "replace"))
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError):
         return scripts  # The installer reports it.
     return scripts
 
