@@ -228,6 +228,19 @@ def test_gc_keeps_the_wheels_of_declared_releases(applied: Host) -> None:
     assert_unchanged(applied)
 
 
+def test_gc_keeps_all_wheels_while_the_path_is_missing(applied: Host) -> None:
+    make_wheel(applied.wheels, "gamma", "1.0")
+    declare(applied, ["gamma"])
+    applied.apply_ok(*ONLY)
+    before = stored(applied)
+    house(applied).unlink()
+
+    done = json.loads(applied.run("gc", "converge.toml", "--json", "--keep", "0").out)
+
+    assert done["removed_wheels"] == {}
+    assert stored(applied) == before
+
+
 def test_apply_keeps_the_wheels_of_the_previous_generation(applied: Host) -> None:
     make_wheel(applied.wheels, "gamma", "1.0")
     declare(applied, ["gamma"])

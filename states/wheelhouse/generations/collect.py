@@ -47,8 +47,10 @@ def find_garbage(store: Store, keep: int, min_age_s: int = 0) -> Garbage:
         OSError: A generation or a wheel can't be read. It must be kept.
 
     """
-    live = live_id(store)
-    previous = [identifier for identifier in list_generations(store) if identifier != live]
+    live, generations = live_id(store), list_generations(store)
+    if live is None and generations:
+        return Garbage((), ())  # The path is missing. The next run needs the wheels to restore it.
+    previous = [identifier for identifier in generations if identifier != live]
     receipts = {name: read_receipt(store.generation(name)) for name in previous}
     old = [
         identifier
