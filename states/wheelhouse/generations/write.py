@@ -172,7 +172,7 @@ def _retain(store: Store, root: str, wheels: tuple[Wheel, ...]) -> list[Wheel]:
 def _record_files(root: str) -> dict[str, FileStat]:
     """Return the hash and the metadata of each published file by its relative path."""
     files: dict[str, FileStat] = {}
-    for parent, names, file_names in os.walk(root):
+    for parent, names, file_names in os.walk(root, onerror=_raise):
         if parent == root:
             names.remove(METADATA_DIR)
         for name in file_names:
@@ -182,3 +182,7 @@ def _record_files(root: str) -> dict[str, FileStat]:
             record = (digest, status.st_size, status.st_mtime_ns, status.st_ino)
             files[os.path.relpath(path, root)] = record
     return files
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -162,10 +162,12 @@ def _save(response: HTTPResponse, path: str) -> str:
 
 
 def _login(url: str, indexes: IndexOptions) -> tuple[str, str] | None:
-    """Return the user and the password in the URL of an index on the same host."""
+    """Return the user and the password in the URL of an index with the same scheme and host."""
     by_package = (reference for _, reference in indexes.package_indexes)
     for reference in filter(None, (indexes.index_url, *indexes.extra_index_url, *by_package)):
         parts = urlsplit(resolve_index_url(reference))
-        if parts.username and parts.netloc.rpartition("@")[2] == urlsplit(url).netloc:
+        origin = (parts.scheme, parts.netloc.rpartition("@")[2])
+        # A page that was fetched through HTTPS can list a file without it.
+        if parts.username and origin == (urlsplit(url).scheme, urlsplit(url).netloc):
             return unquote(parts.username), unquote(parts.password or "")
     return None
