@@ -37,6 +37,8 @@ class Command:
     """Takes the parsed arguments and the composition root. Returns the exit code."""
     group: str = "Other commands"
     """One of `GROUPS`."""
+    is_read_only: bool = False
+    """Whether it changes no resource, so that it needs no `--dry-run`."""
     description: str = ""
     """Help below the summary: complete sentences, in lines of at most 90 characters."""
     examples: tuple[str, ...] = ()

@@ -27,7 +27,6 @@ _MAX_WIDTH = 96
 """Characters in a line of help, on a wide terminal and in a file."""
 _HELP_COLUMN = 30
 """The column in which the descriptions of options begin, on a wide terminal."""
-_READ_ONLY = ("plan", "check", "validate", "graph", "show", "list", "status", "verify", "history")
 _EXPLICIT_VALUE = r"argument (\S+): ignored explicit argument '(.*)'"
 """The message of argparse for an option with a value that takes none."""
 _OVERVIEW = """\
@@ -95,6 +94,8 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help="Show this help")
         self._is_intermixed = False
         """Whether argparse calls this parser in parts."""
+        self.is_read_only = False
+        """Whether the command changes no resource."""
 
     def error(self, message: str) -> NoReturn:
         """Report an invalid argument.
@@ -138,7 +139,7 @@ class CommandParser(argparse.ArgumentParser):
 
         option = next((name for name in unknown if name.startswith("-")), "")
         name = option.partition("=")[0]
-        hint = _foreign_option(name, self.prog)
+        hint = _foreign_option(name, self.prog, is_read_only=self.is_read_only)
         if hint:
             raise UsageError(f"unknown option: `{name}`", hint=hint)
         if len(name) > len("--"):
@@ -183,6 +184,7 @@ class RootParser(CommandParser):
             )
             command.add_arguments(parser)
             parser.set_defaults(run=command.run)
+            parser.is_read_only = command.is_read_only
 
     def format_help(self) -> str:
         """Return the overview of all commands, by group."""
@@ -227,15 +229,24 @@ def parse_arguments(argv: Sequence[str], commands: CommandTable) -> argparse.Nam
     return arguments
 
 
-def _foreign_option(name: str, prog: str) -> str:
-    """Return a hint for an option that other tools have here. Otherwise, it is empty."""
+def _foreign_option(name: str, prog: str, *, is_read_only: bool) -> str:
+    """Return a hint for an option that other tools have here.
+
+    Args:
+        name: The option.
+        prog: The command line up to the name of the command.
+        is_read_only: Whether the command changes no resource.
+
+    Returns:
+        The hint. Otherwise, it is empty.
+
+    """
     if name in ("-y", "--yes", "--assume-yes"):
         return "omit it; converge never asks"
     if name in ("-V", "--version"):
         return "run `converge --version`"
     if name in ("-f", "--file"):
         return "name the file without an option"
-    is_read_only = prog.rpartition(" ")[2] in _READ_ONLY
     if is_read_only and name in ("-n", "--dry", "--dry-run", "--check"):
         return f"omit it; `{prog}` changes nothing"
     return ""

@@ -147,6 +147,7 @@ COMMAND = Command(
     _add_arguments,
     _history,
     group="Inspection",
+    is_read_only=True,
     description="""\
 Lists the generations of one venv, newest first, and its adopted backups; or the removals of one
 global.NAME.""",

@@ -86,6 +86,7 @@ COMMAND = Command(
     _add_arguments,
     _list,
     group="Inspection",
+    is_read_only=True,
     empty_document=lambda _: {"venvs": []},
     description="""\
 Without FILE, lists the venvs of all files that the current user applied. Reads one symlink of

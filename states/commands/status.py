@@ -281,6 +281,7 @@ COMMAND = Command(
     _add_arguments,
     _status,
     group="Inspection",
+    is_read_only=True,
     empty_document=lambda _: {"venvs": []},
     description="""\
 Reads the disk, and queries no index. Drift doesn't change the exit code. To test for drift,

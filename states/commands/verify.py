@@ -167,6 +167,7 @@ COMMAND = Command(
     _add_arguments,
     _verify,
     group="Inspection",
+    is_read_only=True,
     empty_document=lambda _: {"generations": []},
     description="""\
 Hashes the files of the live generation, and compares the manifest with the RECORD files of

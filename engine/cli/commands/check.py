@@ -34,6 +34,7 @@ COMMAND = Command(
     _add_arguments,
     _check,
     group="Main commands",
+    is_read_only=True,
     examples=("converge check --quiet site.toml || converge apply site.toml",),
     exit_codes=(
         ("0", "every resource matches the declaration"),

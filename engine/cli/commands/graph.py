@@ -40,6 +40,7 @@ COMMAND = Command(
     _add_arguments,
     _graph,
     group="Declaration",
+    is_read_only=True,
     description="""\
 The command parses and validates the declaration. It doesn't read the state of the resources.""",
     examples=("converge graph --format dot site.toml | dot -Tsvg > site.svg",),

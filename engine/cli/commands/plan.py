@@ -45,6 +45,7 @@ COMMAND = Command(
     _add_arguments,
     _plan,
     group="Main commands",
+    is_read_only=True,
     description="""\
 The plan compares each resource with the declaration and changes nothing. It resolves versions,
 so it may need the network, and it writes only to the cache.""",

@@ -43,5 +43,6 @@ COMMAND = Command(
     _add_arguments,
     _schema,
     group="Declaration",
+    is_read_only=True,
     examples=("converge schema > converge.schema.json",),
 )

@@ -61,6 +61,7 @@ COMMAND = Command(
     _add_arguments,
     _show,
     group="Declaration",
+    is_read_only=True,
     empty_document=lambda _: {"resources": []},
     description="""\
 The output is a declaration with a comment for each value: its file and line, or `default`. Paths

@@ -71,6 +71,7 @@ COMMAND = Command(
     _add_arguments,
     _validate,
     group="Declaration",
+    is_read_only=True,
     description="""\
 The command parses and validates all files as one declaration, and reports every error with its
 file, line, and column. It doesn't read the state of the resources or query an index.""",

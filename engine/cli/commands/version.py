@@ -26,4 +26,4 @@ def _version(arguments: Namespace, build_registry: BuildRegistry) -> int:
     return 0
 
 
-COMMAND = Command("version", "Print the version", _add_arguments, _version)
+COMMAND = Command("version", "Print the version", _add_arguments, _version, is_read_only=True)

@@ -156,6 +156,7 @@ COMMAND = Command(
     _add_arguments,
     _scan,
     group="Inspection",
+    is_read_only=True,
     description="""\
 For each interpreter of the host, lists the packages that no package of the distribution owns,
 the modules that they hide, and the units, crontabs, and scripts that use them. Starts no

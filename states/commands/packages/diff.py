@@ -129,6 +129,7 @@ COMMAND = Command(
     _add_arguments,
     _diff,
     group="Generations",
+    is_read_only=True,
     description="""\
 Prints the interpreter, the packages, and the files that differ, from the records of both
 generations. Bytecode isn't compared, because it follows from the sources.""",

@@ -185,6 +185,7 @@ COMMAND = Command(
     _add_arguments,
     _find,
     group="Inspection",
+    is_read_only=True,
     empty_document=lambda _: {"searched": {"venvs": 0, "generations": 0}, "matches": []},
     description="""\
 Searches the live generation and every previous one of each venv that the current user applied,

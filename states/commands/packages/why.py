@@ -164,6 +164,7 @@ COMMAND = Command(
     _add_arguments,
     _why,
     group="Inspection",
+    is_read_only=True,
     description="""\
 Prints the shortest chain from each declared requirement to the package, from the metadata of the
 live generation. With a lockfile, the chains begin at the packages that no other one requires.""",
