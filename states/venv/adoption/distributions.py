@@ -142,13 +142,19 @@ def _egg_links(root: str, installed: set[str]) -> Iterator[Distribution]:
             package = normalize_name(name.removesuffix(EGG_LINK))
             if not name.endswith(EGG_LINK) or package in installed or not _NAME.fullmatch(package):
                 continue
-            try:
-                content = read_regular_file(f"{root}/{site}/{name}", _MAX_SIZE)
-                directory = content.decode().split("\n")[0].strip()
-            except (OSError, ValueError):
-                directory = ""
-            origin = local_project(f"file://{quote(directory)}", root, is_editable=True)
+            origin = _linked_project(f"{root}/{site}/{name}", root)
             yield Distribution(package, "", f"{site}/{name}", is_requested=True, origin=origin)
+
+
+def _linked_project(path: str, root: str) -> Origin:
+    """Return the origin that an `.egg-link` names in its first line."""
+    try:
+        directory = read_regular_file(path, _MAX_SIZE).decode().split("\n")[0].strip()
+    except (OSError, ValueError):
+        directory = ""
+    if not os.path.isabs(directory):
+        return Origin(is_editable=True, problem=f"has an `{EGG_LINK}` without a directory")
+    return local_project(f"file://{quote(directory)}", root, is_editable=True)
 
 
 def _installer(root: str, directory: str) -> str:

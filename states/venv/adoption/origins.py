@@ -190,8 +190,16 @@ def _path(url: str) -> str:
 
 
 def _exists(url: str) -> bool:
-    """Return whether a local file exists. One behind another kind of URL may exist."""
+    """Return whether a file may exist. Only a local one is looked up.
+
+    A failing read isn't an absence: the package would be installed from an index instead.
+    """
+    if urlsplit(url).scheme != "file":
+        return True
+    path = _path(url)
     try:
-        return urlsplit(url).scheme != "file" or exists(_path(url))
-    except (OSError, ValueError):
+        return os.path.isabs(path) and exists(path)
+    except OSError:
+        return True
+    except ValueError:  # A NUL character.
         return False

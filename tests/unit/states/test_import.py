@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from states.commands.declarations.names import choose_names
 from states.commands.declarations.table import ImportedVenv, format_declaration
 from states.system import path_references
 from states.system.path_references import Reference, find_references
+from states.venv.adoption import origins
 from states.venv.adoption.closure import find_roots, marker_environment
-from states.venv.adoption.distributions import Distribution
+from states.venv.adoption.distributions import Distribution, find_distributions
 from states.venv.adoption.existing import read_venv
 from states.venv.adoption.findings import find_all
 from states.venv.adoption.git_clone import read_clone
@@ -128,6 +130,8 @@ def test_markers_are_evaluated_for_the_interpreter_of_the_venv() -> None:
         ({"url": "https://hg.example/a", "vcs_info": {"vcs": "hg", "commit_id": "1"}}, ""),
         ({"url": "file:///gone/project", "dir_info": {}}, ""),
         ({"url": "file:///gone/a-1-py3-none-any.whl", "archive_info": {}}, ""),
+        ({"url": "file://", "dir_info": {}}, ""),
+        ({"url": "file://", "archive_info": {}}, ""),
     ],
 )
 def test_origin_becomes_a_reference(document: dict[str, object], url: str) -> None:
@@ -158,6 +162,31 @@ def test_password_of_an_origin_is_dropped_and_reported() -> None:
 def test_invalid_origin_is_an_error(document: dict[str, object]) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
         parse_origin(document, "/venv")
+
+
+def test_unreadable_project_is_not_replaced_by_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(path: str) -> bool:
+        raise PermissionError(errno.EACCES, "permission denied", path)
+
+    monkeypatch.setattr(origins, "exists", fail)
+    assert (
+        parse_origin({"url": "file:///srv/web", "dir_info": {}}, "/venv").url == "file:///srv/web"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"../src\n.\n", b"\xff\n"])
+def test_egg_link_without_a_directory_is_reported(tmp_path: Path, content: bytes) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    (site / "web.egg-link").write_bytes(content)
+
+    (web,), _ = find_distributions(str(tmp_path))
+
+    assert (web.name, web.pin()) == ("web", "")
+    assert web.origin is not None
+    assert web.origin.problem == "has an `.egg-link` without a directory"
 
 
 def make_clone(directory: Path) -> Path:
