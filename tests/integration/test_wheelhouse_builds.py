@@ -16,6 +16,12 @@ from typing import Any
 
 import pytest
 
+from engine.errors import ConvergeError
+from states.venv.resolve.lines.sources import index_options
+from states.venv.spec import Venv
+from states.wheelhouse.sandbox import build_dirs, find_build_user
+from states.wheelhouse.select.artifacts import Build
+from states.wheelhouse.sources.git import check_out
 from tests.integration.host import Host
 from tests.integration.interpreters import private_interpreter
 from tests.integration.test_build_settings import FILES
@@ -37,6 +43,7 @@ from tests.support.command import ROOT
 from tests.support.index import Index
 from tests.support.projects import make_git_project, make_sdist
 from tests.support.wheels import make_wheel
+from tests.unit.states.values import make_python
 
 BUILD_USER = pwd.getpwnam("nobody")
 PROBE = """
@@ -132,6 +139,32 @@ def test_build_has_no_network(host: Host, tmp_path: Path) -> None:
     assert content(host, "native", "probe.json")["network"] is not isolated
     if not isolated:
         pytest.skip("this host doesn't allow user namespaces")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch users")
+@pytest.mark.parametrize("is_private", [False, True])
+def test_build_user_clones_only_repositories_that_it_can_read(
+    public_host: Host, is_private: bool
+) -> None:
+    """Without a lockfile, code of the build user chooses the URLs."""
+    user = find_build_user("nobody")
+    assert user is not None
+    project = make_git_project(public_host.directory, "tool", "1.0")
+    build = Build(make_python(), "", url=project.path.as_uri(), commit=project.head)
+    for path in (project.path, *project.path.rglob("*")):
+        os.lchown(path, user.uid, user.gid)
+    if is_private:
+        os.lchown(project.path, 0, 0)
+        project.path.chmod(0o700)
+    with build_dirs(user, "") as top:
+        place = f"{top}/source"
+        os.mkdir(place, 0o700)
+        if is_private:
+            with pytest.raises(ConvergeError):
+                check_out(build, index_options(Venv(path="/srv/web")), place, user)
+            return
+        check_out(build, index_options(Venv(path="/srv/web")), place, user)
+        assert {path.lstat().st_uid for path in Path(place).rglob("*")} == {user.uid}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch users")

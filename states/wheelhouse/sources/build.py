@@ -132,8 +132,13 @@ class Builder:
         os.mkdir(place, 0o700)
         if build.commit:
             require_git(artifact.project)
-            uploaded = check_out(build, index_options(venv), place)
             source = os.path.join(place, "source", build.subdirectory)
+            # INVARIANT: without a lockfile, the build user chose the URL. It must not be that of a
+            # repository that only the current user can read.
+            user = None if venv.lock else self._user
+            uploaded = check_out(build, index_options(venv), place, user)
+            if user is not None:
+                return source, uploaded
         else:
             if build.subdirectory:
                 raise ConvergeError(

@@ -12,20 +12,22 @@ from engine.system.existence import exists
 from states.installer.indexes import certificate_variables, index_variables
 from states.installer.uv_errors import translate_error
 from states.system import subprocesses
+from states.wheelhouse.sandbox import give_to
 
 if TYPE_CHECKING:
     from states.installer import IndexOptions
-    from states.system.subprocesses import Completed
+    from states.system.subprocesses import Completed, User
     from states.wheelhouse.select.artifacts import Build
 
 
-def check_out(build: Build, indexes: IndexOptions, directory: str) -> str:
+def check_out(build: Build, indexes: IndexOptions, directory: str, user: User | None = None) -> str:
     """Clone a repository with its history, which versions may depend on, and check a commit out.
 
     Args:
         build: The repository and the commit.
         indexes: The netrc file with credentials.
         directory: A directory that exists, for the checkout and Git's settings.
+        user: The user that runs Git and gets the directory. None for the current user.
 
     Returns:
         The time of the commit, in the form of PEP 700.
@@ -43,9 +45,12 @@ def check_out(build: Build, indexes: IndexOptions, directory: str) -> str:
         "GIT_TERMINAL_PROMPT": "0",
     }
     environment = subprocesses.clean_environment(home, variables)
+    inherit = subprocesses.inherited_by(user)
+    give_to(user, directory)
 
     def git(*arguments: str) -> Completed:
-        return subprocesses.run(["git", *arguments], env=environment, cwd=directory)
+        command = ["git", *arguments]
+        return subprocesses.run(command, env=environment, cwd=directory, inherit=inherit)
 
     action = f"fetching `{build.url}`"
     progress.step(action)
