@@ -46,16 +46,23 @@ def owned_files(root: str, directories: Iterable[str]) -> Iterator[tuple[str, st
     """
     prefixes = tuple(f"{directory}/" for directory in directories)
     for blob in _blobs(root):
-        header = _Header(blob)
-        parents = header.strings(_DIRECTORY_NAMES)
-        if not any(f"{parent}/".startswith(prefixes) for parent in parents):
-            continue  # Most packages own nothing there.
-        (package,) = header.strings(_NAME)
-        names, numbers = header.strings(_BASE_NAMES), header.numbers(_DIRECTORY_INDEXES)
-        for name, number in zip(names, numbers, strict=True):
-            path = f"{parents[number]}{name}"
-            if path.startswith(prefixes):
-                yield path, package
+        try:
+            yield from _owned_files(_Header(blob), prefixes)
+        except (struct.error, ValueError, IndexError) as error:
+            message = "the database of rpm contains a damaged header"
+            raise OSError(0, message, root or "/") from error
+
+
+def _owned_files(header: _Header, prefixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    parents = header.strings(_DIRECTORY_NAMES)
+    if not any(f"{parent}/".startswith(prefixes) for parent in parents):
+        return  # Most packages own nothing there.
+    (package,) = header.strings(_NAME)
+    names, numbers = header.strings(_BASE_NAMES), header.numbers(_DIRECTORY_INDEXES)
+    for name, number in zip(names, numbers, strict=True):
+        path = f"{parents[number]}{name}"
+        if path.startswith(prefixes):
+            yield path, package
 
 
 def _blobs(root: str) -> Sequence[bytes]:
@@ -86,6 +93,8 @@ class _Header:
 
     def __init__(self, blob: bytes) -> None:
         count, _ = struct.unpack_from(">II", blob)
+        if len(blob) < 8 + 16 * count:
+            raise ValueError("the header is shorter than its index")
         self.store = blob[8 + 16 * count :]
         index = struct.iter_unpack(">IIII", blob[8 : 8 + 16 * count])
         self.places = {tag: (offset, length) for tag, _, offset, length in index}

@@ -151,11 +151,11 @@ def test_build_user_clones_only_repositories_that_it_can_read(
     assert user is not None
     project = make_git_project(public_host.directory, "tool", "1.0")
     build = Build(make_python(), "", url=project.path.as_uri(), commit=project.head)
-    for path in (project.path, *project.path.rglob("*")):
-        os.lchown(path, user.uid, user.gid)
     if is_private:
-        os.lchown(project.path, 0, 0)
         project.path.chmod(0o700)
+    else:
+        for path in (project.path, *project.path.rglob("*")):
+            os.lchown(path, user.uid, user.gid)  # Git refuses a repository of another user.
     with build_dirs(user, "") as top:
         place = f"{top}/source"
         os.mkdir(place, 0o700)

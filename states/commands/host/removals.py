@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine import progress
+from engine.cli.follow_up import command_line
 from engine.errors import ConvergeError, UsageError
 from engine.frozen import frozen
 from engine.system.existence import entry_exists
@@ -160,7 +161,7 @@ def format_rollback(rollback: Rollback, arguments: Namespace) -> Iterator[Line]:
         yield [("+", f"    + {text}")]
     if not arguments.dry_run:
         yield [("", "  It is held until its declaration changes. To resume updates, run:")]
-        command = f"converge rollback {arguments.files[0]} {rollback.address} --release"
+        command = command_line("rollback", arguments.files[0], rollback.address, "--release")
         yield [("", f"    {command}")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.cli.follow_up import command_line
 from states.venv.observe import FOREIGN
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def format_steps(steps: Sequence[Step], arguments: Namespace, *, failed: int) ->
         if len(steps) > 1:
             they = "They are held until their declarations change"
         yield [("", f"  {they}. To resume updates, run:")]
-        names = "--last-run" if arguments.last_run else " ".join(s.venv.name for s in steps)
-        yield [("", f"    converge rollback {arguments.files[0]} {names} --release")]
+        names = ["--last-run"] if arguments.last_run else [step.venv.name for step in steps]
+        command = command_line("rollback", arguments.files[0], *names, "--release")
+        yield [("", f"    {command}")]
 
 
 def _format_step(step: Step, arguments: Namespace) -> Iterator[Line]:

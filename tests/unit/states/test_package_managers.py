@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import struct
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,23 @@ def test_damaged_rpm_database_is_an_error(tmp_path: Path) -> None:
     database.write_bytes(b"SQLite format 3\0" + bytes(4096))
     with pytest.raises(OSError, match="can't read the database of rpm"):
         _owners(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        b"",
+        struct.pack(">II", 1000, 0),
+        # The indexes of its directories are missing.
+        struct.pack(">II8I", 2, 0, 1118, 8, 0, 1, 1117, 8, 5, 1) + b"/usr\0a\0",
+    ],
+    ids=["empty", "truncated", "inconsistent"],
+)
+def test_damaged_header_in_the_rpm_database_is_an_error(tmp_path: Path, blob: bytes) -> None:
+    database = tmp_path / "usr/lib/sysimage/rpm/rpmdb.sqlite"
+    database.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE Packages (blob BLOB)")
+        connection.execute("INSERT INTO Packages VALUES (?)", (blob,))
+    with pytest.raises(OSError, match="contains a damaged header"):
+        _owners(tmp_path, "/usr")
